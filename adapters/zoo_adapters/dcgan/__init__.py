@@ -1,0 +1,22 @@
+"""DCGAN: transposed convolutions from a normal code (Radford, Metz & Chintala, ICLR 2016)."""
+
+from zoo import AdapterPlugin, hookimpl
+
+
+def _load() -> type:
+    from zoo_adapters.dcgan.adapter import DCGAN
+
+    return DCGAN
+
+
+@hookimpl
+def zoo_adapters() -> list[AdapterPlugin]:
+    """Announce DCGAN."""
+    return [
+        AdapterPlugin(
+            name="dcgan",
+            summary="transposed convolutions from a normal code (Radford et al., ICLR 2016)",
+            load=_load,
+            provides=frozenset({"projection", "derivative", "region", "labels"}),
+        )
+    ]

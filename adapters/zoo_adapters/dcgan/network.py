@@ -1,0 +1,37 @@
+"""The DCGAN generator (Radford, Metz & Chintala, "Unsupervised Representation Learning with DCGANs", ICLR 2016)."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class Generator(nn.Module):
+    """A stack of 4x4 transposed convolutions: the first makes 4x4 pixels of the code, each further one doubles them.
+
+    `widths` are channels from the input (code and one-hot label) to the image. Every convolution but the last is
+    followed by batch normalisation with stored statistics and ReLU; the last by tanh.
+    """
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        super().__init__()
+        pairs = list(zip(widths[:-1], widths[1:], strict=True))
+        self.convs = nn.ModuleList(
+            nn.ConvTranspose2d(
+                wide,
+                narrow,
+                kernel_size=4,
+                stride=1 if index == 0 else 2,
+                padding=0 if index == 0 else 1,
+                bias=False,
+            )
+            for index, (wide, narrow) in enumerate(pairs)
+        )
+        self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in widths[1:-1])
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Render inputs (n, widths[0]) as images (n, widths[-1], h, w) in [-1, 1]."""
+        x = inputs[:, :, None, None]
+        for conv, norm in zip(self.convs[:-1], self.norms, strict=True):
+            x = torch.relu(norm(conv(x)))
+        return torch.tanh(self.convs[-1](x))

@@ -1,0 +1,1 @@
+"""The analyses that come with zoo: one folder each, reached through the plugin hooks only."""

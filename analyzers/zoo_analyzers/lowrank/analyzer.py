@@ -1,0 +1,30 @@
+"""The low-rank part of LowRankGAN, "Low-Rank Subspaces in GANs" (Zhu et al., NeurIPS 2021, arXiv 2106.04488)."""
+
+from zoo import Adapter, Analyzer, Directions, Probe
+from zoo.jacobian import default_chunk, gram_matrices
+from zoo.linalg import factorize
+from zoo_analyzers.lowrank import LowRankOptions
+
+
+class LowRank(Analyzer[LowRankOptions]):
+    """Find the directions that change a region most: the low-rank part of M = JᵀJ / p, averaged over the codes.
+
+    Scores are the eigenvalues of M (``spectrum``) or the singular values of its low-rank part (``published``).
+    """
+
+    def analyze(self, adapter: Adapter, probe: Probe) -> Directions:
+        """Factorize the region's Jacobian at the probe's codes."""
+        options = self.options
+        chunk = options.chunk or default_chunk(adapter)
+        [matrix] = gram_matrices(
+            adapter, probe.codes, [probe.region], layers=probe.layers, chunk=chunk, progress=probe.progress
+        )
+        found = factorize(matrix, options.factorization, options.energy, probe.progress)
+        count = min(options.k or found.rank, found.rank)
+        return Directions(
+            adapter.space,
+            found.vectors[:count],
+            found.scores[:count],
+            probe.layers,
+            provenance={"chunk": chunk, "rank": found.rank, "rounds": found.rounds, "spectrum": found.spectrum.tolist()},
+        )

@@ -1,0 +1,106 @@
+"""zoo: find meaning in GANs.
+
+``zoo.load`` opens a model, ``zoo.analyze`` finds directions in its latent space, ``zoo.edit`` moves codes along them.
+Everything that needs torch is imported on first use, so that ``import zoo`` is light.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from zoo.entries import AdapterPlugin, AnalyzerPlugin, ScorerPlugin
+from zoo.errors import (
+    CapabilityError,
+    CardError,
+    CheckpointError,
+    CodesError,
+    ContractError,
+    DirectionsError,
+    LayersError,
+    OptionError,
+    OutputError,
+    PluginError,
+    RegionError,
+    UnknownNameError,
+    WeightsError,
+    ZooError,
+)
+from zoo.hookspecs import hookimpl
+from zoo.names import unknown_name
+from zoo.options import Options
+from zoo.version import __version__
+
+if TYPE_CHECKING:
+    from zoo.adapter import Adapter, Layout, Projection
+    from zoo.analyzer import Analyzer, Probe, Scorer
+    from zoo.api import analyze, edit, load
+    from zoo.checkpoint import State
+    from zoo.codes import Codes, LatentSpace
+    from zoo.directions import Directions
+    from zoo.model import Model
+    from zoo.region import Region
+
+_LATE = {
+    "Adapter": "zoo.adapter",
+    "Analyzer": "zoo.analyzer",
+    "Codes": "zoo.codes",
+    "Directions": "zoo.directions",
+    "LatentSpace": "zoo.codes",
+    "Layout": "zoo.adapter",
+    "Model": "zoo.model",
+    "Probe": "zoo.analyzer",
+    "Projection": "zoo.adapter",
+    "Region": "zoo.region",
+    "Scorer": "zoo.analyzer",
+    "State": "zoo.checkpoint",
+    "analyze": "zoo.api",
+    "edit": "zoo.api",
+    "load": "zoo.api",
+}
+
+__all__ = [
+    "Adapter",
+    "AdapterPlugin",
+    "Analyzer",
+    "AnalyzerPlugin",
+    "CapabilityError",
+    "CardError",
+    "CheckpointError",
+    "Codes",
+    "CodesError",
+    "ContractError",
+    "Directions",
+    "DirectionsError",
+    "LatentSpace",
+    "Layout",
+    "LayersError",
+    "Model",
+    "OptionError",
+    "Options",
+    "OutputError",
+    "PluginError",
+    "Probe",
+    "Projection",
+    "Region",
+    "RegionError",
+    "Scorer",
+    "ScorerPlugin",
+    "State",
+    "UnknownNameError",
+    "WeightsError",
+    "ZooError",
+    "__version__",
+    "analyze",
+    "edit",
+    "hookimpl",
+    "load",
+    "unknown_name",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs torch when it is first asked for."""
+    if name not in _LATE:
+        raise AttributeError(f"module 'zoo' has no attribute {name!r}")
+    value = getattr(import_module(_LATE[name]), name)
+    globals()[name] = value
+    return value

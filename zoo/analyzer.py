@@ -1,0 +1,67 @@
+"""The contract of an analysis, and of a scorer: neither ever asks which adapter it holds."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Generic, TypeVar
+
+import torch
+from torch import Tensor
+
+from zoo.adapter import Adapter
+from zoo.codes import Codes
+from zoo.directions import Directions
+from zoo.options import Options
+from zoo.region import Region
+from zoo.registry import Card
+
+Progress = Callable[[int, int, str], None]
+"""Called with (steps done, steps in all, what is being done)."""
+
+AnyOptions = TypeVar("AnyOptions", bound=Options)
+
+
+def silent(done: int, total: int, what: str) -> None:
+    """Report progress to nobody."""
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """What an analysis is asked about. Everything else is an analyzer's own option.
+
+    `codes` are already drawn; `layers` are rows of the code, and the projections that read those rows (projections only,
+    where the space has a single row); `generator` is for an analysis that draws more.
+    """
+
+    codes: Codes
+    region: Region
+    layers: tuple[int, ...] | None
+    generator: torch.Generator
+    progress: Progress = silent
+
+
+class Analyzer(ABC, Generic[AnyOptions]):
+    """An analysis, built from its options."""
+
+    def __init__(self, options: AnyOptions) -> None:
+        self.options = options
+
+    @abstractmethod
+    def analyze(self, adapter: Adapter, probe: Probe) -> Directions:
+        """Find directions, strongest first; leave the adapter, its network and all global state as they were."""
+
+
+class Scorer(ABC):
+    """A predictor of named attributes, for models that it fits."""
+
+    attributes: ClassVar[Sequence[str]]
+
+    @abstractmethod
+    def fits(self, card: Card) -> bool:
+        """Say whether the attributes mean something for the model of this card."""
+
+    @abstractmethod
+    def score(self, images: Tensor) -> Tensor:
+        """Score images (n, 3, h, w) in [-1, 1]: (n, attributes)."""

@@ -1,0 +1,82 @@
+"""The three verbs of the Python interface: `load`, `analyze`, `edit`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from zoo import editing, run
+from zoo.analyzer import Progress, silent
+from zoo.codes import Codes
+from zoo.directions import Directions
+from zoo.model import Model, load_zoo, open_model
+
+edit = editing.edit
+
+
+def load(
+    name: str | Path,
+    *,
+    space: str | None = None,
+    device: str = "auto",
+    dtype: str = "float32",
+    registry: Iterable[str | Path] = (),
+    options: Mapping[str, Any] | None = None,
+) -> Model:
+    """Open a model by its card's name (``dcgan.digiface64``, or ``dcgan`` for the default one) or from a weights file.
+
+    Weights are fetched into the cache on first use; the licence is printed to standard error before they are used.
+    `space` None is the family's usual one, `device` ``auto`` is CUDA where there is one, `dtype` is ``float32`` or
+    ``float64``; `registry` names further registry files. Raises a `ZooError` that says what to do.
+    """
+    return open_model(name, load_zoo(registry), space=space, device=device, dtype=dtype, options=options)
+
+
+def analyze(
+    model: Model | str | Path,
+    analyzer: str = "sefa",
+    *,
+    region: str = "all",
+    samples: int = 1,
+    seed: int = 0,
+    codes: Codes | str | Path | None = None,
+    layers: str | Sequence[int] | None = None,
+    label: int | str | None = None,
+    truncation: float | None = None,
+    show: int = 5,
+    unseen: int = 4,
+    out: str | Path | None = None,
+    force: bool = False,
+    progress: Progress = silent,
+    **options: Any,
+) -> Directions:
+    """Find directions in a model's latent space; `options` are the analyzer's own.
+
+    `samples` codes are drawn with `seed`, unless `codes` are given. The locality of the first `show` directions is
+    measured at those codes and at `unseen` further ones, and kept in the provenance. With `out`, the run folder is
+    written too. Raises a `ZooError` that says what to do.
+    """
+    zoo = load_zoo()
+    if out is not None:
+        run.check_folder(Path(out), force=force)
+    opened = model if isinstance(model, Model) else open_model(model, zoo)
+    question = run.Question(
+        analyzer=analyzer,
+        region=region,
+        samples=samples,
+        seed=seed,
+        codes=Path(codes) if isinstance(codes, str) else codes,
+        layers=layers,
+        label=label,
+        truncation=truncation,
+        options=options,
+        show=show,
+        unseen=unseen,
+    )
+    done = run.carry_out(question, opened, zoo, progress)
+    if out is not None:
+        done.save(Path(out), force=force)
+    return done.directions
+
+

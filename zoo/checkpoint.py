@@ -1,0 +1,177 @@
+"""Reading weights files without trusting them: tensors and plain values come out, nothing in the file is executed.
+
+A file is recognised by its content, never by its name. Nested dictionaries are flattened with points, so that a file
+``{"netG": {"main.0.weight": …}, "epoch": 5}`` gives the state ``netG.main.0.weight`` and the meta value ``epoch``.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from zoo.errors import CheckpointError
+
+State = dict[str, Tensor]
+
+_DEEPEST = 16
+_MOST_VALUES = 200_000
+_STRANGERS = {
+    b"<!DOCTYPE": "an HTML page",
+    b"<!doctype": "an HTML page",
+    b"<html": "an HTML page",
+    b"version https://git-lfs": "a Git LFS pointer, not the file itself",
+    b"\x89PNG": "a PNG picture",
+    b"\xff\xd8\xff": "a JPEG picture",
+    b"\x89HDF": "an HDF5 file",
+    b"\x1f\x8b": "a gzip archive",
+    b"{": "JSON text",
+}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a file holds: tensors by flattened key, plain values beside them, and the container's name."""
+
+    state: State
+    meta: dict[str, Any]
+    container: str
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read a safetensors file or a torch file (zip or legacy) with weights-only loading, on the CPU.
+
+    Every tensor is a dense copy of its own. Raises `CheckpointError` saying what was found for files that are missing,
+    truncated, of another kind, that ask for code to be run, or whose tensors claim more than the file holds.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(64)
+        size = path.stat().st_size
+    except OSError as error:
+        raise CheckpointError(f"cannot read {path}: {error.strerror}") from None
+    if len(head) > 9 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size:
+        return Checkpoint(*_read_safetensors(path), "safetensors")
+    if head.startswith(b"PK\x03\x04"):
+        _check_archive(path, size)
+        return Checkpoint(*_read_torch(path), "torch zip")
+    if head.startswith(b"\x80"):
+        return Checkpoint(*_read_torch(path), "torch legacy")
+    kind = next((kind for start, kind in _STRANGERS.items() if head.startswith(start)), None)
+    found = "an empty file" if not head else kind or f"bytes {head[:8].hex(' ')}"
+    raise CheckpointError(f"{path} is neither a safetensors nor a torch file: it holds {found}")
+
+
+def require_finite(state: Mapping[str, Tensor], origin: str) -> None:
+    """Raise `CheckpointError` if a weight is NaN or infinite."""
+    for key, tensor in state.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise CheckpointError(f"{origin}: {key} holds numbers that are not finite; the file is damaged")
+
+
+def fill_module(module: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
+    """Load a state into a network, every key and shape accounted for.
+
+    Raises `CheckpointError` naming keys that are missing, left over, or of another shape.
+    """
+    wanted = module.state_dict()
+    missing = sorted(wanted.keys() - state.keys())
+    spare = sorted(state.keys() - wanted.keys())
+    reshaped = [
+        f"{key} {tuple(state[key].shape)} instead of {tuple(wanted[key].shape)}"
+        for key in sorted(wanted.keys() & state.keys())
+        if state[key].shape != wanted[key].shape
+    ]
+    faults = [("missing", missing), ("left over", spare), ("of another shape", reshaped)]
+    told = [f"{what}: {', '.join(keys[:4])}{', …' if len(keys) > 4 else ''}" for what, keys in faults if keys]
+    if told:
+        raise CheckpointError(f"{origin} does not fit the network; {'; '.join(told)}")
+    require_finite(state, origin)
+    module.load_state_dict(dict(state))
+
+
+def _read_safetensors(path: Path) -> tuple[State, dict[str, Any]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            state = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118 - no mapping
+            return state, dict(file.metadata() or {})
+    except (SafetensorError, OSError, ValueError, RuntimeError) as error:
+        raise CheckpointError(f"{path} is a broken safetensors file: {_one_line(error)}") from None
+
+
+def _check_archive(path: Path, size: int) -> None:
+    """Refuse archives that torch never writes: compressed members (bombs), or none that torch would read."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise CheckpointError(f"{path} is a truncated or broken zip archive: {_one_line(error)}") from None
+    if not any(member.filename.endswith("/data.pkl") for member in members):
+        some = ", ".join(member.filename for member in members[:3])
+        raise CheckpointError(f"{path} is a zip archive, but not one of torch: it holds {some or 'nothing'}")
+    if sum(member.file_size for member in members) > size:
+        raise CheckpointError(f"{path} is a zip archive whose members claim to be larger than the file; refused")
+
+
+def _read_torch(path: Path) -> tuple[State, dict[str, Any]]:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(f"{path} was refused: {_what_it_asks(error)}") from None
+    except Exception as error:
+        raise CheckpointError(f"{path} is a broken torch file: {_one_line(error)}") from None
+    if not isinstance(content, Mapping):
+        raise CheckpointError(f"{path} holds a {type(content).__name__}, not a dictionary of weights")
+    state: State = {}
+    meta: dict[str, Any] = {}
+    _flatten(path, content, "", state, meta, 0)
+    if not state:
+        raise CheckpointError(f"{path} holds no tensor")
+    return state, meta
+
+
+def _flatten(path: Path, value: Any, key: str, state: State, meta: dict[str, Any], depth: int) -> None:
+    if depth > _DEEPEST or len(state) + len(meta) > _MOST_VALUES:
+        raise CheckpointError(f"{path} was refused: it is nested too deeply or holds too many values")
+    if isinstance(value, Tensor):
+        if key in state:
+            raise CheckpointError(f"{path} was refused: two tensors are called {key}")
+        state[key] = _dense_copy(path, key, value)
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            _flatten(path, item, f"{key}.{name}" if key else str(name), state, meta, depth + 1)
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            _flatten(path, item, f"{key}.{index}", state, meta, depth + 1)
+    elif isinstance(value, str | int | float | bool | None):
+        meta[key] = value
+
+
+def _dense_copy(path: Path, key: str, tensor: Tensor) -> Tensor:
+    """Copy a tensor, unless it is of a kind no network has, or claims more numbers than its storage holds."""
+    if tensor.layout != torch.strided or tensor.is_quantized or tensor.device.type != "cpu":
+        raise CheckpointError(f"{path} was refused: {key} is not a dense tensor")
+    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+        raise CheckpointError(f"{path} was refused: {key} claims more numbers than the file holds")
+    return tensor.detach().clone(memory_format=torch.contiguous_format)
+
+
+def _what_it_asks(error: Exception) -> str:
+    text = _one_line(error)
+    match = re.search(r"GLOBAL ([\w.]+)", text) or re.search(r"(?:Unsupported|unsupported) (?:class|global):? ([\w.]+)", text)
+    if match:
+        return f"it asks for {match[1]}, and zoo reads tensors and plain values only"
+    return f"it is not a plain file of weights ({text[:120]})"
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text[:160] or type(error).__name__

@@ -1,0 +1,145 @@
+"""Directions: what every analysis returns, and the file that keeps them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+from torch import Tensor
+
+from zoo.codes import LatentSpace
+from zoo.errors import DirectionsError
+from zoo.files import whole_file
+
+FORMAT = "zoo-directions/1"
+
+
+@dataclass(frozen=True, eq=False)
+class Directions:
+    """Unit directions of a latent space, strongest first.
+
+    `vectors` (k, dim) unit rows; `scores` (k,), whose meaning is the analyzer's; `layers` the rows that were moved, or
+    None for all (or where the space has one row only); `kept` (k,) the share of each direction that survived a
+    projection, or None; `provenance` a JSON-able record of how they came about. All float64, on the CPU.
+    Raises `DirectionsError` unless shapes agree, numbers are finite and rows have unit length.
+    """
+
+    space: LatentSpace
+    vectors: Tensor
+    scores: Tensor
+    layers: tuple[int, ...] | None = None
+    kept: Tensor | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("vectors", "scores", "kept"):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, value.detach().to("cpu", torch.float64))
+        if self.vectors.ndim != 2 or self.vectors.shape[1] != self.space.dim:
+            raise DirectionsError(f"directions of {self.space} have shape (k, {self.space.dim}), not {tuple(self.vectors.shape)}")
+        for name, value in (("scores", self.scores), ("kept", self.kept)):
+            if value is not None and tuple(value.shape) != (len(self),):
+                raise DirectionsError(f"{name} of {len(self)} directions have shape ({len(self)},), not {tuple(value.shape)}")
+        if not bool(torch.isfinite(self.vectors).all()) or bool(torch.isnan(self.scores).any()):
+            raise DirectionsError("directions hold numbers that are not finite")
+        lengths = self.vectors.norm(dim=1)
+        if len(self) and float((lengths - 1).abs().max()) > 1e-4:
+            raise DirectionsError(f"directions are unit rows, but one has length {float(lengths[(lengths - 1).abs().argmax()]):.4g}")
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def take(self, count: int) -> Directions:
+        """Keep the first `count` directions."""
+        kept = None if self.kept is None else self.kept[:count]
+        return replace(self, vectors=self.vectors[:count], scores=self.scores[:count], kept=kept)
+
+    def with_provenance(self, **entries: Any) -> Directions:
+        """Add entries to the record."""
+        return replace(self, provenance={**self.provenance, **entries})
+
+    def card(self) -> dict[str, Any]:
+        """Return the JSON card that goes into the file."""
+        return {
+            "format": FORMAT,
+            "space": {"name": self.space.name, "dim": self.space.dim, "layers": self.space.layers},
+            "layers": None if self.layers is None else list(self.layers),
+            "kept": None if self.kept is None else [float(value) for value in self.kept],
+            **self.provenance,
+        }
+
+    def save(self, path: str | Path) -> None:
+        """Write one file, whole or not at all: safetensors with a JSON card, or the bare vectors for ``.npy``.
+
+        Raises `OutputError`.
+        """
+        path = Path(path)
+        with whole_file(path) as partial:
+            if path.suffix == ".npy":
+                with partial.open("wb") as file:
+                    np.save(file, self.vectors.to(torch.float32).numpy(), allow_pickle=False)
+                return
+            tensors = {"vectors": self.vectors.contiguous(), "scores": self.scores.contiguous()}
+            partial.write_bytes(to_bytes(tensors, metadata={"card": json.dumps(self.card(), allow_nan=False)}))
+
+    @classmethod
+    def load(cls, path: str | Path, *, space: LatentSpace | None = None) -> Directions:
+        """Read directions from a file of `save`, or from a published ``.npy`` array (k, dim) or (1, dim).
+
+        Rows of an ``.npy`` array are scaled to unit length and belong to `space`, or to a space ``unknown`` of their
+        dimension. Raises `DirectionsError` for a file that is missing, broken, or of another space than `space`.
+        """
+        path = Path(path)
+        found = _read_npy(path, space) if path.suffix == ".npy" else _read_safetensors(path)
+        if space is not None and (found.space.name, found.space.dim) != (space.name, space.dim):
+            raise DirectionsError(f"{path} holds directions of {found.space}, but the model's codes are in {space}")
+        return found
+
+
+def _read_npy(path: Path, space: LatentSpace | None) -> Directions:
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DirectionsError(f"cannot read directions from {path}: {_cause(error)}") from None
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu" or array.ndim not in {1, 2} or not array.size:
+        raise DirectionsError(f"{path} holds no array of numbers of shape (k, dim)")
+    rows = torch.from_numpy(np.atleast_2d(array).astype(np.float64))
+    if space is not None and rows.shape[1] != space.dim:
+        raise DirectionsError(f"{path} holds directions of {rows.shape[1]} numbers, but the model's codes are in {space}")
+    lengths = rows.norm(dim=1, keepdim=True)
+    if not bool(torch.isfinite(lengths).all()) or not bool((lengths > 0).all()):
+        raise DirectionsError(f"{path} holds a direction that is zero or not finite")
+    home = space or LatentSpace("unknown", rows.shape[1])
+    return Directions(home, rows / lengths, lengths[:, 0], provenance={"source": path.name})
+
+
+def _read_safetensors(path: Path) -> Directions:
+    try:
+        with safe_open(path, framework="pt") as file:
+            card = json.loads((file.metadata() or {}).get("card", "null"))
+            tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118 - no mapping
+        if not isinstance(card, dict) or card.get("format") != FORMAT:
+            raise DirectionsError(f"{path} is not a directions file: its card is not of format {FORMAT}")
+        space = LatentSpace(str(card["space"]["name"]), int(card["space"]["dim"]), int(card["space"]["layers"]))
+        layers = None if card["layers"] is None else tuple(int(layer) for layer in card["layers"])
+        kept = None if card["kept"] is None else torch.tensor([float(value) for value in card["kept"]])
+        provenance = {key: card[key] for key in card.keys() - {"format", "space", "layers", "kept"}}
+        return Directions(space, tensors["vectors"], tensors["scores"], layers, kept, provenance)
+    except (OSError, SafetensorError, ValueError, TypeError, KeyError) as error:
+        raise DirectionsError(f"cannot read directions from {path}: {_cause(error)}") from None
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, KeyError):
+        return f"{error} is missing"
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,107 @@
+"""Moving codes along directions and rendering what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from zoo.codes import Codes, join, save_codes
+from zoo.directions import Directions
+from zoo.errors import DirectionsError, LayersError, OptionError
+from zoo.files import whole_folder
+from zoo.model import Model
+from zoo.pictures import Tile, save_gif, save_sheet, to_pixels
+
+Progress = Callable[[int, int, str], None]
+
+_BATCH = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Edit:
+    """Edited images (directions, codes, strengths, 3, h, w), never clamped, and what they were made from."""
+
+    images: Tensor
+    codes: Codes
+    indices: tuple[int, ...]
+    strengths: tuple[float, ...]
+    model: Model
+
+    def save(self, folder: str | Path, *, force: bool = False) -> None:
+        """Write `sheet.png` (a row for each direction and code), `edit.gif` and `codes.safetensors` into a new folder.
+
+        Raises `OutputError`.
+        """
+        pixels = to_pixels(self.images)
+        rows, names = [], []
+        for place, index in enumerate(self.indices):
+            for code in range(len(self.codes)):
+                rows.append([Tile(image) for image in pixels[place, code]])
+                names.append(f"direction {index}\ncode {code}")
+        card = {"model": self.model.name, "space": {"name": self.model.adapter.space.name}}
+        with whole_folder(Path(folder), force=force) as partial:
+            save_sheet(partial / "sheet.png", rows, names, [f"{strength:+g}" for strength in self.strengths])
+            save_gif(partial / "edit.gif", pixels.flatten(0, 1).transpose(0, 1))
+            save_codes(partial / "codes.safetensors", self.codes, card)
+
+
+def edit(
+    model: Model,
+    directions: Directions,
+    *,
+    codes: Codes | None = None,
+    samples: int = 4,
+    seed: int = 0,
+    label: int | str | None = None,
+    truncation: float | None = None,
+    indices: Sequence[int] = (0,),
+    strengths: Sequence[float] = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0),
+    layers: Sequence[int] | None = None,
+    progress: Progress | None = None,
+) -> Edit:
+    """Render codes moved along some of the directions, at several strengths (in units of the unit direction).
+
+    Without `codes`, `samples` are drawn with `seed`. `layers` defaults to the rows that the directions were found for.
+    Raises `DirectionsError` for directions of another space or an index that is not there, and `OptionError`.
+    """
+    space = model.adapter.space
+    if directions.space.dim != space.dim or directions.space.name not in {space.name, "unknown"}:
+        raise DirectionsError(f"directions of {directions.space} cannot move codes of {space}")
+    bad = [index for index in indices if not 0 <= index < len(directions)]
+    if bad or not indices:
+        raise DirectionsError(f"no direction {bad[0] if bad else ''}: the file holds 0 to {len(directions) - 1}")
+    if not strengths or not all(abs(strength) < float("inf") for strength in strengths):
+        raise OptionError("--strengths: at least one finite number is needed")
+    if layers is not None and space.layers == 1:
+        raise LayersError(f"{model.name} has a single row of {space}: it cannot be edited in some layers only")
+    chosen = model.sample(samples, seed, label=label, truncation=truncation) if codes is None else codes
+    rows = layers if layers is not None else directions.layers
+    moves = [
+        model.adapter.move(chosen, _step(model, directions.vectors[index], strength), rows)
+        for index in indices
+        for strength in strengths
+    ]
+    images = render(model, join(moves), progress)
+    shape = (len(indices), len(strengths), len(chosen), *images.shape[1:])
+    return Edit(images.view(shape).transpose(1, 2), chosen, tuple(indices), tuple(strengths), model)
+
+
+def render(model: Model, codes: Codes, progress: Progress | None = None) -> Tensor:
+    """Render codes in batches: (n, 3, h, w) on the CPU, without derivatives."""
+    parts = []
+    with torch.no_grad():
+        for start in range(0, len(codes), _BATCH):
+            if progress is not None:
+                progress(start, len(codes), "images")
+            parts.append(model.adapter.synthesize(codes[start : start + _BATCH]).cpu())
+    if progress is not None:
+        progress(len(codes), len(codes), "images")
+    return torch.cat(parts)
+
+
+def _step(model: Model, vector: Tensor, strength: float) -> Tensor:
+    return (strength * vector).to(model.adapter.device, model.adapter.dtype)

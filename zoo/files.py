@@ -1,0 +1,150 @@
+"""Files that are whole or absent: everything that zoo writes goes through here."""
+
+import errno
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from zoo.errors import OutputError
+
+RUN_FILES = frozenset(
+    {
+        "directions.safetensors",
+        "directions.npy",
+        "codes.safetensors",
+        "sheet.png",
+        "report.html",
+        "edit.gif",
+        "samples.png",
+    }
+)
+"""Every name that zoo writes into a run folder: ``--force`` replaces a folder only if it holds nothing else."""
+
+_CAUSES = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EROFS: "the file system is read-only",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "permission denied",
+    errno.ENOTDIR: "a part of the path is a file, not a folder",
+    errno.EISDIR: "it is a folder",
+    errno.ENAMETOOLONG: "the name is too long",
+}
+
+
+def output_error(path: Path, error: OSError) -> OutputError:
+    """Turn an operating system's error at a write into one line: where, why, what to do."""
+    cause = _CAUSES.get(error.errno or 0, error.strerror or str(error))
+    return OutputError(f"cannot write {path}: {cause}; nothing was left there, mend that or choose another place")
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yield a path beside `path` to write to; on success it replaces `path` in one step, on failure it is removed.
+
+    Raises `OutputError` where the operating system refuses.
+    """
+    made = _make_parents(path)
+    partial = _beside(path, "partial")
+    done = False
+    try:
+        yield partial
+        _flush(partial)
+        partial.replace(path)
+        done = True
+    except OSError as error:
+        raise output_error(path, error) from error
+    finally:
+        partial.unlink(missing_ok=True)
+        if not done:
+            _remove_empty(made)
+
+
+@contextmanager
+def whole_folder(folder: Path, *, force: bool = False) -> Iterator[Path]:
+    """Yield an empty folder beside `folder` to fill; on success it takes that name, on failure it vanishes.
+
+    An existing `folder` is refused unless `force`, and is then replaced only once the new one is complete.
+    Raises `OutputError`.
+    """
+    refuse_existing(folder, force=force)
+    made = _make_parents(folder)
+    partial = _beside(folder, "partial")
+    done = False
+    try:
+        partial.mkdir()
+        yield partial
+        for file in partial.iterdir():
+            _flush(file)
+        _take_name(partial, folder)
+        done = True
+    except OSError as error:
+        raise output_error(folder, error) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        if not done:
+            _remove_empty(made)
+
+
+def refuse_existing(folder: Path, *, force: bool) -> None:
+    """Raise `OutputError` if `folder` exists and may not be replaced.
+
+    Even `force` replaces only a folder whose every entry bears a name that zoo writes.
+    """
+    if not os.path.lexists(folder):
+        return
+    if not force:
+        raise OutputError(f"{folder} exists: pass --force to replace it, or another --out")
+    if folder.is_symlink() or not folder.is_dir():
+        raise OutputError(f"{folder} is not a folder: --force replaces only folders, pass another --out")
+    strange = sorted(entry.name for entry in folder.iterdir() if entry.name not in RUN_FILES)
+    if strange:
+        raise OutputError(
+            f"{folder} holds {strange[0]!r}, which zoo did not write: --force will not delete it, pass another --out"
+        )
+
+
+def _beside(path: Path, ending: str) -> Path:
+    return path.parent / f".{path.name[:80]}.{secrets.token_hex(4)}.{ending}"
+
+
+def _make_parents(path: Path) -> list[Path]:
+    """Create the parents of `path`; return those that were new, innermost first."""
+    missing = [parent for parent in path.parents if not parent.exists()]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        _remove_empty(missing)
+        raise output_error(path, error) from error
+    return missing
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    for folder in folders:
+        try:
+            folder.rmdir()
+        except OSError:
+            return
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _take_name(partial: Path, folder: Path) -> None:
+    """Rename `partial` to `folder`, putting an older folder of that name aside until it is done."""
+    if not folder.exists():
+        partial.rename(folder)
+        return
+    old = _beside(folder, "old")
+    folder.rename(old)
+    try:
+        partial.rename(folder)
+    except OSError:
+        old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)

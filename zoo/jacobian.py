@@ -1,0 +1,106 @@
+"""Exact Jacobians of image regions, by forward mode: one product for each of the code's dimensions, in chunks.
+
+Every Jacobian is that of δ ↦ region_output(move(codes, δ, layers)) at 0, so analysis and edit mean the same move.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zoo.adapter import Adapter
+from zoo.codes import Codes
+from zoo.errors import CapabilityError, CheckpointError
+from zoo.region import Region
+
+Progress = Callable[[int, int, str], None]
+
+_CHUNK_PIXELS = 2**22
+
+
+def default_chunk(adapter: Adapter) -> int:
+    """Choose how many tangents are pushed at a time: fewer for larger images, and the same on every machine."""
+    height, width = adapter.resolution
+    return max(1, min(adapter.space.dim, _CHUNK_PIXELS // (height * width)))
+
+
+def jacobian(
+    adapter: Adapter,
+    code: Codes,
+    region: Region,
+    *,
+    layers: Sequence[int] | None = None,
+    chunk: int | None = None,
+    grey: bool = True,
+) -> Tensor:
+    """Compute the Jacobian of a region at one code: (p, dim), or (3 p, dim), channel by channel, when not `grey`.
+
+    Grey is the mean over channels. `chunk` tangents are pushed at a time; the result is bit-equal for an equal chunk,
+    thread count and build. Raises `CapabilityError` if the network is not forward-mode differentiable.
+    """
+    if len(code) != 1:
+        raise ValueError(f"a Jacobian is taken at one code, not {len(code)}")
+    rows = None if layers is None else tuple(layers)
+
+    def output(delta: Tensor) -> Tensor:
+        pixels = adapter.region_output(adapter.move(code, delta, rows), region)[0]
+        return pixels.mean(dim=0) if grey else pixels.flatten()
+
+    origin = torch.zeros(adapter.space.dim, dtype=adapter.dtype, device=adapter.device)
+    basis = torch.eye(adapter.space.dim, dtype=adapter.dtype, device=adapter.device)
+
+    def push(tangent: Tensor) -> Tensor:
+        return torch.func.jvp(output, (origin,), (tangent,))[1]
+
+    with torch.no_grad(), _without_torch_deprecation():
+        try:
+            parts = [torch.func.vmap(push)(part) for part in basis.split(chunk or default_chunk(adapter))]
+        except (NotImplementedError, RuntimeError) as error:
+            if "forward AD" not in str(error) and not isinstance(error, NotImplementedError):
+                raise
+            raise CapabilityError(f"this network has no forward-mode derivative: {str(error).splitlines()[0]}") from error
+    return torch.cat(parts).T
+
+
+def gram_matrices(
+    adapter: Adapter,
+    codes: Codes,
+    regions: Sequence[Region],
+    *,
+    layers: Sequence[int] | None = None,
+    chunk: int | None = None,
+    progress: Progress | None = None,
+) -> list[Tensor]:
+    """Compute M = JᵀJ / p of each region, averaged over codes: (dim, dim) float64 on the CPU, one a region.
+
+    One pass over the network serves all regions of a code. Raises `CheckpointError` if a derivative is not finite.
+    """
+    union = Region("+".join(region.text for region in regions), np.logical_or.reduce([region.mask for region in regions]))
+    members = [torch.from_numpy(region.mask[union.mask]) for region in regions]
+    totals = [torch.zeros(adapter.space.dim, adapter.space.dim, dtype=torch.float64) for _ in regions]
+    for index in range(len(codes)):
+        if progress is not None:
+            progress(index, len(codes), "Jacobians")
+        whole = jacobian(adapter, codes[index], union, layers=layers, chunk=chunk)
+        if not bool(torch.isfinite(whole).all()):
+            raise CheckpointError(f"the derivative at code {index} is not finite: the weights are damaged")
+        for total, inside in zip(totals, members, strict=True):
+            part = whole[inside.to(whole.device)].to(torch.float64)
+            total += (part.T @ part).cpu() / len(part)
+    if progress is not None:
+        progress(len(codes), len(codes), "Jacobians")
+    return [total / len(codes) for total in totals]
+
+
+@contextmanager
+def _without_torch_deprecation() -> Iterator[None]:
+    """Hide the one FutureWarning that torch's forward mode emits about its own use of torch.jit.script."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r".*torch\.jit\.script.*", category=FutureWarning)
+        warnings.filterwarnings("ignore", message=r".*torch\.jit\.script.*", category=DeprecationWarning)
+        yield

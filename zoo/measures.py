@@ -1,0 +1,144 @@
+"""Measures of an edit: locality, consistency, and the comparison of two sets of directions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoo.adapter import Adapter
+from zoo.codes import Codes, join
+from zoo.region import Region
+
+TARGET_CHANGE = 1e-3
+"""The mean squared change inside the region at which locality is read, for images in [-1, 1]."""
+
+LARGEST_STEP = 8.0
+_TOLERANCE = 1e-3
+_MOST_STEPS = 40
+
+
+@dataclass(frozen=True)
+class Locality:
+    """Inside over outside mean squared change at `step`; `reached` is False if the target change lies beyond step 8."""
+
+    value: float
+    step: float
+    reached: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values; an infinite locality (nothing outside moved) becomes None."""
+        return {"value": self.value if math.isfinite(self.value) else None, "step": self.step, "reached": self.reached}
+
+
+def locality(
+    adapter: Adapter, code: Codes, vectors: Tensor, region: Region, layers: Sequence[int] | None = None
+) -> list[Locality]:
+    """Measure how local each direction (k, dim) is at one code, all at an equal change inside the region.
+
+    The step α in (0, 8] at which the mean squared change inside is 1e-3 is found by a bracketed search; locality is the
+    mean of inside / outside over +α and −α. Where α = 8 does not reach that change, the ratio is taken there and
+    marked.
+    """
+    change = _Change(adapter, code, vectors, region, layers)
+    steps, reached = _equal_change(change, TARGET_CHANGE)
+    ratios = []
+    for sign in (1.0, -1.0):
+        inside, outside = change.at(sign * steps)
+        ratios.append(torch.where(outside > 0, inside / outside, torch.full_like(inside, math.inf)))
+    values = (ratios[0] + ratios[1]) / 2
+    return [
+        Locality(float(value), float(step), bool(done))
+        for value, step, done in zip(values, steps, reached, strict=True)
+    ]
+
+
+def visible_steps(
+    adapter: Adapter, code: Codes, vectors: Tensor, region: Region, layers: Sequence[int] | None, change: float
+) -> Tensor:
+    """Choose for each direction (k, dim) the step, at most 8, whose mean squared change inside is `change`: (k,)."""
+    return _equal_change(_Change(adapter, code, vectors, region, layers), change)[0]
+
+
+def consistency(
+    adapter: Adapter, codes: Codes, vector: Tensor, step: float, layers: Sequence[int] | None = None
+) -> float | None:
+    """Compute the mean pairwise cosine, signed, of the change images of one direction over several codes.
+
+    None for a single code.
+    """
+    if len(codes) < 2:
+        return None
+    with torch.no_grad():
+        delta = step * vector.to(adapter.device, adapter.dtype)
+        moved = adapter.synthesize(adapter.move(codes, delta, layers)) - adapter.synthesize(codes)
+    rows = moved.flatten(1).to(torch.float64)
+    rows = rows / rows.norm(dim=1, keepdim=True).clamp(min=torch.finfo(torch.float64).tiny)
+    cosines = rows @ rows.T
+    count = len(codes)
+    return float((cosines.sum() - cosines.trace()) / (count * (count - 1)))
+
+
+class _Change:
+    """The mean squared change inside and outside of a region, a step for each direction at a time."""
+
+    def __init__(
+        self, adapter: Adapter, code: Codes, vectors: Tensor, region: Region, layers: Sequence[int] | None
+    ) -> None:
+        self.adapter, self.code, self.layers = adapter, code, layers
+        self.vectors = vectors.to(adapter.device, adapter.dtype)
+        self.inside = torch.from_numpy(region.mask.copy()).to(adapter.device)
+        with torch.no_grad():
+            self.origin = adapter.synthesize(code)
+
+    def at(self, steps: Tensor) -> tuple[Tensor, Tensor]:
+        moves = [
+            self.adapter.move(self.code, step.to(vector) * vector, self.layers)
+            for step, vector in zip(steps, self.vectors, strict=True)
+        ]
+        with torch.no_grad():
+            images = torch.cat([self.adapter.synthesize(part) for part in _batches(moves)])
+        squares = (images - self.origin).to(torch.float64).square().mean(dim=1)
+        return squares[:, self.inside].mean(dim=1).cpu(), squares[:, ~self.inside].mean(dim=1).cpu()
+
+
+def _batches(moves: Sequence[Codes], size: int = 16) -> list[Codes]:
+    return [join(moves[start : start + size]) for start in range(0, len(moves), size)]
+
+
+def _equal_change(change: _Change, target: float) -> tuple[Tensor, Tensor]:
+    """Find, for each direction at once, the step whose change inside is `target`: (steps, reached).
+
+    Log change is nearly linear in log step (slope 2 for small steps), so the next guess interpolates there; a guess
+    outside of the bracket, or every third one, halves it instead, so that the bracket always shrinks.
+    """
+    goal = math.log(target)
+    count = len(change.vectors)
+    high = torch.full((count,), LARGEST_STEP, dtype=torch.float64)
+    at_high = _log(change.at(high)[0])
+    reached = at_high >= goal
+    low = torch.full_like(high, 1e-6)
+    at_low = at_high - 2 * (high.log() - low.log())
+    steps = high.clone()
+    for round_ in range(_MOST_STEPS):
+        slope = (at_high - at_low) / (high.log() - low.log())
+        guess = (low.log() + (goal - at_low) / slope).exp()
+        middle = (low.log() / 2 + high.log() / 2).exp()
+        sound = torch.isfinite(guess) & (guess > low) & (guess < high) & (round_ % 3 != 2)
+        guess = torch.where(sound, guess, middle)
+        found = _log(change.at(torch.where(reached, guess, high))[0])
+        steps = torch.where(reached, guess, high)
+        if bool(((found - goal).abs() < _TOLERANCE)[reached].all()):
+            break
+        above = found >= goal
+        high, at_high = torch.where(above, guess, high), torch.where(above, found, at_high)
+        low, at_low = torch.where(above, low, guess), torch.where(above, at_low, found)
+    return steps, reached
+
+
+def _log(values: Tensor) -> Tensor:
+    return values.clamp(min=1e-300).log()

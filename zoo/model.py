@@ -1,0 +1,219 @@
+"""A model at hand: a card, the adapter built from its weights, and what both know together."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from zoo import weights
+from zoo.adapter import Adapter, detect_layout
+from zoo.checkpoint import read_checkpoint
+from zoo.codes import Codes, check_codes, load_codes
+from zoo.errors import CodesError, OptionError, UnknownNameError
+from zoo.names import unknown_name
+from zoo.options import parse_options
+from zoo.plugins import Plugins, load_plugins
+from zoo.region import Region, parse_region
+from zoo.registry import Card, Licence, Registry, Source, Weights, load_registry
+
+Progress = Callable[[int, int, str], None]
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+_FILE_ENDINGS = {".pt", ".pth", ".tar", ".bin", ".ckpt", ".safetensors", ".pkl"}
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A generator ready to use: its card, its adapter, and the hash of the weights it was built from."""
+
+    card: Card
+    adapter: Adapter
+    weights_sha256: str
+    layout: str
+
+    @property
+    def name(self) -> str:
+        """The model's full name."""
+        return self.card.name
+
+    def region(self, text: str) -> Region:
+        """Read a region of this model's images; names come from its card. Raises `RegionError`, `UnknownNameError`."""
+        return parse_region(text, self.adapter.resolution, self.card.regions)
+
+    def sample(
+        self, count: int, seed: int = 0, *, label: int | str | None = None, truncation: float | None = None
+    ) -> Codes:
+        """Draw codes; `label` is a class's name or index. Raises `OptionError`, `UnknownNameError`."""
+        return self.draw(count, torch.Generator().manual_seed(check_seed(seed)), label=label, truncation=truncation)
+
+    def draw(
+        self,
+        count: int,
+        generator: torch.Generator,
+        *,
+        label: int | str | None = None,
+        truncation: float | None = None,
+    ) -> Codes:
+        """Draw codes with a generator; see `sample`."""
+        if count < 1:
+            raise OptionError(f"--samples {count}: at least one code is needed")
+        if truncation is not None and not 0 < truncation <= 1:
+            raise OptionError(f"--truncation {truncation}: it lies above 0 and at most at 1")
+        labels = None if label is None else torch.full((count,), self.label_index(label))
+        codes = self.adapter.sample(count, generator, labels, truncation)
+        return codes.to(self.adapter.device, self.adapter.dtype)
+
+    def label_index(self, label: int | str) -> int:
+        """Find a class by name or index. Raises `OptionError` or `UnknownNameError`."""
+        classes = self.adapter.classes
+        if not classes:
+            raise OptionError(f"--label {label}: {self.name} is not conditional and takes no label")
+        if isinstance(label, str) and label in classes:
+            return classes.index(label)
+        if isinstance(label, int) or re.fullmatch(r"\d{1,9}", label):
+            if int(label) >= len(classes) or int(label) < 0:
+                raise OptionError(f"--label {label}: {self.name} has the classes 0 to {len(classes) - 1}")
+            return int(label)
+        raise unknown_name(f"class of {self.name}", label, classes)
+
+    def read_codes(self, path: Path, *, label: int | str | None = None) -> Codes:
+        """Read codes from a file, checked against this model's space and normalised as its own. Raises `CodesError`."""
+        codes, card = load_codes(path)
+        home = card.get("space", {}).get("name") if isinstance(card.get("space"), dict) else None
+        if home not in {None, self.adapter.space.name}:
+            raise CodesError(f"{path} holds codes of the space {home}, but the model's is {self.adapter.space}")
+        if label is not None:
+            codes = Codes(codes.latents, torch.full((len(codes),), self.label_index(label)), codes.truncation)
+        check_codes(codes, self.adapter.space, len(self.adapter.classes), str(path))
+        return self.adapter.normalize(codes.to(self.adapter.device, self.adapter.dtype))
+
+
+@dataclass(frozen=True)
+class Zoo:
+    """The plugins and cards of this installation, read once."""
+
+    plugins: Plugins
+    extra: tuple[Path, ...] = ()
+
+    @cached_property
+    def registry(self) -> Registry:
+        """Every card. Raises `CardError`, `PluginError`."""
+        return load_registry(self.plugins, self.extra)
+
+
+def print_licence(card: Card) -> None:
+    """Show a model's licence on standard error, once a process."""
+    if card.name not in _shown:
+        _shown.add(card.name)
+        print(f"{card.name} · {card.licence}", file=sys.stderr)
+
+
+_shown: set[str] = set()
+
+
+def open_model(
+    name: str | Path,
+    zoo: Zoo,
+    *,
+    space: str | None = None,
+    device: str = "auto",
+    dtype: str = "float32",
+    options: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+    announce: Callable[[Card], None] = print_licence,
+) -> Model:
+    """Load a model by its card's name, or straight from a weights file whose layout a family knows.
+
+    `announce` is told the card, licence included, before the weights are used. Raises the errors of the registry, the
+    fetch, the reader and the adapter, and `OptionError` for a device or type there is not.
+    """
+    place, kind = choose_device(device), choose_dtype(dtype)
+    card = _card_of_file(Path(name)) if is_file_name(str(name)) else zoo.registry.resolve(str(name))
+    if card.adapter:
+        zoo.plugins.adapter(card.adapter)
+    announce(card)
+    path, sha256 = weights.fetch(card, progress)
+    content = read_checkpoint(path)
+    plugins = [zoo.plugins.adapter(card.adapter)] if card.adapter else list(zoo.plugins.adapters.values())
+    families = {plugin.name: plugin.load() for plugin in plugins}
+    family, layout = detect_layout(families, content.state, content.meta)
+    state, config = layout.convert(content.state, content.meta)
+    choices = parse_options(family, zoo.plugins.adapter(family).options, {**card.config, **(options or {})})
+    adapter = families[family].load(
+        state, {**config, **choices.model_dump(exclude_unset=True)}, space=space, device=place, dtype=kind
+    )
+    return Model(_completed(card, family, adapter), adapter, sha256, layout.name)
+
+
+def check_seed(seed: int) -> int:
+    """Return a seed that torch's CPU generator tells apart from every other. Raises `OptionError`."""
+    if not 0 <= seed < 2**32:
+        raise OptionError(f"--seed {seed}: a seed lies within 0 and {2**32 - 1}")
+    return seed
+
+
+def choose_device(name: str) -> torch.device:
+    """Turn a device's name into a device; ``auto`` is CUDA where there is one. Raises `OptionError`."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = " ".join(str(error).split())[:90]
+        raise OptionError(f"--device {name}: not usable here ({reason}); try cpu or auto") from None
+    return device
+
+
+def choose_dtype(name: str) -> torch.dtype:
+    """Turn ``float32`` or ``float64`` into a type. Raises `OptionError`."""
+    if name not in DTYPES:
+        raise OptionError(f"--dtype {name}: there are {' and '.join(DTYPES)}")
+    return DTYPES[name]
+
+
+def is_file_name(name: str) -> bool:
+    """Say whether a model was named by a path to a file rather than by its card."""
+    path = Path(name)
+    return "/" in name or "\\" in name or path.suffix in _FILE_ENDINGS
+
+
+def load_zoo(extra: Iterable[str | Path] = ()) -> Zoo:
+    """Find the plugins, and the registry files beside the built-in one."""
+    return Zoo(load_plugins(), tuple(Path(path) for path in extra))
+
+
+def _card_of_file(path: Path) -> Card:
+    """Make a card for a bare file; what only the weights can tell is filled in by `_completed`."""
+    if not path.is_file():
+        raise UnknownNameError(f"there is no file {path}: name a weights file, or a model of 'zoo list'")
+    stem = re.sub(r"[^a-z0-9_-]+", "-", path.stem.lower()).strip("-") or "model"
+    return Card(
+        name=f"file.{stem}",
+        adapter="",
+        summary=f"the file {path.name}",
+        resolution=1,
+        space="?",
+        dim=1,
+        weights=Weights(sources=(Source(url=str(path.absolute())),)),
+        licence=Licence(weights="unknown: ask whoever gave you the file"),
+    )
+
+
+def _completed(card: Card, family: str, adapter: Adapter) -> Card:
+    return card.model_copy(
+        update={
+            "adapter": family,
+            "resolution": adapter.resolution[0],
+            "space": adapter.space.name,
+            "dim": adapter.space.dim,
+            "classes": adapter.classes,
+        }
+    )

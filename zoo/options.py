@@ -1,0 +1,52 @@
+"""Options of analyzers and adapters: pydantic models, read from ``-o name=value`` or keyword arguments."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from zoo.errors import OptionError
+from zoo.names import unknown_name
+
+
+class Options(BaseModel):
+    """The base of every options model: immutable, closed to unknown names, never infinite or NaN."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
+
+
+AnyOptions = TypeVar("AnyOptions", bound=Options)
+
+
+def parse_options(owner: str, schema: type[AnyOptions], values: Mapping[str, Any]) -> AnyOptions:
+    """Read option values, given as text or as Python values.
+
+    Raises `OptionError` that names the owner, the option, what was given and what is allowed.
+    """
+    for name in values:
+        if name not in schema.model_fields:
+            raise OptionError(str(unknown_name(f"option of {owner}", name, schema.model_fields)))
+    try:
+        return schema.model_validate(dict(values))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = ".".join(str(part) for part in first["loc"]) or "options"
+        raise OptionError(f"{owner}: option {name}={first['input']!r}: {first['msg']}") from None
+
+
+def parse_pairs(pairs: list[str]) -> dict[str, str]:
+    """Split ``name=value`` texts. Raises `OptionError` for a text without ``=`` or a name given twice."""
+    values: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise OptionError(f"-o {pair}: an option is written name=value")
+        if name in values:
+            raise OptionError(f"-o {pair}: {name} was given twice")
+        values[name] = value
+    return values
+
+
+def describe_options(schema: type[Options]) -> list[tuple[str, str, str]]:
+    """List (name, default, description) of every option, in the order of declaration."""
+    return [(name, repr(field.default), field.description or "") for name, field in schema.model_fields.items()]

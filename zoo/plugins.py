@@ -1,0 +1,181 @@
+"""Finding plugins: the built-ins, then every installed distribution with an entry point in the group ``zoo``."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Protocol, TypeVar
+
+import pluggy
+
+from zoo import hookspecs
+from zoo.entries import AdapterPlugin, AnalyzerPlugin, ScorerPlugin
+from zoo.errors import PluginError
+from zoo.names import unknown_name
+
+BUILT_IN = (
+    "zoo_adapters.dcgan",
+    "zoo_analyzers.sefa",
+    "zoo_analyzers.lowrank",
+    "zoo_analyzers.nullspace",
+)
+STRICT = "ZOO_STRICT_PLUGINS"
+"""Environment variable: when it is set and not empty, a plugin that cannot be imported is an error, not a warning."""
+
+HOOKS = ("zoo_adapters", "zoo_analyzers", "zoo_scorers", "zoo_registries", "zoo_commands")
+
+
+class PluginWarning(UserWarning):
+    """An installed plugin was skipped because it could not be imported."""
+
+
+class Named(Protocol):
+    """Anything with a name."""
+
+    @property
+    def name(self) -> str:
+        """The name."""
+
+
+Entry = TypeVar("Entry", bound=Named)
+
+
+@dataclass(frozen=True)
+class PluginInfo:
+    """One plugin: who ships it, in which version, which hooks it implements; or the error that kept it out."""
+
+    module: str
+    distribution: str
+    version: str
+    hooks: tuple[str, ...] = ()
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Plugins:
+    """Everything that plugins contributed, by kind and name. Build it with `load_plugins`."""
+
+    manager: pluggy.PluginManager
+    infos: tuple[PluginInfo, ...]
+    _owners: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def adapters(self) -> dict[str, AdapterPlugin]:
+        """The architectures by name. Raises `PluginError` when a name is claimed twice."""
+        return self._collect("adapter", "zoo_adapters")
+
+    @cached_property
+    def analyzers(self) -> dict[str, AnalyzerPlugin]:
+        """The analyses by name. Raises `PluginError` when a name is claimed twice."""
+        return self._collect("analyzer", "zoo_analyzers")
+
+    @cached_property
+    def scorers(self) -> dict[str, ScorerPlugin]:
+        """The attribute predictors by name. Raises `PluginError` when a name is claimed twice."""
+        return self._collect("scorer", "zoo_scorers")
+
+    @cached_property
+    def registries(self) -> tuple[tuple[str, Path], ...]:
+        """Registry files that plugins ship, each with its plugin's owner."""
+        return tuple((owner, Path(path)) for owner, paths in self._results("zoo_registries") for path in paths)
+
+    def adapter(self, name: str) -> AdapterPlugin:
+        """Look up an architecture. Raises `UnknownNameError`."""
+        return _pick("adapter", name, self.adapters)
+
+    def analyzer(self, name: str) -> AnalyzerPlugin:
+        """Look up an analysis. Raises `UnknownNameError`."""
+        return _pick("analyzer", name, self.analyzers)
+
+    def owner(self, module: str) -> str:
+        """Name the distribution that ships a plugin module."""
+        return self._owners.get(module, module)
+
+    def _collect(self, kind: str, hook: str) -> dict[str, Any]:
+        claims = [(owner, entry) for owner, entries in self._results(hook) for entry in entries]
+        return unique(kind, claims)
+
+    def _results(self, hook: str) -> list[tuple[str, Iterable[Any]]]:
+        """Call one hook plugin by plugin, in the order of registration, so that every result has its owner."""
+        results = []
+        for call in reversed(getattr(self.manager.hook, hook).get_hookimpls()):
+            owner = self.owner(call.plugin_name)
+            try:
+                results.append((owner, list(call.function())))
+            except Exception as error:
+                _skip(f"{hook} of {owner} was skipped: {_reason(error)}", error)
+        return results
+
+
+def unique(kind: str, claims: Iterable[tuple[str, Entry]]) -> dict[str, Entry]:
+    """Index entries by name. Raises `PluginError` naming both owners when a name is claimed twice."""
+    found: dict[str, tuple[str, Entry]] = {}
+    for owner, entry in claims:
+        if entry.name in found:
+            raise PluginError(
+                f"the {kind} name {entry.name!r} is claimed by both {found[entry.name][0]} and {owner}: uninstall one"
+            )
+        found[entry.name] = (owner, entry)
+    return {name: entry for name, (_, entry) in found.items()}
+
+
+def load_plugins() -> Plugins:
+    """Import the built-ins and every installed plugin; warn once for each that cannot be imported and skip it.
+
+    Raises `PluginError` for such a plugin when the environment variable ``ZOO_STRICT_PLUGINS`` is set.
+    """
+    manager = pluggy.PluginManager("zoo")
+    manager.add_hookspecs(hookspecs)
+    infos: list[PluginInfo] = []
+    owners: dict[str, str] = {}
+    for name in BUILT_IN:
+        module = importlib.import_module(name)
+        manager.register(module, name)
+        owners[name] = "zoo itself"
+        infos.append(PluginInfo(name, "latent-zoo", "built in", _hooks_of(module)))
+    for point in sorted(entry_points(group="zoo"), key=lambda point: (point.name, point.value)):
+        infos.append(_load_entry_point(point, manager, owners))
+    return Plugins(manager, tuple(infos), owners)
+
+
+def _load_entry_point(point: EntryPoint, manager: pluggy.PluginManager, owners: dict[str, str]) -> PluginInfo:
+    distribution = point.dist.name if point.dist else "an unknown distribution"
+    version = point.dist.version if point.dist else "?"
+    try:
+        module = point.load()
+        name = f"{distribution}:{point.value}"
+        owners[name] = f"{distribution} {version}"
+        manager.register(module, name)
+        manager.check_pending()
+    except Exception as error:
+        _skip(f"plugin {point.value} of {distribution} {version} was skipped: {_reason(error)}", error)
+        return PluginInfo(point.value, distribution, version, error=_reason(error))
+    return PluginInfo(point.value, distribution, version, _hooks_of(module))
+
+
+def _skip(message: str, error: Exception) -> None:
+    """Warn that something of a plugin was left out, or fail where the environment asks for strictness."""
+    if os.environ.get(STRICT):
+        raise PluginError(message) from error
+    warnings.warn(message, PluginWarning, stacklevel=3)
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def _hooks_of(module: ModuleType) -> tuple[str, ...]:
+    return tuple(hook for hook in HOOKS if hasattr(module, hook))
+
+
+def _pick(kind: str, name: str, entries: dict[str, Entry]) -> Entry:
+    if name not in entries:
+        raise unknown_name(kind, name, entries)
+    return entries[name]

@@ -1,0 +1,151 @@
+"""What a person looks at after an analysis: `sheet.png` and a self-contained `report.html`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from zoo.codes import Codes, join
+from zoo.directions import Directions
+from zoo.editing import render
+from zoo.measures import consistency, visible_steps
+from zoo.model import Model
+from zoo.pictures import Tile, data_url, save_sheet, strip, to_pixels
+from zoo.region import Region
+
+VISIBLE_CHANGE = 0.02
+"""The mean squared change inside the region that strips show at their ends, for images in [-1, 1]."""
+
+_STEPS = (-1.0, -0.5, 0.0, 0.5, 1.0)
+_MOST_CODES = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """What the report shows: shown directions, the codes analysed, unseen ones, and a row of figures a direction."""
+
+    model: Model
+    region: Region
+    codes: Codes
+    unseen: Codes | None
+    directions: Directions
+    figures: Sequence[dict[str, float | None]]
+
+
+@dataclass(frozen=True, eq=False)
+class _Strip:
+    title: str
+    tiles: list[Tile]
+
+
+def write_report(folder: Path, finding: Finding) -> None:
+    """Write `sheet.png` and `report.html` into a folder."""
+    codes, titles = _shown_codes(finding)
+    steps = _steps(finding)
+    strips = [_strips(finding, codes, titles, index, float(step)) for index, step in enumerate(steps)]
+    if strips:
+        rows = [[tile for part in row for tile in part.tiles] for row in strips]
+        names = [_name(index, float(step), finding.figures[index]) for index, step in enumerate(steps)]
+        save_sheet(folder / "sheet.png", rows, names, titles, group=len(_STEPS))
+    (folder / "report.html").write_text(_page(finding, codes, strips, steps), encoding="utf-8")
+
+
+def _shown_codes(finding: Finding) -> tuple[Codes, list[str]]:
+    """Show the first analysed code or codes, and unseen ones beside them."""
+    own = finding.codes[:1] if finding.unseen is not None else finding.codes[:_MOST_CODES]
+    titles = [f"code {index}, analysed" for index in range(len(own))]
+    if finding.unseen is None:
+        return own, titles
+    unseen = finding.unseen[: _MOST_CODES - 1]
+    return join([own, unseen]), [*titles, *(f"unseen code {index}" for index in range(len(unseen)))]
+
+
+def _steps(finding: Finding) -> Tensor:
+    """Choose each direction's largest strength so that the change inside the region is equally visible in all."""
+    directions = finding.directions
+    if len(directions) == 0:
+        return torch.zeros(0)
+    adapter = finding.model.adapter
+    return visible_steps(
+        adapter, finding.codes[0], directions.vectors, finding.region, directions.layers, VISIBLE_CHANGE
+    )
+
+
+def _strips(finding: Finding, codes: Codes, titles: list[str], index: int, step: float) -> list[_Strip]:
+    adapter, directions = finding.model.adapter, finding.directions
+    vector = directions.vectors[index].to(adapter.device, adapter.dtype)
+    outline: NDArray[np.bool_] | None = None if finding.region.whole else finding.region.mask
+    moves = [adapter.move(codes, share * step * vector, directions.layers) for share in _STEPS]
+    pixels = to_pixels(render(finding.model, join(moves))).unflatten(0, (len(_STEPS), len(codes)))
+    return [
+        _Strip(title, [Tile(pixels[s, c], outline if share == 0 else None) for s, share in enumerate(_STEPS)])
+        for c, title in enumerate(titles)
+    ]
+
+
+def _name(index: int, step: float, figures: dict[str, float | None]) -> str:
+    lines = [f"direction {index}", f"steps to ±{step:.2g}", f"score {_figure(figures['score'])}"]
+    if figures["own"] is not None:
+        lines.append(f"locality {_figure(figures['own'])}")
+    if figures["unseen"] is not None:
+        lines.append(f"  unseen {_figure(figures['unseen'])}")
+    return "\n".join(lines)
+
+
+def _page(finding: Finding, codes: Codes, strips: list[list[_Strip]], steps: Tensor) -> str:
+    adapter, directions = finding.model.adapter, finding.directions
+    rows = [
+        {
+            "index": index,
+            "step": _figure(float(step)),
+            "strips": [{"title": part.title, "image": data_url(strip(part.tiles))} for part in strips[index]],
+            "consistency": _figure(
+                consistency(adapter, codes, directions.vectors[index], float(step), directions.layers)
+            ),
+            **{key: _figure(value) for key, value in finding.figures[index].items()},
+        }
+        for index, step in enumerate(steps)
+    ]
+    record = dict(directions.provenance)
+    spectrum = record.pop("spectrum", None)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    return environment.get_template("report.html.j2").render(
+        card=finding.model.card,
+        region=finding.region.text,
+        rows=rows,
+        shares=_STEPS,
+        spectrum=_bars(spectrum) if spectrum else None,
+        rank=record.get("rank"),
+        record={key: _shown(value) for key, value in record.items() if key != "locality"},
+        command=record.get("command"),
+        analyzer=record.get("analyzer"),
+    )
+
+
+def _bars(spectrum: Sequence[float]) -> list[dict[str, Any]]:
+    """Lay out a log plot of a spectrum, 0 to 100 high: the leading 128 values, six decades at most."""
+    values = np.asarray(spectrum[:128], dtype=np.float64)
+    top = values.max(initial=0.0)
+    if top <= 0:
+        return []
+    heights = 100 + 100 / 6 * np.log10(np.maximum(values / top, 1e-6))
+    return [{"value": f"{value:.3g}", "height": round(float(height), 2)} for value, height in zip(values, heights, strict=True)]
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3g}"
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
