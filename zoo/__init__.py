@@ -1,7 +1,7 @@
 """zoo: find meaning in GANs.
 
 ``zoo.load`` opens a model, ``zoo.analyze`` finds directions in its latent space, ``zoo.edit`` moves codes along them.
-Everything that needs torch is imported on first use, so that ``import zoo`` is light.
+Everything heavy, torch above all, is imported on first use, so that ``import zoo`` is quick.
 """
 
 from importlib import import_module
@@ -26,7 +26,6 @@ from zoo.errors import (
 )
 from zoo.hookspecs import hookimpl
 from zoo.names import unknown_name
-from zoo.options import Options
 from zoo.version import __version__
 
 if TYPE_CHECKING:
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from zoo.codes import Codes, LatentSpace
     from zoo.directions import Directions
     from zoo.model import Model
+    from zoo.options import Options
     from zoo.region import Region
 
 _LATE = {
@@ -47,6 +47,7 @@ _LATE = {
     "LatentSpace": "zoo.codes",
     "Layout": "zoo.adapter",
     "Model": "zoo.model",
+    "Options": "zoo.options",
     "Probe": "zoo.analyzer",
     "Projection": "zoo.adapter",
     "Region": "zoo.region",
@@ -71,8 +72,8 @@ __all__ = [
     "Directions",
     "DirectionsError",
     "LatentSpace",
-    "Layout",
     "LayersError",
+    "Layout",
     "Model",
     "OptionError",
     "Options",
@@ -98,7 +99,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import what needs torch when it is first asked for."""
+    """Import what is heavy when it is first asked for."""
     if name not in _LATE:
         raise AttributeError(f"module 'zoo' has no attribute {name!r}")
     value = getattr(import_module(_LATE[name]), name)

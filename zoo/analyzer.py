@@ -31,8 +31,8 @@ def silent(done: int, total: int, what: str) -> None:
 class Probe:
     """What an analysis is asked about. Everything else is an analyzer's own option.
 
-    `codes` are already drawn; `layers` are rows of the code, and the projections that read those rows (projections only,
-    where the space has a single row); `generator` is for an analysis that draws more.
+    `codes` are already drawn; `layers` are rows of the code, and the projections that read those rows (projections
+    only, where the space has a single row); `generator` is for an analysis that draws more.
     """
 
     codes: Codes

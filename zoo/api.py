@@ -57,10 +57,6 @@ def analyze(
     measured at those codes and at `unseen` further ones, and kept in the provenance. With `out`, the run folder is
     written too. Raises a `ZooError` that says what to do.
     """
-    zoo = load_zoo()
-    if out is not None:
-        run.check_folder(Path(out), force=force)
-    opened = model if isinstance(model, Model) else open_model(model, zoo)
     question = run.Question(
         analyzer=analyzer,
         region=region,
@@ -74,9 +70,5 @@ def analyze(
         show=show,
         unseen=unseen,
     )
-    done = run.carry_out(question, opened, zoo, progress)
-    if out is not None:
-        done.save(Path(out), force=force)
-    return done.directions
-
-
+    folder = None if out is None else Path(out)
+    return run.perform(question, model, load_zoo(), out=folder, force=force, progress=progress).directions

@@ -130,29 +130,36 @@ def _read_torch(path: Path) -> tuple[State, dict[str, Any]]:
         raise CheckpointError(f"{path} is a broken torch file: {_one_line(error)}") from None
     if not isinstance(content, Mapping):
         raise CheckpointError(f"{path} holds a {type(content).__name__}, not a dictionary of weights")
-    state: State = {}
-    meta: dict[str, Any] = {}
-    _flatten(path, content, "", state, meta, 0)
-    if not state:
+    found = _Flattened(path)
+    found.add("", content, 0)
+    if not found.state:
         raise CheckpointError(f"{path} holds no tensor")
-    return state, meta
+    return found.state, found.meta
 
 
-def _flatten(path: Path, value: Any, key: str, state: State, meta: dict[str, Any], depth: int) -> None:
-    if depth > _DEEPEST or len(state) + len(meta) > _MOST_VALUES:
-        raise CheckpointError(f"{path} was refused: it is nested too deeply or holds too many values")
-    if isinstance(value, Tensor):
-        if key in state:
-            raise CheckpointError(f"{path} was refused: two tensors are called {key}")
-        state[key] = _dense_copy(path, key, value)
-    elif isinstance(value, Mapping):
-        for name, item in value.items():
-            _flatten(path, item, f"{key}.{name}" if key else str(name), state, meta, depth + 1)
-    elif isinstance(value, list | tuple):
-        for index, item in enumerate(value):
-            _flatten(path, item, f"{key}.{index}", state, meta, depth + 1)
-    elif isinstance(value, str | int | float | bool | None):
-        meta[key] = value
+class _Flattened:
+    """Tensors and plain values of a nested dictionary, by point-joined key."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.state: State = {}
+        self.meta: dict[str, Any] = {}
+
+    def add(self, key: str, value: Any, depth: int) -> None:
+        if depth > _DEEPEST or len(self.state) + len(self.meta) > _MOST_VALUES:
+            raise CheckpointError(f"{self.path} was refused: it is nested too deeply or holds too many values")
+        if isinstance(value, Tensor):
+            if key in self.state:
+                raise CheckpointError(f"{self.path} was refused: two tensors are called {key}")
+            self.state[key] = _dense_copy(self.path, key, value)
+        elif isinstance(value, Mapping):
+            for name, item in value.items():
+                self.add(f"{key}.{name}" if key else str(name), item, depth + 1)
+        elif isinstance(value, list | tuple):
+            for index, item in enumerate(value):
+                self.add(f"{key}.{index}", item, depth + 1)
+        elif isinstance(value, str | int | float | bool | None):
+            self.meta[key] = value
 
 
 def _dense_copy(path: Path, key: str, tensor: Tensor) -> Tensor:
@@ -166,7 +173,9 @@ def _dense_copy(path: Path, key: str, tensor: Tensor) -> Tensor:
 
 def _what_it_asks(error: Exception) -> str:
     text = _one_line(error)
-    match = re.search(r"GLOBAL ([\w.]+)", text) or re.search(r"(?:Unsupported|unsupported) (?:class|global):? ([\w.]+)", text)
+    match = re.search(r"GLOBAL ([\w.]+)", text) or re.search(
+        r"(?:Unsupported|unsupported) (?:class|global):? ([\w.]+)", text
+    )
     if match:
         return f"it asks for {match[1]}, and zoo reads tensors and plain values only"
     return f"it is not a plain file of weights ({text[:120]})"

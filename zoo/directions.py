@@ -44,15 +44,21 @@ class Directions:
             if value is not None:
                 object.__setattr__(self, name, value.detach().to("cpu", torch.float64))
         if self.vectors.ndim != 2 or self.vectors.shape[1] != self.space.dim:
-            raise DirectionsError(f"directions of {self.space} have shape (k, {self.space.dim}), not {tuple(self.vectors.shape)}")
+            raise DirectionsError(
+                f"directions of {self.space} have shape (k, {self.space.dim}), not {tuple(self.vectors.shape)}"
+            )
         for name, value in (("scores", self.scores), ("kept", self.kept)):
             if value is not None and tuple(value.shape) != (len(self),):
-                raise DirectionsError(f"{name} of {len(self)} directions have shape ({len(self)},), not {tuple(value.shape)}")
+                raise DirectionsError(
+                    f"{name} of {len(self)} directions have shape ({len(self)},), not {tuple(value.shape)}"
+                )
         if not bool(torch.isfinite(self.vectors).all()) or bool(torch.isnan(self.scores).any()):
             raise DirectionsError("directions hold numbers that are not finite")
         lengths = self.vectors.norm(dim=1)
         if len(self) and float((lengths - 1).abs().max()) > 1e-4:
-            raise DirectionsError(f"directions are unit rows, but one has length {float(lengths[(lengths - 1).abs().argmax()]):.4g}")
+            raise DirectionsError(
+                f"directions are unit rows, but one has length {float(lengths[(lengths - 1).abs().argmax()]):.4g}"
+            )
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -113,7 +119,9 @@ def _read_npy(path: Path, space: LatentSpace | None) -> Directions:
         raise DirectionsError(f"{path} holds no array of numbers of shape (k, dim)")
     rows = torch.from_numpy(np.atleast_2d(array).astype(np.float64))
     if space is not None and rows.shape[1] != space.dim:
-        raise DirectionsError(f"{path} holds directions of {rows.shape[1]} numbers, but the model's codes are in {space}")
+        raise DirectionsError(
+            f"{path} holds directions of {rows.shape[1]} numbers, but the model's codes are in {space}"
+        )
     lengths = rows.norm(dim=1, keepdim=True)
     if not bool(torch.isfinite(lengths).all()) or not bool((lengths > 0).all()):
         raise DirectionsError(f"{path} holds a direction that is zero or not finite")

@@ -14,7 +14,7 @@ from zoo.directions import Directions
 from zoo.errors import DirectionsError, LayersError, OptionError
 from zoo.files import whole_folder
 from zoo.model import Model
-from zoo.pictures import Tile, save_gif, save_sheet, to_pixels
+from zoo.pictures import Tile, save_gif, save_grid, save_sheet, to_pixels
 
 Progress = Callable[[int, int, str], None]
 
@@ -88,6 +88,17 @@ def edit(
     images = render(model, join(moves), progress)
     shape = (len(indices), len(strengths), len(chosen), *images.shape[1:])
     return Edit(images.view(shape).transpose(1, 2), chosen, tuple(indices), tuple(strengths), model)
+
+
+def save_samples(
+    model: Model, codes: Codes, folder: Path, *, force: bool = False, progress: Progress | None = None
+) -> None:
+    """Write `samples.png` and `codes.safetensors` into a new folder. Raises `OutputError`."""
+    pixels = to_pixels(render(model, codes, progress))
+    card = {"model": model.name, "space": {"name": model.adapter.space.name}}
+    with whole_folder(folder, force=force) as partial:
+        save_grid(partial / "samples.png", pixels)
+        save_codes(partial / "codes.safetensors", codes, card)
 
 
 def render(model: Model, codes: Codes, progress: Progress | None = None) -> Tensor:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-from zoo.options import Options
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zoo.adapter import Adapter
     from zoo.analyzer import Analyzer, Scorer
+    from zoo.options import Options
 
 CAPABILITIES = {
     "projection": "declares the weights that first touch the latent code",
@@ -23,34 +22,46 @@ CAPABILITIES = {
 
 @dataclass(frozen=True, kw_only=True)
 class AdapterPlugin:
-    """Announce an architecture: its name, a line about it, what it provides, and how to load its `Adapter` class."""
+    """Announce an architecture: its name, a line about it, what it provides, and how to load its `Adapter` class.
+
+    `options` loads the model of what `Adapter.load` may be told in its config; None where there is no choice.
+    """
 
     name: str
     summary: str
     load: Callable[[], type[Adapter]]
     provides: frozenset[str]
-    options: type[Options] = Options
+    options: Callable[[], type[Options]] | None = None
 
     def __post_init__(self) -> None:
         _check_words(self.name, self.provides)
 
+    def schema(self) -> type[Options]:
+        """Return the model of the options; importing it does not import torch."""
+        return _schema(self.options)
+
 
 @dataclass(frozen=True, kw_only=True)
 class AnalyzerPlugin:
-    """Announce an analysis: its name, a line about it, what it requires, its options, and how to load its class.
+    """Announce an analysis: its name, a line about it, what it requires, and how to load its options and its class.
 
-    `local` says that it sets a region against the rest of the image, so that it cannot be asked about the whole.
+    Neither the entry nor `options` may import torch; `load` may. `local` says that the analysis sets a region against
+    the rest of the image, so that it cannot be asked about the whole.
     """
 
     name: str
     summary: str
-    load: Callable[[], type[Analyzer]]
+    load: Callable[[], type[Analyzer[Any]]]
     requires: frozenset[str]
-    options: type[Options] = Options
+    options: Callable[[], type[Options]] | None = None
     local: bool = False
 
     def __post_init__(self) -> None:
         _check_words(self.name, self.requires)
+
+    def schema(self) -> type[Options]:
+        """Return the model of the options; importing it does not import torch."""
+        return _schema(self.options)
 
     def obstacle(self, adapter: AdapterPlugin) -> str | None:
         """Say why this analysis cannot run on `adapter`, or return None where it can."""
@@ -68,6 +79,12 @@ class ScorerPlugin:
     summary: str
     load: Callable[[], type[Scorer]]
     attributes: tuple[str, ...]
+
+
+def _schema(load: Callable[[], type[Options]] | None) -> type[Options]:
+    from zoo.options import Options
+
+    return Options if load is None else load()
 
 
 def _check_words(name: str, words: frozenset[str]) -> None:

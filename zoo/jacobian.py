@@ -51,19 +51,23 @@ def jacobian(
         pixels = adapter.region_output(adapter.move(code, delta, rows), region)[0]
         return pixels.mean(dim=0) if grey else pixels.flatten()
 
+    size = chunk or default_chunk(adapter)
     origin = torch.zeros(adapter.space.dim, dtype=adapter.dtype, device=adapter.device)
     basis = torch.eye(adapter.space.dim, dtype=adapter.dtype, device=adapter.device)
 
     def push(tangent: Tensor) -> Tensor:
-        return torch.func.jvp(output, (origin,), (tangent,))[1]
+        derivative: Tensor = torch.func.jvp(output, (origin,), (tangent,))[1]
+        return derivative
 
     with torch.no_grad(), _without_torch_deprecation():
         try:
-            parts = [torch.func.vmap(push)(part) for part in basis.split(chunk or default_chunk(adapter))]
+            parts = [torch.func.vmap(push)(part) for part in torch.split(basis, size)]
         except (NotImplementedError, RuntimeError) as error:
             if "forward AD" not in str(error) and not isinstance(error, NotImplementedError):
                 raise
-            raise CapabilityError(f"this network has no forward-mode derivative: {str(error).splitlines()[0]}") from error
+            raise CapabilityError(
+                f"this network has no forward-mode derivative: {str(error).splitlines()[0]}"
+            ) from error
     return torch.cat(parts).T
 
 
@@ -80,7 +84,9 @@ def gram_matrices(
 
     One pass over the network serves all regions of a code. Raises `CheckpointError` if a derivative is not finite.
     """
-    union = Region("+".join(region.text for region in regions), np.logical_or.reduce([region.mask for region in regions]))
+    union = Region(
+        "+".join(region.text for region in regions), np.logical_or.reduce([region.mask for region in regions])
+    )
     members = [torch.from_numpy(region.mask[union.mask]) for region in regions]
     totals = [torch.zeros(adapter.space.dim, adapter.space.dim, dtype=torch.float64) for _ in regions]
     for index in range(len(codes)):
@@ -89,9 +95,8 @@ def gram_matrices(
         whole = jacobian(adapter, codes[index], union, layers=layers, chunk=chunk)
         if not bool(torch.isfinite(whole).all()):
             raise CheckpointError(f"the derivative at code {index} is not finite: the weights are damaged")
-        for total, inside in zip(totals, members, strict=True):
-            part = whole[inside.to(whole.device)].to(torch.float64)
-            total += (part.T @ part).cpu() / len(part)
+        rows = [whole[inside.to(whole.device)].to(torch.float64) for inside in members]
+        totals = [total + (part.T @ part).cpu() / len(part) for total, part in zip(totals, rows, strict=True)]
     if progress is not None:
         progress(len(codes), len(codes), "Jacobians")
     return [total / len(codes) for total in totals]

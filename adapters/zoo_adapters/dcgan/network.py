@@ -1,6 +1,7 @@
 """The DCGAN generator (Radford, Metz & Chintala, "Unsupervised Representation Learning with DCGANs", ICLR 2016)."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +16,8 @@ class Generator(nn.Module):
 
     def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()
-        pairs = list(zip(widths[:-1], widths[1:], strict=True))
+        self.widths = tuple(widths)
+        pairs = list(pairwise(widths))
         self.convs = nn.ModuleList(
             nn.ConvTranspose2d(
                 wide,
@@ -28,6 +30,11 @@ class Generator(nn.Module):
             for index, (wide, narrow) in enumerate(pairs)
         )
         self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in widths[1:-1])
+
+    @property
+    def first_weight(self) -> Tensor:
+        """The first transposed convolution's weight, (widths[0], widths[1], 4, 4)."""
+        return self.get_parameter("convs.0.weight")
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Render inputs (n, widths[0]) as images (n, widths[-1], h, w) in [-1, 1]."""

@@ -1,27 +1,23 @@
 """LowRankGAN: low-rank factorization of a region's Jacobian."""
 
-from typing import Literal
+from typing import TYPE_CHECKING
 
-from pydantic import Field
+from zoo import AnalyzerPlugin, hookimpl
 
-from zoo import AnalyzerPlugin, Options, hookimpl
-
-
-class LowRankOptions(Options):
-    """Options of the low-rank factorization."""
-
-    factorization: Literal["spectrum", "published"] = Field(
-        "spectrum", description="spectrum: eigenvectors; published: the released ADMM, for parity"
-    )
-    energy: float = Field(0.9, gt=0, le=1, description="share of the trace that the kept eigenvectors carry (spectrum)")
-    k: int | None = Field(None, ge=1, description="return at most this many directions")
-    chunk: int | None = Field(None, ge=1, description="tangents pushed at a time; by default chosen by image size")
+if TYPE_CHECKING:
+    from zoo import Options
 
 
 def _load() -> type:
     from zoo_analyzers.lowrank.analyzer import LowRank
 
     return LowRank
+
+
+def _options() -> "type[Options]":
+    from zoo_analyzers.lowrank.options import LowRankOptions
+
+    return LowRankOptions
 
 
 @hookimpl
@@ -33,6 +29,6 @@ def zoo_analyzers() -> list[AnalyzerPlugin]:
             summary="low-rank Jacobian of an image region (Zhu et al., NeurIPS 2021)",
             load=_load,
             requires=frozenset({"derivative", "region"}),
-            options=LowRankOptions,
+            options=_options,
         )
     ]

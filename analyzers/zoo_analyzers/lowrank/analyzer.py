@@ -3,7 +3,7 @@
 from zoo import Adapter, Analyzer, Directions, Probe
 from zoo.jacobian import default_chunk, gram_matrices
 from zoo.linalg import factorize
-from zoo_analyzers.lowrank import LowRankOptions
+from zoo_analyzers.lowrank.options import LowRankOptions
 
 
 class LowRank(Analyzer[LowRankOptions]):
@@ -26,5 +26,10 @@ class LowRank(Analyzer[LowRankOptions]):
             found.vectors[:count],
             found.scores[:count],
             probe.layers,
-            provenance={"chunk": chunk, "rank": found.rank, "rounds": found.rounds, "spectrum": found.spectrum.tolist()},
+            provenance={
+                "chunk": chunk,
+                "rank": found.rank,
+                "rounds": found.rounds,
+                "spectrum": found.spectrum.tolist(),
+            },
         )

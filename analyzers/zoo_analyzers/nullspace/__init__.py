@@ -1,31 +1,23 @@
 """Null-space editing: make directions local by projecting them onto the null space of the rest of the image."""
 
-from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING
 
-from pydantic import Field
+from zoo import AnalyzerPlugin, hookimpl
 
-from zoo import AnalyzerPlugin, Options, hookimpl
-
-
-class NullSpaceOptions(Options):
-    """Options of null-space editing."""
-
-    directions: Path | None = Field(None, description="file of directions to make local; by default the region's own")
-    factorization: Literal["spectrum", "published"] = Field(
-        "spectrum", description="spectrum: eigenvectors; published: the released ADMM, for parity"
-    )
-    energy: float = Field(0.9, gt=0, le=1, description="share of the region's trace that the foreground carries")
-    background_energy: float = Field(0.97, gt=0, le=1, description="share of the rest's trace that is projected out")
-    relax: int = Field(0, ge=0, description="project out this many background directions fewer")
-    k: int | None = Field(None, ge=1, description="return at most this many directions")
-    chunk: int | None = Field(None, ge=1, description="tangents pushed at a time; by default chosen by image size")
+if TYPE_CHECKING:
+    from zoo import Options
 
 
 def _load() -> type:
     from zoo_analyzers.nullspace.analyzer import NullSpace
 
     return NullSpace
+
+
+def _options() -> "type[Options]":
+    from zoo_analyzers.nullspace.options import NullSpaceOptions
+
+    return NullSpaceOptions
 
 
 @hookimpl
@@ -37,7 +29,7 @@ def zoo_analyzers() -> list[AnalyzerPlugin]:
             summary="local edits: directions projected onto the rest's null space (Zhu et al., NeurIPS 2021)",
             load=_load,
             requires=frozenset({"derivative", "region"}),
-            options=NullSpaceOptions,
+            options=_options,
             local=True,
         )
     ]

@@ -6,7 +6,7 @@ from torch import Tensor
 from zoo import Adapter, Analyzer, Directions, Probe
 from zoo.jacobian import default_chunk, gram_matrices
 from zoo.linalg import factorize, fix_signs, project_out, quadratic, unit_rows
-from zoo_analyzers.nullspace import NullSpaceOptions
+from zoo_analyzers.nullspace.options import NullSpaceOptions
 
 SMALLEST_KEPT = 0.01
 """A direction that keeps less of its length than this is dropped: scaling it up again would amplify noise."""

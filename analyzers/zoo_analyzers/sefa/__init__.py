@@ -1,21 +1,23 @@
 """SeFa: closed-form factorization of the weights that first touch the latent code."""
 
-from pydantic import Field
+from typing import TYPE_CHECKING
 
-from zoo import AnalyzerPlugin, Options, hookimpl
+from zoo import AnalyzerPlugin, hookimpl
 
-
-class SeFaOptions(Options):
-    """Options of SeFa."""
-
-    k: int = Field(10, ge=1, description="how many directions to return, at most")
-    normalize: bool = Field(True, description="scale each row of the weights to unit length first, as the released code")
+if TYPE_CHECKING:
+    from zoo import Options
 
 
 def _load() -> type:
     from zoo_analyzers.sefa.analyzer import SeFa
 
     return SeFa
+
+
+def _options() -> "type[Options]":
+    from zoo_analyzers.sefa.options import SeFaOptions
+
+    return SeFaOptions
 
 
 @hookimpl
@@ -27,6 +29,6 @@ def zoo_analyzers() -> list[AnalyzerPlugin]:
             summary="closed form, from the weights alone (Shen & Zhou, CVPR 2021)",
             load=_load,
             requires=frozenset({"projection"}),
-            options=SeFaOptions,
+            options=_options,
         )
     ]

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from zoo import Adapter, Analyzer, Directions, LayersError, Probe
 from zoo.linalg import eigenvectors, numerical_rank, unit_rows
-from zoo_analyzers.sefa import SeFaOptions
+from zoo_analyzers.sefa.options import SeFaOptions
 
 
 class SeFa(Analyzer[SeFaOptions]):

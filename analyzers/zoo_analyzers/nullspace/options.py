@@ -1,0 +1,22 @@
+"""What NullSpace can be told."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from zoo import Options
+
+
+class NullSpaceOptions(Options):
+    """Options of null-space editing."""
+
+    directions: Path | None = Field(None, description="file of directions to make local; by default the region's own")
+    factorization: Literal["spectrum", "published"] = Field(
+        "spectrum", description="spectrum: eigenvectors; published: the released ADMM, for parity"
+    )
+    energy: float = Field(0.9, gt=0, le=1, description="share of the region's trace that the foreground carries")
+    background_energy: float = Field(0.97, gt=0, le=1, description="share of the rest's trace that is projected out")
+    relax: int = Field(0, ge=0, description="project out this many background directions fewer")
+    k: int | None = Field(None, ge=1, description="return at most this many directions")
+    chunk: int | None = Field(None, ge=1, description="tangents pushed at a time; by default chosen by image size")

@@ -1,0 +1,88 @@
+"""The command line: reads arguments, calls the library, prints. It holds no logic of its own."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zoo.cli.console import Settings
+from zoo.errors import ZooError
+from zoo.plugins import Plugins, load_plugins
+from zoo.version import __version__
+
+INTERRUPTED = 130
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"zoo {__version__}")
+        raise typer.Exit
+
+
+def _settings(
+    context: typer.Context,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no tables.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    registry: Annotated[list[Path] | None, typer.Option(metavar="FILE", help="Read further model cards.")] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and stop.")
+    ] = False,
+) -> None:
+    """Find meaning in GANs: directions that turn a head, open a mouth, change a style."""
+    context.obj = Settings(context.obj, quiet, debug, tuple(registry or ()))
+
+
+def build_app(plugins: Plugins) -> typer.Typer:
+    """Assemble the command line, the commands of plugins included."""
+    from zoo.cli import catalogue, work
+
+    app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app.callback()(_settings)
+    for name, command in {**catalogue.COMMANDS, **work.COMMANDS}.items():
+        app.command(name)(command)
+    plugins.add_commands(app)
+    return app
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line and return its exit code; mistakes become one line on standard error."""
+    warnings.showwarning = _one_line_warning
+    try:
+        plugins = load_plugins()
+        code = build_app(plugins)(list(arguments), standalone_mode=False, prog_name="zoo", obj=plugins)
+        return code if isinstance(code, int) else 0
+    except ZooError as error:
+        return _fail(str(error), error.exit_code, arguments)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted; nothing was left behind", INTERRUPTED, ())
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except Exception as error:
+        usage = getattr(error, "format_message", None)
+        if usage is not None:
+            message = usage().rstrip(".")
+            return _fail(f"{message}; see 'zoo --help'", 2, ()) if message else 2
+        return _fail(f"internal error, please report it: {type(error).__name__}: {error}", 1, arguments)
+
+
+def main() -> None:
+    """Run zoo with the process's own arguments."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def _fail(message: str, code: int, arguments: Sequence[str]) -> int:
+    if "--debug" in arguments:
+        traceback.print_exc()
+    print(f"zoo: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+def _one_line_warning(message: Warning | str, *_: object, **__: object) -> None:
+    print(f"zoo: warning: {' '.join(str(message).split())}", file=sys.stderr)

@@ -1,0 +1,206 @@
+"""Commands that look things up and never import torch: list, info, plugins, pull."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from zoo.cli.console import Settings, progress_bars, table
+from zoo.entries import AdapterPlugin, AnalyzerPlugin
+from zoo.names import unknown_name
+
+
+def list_(
+    context: typer.Context,
+    pattern: Annotated[str | None, typer.Argument(help="Show only models that match, such as 'dcgan*'.")] = None,
+    adapters: Annotated[bool, typer.Option("--adapters", help="List architectures instead.")] = False,
+    analyzers: Annotated[bool, typer.Option("--analyzers", help="List analyses instead.")] = False,
+    matrix: Annotated[bool, typer.Option("--matrix", help="Show which analysis runs on which architecture.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List models, architectures or analyses."""
+    settings: Settings = context.obj
+    if matrix:
+        columns, rows = _matrix(settings)
+    elif adapters:
+        columns, rows = ["adapter", "provides", "summary"], _adapters(settings)
+    elif analyzers:
+        columns, rows = ["analyzer", "requires", "summary"], _analyzers(settings)
+    else:
+        columns, rows = (
+            ["model", "adapter", "size", "space", "licence of the weights", "where"],
+            _models(settings, pattern),
+        )
+    if as_json:
+        print(json.dumps([dict(zip(columns, row, strict=True)) for row in rows], indent=2))
+        return
+    settings.console.print(table(columns, [[escape(cell) for cell in row] for row in rows], right=["size"]))
+
+
+def info(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="A model, adapter or analyzer; 'adapter:dcgan' tells kinds apart.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show everything known of a model, an architecture or an analysis."""
+    settings: Settings = context.obj
+    facts = _facts(settings, name)
+    if as_json:
+        print(json.dumps(facts, indent=2))
+        return
+    rows = [(key, escape(line)) for key, value in facts.items() for line in _lines(value)]
+    shown = [("" if index and rows[index - 1][0] == key else key, line) for index, (key, line) in enumerate(rows)]
+    settings.console.print(table(["", ""], shown))
+
+
+def plugins(context: typer.Context) -> None:
+    """Show the plugins that are installed, and those that had to be skipped."""
+    settings: Settings = context.obj
+    rows = [
+        (found.module, found.distribution, found.version, ", ".join(found.hooks), escape(found.error or ""))
+        for found in settings.plugins.infos
+    ]
+    settings.console.print(table(["plugin", "distribution", "version", "hooks", "error"], rows))
+
+
+def pull(
+    context: typer.Context,
+    names: Annotated[list[str], typer.Argument(help="Models to fetch.")],
+) -> None:
+    """Fetch a model's weights into the cache, showing the licence first."""
+    from zoo.weights import fetch
+
+    settings: Settings = context.obj
+    for card in [settings.registry.resolve(name) for name in names]:
+        typer.echo(f"{card.name} · {card.licence}", err=True)
+        with progress_bars(settings) as progress:
+            path, sha256 = fetch(card, progress)
+        settings.console.print(f"{escape(str(path))}\nsha256 {sha256}", soft_wrap=True)
+
+
+COMMANDS: dict[str, Callable[..., None]] = {"list": list_, "info": info, "plugins": plugins, "pull": pull}
+
+
+def _models(settings: Settings, pattern: str | None) -> list[list[str]]:
+    from zoo.cache import whereabouts
+
+    cards = settings.registry.match(pattern)
+    if not cards and pattern is not None:
+        raise unknown_name("model", pattern, settings.registry.cards)
+    return [
+        [
+            card.name + (" (default)" if card.default else ""),
+            card.adapter,
+            f"{card.resolution}²",
+            f"{card.space} {card.dim}" + (f", {len(card.classes)} classes" if card.classes else ""),
+            card.licence.weights,
+            whereabouts(card),
+        ]
+        for card in cards
+    ]
+
+
+def _adapters(settings: Settings) -> list[list[str]]:
+    entries = sorted(settings.plugins.adapters.values(), key=lambda entry: entry.name)
+    return [[entry.name, ", ".join(sorted(entry.provides)), entry.summary] for entry in entries]
+
+
+def _analyzers(settings: Settings) -> list[list[str]]:
+    entries = sorted(settings.plugins.analyzers.values(), key=lambda entry: entry.name)
+    return [[entry.name, ", ".join(sorted(entry.requires)), entry.summary] for entry in entries]
+
+
+def _matrix(settings: Settings) -> tuple[list[str], list[list[str]]]:
+    analyzers = sorted(settings.plugins.analyzers.values(), key=lambda entry: entry.name)
+    adapters = sorted(settings.plugins.adapters.values(), key=lambda entry: entry.name)
+    rows = [[adapter.name, *(analyzer.obstacle(adapter) or "yes" for analyzer in analyzers)] for adapter in adapters]
+    return ["adapter", *(analyzer.name for analyzer in analyzers)], rows
+
+
+def _facts(settings: Settings, name: str) -> dict[str, Any]:
+    kind, colon, bare = name.partition(":")
+    lookups = {"model": _model_facts, "adapter": _adapter_facts, "analyzer": _analyzer_facts}
+    if colon:
+        if kind not in lookups:
+            raise unknown_name("kind of thing", kind, lookups)
+        return lookups[kind](settings, bare)
+    registry, found = settings.registry, settings.plugins
+    architectures = {card.architecture for card in registry.cards.values()}
+    if name in registry.cards or name in architectures:
+        facts = _model_facts(settings, name)
+        if name in found.adapters:
+            facts["see also"] = f"zoo info adapter:{name}"
+        return facts
+    if name in found.adapters:
+        return _adapter_facts(settings, name)
+    if name in found.analyzers:
+        return _analyzer_facts(settings, name)
+    raise unknown_name("model, adapter or analyzer", name, [*registry.cards, *found.adapters, *found.analyzers])
+
+
+def _model_facts(settings: Settings, name: str) -> dict[str, Any]:
+    from zoo.cache import whereabouts
+    from zoo.registry import COMMON_REGIONS
+
+    card = settings.registry.resolve(name)
+    return {
+        "model": card.name,
+        "summary": card.summary,
+        "adapter": card.adapter,
+        "resolution": f"{card.resolution} x {card.resolution}",
+        "space": f"{card.space} ({card.dim})",
+        "classes": ", ".join(card.classes) or "none",
+        "licence of the weights": card.licence.weights,
+        "licence of the data": card.licence.data or "not stated",
+        "data set": card.dataset or "not stated",
+        "origin": card.origin or "not stated",
+        "paper": card.paper or "not stated",
+        "weights": whereabouts(card),
+        "sources": [source.url for source in card.weights.sources],
+        "sha256": card.weights.sha256 or "not pinned",
+        "size": f"{card.weights.size / 2**20:.1f} MiB" if card.weights.size else "unknown",
+        "verified": "yes" if card.weights.verified else "no: nobody has checked the file behind this card",
+        "regions": [f"{region} = {text}" for region, text in card.regions.items()],
+        "common regions": ", ".join(COMMON_REGIONS),
+        "analyzers": [
+            f"{analyzer.name}: {analyzer.obstacle(settings.plugins.adapter(card.adapter)) or 'yes'}"
+            for analyzer in settings.plugins.analyzers.values()
+        ],
+    }
+
+
+def _adapter_facts(settings: Settings, name: str) -> dict[str, Any]:
+    entry: AdapterPlugin = settings.plugins.adapter(name)
+    cards = settings.registry.cards.values()
+    return {
+        "adapter": entry.name,
+        "summary": entry.summary,
+        "provides": sorted(entry.provides),
+        "options": _options(entry),
+        "models": [card.name for card in cards if card.adapter == name] or "none",
+    }
+
+
+def _analyzer_facts(settings: Settings, name: str) -> dict[str, Any]:
+    entry: AnalyzerPlugin = settings.plugins.analyzer(name)
+    return {
+        "analyzer": entry.name,
+        "summary": entry.summary,
+        "requires": sorted(entry.requires),
+        "region": "one with a complement, never the whole image" if entry.local else "any",
+        "options": _options(entry),
+    }
+
+
+def _options(entry: AdapterPlugin | AnalyzerPlugin) -> list[str] | str:
+    from zoo.options import describe_options
+
+    return [f"{name} = {default}: {text}" for name, default, text in describe_options(entry.schema())] or "none"
+
+
+def _lines(value: Any) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, list) else [str(value)]

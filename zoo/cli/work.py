@@ -1,0 +1,209 @@
+"""Commands that run a network: sample, analyze, edit. torch is imported inside them, never before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from zoo.cli.console import Settings, progress_bars, table
+from zoo.errors import OptionError
+
+if TYPE_CHECKING:
+    from zoo.model import Model, Zoo
+    from zoo.run import Run
+
+Progress = Callable[[int, int, str], None]
+
+ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="A model of 'zoo list', or a weights file.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 …; auto is CUDA where there is one.")]
+Dtype = Annotated[str, typer.Option(help="float32 or float64.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything that is drawn.")]
+Samples = Annotated[int, typer.Option(help="How many codes to draw.")]
+CodesFile = Annotated[Path | None, typer.Option("--codes", metavar="FILE", help="Read codes instead of drawing them.")]
+Space = Annotated[str | None, typer.Option(help="Latent space; by default the family's usual one.")]
+Layers = Annotated[str | None, typer.Option(help="Rows of the code, such as 4-7 or 0,2,5-6.")]
+Label = Annotated[str | None, typer.Option(help="Class of a conditional model, by name or index.")]
+Truncation = Annotated[float | None, typer.Option(help="Truncation of what is drawn, above 0 and at most 1.")]
+Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder to write; by default under runs/.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace a folder that an earlier run wrote.")]
+
+
+def sample(
+    context: typer.Context,
+    model: ModelName,
+    samples: Samples = 16,
+    seed: Seed = 0,
+    codes: CodesFile = None,
+    label: Label = None,
+    truncation: Truncation = None,
+    space: Space = None,
+    device: Device = "auto",
+    dtype: Dtype = "float32",
+    out: Out = None,
+    force: Force = False,
+) -> None:
+    """Draw images: a picture of all of them, and their codes."""
+    from zoo import editing, files
+
+    settings: Settings = context.obj
+    folder = out or Path("runs") / f"{Path(model).stem if '/' in model else model}-samples"
+    files.refuse_existing(folder, force=force)
+    with progress_bars(settings) as progress:
+        opened = _open(settings, model, progress, space=space, device=device, dtype=dtype)
+        drawn = (
+            opened.read_codes(codes, label=label)
+            if codes
+            else opened.sample(samples, seed, label=label, truncation=truncation)
+        )
+        editing.save_samples(opened, drawn, folder, force=force, progress=progress)
+    settings.console.print(escape(str(folder / "samples.png")), soft_wrap=True)
+
+
+def analyze(
+    context: typer.Context,
+    model: ModelName,
+    analyzer: Annotated[str, typer.Option("--analyzer", "-a", help="An analysis of 'zoo list --analyzers'.")] = "sefa",
+    region: Annotated[str, typer.Option("--region", "-r", help="mouth, all, box:…, mask:FILE, a+b, not:a")] = "all",
+    samples: Samples = 1,
+    seed: Seed = 0,
+    codes: CodesFile = None,
+    layers: Layers = None,
+    label: Label = None,
+    truncation: Truncation = None,
+    option: Annotated[
+        list[str] | None, typer.Option("-o", metavar="NAME=VALUE", help="The analyzer's options.")
+    ] = None,
+    show: Annotated[int, typer.Option(help="How many directions to measure and show.")] = 5,
+    unseen: Annotated[int, typer.Option(help="How many unseen codes to measure on.")] = 4,
+    space: Space = None,
+    device: Device = "auto",
+    dtype: Dtype = "float32",
+    npy: Annotated[bool, typer.Option("--npy", help="Write the directions as .npy too.")] = False,
+    out: Out = None,
+    force: Force = False,
+) -> None:
+    """Find directions in a model's latent space and write a run folder: directions, codes, sheet, report."""
+    from zoo import run
+    from zoo.options import parse_pairs
+
+    settings: Settings = context.obj
+    question = run.Question(
+        analyzer=analyzer,
+        region=region,
+        samples=samples,
+        seed=seed,
+        codes=codes,
+        layers=layers,
+        label=label,
+        truncation=truncation,
+        options=parse_pairs(option or []),
+        show=show,
+        unseen=unseen,
+    )
+    name = Path(model).stem if "/" in model else model
+    folder = out or run.default_folder(name, analyzer, region)
+    with progress_bars(settings) as progress:
+        done = run.perform(
+            question,
+            model,
+            _zoo(settings),
+            out=folder,
+            force=force,
+            npy=npy,
+            progress=progress,
+            space=space,
+            device=device,
+            dtype=dtype,
+        )
+    _print_directions(settings, done, folder)
+
+
+def edit(
+    context: typer.Context,
+    model: ModelName,
+    directions: Annotated[Path, typer.Argument(metavar="DIRECTIONS", help="A directions file, or a run folder.")],
+    index: Annotated[str, typer.Option("--index", help="Which directions, such as 0 or 0,2.")] = "0",
+    strengths: Annotated[str, typer.Option(help="Steps along the unit direction.")] = "-3,-2,-1,0,1,2,3",
+    layers: Layers = None,
+    samples: Samples = 4,
+    seed: Seed = 0,
+    codes: CodesFile = None,
+    label: Label = None,
+    truncation: Truncation = None,
+    space: Space = None,
+    device: Device = "auto",
+    dtype: Dtype = "float32",
+    out: Out = None,
+    force: Force = False,
+) -> None:
+    """Move codes along directions: a sheet of pictures and a GIF."""
+    from zoo import editing, files
+    from zoo.codes import parse_layers
+    from zoo.directions import Directions
+
+    settings: Settings = context.obj
+    file = directions / "directions.safetensors" if directions.is_dir() else directions
+    name = Path(model).stem if "/" in model else model
+    folder = out or Path("runs") / f"{name}-edit-{file.parent.name if directions.is_dir() else file.stem}"
+    files.refuse_existing(folder, force=force)
+    steps = _numbers("--strengths", strengths, float)
+    places = _numbers("--index", index, int)
+    with progress_bars(settings) as progress:
+        opened = _open(settings, model, progress, space=space, device=device, dtype=dtype)
+        home = opened.adapter.space
+        made = editing.edit(
+            opened,
+            Directions.load(file, space=home),
+            codes=opened.read_codes(codes, label=label) if codes else None,
+            samples=samples,
+            seed=seed,
+            label=label,
+            truncation=truncation,
+            indices=places,
+            strengths=steps,
+            layers=parse_layers(layers, home.layers) if layers else None,
+            progress=progress,
+        )
+        made.save(folder, force=force)
+    for written in ("sheet.png", "edit.gif"):
+        settings.console.print(escape(str(folder / written)), soft_wrap=True)
+
+
+COMMANDS: dict[str, Callable[..., None]] = {"sample": sample, "analyze": analyze, "edit": edit}
+
+
+def _zoo(settings: Settings) -> Zoo:
+    from zoo.model import Zoo
+
+    return Zoo(settings.plugins, settings.registries)
+
+
+def _open(settings: Settings, model: str, progress: Progress, **loading: Any) -> Model:
+    from zoo.model import open_model
+
+    return open_model(model, _zoo(settings), progress=progress, **loading)
+
+
+def _numbers(option: str, text: str, kind: Callable[[str], Any]) -> list[Any]:
+    try:
+        return [kind(part) for part in text.split(",")]
+    except ValueError:
+        raise OptionError(f"{option} {text}: write numbers with commas between, such as 0,2") from None
+
+
+def _print_directions(settings: Settings, done: Run, folder: Path) -> None:
+    columns = ["direction", "score", "kept norm", "locality, own", "locality, unseen"]
+    rows = [
+        [str(index), *("–" if value is None else f"{value:.3g}" for value in figures.values())]
+        for index, figures in enumerate(done.table())
+    ]
+    settings.console.print(table(columns, rows, right=columns))
+    more = len(done.directions) - len(rows)
+    if more:
+        settings.console.print(f"and {more} more in the file; --show {len(done.directions)} measures all")
+    for name in ("sheet.png", "report.html", "directions.safetensors", "codes.safetensors"):
+        settings.console.print(escape(str(folder / name)), soft_wrap=True)
