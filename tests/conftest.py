@@ -1,1 +1,20 @@
-X = 1
+"""What several tests share: real models, loaded once a session, and plain helpers as fixtures."""
+
+from pathlib import Path
+
+import pytest
+
+import zoo
+from zoo.model import Model
+
+DATA = Path(__file__).parent / "data"
+
+
+@pytest.fixture(scope="session")
+def digiface() -> Model:
+    return zoo.load("dcgan.digiface64", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    return DATA

@@ -21,6 +21,7 @@ from zoo.region import Region
 Progress = Callable[[int, int, str], None]
 
 _CHUNK_PIXELS = 2**22
+_NO_FORWARD_MODE = ("forward AD", "forward-mode", "vmap", "jvp")
 
 
 def default_chunk(adapter: Adapter) -> int:
@@ -63,11 +64,10 @@ def jacobian(
         try:
             parts = [torch.func.vmap(push)(part) for part in torch.split(basis, size)]
         except (NotImplementedError, RuntimeError) as error:
-            if "forward AD" not in str(error) and not isinstance(error, NotImplementedError):
+            if not any(word in str(error) for word in _NO_FORWARD_MODE):
                 raise
-            raise CapabilityError(
-                f"this network has no forward-mode derivative: {str(error).splitlines()[0]}"
-            ) from error
+            reason = str(error).splitlines()[0]
+            raise CapabilityError(f"this network has no forward-mode derivative: {reason}") from error
     return torch.cat(parts).T
 
 

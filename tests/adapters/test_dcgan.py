@@ -1,0 +1,170 @@
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from zoo_adapters.dcgan.adapter import DCGAN
+from zoo_adapters.dcgan.network import Generator
+
+import zoo
+from zoo import CheckpointError, Codes
+from zoo.adapter import detect_layout
+from zoo.checkpoint import read_checkpoint
+from zoo.testing import check_adapter, check_derivatives, draw, leaves_no_trace, render
+
+TOLERANCE = 2e-6
+"""Largest deviation from the original modules, in image units: the same torch operations, in float32, on batches of the
+same size; what remains is the order of summation on another machine."""
+
+
+def canonical(widths: tuple[int, ...] = (12, 16, 12, 3)) -> dict[str, Tensor]:
+    network = Generator(widths)
+    return {key: tensor.clone() for key, tensor in network.state_dict().items()}
+
+
+def named(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    made = {}
+    for key, tensor in state.items():
+        kind, index, name = key.split(".")
+        made[f"{'convTr' if kind == 'convs' else 'batchNorm'}{int(index) + 1}.{name}"] = tensor
+    return made
+
+
+def sequential(state: dict[str, Tensor], prefix: str = "main.", gap: int = 0) -> dict[str, Tensor]:
+    """Number as nn.Sequential does: convolution, norm, ReLU; `gap` modules more after the first block."""
+    made = {}
+    for key, tensor in state.items():
+        kind, index, name = key.split(".")
+        place = 3 * int(index) + (0 if kind == "convs" else 1) + (gap if int(index) else 0)
+        made[f"{prefix}{place}.{name}"] = tensor
+    return made
+
+
+def test_conformance() -> None:
+    check_adapter(DCGAN.tiny(0))
+
+
+def test_conformance_of_a_conditional_network() -> None:
+    state = canonical((12 + 3, 16, 12, 3))
+    check_adapter(DCGAN.load(state, {"classes": ("a", "b", "c")}))
+
+
+@pytest.mark.parametrize(
+    ("layout", "arrange"),
+    [
+        ("named", named),
+        ("sequential", sequential),
+        ("sequential", lambda state: sequential(state, "netG_state_dict.main.")),
+        ("sequential", lambda state: sequential(state, "module.main.")),
+    ],
+)
+def test_every_layout_gives_the_same_network(layout: str, arrange: object) -> None:
+    assert callable(arrange)
+    state = DCGAN.tiny(5).network.state_dict()
+    family, found = detect_layout({"dcgan": DCGAN}, arrange(state), {})
+    converted, config = found.convert(arrange(state), {})
+    assert (family, found.name) == ("dcgan", layout)
+    adapter = DCGAN.load(converted, config)
+    codes = draw(adapter, 2, 0)
+    assert torch.equal(render(adapter, codes), render(DCGAN.tiny(5), codes))
+
+
+def test_the_eye_layout_knows_its_classes() -> None:
+    state = sequential(canonical((108, 16, 12, 3)), gap=1)
+    _, found = detect_layout({"dcgan": DCGAN}, state, {})
+    converted, config = found.convert(state, {})
+    adapter = DCGAN.load(converted, config)
+    assert found.name == "omniart-eyes"
+    assert (adapter.space.dim, len(adapter.classes)) == (100, 8)
+    labels = [draw(adapter, 64, 0).labels, adapter.sample(64, torch.Generator().manual_seed(0)).labels]
+    assert labels[0] is not None
+    assert labels[1] is not None
+    assert torch.equal(labels[0], labels[1])
+    assert set(labels[0].tolist()) == set(range(8))
+
+
+def test_the_projection_is_the_measured_first_step() -> None:
+    """Column by column, against the first convolution itself, in float64."""
+    adapter = DCGAN.load(canonical((12 + 2, 16, 12, 3)), {"classes": ("a", "b")}, dtype=torch.float64)
+    [projection] = adapter.projections()
+    first = adapter.network.convs[0]
+    label = torch.tensor([[0.0, 1.0]], dtype=torch.float64)
+
+    def step(latents: Tensor) -> Tensor:
+        flat: Tensor = first(torch.cat([latents, label], dim=1)[:, :, None, None]).flatten()
+        return flat
+
+    origin = torch.zeros(1, 12, dtype=torch.float64)
+    for axis in range(12):
+        moved = origin.clone()
+        moved[0, axis] = 1
+        assert torch.allclose(step(moved) - step(origin), projection.weight[:, axis], atol=1e-14)
+
+
+@pytest.mark.parametrize("change", ["missing", "spare", "shape", "nan", "channels"])
+def test_states_that_do_not_fit(change: str) -> None:
+    state = canonical()
+    if change == "missing":
+        del state["norms.0.bias"]
+    elif change == "spare":
+        state["norms.7.bias"] = torch.zeros(3)
+    elif change == "shape":
+        state["norms.0.bias"] = torch.zeros(3)
+    elif change == "nan":
+        state["norms.0.bias"][2] = float("nan")
+    else:
+        state["convs.2.weight"] = torch.zeros(12, 4, 4, 4)
+    with pytest.raises(CheckpointError) as error:
+        DCGAN.load(state, {})
+    assert {
+        "missing": "missing: norms.0.bias",
+        "spare": "left over: norms.7.bias",
+        "shape": "norms.0.bias (3,) instead of (16,)",
+        "nan": "not finite",
+        "channels": "3 channels",
+    }[change] in str(error.value)
+
+
+def test_a_file_of_no_known_layout(tmp_path: Path) -> None:
+    save_file({"a.b": torch.zeros(2)}, tmp_path / "x.safetensors")
+    content = read_checkpoint(tmp_path / "x.safetensors")
+    with pytest.raises(CheckpointError, match=r"no known layout .*keys begin a\.b"):
+        detect_layout({"dcgan": DCGAN}, content.state, content.meta)
+
+
+def test_a_bare_file_can_be_opened_without_a_card(tmp_path: Path) -> None:
+    save_file(named(DCGAN.tiny(2).network.state_dict()), tmp_path / "mine.safetensors")
+    model = zoo.load(tmp_path / "mine.safetensors")
+    assert (model.name, model.card.adapter, model.card.resolution) == ("file.mine", "dcgan", 16)
+    assert len(zoo.analyze(model, "sefa", unseen=0, k=3)) == 3
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("variant", ["digiface64", "celeba64", "omniart-eyes128"])
+def test_real_weights_give_the_originals_images(variant: str, data: Path) -> None:
+    originals = load_file(data / "dcgan_originals.safetensors")
+    model = zoo.load(f"dcgan.{variant}", device="cpu")
+    codes = Codes(originals[f"{variant}.z"].clone(), originals.get(f"{variant}.labels"))
+    deviation = (render(model.adapter, codes) - originals[f"{variant}.image"]).abs().max()
+    assert float(deviation) <= TOLERANCE
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("variant", ["digiface64", "celeba64", "omniart-eyes128"])
+def test_cards_agree_with_the_networks(variant: str) -> None:
+    model = zoo.load(f"dcgan.{variant}", device="cpu")
+    card, adapter = zoo.model.load_zoo().registry.resolve(f"dcgan.{variant}"), model.adapter
+    assert (card.resolution, card.space, card.dim) == (adapter.resolution[0], adapter.space.name, adapter.space.dim)
+    assert card.classes == adapter.classes
+    for name in card.regions:
+        assert not model.region(name).whole
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("variant", ["digiface64", "omniart-eyes128"])
+def test_real_derivatives_agree_with_central_differences(variant: str) -> None:
+    """On whole images of real networks, one code; `check_derivatives` works in float64."""
+    model = zoo.load(f"dcgan.{variant}", device="cpu")
+    with leaves_no_trace(model.adapter):
+        check_derivatives(model.adapter, model.region("center"))

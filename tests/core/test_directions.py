@@ -1,0 +1,85 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+
+from zoo import Directions, DirectionsError, LatentSpace
+
+SPACE = LatentSpace("w", 4, layers=3)
+
+
+def some() -> Directions:
+    return Directions(
+        SPACE,
+        torch.eye(4, dtype=torch.float64)[:2],
+        torch.tensor([2.0, 1.0]),
+        (1, 2),
+        torch.tensor([0.5, 0.25]),
+        {"model": "a.b", "seed": 3},
+    )
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    some().save(tmp_path / "d.safetensors")
+    found = Directions.load(tmp_path / "d.safetensors", space=SPACE)
+    assert torch.equal(found.vectors, some().vectors)
+    assert found.scores.tolist() == [2.0, 1.0]
+    assert found.layers == (1, 2)
+    assert found.kept is not None
+    assert found.kept.tolist() == [0.5, 0.25]
+    assert found.provenance == {"model": "a.b", "seed": 3}
+    assert found.space == SPACE
+
+
+def test_a_third_party_can_read_the_file(tmp_path: Path) -> None:
+    some().save(tmp_path / "d.safetensors")
+    with safe_open(tmp_path / "d.safetensors", framework="np") as file:
+        assert set(file.keys()) == {"vectors", "scores"}
+        card = json.loads(file.metadata()["card"])
+    assert card["format"] == "zoo-directions/1"
+    assert card["kept"] == [0.5, 0.25]
+
+
+def test_npy_export_and_import(tmp_path: Path) -> None:
+    some().save(tmp_path / "d.npy")
+    array = np.load(tmp_path / "d.npy")
+    assert array.shape == (2, 4)
+    assert array.dtype == np.float32
+    assert Directions.load(tmp_path / "d.npy", space=SPACE).space == SPACE
+
+
+def test_published_boundaries_are_scaled_to_unit_rows(tmp_path: Path) -> None:
+    np.save(tmp_path / "age.npy", np.full((1, 4), 3.0, dtype=np.float32))
+    found = Directions.load(tmp_path / "age.npy")
+    assert found.vectors.tolist() == [[0.5, 0.5, 0.5, 0.5]]
+    assert found.space.name == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("vectors", "scores", "words"),
+    [
+        (torch.zeros(2, 3), torch.zeros(2), "shape"),
+        (torch.eye(4)[:2] * 2, torch.zeros(2), "length 2"),
+        (torch.full((1, 4), float("nan")), torch.zeros(1), "not finite"),
+        (torch.eye(4)[:2], torch.zeros(3), "scores"),
+    ],
+)
+def test_invariants(vectors: torch.Tensor, scores: torch.Tensor, words: str) -> None:
+    with pytest.raises(DirectionsError, match=words):
+        Directions(SPACE, vectors, scores)
+
+
+def test_another_space_is_refused(tmp_path: Path) -> None:
+    some().save(tmp_path / "d.safetensors")
+    with pytest.raises(DirectionsError, match="codes are in z"):
+        Directions.load(tmp_path / "d.safetensors", space=LatentSpace("z", 4))
+
+
+def test_taking_keeps_what_belongs_together() -> None:
+    one = some().take(1)
+    assert (len(one), one.scores.tolist()) == (1, [2.0])
+    assert one.kept is not None
+    assert one.kept.tolist() == [0.5]

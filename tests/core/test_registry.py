@@ -1,0 +1,105 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from zoo import CardError, PluginError, UnknownNameError
+from zoo.model import load_zoo
+from zoo.region import parse_region
+from zoo.registry import Registry, built_in_file, read_cards
+
+CARD: dict[str, object] = {
+    "name": "dcgan.mine",
+    "adapter": "dcgan",
+    "summary": "mine",
+    "resolution": 16,
+    "space": "z",
+    "dim": 12,
+    "weights": {"sources": [{"url": "mine.pt"}]},
+    "licence": {"weights": "CC0"},
+}
+
+
+def write(folder: Path, *cards: dict[str, object]) -> Path:
+    file = folder / "cards.yaml"
+    file.write_text(yaml.safe_dump({"models": list(cards)}))
+    return file
+
+
+def test_the_built_in_file_is_valid_although_listing_does_not_validate_it() -> None:
+    validated = read_cards(built_in_file())
+    quick = load_zoo().registry.cards
+    assert {card.name for card in validated} <= set(quick)
+    for card in validated:
+        listed = quick[card.name]
+        assert {**vars(card), "file": None} == {**vars(listed), "file": None}
+
+
+def test_built_in_cards_are_pinned_verified_licensed_and_their_regions_parse() -> None:
+    for card in read_cards(built_in_file()):
+        assert card.weights.sha256
+        assert card.weights.size
+        assert all(source.archive_sha256 for source in card.weights.sources if source.scheme == "pypi")
+        assert card.licence.weights
+        assert card.licence.data
+        for text in card.regions.values():
+            assert not parse_region(text, (card.resolution, card.resolution), card.regions).whole
+
+
+def test_one_default_an_architecture() -> None:
+    registry = load_zoo().registry
+    for architecture in {card.architecture for card in registry.cards.values()}:
+        assert sum(card.default for card in registry.cards.values() if card.architecture == architecture) == 1
+        assert registry.resolve(architecture).default
+
+
+def test_a_users_file_joins_in(tmp_path: Path) -> None:
+    registry = load_zoo([write(tmp_path, CARD)]).registry
+    assert registry.resolve("dcgan.mine").paths() == [tmp_path / "mine.pt"]
+    assert registry.resolve("dcgan").name == "dcgan.digiface64"
+    assert [card.name for card in registry.match("dcgan.m*")] == ["dcgan.mine"]
+    assert len(registry.match(None)) == len(registry.cards)
+
+
+def test_a_name_claimed_twice_names_both_owners(tmp_path: Path) -> None:
+    file = write(tmp_path, {**CARD, "name": "dcgan.celeba64"})
+    with pytest.raises(PluginError, match=rf"zoo itself and {file}"):
+        _ = load_zoo([file]).registry
+
+
+def test_two_defaults_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(CardError, match=r"dcgan\.digiface64 and dcgan\.mine"):
+        _ = load_zoo([write(tmp_path, {**CARD, "default": True})]).registry
+
+
+def test_unknown_names_are_suggested() -> None:
+    with pytest.raises(UnknownNameError, match=r"did you mean dcgan\.digiface64"):
+        load_zoo().registry.resolve("dcgan.digifaces")
+
+
+def test_an_empty_registry_says_so() -> None:
+    with pytest.raises(UnknownNameError, match="there are none"):
+        Registry({}).resolve("a.b")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"name": "Mine"}, "field the card: .*architecture.variant"),
+        ({"resolution": "big"}, "field resolution"),
+        ({"resolution": 0}, "above 0"),
+        ({"colour": "red"}, "field colour"),
+        ({"licence": {}}, r"field licence\.weights"),
+        ({"licence": {"weights": "CC0", "wieghts": "x"}}, r"field licence\.wieghts"),
+        ({"weights": {"sources": []}}, "at least one source"),
+        ({"weights": {"sources": [{"url": "ftp://a/b"}]}}, "ftp://"),
+        ({"weights": {"sources": [{"url": "pypi://a==1/b"}]}}, "need a sha256"),
+        ({"weights": {"sources": [{"url": "a.pt"}], "sha256": "xyz"}}, "64 lower-case"),
+        ({"regions": {"left": "top"}}, "is taken"),
+        ({"regions": {"a+b": "top"}}, "letters"),
+    ],
+)
+def test_errors_name_file_card_and_field(tmp_path: Path, change: dict[str, object], words: str) -> None:
+    file = write(tmp_path, {**CARD, **change})
+    with pytest.raises(CardError, match=rf"{file}, card .*{words}"):
+        read_cards(file)

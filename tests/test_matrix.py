@@ -1,0 +1,74 @@
+"""Every analyzer on every adapter: tiny networks, then real ones."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import zoo
+from tests.linear import model_of
+from zoo.analyzer import Analyzer, Probe
+from zoo.errors import ZooError
+from zoo.model import Model, load_zoo
+from zoo.testing import leaves_no_trace
+
+ZOO = load_zoo()
+PAIRS = [(adapter, analyzer) for adapter in ZOO.plugins.adapters for analyzer in ZOO.plugins.analyzers]
+REAL = [(model, analyzer) for model in ZOO.registry.cards for analyzer in ZOO.plugins.analyzers]
+
+
+def check(model: Model, analyzer: str, folder: Path) -> None:
+    with leaves_no_trace(model.adapter):
+        found = zoo.analyze(model, analyzer, region="center", unseen=1, show=2, out=folder)
+    assert len(found) >= 1
+    assert found.space == model.adapter.space
+    assert bool(torch.isfinite(found.scores).all())
+    assert torch.allclose(found.vectors.norm(dim=1), torch.ones(len(found), dtype=torch.float64), atol=1e-9)
+    assert bool((found.scores[:-1] >= found.scores[1:]).all())
+    assert {file.name for file in folder.iterdir()} == {
+        "directions.safetensors",
+        "codes.safetensors",
+        "sheet.png",
+        "report.html",
+    }
+    again = zoo.Directions.load(folder / "directions.safetensors", space=model.adapter.space)
+    assert torch.equal(again.vectors, found.vectors)
+    assert again.provenance == found.provenance
+
+
+@pytest.mark.parametrize(("adapter", "analyzer"), PAIRS)
+def test_tiny(adapter: str, analyzer: str, tmp_path: Path) -> None:
+    plugin = ZOO.plugins.adapter(adapter)
+    obstacle = ZOO.plugins.analyzer(analyzer).obstacle(plugin)
+    if obstacle:
+        pytest.skip(obstacle)
+    check(model_of(plugin.load().tiny(0)), analyzer, tmp_path / "run")
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(("model", "analyzer"), REAL)
+def test_real(model: str, analyzer: str, tmp_path: Path) -> None:
+    check(zoo.load(model, device="cpu"), analyzer, tmp_path / "run")
+
+
+@pytest.mark.parametrize("analyzer", list(ZOO.plugins.analyzers))
+@pytest.mark.parametrize("moment", ["synthesize", "move", "projections"])
+def test_a_failed_analysis_leaves_no_trace(analyzer: str, moment: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    plugin = ZOO.plugins.analyzer(analyzer)
+    model = model_of(ZOO.plugins.adapter("dcgan").load().tiny(0))
+    made: Analyzer[Any] = plugin.load()(plugin.schema()())
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("on purpose")
+
+    monkeypatch.setattr(type(model.adapter), moment, fail)
+    codes = zoo.Codes(torch.zeros(1, model.adapter.space.dim))
+    probe = Probe(codes, model.region("center"), None, torch.Generator())
+    needed = "projection" in plugin.requires
+    with leaves_no_trace(model.adapter):
+        if needed == (moment == "projections"):
+            with pytest.raises((RuntimeError, ZooError), match="on purpose"):
+                made.analyze(model.adapter, probe)
+        else:
+            made.analyze(model.adapter, probe)

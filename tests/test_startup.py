@@ -1,0 +1,136 @@
+"""Starting fast is a feature: looking things up loads neither torch nor numpy, and takes little time."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import zoo
+
+COMMAND = Path(sys.executable).with_name("zoo")
+SLOW = ("torch", "numpy", "timm", "huggingface_hub", "safetensors", "PIL", "imageio", "jinja2")
+RATIO = 2.5
+ROUNDS = 10
+
+LOOKUPS = {
+    "help": ["--help"],
+    "version": ["--version"],
+    "list": ["list"],
+    "list json": ["list", "--json"],
+    "list pattern": ["list", "dcgan*"],
+    "matrix": ["list", "--matrix"],
+    "adapters": ["list", "--adapters"],
+    "analyzers": ["list", "--analyzers"],
+    "plugins": ["plugins"],
+    "info model": ["info", "dcgan"],
+    "info adapter": ["info", "adapter:dcgan"],
+    "info analyzer": ["info", "lowrank"],
+    "help of a command": ["analyze", "--help"],
+    "mistake": ["info", "dcgna"],
+    "mistaken option": ["list", "--no-such-option"],
+}
+WITH_PYDANTIC = {"info adapter", "info analyzer"}
+"""Only these describe options, which are pydantic models."""
+
+
+def loaded_by(code: str) -> list[str]:
+    """Run code in a new process and list the packages that it loaded."""
+    ending = "\nimport json, sys\nprint(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+    done = subprocess.run([sys.executable, "-c", code + ending], capture_output=True, text=True, check=True)
+    found: list[str] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.mark.parametrize("kind", LOOKUPS)
+def test_lookups_load_nothing_slow(kind: str) -> None:
+    loaded = loaded_by(f"from zoo.cli import run\nassert run({LOOKUPS[kind]!r}) == {2 if 'mistake' in kind else 0}")
+    assert not set(SLOW) & set(loaded)
+    if kind not in WITH_PYDANTIC:
+        assert "pydantic" not in loaded
+
+
+@pytest.mark.parametrize("module", ["zoo", "zoo.cli", "zoo.entries", "zoo.hookspecs", "zoo.plugins", "zoo.registry"])
+def test_light_modules_load_nothing_slow(module: str) -> None:
+    assert not {*SLOW, "pydantic"} & set(loaded_by(f"import {module}"))
+
+
+def test_importing_zoo_loads_no_command_line() -> None:
+    assert not {"typer", "click", "rich"} & set(loaded_by("import zoo"))
+
+
+def test_built_in_entries_load_nothing_slow() -> None:
+    """Every entry of every kind, and the options of each, come without torch."""
+    loaded = loaded_by(
+        "from zoo.plugins import load_plugins\n"
+        "found = load_plugins()\n"
+        "for entry in [*found.adapters.values(), *found.analyzers.values()]: entry.schema()\n"
+        "assert found.scorers is not None and found.registries is not None"
+    )
+    assert not {"torch", "numpy"} & set(loaded)
+
+
+def test_list_takes_little_longer_than_its_libraries(tmp_path: Path) -> None:
+    """At most 2.5 times as long; the fastest of interleaved runs are compared, so that a busy machine does no harm."""
+    listing = [str(COMMAND), "list"]
+    libraries = [sys.executable, "-c", "import typer, rich, pluggy, yaml"]
+    times: dict[str, list[float]] = {"listing": [], "libraries": []}
+    for _ in range(ROUNDS + 1):  # the first round warms the caches of compiled files
+        for name, command in (("listing", listing), ("libraries", libraries)):
+            times[name].append(_seconds(command, tmp_path))
+    fastest = {name: min(found[1:]) for name, found in times.items()}
+    assert fastest["listing"] <= RATIO * fastest["libraries"], fastest
+
+
+def _seconds(command: list[str], folder: Path) -> float:
+    variables = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    start = time.perf_counter()
+    subprocess.run(command, cwd=folder, env=variables, check=True, capture_output=True)
+    return time.perf_counter() - start
+
+
+# The names of the package
+
+
+def test_every_public_name_resolves() -> None:
+    assert len(set(zoo.__all__)) == len(zoo.__all__)
+    for name in zoo.__all__:
+        assert getattr(zoo, name) is not None
+
+
+def test_unknown_names_are_refused() -> None:
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = zoo.no_such_name
+
+
+def test_late_names_agree_with_what_type_checkers_see() -> None:
+    late, early = _imports()
+    assert late == zoo._LATE
+    assert set(zoo.__all__) == set(late) | (early - {"import_module", "TYPE_CHECKING", "Any"})
+    assert zoo.__all__ == sorted(zoo.__all__)
+
+
+def test_late_names_are_those_of_their_modules() -> None:
+    for name, module in zoo._LATE.items():
+        assert getattr(zoo, name) is getattr(importlib.import_module(module), name)
+
+
+def _imports() -> tuple[dict[str, str], set[str]]:
+    """Read `zoo/__init__.py`: names imported for type checkers only, by module, and names imported at once."""
+    late: dict[str, str] = {}
+    early: set[str] = set()
+    for node in ast.parse(Path(zoo.__file__).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom):
+            early |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            for inner in node.body:
+                assert isinstance(inner, ast.ImportFrom)
+                late.update({alias.name: str(inner.module) for alias in inner.names})
+    return late, early
