@@ -11,6 +11,7 @@ import io
 import json
 import os
 import pickle
+import re
 import struct
 import subprocess
 import zipfile
@@ -69,7 +70,7 @@ def eyes_state() -> dict[str, Tensor]:
     }
 
 
-def card(name: str, url: str, **changes: Any) -> dict[str, Any]:
+def card(name: Any, url: str, /, **changes: Any) -> dict[str, Any]:
     """The fields of a model card for the toy; a change to None takes a field out."""
     fields: dict[str, Any] = {
         "name": name,
@@ -118,7 +119,8 @@ def furnish(folder: Path) -> None:
     torch.save(toy_state(), folder / "toy.pt")
     torch.save(eyes_state(), folder / "eyes.pt")
     sha256 = hashlib.sha256((folder / "toy.pt").read_bytes()).hexdigest()
-    pinned = {"sources": [{"url": "pypi://toy-gan==1.0/toy_gan/toy.pt"}], "sha256": sha256, "size": 100_000}
+    source = {"url": "pypi://toy-gan==1.0/toy_gan/toy.pt"}
+    pinned = {"sources": [source], "sha256": sha256, "size": 100_000}
     boxes = {
         "mouth": "box:8,4,4,8",
         "loop": "left+spiral",
@@ -136,7 +138,7 @@ def furnish(folder: Path) -> None:
         card("toy.config", "toy.pt", config={"depth": 4}),
         card("toy.far", "", weights=pinned),
         card("toy.odd", "", weights={**pinned, "sources": [{"url": "pypi://-r==1.0/toy.pt"}]}),
-        card("toy.wheel", "", weights={**pinned, "sources": [{**pinned["sources"][0], "archive_sha256": ZEROS}]}),
+        card("toy.wheel", "", weights={**pinned, "sources": [{**source, "archive_sha256": ZEROS}]}),
     )
     write_directions(folder / "dirs.safetensors", torch.eye(12)[:3], json.dumps(directions_card()))
     write_codes(folder / "codes.safetensors", {"latents": torch.randn(2, 12)})
@@ -420,8 +422,8 @@ class FakePip:
 class Refusal:
     """Lets everything that writes below `folder` go through but the operation with a given number, which fails.
 
-    Operations are: to make a folder, to open a file for writing, to flush one to the disk, to rename one. `errno.ENOSPC`
-    at a file leaves five bytes in it and refuses the rest, as a disk does that is full; everything else fails at once.
+    Operations are: to make a folder, to open a file for writing, to flush one to the disk, to rename one. With
+    `errno.ENOSPC` a file gets five bytes and is refused the rest, as by a disk that is full; all else fails at once.
     """
 
     def __init__(self, folder: Path, fault: int | type[BaseException]) -> None:
@@ -446,9 +448,13 @@ class Refusal:
 
     def _counts(self, what: str, place: Any) -> bool:
         """Count an operation below the folder; say whether it is the one to fail."""
-        if not isinstance(place, int) and not Path(os.fsdecode(place)).absolute().is_relative_to(self.folder):
+        if isinstance(place, int):
+            place = Path(f"/proc/self/fd/{place}").readlink()
+        path = Path(os.fsdecode(place)).absolute()
+        pointless = what == "mkdir" and (path.exists() or not path.parent.exists())
+        if pointless or not path.is_relative_to(self.folder):
             return False
-        self.done.append(f"{what} {place if isinstance(place, int) else Path(os.fsdecode(place)).name}")
+        self.done.append(f"{what} {re.sub(r'[.][0-9a-f]{8}(?=[.])', '', path.name)}")
         return len(self.done) == self.number
 
     def _raise(self) -> None:

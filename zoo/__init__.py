@@ -98,6 +98,11 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    """List the late names too."""
+    return sorted(set(globals()) | set(_LATE))
+
+
 def __getattr__(name: str) -> Any:
     """Import what is heavy when it is first asked for."""
     if name not in _LATE:

@@ -142,7 +142,7 @@ def detect_layout(adapters: Mapping[str, type[Adapter]], state: State, meta: Map
     Raises `CheckpointError` when none fits, saying which keys the file has, or when two do, naming both.
     """
     found = [
-        (name, layout) for name, adapter in adapters.items() for layout in adapter.layouts if layout.detect(state, meta)
+        (name, layout) for name, adapter in adapters.items() for layout in adapter.layouts if _fits(layout, state, meta)
     ]
     if len(found) == 1:
         return found[0]
@@ -152,3 +152,11 @@ def detect_layout(adapters: Mapping[str, type[Adapter]], state: State, meta: Map
     keys = ", ".join(sorted(state)[:4])
     known = ", ".join(f"{name}/{layout.name}" for name, adapter in adapters.items() for layout in adapter.layouts)
     raise CheckpointError(f"the file fits no known layout ({known}); its keys begin {keys}")
+
+
+def _fits(layout: Layout, state: State, meta: Mapping[str, Any]) -> bool:
+    """Ask a layout; one that stumbles over a strange file does not fit it."""
+    try:
+        return layout.detect(state, meta)
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return False

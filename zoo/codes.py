@@ -32,6 +32,10 @@ class LatentSpace:
         """The shape of one code: (dim,) or (layers, dim)."""
         return (self.dim,) if self.layers == 1 else (self.layers, self.dim)
 
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values, as files keep them."""
+        return {"name": self.name, "dim": self.dim, "layers": self.layers}
+
     def __str__(self) -> str:
         return f"{self.name} ({' x '.join(map(str, self.shape))})"
 

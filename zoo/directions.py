@@ -76,7 +76,7 @@ class Directions:
         """Return the JSON card that goes into the file."""
         return {
             "format": FORMAT,
-            "space": {"name": self.space.name, "dim": self.space.dim, "layers": self.space.layers},
+            "space": self.space.as_json(),
             "layers": None if self.layers is None else list(self.layers),
             "kept": None if self.kept is None else [float(value) for value in self.kept],
             **self.provenance,

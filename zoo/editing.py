@@ -42,7 +42,7 @@ class Edit:
             for code in range(len(self.codes)):
                 rows.append([Tile(image) for image in pixels[place, code]])
                 names.append(f"direction {index}\ncode {code}")
-        card = {"model": self.model.name, "space": {"name": self.model.adapter.space.name}}
+        card = {"model": self.model.name, "space": self.model.adapter.space.as_json()}
         with whole_folder(Path(folder), force=force) as partial:
             save_sheet(partial / "sheet.png", rows, names, [f"{strength:+g}" for strength in self.strengths])
             save_gif(partial / "edit.gif", pixels.flatten(0, 1).transpose(0, 1))
@@ -95,7 +95,7 @@ def save_samples(
 ) -> None:
     """Write `samples.png` and `codes.safetensors` into a new folder. Raises `OutputError`."""
     pixels = to_pixels(render(model, codes, progress))
-    card = {"model": model.name, "space": {"name": model.adapter.space.name}}
+    card = {"model": model.name, "space": model.adapter.space.as_json()}
     with whole_folder(folder, force=force) as partial:
         save_grid(partial / "samples.png", pixels)
         save_codes(partial / "codes.safetensors", codes, card)

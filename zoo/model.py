@@ -16,10 +16,11 @@ from zoo import weights
 from zoo.adapter import Adapter, detect_layout
 from zoo.checkpoint import read_checkpoint
 from zoo.codes import Codes, check_codes, load_codes
-from zoo.errors import CodesError, OptionError, UnknownNameError
+from zoo.entries import AdapterPlugin
+from zoo.errors import CodesError, OptionError, PluginError, UnknownNameError
 from zoo.names import unknown_name
 from zoo.options import parse_options
-from zoo.plugins import Plugins, load_plugins
+from zoo.plugins import Plugins, load_plugins, reason, skip
 from zoo.region import Region, parse_region
 from zoo.registry import Card, Licence, Registry, Source, Weights, load_registry
 
@@ -142,7 +143,7 @@ def open_model(
     path, sha256 = weights.fetch(card, progress)
     content = read_checkpoint(path)
     plugins = [zoo.plugins.adapter(card.adapter)] if card.adapter else list(zoo.plugins.adapters.values())
-    families = {plugin.name: plugin.load() for plugin in plugins}
+    families = _families(plugins, wanted=bool(card.adapter))
     family, layout = detect_layout(families, content.state, content.meta)
     state, config = layout.convert(content.state, content.meta)
     choices = parse_options(family, zoo.plugins.adapter(family).schema(), {**card.config, **(options or {})})
@@ -188,6 +189,20 @@ def is_file_name(name: str) -> bool:
 def load_zoo(extra: Iterable[str | Path] = ()) -> Zoo:
     """Find the plugins, and the registry files beside the built-in one."""
     return Zoo(load_plugins(), tuple(Path(path) for path in extra))
+
+
+def _families(plugins: Iterable[AdapterPlugin], *, wanted: bool) -> dict[str, type[Adapter]]:
+    """Load adapter classes; one that fails is an error if it was asked for by name, and skipped otherwise."""
+    families = {}
+    for plugin in plugins:
+        try:
+            families[plugin.name] = plugin.load()
+        except Exception as error:
+            message = f"the adapter {plugin.name} cannot be loaded: {reason(error)}"
+            if wanted:
+                raise PluginError(message) from error
+            skip(message, error)
+    return families
 
 
 def _card_of_file(path: Path) -> Card:

@@ -46,6 +46,7 @@ class Named(Protocol):
 
 if TYPE_CHECKING:
     import typer
+    from typer.models import CommandInfo
 
 Entry = TypeVar("Entry", bound=Named)
 
@@ -72,22 +73,23 @@ class Plugins:
     @cached_property
     def adapters(self) -> dict[str, AdapterPlugin]:
         """The architectures by name. Raises `PluginError` when a name is claimed twice."""
-        return self._collect("adapter", "zoo_adapters")
+        return self._collect("adapter", "zoo_adapters", AdapterPlugin)
 
     @cached_property
     def analyzers(self) -> dict[str, AnalyzerPlugin]:
         """The analyses by name. Raises `PluginError` when a name is claimed twice."""
-        return self._collect("analyzer", "zoo_analyzers")
+        return self._collect("analyzer", "zoo_analyzers", AnalyzerPlugin)
 
     @cached_property
     def scorers(self) -> dict[str, ScorerPlugin]:
         """The attribute predictors by name. Raises `PluginError` when a name is claimed twice."""
-        return self._collect("scorer", "zoo_scorers")
+        return self._collect("scorer", "zoo_scorers", ScorerPlugin)
 
     @cached_property
     def registries(self) -> tuple[tuple[str, Path], ...]:
         """Registry files that plugins ship, each with its plugin's owner."""
-        return tuple((owner, Path(path)) for owner, paths in self._results("zoo_registries") for path in paths)
+        found = self._results("zoo_registries", (str, Path))
+        return tuple((owner, Path(path)) for owner, paths in found for path in paths)
 
     def adapter(self, name: str) -> AdapterPlugin:
         """Look up an architecture. Raises `UnknownNameError`."""
@@ -98,26 +100,46 @@ class Plugins:
         return _pick("analyzer", name, self.analyzers)
 
     def add_commands(self, app: typer.Typer) -> None:
-        """Let plugins add their commands to the command line; one that fails is skipped with a warning."""
-        self._results("zoo_commands", app=app)
+        """Let plugins add their commands to the command line; one that fails is skipped with a warning.
+
+        Raises `PluginError` when a command's name is claimed twice.
+        """
+        commands = app.registered_commands
+        claims = [("zoo itself", _Command(command.name or "")) for command in commands]
+        for call in self.manager.hook.zoo_commands.get_hookimpls():
+            owner, before = self.owner(call.plugin_name), len(commands)
+            try:
+                call.function(app=app)
+            except Exception as error:
+                del commands[before:]
+                skip(f"zoo_commands of {owner} was skipped: {reason(error)}", error)
+            claims += [(owner, _Command(_name_of(command))) for command in commands[before:]]
+        unique("command", claims)
 
     def owner(self, module: str) -> str:
         """Name the distribution that ships a plugin module."""
         return self._owners.get(module, module)
 
-    def _collect(self, kind: str, hook: str) -> dict[str, Any]:
-        claims = [(owner, entry) for owner, entries in self._results(hook) for entry in entries]
+    def _collect(self, kind: str, hook: str, entry_type: type[Entry]) -> dict[str, Entry]:
+        claims = [(owner, entry) for owner, entries in self._results(hook, entry_type) for entry in entries]
         return unique(kind, claims)
 
-    def _results(self, hook: str, **arguments: Any) -> list[tuple[str, list[Any]]]:
-        """Call one hook plugin by plugin, in the order of registration, so that every result has its owner."""
+    def _results(self, hook: str, kinds: type | tuple[type, ...]) -> list[tuple[str, list[Any]]]:
+        """Call one hook plugin by plugin, in the order of registration, so that every result has its owner.
+
+        A plugin whose hook fails, or returns anything but `kinds`, is skipped with a warning.
+        """
         results = []
         for call in getattr(self.manager.hook, hook).get_hookimpls():
             owner = self.owner(call.plugin_name)
             try:
-                results.append((owner, list(call.function(**arguments) or ())))
+                found = list(call.function())
+                odd = [item for item in found if not isinstance(item, kinds)]
+                if odd:
+                    raise TypeError(f"it returned {odd[0]!r}")
+                results.append((owner, found))
             except Exception as error:
-                _skip(f"{hook} of {owner} was skipped: {_reason(error)}", error)
+                skip(f"{hook} of {owner} was skipped: {reason(error)}", error)
         return results
 
 
@@ -146,7 +168,7 @@ def load_plugins() -> Plugins:
         module = importlib.import_module(name)
         manager.register(module, name)
         owners[name] = "zoo itself"
-        infos.append(PluginInfo(name, "latent-zoo", "built in", _hooks_of(module)))
+        infos.append(PluginInfo(name, "latent-zoo", "built in", _hooks_of(manager, module)))
     for point in sorted(entry_points(group="zoo"), key=lambda point: (point.name, point.value)):
         infos.append(_load_entry_point(point, manager, owners))
     return Plugins(manager, tuple(infos), owners)
@@ -155,31 +177,45 @@ def load_plugins() -> Plugins:
 def _load_entry_point(point: EntryPoint, manager: pluggy.PluginManager, owners: dict[str, str]) -> PluginInfo:
     distribution = point.dist.name if point.dist else "an unknown distribution"
     version = point.dist.version if point.dist else "?"
+    name = f"{distribution}:{point.value}"
     try:
         module = point.load()
-        name = f"{distribution}:{point.value}"
         owners[name] = f"{distribution} {version}"
         manager.register(module, name)
         manager.check_pending()
-    except Exception as error:
-        _skip(f"plugin {point.value} of {distribution} {version} was skipped: {_reason(error)}", error)
-        return PluginInfo(point.value, distribution, version, error=_reason(error))
-    return PluginInfo(point.value, distribution, version, _hooks_of(module))
+    except (Exception, SystemExit) as error:
+        if manager.has_plugin(name):
+            manager.unregister(name=name)
+        skip(f"plugin {point.value} of {distribution} {version} was skipped: {reason(error)}", error)
+        return PluginInfo(point.value, distribution, version, error=reason(error))
+    return PluginInfo(point.value, distribution, version, _hooks_of(manager, module))
 
 
-def _skip(message: str, error: Exception) -> None:
+def skip(message: str, error: BaseException) -> None:
     """Warn that something of a plugin was left out, or fail where the environment asks for strictness."""
     if os.environ.get(STRICT):
         raise PluginError(message) from error
     warnings.warn(message, PluginWarning, stacklevel=3)
 
 
-def _reason(error: Exception) -> str:
+def reason(error: BaseException) -> str:
+    """Put an exception's type and message on one line."""
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 
-def _hooks_of(module: ModuleType) -> tuple[str, ...]:
-    return tuple(hook for hook in HOOKS if hasattr(module, hook))
+def _hooks_of(manager: pluggy.PluginManager, module: ModuleType) -> tuple[str, ...]:
+    found = {caller.name for caller in manager.get_hookcallers(module) or ()}
+    return tuple(hook for hook in HOOKS if hook in found)
+
+
+@dataclass(frozen=True)
+class _Command:
+    name: str
+
+
+def _name_of(command: CommandInfo) -> str:
+    """Name a command as typer will: by its own name, or after its function."""
+    return command.name or (command.callback.__name__.replace("_", "-") if command.callback else "")
 
 
 def _pick(kind: str, name: str, entries: dict[str, Entry]) -> Entry:

@@ -17,7 +17,7 @@ import yaml
 
 from zoo.errors import CardError
 from zoo.names import unknown_name
-from zoo.plugins import Plugins, unique
+from zoo.plugins import Plugins, skip, unique
 
 SCHEMES = ("pypi", "path")
 """The kinds of sources that weights come from; `path` is a plain path, relative to the registry file's folder."""
@@ -171,9 +171,13 @@ def load_registry(plugins: Plugins, extra: Iterable[Path] = ()) -> Registry:
 
     Raises `CardError` naming file, card and field; `PluginError` when a name is claimed twice.
     """
-    files = [*plugins.registries, *((str(path), path) for path in extra)]
     claims = [("zoo itself", _trusted(fields)) for fields in _read(built_in_file())]
-    claims += [(owner, card) for owner, path in files for card in read_cards(path)]
+    for owner, path in plugins.registries:
+        try:
+            claims += [(owner, card) for card in read_cards(path)]
+        except CardError as error:
+            skip(f"the models of {owner} were skipped: {error}", error)
+    claims += [(str(path), card) for path in extra for card in read_cards(path)]
     cards = unique("model", claims)
     _one_default(cards.values())
     return Registry(cards)

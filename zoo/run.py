@@ -72,8 +72,8 @@ class Run:
             self.directions.save(partial / "directions.safetensors")
             if npy:
                 self.directions.save(partial / "directions.npy")
-            space = self.directions.card()["space"]
-            save_codes(partial / "codes.safetensors", self.codes, {"model": self.model.name, "space": space})
+            card = {"model": self.model.name, "space": self.model.adapter.space.as_json()}
+            save_codes(partial / "codes.safetensors", self.codes, card)
             finding = Finding(
                 self.model, self.region, self.codes, self.unseen_codes, self.directions.take(self.show), self.table()
             )

@@ -27,7 +27,7 @@ DIFFERENCE_TOLERANCE = 1e-6
 tolerance, relative to the largest derivative, leaves room for curvature."""
 
 OUTPUT_TOLERANCE = 1e-5
-"""Images of the same code may differ by float32 rounding when the batch is of another size."""
+"""Images and mapped codes may differ by float32 rounding when the batch is of another size."""
 
 
 def check_adapter(adapter: Adapter, seed: int = 0) -> None:
@@ -42,7 +42,7 @@ def check_adapter(adapter: Adapter, seed: int = 0) -> None:
 
 
 def check_sampling(adapter: Adapter, seed: int = 0) -> None:
-    """Codes fit the space, depend on the seed alone, and are the same for any count."""
+    """Codes fit the space, depend on the seed alone, and are the same for any count, up to a mapping's rounding."""
     codes, again = draw(adapter, 3, seed), draw(adapter, 3, seed)
     require(codes.latents.shape[1:] == adapter.space.shape, f"codes of {adapter.space}", codes.latents.shape)
     require(torch.equal(codes.latents, again.latents), "the same seed draws the same codes", "different ones")
@@ -51,7 +51,7 @@ def check_sampling(adapter: Adapter, seed: int = 0) -> None:
     )
     if codes.labels is None:
         first = draw(adapter, 1, seed)
-        require(torch.equal(codes.latents[:1], first.latents), "the first code does not depend on the count", "it does")
+        require_close(first.latents, codes.latents[:1], OUTPUT_TOLERANCE, "the first code does not depend on the count")
 
 
 def check_synthesis(adapter: Adapter, seed: int = 0) -> None:

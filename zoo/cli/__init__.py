@@ -13,7 +13,7 @@ import typer
 
 from zoo.cli.console import Settings
 from zoo.errors import ZooError
-from zoo.plugins import Plugins, load_plugins
+from zoo.plugins import Plugins, PluginWarning, load_plugins
 from zoo.version import __version__
 
 INTERRUPTED = 130
@@ -51,8 +51,14 @@ def build_app(plugins: Plugins) -> typer.Typer:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command line and return its exit code; mistakes become one line on standard error."""
-    warnings.showwarning = _one_line_warning
+    """Run the command line and return its exit code; mistakes and warnings become one line on standard error each."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", PluginWarning)
+        warnings.showwarning = _one_line_warning
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         plugins = load_plugins()
         code = build_app(plugins)(list(arguments), standalone_mode=False, prog_name="zoo", obj=plugins)

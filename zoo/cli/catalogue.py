@@ -190,7 +190,7 @@ def _analyzer_facts(settings: Settings, name: str) -> dict[str, Any]:
     return {
         "analyzer": entry.name,
         "summary": entry.summary,
-        "requires": sorted(entry.requires),
+        "requires": sorted(entry.requires) or "nothing",
         "region": "one with a complement, never the whole image" if entry.local else "any",
         "options": _options(entry),
     }
