@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from zoo import Adapter, Codes, LatentSpace, Projection, State
+from zoo.cards import Card, Licence, Source, Weights
 from zoo.codes import draw_normal
 from zoo.model import Model
-from zoo.registry import Card, Licence, Source, Weights
 
 
 class Linear(Adapter):

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from zoo.adapter import Adapter
+from zoo.cards import Card
 from zoo.codes import Codes
 from zoo.directions import Directions
 from zoo.options import Options
 from zoo.region import Region
-from zoo.registry import Card
 
 Progress = Callable[[int, int, str], None]
 """Called with (steps done, steps in all, what is being done)."""

@@ -11,6 +11,7 @@ from zoo.analyzer import Progress, silent
 from zoo.codes import Codes
 from zoo.directions import Directions
 from zoo.model import Model, load_zoo, open_model
+from zoo.question import Question
 
 edit = editing.edit
 
@@ -57,7 +58,7 @@ def analyze(
     measured at those codes and at `unseen` further ones, and kept in the provenance. With `out`, the run folder is
     written too. Raises a `ZooError` that says what to do.
     """
-    question = run.Question(
+    question = Question(
         analyzer=analyzer,
         region=region,
         samples=samples,

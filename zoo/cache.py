@@ -7,7 +7,7 @@ from pathlib import Path
 
 import platformdirs
 
-from zoo.registry import Card
+from zoo.cards import Card
 
 
 def cache_folder() -> Path:

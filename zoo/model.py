@@ -14,6 +14,7 @@ import torch
 
 from zoo import weights
 from zoo.adapter import Adapter, detect_layout
+from zoo.cards import Card, Licence, Source, Weights
 from zoo.checkpoint import read_checkpoint
 from zoo.codes import Codes, check_codes, load_codes
 from zoo.entries import AdapterPlugin
@@ -22,7 +23,7 @@ from zoo.names import unknown_name
 from zoo.options import parse_options
 from zoo.plugins import Plugins, load_plugins, reason, skip
 from zoo.region import Region, parse_region
-from zoo.registry import Card, Licence, Registry, Source, Weights, load_registry
+from zoo.registry import Registry, load_registry
 
 Progress = Callable[[int, int, str], None]
 
@@ -229,5 +230,6 @@ def _completed(card: Card, family: str, adapter: Adapter) -> Card:
         resolution=adapter.resolution[0],
         space=adapter.space.name,
         dim=adapter.space.dim,
+        layers=adapter.space.layers,
         classes=adapter.classes,
     )

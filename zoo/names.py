@@ -1,9 +1,19 @@
-"""Names that were meant: suggestions for near misses."""
+"""Names: those that every model knows, and suggestions for near misses."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 from zoo.errors import UnknownNameError
+
+COMMON_REGIONS: Mapping[str, str] = {
+    "all": "box:0.0,0.0,1.0,1.0",
+    "center": "box:0.25,0.25,0.5,0.5",
+    "left": "box:0.0,0.0,1.0,0.5",
+    "right": "box:0.0,0.5,1.0,0.5",
+    "top": "box:0.0,0.0,0.5,1.0",
+    "bottom": "box:0.5,0.0,0.5,1.0",
+}
+"""The regions that every model has."""
 
 
 def unknown_name(kind: str, asked: str, known: Iterable[str]) -> UnknownNameError:

@@ -23,8 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import RegionError
-from zoo.names import unknown_name
-from zoo.registry import COMMON_REGIONS
+from zoo.names import COMMON_REGIONS, unknown_name
 
 _SLACK = 1e-9
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import re
-import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -17,36 +15,19 @@ from zoo.analyzer import Analyzer, Probe, silent
 from zoo.codes import Codes, parse_layers, save_codes
 from zoo.directions import Directions
 from zoo.entries import AnalyzerPlugin
-from zoo.errors import CapabilityError, ContractError, LayersError, OptionError, RegionError
+from zoo.errors import ContractError, LayersError, ZooError
 from zoo.files import refuse_existing, whole_folder
 from zoo.measures import Locality, locality
-from zoo.model import Model, Zoo, check_seed, is_file_name, open_model
+from zoo.model import Model, Zoo, is_file_name, open_model
 from zoo.options import parse_options
+from zoo.question import Question, check_question, command_of
 from zoo.region import Region
-from zoo.registry import Card
 from zoo.report import Finding, write_report
 from zoo.version import __version__
 
 Progress = Callable[[int, int, str], None]
 
 _MOST_MEASURED = 16
-
-
-@dataclass(frozen=True, kw_only=True)
-class Question:
-    """What is asked of an analyzer, in the words of the command line."""
-
-    analyzer: str
-    region: str = "all"
-    samples: int = 1
-    seed: int = 0
-    codes: Path | Codes | None = None
-    layers: str | Sequence[int] | None = None
-    label: int | str | None = None
-    truncation: float | None = None
-    options: Mapping[str, Any] | None = None
-    show: int = 5
-    unseen: int = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,27 +74,6 @@ class Run:
         ]
 
 
-def check_question(question: Question, zoo: Zoo, card: Card | None) -> AnalyzerPlugin:
-    """Refuse, before anything is fetched, what the names and options alone show to be wrong.
-
-    Raises `UnknownNameError`, `OptionError`, `CapabilityError`, `RegionError`.
-    """
-    plugin = zoo.plugins.analyzer(question.analyzer)
-    parse_options(plugin.name, plugin.schema(), question.options or {})
-    if question.samples < 1 or question.show < 1 or question.unseen < 0:
-        raise OptionError("--samples and --show must be at least 1, --unseen at least 0")
-    check_seed(question.seed)
-    if card is None:
-        return plugin
-    obstacle = plugin.obstacle(zoo.plugins.adapter(card.adapter))
-    if obstacle:
-        raise CapabilityError(obstacle)
-    if plugin.local and question.region == "all":
-        names = ", ".join([*card.regions, "center", "left", "right", "top", "bottom"])
-        raise RegionError(f"{plugin.name} sets a region against the rest of the image: pass --region, one of {names}")
-    return plugin
-
-
 def carry_out(question: Question, model: Model, zoo: Zoo, progress: Progress = silent) -> Run:
     """Draw or read the codes, run the analyzer, and measure what it found.
 
@@ -128,11 +88,7 @@ def carry_out(question: Question, model: Model, zoo: Zoo, progress: Progress = s
     codes = _codes(question, model, generator)
     analyzer: Analyzer[Any] = plugin.load()(parse_options(plugin.name, plugin.schema(), question.options or {}))
     probe = Probe(codes, region, layers, generator, progress)
-    found = analyzer.analyze(model.adapter, probe)
-    if found.space != model.adapter.space:
-        raise ContractError(
-            f"{plugin.name} returned directions of {found.space}, the model's codes are in {model.adapter.space}"
-        )
+    found = _analyze(plugin, analyzer, model, probe)
     strange = None
     if question.unseen:
         stream = torch.Generator().manual_seed(_unseen_seed(question.seed))
@@ -140,6 +96,7 @@ def carry_out(question: Question, model: Model, zoo: Zoo, progress: Progress = s
     shown = found.take(question.show)
     own = _localities(model, codes[:_MOST_MEASURED], shown, region, progress)
     unseen = _localities(model, strange, shown, region, progress) if strange is not None else ()
+    dtype = str(model.adapter.dtype).removeprefix("torch.")
     record = {
         "model": model.name,
         "weights_sha256": model.weights_sha256,
@@ -154,11 +111,11 @@ def carry_out(question: Question, model: Model, zoo: Zoo, progress: Progress = s
         "truncation": question.truncation,
         "locality": {"own": _as_json(own), "unseen": _as_json(unseen)},
         "device": str(model.adapter.device.type),
-        "dtype": str(model.adapter.dtype).removeprefix("torch."),
+        "dtype": dtype,
         "threads": torch.get_num_threads(),
         "torch_version": torch.__version__,
         "zoo_version": __version__,
-        "command": command_of(question, model),
+        "command": command_of(question, model.name, dtype),
     }
     return Run(model, region, codes, strange, found.with_provenance(**record), own, unseen, question.show)
 
@@ -193,9 +150,19 @@ def perform(
     return done
 
 
-def default_folder(model: str, analyzer: str, region: str) -> Path:
-    """Name the run folder: ``runs/MODEL-ANALYZER-REGION``, with signs that a file name should not have replaced."""
-    return Path("runs") / re.sub(r"[^A-Za-z0-9._-]+", "_", f"{model}-{analyzer}-{region}")[:120]
+def _analyze(plugin: AnalyzerPlugin, analyzer: Analyzer[Any], model: Model, probe: Probe) -> Directions:
+    """Run an analyzer; what escapes it that is no `ZooError`, or a result of another space, is its author's fault."""
+    try:
+        found = analyzer.analyze(model.adapter, probe)
+    except ZooError:
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise ContractError(f"the analyzer {plugin.name} failed on {model.name}: {reason}") from error
+    home = model.adapter.space
+    if found.space != home:
+        raise ContractError(f"{plugin.name} returned directions of {found.space}, but codes are in {home}")
+    return found
 
 
 def _layers(question: Question, plugin: AnalyzerPlugin, model: Model) -> tuple[int, ...] | None:
@@ -217,30 +184,6 @@ def _codes(question: Question, model: Model, generator: torch.Generator) -> Code
     if question.codes is not None:
         return model.read_codes(question.codes, label=question.label)
     return model.draw(question.samples, generator, label=question.label, truncation=question.truncation)
-
-
-def command_of(question: Question, model: Model) -> str:
-    """Write the command line that asks the same question again."""
-    parts = ["zoo", "analyze", model.name, "--analyzer", question.analyzer]
-    for option, value in (
-        ("region", question.region),
-        ("samples", question.samples),
-        ("seed", question.seed),
-        ("codes", question.codes if isinstance(question.codes, Path) else None),
-        ("layers", question.layers),
-        ("label", question.label),
-        ("truncation", question.truncation),
-        ("show", question.show),
-        ("unseen", question.unseen),
-    ):
-        if value is not None and value != Question.__dataclass_fields__[option].default:
-            text = value if isinstance(value, str) or not isinstance(value, Sequence) else ",".join(map(str, value))
-            parts += [f"--{option}", str(text)]
-    for name, value in (question.options or {}).items():
-        parts += ["-o", f"{name}={value}"]
-    if model.adapter.dtype != torch.float32:
-        parts += ["--dtype", str(model.adapter.dtype).removeprefix("torch.")]
-    return shlex.join(parts)
 
 
 def _unseen_seed(seed: int) -> int:

@@ -16,9 +16,9 @@ from pathlib import Path
 import filelock
 
 from zoo.cache import slot_of
+from zoo.cards import Card, Source
 from zoo.errors import WeightsError
 from zoo.files import output_error, whole_file
-from zoo.registry import Card, Source
 
 Progress = Callable[[int, int, str], None]
 

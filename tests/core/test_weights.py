@@ -8,7 +8,7 @@ import pytest
 
 from zoo import WeightsError
 from zoo.cache import cache_folder, slot_of, whereabouts
-from zoo.registry import Card, Licence, Source, Weights
+from zoo.cards import Card, Licence, Source, Weights
 from zoo.weights import fetch, sha256_of
 
 CONTENT = b"weights" * 100

@@ -42,7 +42,7 @@ def build_app(plugins: Plugins) -> typer.Typer:
     """Assemble the command line, the commands of plugins included."""
     from zoo.cli import catalogue, work
 
-    app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.callback()(_settings)
     for name, command in {**catalogue.COMMANDS, **work.COMMANDS}.items():
         app.command(name)(command)
@@ -61,7 +61,7 @@ def run(arguments: Sequence[str]) -> int:
 def _run(arguments: Sequence[str]) -> int:
     try:
         plugins = load_plugins()
-        code = build_app(plugins)(list(arguments), standalone_mode=False, prog_name="zoo", obj=plugins)
+        code = build_app(plugins)(list(arguments) or ["--help"], standalone_mode=False, prog_name="zoo", obj=plugins)
         return code if isinstance(code, int) else 0
     except ZooError as error:
         return _fail(str(error), error.exit_code, arguments)

@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from zoo.cli.console import Settings, progress_bars, table
 from zoo.entries import AdapterPlugin, AnalyzerPlugin
-from zoo.names import unknown_name
+from zoo.names import COMMON_REGIONS, unknown_name
 
 
 def list_(
@@ -96,7 +96,7 @@ def _models(settings: Settings, pattern: str | None) -> list[list[str]]:
             card.name + (" (default)" if card.default else ""),
             card.adapter,
             f"{card.resolution}²",
-            f"{card.space} {card.dim}" + (f", {len(card.classes)} classes" if card.classes else ""),
+            card.codes + (f", {len(card.classes)} classes" if card.classes else ""),
             card.licence.weights,
             whereabouts(card),
         ]
@@ -144,7 +144,6 @@ def _facts(settings: Settings, name: str) -> dict[str, Any]:
 
 def _model_facts(settings: Settings, name: str) -> dict[str, Any]:
     from zoo.cache import whereabouts
-    from zoo.registry import COMMON_REGIONS
 
     card = settings.registry.resolve(name)
     return {
@@ -152,7 +151,7 @@ def _model_facts(settings: Settings, name: str) -> dict[str, Any]:
         "summary": card.summary,
         "adapter": card.adapter,
         "resolution": f"{card.resolution} x {card.resolution}",
-        "space": f"{card.space} ({card.dim})",
+        "space": card.codes,
         "classes": ", ".join(card.classes) or "none",
         "licence of the weights": card.licence.weights,
         "licence of the data": card.licence.data or "not stated",

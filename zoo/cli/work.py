@@ -89,9 +89,10 @@ def analyze(
     """Find directions in a model's latent space and write a run folder: directions, codes, sheet, report."""
     from zoo import run
     from zoo.options import parse_pairs
+    from zoo.question import Question, default_folder
 
     settings: Settings = context.obj
-    question = run.Question(
+    question = Question(
         analyzer=analyzer,
         region=region,
         samples=samples,
@@ -105,7 +106,7 @@ def analyze(
         unseen=unseen,
     )
     name = Path(model).stem if "/" in model else model
-    folder = out or run.default_folder(name, analyzer, region)
+    folder = out or default_folder(name, analyzer, region)
     with progress_bars(settings) as progress:
         done = run.perform(
             question,

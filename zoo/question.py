@@ -1,0 +1,81 @@
+"""A question to an analyzer, in the words of the command line, and what can be refused from its words alone."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from zoo.cards import Card
+from zoo.codes import Codes
+from zoo.entries import AnalyzerPlugin
+from zoo.errors import CapabilityError, OptionError, RegionError
+from zoo.model import Zoo, check_seed
+from zoo.names import COMMON_REGIONS
+from zoo.options import parse_options
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is asked of an analyzer, in the words of the command line."""
+
+    analyzer: str
+    region: str = "all"
+    samples: int = 1
+    seed: int = 0
+    codes: Path | Codes | None = None
+    layers: str | Sequence[int] | None = None
+    label: int | str | None = None
+    truncation: float | None = None
+    options: Mapping[str, Any] | None = None
+    show: int = 5
+    unseen: int = 4
+
+
+def check_question(question: Question, zoo: Zoo, card: Card | None) -> AnalyzerPlugin:
+    """Refuse, before anything is fetched, what the names and options alone show to be wrong.
+
+    Raises `UnknownNameError`, `OptionError`, `CapabilityError`, `RegionError`.
+    """
+    plugin = zoo.plugins.analyzer(question.analyzer)
+    parse_options(plugin.name, plugin.schema(), question.options or {})
+    if question.samples < 1 or question.show < 1 or question.unseen < 0:
+        raise OptionError("--samples and --show must be at least 1, --unseen at least 0")
+    check_seed(question.seed)
+    if card is None:
+        return plugin
+    obstacle = plugin.obstacle(zoo.plugins.adapter(card.adapter))
+    if obstacle:
+        raise CapabilityError(obstacle)
+    if plugin.local and question.region == "all":
+        names = ", ".join([*card.regions, *(name for name in COMMON_REGIONS if name != "all")])
+        raise RegionError(f"{plugin.name} sets a region against the rest of the image: pass --region, one of {names}")
+    return plugin
+
+
+def command_of(question: Question, model: str, dtype: str) -> str:
+    """Write the command line that asks the same question again."""
+    parts = ["zoo", "analyze", model, "--analyzer", question.analyzer]
+    for part in fields(question):
+        value = getattr(question, part.name)
+        if part.name in {"analyzer", "options"} or value == part.default or isinstance(value, Codes):
+            continue
+        text = str(value) if isinstance(value, str | Path) or not isinstance(value, Sequence) else _commas(value)
+        parts += [f"--{part.name}", text]
+    for name, value in (question.options or {}).items():
+        parts += ["-o", f"{name}={value}"]
+    if dtype != "float32":
+        parts += ["--dtype", dtype]
+    return shlex.join(parts)
+
+
+def default_folder(model: str, analyzer: str, region: str) -> Path:
+    """Name the run folder: ``runs/MODEL-ANALYZER-REGION``, with signs that a file name should not have replaced."""
+    return Path("runs") / re.sub(r"[^A-Za-z0-9._-]+", "_", f"{model}-{analyzer}-{region}")[:120]
+
+
+def _commas(values: Sequence[object]) -> str:
+    return ",".join(str(value) for value in values)
