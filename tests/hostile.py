@@ -56,6 +56,11 @@ def toy_state() -> dict[str, Tensor]:
     return state
 
 
+def halved(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What `module.half()` makes of a state: counters stay integers."""
+    return {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
+
+
 def eyes_state() -> dict[str, Tensor]:
     """A tiny conditional DCGAN in the layout `omniart-eyes`: 8x8 pixels, a code of 100 numbers, eight classes."""
     generator = torch.Generator().manual_seed(1)
@@ -146,6 +151,14 @@ def furnish(folder: Path) -> None:
     earlier.mkdir()
     (earlier / "samples.png").write_bytes(b"an earlier run")
     (earlier / "codes.safetensors").write_bytes(b"precious")
+
+
+YAML_BOMB = "\n".join(
+    ["l0: &l0 [x, x]"]
+    + [f"l{level}: &l{level} [{', '.join([f'*l{level - 1}'] * 10)}]" for level in range(1, 10)]
+    + ["models: [{name: *l9}]"]
+)
+"""A name of ten to the ninth letters, were it ever printed."""
 
 
 # --- plain bytes ---------------------------------------------------------------------------------------------------

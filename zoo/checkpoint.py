@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from zoo.errors import CheckpointError
 
 State = dict[str, Tensor]
 
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+_STRANGE = (torch.complex32, torch.complex64, torch.complex128)
 _DEEPEST = 16
 _MOST_VALUES = 200_000
 _STRANGERS = {
@@ -90,11 +93,19 @@ def fill_module(module: nn.Module, state: Mapping[str, Tensor], origin: str) -> 
         for key in sorted(wanted.keys() & state.keys())
         if state[key].shape != wanted[key].shape
     ]
-    faults = [("missing", missing), ("left over", spare), ("of another shape", reshaped)]
+    retyped = [
+        f"{key} {str(state[key].dtype).removeprefix('torch.')}"
+        for key in sorted(wanted.keys() & state.keys())
+        if (state[key].dtype in _FLOATS) != wanted[key].is_floating_point() or state[key].dtype in _STRANGE
+    ]
+    faults = [
+        *(("missing", missing), ("left over", spare), ("of another shape", reshaped)),
+        ("of another type", retyped),
+    ]
     told = [f"{what}: {', '.join(keys[:4])}{', …' if len(keys) > 4 else ''}" for what, keys in faults if keys]
     if told:
         raise CheckpointError(f"{origin} does not fit the network; {'; '.join(told)}")
-    require_finite(state, origin)
+    require_finite({key: tensor.to(wanted[key].dtype) for key, tensor in state.items()}, origin)
     module.load_state_dict(dict(state))
 
 
@@ -102,6 +113,8 @@ def _read_safetensors(path: Path) -> tuple[State, dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             state = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118 - no mapping
+            if not state:
+                raise CheckpointError(f"{path} holds no tensor")
             return state, dict(file.metadata() or {})
     except (SafetensorError, OSError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{path} is a broken safetensors file: {_one_line(error)}") from None
@@ -117,13 +130,17 @@ def _check_archive(path: Path, size: int) -> None:
     if not any(member.filename.endswith("/data.pkl") for member in members):
         some = ", ".join(member.filename for member in members[:3])
         raise CheckpointError(f"{path} is a zip archive, but not one of torch: it holds {some or 'nothing'}")
+    if any(member.filename.endswith("/constants.pkl") for member in members):
+        raise CheckpointError(f"{path} is a TorchScript archive, which holds code; zoo reads files of weights only")
     if sum(member.file_size for member in members) > size:
         raise CheckpointError(f"{path} is a zip archive whose members claim to be larger than the file; refused")
 
 
 def _read_torch(path: Path) -> tuple[State, dict[str, Any]]:
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about pickle protocols and sparse tensors, whose fate is one line anyway
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(f"{path} was refused: {_what_it_asks(error)}") from None
     except Exception as error:
@@ -144,14 +161,18 @@ class _Flattened:
         self.path = path
         self.state: State = {}
         self.meta: dict[str, Any] = {}
+        self.visits = 0
+        self.spare = 4 * path.stat().st_size + 2**20
+        self.copies: dict[tuple[Any, ...], Tensor] = {}
 
     def add(self, key: str, value: Any, depth: int) -> None:
-        if depth > _DEEPEST or len(self.state) + len(self.meta) > _MOST_VALUES:
+        self.visits += 1
+        if depth > _DEEPEST or self.visits > _MOST_VALUES:
             raise CheckpointError(f"{self.path} was refused: it is nested too deeply or holds too many values")
         if isinstance(value, Tensor):
             if key in self.state:
                 raise CheckpointError(f"{self.path} was refused: two tensors are called {key}")
-            self.state[key] = _dense_copy(self.path, key, value)
+            self.state[key] = self.copy(key, value)
         elif isinstance(value, Mapping):
             for name, item in value.items():
                 self.add(f"{key}.{name}" if key else str(name), item, depth + 1)
@@ -160,6 +181,18 @@ class _Flattened:
                 self.add(f"{key}.{index}", item, depth + 1)
         elif isinstance(value, str | int | float | bool | None):
             self.meta[key] = value
+
+    def copy(self, key: str, tensor: Tensor) -> Tensor:
+        """Copy a tensor; tied ones share a copy, and overlapping ones may not add up to far more than the file."""
+        view = (
+            (tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride()) if tensor.layout == torch.strided else ()
+        )
+        if not view or view not in self.copies or not tensor.numel():
+            self.spare -= tensor.numel() * tensor.element_size() if view and tensor.device.type == "cpu" else 0
+            if self.spare < 0:
+                raise CheckpointError(f"{self.path} was refused: {key} claims more numbers than the file holds")
+            self.copies[view] = _dense_copy(self.path, key, tensor)
+        return self.copies[view]
 
 
 def _dense_copy(path: Path, key: str, tensor: Tensor) -> Tensor:
@@ -172,12 +205,13 @@ def _dense_copy(path: Path, key: str, tensor: Tensor) -> Tensor:
 
 
 def _what_it_asks(error: Exception) -> str:
-    text = _one_line(error)
+    text = re.sub(r"\x1b\[\d*m", "", " ".join(str(error).split()))
     match = re.search(r"GLOBAL ([\w.]+)", text) or re.search(
         r"(?:Unsupported|unsupported) (?:class|global):? ([\w.]+)", text
     )
     if match:
         return f"it asks for {match[1]}, and zoo reads tensors and plain values only"
+    text = text.rpartition("WeightsUnpickler error: ")[2]
     return f"it is not a plain file of weights ({text[:120]})"
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,14 @@ from torch import Tensor
 
 from zoo.errors import CodesError, LayersError
 from zoo.files import whole_file
+
+BROKEN = (
+    *(OSError, SafetensorError, ValueError, TypeError, KeyError, EOFError, OverflowError, MemoryError, RecursionError),
+    *(SyntaxError, TokenError),
+)
+"""Everything that numpy, safetensors and json raise on files that are broken or hostile."""
+
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 @dataclass(frozen=True)
@@ -138,7 +147,7 @@ def load_codes(path: Path) -> tuple[Codes, dict[str, Any]]:
     """
     try:
         if path.suffix == ".npy":
-            return Codes(_array(path)), {}
+            return _codes(path, _array(path), None, None), {}
         with safe_open(path, framework="pt") as file:
             card = json.loads((file.metadata() or {}).get("card", "{}"))
             keys = set(file.keys())
@@ -146,14 +155,23 @@ def load_codes(path: Path) -> tuple[Codes, dict[str, Any]]:
                 raise CodesError(f"{path} holds no tensor 'latents'; it has {', '.join(sorted(keys)) or 'none'}")
             latents = file.get_tensor("latents").clone()
             labels = file.get_tensor("labels").clone() if "labels" in keys else None
-    except (OSError, SafetensorError, ValueError) as error:
-        raise CodesError(f"cannot read codes from {path}: {_cause(error)}") from None
+    except BROKEN as error:
+        raise CodesError(f"cannot read codes from {path}: {cause(error)}") from None
     if not isinstance(card, dict):
         raise CodesError(f"cannot read codes from {path}: its card is not a JSON object")
-    if not latents.is_floating_point() or (labels is not None and labels.dtype != torch.int64):
+    if latents.dtype not in _FLOATS or (labels is not None and labels.dtype != torch.int64):
         raise CodesError(f"{path}: latents must be floating point numbers, and labels int64")
     truncation = card.get("truncation")
-    return Codes(latents, labels, float(truncation) if isinstance(truncation, int | float) else None), card
+    if truncation is not None and not (isinstance(truncation, int | float) and 0 < truncation <= 1):
+        raise CodesError(f"{path}: the truncation of its card is not above 0 and at most 1")
+    return _codes(path, latents, labels, truncation), card
+
+
+def _codes(path: Path, latents: Tensor, labels: Tensor | None, truncation: float | None) -> Codes:
+    try:
+        return Codes(latents, labels, truncation)
+    except CodesError as error:
+        raise CodesError(f"{path}: {error}") from None
 
 
 def parse_layers(text: str, count: int) -> tuple[int, ...]:
@@ -175,12 +193,15 @@ def parse_layers(text: str, count: int) -> tuple[int, ...]:
 
 def _array(path: Path) -> Tensor:
     array = np.load(path, allow_pickle=False)
-    if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
+    if not isinstance(array, np.ndarray) or array.dtype.kind != "f" or array.dtype.itemsize > 8:
         raise CodesError(f"{path} holds no array of floating point numbers")
     return torch.from_numpy(np.array(array, dtype=array.dtype.newbyteorder("=")))
 
 
-def _cause(error: Exception) -> str:
+def cause(error: Exception) -> str:
+    """Say in a few words why a file could not be read."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
+    if isinstance(error, KeyError):
+        return f"{error} is missing"
     return " ".join(str(error).split()) or type(error).__name__

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from zoo.codes import LatentSpace
+from zoo.codes import BROKEN, LatentSpace, cause
 from zoo.errors import DirectionsError
 from zoo.files import whole_file
 
@@ -104,7 +104,14 @@ class Directions:
         dimension. Raises `DirectionsError` for a file that is missing, broken, or of another space than `space`.
         """
         path = Path(path)
-        found = _read_npy(path, space) if path.suffix == ".npy" else _read_safetensors(path)
+        try:
+            found = _read_npy(path, space) if path.suffix == ".npy" else _read_safetensors(path)
+        except DirectionsError as error:
+            raise error if str(path) in str(error) else DirectionsError(f"{path}: {error}") from None
+        if len(found) == 0:
+            raise DirectionsError(f"{path} holds no direction")
+        if found.layers is not None and found.space.layers == 1:
+            raise DirectionsError(f"{path} names layers, but {found.space} has a single row")
         if space is not None and (found.space.name, found.space.dim) != (space.name, space.dim):
             raise DirectionsError(f"{path} holds directions of {found.space}, but the model's codes are in {space}")
         return found
@@ -113,8 +120,8 @@ class Directions:
 def _read_npy(path: Path, space: LatentSpace | None) -> Directions:
     try:
         array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DirectionsError(f"cannot read directions from {path}: {_cause(error)}") from None
+    except BROKEN as error:
+        raise DirectionsError(f"cannot read directions from {path}: {cause(error)}") from None
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu" or array.ndim not in {1, 2} or not array.size:
         raise DirectionsError(f"{path} holds no array of numbers of shape (k, dim)")
     rows = torch.from_numpy(np.atleast_2d(array).astype(np.float64))
@@ -140,14 +147,8 @@ def _read_safetensors(path: Path) -> Directions:
         layers = None if card["layers"] is None else tuple(int(layer) for layer in card["layers"])
         kept = None if card["kept"] is None else torch.tensor([float(value) for value in card["kept"]])
         provenance = {key: card[key] for key in card.keys() - {"format", "space", "layers", "kept"}}
+        if not all(tensors[name].dtype in {torch.float32, torch.float64} for name in ("vectors", "scores")):
+            raise DirectionsError(f"{path}: vectors and scores must be float32 or float64 numbers")
         return Directions(space, tensors["vectors"], tensors["scores"], layers, kept, provenance)
-    except (OSError, SafetensorError, ValueError, TypeError, KeyError) as error:
-        raise DirectionsError(f"cannot read directions from {path}: {_cause(error)}") from None
-
-
-def _cause(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    if isinstance(error, KeyError):
-        return f"{error} is missing"
-    return " ".join(str(error).split()) or type(error).__name__
+    except BROKEN as error:
+        raise DirectionsError(f"cannot read directions from {path}: {cause(error)}") from None

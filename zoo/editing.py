@@ -11,7 +11,7 @@ from torch import Tensor
 
 from zoo.codes import Codes, join, save_codes
 from zoo.directions import Directions
-from zoo.errors import DirectionsError, LayersError, OptionError
+from zoo.errors import CheckpointError, DirectionsError, LayersError, OptionError
 from zoo.files import whole_folder
 from zoo.model import Model
 from zoo.pictures import Tile, save_gif, save_grid, save_sheet, to_pixels
@@ -111,7 +111,12 @@ def render(model: Model, codes: Codes, progress: Progress | None = None) -> Tens
             parts.append(model.adapter.synthesize(codes[start : start + _BATCH]).cpu())
     if progress is not None:
         progress(len(codes), len(codes), "images")
-    return torch.cat(parts)
+    images = torch.cat(parts)
+    if not bool(torch.isfinite(images).all()):
+        raise CheckpointError(
+            f"{model.name}: images are not finite: damaged weights, or --codes or --strengths too large"
+        )
+    return images
 
 
 def _step(model: Model, vector: Tensor, strength: float) -> Tensor:

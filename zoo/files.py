@@ -4,7 +4,7 @@ import errno
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,6 +30,7 @@ _CAUSES = {
     errno.EACCES: "permission denied",
     errno.EPERM: "permission denied",
     errno.ENOTDIR: "a part of the path is a file, not a folder",
+    errno.EEXIST: "a part of the path is a file, not a folder",
     errno.EISDIR: "it is a folder",
     errno.ENAMETOOLONG: "the name is too long",
 }
@@ -96,15 +97,39 @@ def refuse_existing(folder: Path, *, force: bool) -> None:
     """
     if not os.path.lexists(folder):
         return
+    try:
+        wanted = folder.is_dir() and not folder.is_symlink()
+        entries = sorted(entry.name for entry in folder.iterdir()) if wanted else None
+    except OSError as error:
+        raise output_error(folder, error) from error
     if not force:
         raise OutputError(f"{folder} exists: pass --force to replace it, or another --out")
-    if folder.is_symlink() or not folder.is_dir():
+    if entries is None:
         raise OutputError(f"{folder} is not a folder: --force replaces only folders, pass another --out")
-    strange = sorted(entry.name for entry in folder.iterdir() if entry.name not in RUN_FILES)
+    strange = [name for name in entries if name not in RUN_FILES]
     if strange:
         raise OutputError(
             f"{folder} holds {strange[0]!r}, which zoo did not write: --force will not delete it, pass another --out"
         )
+
+
+@contextmanager
+def parents_of(path: Path) -> Iterator[None]:
+    """Create the folders above `path`; on failure, those that were new and are empty are removed."""
+    made = _make_parents(path)
+    try:
+        yield
+    except BaseException:
+        _remove_empty(made)
+        raise
+
+
+def is_kind(path: Path, question: Callable[[Path], bool]) -> bool:
+    """Ask `Path.is_file` or `Path.is_dir`; no for a name that the system cannot even look up."""
+    try:
+        return question(path)
+    except OSError:
+        return False
 
 
 def _beside(path: Path, ending: str) -> Path:
@@ -113,12 +138,15 @@ def _beside(path: Path, ending: str) -> Path:
 
 def _make_parents(path: Path) -> list[Path]:
     """Create the parents of `path`; return those that were new, innermost first."""
-    missing = [parent for parent in path.parents if not parent.exists()]
+    missing: list[Path] = []
     try:
+        missing += [parent for parent in path.parents if not parent.exists()]
         path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+    except BaseException as error:
         _remove_empty(missing)
-        raise output_error(path, error) from error
+        if isinstance(error, OSError):
+            raise output_error(path, error) from error
+        raise
     return missing
 
 
@@ -126,6 +154,8 @@ def _remove_empty(folders: list[Path]) -> None:
     for folder in folders:
         try:
             folder.rmdir()
+        except FileNotFoundError:
+            continue
         except OSError:
             return
 
@@ -141,10 +171,11 @@ def _take_name(partial: Path, folder: Path) -> None:
         partial.rename(folder)
         return
     old = _beside(folder, "old")
-    folder.rename(old)
     try:
+        folder.rename(old)
         partial.rename(folder)
-    except OSError:
-        old.rename(folder)
+    except BaseException:  # Ctrl-C too
+        if old.exists() and not folder.exists():
+            old.rename(folder)
         raise
     shutil.rmtree(old, ignore_errors=True)

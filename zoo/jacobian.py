@@ -52,7 +52,7 @@ def jacobian(
         pixels = adapter.region_output(adapter.move(code, delta, rows), region)[0]
         return pixels.mean(dim=0) if grey else pixels.flatten()
 
-    size = chunk or default_chunk(adapter)
+    size = min(chunk or default_chunk(adapter), adapter.space.dim)
     origin = torch.zeros(adapter.space.dim, dtype=adapter.dtype, device=adapter.device)
     basis = torch.eye(adapter.space.dim, dtype=adapter.dtype, device=adapter.device)
 

@@ -19,6 +19,7 @@ from zoo.checkpoint import read_checkpoint
 from zoo.codes import Codes, check_codes, load_codes
 from zoo.entries import AdapterPlugin
 from zoo.errors import CodesError, OptionError, PluginError, UnknownNameError
+from zoo.files import is_kind
 from zoo.names import unknown_name
 from zoo.options import parse_options
 from zoo.plugins import Plugins, load_plugins, reason, skip
@@ -28,6 +29,7 @@ from zoo.registry import Registry, load_registry
 Progress = Callable[[int, int, str], None]
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
+MOST_CODES = 100_000
 _FILE_ENDINGS = {".pt", ".pth", ".tar", ".bin", ".ckpt", ".safetensors", ".pkl"}
 
 
@@ -64,8 +66,7 @@ class Model:
         truncation: float | None = None,
     ) -> Codes:
         """Draw codes with a generator; see `sample`."""
-        if count < 1:
-            raise OptionError(f"--samples {count}: at least one code is needed")
+        check_count("--samples", count)
         if truncation is not None and not 0 < truncation <= 1:
             raise OptionError(f"--truncation {truncation}: it lies above 0 and at most at 1")
         labels = None if label is None else torch.full((count,), self.label_index(label))
@@ -93,8 +94,9 @@ class Model:
             raise CodesError(f"{path} holds codes of the space {home}, but the model's is {self.adapter.space}")
         if label is not None:
             codes = Codes(codes.latents, torch.full((len(codes),), self.label_index(label)), codes.truncation)
+        codes = codes.to(self.adapter.device, self.adapter.dtype)
         check_codes(codes, self.adapter.space, len(self.adapter.classes), str(path))
-        return self.adapter.normalize(codes.to(self.adapter.device, self.adapter.dtype))
+        return self.adapter.normalize(codes)
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,13 @@ def open_model(
     return Model(_completed(card, family, adapter), adapter, sha256, layout.name)
 
 
+def check_count(option: str, count: int, least: int = 1) -> None:
+    """Refuse a number of codes that is too small, or beyond what any memory holds. Raises `OptionError`."""
+    if not least <= count <= MOST_CODES:
+        needed = "at least one code is needed" if least else "it is at least 0"
+        raise OptionError(f"{option} {count}: {needed}, and at most {MOST_CODES:,}")
+
+
 def check_seed(seed: int) -> int:
     """Return a seed that torch's CPU generator tells apart from every other. Raises `OptionError`."""
     if not 0 <= seed < 2**32:
@@ -167,7 +176,7 @@ def choose_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
+        torch.zeros(1, device=device).cpu()  # `meta` and its like make tensors that hold nothing
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = " ".join(str(error).split())[:90]
         raise OptionError(f"--device {name}: not usable here ({reason}); try cpu or auto") from None
@@ -208,9 +217,9 @@ def _families(plugins: Iterable[AdapterPlugin], *, wanted: bool) -> dict[str, ty
 
 def _card_of_file(path: Path) -> Card:
     """Make a card for a bare file; what only the weights can tell is filled in by `_completed`."""
-    if not path.is_file():
+    if not is_kind(path, Path.is_file):
         raise UnknownNameError(f"there is no file {path}: name a weights file, or a model of 'zoo list'")
-    stem = re.sub(r"[^a-z0-9_-]+", "-", path.stem.lower()).strip("-") or "model"
+    stem = re.sub(r"[^a-z0-9_-]+", "-", path.stem.lower()).strip("-_") or "model"
     return Card(
         name=f"file.{stem}",
         adapter="",

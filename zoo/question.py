@@ -13,7 +13,7 @@ from zoo.cards import Card
 from zoo.codes import Codes
 from zoo.entries import AnalyzerPlugin
 from zoo.errors import CapabilityError, OptionError, RegionError
-from zoo.model import Zoo, check_seed
+from zoo.model import Zoo, check_count, check_seed
 from zoo.names import COMMON_REGIONS
 from zoo.options import parse_options
 
@@ -44,6 +44,8 @@ def check_question(question: Question, zoo: Zoo, card: Card | None) -> AnalyzerP
     parse_options(plugin.name, plugin.schema(), question.options or {})
     if question.samples < 1 or question.show < 1 or question.unseen < 0:
         raise OptionError("--samples and --show must be at least 1, --unseen at least 0")
+    check_count("--samples", question.samples)
+    check_count("--unseen", question.unseen, 0)
     check_seed(question.seed)
     if card is None:
         return plugin

@@ -15,6 +15,7 @@ Rows come before columns. A pixel belongs to a box when its centre does.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,7 +74,10 @@ def parse_region(text: str, size: tuple[int, int], named: Mapping[str, str] | No
     region, and `UnknownNameError` for an unknown name.
     """
     known = {**COMMON_REGIONS, **(named or {})}
-    return Region(text, _union(text, size, known, ()))
+    try:
+        return Region(text, _union(text, size, known, ()))
+    except RecursionError:
+        raise RegionError(f"region {text}: its terms are nested too deeply") from None
 
 
 def _union(text: str, size: tuple[int, int], known: Mapping[str, str], within: tuple[str, ...]) -> NDArray[np.bool_]:
@@ -135,7 +139,7 @@ def _inside(start: float, length: float, count: int) -> NDArray[np.bool_]:
 def _pixels(term: str, number: str, scale: int) -> float:
     try:
         value = float(number) * scale if "." in number else float(int(number))
-    except ValueError:
+    except (ValueError, OverflowError):
         raise RegionError(f"region {term}: {number!r} is not a number") from None
     if not math.isfinite(value):
         raise RegionError(f"region {term}: {number!r} is not a finite number")
@@ -143,16 +147,19 @@ def _pixels(term: str, number: str, scale: int) -> float:
 
 
 def _picture(term: str, path: Path, size: tuple[int, int]) -> NDArray[np.bool_]:
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     try:
-        with Image.open(path) as image:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            image = Image.open(path)
+        with image:
             found = (image.height, image.width)
             if found != size:
                 raise RegionError(
                     f"region {term}: the mask is {found[0]}x{found[1]} (rows x columns), the image {size[0]}x{size[1]}"
                 )
             return np.asarray(image.convert("L")) >= 128
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         cause = error.strerror if isinstance(error, OSError) and error.strerror else "it is not a picture"
         raise RegionError(f"region {term}: cannot read {path}: {cause}") from None

@@ -35,7 +35,7 @@ class Registry:
         family = [card for card in self.cards.values() if card.architecture == name]
         chosen = [card for card in family if card.default] or family[:1]
         if not chosen:
-            raise unknown_name("model", name, self.cards)
+            raise unknown_name("model", name, [*self.cards, *(card.architecture for card in self.cards.values())])
         return chosen[0]
 
     def match(self, pattern: str | None) -> list[Card]:
@@ -80,7 +80,7 @@ def _read(path: Path) -> list[Any]:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except OSError as error:
         raise CardError(f"cannot read registry {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise CardError(f"registry {path} is not YAML: {' '.join(str(error).split())}") from None
     models = content.get("models") if isinstance(content, dict) else None
     if not isinstance(models, list):
@@ -91,7 +91,8 @@ def _read(path: Path) -> list[Any]:
 def _validated(path: Path, index: int, fields: Any) -> Card:
     from pydantic import TypeAdapter, ValidationError
 
-    label = fields.get("name", f"number {index + 1}") if isinstance(fields, dict) else f"number {index + 1}"
+    name = fields.get("name") if isinstance(fields, dict) else None
+    label = name if isinstance(name, str) else f"number {index + 1}"
     try:
         return TypeAdapter(Card).validate_python({**fields, "file": path} if isinstance(fields, dict) else fields)
     except ValidationError as error:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,12 +19,14 @@ import filelock
 from zoo.cache import slot_of
 from zoo.cards import Card, Source
 from zoo.errors import WeightsError
-from zoo.files import output_error, whole_file
+from zoo.files import output_error, parents_of, whole_file
 
 Progress = Callable[[int, int, str], None]
 
 _LARGEST = 16 * 2**30
-_PYPI = re.compile(r"pypi://(?P<name>[A-Za-z0-9._-]+)==(?P<version>[A-Za-z0-9.+!]+)/(?P<member>.+)")
+_PYPI = re.compile(
+    r"pypi://(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9][A-Za-z0-9.+!]*)/(?P<member>.+)"
+)
 
 
 def fetch(card: Card, progress: Progress | None = None) -> tuple[Path, str]:
@@ -40,11 +43,16 @@ def fetch(card: Card, progress: Progress | None = None) -> tuple[Path, str]:
     if not remote:
         raise WeightsError(f"{card.name}: no weights at {card.paths()[0]}: put the file there or mend its card")
     slot = slot_of(card)
+    lock = slot.with_name(slot.name + ".lock")
     try:
-        slot.parent.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(slot.with_name(slot.name + ".lock")):
-            if not slot.exists() or sha256_of(slot) != card.weights.sha256:
-                _fetch_into(slot, card, remote, progress)
+        with parents_of(slot):
+            try:
+                with filelock.FileLock(lock):
+                    if not slot.exists() or sha256_of(slot) != card.weights.sha256:
+                        _fetch_into(slot, card, remote, progress)
+            except BaseException:
+                lock.unlink(missing_ok=True)
+                raise
     except OSError as error:
         raise output_error(slot, error) from error
     return slot, card.weights.sha256 or ""
@@ -127,7 +135,7 @@ def _copy_member(archive: Path, member: str, largest: int, target: Path) -> None
                 shutil.copyfileobj(source, copy, 2**20)
     except KeyError:
         raise WeightsError(f"{archive.name} holds no {member}") from None
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError) as error:  # RuntimeError: encrypted, unknown method
         raise WeightsError(f"{archive.name} is not a readable wheel: {error}") from None
 
 

@@ -17,6 +17,7 @@ from zoo.plugins import Plugins, PluginWarning, load_plugins
 from zoo.version import __version__
 
 INTERRUPTED = 130
+_LONGEST = 900
 
 
 def _print_version(asked: bool) -> None:
@@ -62,6 +63,8 @@ def _run(arguments: Sequence[str]) -> int:
     try:
         plugins = load_plugins()
         code = build_app(plugins)(list(arguments) or ["--help"], standalone_mode=False, prog_name="zoo", obj=plugins)
+        if code == INTERRUPTED:  # typer turns Ctrl-C into this code, without a word
+            raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
     except ZooError as error:
         return _fail(str(error), error.exit_code, arguments)
@@ -86,9 +89,15 @@ def main() -> None:
 def _fail(message: str, code: int, arguments: Sequence[str]) -> int:
     if "--debug" in arguments:
         traceback.print_exc()
-    print(f"zoo: {' '.join(message.split())}", file=sys.stderr)
+    print(f"zoo: {_one_line(message)}", file=sys.stderr)
     return code
 
 
+def _one_line(message: str) -> str:
+    """Make one line of a message, without signs that steer a terminal, its middle cut out where it is endless."""
+    line = "".join(sign if sign.isprintable() else "?" for sign in " ".join(message.split()))
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST * 2 // 3]} … {line[-_LONGEST // 3 :]}"
+
+
 def _one_line_warning(message: Warning | str, *_: object, **__: object) -> None:
-    print(f"zoo: warning: {' '.join(str(message).split())}", file=sys.stderr)
+    print(f"zoo: warning: {_one_line(str(message))}", file=sys.stderr)

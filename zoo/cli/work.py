@@ -147,9 +147,10 @@ def edit(
     from zoo.directions import Directions
 
     settings: Settings = context.obj
-    file = directions / "directions.safetensors" if directions.is_dir() else directions
+    in_folder = files.is_kind(directions, Path.is_dir)
+    file = directions / "directions.safetensors" if in_folder else directions
     name = Path(model).stem if "/" in model else model
-    folder = out or Path("runs") / f"{name}-edit-{file.parent.name if directions.is_dir() else file.stem}"
+    folder = out or Path("runs") / f"{name}-edit-{file.parent.name if in_folder else file.stem[:120]}"
     files.refuse_existing(folder, force=force)
     steps = _numbers("--strengths", strengths, float)
     places = _numbers("--index", index, int)
@@ -166,7 +167,7 @@ def edit(
             truncation=truncation,
             indices=places,
             strengths=steps,
-            layers=parse_layers(layers, home.layers) if layers else None,
+            layers=parse_layers(layers, home.layers) if layers is not None else None,
             progress=progress,
         )
         made.save(folder, force=force)
