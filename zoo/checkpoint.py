@@ -13,18 +13,17 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from zoo.errors import CheckpointError
+from zoo.tensorfile import FLOATS
 
 State = dict[str, Tensor]
 
-_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-_STRANGE = (torch.complex32, torch.complex64, torch.complex128)
 _DEEPEST = 16
 _MOST_VALUES = 200_000
 _STRANGERS = {
@@ -86,23 +85,22 @@ def fill_module(module: nn.Module, state: Mapping[str, Tensor], origin: str) -> 
     Raises `CheckpointError` naming keys that are missing, left over, or of another shape.
     """
     wanted = module.state_dict()
-    missing = sorted(wanted.keys() - state.keys())
-    spare = sorted(state.keys() - wanted.keys())
-    reshaped = [
-        f"{key} {tuple(state[key].shape)} instead of {tuple(wanted[key].shape)}"
-        for key in sorted(wanted.keys() & state.keys())
-        if state[key].shape != wanted[key].shape
-    ]
-    retyped = [
-        f"{key} {str(state[key].dtype).removeprefix('torch.')}"
-        for key in sorted(wanted.keys() & state.keys())
-        if (state[key].dtype in _FLOATS) != wanted[key].is_floating_point() or state[key].dtype in _STRANGE
-    ]
-    faults = [
-        *(("missing", missing), ("left over", spare), ("of another shape", reshaped)),
-        ("of another type", retyped),
-    ]
-    told = [f"{what}: {', '.join(keys[:4])}{', …' if len(keys) > 4 else ''}" for what, keys in faults if keys]
+    shared = sorted(wanted.keys() & state.keys())
+    faults = {
+        "missing": sorted(wanted.keys() - state.keys()),
+        "left over": sorted(state.keys() - wanted.keys()),
+        "of another shape": [
+            f"{key} {tuple(state[key].shape)} instead of {tuple(wanted[key].shape)}"
+            for key in shared
+            if state[key].shape != wanted[key].shape
+        ],
+        "of another type": [
+            f"{key} {str(state[key].dtype).removeprefix('torch.')}"
+            for key in shared
+            if (state[key].dtype in FLOATS) != wanted[key].is_floating_point() or state[key].is_complex()
+        ],
+    }
+    told = [f"{what}: {', '.join(keys[:4])}{', …' if len(keys) > 4 else ''}" for what, keys in faults.items() if keys]
     if told:
         raise CheckpointError(f"{origin} does not fit the network; {'; '.join(told)}")
     require_finite({key: tensor.to(wanted[key].dtype) for key, tensor in state.items()}, origin)
@@ -155,24 +153,24 @@ def _read_torch(path: Path) -> tuple[State, dict[str, Any]]:
 
 
 class _Flattened:
-    """Tensors and plain values of a nested dictionary, by point-joined key."""
+    """Tensors and plain values of a nested dictionary, by point-joined key, in bounded time and memory."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.state: State = {}
         self.meta: dict[str, Any] = {}
-        self.visits = 0
-        self.spare = 4 * path.stat().st_size + 2**20
-        self.copies: dict[tuple[Any, ...], Tensor] = {}
+        self._visits = 0
+        self._allowance = 4 * path.stat().st_size + 2**20
+        self._copies: dict[tuple[Any, ...], Tensor] = {}
 
     def add(self, key: str, value: Any, depth: int) -> None:
-        self.visits += 1
-        if depth > _DEEPEST or self.visits > _MOST_VALUES:
-            raise CheckpointError(f"{self.path} was refused: it is nested too deeply or holds too many values")
+        self._visits += 1
+        if depth > _DEEPEST or self._visits > _MOST_VALUES:
+            self._refuse("it is nested too deeply or holds too many values")
         if isinstance(value, Tensor):
             if key in self.state:
-                raise CheckpointError(f"{self.path} was refused: two tensors are called {key}")
-            self.state[key] = self.copy(key, value)
+                self._refuse(f"two tensors are called {key}")
+            self.state[key] = self._copy(key, value)
         elif isinstance(value, Mapping):
             for name, item in value.items():
                 self.add(f"{key}.{name}" if key else str(name), item, depth + 1)
@@ -182,26 +180,22 @@ class _Flattened:
         elif isinstance(value, str | int | float | bool | None):
             self.meta[key] = value
 
-    def copy(self, key: str, tensor: Tensor) -> Tensor:
-        """Copy a tensor; tied ones share a copy, and overlapping ones may not add up to far more than the file."""
-        view = (
-            (tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride()) if tensor.layout == torch.strided else ()
-        )
-        if not view or view not in self.copies or not tensor.numel():
-            self.spare -= tensor.numel() * tensor.element_size() if view and tensor.device.type == "cpu" else 0
-            if self.spare < 0:
-                raise CheckpointError(f"{self.path} was refused: {key} claims more numbers than the file holds")
-            self.copies[view] = _dense_copy(self.path, key, tensor)
-        return self.copies[view]
+    def _copy(self, key: str, tensor: Tensor) -> Tensor:
+        """Copy a dense tensor; tied ones share a copy, overlapping ones may not add up to far more than the file."""
+        if tensor.layout != torch.strided or tensor.is_quantized or tensor.device.type != "cpu":
+            self._refuse(f"{key} is not a dense tensor")
+        view = (tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride())
+        if view in self._copies and tensor.numel():
+            return self._copies[view]
+        size = tensor.numel() * tensor.element_size()
+        self._allowance -= size
+        if size > tensor.untyped_storage().nbytes() or self._allowance < 0:
+            self._refuse(f"{key} claims more numbers than the file holds")
+        self._copies[view] = tensor.detach().clone(memory_format=torch.contiguous_format)
+        return self._copies[view]
 
-
-def _dense_copy(path: Path, key: str, tensor: Tensor) -> Tensor:
-    """Copy a tensor, unless it is of a kind no network has, or claims more numbers than its storage holds."""
-    if tensor.layout != torch.strided or tensor.is_quantized or tensor.device.type != "cpu":
-        raise CheckpointError(f"{path} was refused: {key} is not a dense tensor")
-    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
-        raise CheckpointError(f"{path} was refused: {key} claims more numbers than the file holds")
-    return tensor.detach().clone(memory_format=torch.contiguous_format)
+    def _refuse(self, reason: str) -> NoReturn:
+        raise CheckpointError(f"{self.path} was refused: {reason}")
 
 
 def _what_it_asks(error: Exception) -> str:

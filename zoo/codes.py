@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tokenize import TokenError
 from typing import Any
 
-import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from zoo.errors import CodesError, LayersError
-from zoo.files import whole_file
-
-BROKEN = (
-    *(OSError, SafetensorError, ValueError, TypeError, KeyError, EOFError, OverflowError, MemoryError, RecursionError),
-    *(SyntaxError, TokenError),
-)
-"""Everything that numpy, safetensors and json raise on files that are broken or hostile."""
-
-_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+from zoo.tensorfile import FLOATS, UnreadableError, read_array, read_tensors, write_tensors
 
 
 @dataclass(frozen=True)
@@ -132,12 +119,8 @@ def save_codes(path: Path, codes: Codes, card: Mapping[str, Any]) -> None:
 
     Raises `OutputError`.
     """
-    tensors = {"latents": codes.latents.detach().cpu().contiguous()}
-    if codes.labels is not None:
-        tensors["labels"] = codes.labels.cpu().contiguous()
-    text = json.dumps({"format": "zoo-codes/1", "truncation": codes.truncation, **card}, allow_nan=False)
-    with whole_file(path) as partial:
-        partial.write_bytes(to_bytes(tensors, metadata={"card": text}))
+    tensors = {"latents": codes.latents} if codes.labels is None else {"latents": codes.latents, "labels": codes.labels}
+    write_tensors(path, tensors, {"format": "zoo-codes/1", "truncation": codes.truncation, **card})
 
 
 def load_codes(path: Path) -> tuple[Codes, dict[str, Any]]:
@@ -146,32 +129,25 @@ def load_codes(path: Path) -> tuple[Codes, dict[str, Any]]:
     Raises `CodesError` for a file that is missing, broken, or holds anything else.
     """
     try:
-        if path.suffix == ".npy":
-            return _codes(path, _array(path), None, None), {}
-        with safe_open(path, framework="pt") as file:
-            card = json.loads((file.metadata() or {}).get("card", "{}"))
-            keys = set(file.keys())
-            if "latents" not in keys:
-                raise CodesError(f"{path} holds no tensor 'latents'; it has {', '.join(sorted(keys)) or 'none'}")
-            latents = file.get_tensor("latents").clone()
-            labels = file.get_tensor("labels").clone() if "labels" in keys else None
-    except BROKEN as error:
-        raise CodesError(f"cannot read codes from {path}: {cause(error)}") from None
-    if not isinstance(card, dict):
-        raise CodesError(f"cannot read codes from {path}: its card is not a JSON object")
-    if latents.dtype not in _FLOATS or (labels is not None and labels.dtype != torch.int64):
+        tensors, card = _read_latents(path) if path.suffix == ".npy" else read_tensors(path)
+    except UnreadableError as error:
+        raise CodesError(f"cannot read codes from {path}: {error}") from None
+    if "latents" not in tensors:
+        raise CodesError(f"{path} holds no tensor 'latents'; it has {', '.join(sorted(tensors)) or 'none'}")
+    latents, labels, truncation = tensors["latents"], tensors.get("labels"), card.get("truncation")
+    if latents.dtype not in FLOATS or (labels is not None and labels.dtype != torch.int64):
         raise CodesError(f"{path}: latents must be floating point numbers, and labels int64")
-    truncation = card.get("truncation")
     if truncation is not None and not (isinstance(truncation, int | float) and 0 < truncation <= 1):
         raise CodesError(f"{path}: the truncation of its card is not above 0 and at most 1")
-    return _codes(path, latents, labels, truncation), card
-
-
-def _codes(path: Path, latents: Tensor, labels: Tensor | None, truncation: float | None) -> Codes:
     try:
-        return Codes(latents, labels, truncation)
+        return Codes(latents, labels, truncation), card
     except CodesError as error:
         raise CodesError(f"{path}: {error}") from None
+
+
+def _read_latents(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    array = read_array(path)
+    return {"latents": torch.from_numpy(array.astype(array.dtype.newbyteorder("=")))}, {}
 
 
 def parse_layers(text: str, count: int) -> tuple[int, ...]:
@@ -189,19 +165,3 @@ def parse_layers(text: str, count: int) -> tuple[int, ...]:
             raise LayersError(f"--layers {text}: {part.strip()} is not within the layers there are, 0-{count - 1}")
         layers.update(range(first, last + 1))
     return tuple(sorted(layers))
-
-
-def _array(path: Path) -> Tensor:
-    array = np.load(path, allow_pickle=False)
-    if not isinstance(array, np.ndarray) or array.dtype.kind != "f" or array.dtype.itemsize > 8:
-        raise CodesError(f"{path} holds no array of floating point numbers")
-    return torch.from_numpy(np.array(array, dtype=array.dtype.newbyteorder("=")))
-
-
-def cause(error: Exception) -> str:
-    """Say in a few words why a file could not be read."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    if isinstance(error, KeyError):
-        return f"{error} is missing"
-    return " ".join(str(error).split()) or type(error).__name__

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,13 +9,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from zoo.codes import BROKEN, LatentSpace, cause
+from zoo.codes import LatentSpace
 from zoo.errors import DirectionsError
-from zoo.files import whole_file
+from zoo.tensorfile import UnreadableError, read_array, read_tensors, write_array, write_tensors
 
 FORMAT = "zoo-directions/1"
 
@@ -88,13 +85,10 @@ class Directions:
         Raises `OutputError`.
         """
         path = Path(path)
-        with whole_file(path) as partial:
-            if path.suffix == ".npy":
-                with partial.open("wb") as file:
-                    np.save(file, self.vectors.to(torch.float32).numpy(), allow_pickle=False)
-                return
-            tensors = {"vectors": self.vectors.contiguous(), "scores": self.scores.contiguous()}
-            partial.write_bytes(to_bytes(tensors, metadata={"card": json.dumps(self.card(), allow_nan=False)}))
+        if path.suffix == ".npy":
+            write_array(path, self.vectors.to(torch.float32).numpy())
+        else:
+            write_tensors(path, {"vectors": self.vectors, "scores": self.scores}, self.card())
 
     @classmethod
     def load(cls, path: str | Path, *, space: LatentSpace | None = None) -> Directions:
@@ -105,9 +99,11 @@ class Directions:
         """
         path = Path(path)
         try:
-            found = _read_npy(path, space) if path.suffix == ".npy" else _read_safetensors(path)
+            found = _from_array(path, space) if path.suffix == ".npy" else _from_tensors(path)
+        except UnreadableError as error:
+            raise DirectionsError(f"cannot read directions from {path}: {error}") from None
         except DirectionsError as error:
-            raise error if str(path) in str(error) else DirectionsError(f"{path}: {error}") from None
+            raise DirectionsError(f"{path}: {error}") from None
         if len(found) == 0:
             raise DirectionsError(f"{path} holds no direction")
         if found.layers is not None and found.space.layers == 1:
@@ -117,38 +113,37 @@ class Directions:
         return found
 
 
-def _read_npy(path: Path, space: LatentSpace | None) -> Directions:
-    try:
-        array = np.load(path, allow_pickle=False)
-    except BROKEN as error:
-        raise DirectionsError(f"cannot read directions from {path}: {cause(error)}") from None
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu" or array.ndim not in {1, 2} or not array.size:
-        raise DirectionsError(f"{path} holds no array of numbers of shape (k, dim)")
+def _from_array(path: Path, space: LatentSpace | None) -> Directions:
+    """Take the rows of a published array: (k, dim), (1, dim) or (dim,)."""
+    array = read_array(path)
+    if array.ndim not in {1, 2} or not array.size:
+        raise UnreadableError(f"it holds an array of shape {array.shape}, not (k, dim)")
     rows = torch.from_numpy(np.atleast_2d(array).astype(np.float64))
     if space is not None and rows.shape[1] != space.dim:
-        raise DirectionsError(
-            f"{path} holds directions of {rows.shape[1]} numbers, but the model's codes are in {space}"
-        )
-    lengths = rows.norm(dim=1, keepdim=True)
+        raise DirectionsError(f"directions of {rows.shape[1]} numbers, but the model's codes are in {space}")
+    lengths = rows.norm(dim=1)
     if not bool(torch.isfinite(lengths).all()) or not bool((lengths > 0).all()):
-        raise DirectionsError(f"{path} holds a direction that is zero or not finite")
+        raise DirectionsError("a direction is zero or not finite")
     home = space or LatentSpace("unknown", rows.shape[1])
-    return Directions(home, rows / lengths, lengths[:, 0], provenance={"source": path.name})
+    return Directions(home, rows / lengths[:, None], lengths, provenance={"source": path.name})
 
 
-def _read_safetensors(path: Path) -> Directions:
+def _from_tensors(path: Path) -> Directions:
+    """Take a file of `Directions.save`, its card checked part by part."""
+    tensors, card = read_tensors(path)
+    if card.get("format") != FORMAT:
+        raise DirectionsError(f"it is not a directions file: its card is not of format {FORMAT}")
     try:
-        with safe_open(path, framework="pt") as file:
-            card = json.loads((file.metadata() or {}).get("card", "null"))
-            tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118 - no mapping
-        if not isinstance(card, dict) or card.get("format") != FORMAT:
-            raise DirectionsError(f"{path} is not a directions file: its card is not of format {FORMAT}")
         space = LatentSpace(str(card["space"]["name"]), int(card["space"]["dim"]), int(card["space"]["layers"]))
         layers = None if card["layers"] is None else tuple(int(layer) for layer in card["layers"])
         kept = None if card["kept"] is None else torch.tensor([float(value) for value in card["kept"]])
-        provenance = {key: card[key] for key in card.keys() - {"format", "space", "layers", "kept"}}
-        if not all(tensors[name].dtype in {torch.float32, torch.float64} for name in ("vectors", "scores")):
-            raise DirectionsError(f"{path}: vectors and scores must be float32 or float64 numbers")
-        return Directions(space, tensors["vectors"], tensors["scores"], layers, kept, provenance)
-    except BROKEN as error:
-        raise DirectionsError(f"cannot read directions from {path}: {cause(error)}") from None
+        vectors, scores = tensors["vectors"], tensors["scores"]
+    except KeyError as error:
+        raise UnreadableError(f"{error} is missing") from None
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+        raise UnreadableError(f"its card is wrong: {error}") from None
+    if not {vectors.dtype, scores.dtype} <= {torch.float32, torch.float64}:
+        raise UnreadableError("vectors and scores must be float32 or float64 numbers")
+    own = {"format", "space", "layers", "kept"}
+    provenance = {key: value for key, value in card.items() if key not in own}
+    return Directions(space, vectors, scores, layers, kept, provenance)

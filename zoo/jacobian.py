@@ -102,6 +102,12 @@ def gram_matrices(
     return [total / len(codes) for total in totals]
 
 
+def require_change(matrix: Tensor, region: Region) -> None:
+    """Raise `CapabilityError` if a region's Gram matrix is zero: then no direction moves it."""
+    if not bool(matrix.any()):
+        raise CapabilityError(f"region {region.text} does not change with the code: there is no direction to find")
+
+
 @contextmanager
 def _without_torch_deprecation() -> Iterator[None]:
     """Hide the one FutureWarning that torch's forward mode emits about its own use of torch.jit.script."""

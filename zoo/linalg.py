@@ -42,11 +42,13 @@ def numerical_rank(values: Tensor) -> int:
 
 
 def rank_for_energy(values: Tensor, energy: float) -> int:
-    """Return the smallest rank whose leading eigenvalues carry a share `energy` in (0, 1] of the trace."""
+    """Return the smallest rank whose leading eigenvalues carry a share `energy` in (0, 1] of the trace; 0 for zero."""
+    if not bool((values > 0).any()):
+        return 0
     positive = values.clamp(min=0)
     carried = positive.cumsum(0) / positive.sum()
     rank = int((carried < energy - 1e-12).sum()) + 1
-    return min(rank, max(numerical_rank(values), 1))
+    return min(rank, numerical_rank(values))
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,20 +71,23 @@ def published_pursuit(
     max_rounds: int = 10_000,
     progress: Progress | None = None,
 ) -> Pursuit:
-    """Split M into L + S by the fixed-penalty ADMM of the released LowRankGAN code.
+    """Split a symmetric M into L + S by the fixed-penalty ADMM of the released LowRankGAN code.
 
     μ = d² / (4 ‖M‖₁) with the induced 1-norm; each round soft-thresholds singular values by 1/μ, then entries by
-    `weight`/μ, then updates the multiplier; it stops once ‖L + S − M‖_F ≤ `tolerance` ‖M‖_F. That stop is feasibility,
+    `weight`/μ, then updates the multiplier; it stops once ‖L + S − M‖_F ≤ `tolerance` ‖M‖_F. Every iterate is
+    symmetric, so that its singular values are the magnitudes of its eigenvalues. That stop is feasibility,
     not optimality: L is in general not the minimiser of ‖L‖_* + `weight` Σ|S|. Kept for parity.
     """
     matrix = matrix.to(torch.float64)
+    if not bool(matrix.any()):
+        return Pursuit(matrix, matrix, 0, 0, float("inf"), True)
     mu = matrix.numel() / (4 * float(torch.linalg.matrix_norm(matrix, ord=1)))
     stop = tolerance * float(torch.linalg.matrix_norm(matrix))
     low_rank, sparse, multiplier = torch.zeros_like(matrix), torch.zeros_like(matrix), torch.zeros_like(matrix)
     rounds, residual = 0, float("inf")
     while residual > stop and rounds < max_rounds:
-        left, values, right = torch.linalg.svd(matrix - sparse + multiplier / mu)
-        low_rank = (left * _shrink(values, 1 / mu)) @ right
+        values, vectors = torch.linalg.eigh(matrix - sparse + multiplier / mu)
+        low_rank = (vectors * _shrink(values, 1 / mu)) @ vectors.T
         sparse = _shrink(matrix - low_rank + multiplier / mu, weight / mu)
         gap = matrix - low_rank - sparse
         multiplier = multiplier + mu * gap

@@ -16,6 +16,7 @@ from zoo.errors import CapabilityError, OptionError, RegionError
 from zoo.model import Zoo, check_count, check_seed
 from zoo.names import COMMON_REGIONS
 from zoo.options import parse_options
+from zoo.region import parse_region
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +53,13 @@ def check_question(question: Question, zoo: Zoo, card: Card | None) -> AnalyzerP
     obstacle = plugin.obstacle(zoo.plugins.adapter(card.adapter))
     if obstacle:
         raise CapabilityError(obstacle)
-    if plugin.local and question.region == "all":
+    region = parse_region(question.region, (card.resolution, card.resolution), card.regions)
+    if plugin.local and region.whole:
         names = ", ".join([*card.regions, *(name for name in COMMON_REGIONS if name != "all")])
-        raise RegionError(f"{plugin.name} sets a region against the rest of the image: pass --region, one of {names}")
+        raise RegionError(
+            f"{plugin.name} sets a region against the rest of the image, but {question.region} is the whole image: "
+            f"pass --region, one of {names}"
+        )
     return plugin
 
 

@@ -8,7 +8,7 @@ from zoo_adapters.dcgan.adapter import DCGAN
 
 import zoo
 from tests.linear import Linear, model_of
-from zoo import Codes, DirectionsError
+from zoo import CapabilityError, Codes, DirectionsError
 from zoo.jacobian import gram_matrices
 from zoo.linalg import factorize
 from zoo.measures import locality
@@ -116,3 +116,20 @@ def test_real_mouths_move_alone_at_codes_never_seen(digiface: Model) -> None:
     many, unseen = digiface.sample(48, seed=0), digiface.sample(8, seed=1)
     local = best(digiface, "nullspace", many, unseen)
     assert local >= 2 * best(digiface, "lowrank", many, unseen)
+
+
+def test_where_nothing_else_moves_nothing_is_removed() -> None:
+    rows = torch.zeros(8, 3)
+    rows[0, 0], rows[1, 1] = 2.0, 1.0
+    found = zoo.analyze(model_of(Linear(rows, (2, 4))), "nullspace", region="top", energy=1.0, unseen=0)
+    assert found.provenance["rank"] == 0
+    assert found.kept is not None
+    assert found.kept.tolist() == pytest.approx([1, 1])
+
+
+@pytest.mark.parametrize("analyzer", ["lowrank", "nullspace"])
+def test_a_region_that_never_changes(analyzer: str) -> None:
+    rows = torch.zeros(8, 3)
+    rows[0, 0] = 2.0
+    with pytest.raises(CapabilityError, match="region bottom does not change"):
+        zoo.analyze(model_of(Linear(rows, (2, 4))), analyzer, region="bottom", unseen=0)

@@ -73,3 +73,8 @@ def test_unit_rows_leave_zero_rows() -> None:
 def test_unknown_factorization() -> None:
     with pytest.raises(OptionError, match="spectrum and published"):
         factorize(torch.eye(3), "magic", 0.9)
+
+
+@pytest.mark.parametrize("factorization", ["spectrum", "published"])
+def test_nothing_has_rank_nought(factorization: str) -> None:
+    assert factorize(torch.zeros(4, 4), factorization, 0.9).rank == 0

@@ -1,7 +1,7 @@
 """The low-rank part of LowRankGAN, "Low-Rank Subspaces in GANs" (Zhu et al., NeurIPS 2021, arXiv 2106.04488)."""
 
 from zoo import Adapter, Analyzer, Directions, Probe
-from zoo.jacobian import default_chunk, gram_matrices
+from zoo.jacobian import default_chunk, gram_matrices, require_change
 from zoo.linalg import factorize
 from zoo_analyzers.lowrank.options import LowRankOptions
 
@@ -19,6 +19,7 @@ class LowRank(Analyzer[LowRankOptions]):
         [matrix] = gram_matrices(
             adapter, probe.codes, [probe.region], layers=probe.layers, chunk=chunk, progress=probe.progress
         )
+        require_change(matrix, probe.region)
         found = factorize(matrix, options.factorization, options.energy, probe.progress)
         count = min(options.k or found.rank, found.rank)
         return Directions(

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from zoo import Adapter, Analyzer, Directions, Probe
-from zoo.jacobian import default_chunk, gram_matrices
+from zoo.jacobian import default_chunk, gram_matrices, require_change
 from zoo.linalg import factorize, fix_signs, project_out, quadratic, unit_rows
 from zoo_analyzers.nullspace.options import NullSpaceOptions
 
@@ -34,12 +34,13 @@ class NullSpace(Analyzer[NullSpaceOptions]):
             chunk=chunk,
             progress=probe.progress,
         )
+        require_change(region, probe.region)
         if given is None:
             vectors = factorize(region, options.factorization, options.energy, probe.progress).vectors
         else:
             vectors = given.vectors
         background = factorize(rest, options.factorization, options.background_energy, probe.progress)
-        removed = min(max(background.rank - options.relax, 1), adapter.space.dim - 1)
+        removed = min(max(background.rank - options.relax, min(background.rank, 1)), adapter.space.dim - 1)
         basis = background.basis[:removed]
         projected, scores, kept, order = _localize(vectors, basis, region, rest)
         if given is None:
