@@ -279,7 +279,7 @@ REGIONS = [
     Bad(
         "nullspace-of-all", "analyze toy -a nullspace", "nullspace|rest of the image|--region|mouth|center", early=True
     ),
-    Bad("nullspace-of-everything", "analyze toy -a nullspace -r top+bottom", "whole image|complement"),
+    Bad("nullspace-of-everything", "analyze toy -a nullspace -r top+bottom", "whole image|rest of the image"),
 ]
 
 # --- options ---------------------------------------------------------------------------------------------------------
@@ -314,9 +314,9 @@ OPTIONS = [
     Bad("seed-no-number", "sample toy --seed x", "--seed|'x'", early=True),
     Bad("seed-a-fraction", "edit toy dirs.safetensors --seed 1.5", "--seed|'1.5'", early=True),
     Bad("samples-zero", "analyze toy --samples 0", "--samples|at least 1", early=True),
-    Bad("samples-negative", "sample toy --samples=-4", "--samples -4|at least one"),
+    Bad("samples-negative", "sample toy --samples=-4", "--samples -4|at least 1"),
     Bad("samples-beyond-measure", "sample toy --samples 99999999999", "--samples"),
-    Bad("samples-of-an-edit-zero", "edit toy dirs.safetensors --samples 0", "--samples 0|at least one"),
+    Bad("samples-of-an-edit-zero", "edit toy dirs.safetensors --samples 0", "--samples 0|at least 1"),
     Bad("truncation-zero", "sample toy --truncation 0", "--truncation 0|above 0"),
     Bad("truncation-too-large", "analyze toy --truncation 1.01", "--truncation 1.01|at most"),
     Bad("truncation-nan", "sample toy --truncation nan", "--truncation nan"),
@@ -915,7 +915,7 @@ GOOD = [
     Bad("analyze-a-union", "analyze toy -r 'mouth + not:left' --show 1 --unseen 0 --out new", ""),
     Bad("analyze-zero-weights", "analyze ./zero.pt --show 1 --unseen 0 --out new", "",
         {"zero.pt": hostile.toy_but(convTr1__weight=torch.zeros(12, 16, 4, 4))}),
-    Bad("analyze-dead-images", "analyze ./zero.pt -a nullspace -r left --show 1 --unseen 0 --out new", "",
+    Bad("analyze-dead-images", "analyze ./zero.pt -a sefa -r left --show 1 --unseen 0 --out new", "",
         {"zero.pt": hostile.toy_but(convTr3__weight=torch.zeros(12, 3, 4, 4))}),
     Bad("analyze-more-than-there-is", "analyze toy -o k=999 --show 999 --unseen 0 --out new", ""),
     Bad("analyze-monstrous-chunk", "analyze toy -a lowrank -r left -o chunk=99999999999999999999 --out new", ""),

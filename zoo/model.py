@@ -157,10 +157,9 @@ def open_model(
 
 
 def check_count(option: str, count: int, least: int = 1) -> None:
-    """Refuse a number of codes that is too small, or beyond what any memory holds. Raises `OptionError`."""
+    """Refuse a number that is too small, or beyond what any memory holds. Raises `OptionError`."""
     if not least <= count <= MOST_CODES:
-        needed = "at least one code is needed" if least else "it is at least 0"
-        raise OptionError(f"{option} {count}: {needed}, and at most {MOST_CODES:,}")
+        raise OptionError(f"{option} {count}: it is at least {least} and at most {MOST_CODES:,}")
 
 
 def check_seed(seed: int) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 from zoo.cards import Card
 from zoo.codes import Codes
 from zoo.entries import AnalyzerPlugin
-from zoo.errors import CapabilityError, OptionError, RegionError
+from zoo.errors import CapabilityError, RegionError
 from zoo.model import Zoo, check_count, check_seed
 from zoo.names import COMMON_REGIONS
 from zoo.options import parse_options
@@ -36,16 +36,18 @@ class Question:
     unseen: int = 4
 
 
-def check_question(question: Question, zoo: Zoo, card: Card | None) -> AnalyzerPlugin:
+def check_question(
+    question: Question, zoo: Zoo, card: Card | None, size: tuple[int, int] | None = None
+) -> AnalyzerPlugin:
     """Refuse, before anything is fetched, what the names and options alone show to be wrong.
 
+    `size` is (height, width) of the images where a network is there to tell; else the card does.
     Raises `UnknownNameError`, `OptionError`, `CapabilityError`, `RegionError`.
     """
     plugin = zoo.plugins.analyzer(question.analyzer)
     parse_options(plugin.name, plugin.schema(), question.options or {})
-    if question.samples < 1 or question.show < 1 or question.unseen < 0:
-        raise OptionError("--samples and --show must be at least 1, --unseen at least 0")
     check_count("--samples", question.samples)
+    check_count("--show", question.show)
     check_count("--unseen", question.unseen, 0)
     check_seed(question.seed)
     if card is None:
@@ -53,7 +55,7 @@ def check_question(question: Question, zoo: Zoo, card: Card | None) -> AnalyzerP
     obstacle = plugin.obstacle(zoo.plugins.adapter(card.adapter))
     if obstacle:
         raise CapabilityError(obstacle)
-    region = parse_region(question.region, (card.resolution, card.resolution), card.regions)
+    region = parse_region(question.region, size or (card.resolution, card.resolution), card.regions)
     if plugin.local and region.whole:
         names = ", ".join([*card.regions, *(name for name in COMMON_REGIONS if name != "all")])
         raise RegionError(

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from zoo.analyzer import Analyzer, Probe, silent
-from zoo.codes import Codes, parse_layers, save_codes
+from zoo.codes import Codes, check_codes, parse_layers, save_codes
 from zoo.directions import Directions
 from zoo.entries import AnalyzerPlugin
 from zoo.errors import ContractError, LayersError, ZooError
@@ -79,45 +79,22 @@ def carry_out(question: Question, model: Model, zoo: Zoo, progress: Progress = s
 
     Raises whatever is wrong with the question, and `ContractError` when the analyzer breaks the contract.
     """
-    plugin = check_question(question, zoo, model.card)
+    plugin = check_question(question, zoo, model.card, model.adapter.resolution)
     region = model.region(question.region)
-    if plugin.local:
-        region.complement()
     layers = _layers(question, plugin, model)
     generator = torch.Generator().manual_seed(question.seed)
     codes = _codes(question, model, generator)
     analyzer: Analyzer[Any] = plugin.load()(parse_options(plugin.name, plugin.schema(), question.options or {}))
-    probe = Probe(codes, region, layers, generator, progress)
-    found = _analyze(plugin, analyzer, model, probe)
-    strange = None
-    if question.unseen:
-        stream = torch.Generator().manual_seed(_unseen_seed(question.seed))
-        strange = model.draw(question.unseen, stream, label=question.label, truncation=question.truncation)
+    found = _analyze(plugin, analyzer, model, Probe(codes, region, layers, generator, progress))
+    unseen_codes = _unseen_codes(question, model)
     shown = found.take(question.show)
     own = _localities(model, codes[:_MOST_MEASURED], shown, region, progress)
-    unseen = _localities(model, strange, shown, region, progress) if strange is not None else ()
-    dtype = str(model.adapter.dtype).removeprefix("torch.")
-    record = {
-        "model": model.name,
-        "weights_sha256": model.weights_sha256,
-        "layout": model.layout,
-        "licence": str(model.card.licence),
-        "analyzer": plugin.name,
-        "options": analyzer.options.model_dump(mode="json"),
-        "region": region.text,
-        "seed": question.seed,
-        "samples": len(codes),
-        "label": question.label,
-        "truncation": question.truncation,
-        "locality": {"own": _as_json(own), "unseen": _as_json(unseen)},
-        "device": str(model.adapter.device.type),
-        "dtype": dtype,
-        "threads": torch.get_num_threads(),
-        "torch_version": torch.__version__,
-        "zoo_version": __version__,
-        "command": command_of(question, model.name, dtype),
-    }
-    return Run(model, region, codes, strange, found.with_provenance(**record), own, unseen, question.show)
+    unseen = _localities(model, unseen_codes, shown, region, progress)
+    record = _record(question, model, plugin, analyzer)
+    measured = {"samples": len(codes), "locality": {"own": _as_json(own), "unseen": _as_json(unseen)}}
+    return Run(
+        model, region, codes, unseen_codes, found.with_provenance(**record, **measured), own, unseen, question.show
+    )
 
 
 def perform(
@@ -180,22 +157,50 @@ def _layers(question: Question, plugin: AnalyzerPlugin, model: Model) -> tuple[i
 
 def _codes(question: Question, model: Model, generator: torch.Generator) -> Codes:
     if isinstance(question.codes, Codes):
-        return question.codes
+        check_codes(question.codes, model.adapter.space, len(model.adapter.classes), "codes=")
+        return question.codes.to(model.adapter.device, model.adapter.dtype)
     if question.codes is not None:
         return model.read_codes(question.codes, label=question.label)
     return model.draw(question.samples, generator, label=question.label, truncation=question.truncation)
 
 
-def _unseen_seed(seed: int) -> int:
-    """Derive the seed of the unseen codes, so that they are never those of a neighbouring seed."""
-    return int.from_bytes(hashlib.sha256(f"unseen codes of seed {seed}".encode()).digest()[:4])
+def _unseen_codes(question: Question, model: Model) -> Codes | None:
+    """Draw codes with a seed derived from the question's, so that they are never those of a neighbouring seed."""
+    if not question.unseen:
+        return None
+    digest = hashlib.sha256(f"unseen codes of seed {question.seed}".encode()).digest()
+    generator = torch.Generator().manual_seed(int.from_bytes(digest[:4]))
+    return model.draw(question.unseen, generator, label=question.label, truncation=question.truncation)
+
+
+def _record(question: Question, model: Model, plugin: AnalyzerPlugin, analyzer: Analyzer[Any]) -> dict[str, Any]:
+    """Write down everything that the result depends on."""
+    dtype = str(model.adapter.dtype).removeprefix("torch.")
+    return {
+        "model": model.name,
+        "weights_sha256": model.weights_sha256,
+        "layout": model.layout,
+        "licence": str(model.card.licence),
+        "analyzer": plugin.name,
+        "options": analyzer.options.model_dump(mode="json"),
+        "region": question.region,
+        "seed": question.seed,
+        "label": question.label,
+        "truncation": question.truncation,
+        "device": model.adapter.device.type,
+        "dtype": dtype,
+        "threads": torch.get_num_threads(),
+        "torch_version": torch.__version__,
+        "zoo_version": __version__,
+        "command": command_of(question, model.name, dtype),
+    }
 
 
 def _localities(
-    model: Model, codes: Codes, directions: Directions, region: Region, progress: Progress
+    model: Model, codes: Codes | None, directions: Directions, region: Region, progress: Progress
 ) -> tuple[tuple[Locality, ...], ...]:
-    """Measure every direction at every code; nothing where there is no outside."""
-    if region.whole or len(directions) == 0:
+    """Measure every direction at every code; nothing where there is no code or no outside."""
+    if codes is None or region.whole or len(directions) == 0:
         return ()
     by_code = []
     for index in range(len(codes)):
