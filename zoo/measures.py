@@ -18,8 +18,9 @@ TARGET_CHANGE = 1e-3
 """The mean squared change inside the region at which locality is read, for images in [-1, 1]."""
 
 LARGEST_STEP = 8.0
+_SMALLEST_STEP = 1e-6
 _TOLERANCE = 1e-3
-_MOST_STEPS = 40
+_MOST_TURNS = 40
 
 
 @dataclass(frozen=True)
@@ -113,32 +114,29 @@ def _batches(moves: Sequence[Codes], size: int = 16) -> list[Codes]:
 def _equal_change(change: _Change, target: float) -> tuple[Tensor, Tensor]:
     """Find, for each direction at once, the step whose change inside is `target`: (steps, reached).
 
-    Log change is nearly linear in log step (slope 2 for small steps), so the next guess interpolates there; a guess
-    outside of the bracket, or every third one, halves it instead, so that the bracket always shrinks.
+    Log change is nearly linear in log step (slope 2 for small steps), so that the next guess interpolates there; a
+    guess outside of the bracket, or every third one, halves it instead, so that the bracket always shrinks.
     """
     goal = math.log(target)
-    count = len(change.vectors)
-    high = torch.full((count,), LARGEST_STEP, dtype=torch.float64)
-    at_high = _log(change.at(high)[0])
+    high = torch.full((len(change.vectors),), math.log(LARGEST_STEP), dtype=torch.float64)
+    low = torch.full_like(high, math.log(_SMALLEST_STEP))
+    at_high = _log_change(change, high)
+    at_low = at_high - 2 * (high - low)
     reached = at_high >= goal
-    low = torch.full_like(high, 1e-6)
-    at_low = at_high - 2 * (high.log() - low.log())
-    steps = high.clone()
-    for round_ in range(_MOST_STEPS):
-        slope = (at_high - at_low) / (high.log() - low.log())
-        guess = (low.log() + (goal - at_low) / slope).exp()
-        middle = (low.log() / 2 + high.log() / 2).exp()
-        sound = torch.isfinite(guess) & (guess > low) & (guess < high) & (round_ % 3 != 2)
-        guess = torch.where(sound, guess, middle)
-        found = _log(change.at(torch.where(reached, guess, high))[0])
-        steps = torch.where(reached, guess, high)
-        if bool(((found - goal).abs() < _TOLERANCE)[reached].all()):
+    steps, settled = high.clone(), ~reached
+    for turn in range(_MOST_TURNS):
+        if bool(settled.all()):
             break
+        guess = low + (goal - at_low) * (high - low) / (at_high - at_low)
+        sound = (guess > low) & (guess < high) & (turn % 3 != 2)
+        steps = torch.where(settled, steps, torch.where(sound, guess, (low + high) / 2))
+        found = _log_change(change, steps)
+        settled = settled | ((found - goal).abs() < _TOLERANCE)
         above = found >= goal
-        high, at_high = torch.where(above, guess, high), torch.where(above, found, at_high)
-        low, at_low = torch.where(above, low, guess), torch.where(above, at_low, found)
-    return steps, reached
+        high, at_high = torch.where(above, steps, high), torch.where(above, found, at_high)
+        low, at_low = torch.where(above, low, steps), torch.where(above, at_low, found)
+    return steps.exp().clamp(max=LARGEST_STEP).where(reached, torch.full_like(steps, LARGEST_STEP)), reached
 
 
-def _log(values: Tensor) -> Tensor:
-    return values.clamp(min=1e-300).log()
+def _log_change(change: _Change, log_steps: Tensor) -> Tensor:
+    return change.at(log_steps.exp())[0].clamp(min=1e-300).log()
