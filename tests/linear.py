@@ -62,7 +62,7 @@ def model_of(adapter: Adapter, name: str = "test.model") -> Model:
         weights=Weights(sources=(Source("nowhere.pt"),)),
         licence=Licence("none"),
     )
-    return Model(card, adapter, "0" * 64, "test")
+    return Model(card, adapter, "0" * 64, "test", name)
 
 
 def _root(matrix: Tensor) -> Tensor:

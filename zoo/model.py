@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -35,17 +35,28 @@ _FILE_ENDINGS = {".pt", ".pth", ".tar", ".bin", ".ckpt", ".safetensors", ".pkl"}
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A generator ready to use: its card, its adapter, and the hash of the weights it was built from."""
+    """A generator ready to use: its card, its adapter, and the hash of the weights it was built from.
+
+    `source` is what it was opened by; `space` and `options` are what was chosen then, beyond the usual.
+    """
 
     card: Card
     adapter: Adapter
     weights_sha256: str
     layout: str
+    source: str
+    space: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """The model's full name."""
         return self.card.name
+
+    @property
+    def dtype(self) -> str:
+        """The name of the type that the network computes in, such as ``float32``."""
+        return str(self.adapter.dtype).removeprefix("torch.")
 
     def region(self, text: str) -> Region:
         """Read a region of this model's images; names come from its card. Raises `RegionError`, `UnknownNameError`."""
@@ -141,7 +152,7 @@ def open_model(
     place, kind = choose_device(device), choose_dtype(dtype)
     card = _card_of_file(Path(name)) if is_file_name(str(name)) else zoo.registry.resolve(str(name))
     if card.adapter:
-        zoo.plugins.adapter(card.adapter)
+        _choices(card.adapter, zoo, card, options)
     announce(card)
     path, sha256 = weights.fetch(card, progress)
     content = read_checkpoint(path)
@@ -149,11 +160,10 @@ def open_model(
     families = _families(plugins, wanted=bool(card.adapter))
     family, layout = detect_layout(families, content.state, content.meta)
     state, config = layout.convert(content.state, content.meta)
-    choices = parse_options(family, zoo.plugins.adapter(family).schema(), {**card.config, **(options or {})})
-    adapter = families[family].load(
-        state, {**config, **choices.model_dump(exclude_unset=True)}, space=space, device=place, dtype=kind
-    )
-    return Model(_completed(card, family, adapter), adapter, sha256, layout.name)
+    choices = _choices(family, zoo, card, options)
+    adapter = families[family].load(state, {**config, **choices}, space=space, device=place, dtype=kind)
+    source = str(name) if is_file_name(str(name)) else card.name
+    return Model(_completed(card, family, adapter), adapter, sha256, layout.name, source, space, dict(options or {}))
 
 
 def check_count(option: str, count: int, least: int = 1) -> None:
@@ -198,6 +208,12 @@ def is_file_name(name: str) -> bool:
 def load_zoo(extra: Iterable[str | Path] = ()) -> Zoo:
     """Find the plugins, and the registry files beside the built-in one."""
     return Zoo(load_plugins(), tuple(Path(path) for path in extra))
+
+
+def _choices(family: str, zoo: Zoo, card: Card, options: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Validate what a card and the caller choose for an architecture; the caller's choice wins."""
+    schema = zoo.plugins.adapter(family).schema()
+    return parse_options(family, schema, {**card.config, **(options or {})}).model_dump(exclude_unset=True)
 
 
 def _families(plugins: Iterable[AdapterPlugin], *, wanted: bool) -> dict[str, type[Adapter]]:

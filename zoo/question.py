@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from zoo.cards import Card
 from zoo.codes import Codes
 from zoo.entries import AnalyzerPlugin
-from zoo.errors import CapabilityError, RegionError
-from zoo.model import Zoo, check_count, check_seed
-from zoo.names import COMMON_REGIONS
+from zoo.errors import CapabilityError, OptionError, RegionError
+from zoo.model import Model, Zoo, check_count, check_seed
+from zoo.names import COMMON_REGIONS, unknown_name
 from zoo.options import parse_options
 from zoo.region import parse_region
 
@@ -65,19 +65,41 @@ def check_question(
     return plugin
 
 
-def command_of(question: Question, model: str, dtype: str) -> str:
+def split_options(question: Question, zoo: Zoo, card: Card | None) -> tuple[Question, dict[str, Any]]:
+    """Leave the analyzer its own options, and hand back the others: those of the architecture.
+
+    An option that both have is the analyzer's. Raises `UnknownNameError` or `OptionError` for what neither can take,
+    as far as the card tells the architecture.
+    """
+    plugin = zoo.plugins.analyzer(question.analyzer)
+    own = {name: value for name, value in (question.options or {}).items() if name in plugin.schema().model_fields}
+    rest = {name: value for name, value in (question.options or {}).items() if name not in own}
+    if card is not None and rest:
+        adapter = zoo.plugins.adapter(card.adapter)
+        unknown = [name for name in rest if name not in adapter.schema().model_fields]
+        if unknown:
+            both = f"{plugin.name} or {adapter.name}" if adapter.schema().model_fields else plugin.name
+            known = [*plugin.schema().model_fields, *adapter.schema().model_fields]
+            raise OptionError(str(unknown_name(f"option of {both}", unknown[0], known)))
+        parse_options(adapter.name, adapter.schema(), rest)
+    return replace(question, options=own), rest
+
+
+def command_of(question: Question, model: Model) -> str:
     """Write the command line that asks the same question again."""
-    parts = ["zoo", "analyze", model, "--analyzer", question.analyzer]
+    parts = ["zoo", "analyze", model.source, "--analyzer", question.analyzer]
     for part in fields(question):
         value = getattr(question, part.name)
         if part.name in {"analyzer", "options"} or value == part.default or isinstance(value, Codes):
             continue
         text = str(value) if isinstance(value, str | Path) or not isinstance(value, Sequence) else _commas(value)
         parts += [f"--{part.name}", text]
-    for name, value in (question.options or {}).items():
+    for name, value in {**(question.options or {}), **model.options}.items():
         parts += ["-o", f"{name}={value}"]
-    if dtype != "float32":
-        parts += ["--dtype", dtype]
+    if model.space is not None:
+        parts += ["--space", model.space]
+    if model.dtype != "float32":
+        parts += ["--dtype", model.dtype]
     return shlex.join(parts)
 
 

@@ -20,7 +20,7 @@ from zoo.files import refuse_existing, whole_folder
 from zoo.measures import Locality, locality
 from zoo.model import Model, Zoo, is_file_name, open_model
 from zoo.options import parse_options
-from zoo.question import Question, check_question, command_of
+from zoo.question import Question, check_question, command_of, split_options
 from zoo.region import Region
 from zoo.report import Finding, write_report
 from zoo.version import __version__
@@ -115,10 +115,15 @@ def perform(
     known = (
         name.card if isinstance(name, Model) else None if is_file_name(str(name)) else zoo.registry.resolve(str(name))
     )
-    check_question(question, zoo, known)
+    if isinstance(name, Model):
+        check_question(question, zoo, known, name.adapter.resolution)
+        choices: dict[str, Any] = {}
+    else:
+        question, choices = split_options(question, zoo, known)
+        check_question(question, zoo, known)
     if out is not None:
         refuse_existing(out, force=force)
-    model = name if isinstance(name, Model) else open_model(name, zoo, progress=progress, **loading)
+    model = name if isinstance(name, Model) else open_model(name, zoo, options=choices, progress=progress, **loading)
     done = carry_out(question, model, zoo, progress)
     if out is not None:
         progress(0, 1, "writing the report")
@@ -175,7 +180,6 @@ def _unseen_codes(question: Question, model: Model) -> Codes | None:
 
 def _record(question: Question, model: Model, plugin: AnalyzerPlugin, analyzer: Analyzer[Any]) -> dict[str, Any]:
     """Write down everything that the result depends on."""
-    dtype = str(model.adapter.dtype).removeprefix("torch.")
     return {
         "model": model.name,
         "weights_sha256": model.weights_sha256,
@@ -188,11 +192,12 @@ def _record(question: Question, model: Model, plugin: AnalyzerPlugin, analyzer: 
         "label": question.label,
         "truncation": question.truncation,
         "device": model.adapter.device.type,
-        "dtype": dtype,
+        "dtype": model.dtype,
+        "network_options": dict(model.options),
         "threads": torch.get_num_threads(),
         "torch_version": torch.__version__,
         "zoo_version": __version__,
-        "command": command_of(question, model.name, dtype),
+        "command": command_of(question, model),
     }
 
 

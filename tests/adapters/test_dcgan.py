@@ -8,6 +8,7 @@ from zoo_adapters.dcgan.adapter import DCGAN
 from zoo_adapters.dcgan.network import Generator
 
 import zoo
+from tests.toys import sequential
 from zoo import CheckpointError, Codes
 from zoo.adapter import detect_layout
 from zoo.checkpoint import read_checkpoint
@@ -28,16 +29,6 @@ def named(state: dict[str, Tensor]) -> dict[str, Tensor]:
     for key, tensor in state.items():
         kind, index, name = key.split(".")
         made[f"{'convTr' if kind == 'convs' else 'batchNorm'}{int(index) + 1}.{name}"] = tensor
-    return made
-
-
-def sequential(state: dict[str, Tensor], prefix: str = "main.", gap: int = 0) -> dict[str, Tensor]:
-    """Number as nn.Sequential does: convolution, norm, ReLU; `gap` modules more after the first block."""
-    made = {}
-    for key, tensor in state.items():
-        kind, index, name = key.split(".")
-        place = 3 * int(index) + (0 if kind == "convs" else 1) + (gap if int(index) else 0)
-        made[f"{prefix}{place}.{name}"] = tensor
     return made
 
 

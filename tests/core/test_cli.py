@@ -5,10 +5,9 @@ import pytest
 import torch
 import yaml
 from PIL import Image
-from safetensors.torch import save_file
-from zoo_adapters.dcgan.adapter import DCGAN
 
 from tests.core.test_registry import CARD
+from tests.toys import write_tiny
 from zoo import Directions
 from zoo.cli import run
 
@@ -17,11 +16,7 @@ FILES = {"directions.safetensors", "codes.safetensors", "sheet.png", "report.htm
 
 @pytest.fixture
 def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    state = {}
-    for key, tensor in DCGAN.tiny(0).network.state_dict().items():
-        kind, index, name = key.split(".")
-        state[f"main.{3 * int(index) + (kind == 'norms')}.{name}"] = tensor
-    save_file(state, tmp_path / "mine.safetensors")
+    write_tiny(tmp_path / "mine.safetensors")
     card = {**CARD, "weights": {"sources": [{"url": "mine.safetensors"}]}, "regions": {"spot": "box:4,4,6,6"}}
     (tmp_path / "cards.yaml").write_text(yaml.safe_dump({"models": [card]}))
     (tmp_path / "work").mkdir()

@@ -29,6 +29,7 @@ Layers = Annotated[str | None, typer.Option(help="Rows of the code, such as 4-7 
 Label = Annotated[str | None, typer.Option(help="Class of a conditional model, by name or index.")]
 Truncation = Annotated[float | None, typer.Option(help="Truncation of what is drawn, above 0 and at most 1.")]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder to write; by default under runs/.")]
+Option = Annotated[list[str] | None, typer.Option("-o", metavar="NAME=VALUE", help="An option of the architecture.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace a folder that an earlier run wrote.")]
 
 
@@ -43,6 +44,7 @@ def sample(
     space: Space = None,
     device: Device = "auto",
     dtype: Dtype = "float32",
+    option: Option = None,
     out: Out = None,
     force: Force = False,
 ) -> None:
@@ -53,7 +55,7 @@ def sample(
     folder = out or Path("runs") / f"{Path(model).stem if '/' in model else model}-samples"
     files.refuse_existing(folder, force=force)
     with progress_bars(settings) as progress:
-        opened = _open(settings, model, progress, space=space, device=device, dtype=dtype)
+        opened = _open(settings, model, progress, space=space, device=device, dtype=dtype, option=option)
         drawn = (
             opened.read_codes(codes, label=label)
             if codes
@@ -75,7 +77,8 @@ def analyze(
     label: Label = None,
     truncation: Truncation = None,
     option: Annotated[
-        list[str] | None, typer.Option("-o", metavar="NAME=VALUE", help="The analyzer's options.")
+        list[str] | None,
+        typer.Option("-o", metavar="NAME=VALUE", help="An option of the analyzer or the architecture."),
     ] = None,
     show: Annotated[int, typer.Option(help="How many directions to measure and show.")] = 5,
     unseen: Annotated[int, typer.Option(help="How many unseen codes to measure on.")] = 4,
@@ -138,6 +141,7 @@ def edit(
     space: Space = None,
     device: Device = "auto",
     dtype: Dtype = "float32",
+    option: Option = None,
     out: Out = None,
     force: Force = False,
 ) -> None:
@@ -155,7 +159,7 @@ def edit(
     steps = _numbers("--strengths", strengths, float)
     places = _numbers("--index", index, int)
     with progress_bars(settings) as progress:
-        opened = _open(settings, model, progress, space=space, device=device, dtype=dtype)
+        opened = _open(settings, model, progress, space=space, device=device, dtype=dtype, option=option)
         home = opened.adapter.space
         made = editing.edit(
             opened,
@@ -184,10 +188,11 @@ def _zoo(settings: Settings) -> Zoo:
     return Zoo(settings.plugins, settings.registries)
 
 
-def _open(settings: Settings, model: str, progress: Progress, **loading: Any) -> Model:
+def _open(settings: Settings, model: str, progress: Progress, *, option: list[str] | None, **loading: Any) -> Model:
     from zoo.model import open_model
+    from zoo.options import parse_pairs
 
-    return open_model(model, _zoo(settings), progress=progress, **loading)
+    return open_model(model, _zoo(settings), options=parse_pairs(option or []), progress=progress, **loading)
 
 
 def _numbers(option: str, text: str, kind: Callable[[str], Any]) -> list[Any]:
