@@ -39,9 +39,7 @@ def find(model: Model, analyzer: str, region: str, codes: Codes) -> zoo.Directio
 
 def main() -> None:
     """Measure both analyzers in one run and print the medians and their ratios."""
-    name, text = (
-        [*sys.argv[1:], "dcgan.digiface64", "mouth"][:2] if len(sys.argv) > 2 else ("dcgan.digiface64", "mouth")
-    )
+    name, text = (*sys.argv[1:3], *("dcgan.digiface64", "mouth")[len(sys.argv) - 1 :])
     model = zoo.load(name)
     region = model.region(text)
     start = time.perf_counter()

@@ -109,7 +109,7 @@ class Adapter(ABC):
     def move(self, codes: Codes, delta: Tensor, layers: Sequence[int] | None = None) -> Codes:
         """Add `delta` (dim,) to every code, in the rows `layers` (all rows when None), and do nothing else.
 
-        Raises `LayersError` when the space has one row and `layers` is given.
+        Raises `LayersError` when the space has one row and `layers` is given, or for a row that is not there.
         """
         if tuple(delta.shape) != (self.space.dim,):
             raise CodesError(f"a move in {self.space} has shape ({self.space.dim},), not {tuple(delta.shape)}")
@@ -117,8 +117,11 @@ class Adapter(ABC):
             if layers is not None:
                 raise LayersError(f"{self.space} has a single row: a code cannot be moved in some layers only")
             return replace(codes, latents=codes.latents + delta)
+        chosen = range(self.space.layers) if layers is None else layers
+        if not chosen or min(chosen) < 0 or max(chosen) >= self.space.layers:
+            raise LayersError(f"layers {list(chosen)} are not within the rows of {self.space}")
         rows = torch.zeros(self.space.layers, 1, dtype=delta.dtype, device=delta.device)
-        rows[list(layers) if layers is not None else slice(None)] = 1
+        rows[list(chosen)] = 1
         return replace(codes, latents=codes.latents + rows * delta)
 
     def normalize(self, codes: Codes) -> Codes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import platformdirs
@@ -27,5 +28,5 @@ def whereabouts(card: Card) -> str:
 
 def slot_of(card: Card) -> Path:
     """The place of a model's weights in the cache: a folder per hash, and the file's own name."""
-    name = card.weights.sources[0].url.rpartition("/")[2]
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", card.weights.sources[0].url.rpartition("/")[2])
     return cache_folder() / "weights" / (card.weights.sha256 or "unknown") / name

@@ -14,6 +14,9 @@ from torch import Tensor
 from zoo.errors import CodesError, LayersError
 from zoo.tensorfile import FLOATS, UnreadableError, read_array, read_tensors, write_tensors
 
+MOST_TRUNCATION = 2.0
+"""Truncations lie within 0 (the mean) and this; a family may allow less."""
+
 
 @dataclass(frozen=True)
 class LatentSpace:
@@ -72,14 +75,11 @@ class Codes:
         labels = None if self.labels is None else self.labels.to(device)
         return replace(self, latents=self.latents.to(device, dtype), labels=labels)
 
-    def repeat(self, times: int) -> Codes:
-        """Repeat the whole batch `times` times: (c1, c2) becomes (c1, c2, c1, c2, …)."""
-        latents = self.latents.repeat(times, *(1 for _ in self.latents.shape[1:]))
-        return replace(self, latents=latents, labels=None if self.labels is None else self.labels.repeat(times))
-
 
 def join(parts: Sequence[Codes]) -> Codes:
-    """Put batches one after another; they must agree on labels and truncation."""
+    """Put batches one after another. Raises `CodesError` unless they agree on truncation and on having labels."""
+    if len({part.truncation for part in parts}) > 1 or len({part.labels is None for part in parts}) > 1:
+        raise CodesError("codes of another truncation, or with and without labels, cannot form one batch")
     labels = [part.labels for part in parts if part.labels is not None]
     return replace(
         parts[0],
@@ -94,6 +94,17 @@ def draw_normal(count: int, dim: int, generator: torch.Generator) -> Tensor:
     The first codes of a seed are therefore the same whatever the count, the device and the network's type.
     """
     return torch.stack([torch.randn(dim, generator=generator) for _ in range(count)])
+
+
+def draw_labels(count: int, dim: int, classes: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Draw (count, dim) standard normal numbers and (count,) uniform class indices, code by code.
+
+    Codes are the same whether or not their labels are then replaced, and do not depend on the count.
+    """
+    drawn = [
+        (torch.randn(dim, generator=generator), torch.randint(classes, (), generator=generator)) for _ in range(count)
+    ]
+    return torch.stack([latents for latents, _ in drawn]), torch.stack([label for _, label in drawn])
 
 
 def check_codes(codes: Codes, space: LatentSpace, classes: int, origin: str) -> None:
@@ -137,8 +148,8 @@ def load_codes(path: Path) -> tuple[Codes, dict[str, Any]]:
     latents, labels, truncation = tensors["latents"], tensors.get("labels"), card.get("truncation")
     if latents.dtype not in FLOATS or (labels is not None and labels.dtype != torch.int64):
         raise CodesError(f"{path}: latents must be floating point numbers, and labels int64")
-    if truncation is not None and not (isinstance(truncation, int | float) and 0 < truncation <= 1):
-        raise CodesError(f"{path}: the truncation of its card is not above 0 and at most 1")
+    if truncation is not None and not (isinstance(truncation, int | float) and 0 <= truncation <= MOST_TRUNCATION):
+        raise CodesError(f"{path}: the truncation of its card does not lie within 0 and {MOST_TRUNCATION:g}")
     try:
         return Codes(latents, labels, truncation), card
     except CodesError as error:
@@ -148,6 +159,13 @@ def load_codes(path: Path) -> tuple[Codes, dict[str, Any]]:
 def _read_latents(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     array = read_array(path)
     return {"latents": torch.from_numpy(array.astype(array.dtype.newbyteorder("=")))}, {}
+
+
+def resolve_layers(asked: str | Sequence[int] | None, count: int) -> tuple[int, ...] | None:
+    """Read layers given as text or as numbers; None stays None. Raises `LayersError`."""
+    if asked is None:
+        return None
+    return parse_layers(asked if isinstance(asked, str) else ",".join(str(layer) for layer in asked), count)
 
 
 def parse_layers(text: str, count: int) -> tuple[int, ...]:

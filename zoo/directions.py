@@ -13,6 +13,7 @@ from torch import Tensor
 
 from zoo.codes import LatentSpace
 from zoo.errors import DirectionsError
+from zoo.files import is_kind
 from zoo.tensorfile import UnreadableError, read_array, read_tensors, write_array, write_tensors
 
 FORMAT = "zoo-directions/1"
@@ -92,12 +93,14 @@ class Directions:
 
     @classmethod
     def load(cls, path: str | Path, *, space: LatentSpace | None = None) -> Directions:
-        """Read directions from a file of `save`, or from a published ``.npy`` array (k, dim) or (1, dim).
+        """Read directions from a file of `save`, a run folder, or a published ``.npy`` array (k, dim) or (1, dim).
 
         Rows of an ``.npy`` array are scaled to unit length and belong to `space`, or to a space ``unknown`` of their
         dimension. Raises `DirectionsError` for a file that is missing, broken, or of another space than `space`.
         """
         path = Path(path)
+        if is_kind(path, Path.is_dir):
+            path /= "directions.safetensors"
         try:
             found = _from_array(path, space) if path.suffix == ".npy" else _from_tensors(path)
         except UnreadableError as error:
@@ -108,7 +111,7 @@ class Directions:
             raise DirectionsError(f"{path} holds no direction")
         if found.layers is not None and found.space.layers == 1:
             raise DirectionsError(f"{path} names layers, but {found.space} has a single row")
-        if space is not None and (found.space.name, found.space.dim) != (space.name, space.dim):
+        if space is not None and found.space != space:
             raise DirectionsError(f"{path} holds directions of {found.space}, but the model's codes are in {space}")
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from zoo.codes import Codes, join, save_codes
+from zoo.codes import Codes, join, resolve_layers, save_codes
 from zoo.directions import Directions
 from zoo.errors import CheckpointError, DirectionsError, LayersError, OptionError
 from zoo.files import whole_folder
@@ -53,14 +54,14 @@ def edit(
     model: Model,
     directions: Directions,
     *,
-    codes: Codes | None = None,
+    codes: Codes | str | Path | None = None,
     samples: int = 4,
     seed: int = 0,
     label: int | str | None = None,
     truncation: float | None = None,
     indices: Sequence[int] = (0,),
     strengths: Sequence[float] = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0),
-    layers: Sequence[int] | None = None,
+    layers: str | Sequence[int] | None = None,
     progress: Progress | None = None,
 ) -> Edit:
     """Render codes moved along some of the directions, at several strengths (in units of the unit direction).
@@ -69,17 +70,14 @@ def edit(
     Raises `DirectionsError` for directions of another space or an index that is not there, and `OptionError`.
     """
     space = model.adapter.space
-    if directions.space.dim != space.dim or directions.space.name not in {space.name, "unknown"}:
-        raise DirectionsError(f"directions of {directions.space} cannot move codes of {space}")
-    bad = [index for index in indices if not 0 <= index < len(directions)]
-    if bad or not indices:
-        raise DirectionsError(f"no direction {bad[0] if bad else ''}: the file holds 0 to {len(directions) - 1}")
+    _check_directions(model, directions, indices)
     if not strengths or not all(abs(strength) < float("inf") for strength in strengths):
         raise OptionError("--strengths: at least one finite number is needed")
     if layers is not None and space.layers == 1:
-        raise LayersError(f"{model.name} has a single row of {space}: it cannot be edited in some layers only")
-    chosen = model.sample(samples, seed, label=label, truncation=truncation) if codes is None else codes
-    rows = layers if layers is not None else directions.layers
+        raise LayersError(f"--layers: {model.name} has a single row of {space}; leave it out")
+    asked = resolve_layers(layers, space.layers)
+    chosen = _chosen(model, codes) or model.sample(samples, seed, label=label, truncation=truncation)
+    rows = asked if asked is not None else directions.layers
     moves = [
         model.adapter.move(chosen, _step(model, directions.vectors[index], strength), rows)
         for index in indices
@@ -88,6 +86,31 @@ def edit(
     images = render(model, join(moves), progress)
     shape = (len(indices), len(strengths), len(chosen), *images.shape[1:])
     return Edit(images.view(shape).transpose(1, 2), chosen, tuple(indices), tuple(strengths), model)
+
+
+class OtherModelWarning(UserWarning):
+    """Directions found in one model are used in another one whose space looks the same."""
+
+
+def _check_directions(model: Model, directions: Directions, indices: Sequence[int]) -> None:
+    space = model.adapter.space
+    if directions.space != space and (directions.space.name != "unknown" or directions.space.dim != space.dim):
+        raise DirectionsError(f"directions of {directions.space} cannot move codes of {space}")
+    bad = [index for index in indices if not 0 <= index < len(directions)]
+    if bad or not indices:
+        raise DirectionsError(f"no direction {bad[0] if bad else ''}: the file holds 0 to {len(directions) - 1}")
+    home = directions.provenance.get("weights_sha256")
+    if home not in {None, model.weights_sha256}:
+        other = directions.provenance.get("model", "another model")
+        warnings.warn(
+            f"these directions were found in {other}, from other weights than those of {model.name}",
+            OtherModelWarning,
+            stacklevel=3,
+        )
+
+
+def _chosen(model: Model, codes: Codes | str | Path | None) -> Codes | None:
+    return codes if codes is None or isinstance(codes, Codes) else model.read_codes(Path(codes))
 
 
 def save_samples(

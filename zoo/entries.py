@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,17 +24,24 @@ CAPABILITIES = {
 class AdapterPlugin:
     """Announce an architecture: its name, a line about it, what it provides, and how to load its `Adapter` class.
 
-    `options` loads the model of what `Adapter.load` may be told in its config; None where there is no choice.
+    `provides` speaks of the usual space; `spaces` says what others provide, where that is something else. `options`
+    loads the model of what `Adapter.load` may be told in its config; None where there is no choice.
     """
 
     name: str
     summary: str
     load: Callable[[], type[Adapter]]
     provides: frozenset[str]
+    spaces: Mapping[str, frozenset[str]] = field(default_factory=dict)
     options: Callable[[], type[Options]] | None = None
 
     def __post_init__(self) -> None:
-        _check_words(self.name, self.provides)
+        for words in (self.provides, *self.spaces.values()):
+            _check_words(self.name, words)
+
+    def provided(self, space: str | None = None) -> frozenset[str]:
+        """Return what the architecture provides in a space; None is the usual one."""
+        return self.provides if space is None else self.spaces.get(space, self.provides)
 
     def schema(self) -> type[Options]:
         """Return the model of the options; importing it does not import torch."""
@@ -63,12 +70,13 @@ class AnalyzerPlugin:
         """Return the model of the options; importing it does not import torch."""
         return _schema(self.options)
 
-    def obstacle(self, adapter: AdapterPlugin) -> str | None:
-        """Say why this analysis cannot run on `adapter`, or return None where it can."""
-        missing = sorted(self.requires - adapter.provides)
+    def obstacle(self, adapter: AdapterPlugin, space: str | None = None) -> str | None:
+        """Say why this analysis cannot run on `adapter` in a space, or return None where it can."""
+        missing = sorted(self.requires - adapter.provided(space))
         if not missing:
             return None
-        return f"{self.name} needs {' and '.join(missing)}, which {adapter.name} does not provide"
+        where = f"{adapter.name} does not provide" + (f" in {space}" if space else "")
+        return f"{self.name} needs {' and '.join(missing)}, which {where}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -79,3 +79,12 @@ class ContractError(ZooError):
     """An adapter or analyzer broke the contract: its author's fault, not the caller's."""
 
     exit_code = 1
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Say whether an exception means that the machine or its accelerator has no memory left."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "can't allocate memory" in str(error)
+    )

@@ -21,7 +21,8 @@ from zoo.region import Region
 Progress = Callable[[int, int, str], None]
 
 _CHUNK_PIXELS = 2**22
-_NO_FORWARD_MODE = ("forward AD", "forward-mode", "vmap", "jvp")
+_BLOCK = 2**14
+_NO_FORWARD_MODE = ("forward AD", "forward-mode", "does not have vmap support", "jvp")
 
 
 def default_chunk(adapter: Adapter) -> int:
@@ -95,11 +96,17 @@ def gram_matrices(
         whole = jacobian(adapter, codes[index], union, layers=layers, chunk=chunk)
         if not bool(torch.isfinite(whole).all()):
             raise CheckpointError(f"the derivative at code {index} is not finite: the weights are damaged")
-        rows = [whole[inside.to(whole.device)].to(torch.float64) for inside in members]
-        totals = [total + (part.T @ part).cpu() / len(part) for total, part in zip(totals, rows, strict=True)]
+        rows = [whole[inside.to(whole.device)] for inside in members]
+        totals = [total + _gram(part) / len(part) for total, part in zip(totals, rows, strict=True)]
     if progress is not None:
         progress(len(codes), len(codes), "Jacobians")
     return [total / len(codes) for total in totals]
+
+
+def _gram(rows: Tensor) -> Tensor:
+    """Compute JᵀJ in float64 on the CPU, some rows at a time, so that J is never copied whole."""
+    blocks = (block.cpu().to(torch.float64) for block in torch.split(rows, _BLOCK))
+    return torch.stack([block.T @ block for block in blocks]).sum(dim=0)
 
 
 def require_change(matrix: Tensor, region: Region) -> None:

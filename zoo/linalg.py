@@ -103,13 +103,13 @@ def published_pursuit(
 class LowRank:
     """The low-rank part of a symmetric matrix: its `rank`, and a whole orthonormal `basis` (d, d), strongest first.
 
-    `spectrum` (d,) holds the eigenvalues, or the singular values, that belong to the basis; `rounds` what an iteration
-    took.
+    `spectrum` (d,) belongs to the basis, and `spectrum_of` says what it holds; `rounds` is what an iteration took.
     """
 
     basis: Tensor
     spectrum: Tensor
     rank: int
+    spectrum_of: str
     rounds: int | None = None
 
     @property
@@ -131,11 +131,11 @@ def factorize(matrix: Tensor, factorization: str, energy: float, progress: Progr
     """
     if factorization == "spectrum":
         values, rows = eigenvectors(matrix)
-        return LowRank(rows, values, rank_for_energy(values, energy))
+        return LowRank(rows, values, rank_for_energy(values, energy), "Eigenvalues")
     if factorization == "published":
         pursuit = published_pursuit(matrix, progress=progress)
         _, singular, right = torch.linalg.svd(pursuit.low_rank)
-        return LowRank(fix_signs(right), singular, pursuit.rank, pursuit.rounds)
+        return LowRank(fix_signs(right), singular, pursuit.rank, "Singular values", pursuit.rounds)
     raise OptionError(f"factorization={factorization}: there are spectrum and published")
 
 

@@ -1,4 +1,4 @@
-"""Measures of an edit: locality, consistency, and the comparison of two sets of directions."""
+"""Measures of an edit: locality and consistency."""
 
 from __future__ import annotations
 
@@ -25,14 +25,18 @@ _MOST_TURNS = 40
 
 @dataclass(frozen=True)
 class Locality:
-    """Inside over outside mean squared change at `step`; `reached` is False if the target change lies beyond step 8."""
+    """Inside over outside mean squared change at `step`.
+
+    Infinite where nothing outside changes, NaN where nothing changes at all. `reached` is False if the target change
+    lies beyond step 8: then the ratio was taken there.
+    """
 
     value: float
     step: float
     reached: bool
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain values; an infinite locality (nothing outside moved) becomes None."""
+        """Return plain values; a locality that is infinite or no number becomes None."""
         return {"value": self.value if math.isfinite(self.value) else None, "step": self.step, "reached": self.reached}
 
 
@@ -50,7 +54,7 @@ def locality(
     ratios = []
     for sign in (1.0, -1.0):
         inside, outside = change.at(sign * steps)
-        ratios.append(torch.where(outside > 0, inside / outside, torch.full_like(inside, math.inf)))
+        ratios.append(inside / outside)  # nothing outside: infinite; nothing at all: no number
     values = (ratios[0] + ratios[1]) / 2
     return [
         Locality(float(value), float(step), bool(done))

@@ -16,7 +16,7 @@ from zoo import weights
 from zoo.adapter import Adapter, detect_layout
 from zoo.cards import Card, Licence, Source, Weights
 from zoo.checkpoint import read_checkpoint
-from zoo.codes import Codes, check_codes, load_codes
+from zoo.codes import MOST_TRUNCATION, Codes, check_codes, load_codes
 from zoo.entries import AdapterPlugin
 from zoo.errors import CodesError, OptionError, PluginError, UnknownNameError
 from zoo.files import is_kind
@@ -78,8 +78,8 @@ class Model:
     ) -> Codes:
         """Draw codes with a generator; see `sample`."""
         check_count("--samples", count)
-        if truncation is not None and not 0 < truncation <= 1:
-            raise OptionError(f"--truncation {truncation}: it lies above 0 and at most at 1")
+        if truncation is not None and not 0 <= truncation <= MOST_TRUNCATION:
+            raise OptionError(f"--truncation {truncation}: it lies within 0 and {MOST_TRUNCATION:g}")
         labels = None if label is None else torch.full((count,), self.label_index(label))
         codes = self.adapter.sample(count, generator, labels, truncation)
         return codes.to(self.adapter.device, self.adapter.dtype)

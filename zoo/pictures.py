@@ -78,7 +78,7 @@ def save_sheet(
         draw.multiline_text((6, top + 6), name, fill=_INK, font=font, spacing=5)
         for left, image in zip(lefts, row, strict=True):
             sheet.paste(image, (left, top))
-    sheet.save(path, "PNG", optimize=True)
+    sheet.save(path, "PNG")
 
 
 def save_grid(path: Path, pixels: Tensor, columns: int = 8) -> None:
@@ -90,7 +90,7 @@ def save_grid(path: Path, pixels: Tensor, columns: int = 8) -> None:
     grid = Image.new("RGB", (columns * (width + _GAP) - _GAP, rows * (height + _GAP) - _GAP), _PAPER)
     for index, picture in enumerate(pictures):
         grid.paste(picture, ((index % columns) * (width + _GAP), (index // columns) * (height + _GAP)))
-    grid.save(path, "PNG", optimize=True)
+    grid.save(path, "PNG")
 
 
 def save_gif(path: Path, frames: Tensor, *, milliseconds: int = 120) -> None:
@@ -103,7 +103,7 @@ def save_gif(path: Path, frames: Tensor, *, milliseconds: int = 120) -> None:
 def data_url(image: Image.Image) -> str:
     """Encode a picture as a ``data:`` address, for a page that holds everything it shows."""
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True)
+    image.save(buffer, "PNG")
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 

@@ -12,7 +12,8 @@ from typing import Any
 from zoo.cards import Card
 from zoo.codes import Codes
 from zoo.entries import AnalyzerPlugin
-from zoo.errors import CapabilityError, OptionError, RegionError
+from zoo.errors import CapabilityError, CodesError, OptionError, RegionError
+from zoo.files import is_kind
 from zoo.model import Model, Zoo, check_count, check_seed
 from zoo.names import COMMON_REGIONS, unknown_name
 from zoo.options import parse_options
@@ -37,12 +38,17 @@ class Question:
 
 
 def check_question(
-    question: Question, zoo: Zoo, card: Card | None, size: tuple[int, int] | None = None
+    question: Question,
+    zoo: Zoo,
+    card: Card | None,
+    *,
+    size: tuple[int, int] | None = None,
+    space: str | None = None,
 ) -> AnalyzerPlugin:
     """Refuse, before anything is fetched, what the names and options alone show to be wrong.
 
-    `size` is (height, width) of the images where a network is there to tell; else the card does.
-    Raises `UnknownNameError`, `OptionError`, `CapabilityError`, `RegionError`.
+    `size` is (height, width) of the images where a network is there to tell; else the card does. `space` None is the
+    family's usual one. Raises `UnknownNameError`, `OptionError`, `CapabilityError`, `RegionError`, `CodesError`.
     """
     plugin = zoo.plugins.analyzer(question.analyzer)
     parse_options(plugin.name, plugin.schema(), question.options or {})
@@ -50,9 +56,11 @@ def check_question(
     check_count("--show", question.show)
     check_count("--unseen", question.unseen, 0)
     check_seed(question.seed)
+    if isinstance(question.codes, Path) and not is_kind(question.codes, Path.is_file):
+        raise CodesError(f"cannot read codes from {question.codes}: there is no such file")
     if card is None:
         return plugin
-    obstacle = plugin.obstacle(zoo.plugins.adapter(card.adapter))
+    obstacle = plugin.obstacle(zoo.plugins.adapter(card.adapter), space)
     if obstacle:
         raise CapabilityError(obstacle)
     region = parse_region(question.region, size or (card.resolution, card.resolution), card.regions)
@@ -85,17 +93,19 @@ def split_options(question: Question, zoo: Zoo, card: Card | None) -> tuple[Ques
     return replace(question, options=own), rest
 
 
-def command_of(question: Question, model: Model) -> str:
-    """Write the command line that asks the same question again."""
+def command_of(question: Question, model: Model) -> str | None:
+    """Write the command line that asks the same question again; None where no command can, for codes from Python."""
+    if isinstance(question.codes, Codes):
+        return None
     parts = ["zoo", "analyze", model.source, "--analyzer", question.analyzer]
     for part in fields(question):
         value = getattr(question, part.name)
-        if part.name in {"analyzer", "options"} or value == part.default or isinstance(value, Codes):
+        if part.name in {"analyzer", "options"} or value == part.default:
             continue
         text = str(value) if isinstance(value, str | Path) or not isinstance(value, Sequence) else _commas(value)
         parts += [f"--{part.name}", text]
     for name, value in {**(question.options or {}), **model.options}.items():
-        parts += ["-o", f"{name}={value}"]
+        parts += ["-o", f"{name}={value}"] if value is not None else []
     if model.space is not None:
         parts += ["--space", model.space]
     if model.dtype != "float32":

@@ -5,11 +5,11 @@
     region = term ("+" term)*                  the union
     term   = "not:" term                       the complement (binds to this term only)
            | "box:" top,left,height,width      numbers with a point are fractions of the image, integers are pixels
-           | "mask:" FILE.png                  a picture of the image's size; 128 and brighter is inside
+           | "mask:" FILE.png                  a picture of the image's size, without '+' in its name
            | "all" | "center" | "left" | "right" | "top" | "bottom"
            | a name from the model's card
 
-Rows come before columns. A pixel belongs to a box when its centre does.
+Rows come before columns. A pixel belongs to a box when its centre does, and to a mask when it is 128 or brighter.
 """
 
 from __future__ import annotations
@@ -43,12 +43,6 @@ class Region:
             height, width = self.mask.shape
             raise RegionError(f"region {self.text} holds no pixel of a {height}x{width} image")
         self.mask.setflags(write=False)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(height, width) of the image."""
-        height, width = self.mask.shape
-        return height, width
 
     @property
     def pixels(self) -> NDArray[np.intp]:

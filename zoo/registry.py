@@ -111,6 +111,7 @@ def _trusted(fields: dict[str, Any]) -> Card:
             "classes": tuple(fields.get("classes", ())),
             "weights": Weights(**{**weights, "sources": sources}),
             "licence": Licence(**fields["licence"]),
+            "file": built_in_file(),
         }
     )
 

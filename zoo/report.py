@@ -17,7 +17,7 @@ from torch import Tensor
 from zoo.codes import Codes, join
 from zoo.directions import Directions
 from zoo.editing import render
-from zoo.measures import consistency, visible_steps
+from zoo.measures import Locality, consistency, visible_steps
 from zoo.model import Model
 from zoo.pictures import Tile, data_url, save_sheet, strip, to_pixels
 from zoo.region import Region
@@ -27,6 +27,26 @@ VISIBLE_CHANGE = 0.02
 
 _STEPS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 _MOST_CODES = 3
+_ELSEWHERE = {"locality", "command", "kept"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """What was measured of a direction: score, kept norm, median locality on own and on unseen codes; None for not."""
+
+    score: float
+    kept: float | None
+    own: Locality | None
+    unseen: Locality | None
+
+    def texts(self) -> dict[str, str]:
+        """Return the figures as people read them; a locality that did not reach its change ends with a star."""
+        return {
+            "score": figure(self.score),
+            "kept": figure(self.kept),
+            "own": _locality(self.own),
+            "unseen": _locality(self.unseen),
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +58,7 @@ class Finding:
     codes: Codes
     unseen: Codes | None
     directions: Directions
-    figures: Sequence[dict[str, float | None]]
+    figures: Sequence[Figures]
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,12 +113,13 @@ def _strips(finding: Finding, codes: Codes, titles: list[str], index: int, step:
     ]
 
 
-def _name(index: int, step: float, figures: dict[str, float | None]) -> str:
-    lines = [f"direction {index}", f"steps to ±{step:.2g}", f"score {_figure(figures['score'])}"]
-    if figures["own"] is not None:
-        lines.append(f"locality {_figure(figures['own'])}")
-    if figures["unseen"] is not None:
-        lines.append(f"  unseen {_figure(figures['unseen'])}")
+def _name(index: int, step: float, figures: Figures) -> str:
+    texts = figures.texts()
+    lines = [f"direction {index}", f"steps to ±{step:.2g}", f"score {texts['score']}"]
+    if figures.own is not None:
+        lines.append(f"locality {texts['own']}")
+    if figures.unseen is not None:
+        lines.append(f"  unseen {texts['unseen']}")
     return "\n".join(lines)
 
 
@@ -107,16 +128,16 @@ def _page(finding: Finding, codes: Codes, strips: list[list[_Strip]], steps: Ten
     rows = [
         {
             "index": index,
-            "step": _figure(float(step)),
+            "step": figure(float(step)),
             "strips": [{"title": part.title, "image": data_url(strip(part.tiles))} for part in strips[index]],
-            "consistency": _figure(
+            "consistency": figure(
                 consistency(adapter, codes, directions.vectors[index], float(step), directions.layers)
             ),
-            **{key: _figure(value) for key, value in finding.figures[index].items()},
+            **finding.figures[index].texts(),
         }
         for index, step in enumerate(steps)
     ]
-    record = dict(directions.provenance)
+    record = directions.card()
     spectrum = record.pop("spectrum", None)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
@@ -127,10 +148,10 @@ def _page(finding: Finding, codes: Codes, strips: list[list[_Strip]], steps: Ten
         card=finding.model.card,
         region=finding.region.text,
         rows=rows,
-        shares=_STEPS,
         spectrum=_bars(spectrum) if spectrum else None,
         rank=record.get("rank"),
-        record={key: _shown(value) for key, value in record.items() if key != "locality"},
+        spectrum_of=record.get("spectrum_of", "Eigenvalues"),
+        record={key: _shown(value) for key, value in record.items() if key not in _ELSEWHERE},
         command=record.get("command"),
         analyzer=record.get("analyzer"),
     )
@@ -149,8 +170,15 @@ def _bars(spectrum: Sequence[float]) -> list[dict[str, Any]]:
     ]
 
 
-def _figure(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3g}"
+def figure(value: float | None) -> str:
+    """Write a number with three figures, and a dash for none."""
+    if value is None:
+        return "–"
+    return f"{value:.0f}" if 100 <= abs(value) < 1e6 else f"{value:.3g}"
+
+
+def _locality(found: Locality | None) -> str:
+    return figure(None) if found is None else figure(found.value) + ("" if found.reached else "*")
 
 
 def _shown(value: Any) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -12,17 +13,17 @@ from typing import Any
 import torch
 
 from zoo.analyzer import Analyzer, Probe, silent
-from zoo.codes import Codes, check_codes, parse_layers, save_codes
+from zoo.codes import Codes, check_codes, resolve_layers, save_codes
 from zoo.directions import Directions
 from zoo.entries import AnalyzerPlugin
-from zoo.errors import ContractError, LayersError, ZooError
+from zoo.errors import CapabilityError, ContractError, LayersError, ZooError, is_out_of_memory
 from zoo.files import refuse_existing, whole_folder
 from zoo.measures import Locality, locality
 from zoo.model import Model, Zoo, is_file_name, open_model
 from zoo.options import parse_options
 from zoo.question import Question, check_question, command_of, split_options
 from zoo.region import Region
-from zoo.report import Finding, write_report
+from zoo.report import Figures, Finding, write_report
 from zoo.version import __version__
 
 Progress = Callable[[int, int, str], None]
@@ -60,16 +61,16 @@ class Run:
             )
             write_report(partial, finding)
 
-    def table(self) -> list[dict[str, float | None]]:
-        """List a row for each shown direction: score, kept norm, and median locality on own and unseen codes."""
+    def table(self) -> list[Figures]:
+        """List the figures of each shown direction."""
         shown = self.directions.take(self.show)
         return [
-            {
-                "score": float(shown.scores[index]),
-                "kept": None if shown.kept is None else float(shown.kept[index]),
-                "own": _median(self.own, index),
-                "unseen": _median(self.unseen, index),
-            }
+            Figures(
+                score=float(shown.scores[index]),
+                kept=None if shown.kept is None else float(shown.kept[index]),
+                own=_summary(self.own, index),
+                unseen=_summary(self.unseen, index),
+            )
             for index in range(len(shown))
         ]
 
@@ -79,19 +80,19 @@ def carry_out(question: Question, model: Model, zoo: Zoo, progress: Progress = s
 
     Raises whatever is wrong with the question, and `ContractError` when the analyzer breaks the contract.
     """
-    plugin = check_question(question, zoo, model.card, model.adapter.resolution)
+    plugin = check_question(question, zoo, model.card, size=model.adapter.resolution, space=model.adapter.space.name)
     region = model.region(question.region)
     layers = _layers(question, plugin, model)
     generator = torch.Generator().manual_seed(question.seed)
     codes = _codes(question, model, generator)
     analyzer: Analyzer[Any] = plugin.load()(parse_options(plugin.name, plugin.schema(), question.options or {}))
     found = _analyze(plugin, analyzer, model, Probe(codes, region, layers, generator, progress))
-    unseen_codes = _unseen_codes(question, model)
+    unseen_codes = _unseen_codes(question, model, codes)
     shown = found.take(question.show)
     own = _localities(model, codes[:_MOST_MEASURED], shown, region, progress)
     unseen = _localities(model, unseen_codes, shown, region, progress)
-    record = _record(question, model, plugin, analyzer)
-    measured = {"samples": len(codes), "locality": {"own": _as_json(own), "unseen": _as_json(unseen)}}
+    record = _record(question, model, plugin, analyzer, codes)
+    measured = {"locality": {"own": _as_json(own), "unseen": _as_json(unseen)}}
     return Run(
         model, region, codes, unseen_codes, found.with_provenance(**record, **measured), own, unseen, question.show
     )
@@ -116,11 +117,11 @@ def perform(
         name.card if isinstance(name, Model) else None if is_file_name(str(name)) else zoo.registry.resolve(str(name))
     )
     if isinstance(name, Model):
-        check_question(question, zoo, known, name.adapter.resolution)
+        check_question(question, zoo, known, size=name.adapter.resolution, space=name.adapter.space.name)
         choices: dict[str, Any] = {}
     else:
         question, choices = split_options(question, zoo, known)
-        check_question(question, zoo, known)
+        check_question(question, zoo, known, space=loading.get("space"))
     if out is not None:
         refuse_existing(out, force=force)
     model = name if isinstance(name, Model) else open_model(name, zoo, options=choices, progress=progress, **loading)
@@ -139,6 +140,8 @@ def _analyze(plugin: AnalyzerPlugin, analyzer: Analyzer[Any], model: Model, prob
     except ZooError:
         raise
     except Exception as error:
+        if is_out_of_memory(error):
+            raise
         reason = f"{type(error).__name__}: {error}"
         raise ContractError(f"the analyzer {plugin.name} failed on {model.name}: {reason}") from error
     home = model.adapter.space
@@ -148,16 +151,21 @@ def _analyze(plugin: AnalyzerPlugin, analyzer: Analyzer[Any], model: Model, prob
 
 
 def _layers(question: Question, plugin: AnalyzerPlugin, model: Model) -> tuple[int, ...] | None:
-    asked = question.layers
-    if asked is None:
+    if question.layers is None:
         return None
     space = model.adapter.space
-    if "projection" not in plugin.requires and space.layers == 1:
-        raise LayersError(
-            f"--layers: {model.name} has a single row of {space}, and {plugin.name} moves rows; leave it out"
+    if "projection" not in plugin.requires:
+        if space.layers == 1:
+            raise LayersError(
+                f"--layers: {model.name} has a single row of {space}, and {plugin.name} moves rows; leave it out"
+            )
+        return resolve_layers(question.layers, space.layers)
+    rows = [part.layer for part in model.adapter.projections()]
+    if not rows:
+        raise CapabilityError(
+            f"{model.name} has no projection in {space}, so there is nothing for {plugin.name} to read"
         )
-    count = space.layers if space.layers > 1 else 1 + max(part.layer for part in model.adapter.projections())
-    return parse_layers(asked if isinstance(asked, str) else ",".join(str(layer) for layer in asked), count)
+    return resolve_layers(question.layers, max(space.layers, 1 + max(rows)))
 
 
 def _codes(question: Question, model: Model, generator: torch.Generator) -> Codes:
@@ -169,17 +177,26 @@ def _codes(question: Question, model: Model, generator: torch.Generator) -> Code
     return model.draw(question.samples, generator, label=question.label, truncation=question.truncation)
 
 
-def _unseen_codes(question: Question, model: Model) -> Codes | None:
-    """Draw codes with a seed derived from the question's, so that they are never those of a neighbouring seed."""
+def _unseen_codes(question: Question, model: Model, codes: Codes) -> Codes | None:
+    """Draw codes of the same classes and truncation, with a seed derived from the question's.
+
+    Derived, so that they are never the codes of a neighbouring seed.
+    """
     if not question.unseen:
         return None
     digest = hashlib.sha256(f"unseen codes of seed {question.seed}".encode()).digest()
     generator = torch.Generator().manual_seed(int.from_bytes(digest[:4]))
-    return model.draw(question.unseen, generator, label=question.label, truncation=question.truncation)
+    drawn = model.draw(question.unseen, generator, truncation=codes.truncation)
+    if codes.labels is None:
+        return drawn
+    return replace(drawn, labels=codes.labels.repeat(-(-question.unseen // len(codes)))[: question.unseen])
 
 
-def _record(question: Question, model: Model, plugin: AnalyzerPlugin, analyzer: Analyzer[Any]) -> dict[str, Any]:
+def _record(
+    question: Question, model: Model, plugin: AnalyzerPlugin, analyzer: Analyzer[Any], codes: Codes
+) -> dict[str, Any]:
     """Write down everything that the result depends on."""
+    given = question.codes is not None
     return {
         "model": model.name,
         "weights_sha256": model.weights_sha256,
@@ -188,9 +205,11 @@ def _record(question: Question, model: Model, plugin: AnalyzerPlugin, analyzer: 
         "analyzer": plugin.name,
         "options": analyzer.options.model_dump(mode="json"),
         "region": question.region,
-        "seed": question.seed,
-        "label": question.label,
-        "truncation": question.truncation,
+        "seed": None if given else question.seed,
+        "samples": len(codes),
+        "codes": question.codes.name if isinstance(question.codes, Path) else "given" if given else "drawn",
+        "labels": None if codes.labels is None else codes.labels.tolist(),
+        "truncation": codes.truncation,
         "device": model.adapter.device.type,
         "dtype": model.dtype,
         "network_options": dict(model.options),
@@ -215,8 +234,13 @@ def _localities(
     return tuple(zip(*by_code, strict=True))
 
 
-def _median(values: Sequence[Sequence[Locality]], index: int) -> float | None:
-    return median(found.value for found in values[index]) if values else None
+def _summary(values: Sequence[Sequence[Locality]], index: int) -> Locality | None:
+    """Take the median over codes, marked if any code did not reach the change; None where nothing was measured."""
+    found = [one for one in (values[index] if values else ()) if not math.isnan(one.value)]
+    if not found:
+        return None
+    middle = median(one.value for one in found)
+    return Locality(middle, median(one.step for one in found), all(one.reached for one in found))
 
 
 def _as_json(values: Sequence[Sequence[Locality]]) -> list[list[dict[str, Any]]]:

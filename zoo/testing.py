@@ -49,9 +49,10 @@ def check_sampling(adapter: Adapter, seed: int = 0) -> None:
     require(
         (codes.labels is not None) == bool(adapter.classes), "labels if and only if there are classes", codes.labels
     )
-    if codes.labels is None:
-        first = draw(adapter, 1, seed)
-        require_close(first.latents, codes.latents[:1], OUTPUT_TOLERANCE, "the first code does not depend on the count")
+    first = draw(adapter, 1, seed)
+    require_close(first.latents, codes.latents[:1], OUTPUT_TOLERANCE, "the first code does not depend on the count")
+    if codes.labels is not None and first.labels is not None:
+        require(torch.equal(codes.labels[:1], first.labels), "the first label does not depend on the count", "it does")
 
 
 def check_synthesis(adapter: Adapter, seed: int = 0) -> None:
@@ -92,6 +93,9 @@ def check_projections(adapter: Adapter, seed: int = 0) -> None:
             "a weight (out, dim)",
             part.weight.shape,
         )
+        require(part.layer >= 0, "a layer counted from 0", part.layer)
+        if adapter.space.layers > 1:
+            require(part.layer < adapter.space.layers, f"a layer below {adapter.space.layers}", part.layer)
         require(bool(torch.isfinite(part.weight).all()), "finite weights", f"NaN or infinity in layer {part.layer}")
 
 

@@ -43,12 +43,14 @@ def fetch(card: Card, progress: Progress | None = None) -> tuple[Path, str]:
     if not remote:
         raise WeightsError(f"{card.name}: no weights at {card.paths()[0]}: put the file there or mend its card")
     slot = slot_of(card)
+    if _intact(slot, card):
+        return slot, card.weights.sha256 or ""
     lock = slot.with_name(slot.name + ".lock")
     try:
         with parents_of(slot):
             try:
                 with filelock.FileLock(lock):
-                    if not slot.exists() or sha256_of(slot) != card.weights.sha256:
+                    if not _intact(slot, card):
                         _fetch_into(slot, card, remote, progress)
             except BaseException:
                 lock.unlink(missing_ok=True)
@@ -65,6 +67,10 @@ def sha256_of(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise WeightsError(f"cannot read {path}: {error.strerror}") from None
+
+
+def _intact(slot: Path, card: Card) -> bool:
+    return slot.exists() and sha256_of(slot) == card.weights.sha256
 
 
 def _checked(card: Card, path: Path) -> str:

@@ -26,7 +26,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[Mapping[str, Any]]:
     told: list[Mapping[str, Any]] = []
     load = DCGAN.load.__func__  # type: ignore[attr-defined]
 
-    def listen(cls: type[DCGAN], state: Any, config: Mapping[str, Any], **rest: Any) -> DCGAN:
+    def listen(cls: type[DCGAN], /, state: Any, config: Mapping[str, Any], **rest: Any) -> DCGAN:
         told.append(config)
         made: DCGAN = load(cls, state, config, **rest)
         return made

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from zoo.cli.console import Settings
-from zoo.errors import ZooError
+from zoo.errors import ZooError, is_out_of_memory
 from zoo.plugins import Plugins, PluginWarning, load_plugins
 from zoo.version import __version__
 
@@ -74,11 +74,18 @@ def _run(arguments: Sequence[str]) -> int:
         sys.stderr.close()
         return 0
     except Exception as error:
-        usage = getattr(error, "format_message", None)
-        if usage is not None:
-            message = usage().rstrip(".")
-            return _fail(f"{message}; see 'zoo --help'", 2, ()) if message else 2
-        return _fail(f"internal error, please report it: {type(error).__name__}: {error}", 1, arguments)
+        return _unexpected(error, arguments)
+
+
+def _unexpected(error: Exception, arguments: Sequence[str]) -> int:
+    """Tell apart words that the command line does not know, a lack of memory, and our own faults."""
+    usage = getattr(error, "format_message", None)
+    if usage is not None:
+        message = usage().rstrip(".")
+        return _fail(f"{message}; see 'zoo --help'", 2, ()) if message else 2
+    if is_out_of_memory(error):
+        return _fail("out of memory: try fewer --samples, a smaller -o chunk=…, or --device cpu", 2, arguments)
+    return _fail(f"internal error, please report it: {type(error).__name__}: {error}", 1, arguments)
 
 
 def main() -> None:

@@ -117,7 +117,14 @@ def _analyzers(settings: Settings) -> list[list[str]]:
 def _matrix(settings: Settings) -> tuple[list[str], list[list[str]]]:
     analyzers = sorted(settings.plugins.analyzers.values(), key=lambda entry: entry.name)
     adapters = sorted(settings.plugins.adapters.values(), key=lambda entry: entry.name)
-    rows = [[adapter.name, *(analyzer.obstacle(adapter) or "yes" for analyzer in analyzers)] for adapter in adapters]
+    rows = [
+        [
+            adapter.name + (f" in {space}" if space else ""),
+            *(one.obstacle(adapter, space) or "yes" for one in analyzers),
+        ]
+        for adapter in adapters
+        for space in (None, *adapter.spaces)
+    ]
     return ["adapter", *(analyzer.name for analyzer in analyzers)], rows
 
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int, str], None]
 
+MOST_OF_A_RUN = 4
+"""How many of a run folder's own codes `zoo edit` shows."""
+
 ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="A model of 'zoo list', or a weights file.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 …; auto is CUDA where there is one.")]
 Dtype = Annotated[str, typer.Option(help="float32 or float64.")]
@@ -27,7 +30,7 @@ CodesFile = Annotated[Path | None, typer.Option("--codes", metavar="FILE", help=
 Space = Annotated[str | None, typer.Option(help="Latent space; by default the family's usual one.")]
 Layers = Annotated[str | None, typer.Option(help="Rows of the code, such as 4-7 or 0,2,5-6.")]
 Label = Annotated[str | None, typer.Option(help="Class of a conditional model, by name or index.")]
-Truncation = Annotated[float | None, typer.Option(help="Truncation of what is drawn, above 0 and at most 1.")]
+Truncation = Annotated[float | None, typer.Option(help="Truncation of what is drawn; 0 is the mean, 1 none.")]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder to write; by default under runs/.")]
 Option = Annotated[list[str] | None, typer.Option("-o", metavar="NAME=VALUE", help="An option of the architecture.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace a folder that an earlier run wrote.")]
@@ -52,7 +55,7 @@ def sample(
     from zoo import editing, files
 
     settings: Settings = context.obj
-    folder = out or Path("runs") / f"{Path(model).stem if '/' in model else model}-samples"
+    folder = out or Path("runs") / f"{_short(model)}-samples"
     files.refuse_existing(folder, force=force)
     with progress_bars(settings) as progress:
         opened = _open(settings, model, progress, space=space, device=device, dtype=dtype, option=option)
@@ -108,8 +111,7 @@ def analyze(
         show=show,
         unseen=unseen,
     )
-    name = Path(model).stem if "/" in model else model
-    folder = out or default_folder(name, analyzer, region)
+    folder = out or default_folder(_short(model), analyzer, region)
     with progress_bars(settings) as progress:
         done = run.perform(
             question,
@@ -133,8 +135,10 @@ def edit(
     index: Annotated[str, typer.Option("--index", help="Which directions, such as 0 or 0,2.")] = "0",
     strengths: Annotated[str, typer.Option(help="Steps along the unit direction.")] = "-3,-2,-1,0,1,2,3",
     layers: Layers = None,
-    samples: Samples = 4,
-    seed: Seed = 0,
+    samples: Annotated[
+        int | None, typer.Option(help="How many codes to draw; by default, a run folder's own codes are used, else 4.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the codes that are drawn; by default 0.")] = None,
     codes: CodesFile = None,
     label: Label = None,
     truncation: Truncation = None,
@@ -147,14 +151,15 @@ def edit(
 ) -> None:
     """Move codes along directions: a sheet of pictures and a GIF."""
     from zoo import editing, files
-    from zoo.codes import parse_layers
     from zoo.directions import Directions
 
     settings: Settings = context.obj
     in_folder = files.is_kind(directions, Path.is_dir)
     file = directions / "directions.safetensors" if in_folder else directions
-    name = Path(model).stem if "/" in model else model
-    folder = out or Path("runs") / f"{name}-edit-{file.parent.name if in_folder else file.stem[:120]}"
+    most = None
+    if in_folder and codes is None and samples is None and seed is None:
+        codes, most = directions / "codes.safetensors", MOST_OF_A_RUN
+    folder = out or Path("runs") / f"{_short(model)}-edit-{file.parent.name if in_folder else file.stem[:120]}"
     files.refuse_existing(folder, force=force)
     steps = _numbers("--strengths", strengths, float)
     places = _numbers("--index", index, int)
@@ -164,14 +169,14 @@ def edit(
         made = editing.edit(
             opened,
             Directions.load(file, space=home),
-            codes=opened.read_codes(codes, label=label) if codes else None,
-            samples=samples,
-            seed=seed,
+            codes=opened.read_codes(codes, label=label)[:most] if codes else None,
+            samples=4 if samples is None else samples,
+            seed=seed or 0,
             label=label,
             truncation=truncation,
             indices=places,
             strengths=steps,
-            layers=parse_layers(layers, home.layers) if layers is not None else None,
+            layers=layers,
             progress=progress,
         )
         made.save(folder, force=force)
@@ -195,6 +200,13 @@ def _open(settings: Settings, model: str, progress: Progress, *, option: list[st
     return open_model(model, _zoo(settings), options=parse_pairs(option or []), progress=progress, **loading)
 
 
+def _short(model: str) -> str:
+    """Name a folder after a model, or after a weights file without its folders and ending."""
+    from zoo.model import is_file_name
+
+    return Path(model.replace("\\", "/")).stem if is_file_name(model) else model
+
+
 def _numbers(option: str, text: str, kind: Callable[[str], Any]) -> list[Any]:
     try:
         return [kind(part) for part in text.split(",")]
@@ -204,13 +216,17 @@ def _numbers(option: str, text: str, kind: Callable[[str], Any]) -> list[Any]:
 
 def _print_directions(settings: Settings, done: Run, folder: Path) -> None:
     columns = ["direction", "score", "kept norm", "locality, own", "locality, unseen"]
-    rows = [
-        [str(index), *("–" if value is None else f"{value:.3g}" for value in figures.values())]
-        for index, figures in enumerate(done.table())
-    ]
+    figures = done.table()
+    rows = [[str(index), *one.texts().values()] for index, one in enumerate(figures)]
     settings.console.print(table(columns, rows, right=columns))
+    if any(one and not one.reached for row in figures for one in (row.own, row.unseen)):
+        settings.console.print("* the change inside that locality is read at was not reached within step 8")
+    dropped = done.directions.provenance.get("dropped")
+    if dropped:
+        settings.console.print(f"dropped: {len(dropped)} whose kept norm is below 0.01")
     more = len(done.directions) - len(rows)
     if more:
         settings.console.print(f"and {more} more in the file; --show {len(done.directions)} measures all")
     for name in ("sheet.png", "report.html", "directions.safetensors", "codes.safetensors"):
-        settings.console.print(escape(str(folder / name)), soft_wrap=True)
+        if (folder / name).exists():
+            settings.console.print(escape(str(folder / name)), soft_wrap=True)

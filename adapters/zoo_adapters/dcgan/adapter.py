@@ -11,7 +11,7 @@ from torch.nn.functional import one_hot
 
 from zoo import Adapter, CheckpointError, Codes, CodesError, LatentSpace, Projection, State, unknown_name
 from zoo.checkpoint import fill_module
-from zoo.codes import draw_normal
+from zoo.codes import draw_labels, draw_normal
 from zoo_adapters.dcgan.checkpoint import LAYOUTS
 from zoo_adapters.dcgan.network import Generator
 
@@ -69,10 +69,11 @@ class DCGAN(Adapter):
         truncation: float | None = None,
     ) -> Codes:
         """Draw z from a standard normal, times `truncation`; labels are uniform where they are not given."""
-        latents = draw_normal(count, self.space.dim, generator) * (1.0 if truncation is None else truncation)
-        if labels is None and self.classes:
-            labels = torch.randint(len(self.classes), (count,), generator=generator)
-        return Codes(latents, labels, truncation)
+        scale = 1.0 if truncation is None else truncation
+        if not self.classes:
+            return Codes(draw_normal(count, self.space.dim, generator) * scale, labels, truncation)
+        latents, drawn = draw_labels(count, self.space.dim, len(self.classes), generator)
+        return Codes(latents * scale, drawn if labels is None else labels, truncation)
 
     def projections(self) -> list[Projection]:
         """Return the first transposed convolution, a row for each (output channel, tap), class columns cut off."""

@@ -28,6 +28,7 @@ class LowRank(Analyzer[LowRankOptions]):
             found.scores[:count],
             probe.layers,
             provenance={
+                "spectrum_of": f"{found.spectrum_of} of the region's Jacobian; coloured: its low rank",
                 "chunk": chunk,
                 "rank": found.rank,
                 "rounds": found.rounds,

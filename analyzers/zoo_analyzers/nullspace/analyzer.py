@@ -42,7 +42,7 @@ class NullSpace(Analyzer[NullSpaceOptions]):
         background = factorize(rest, options.factorization, options.background_energy, probe.progress)
         removed = min(max(background.rank - options.relax, min(background.rank, 1)), adapter.space.dim - 1)
         basis = background.basis[:removed]
-        projected, scores, kept, order = _localize(vectors, basis, region, rest)
+        projected, scores, kept, order, dropped = _localize(vectors, basis, region, rest)
         if given is None:
             projected = fix_signs(projected)
         count = min(options.k or len(order), len(order))
@@ -57,14 +57,18 @@ class NullSpace(Analyzer[NullSpaceOptions]):
                 "rank": removed,
                 "foreground": str(options.directions.name) if options.directions else "lowrank",
                 "came_from": order[:count].tolist(),
-                "dropped": len(vectors) - len(order),
+                "dropped": dropped.tolist(),
+                "spectrum_of": f"{background.spectrum_of} of the rest of the image; coloured: what was projected out",
                 "spectrum": background.spectrum.tolist(),
             },
         )
 
 
-def _localize(vectors: Tensor, basis: Tensor, region: Tensor, rest: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Project rows (k, d) and order them: (rows, first-order locality, kept norms, indices into `vectors`)."""
+def _localize(vectors: Tensor, basis: Tensor, region: Tensor, rest: Tensor) -> tuple[Tensor, ...]:
+    """Project rows (k, d) and order them.
+
+    Returns rows, first-order locality, kept norms and indices into `vectors`, and the kept norms of dropped rows.
+    """
     remains = project_out(vectors, basis)
     kept = remains.norm(dim=1) / vectors.norm(dim=1)
     survivors = torch.nonzero(kept >= SMALLEST_KEPT)[:, 0]
@@ -72,4 +76,4 @@ def _localize(vectors: Tensor, basis: Tensor, region: Tensor, rest: Tensor) -> t
     floor = torch.finfo(torch.float64).eps * rest.trace().clamp(min=torch.finfo(torch.float64).tiny)
     scores = quadratic(rows, region) / quadratic(rows, rest).clamp(min=floor)
     order = scores.argsort(descending=True, stable=True)
-    return rows[order], scores[order], kept[survivors][order], survivors[order]
+    return rows[order], scores[order], kept[survivors][order], survivors[order], kept[kept < SMALLEST_KEPT]

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from zoo import Adapter, Analyzer, Directions, LayersError, Probe
+from zoo import Adapter, Analyzer, CapabilityError, Directions, LayersError, Probe
 from zoo.linalg import eigenvectors, numerical_rank, unit_rows
 from zoo_analyzers.sefa.options import SeFaOptions
 
@@ -15,10 +15,15 @@ class SeFa(Analyzer[SeFaOptions]):
     """
 
     def analyze(self, adapter: Adapter, probe: Probe) -> Directions:
-        """Factorize the projections of the probe's layers; raises `LayersError` if none reads those layers."""
+        """Factorize the projections of the probe's layers.
+
+        Raises `CapabilityError` if there is no projection, `LayersError` if none reads those layers.
+        """
         parts = [part for part in adapter.projections() if probe.layers is None or part.layer in probe.layers]
+        if not parts and probe.layers is None:
+            raise CapabilityError(f"this network declares no projection in {adapter.space}")
         if not parts:
-            raise LayersError(f"no projection reads the layers {probe.layers}")
+            raise LayersError(f"no projection reads the layers {', '.join(map(str, probe.layers or ()))}")
         rows = torch.cat([self._rows(part.weight) for part in parts])
         values, vectors = eigenvectors(rows.T @ rows)
         count = min(self.options.k, numerical_rank(values))
@@ -30,6 +35,7 @@ class SeFa(Analyzer[SeFaOptions]):
             provenance={
                 "projections": sorted({part.layer for part in parts}),
                 "rank": count,
+                "spectrum_of": "Eigenvalues of AᵀA; coloured: the directions returned",
                 "spectrum": values.tolist(),
             },
         )
