@@ -10,6 +10,7 @@ from tests.core.test_registry import CARD
 from tests.toys import write_tiny
 from zoo import Directions
 from zoo.cli import run
+from zoo.codes import load_codes
 
 FILES = {"directions.safetensors", "codes.safetensors", "sheet.png", "report.html"}
 
@@ -101,6 +102,26 @@ def test_edit_makes_a_sheet_and_an_animation(registry: str) -> None:
         assert getattr(gif, "n_frames", 1) == 4
     with Image.open("e/sheet.png") as sheet:
         assert sheet.height > 4 * 128
+
+
+def test_edit_of_a_run_folder_shows_the_codes_of_that_run(registry: str) -> None:
+    assert run(["--registry", registry, "analyze", "dcgan.mine", "--samples", "6", "--seed", "9", "--out", "a"]) == 0
+    assert run(["--registry", registry, "edit", "dcgan.mine", "a", "--out", "e"]) == 0
+    assert run(["--registry", registry, "edit", "dcgan.mine", "a", "--samples", "2", "--out", "f"]) == 0
+    own, shown, drawn = (load_codes(Path(name) / "codes.safetensors")[0].latents for name in "aef")
+    assert torch.equal(shown, own[:4])
+    assert len(drawn) == 2
+
+
+def test_what_was_dropped_is_told(registry: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The strongest direction of the rest is projected out whole."""
+    zoo_run = ["--registry", registry, "analyze", "dcgan.mine", "-r"]
+    assert run([*zoo_run, "not:spot", "-a", "lowrank", "-o", "k=1", "--out", "rest"]) == 0
+    capsys.readouterr()
+    assert run([*zoo_run, "spot", "-a", "nullspace", "-o", "directions=rest", "--out", "none"]) == 0
+    out = capsys.readouterr().out
+    assert "dropped: 1 whose kept norm is below 0.01" in out
+    assert "sheet.png" not in out
 
 
 def test_edit_at_strength_zero_is_the_image_itself(registry: str) -> None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from zoo import Codes, CodesError, LatentSpace, LayersError
-from zoo.codes import check_codes, draw_normal, join, load_codes, parse_layers, save_codes
+from zoo.codes import check_codes, draw_labels, draw_normal, join, load_codes, parse_layers, save_codes
 
 
 def test_round_trip(tmp_path: Path) -> None:
@@ -76,3 +76,17 @@ def test_layers_are_counted_as_the_papers_do(text: str, layers: tuple[int, ...])
 def test_wrong_layers(text: str) -> None:
     with pytest.raises(LayersError, match="--layers"):
         parse_layers(text, 18)
+
+
+def test_batches_that_disagree_are_refused() -> None:
+    plain = Codes(torch.zeros(1, 2))
+    for other in (Codes(torch.zeros(1, 2), truncation=0.5), Codes(torch.zeros(1, 2), torch.tensor([1]))):
+        with pytest.raises(CodesError, match="cannot form one batch"):
+            join([plain, other])
+
+
+def test_labelled_codes_of_a_seed_do_not_depend_on_the_count() -> None:
+    few = draw_labels(2, 100, 8, torch.Generator().manual_seed(5))
+    many = draw_labels(9, 100, 8, torch.Generator().manual_seed(5))
+    assert torch.equal(few[0], many[0][:2])
+    assert torch.equal(few[1], many[1][:2])

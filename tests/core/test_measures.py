@@ -52,3 +52,11 @@ def test_consistency() -> None:
     adapter = linear(0.5, 0.1)
     assert consistency(adapter, draw(adapter, 3, 0), torch.eye(2)[0], 1.0) == pytest.approx(1)
     assert consistency(adapter, draw(adapter, 1, 0), torch.eye(2)[0], 1.0) is None
+
+
+def test_a_direction_that_moves_nothing_has_no_locality() -> None:
+    adapter = linear(0.0, 0.0)
+    [found] = locality(adapter, draw(adapter, 1, 0), torch.eye(2)[:1], parse_region("top", (2, 1)))
+    assert math.isnan(found.value)
+    assert not found.reached
+    assert found.as_json()["value"] is None

