@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
@@ -15,16 +15,10 @@ from zoo.cards import Card
 from zoo.codes import Codes
 from zoo.directions import Directions
 from zoo.options import Options
+from zoo.progress import Progress, silent
 from zoo.region import Region
 
-Progress = Callable[[int, int, str], None]
-"""Called with (steps done, steps in all, what is being done)."""
-
 AnyOptions = TypeVar("AnyOptions", bound=Options)
-
-
-def silent(done: int, total: int, what: str) -> None:
-    """Report progress to nobody."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from zoo import editing, run
-from zoo.analyzer import Progress, silent
 from zoo.codes import Codes
 from zoo.directions import Directions
 from zoo.model import Model, load_zoo, open_model
+from zoo.progress import Progress, silent
 from zoo.question import Question
 
 edit = editing.edit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +16,7 @@ from zoo.errors import CheckpointError, DirectionsError, LayersError, OptionErro
 from zoo.files import whole_folder
 from zoo.model import Model
 from zoo.pictures import Tile, save_gif, save_grid, save_sheet, to_pixels
-
-Progress = Callable[[int, int, str], None]
+from zoo.progress import Progress
 
 _BATCH = 16
 

@@ -6,7 +6,7 @@ Every Jacobian is that of δ ↦ region_output(move(codes, δ, layers)) at 0, so
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -16,9 +16,8 @@ from torch import Tensor
 from zoo.adapter import Adapter
 from zoo.codes import Codes
 from zoo.errors import CapabilityError, CheckpointError
+from zoo.progress import Progress
 from zoo.region import Region
-
-Progress = Callable[[int, int, str], None]
 
 _CHUNK_PIXELS = 2**22
 _BLOCK = 2**14

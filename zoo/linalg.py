@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from zoo.errors import OptionError
+from zoo.progress import Progress
 
 PUBLISHED_LAMBDA = 1 / 60
 """Weight of the sparse part in the released LowRankGAN code; the constant belongs to d = 512."""
-
-Progress = Callable[[int, int, str], None]
 
 
 def fix_signs(rows: Tensor) -> Tensor:

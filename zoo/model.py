@@ -23,10 +23,9 @@ from zoo.files import is_kind
 from zoo.names import unknown_name
 from zoo.options import parse_options
 from zoo.plugins import Plugins, load_plugins, reason, skip
+from zoo.progress import Progress
 from zoo.region import Region, parse_region
 from zoo.registry import Registry, load_registry
-
-Progress = Callable[[int, int, str], None]
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 MOST_CODES = 100_000

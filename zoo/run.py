@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from zoo.analyzer import Analyzer, Probe, silent
+from zoo.analyzer import Analyzer, Probe
 from zoo.codes import Codes, check_codes, resolve_layers, save_codes
 from zoo.directions import Directions
 from zoo.entries import AnalyzerPlugin
@@ -21,12 +21,11 @@ from zoo.files import refuse_existing, whole_folder
 from zoo.measures import Locality, locality
 from zoo.model import Model, Zoo, is_file_name, open_model
 from zoo.options import parse_options
+from zoo.progress import Progress, silent
 from zoo.question import Question, check_question, command_of, split_options
 from zoo.region import Region
 from zoo.report import Figures, Finding, write_report
 from zoo.version import __version__
-
-Progress = Callable[[int, int, str], None]
 
 _MOST_MEASURED = 16
 

@@ -20,8 +20,7 @@ from zoo.cache import slot_of
 from zoo.cards import Card, Source
 from zoo.errors import WeightsError
 from zoo.files import output_error, parents_of, whole_file
-
-Progress = Callable[[int, int, str], None]
+from zoo.progress import Progress
 
 _LARGEST = 16 * 2**30
 _PYPI = re.compile(

@@ -36,7 +36,7 @@ def _settings(
     ] = False,
 ) -> None:
     """Find meaning in GANs: directions that turn a head, open a mouth, change a style."""
-    context.obj = Settings(context.obj, quiet, debug, tuple(registry or ()))
+    context.obj = Settings(context.obj, quiet, tuple(registry or ()))
 
 
 def build_app(plugins: Plugins) -> typer.Typer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,11 +13,10 @@ from rich.console import Console
 from rich.table import Table
 
 from zoo.plugins import Plugins
+from zoo.progress import Progress
 
 if TYPE_CHECKING:
     from zoo.registry import Registry
-
-Progress = Callable[[int, int, str], None]
 
 _WIDE = 200
 
@@ -28,7 +27,6 @@ class Settings:
 
     plugins: Plugins
     quiet: bool = False
-    debug: bool = False
     registries: tuple[Path, ...] = ()
 
     @cached_property

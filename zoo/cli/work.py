@@ -11,12 +11,11 @@ from rich.markup import escape
 
 from zoo.cli.console import Settings, progress_bars, table
 from zoo.errors import OptionError
+from zoo.progress import Progress
 
 if TYPE_CHECKING:
     from zoo.model import Model, Zoo
     from zoo.run import Run
-
-Progress = Callable[[int, int, str], None]
 
 MOST_OF_A_RUN = 4
 """How many of a run folder's own codes `zoo edit` shows."""
