@@ -96,7 +96,7 @@ class _Change:
     ) -> None:
         self.adapter, self.code, self.layers = adapter, code, layers
         self.vectors = vectors.to(adapter.device, adapter.dtype)
-        self.inside = torch.from_numpy(region.mask.copy()).to(adapter.device)
+        self.inside = torch.from_numpy(region.mask.copy())
         with torch.no_grad():
             self.origin = adapter.synthesize(code)
 
@@ -107,8 +107,8 @@ class _Change:
         ]
         with torch.no_grad():
             images = torch.cat([self.adapter.synthesize(part) for part in _batches(moves)])
-        squares = (images - self.origin).to(torch.float64).square().mean(dim=1)
-        return squares[:, self.inside].mean(dim=1).cpu(), squares[:, ~self.inside].mean(dim=1).cpu()
+        squares = (images - self.origin).cpu().to(torch.float64).square().mean(dim=1)
+        return squares[:, self.inside].mean(dim=1), squares[:, ~self.inside].mean(dim=1)
 
 
 def _batches(moves: Sequence[Codes], size: int = 16) -> list[Codes]:

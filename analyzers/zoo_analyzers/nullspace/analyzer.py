@@ -1,5 +1,7 @@
 """The null-space projection of LowRankGAN (Zhu et al., NeurIPS 2021, arXiv 2106.04488, section 3.3)."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -26,49 +28,48 @@ class NullSpace(Analyzer[NullSpaceOptions]):
         given = Directions.load(options.directions, space=adapter.space) if options.directions else None
         layers = probe.layers if probe.layers is not None or given is None else given.layers
         chunk = options.chunk or default_chunk(adapter)
-        region, rest = gram_matrices(
-            adapter,
-            probe.codes,
-            [probe.region, probe.region.complement()],
-            layers=layers,
-            chunk=chunk,
-            progress=probe.progress,
-        )
+        regions = [probe.region, probe.region.complement()]
+        region, rest = gram_matrices(adapter, probe.codes, regions, layers=layers, chunk=chunk, progress=probe.progress)
         require_change(region, probe.region)
-        if given is None:
-            vectors = factorize(region, options.factorization, options.energy, probe.progress).vectors
-        else:
-            vectors = given.vectors
         background = factorize(rest, options.factorization, options.background_energy, probe.progress)
         removed = min(max(background.rank - options.relax, min(background.rank, 1)), adapter.space.dim - 1)
-        basis = background.basis[:removed]
-        projected, scores, kept, order, dropped = _localize(vectors, basis, region, rest)
-        if given is None:
-            projected = fix_signs(projected)
-        count = min(options.k or len(order), len(order))
-        return Directions(
-            adapter.space,
-            projected[:count],
-            scores[:count],
-            layers,
-            kept[:count],
-            provenance={
-                "chunk": chunk,
-                "rank": removed,
-                "foreground": str(options.directions.name) if options.directions else "lowrank",
-                "came_from": order[:count].tolist(),
-                "dropped": dropped.tolist(),
-                "spectrum_of": f"{background.spectrum_of} of the rest of the image; coloured: what was projected out",
-                "spectrum": background.spectrum.tolist(),
-            },
-        )
+        local = _localize(self._foreground(given, region, probe), background.basis[:removed], region, rest)
+        count = min(options.k or len(local.rows), len(local.rows))
+        record = {
+            "chunk": chunk,
+            "rank": removed,
+            "foreground": "lowrank" if options.directions is None else options.directions.name,
+            "came_from": local.origins[:count].tolist(),
+            "dropped": local.dropped.tolist(),
+            "spectrum_of": f"{background.spectrum_of} of the rest of the image; coloured: what was projected out",
+            "spectrum": background.spectrum.tolist(),
+        }
+        rows = local.rows[:count] if given is not None else fix_signs(local.rows[:count])
+        return Directions(adapter.space, rows, local.scores[:count], layers, local.kept[:count], record)
+
+    def _foreground(self, given: Directions | None, region: Tensor, probe: Probe) -> Tensor:
+        """Take the directions that were given, or the region's own low-rank ones: (k, dim)."""
+        if given is not None:
+            return given.vectors
+        return factorize(region, self.options.factorization, self.options.energy, probe.progress).vectors
 
 
-def _localize(vectors: Tensor, basis: Tensor, region: Tensor, rest: Tensor) -> tuple[Tensor, ...]:
-    """Project rows (k, d) and order them.
+@dataclass(frozen=True, eq=False)
+class _Local:
+    """Projected unit `rows`, most local first, with first-order locality, kept norm and index of origin of each.
 
-    Returns rows, first-order locality, kept norms and indices into `vectors`, and the kept norms of dropped rows.
+    `dropped` holds the kept norms of directions that the projection left next to nothing of.
     """
+
+    rows: Tensor
+    scores: Tensor
+    kept: Tensor
+    origins: Tensor
+    dropped: Tensor
+
+
+def _localize(vectors: Tensor, basis: Tensor, region: Tensor, rest: Tensor) -> _Local:
+    """Project rows (k, d) out of the span of `basis` and order them by first-order locality."""
     remains = project_out(vectors, basis)
     kept = remains.norm(dim=1) / vectors.norm(dim=1)
     survivors = torch.nonzero(kept >= SMALLEST_KEPT)[:, 0]
@@ -76,4 +77,5 @@ def _localize(vectors: Tensor, basis: Tensor, region: Tensor, rest: Tensor) -> t
     floor = torch.finfo(torch.float64).eps * rest.trace().clamp(min=torch.finfo(torch.float64).tiny)
     scores = quadratic(rows, region) / quadratic(rows, rest).clamp(min=floor)
     order = scores.argsort(descending=True, stable=True)
-    return rows[order], scores[order], kept[survivors][order], survivors[order], kept[kept < SMALLEST_KEPT]
+    origins = survivors[order]
+    return _Local(rows[order], scores[order], kept[origins], origins, kept[kept < SMALLEST_KEPT])
