@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.checkpoint import State
-from zoo.codes import Codes, LatentSpace
+from zoo.codes import Codes, LatentSpace, check_codes
 from zoo.errors import CheckpointError, CodesError, LayersError
 from zoo.region import Region
 
@@ -127,6 +127,15 @@ class Adapter(ABC):
     def normalize(self, codes: Codes) -> Codes:
         """Bring codes from a file into the form in which `sample` draws them; families that normalise override it."""
         return codes
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether `synthesize` reads labels: in a mapped space, a conditional network may have read them before."""
+        return bool(self.classes)
+
+    def check(self, codes: Codes, origin: str) -> None:
+        """Raise `CodesError` unless codes fit this network and are finite; `origin` names them."""
+        check_codes(codes, self.space, origin, classes=len(self.classes), needs_labels=self.needs_labels)
 
     @property
     def device(self) -> torch.device:

@@ -107,7 +107,7 @@ def draw_labels(count: int, dim: int, classes: int, generator: torch.Generator) 
     return torch.stack([latents for latents, _ in drawn]), torch.stack([label for _, label in drawn])
 
 
-def check_codes(codes: Codes, space: LatentSpace, classes: int, origin: str) -> None:
+def check_codes(codes: Codes, space: LatentSpace, origin: str, *, classes: int = 0, needs_labels: bool = False) -> None:
     """Raise `CodesError` unless codes fit a space and a number of classes, and are finite; `origin` names them."""
     if tuple(codes.latents.shape[1:]) != space.shape:
         found = " x ".join(str(size) for size in codes.latents.shape[1:])
@@ -116,7 +116,7 @@ def check_codes(codes: Codes, space: LatentSpace, classes: int, origin: str) -> 
         raise CodesError(f"{origin} holds no code")
     if not bool(torch.isfinite(codes.latents).all()):
         raise CodesError(f"{origin} holds numbers that are not finite")
-    if classes and codes.labels is None:
+    if needs_labels and codes.labels is None:
         raise CodesError(f"{origin} holds no labels, but the model is conditional: pass --label")
     if codes.labels is not None:
         if not classes:

@@ -16,7 +16,7 @@ from zoo import weights
 from zoo.adapter import Adapter, detect_layout
 from zoo.cards import Card, Licence, Source, Weights
 from zoo.checkpoint import read_checkpoint
-from zoo.codes import MOST_TRUNCATION, Codes, check_codes, load_codes
+from zoo.codes import MOST_TRUNCATION, Codes, load_codes
 from zoo.entries import AdapterPlugin
 from zoo.errors import CodesError, OptionError, PluginError, UnknownNameError
 from zoo.files import is_kind
@@ -105,7 +105,7 @@ class Model:
         if label is not None:
             codes = Codes(codes.latents, torch.full((len(codes),), self.label_index(label)), codes.truncation)
         codes = codes.to(self.adapter.device, self.adapter.dtype)
-        check_codes(codes, self.adapter.space, len(self.adapter.classes), str(path))
+        self.adapter.check(codes, str(path))
         return self.adapter.normalize(codes)
 
 

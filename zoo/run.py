@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from zoo.analyzer import Analyzer, Probe
-from zoo.codes import Codes, check_codes, resolve_layers, save_codes
+from zoo.codes import Codes, resolve_layers, save_codes
 from zoo.directions import Directions
 from zoo.entries import AnalyzerPlugin
 from zoo.errors import CapabilityError, ContractError, LayersError, ZooError, is_out_of_memory
@@ -169,7 +169,7 @@ def _layers(question: Question, plugin: AnalyzerPlugin, model: Model) -> tuple[i
 
 def _codes(question: Question, model: Model, generator: torch.Generator) -> Codes:
     if isinstance(question.codes, Codes):
-        check_codes(question.codes, model.adapter.space, len(model.adapter.classes), "codes=")
+        model.adapter.check(question.codes, "codes=")
         return question.codes.to(model.adapter.device, model.adapter.dtype)
     if question.codes is not None:
         return model.read_codes(question.codes, label=question.label)

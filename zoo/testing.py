@@ -46,9 +46,7 @@ def check_sampling(adapter: Adapter, seed: int = 0) -> None:
     codes, again = draw(adapter, 3, seed), draw(adapter, 3, seed)
     require(codes.latents.shape[1:] == adapter.space.shape, f"codes of {adapter.space}", codes.latents.shape)
     require(torch.equal(codes.latents, again.latents), "the same seed draws the same codes", "different ones")
-    require(
-        (codes.labels is not None) == bool(adapter.classes), "labels if and only if there are classes", codes.labels
-    )
+    require(codes.labels is not None or not adapter.needs_labels, "labels where the network reads them", codes.labels)
     first = draw(adapter, 1, seed)
     require_close(first.latents, codes.latents[:1], OUTPUT_TOLERANCE, "the first code does not depend on the count")
     if codes.labels is not None and first.labels is not None:

@@ -54,15 +54,18 @@ def test_labels_need_one_a_code() -> None:
 
 def test_codes_must_fit_the_space() -> None:
     space = LatentSpace("w", 3, layers=2)
-    check_codes(Codes(torch.zeros(1, 2, 3)), space, 0, "x")
+    check_codes(Codes(torch.zeros(1, 2, 3)), space, "x")
     with pytest.raises(CodesError, match="w \\(2 x 3\\)"):
-        check_codes(Codes(torch.zeros(1, 3)), space, 0, "x")
+        check_codes(Codes(torch.zeros(1, 3)), space, "x")
     with pytest.raises(CodesError, match="not finite"):
-        check_codes(Codes(torch.full((1, 2, 3), float("nan"))), space, 0, "x")
+        check_codes(Codes(torch.full((1, 2, 3), float("nan"))), space, "x")
     with pytest.raises(CodesError, match="takes none"):
-        check_codes(Codes(torch.zeros(1, 2, 3), torch.tensor([0])), space, 0, "x")
+        check_codes(Codes(torch.zeros(1, 2, 3), torch.tensor([0])), space, "x")
     with pytest.raises(CodesError, match="0 to 1"):
-        check_codes(Codes(torch.zeros(1, 2, 3), torch.tensor([2])), space, 2, "x")
+        check_codes(Codes(torch.zeros(1, 2, 3), torch.tensor([2])), space, "x", classes=2)
+    check_codes(Codes(torch.zeros(1, 2, 3)), space, "x", classes=2)
+    with pytest.raises(CodesError, match="pass --label"):
+        check_codes(Codes(torch.zeros(1, 2, 3)), space, "x", classes=2, needs_labels=True)
 
 
 @pytest.mark.parametrize(
