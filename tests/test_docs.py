@@ -12,7 +12,7 @@ from zoo_adapters.dcgan.adapter import DCGAN
 import zoo
 from tests.linear import model_of
 from zoo.cards import Card
-from zoo.registry import read_cards
+from zoo.registry import load_zoo, read_cards
 
 ROOT = Path(__file__).parents[1]
 FORMATS = (ROOT / "docs" / "formats.md").read_text()
@@ -58,6 +58,6 @@ def test_the_readme_in_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_the_readme_lists_every_model_and_analysis() -> None:
     text = (ROOT / "README.md").read_text()
-    found = zoo.model.load_zoo()
+    found = load_zoo()
     for name in [*found.registry.cards, *found.plugins.analyzers]:
         assert f"`{name}`" in text

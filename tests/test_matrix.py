@@ -10,7 +10,8 @@ import zoo
 from tests.linear import model_of
 from zoo.analyzer import Analyzer, Probe
 from zoo.errors import ZooError
-from zoo.model import Model, load_zoo
+from zoo.model import Model
+from zoo.registry import load_zoo
 from zoo.testing import leaves_no_trace
 
 ZOO = load_zoo()

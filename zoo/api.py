@@ -9,9 +9,10 @@ from typing import Any
 from zoo import editing, run
 from zoo.codes import Codes
 from zoo.directions import Directions
-from zoo.model import Model, load_zoo, open_model
+from zoo.model import Model, open_model
 from zoo.progress import Progress, silent
 from zoo.question import Question
+from zoo.registry import load_zoo
 
 edit = editing.edit
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from zoo.codes import Codes, join, resolve_layers, save_codes
+from zoo.codes import Codes, join, resolve_layers
 from zoo.directions import Directions
 from zoo.errors import CheckpointError, DirectionsError, LayersError, OptionError
 from zoo.files import whole_folder
 from zoo.model import Model
 from zoo.pictures import Tile, save_gif, save_grid, save_sheet, to_pixels
-from zoo.progress import Progress
+from zoo.progress import Progress, silent
 
 _BATCH = 16
 
@@ -42,11 +42,10 @@ class Edit:
             for code in range(len(self.codes)):
                 rows.append([Tile(image) for image in pixels[place, code]])
                 names.append(f"direction {index}\ncode {code}")
-        card = {"model": self.model.name, "space": self.model.adapter.space.as_json()}
         with whole_folder(Path(folder), force=force) as partial:
             save_sheet(partial / "sheet.png", rows, names, [f"{strength:+g}" for strength in self.strengths])
             save_gif(partial / "edit.gif", pixels.flatten(0, 1).transpose(0, 1))
-            save_codes(partial / "codes.safetensors", self.codes, card)
+            self.model.save_codes(partial / "codes.safetensors", self.codes)
 
 
 def edit(
@@ -61,7 +60,7 @@ def edit(
     indices: Sequence[int] = (0,),
     strengths: Sequence[float] = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0),
     layers: str | Sequence[int] | None = None,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> Edit:
     """Render codes moved along some of the directions, at several strengths (in units of the unit direction).
 
@@ -112,27 +111,22 @@ def _chosen(model: Model, codes: Codes | str | Path | None) -> Codes | None:
     return codes if codes is None or isinstance(codes, Codes) else model.read_codes(Path(codes))
 
 
-def save_samples(
-    model: Model, codes: Codes, folder: Path, *, force: bool = False, progress: Progress | None = None
-) -> None:
+def save_samples(model: Model, codes: Codes, folder: Path, *, force: bool = False, progress: Progress = silent) -> None:
     """Write `samples.png` and `codes.safetensors` into a new folder. Raises `OutputError`."""
     pixels = to_pixels(render(model, codes, progress))
-    card = {"model": model.name, "space": model.adapter.space.as_json()}
     with whole_folder(folder, force=force) as partial:
         save_grid(partial / "samples.png", pixels)
-        save_codes(partial / "codes.safetensors", codes, card)
+        model.save_codes(partial / "codes.safetensors", codes)
 
 
-def render(model: Model, codes: Codes, progress: Progress | None = None) -> Tensor:
+def render(model: Model, codes: Codes, progress: Progress = silent) -> Tensor:
     """Render codes in batches: (n, 3, h, w) on the CPU, without derivatives."""
     parts = []
     with torch.no_grad():
         for start in range(0, len(codes), _BATCH):
-            if progress is not None:
-                progress(start, len(codes), "images")
+            progress(start, len(codes), "images")
             parts.append(model.adapter.synthesize(codes[start : start + _BATCH]).cpu())
-    if progress is not None:
-        progress(len(codes), len(codes), "images")
+    progress(len(codes), len(codes), "images")
     images = torch.cat(parts)
     if not bool(torch.isfinite(images).all()):
         raise CheckpointError(

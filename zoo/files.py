@@ -48,20 +48,16 @@ def whole_file(path: Path) -> Iterator[Path]:
 
     Raises `OutputError` where the operating system refuses.
     """
-    made = _make_parents(path)
     partial = _beside(path, "partial")
-    done = False
-    try:
-        yield partial
-        _flush(partial)
-        partial.replace(path)
-        done = True
-    except OSError as error:
-        raise output_error(path, error) from error
-    finally:
-        partial.unlink(missing_ok=True)
-        if not done:
-            _remove_empty(made)
+    with parents_of(path):
+        try:
+            yield partial
+            _flush(partial)
+            partial.replace(path)
+        except OSError as error:
+            raise output_error(path, error) from error
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -72,22 +68,18 @@ def whole_folder(folder: Path, *, force: bool = False) -> Iterator[Path]:
     Raises `OutputError`.
     """
     refuse_existing(folder, force=force)
-    made = _make_parents(folder)
     partial = _beside(folder, "partial")
-    done = False
-    try:
-        partial.mkdir()
-        yield partial
-        for file in partial.iterdir():
-            _flush(file)
-        _take_name(partial, folder)
-        done = True
-    except OSError as error:
-        raise output_error(folder, error) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-        if not done:
-            _remove_empty(made)
+    with parents_of(folder):
+        try:
+            partial.mkdir()
+            yield partial
+            for file in partial.iterdir():
+                _flush(file)
+            _take_name(partial, folder)
+        except OSError as error:
+            raise output_error(folder, error) from error
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def refuse_existing(folder: Path, *, force: bool) -> None:
@@ -115,12 +107,20 @@ def refuse_existing(folder: Path, *, force: bool) -> None:
 
 @contextmanager
 def parents_of(path: Path) -> Iterator[None]:
-    """Create the folders above `path`; on failure, those that were new and are empty are removed."""
-    made = _make_parents(path)
+    """Create the folders above `path`; on failure, those that were new and are empty are removed.
+
+    Raises `OutputError` where the operating system refuses to create them.
+    """
+    missing: list[Path] = []
     try:
+        try:
+            missing += [parent for parent in path.parents if not parent.exists()]
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise output_error(path, error) from error
         yield
     except BaseException:
-        _remove_empty(made)
+        _remove_empty(missing)
         raise
 
 
@@ -134,20 +134,6 @@ def is_kind(path: Path, question: Callable[[Path], bool]) -> bool:
 
 def _beside(path: Path, ending: str) -> Path:
     return path.parent / f".{path.name[:80]}.{secrets.token_hex(4)}.{ending}"
-
-
-def _make_parents(path: Path) -> list[Path]:
-    """Create the parents of `path`; return those that were new, innermost first."""
-    missing: list[Path] = []
-    try:
-        missing += [parent for parent in path.parents if not parent.exists()]
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except BaseException as error:
-        _remove_empty(missing)
-        if isinstance(error, OSError):
-            raise output_error(path, error) from error
-        raise
-    return missing
 
 
 def _remove_empty(folders: list[Path]) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 from zoo.adapter import Adapter
 from zoo.codes import Codes
 from zoo.errors import CapabilityError, CheckpointError
-from zoo.progress import Progress
+from zoo.progress import Progress, silent
 from zoo.region import Region
 
 _CHUNK_PIXELS = 2**22
@@ -78,7 +78,7 @@ def gram_matrices(
     *,
     layers: Sequence[int] | None = None,
     chunk: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> list[Tensor]:
     """Compute M = JᵀJ / p of each region, averaged over codes: (dim, dim) float64 on the CPU, one a region.
 
@@ -90,15 +90,13 @@ def gram_matrices(
     members = [torch.from_numpy(region.mask[union.mask]) for region in regions]
     totals = [torch.zeros(adapter.space.dim, adapter.space.dim, dtype=torch.float64) for _ in regions]
     for index in range(len(codes)):
-        if progress is not None:
-            progress(index, len(codes), "Jacobians")
+        progress(index, len(codes), "Jacobians")
         whole = jacobian(adapter, codes[index], union, layers=layers, chunk=chunk)
         if not bool(torch.isfinite(whole).all()):
             raise CheckpointError(f"the derivative at code {index} is not finite: the weights are damaged")
         rows = [whole[inside.to(whole.device)] for inside in members]
         totals = [total + _gram(part) / len(part) for total, part in zip(totals, rows, strict=True)]
-    if progress is not None:
-        progress(len(codes), len(codes), "Jacobians")
+    progress(len(codes), len(codes), "Jacobians")
     return [total / len(codes) for total in totals]
 
 

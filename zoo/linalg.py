@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from zoo.errors import OptionError
-from zoo.progress import Progress
+from zoo.progress import Progress, silent
 
 PUBLISHED_LAMBDA = 1 / 60
 """Weight of the sparse part in the released LowRankGAN code; the constant belongs to d = 512."""
@@ -67,7 +67,7 @@ def published_pursuit(
     weight: float = PUBLISHED_LAMBDA,
     tolerance: float = 1e-7,
     max_rounds: int = 10_000,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> Pursuit:
     """Split a symmetric M into L + S by the fixed-penalty ADMM of the released LowRankGAN code.
 
@@ -91,7 +91,7 @@ def published_pursuit(
         multiplier = multiplier + mu * gap
         residual = float(torch.linalg.matrix_norm(gap))
         rounds += 1
-        if progress is not None and rounds % 50 == 0:
+        if rounds % 50 == 0:
             progress(rounds, max_rounds, "pursuit rounds (it may stop early)")
     rank = int(torch.linalg.matrix_rank(low_rank))
     return Pursuit(low_rank, sparse, rank, rounds, mu, residual <= stop)
@@ -121,7 +121,7 @@ class LowRank:
         return self.spectrum[: self.rank]
 
 
-def factorize(matrix: Tensor, factorization: str, energy: float, progress: Progress | None = None) -> LowRank:
+def factorize(matrix: Tensor, factorization: str, energy: float, progress: Progress = silent) -> LowRank:
     """Find the low-rank part of M (d, d), symmetric positive semi-definite.
 
     ``spectrum``: eigenvectors that carry a share `energy` of the trace. ``published``: right singular vectors of the L

@@ -69,22 +69,17 @@ def visible_steps(
     return _equal_change(_Change(adapter, code, vectors, region, layers), change)[0]
 
 
-def consistency(
-    adapter: Adapter, codes: Codes, vector: Tensor, step: float, layers: Sequence[int] | None = None
-) -> float | None:
-    """Compute the mean pairwise cosine, signed, of the change images of one direction over several codes.
+def consistency(changes: Tensor) -> float | None:
+    """Compute the mean pairwise cosine, signed, of one direction's change images at several codes (n, 3, h, w).
 
     None for a single code.
     """
-    if len(codes) < 2:
+    count = len(changes)
+    if count < 2:
         return None
-    with torch.no_grad():
-        delta = step * vector.to(adapter.device, adapter.dtype)
-        moved = adapter.synthesize(adapter.move(codes, delta, layers)) - adapter.synthesize(codes)
-    rows = moved.flatten(1).to(torch.float64)
+    rows = changes.flatten(1).to(torch.float64)
     rows = rows / rows.norm(dim=1, keepdim=True).clamp(min=torch.finfo(torch.float64).tiny)
     cosines = rows @ rows.T
-    count = len(codes)
     return float((cosines.sum() - cosines.trace()) / (count * (count - 1)))
 
 

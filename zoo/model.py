@@ -6,7 +6,6 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +15,16 @@ from zoo import weights
 from zoo.adapter import Adapter, detect_layout
 from zoo.cards import Card, Licence, Source, Weights
 from zoo.checkpoint import read_checkpoint
-from zoo.codes import MOST_TRUNCATION, Codes, load_codes
+from zoo.codes import MOST_TRUNCATION, Codes, load_codes, save_codes
 from zoo.entries import AdapterPlugin
 from zoo.errors import CodesError, OptionError, PluginError, UnknownNameError
 from zoo.files import is_kind
 from zoo.names import unknown_name
 from zoo.options import parse_options
-from zoo.plugins import Plugins, load_plugins, reason, skip
-from zoo.progress import Progress
+from zoo.plugins import reason, skip
+from zoo.progress import Progress, silent
 from zoo.region import Region, parse_region
-from zoo.registry import Registry, load_registry
+from zoo.registry import Zoo
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 MOST_CODES = 100_000
@@ -108,18 +107,9 @@ class Model:
         self.adapter.check(codes, str(path))
         return self.adapter.normalize(codes)
 
-
-@dataclass(frozen=True)
-class Zoo:
-    """The plugins and cards of this installation, read once."""
-
-    plugins: Plugins
-    extra: tuple[Path, ...] = ()
-
-    @cached_property
-    def registry(self) -> Registry:
-        """Every card. Raises `CardError`, `PluginError`."""
-        return load_registry(self.plugins, self.extra)
+    def save_codes(self, path: Path, codes: Codes) -> None:
+        """Write codes of this model, with a card that names it and its space. Raises `OutputError`."""
+        save_codes(path, codes, {"model": self.name, "space": self.adapter.space.as_json()})
 
 
 def print_licence(card: Card) -> None:
@@ -140,7 +130,7 @@ def open_model(
     device: str = "auto",
     dtype: str = "float32",
     options: Mapping[str, Any] | None = None,
-    progress: Progress | None = None,
+    progress: Progress = silent,
     announce: Callable[[Card], None] = print_licence,
 ) -> Model:
     """Load a model by its card's name, or straight from a weights file whose layout a family knows.
@@ -150,8 +140,7 @@ def open_model(
     """
     place, kind = choose_device(device), choose_dtype(dtype)
     card = _card_of_file(Path(name)) if is_file_name(str(name)) else zoo.registry.resolve(str(name))
-    if card.adapter:
-        _choices(card.adapter, zoo, card, options)
+    choices = _choices(card.adapter, zoo, card, options) if card.adapter else None
     announce(card)
     path, sha256 = weights.fetch(card, progress)
     content = read_checkpoint(path)
@@ -159,7 +148,8 @@ def open_model(
     families = _families(plugins, wanted=bool(card.adapter))
     family, layout = detect_layout(families, content.state, content.meta)
     state, config = layout.convert(content.state, content.meta)
-    choices = _choices(family, zoo, card, options)
+    if choices is None:
+        choices = _choices(family, zoo, card, options)
     adapter = families[family].load(state, {**config, **choices}, space=space, device=place, dtype=kind)
     source = str(name) if is_file_name(str(name)) else card.name
     return Model(_completed(card, family, adapter), adapter, sha256, layout.name, source, space, dict(options or {}))
@@ -202,11 +192,6 @@ def is_file_name(name: str) -> bool:
     """Say whether a model was named by a path to a file rather than by its card."""
     path = Path(name)
     return "/" in name or "\\" in name or path.suffix in _FILE_ENDINGS
-
-
-def load_zoo(extra: Iterable[str | Path] = ()) -> Zoo:
-    """Find the plugins, and the registry files beside the built-in one."""
-    return Zoo(load_plugins(), tuple(Path(path) for path in extra))
 
 
 def _choices(family: str, zoo: Zoo, card: Card, options: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -20,6 +20,10 @@ from zoo.entries import AdapterPlugin, AnalyzerPlugin, ScorerPlugin
 from zoo.errors import PluginError
 from zoo.names import unknown_name
 
+if TYPE_CHECKING:
+    import typer
+    from typer.models import CommandInfo
+
 BUILT_IN = (
     "zoo_adapters.dcgan",
     "zoo_analyzers.sefa",
@@ -43,10 +47,6 @@ class Named(Protocol):
     def name(self) -> str:
         """The name."""
 
-
-if TYPE_CHECKING:
-    import typer
-    from typer.models import CommandInfo
 
 Entry = TypeVar("Entry", bound=Named)
 

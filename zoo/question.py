@@ -14,10 +14,11 @@ from zoo.codes import Codes
 from zoo.entries import AnalyzerPlugin
 from zoo.errors import CapabilityError, CodesError, OptionError, RegionError
 from zoo.files import is_kind
-from zoo.model import Model, Zoo, check_count, check_seed
+from zoo.model import Model, check_count, check_seed
 from zoo.names import COMMON_REGIONS, unknown_name
 from zoo.options import parse_options
 from zoo.region import parse_region
+from zoo.registry import Zoo
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +77,8 @@ def check_question(
 def split_options(question: Question, zoo: Zoo, card: Card | None) -> tuple[Question, dict[str, Any]]:
     """Leave the analyzer its own options, and hand back the others: those of the architecture.
 
-    An option that both have is the analyzer's. Raises `UnknownNameError` or `OptionError` for what neither can take,
-    as far as the card tells the architecture.
+    An option that both have is the analyzer's. Raises `OptionError` for a name that neither knows, as far as the card
+    tells the architecture.
     """
     plugin = zoo.plugins.analyzer(question.analyzer)
     own = {name: value for name, value in (question.options or {}).items() if name in plugin.schema().model_fields}
@@ -89,7 +90,6 @@ def split_options(question: Question, zoo: Zoo, card: Card | None) -> tuple[Ques
             both = f"{plugin.name} or {adapter.name}" if adapter.schema().model_fields else plugin.name
             known = [*plugin.schema().model_fields, *adapter.schema().model_fields]
             raise OptionError(str(unknown_name(f"option of {both}", unknown[0], known)))
-        parse_options(adapter.name, adapter.schema(), rest)
     return replace(question, options=own), rest
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,25 @@ import yaml
 from zoo.cards import Card, Licence, Source, Weights
 from zoo.errors import CardError
 from zoo.names import unknown_name
-from zoo.plugins import Plugins, skip, unique
+from zoo.plugins import Plugins, load_plugins, skip, unique
+
+
+@dataclass(frozen=True)
+class Zoo:
+    """The plugins of this installation, and the cards that they and `extra` files lead to, read on first use."""
+
+    plugins: Plugins
+    extra: tuple[Path, ...] = ()
+
+    @cached_property
+    def registry(self) -> Registry:
+        """Every card. Raises `CardError`, `PluginError`."""
+        return load_registry(self.plugins, self.extra)
+
+
+def load_zoo(extra: Iterable[str | Path] = ()) -> Zoo:
+    """Find the plugins, and the registry files beside the built-in one."""
+    return Zoo(load_plugins(), tuple(Path(path) for path in extra))
 
 
 @dataclass(frozen=True)

@@ -67,16 +67,24 @@ class _Strip:
     tiles: list[Tile]
 
 
+@dataclass(frozen=True, eq=False)
+class _Row:
+    """One direction's strips, a code each, and how consistent the changes at their ends are."""
+
+    strips: list[_Strip]
+    consistency: float | None
+
+
 def write_report(folder: Path, finding: Finding) -> None:
     """Write `sheet.png` and `report.html` into a folder."""
     codes, titles = _shown_codes(finding)
     steps = _steps(finding)
-    strips = [_strips(finding, codes, titles, index, float(step)) for index, step in enumerate(steps)]
-    if strips:
-        rows = [[tile for part in row for tile in part.tiles] for row in strips]
+    rows = [_row(finding, codes, titles, index, float(step)) for index, step in enumerate(steps)]
+    if rows:
+        tiles = [[tile for part in row.strips for tile in part.tiles] for row in rows]
         names = [_name(index, float(step), finding.figures[index]) for index, step in enumerate(steps)]
-        save_sheet(folder / "sheet.png", rows, names, titles, group=len(_STEPS))
-    (folder / "report.html").write_text(_page(finding, codes, strips, steps), encoding="utf-8")
+        save_sheet(folder / "sheet.png", tiles, names, titles, group=len(_STEPS))
+    (folder / "report.html").write_text(_page(finding, rows, steps), encoding="utf-8")
 
 
 def _shown_codes(finding: Finding) -> tuple[Codes, list[str]]:
@@ -100,17 +108,19 @@ def _steps(finding: Finding) -> Tensor:
     )
 
 
-def _strips(finding: Finding, codes: Codes, titles: list[str], index: int, step: float) -> list[_Strip]:
+def _row(finding: Finding, codes: Codes, titles: list[str], index: int, step: float) -> _Row:
     adapter, directions = finding.model.adapter, finding.directions
     vector = directions.vectors[index].to(adapter.device, adapter.dtype)
     outline: NDArray[np.bool_] | None = None if finding.region.whole else finding.region.mask
     moves = [adapter.move(codes, share * step * vector, directions.layers) for share in _STEPS]
-    pixels = to_pixels(render(finding.model, join(moves)))
-    pixels = pixels.view(len(_STEPS), len(codes), *pixels.shape[1:])
-    return [
+    images = render(finding.model, join(moves))
+    images = images.view(len(_STEPS), len(codes), *images.shape[1:])
+    pixels = to_pixels(images)
+    strips = [
         _Strip(title, [Tile(pixels[s, c], outline if share == 0 else None) for s, share in enumerate(_STEPS)])
         for c, title in enumerate(titles)
     ]
+    return _Row(strips, consistency(images[-1] - images[_STEPS.index(0.0)]))
 
 
 def _name(index: int, step: float, figures: Figures) -> str:
@@ -123,21 +133,18 @@ def _name(index: int, step: float, figures: Figures) -> str:
     return "\n".join(lines)
 
 
-def _page(finding: Finding, codes: Codes, strips: list[list[_Strip]], steps: Tensor) -> str:
-    adapter, directions = finding.model.adapter, finding.directions
-    rows = [
+def _page(finding: Finding, rows: Sequence[_Row], steps: Tensor) -> str:
+    shown = [
         {
             "index": index,
             "step": figure(float(step)),
-            "strips": [{"title": part.title, "image": data_url(strip(part.tiles))} for part in strips[index]],
-            "consistency": figure(
-                consistency(adapter, codes, directions.vectors[index], float(step), directions.layers)
-            ),
+            "strips": [{"title": part.title, "image": data_url(strip(part.tiles))} for part in rows[index].strips],
+            "consistency": figure(rows[index].consistency),
             **finding.figures[index].texts(),
         }
         for index, step in enumerate(steps)
     ]
-    record = directions.card()
+    record = finding.directions.card()
     spectrum = record.pop("spectrum", None)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
@@ -147,7 +154,7 @@ def _page(finding: Finding, codes: Codes, strips: list[list[_Strip]], steps: Ten
     return environment.get_template("report.html.j2").render(
         card=finding.model.card,
         region=finding.region.text,
-        rows=rows,
+        rows=shown,
         spectrum=_bars(spectrum) if spectrum else None,
         rank=record.get("rank"),
         spectrum_of=record.get("spectrum_of", "Eigenvalues"),

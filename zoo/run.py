@@ -13,17 +13,18 @@ from typing import Any
 import torch
 
 from zoo.analyzer import Analyzer, Probe
-from zoo.codes import Codes, resolve_layers, save_codes
+from zoo.codes import Codes, resolve_layers
 from zoo.directions import Directions
 from zoo.entries import AnalyzerPlugin
 from zoo.errors import CapabilityError, ContractError, LayersError, ZooError, is_out_of_memory
 from zoo.files import refuse_existing, whole_folder
 from zoo.measures import Locality, locality
-from zoo.model import Model, Zoo, is_file_name, open_model
+from zoo.model import Model, is_file_name, open_model
 from zoo.options import parse_options
 from zoo.progress import Progress, silent
 from zoo.question import Question, check_question, command_of, split_options
 from zoo.region import Region
+from zoo.registry import Zoo
 from zoo.report import Figures, Finding, write_report
 from zoo.version import __version__
 
@@ -53,8 +54,7 @@ class Run:
             self.directions.save(partial / "directions.safetensors")
             if npy:
                 self.directions.save(partial / "directions.npy")
-            card = {"model": self.model.name, "space": self.model.adapter.space.as_json()}
-            save_codes(partial / "codes.safetensors", self.codes, card)
+            self.model.save_codes(partial / "codes.safetensors", self.codes)
             finding = Finding(
                 self.model, self.region, self.codes, self.unseen_codes, self.directions.take(self.show), self.table()
             )
@@ -112,13 +112,11 @@ def perform(
 
     Everything that can be refused is refused before weights are fetched; `loading` goes to `zoo.model.open_model`.
     """
-    known = (
-        name.card if isinstance(name, Model) else None if is_file_name(str(name)) else zoo.registry.resolve(str(name))
-    )
+    choices: dict[str, Any] = {}
     if isinstance(name, Model):
-        check_question(question, zoo, known, size=name.adapter.resolution, space=name.adapter.space.name)
-        choices: dict[str, Any] = {}
+        check_question(question, zoo, name.card, size=name.adapter.resolution, space=name.adapter.space.name)
     else:
+        known = None if is_file_name(str(name)) else zoo.registry.resolve(str(name))
         question, choices = split_options(question, zoo, known)
         check_question(question, zoo, known, space=loading.get("space"))
     if out is not None:

@@ -20,7 +20,7 @@ from zoo.cache import slot_of
 from zoo.cards import Card, Source
 from zoo.errors import WeightsError
 from zoo.files import output_error, parents_of, whole_file
-from zoo.progress import Progress
+from zoo.progress import Progress, silent
 
 _LARGEST = 16 * 2**30
 _PYPI = re.compile(
@@ -28,7 +28,7 @@ _PYPI = re.compile(
 )
 
 
-def fetch(card: Card, progress: Progress | None = None) -> tuple[Path, str]:
+def fetch(card: Card, progress: Progress = silent) -> tuple[Path, str]:
     """Return a model's weights file and its sha256, fetching it into the cache if it is not there.
 
     The hash is checked before every use. Sources are tried in order; a damaged file in the cache is fetched again once.
@@ -79,11 +79,10 @@ def _checked(card: Card, path: Path) -> str:
     return found
 
 
-def _fetch_into(slot: Path, card: Card, sources: list[Source], progress: Progress | None) -> None:
+def _fetch_into(slot: Path, card: Card, sources: list[Source], progress: Progress) -> None:
     failures = []
     for source in sources:
-        if progress is not None:
-            progress(0, 1, f"fetching {source.url}")
+        progress(0, 1, f"fetching {source.url}")
         try:
             with whole_file(slot) as partial:
                 _FETCHERS[source.scheme](source, card, partial)
@@ -93,8 +92,7 @@ def _fetch_into(slot: Path, card: Card, sources: list[Source], progress: Progres
         except WeightsError as error:
             failures.append(str(error))
         else:
-            if progress is not None:
-                progress(1, 1, f"fetched {source.url}")
+            progress(1, 1, f"fetched {source.url}")
             return
     raise WeightsError(f"{card.name}: {'; '.join(failures)}")
 

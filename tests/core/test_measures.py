@@ -50,8 +50,11 @@ def test_the_step_reaches_the_change_on_a_real_network_shape() -> None:
 
 def test_consistency() -> None:
     adapter = linear(0.5, 0.1)
-    assert consistency(adapter, draw(adapter, 3, 0), torch.eye(2)[0], 1.0) == pytest.approx(1)
-    assert consistency(adapter, draw(adapter, 1, 0), torch.eye(2)[0], 1.0) is None
+    codes = draw(adapter, 3, 0)
+    changes = adapter.synthesize(adapter.move(codes, torch.eye(2)[0])) - adapter.synthesize(codes)
+    assert consistency(changes) == pytest.approx(1)
+    assert consistency(changes[:1]) is None
+    assert consistency(changes * torch.tensor([1.0, -1.0, 1.0])[:, None, None, None]) == pytest.approx(-1 / 3)
 
 
 def test_a_direction_that_moves_nothing_has_no_locality() -> None:

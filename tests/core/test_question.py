@@ -10,8 +10,8 @@ from tests.linear import model_of
 from tests.toys import write_tiny
 from zoo import OptionError, Options
 from zoo.entries import AdapterPlugin
-from zoo.model import load_zoo
 from zoo.question import Question, command_of
+from zoo.registry import load_zoo
 from zoo.run import perform
 
 

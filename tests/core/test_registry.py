@@ -4,9 +4,8 @@ import pytest
 import yaml
 
 from zoo import CardError, PluginError, UnknownNameError
-from zoo.model import load_zoo
 from zoo.region import parse_region
-from zoo.registry import Registry, built_in_file, read_cards
+from zoo.registry import Registry, built_in_file, load_zoo, read_cards
 
 CARD: dict[str, object] = {
     "name": "dcgan.mine",

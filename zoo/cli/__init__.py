@@ -36,7 +36,9 @@ def _settings(
     ] = False,
 ) -> None:
     """Find meaning in GANs: directions that turn a head, open a mouth, change a style."""
-    context.obj = Settings(context.obj, quiet, tuple(registry or ()))
+    from zoo.registry import Zoo
+
+    context.obj = Settings(Zoo(context.obj, tuple(registry or ())), quiet)
 
 
 def build_app(plugins: Plugins) -> typer.Typer:

@@ -62,7 +62,7 @@ def plugins(context: typer.Context) -> None:
     settings: Settings = context.obj
     rows = [
         (found.module, found.distribution, found.version, ", ".join(found.hooks), escape(found.error or ""))
-        for found in settings.plugins.infos
+        for found in settings.zoo.plugins.infos
     ]
     settings.console.print(table(["plugin", "distribution", "version", "hooks", "error"], rows))
 
@@ -75,7 +75,7 @@ def pull(
     from zoo.weights import fetch
 
     settings: Settings = context.obj
-    for card in [settings.registry.resolve(name) for name in names]:
+    for card in [settings.zoo.registry.resolve(name) for name in names]:
         typer.echo(f"{card.name} · {card.licence}", err=True)
         with progress_bars(settings) as progress:
             path, sha256 = fetch(card, progress)
@@ -88,9 +88,9 @@ COMMANDS: dict[str, Callable[..., None]] = {"list": list_, "info": info, "plugin
 def _models(settings: Settings, pattern: str | None) -> list[list[str]]:
     from zoo.cache import whereabouts
 
-    cards = settings.registry.match(pattern)
+    cards = settings.zoo.registry.match(pattern)
     if not cards and pattern is not None:
-        raise unknown_name("model", pattern, settings.registry.cards)
+        raise unknown_name("model", pattern, settings.zoo.registry.cards)
     return [
         [
             card.name + (" (default)" if card.default else ""),
@@ -105,18 +105,18 @@ def _models(settings: Settings, pattern: str | None) -> list[list[str]]:
 
 
 def _adapters(settings: Settings) -> list[list[str]]:
-    entries = sorted(settings.plugins.adapters.values(), key=lambda entry: entry.name)
+    entries = sorted(settings.zoo.plugins.adapters.values(), key=lambda entry: entry.name)
     return [[entry.name, ", ".join(sorted(entry.provides)), entry.summary] for entry in entries]
 
 
 def _analyzers(settings: Settings) -> list[list[str]]:
-    entries = sorted(settings.plugins.analyzers.values(), key=lambda entry: entry.name)
+    entries = sorted(settings.zoo.plugins.analyzers.values(), key=lambda entry: entry.name)
     return [[entry.name, ", ".join(sorted(entry.requires)), entry.summary] for entry in entries]
 
 
 def _matrix(settings: Settings) -> tuple[list[str], list[list[str]]]:
-    analyzers = sorted(settings.plugins.analyzers.values(), key=lambda entry: entry.name)
-    adapters = sorted(settings.plugins.adapters.values(), key=lambda entry: entry.name)
+    analyzers = sorted(settings.zoo.plugins.analyzers.values(), key=lambda entry: entry.name)
+    adapters = sorted(settings.zoo.plugins.adapters.values(), key=lambda entry: entry.name)
     rows = [
         [
             adapter.name + (f" in {space}" if space else ""),
@@ -135,7 +135,7 @@ def _facts(settings: Settings, name: str) -> dict[str, Any]:
         if kind not in lookups:
             raise unknown_name("kind of thing", kind, lookups)
         return lookups[kind](settings, bare)
-    registry, found = settings.registry, settings.plugins
+    registry, found = settings.zoo.registry, settings.zoo.plugins
     architectures = {card.architecture for card in registry.cards.values()}
     if name in registry.cards or name in architectures:
         facts = _model_facts(settings, name)
@@ -152,7 +152,7 @@ def _facts(settings: Settings, name: str) -> dict[str, Any]:
 def _model_facts(settings: Settings, name: str) -> dict[str, Any]:
     from zoo.cache import whereabouts
 
-    card = settings.registry.resolve(name)
+    card = settings.zoo.registry.resolve(name)
     return {
         "model": card.name,
         "summary": card.summary,
@@ -173,15 +173,15 @@ def _model_facts(settings: Settings, name: str) -> dict[str, Any]:
         "regions": [f"{region} = {text}" for region, text in card.regions.items()],
         "common regions": ", ".join(COMMON_REGIONS),
         "analyzers": [
-            f"{analyzer.name}: {analyzer.obstacle(settings.plugins.adapter(card.adapter)) or 'yes'}"
-            for analyzer in settings.plugins.analyzers.values()
+            f"{analyzer.name}: {analyzer.obstacle(settings.zoo.plugins.adapter(card.adapter)) or 'yes'}"
+            for analyzer in settings.zoo.plugins.analyzers.values()
         ],
     }
 
 
 def _adapter_facts(settings: Settings, name: str) -> dict[str, Any]:
-    entry: AdapterPlugin = settings.plugins.adapter(name)
-    cards = settings.registry.cards.values()
+    entry: AdapterPlugin = settings.zoo.plugins.adapter(name)
+    cards = settings.zoo.registry.cards.values()
     return {
         "adapter": entry.name,
         "summary": entry.summary,
@@ -192,7 +192,7 @@ def _adapter_facts(settings: Settings, name: str) -> dict[str, Any]:
 
 
 def _analyzer_facts(settings: Settings, name: str) -> dict[str, Any]:
-    entry: AnalyzerPlugin = settings.plugins.analyzer(name)
+    entry: AnalyzerPlugin = settings.zoo.plugins.analyzer(name)
     return {
         "analyzer": entry.name,
         "summary": entry.summary,

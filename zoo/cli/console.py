@@ -6,35 +6,25 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
-from zoo.plugins import Plugins
 from zoo.progress import Progress
 
 if TYPE_CHECKING:
-    from zoo.registry import Registry
+    from zoo.registry import Zoo
 
 _WIDE = 200
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The plugins, the options before the verb, and the cards that they lead to, read on first use."""
+    """What this installation has, and the options before the verb."""
 
-    plugins: Plugins
+    zoo: Zoo
     quiet: bool = False
-    registries: tuple[Path, ...] = ()
-
-    @cached_property
-    def registry(self) -> Registry:
-        """Every card."""
-        from zoo.registry import load_registry
-
-        return load_registry(self.plugins, self.registries)
 
     @cached_property
     def console(self) -> Console:

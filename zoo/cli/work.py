@@ -14,7 +14,7 @@ from zoo.errors import OptionError
 from zoo.progress import Progress
 
 if TYPE_CHECKING:
-    from zoo.model import Model, Zoo
+    from zoo.model import Model
     from zoo.run import Run
 
 MOST_OF_A_RUN = 4
@@ -115,7 +115,7 @@ def analyze(
         done = run.perform(
             question,
             model,
-            _zoo(settings),
+            settings.zoo,
             out=folder,
             force=force,
             npy=npy,
@@ -186,17 +186,11 @@ def edit(
 COMMANDS: dict[str, Callable[..., None]] = {"sample": sample, "analyze": analyze, "edit": edit}
 
 
-def _zoo(settings: Settings) -> Zoo:
-    from zoo.model import Zoo
-
-    return Zoo(settings.plugins, settings.registries)
-
-
 def _open(settings: Settings, model: str, progress: Progress, *, option: list[str] | None, **loading: Any) -> Model:
     from zoo.model import open_model
     from zoo.options import parse_pairs
 
-    return open_model(model, _zoo(settings), options=parse_pairs(option or []), progress=progress, **loading)
+    return open_model(model, settings.zoo, options=parse_pairs(option or []), progress=progress, **loading)
 
 
 def _short(model: str) -> str:
