@@ -35,12 +35,16 @@ WHEEL_NAME = "thing-1.0-py3-none-any.whl"
 def wheel_of(content: bytes) -> bytes:
     """Make a wheel that holds the content uncompressed."""
     buffer = io.BytesIO()
+    members: dict[str, bytes | str] = {
+        "thing/__init__.py": "raise SystemExit('imported!')",
+        "thing/w.pt": content,
+        "thing-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: thing\nVersion: 1.0\n",
+        "thing-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        "thing-1.0.dist-info/RECORD": "",
+    }
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("thing/__init__.py", "raise SystemExit('imported!')")
-        archive.writestr("thing/w.pt", content)
-        archive.writestr("thing-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: thing\nVersion: 1.0\n")
-        archive.writestr("thing-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        archive.writestr("thing-1.0.dist-info/RECORD", "")
+        for name, held in members.items():
+            archive.writestr(zipfile.ZipInfo(name), held)  # of 1980, so that the same wheel has the same hash
     return buffer.getvalue()
 
 
@@ -96,8 +100,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.connection = self.context.wrap_socket(self.connection, server_side=True)
         self.rfile = self.connection.makefile("rb")
-        self.wfile = self.connection.makefile("wb", buffering=0)  # type: ignore[assignment]
+        self.wfile = self.connection.makefile("wb", buffering=0)
         self.close_connection = False
+
+    def finish(self) -> None:
+        super().finish()
+        self.connection.close()
 
     def do_HEAD(self) -> None:
         self._serve(head=True)
@@ -110,8 +118,10 @@ class _Handler(BaseHTTPRequestHandler):
         state.asked.append((self.command, self.path, self.headers.get("Range")))
         if self.path.startswith("/simple/"):
             digest = hashlib.sha256(wheel_of(CONTENT)).hexdigest()
-            page = f"<!DOCTYPE html><html><body><a href='/files/{WHEEL_NAME}#sha256={digest}'>{WHEEL_NAME}</a></body></html>"
-            self._answer(200, page.encode(), {"Content-Type": "text/html"})
+            link = f"<a href='/files/{WHEEL_NAME}#sha256={digest}'>{WHEEL_NAME}</a>"
+            self._answer(
+                200, f"<!DOCTYPE html><html><body>{link}</body></html>".encode(), {"Content-Type": "text/html"}
+            )
             return
         content = wheel_of(state.content) if WHEEL_NAME in self.path else state.content
         with contextlib.suppress(OSError):
@@ -129,9 +139,9 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "silent":
             self._hang()
         elif fault == "404":
-            self._answer(404, b"not here")
+            self._answer(404, b"not here", {"Content-Type": "text/plain"})
         elif fault == "500":
-            self._answer(500, b"broken")
+            self._answer(500, b"broken", {"Content-Type": "text/plain"})
         elif fault == "loops" or (fault == "redirect" and not moved):
             mark = "&" if "?" in self.path else "?"
             target = self.path if fault == "loops" else f"{self.path}{mark}elsewhere"
@@ -200,9 +210,7 @@ class _Handler(BaseHTTPRequestHandler):
         digest = hashlib.sha256(content).hexdigest()
         return {"X-Repo-Commit": "0" * 40, "X-Linked-Size": str(len(content)), "X-Linked-Etag": f'"{digest}"'}
 
-    def _answer(
-        self, status: int, body: bytes, headers: dict[str, str] | None = None, *, head: bool = False
-    ) -> None:
+    def _answer(self, status: int, body: bytes, headers: dict[str, str] | None = None, *, head: bool = False) -> None:
         self.send_response(status)
         for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
             self.send_header(name, value)
@@ -295,7 +303,9 @@ class Home:
         (self.folder / "config").mkdir(parents=True, exist_ok=True)
         (self.folder / "config" / "registry.yaml").write_text(yaml.safe_dump({"models": [card]}))
 
-    def zoo(self, *arguments: str, server: Server | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    def zoo(
+        self, *arguments: str, server: Server | None = None, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         """Run the command line in a process of its own."""
         return subprocess.run(
             self.command(*arguments),

@@ -76,9 +76,7 @@ def remove(name: str, zoo: Zoo) -> Path:
 
 def _adopt(card: Card, file: Path, zoo: Zoo, described: object, progress: Progress) -> tuple[Card, Path]:
     if described:
-        raise OptionError(
-            f"{card.name} has a card, which gives summary, licence and options: leave them out"
-        )
+        raise OptionError(f"{card.name} has a card, which gives summary, licence and options: leave them out")
     if card.weights.sha256 is None:
         here = Weights(sources=(Source(str(file.absolute())),))
         open_card(replace(card, weights=here), zoo, device="cpu", progress=progress)

@@ -32,7 +32,7 @@ from zoo.cache import (
     work_folder,
 )
 from zoo.cards import Card, Source
-from zoo.errors import WeightsError
+from zoo.errors import OutputError, WeightsError
 from zoo.files import flush, output_error, parents_of, whole_file
 from zoo.progress import Progress, silent
 from zoo.sources.archive import copy_member
@@ -56,6 +56,7 @@ def fetch(card: Card, progress: Progress = silent) -> tuple[Path, str]:
             return path, _checked(card, path)
     found = _cached(card, progress)
     if found is not None:
+        _sweep(work_folder(card))  # a process that was killed right after the file had arrived leaves its traces
         return found
     _require_sources(card)
     try:
@@ -141,14 +142,9 @@ def clean(cards: Iterable[Card], progress: Progress = silent) -> list[Path]:
     try:
         for place in sorted(useless):
             shutil.rmtree(place)
-        left = []
-        for place in unfinished():
-            with suppress(filelock.Timeout), _locked(place, _give_up):
-                shutil.rmtree(place, ignore_errors=True)
-                left.append(place)
     except OSError as error:
         raise output_error(cache_folder(), error) from error
-    return [*sorted(useless), *left]
+    return [*sorted(useless), *(place for place in unfinished() if _sweep(place))]
 
 
 def is_offline() -> bool:
@@ -184,6 +180,16 @@ def _require_sources(card: Card) -> None:
             f"{card.name}: not in the cache, and ZOO_OFFLINE forbids to fetch it: unset that, or get the file from "
             f"{card.weights.remote[0].url} elsewhere and {by_hand}"
         )
+
+
+def _sweep(place: Path) -> bool:
+    """Delete a work folder and its lock, if they are there and no process is at work; say whether they were deleted."""
+    if not place.exists() and not Path(f"{place}.lock").exists():
+        return False
+    with suppress(filelock.Timeout, OutputError, OSError), _locked(place, _give_up):
+        shutil.rmtree(place, ignore_errors=True)
+        return True
+    return False
 
 
 @contextmanager

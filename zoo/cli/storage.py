@@ -37,9 +37,7 @@ def cache(
     ] = False,
     forget: Annotated[
         str | None,
-        typer.Option(
-            metavar="MODEL", help="Delete a model's file and its remembered hash."
-        ),
+        typer.Option(metavar="MODEL", help="Delete a model's file and its remembered hash."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

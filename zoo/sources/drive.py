@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zoo.sources.order import Order, of_own_disk, patience
+from zoo.errors import WeightsError
+from zoo.sources.order import Order, of_own_disk, patience, plainly
 
-
-class _TooLargeError(Exception):
-    """More bytes came than the file may have."""
+_REFUSED = (
+    "Google Drive does not give it: it is private, gone, or asked for too often today; get it in a browser, and see "
+    "'zoo add --help'"
+)
 
 
 def fetch(order: Order) -> Path:
     """Download through gdown, without cookies. Raises `WeightsError`, `OSError`."""
     import gdown
-    import requests
 
     def report(done: int, total: int | None) -> None:
         if done > order.most:
-            raise _TooLargeError(f"more than the {order.most:,} bytes allowed")
+            raise order.failure(f"more than the {order.most:,} bytes allowed came")
         order.report(done, total)
 
     target = order.folder / "file"
@@ -32,8 +33,13 @@ def fetch(order: Order) -> Path:
             retries=2,
             progress=report,
         )
-    except (gdown.exceptions.DownloadError, requests.RequestException, _TooLargeError, ValueError, OSError) as error:
+    except WeightsError:
+        raise
+    except gdown.exceptions.FileURLRetrievalError as error:
+        raise order.failure(_REFUSED, passing=True) from error
+    except Exception as error:  # the library raises its own, requests', and what a page without a file trips it over
         if of_own_disk(error):
             raise
-        raise order.failure(error) from error
+        broken = isinstance(error, gdown.exceptions.DownloadError)
+        raise order.failure("the download broke off" if broken else plainly(error), passing=True) from error
     return target

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from zoo.sources.order import Order, of_own_disk
+from zoo.errors import WeightsError
+from zoo.sources.order import Order, causes, of_own_disk, patience, plainly
 
 _KINDS = {"spaces": "space", "datasets": "dataset"}
 
@@ -24,23 +28,39 @@ def fetch(order: Order) -> Path:
     parts = order.source.parts
     first, _, rest = str(parts["repo"]).partition("/")
     kind, repo = (_KINDS[first], rest) if first in _KINDS else ("model", str(parts["repo"]))
+    place: dict[str, Any] = {"repo_type": kind, "revision": parts["revision"]}
     try:
-        with order.watched():
+        url = huggingface_hub.hf_hub_url(repo, str(parts["path"]), **place)
+        size = huggingface_hub.get_hf_file_metadata(url, timeout=patience()).size
+        if order.size is not None and size not in {None, order.size}:
+            raise order.failure(f"the Hub has {size:,} bytes there, the card says {order.size:,}")
+        with order.watched(), _quiet():
             found = huggingface_hub.hf_hub_download(
-                repo,
-                str(parts["path"]),
-                repo_type=kind,
-                revision=parts["revision"],
-                local_dir=order.folder / "hub",
-                tqdm_class=Silent,
+                repo, str(parts["path"]), **place, local_dir=order.folder / "hub", tqdm_class=Silent
             )
+    except WeightsError:
+        raise
     except Exception as error:  # the library raises its own, its HTTP client's, and the system's
         if of_own_disk(error):
             raise
-        raise order.failure(f"{type(error).__name__}: {_first_line(error)}") from error
+        raise order.failure(plainly(error), passing=_may_pass(error)) from error
     return Path(str(found))
 
 
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else "no cause was given"
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the library from telling of tries that it makes again by itself."""
+    from huggingface_hub.utils.logging import get_verbosity, set_verbosity
+
+    before = get_verbosity()
+    set_verbosity(logging.ERROR)
+    try:
+        yield
+    finally:
+        set_verbosity(before)
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Tell a busy server and a broken line from a file, repository or right that is not there."""
+    answers = [cause.response.status_code for cause in causes(error) if getattr(cause, "response", None) is not None]  # type: ignore[attr-defined]
+    return not answers or answers[0] >= 500 or answers[0] == 429

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,10 @@ MOST_BYTES = 32 * 2**30
 _PATIENCE = 30.0
 _GLANCE = 0.3
 _OWN_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.EFBIG}
+
+
+class PassingError(WeightsError):
+    """A failure that another try may mend."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +50,10 @@ class Order:
         """Tell how many bytes are there; a total of 0 means that nobody knows."""
         self.progress(done, total or self.size or 0, f"fetching {self.source.url}")
 
-    def failure(self, cause: object) -> WeightsError:
-        """Make one line of what went wrong."""
-        return WeightsError(f"{self.source.url}: {' '.join(str(cause).split())[:300]}")
+    def failure(self, cause: object, *, passing: bool = False) -> WeightsError:
+        """Make one line of what went wrong; `passing` if another try may mend it."""
+        line = f"{self.source.url}: {' '.join(str(cause).split())[:300]}"
+        return PassingError(line) if passing else WeightsError(line)
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -79,13 +85,38 @@ def patience() -> float:
     return seconds
 
 
+def causes(error: BaseException) -> list[BaseException]:
+    """List an exception and those that led to it, the first cause last."""
+    chain: list[BaseException] = []
+    following: BaseException | None = error
+    while following is not None and following not in chain:
+        chain.append(following)
+        following = following.__cause__ or following.__context__
+    return chain
+
+
 def of_own_disk(error: BaseException) -> bool:
     """Say whether an exception, or one that led to it, means that the own disk refused."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in _OWN_DISK and not isinstance(error, ConnectionError):
-            return True
-        error = error.__cause__ or error.__context__  # type: ignore[assignment]
-    return False
+    systems = [cause for cause in causes(error) if isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError)]
+    return any(cause.errno in _OWN_DISK for cause in systems)  # an SSLError has numbers of its own
+
+
+def plainly(error: BaseException) -> str:
+    """Say what happened on the network, without the layers of libraries that it came through."""
+    chain = causes(error)
+    names = " ".join(type(cause).__name__ for cause in chain)
+    if "SSLError" in names or "SSLCert" in names:
+        return "the server's certificate is not trusted here"
+    if "Timeout" in names or any("timed out" in str(cause) for cause in chain):
+        return f"the server was silent for {patience():g} s"
+    if "ProxyError" in names:
+        return "the proxy cannot be reached, or refuses"
+    if any(word in names for word in ("Connection", "ConnectError", "ReadError", "Protocol", "Chunked", "Incomplete")):
+        return "the connection failed or broke off"
+    if isinstance(error, LookupError | AttributeError | TypeError | AssertionError):
+        return "the server's answer makes no sense"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
 
 
 def _bytes_in(folder: Path) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import os
 import subprocess
@@ -23,7 +24,8 @@ def fetch(order: Order) -> Path:
             "or name a downloaded file in a card"
         )
     wheels, scratch = order.folder / "wheels", order.folder / "pip"
-    scratch.mkdir()
+    for folder in (wheels, scratch):
+        folder.mkdir(exist_ok=True)
     flags = [*_QUIETLY, *_ONLY_THE_WHEEL, "--retries", "2", "--timeout", f"{patience():g}"]
     command = [sys.executable, "-m", "pip", "download", *flags, "--dest", str(wheels), requirement]
     with order.watched():
@@ -44,7 +46,10 @@ def fetch(order: Order) -> Path:
 def _cause(errors: str) -> str:
     """Pick the line of pip's that says most."""
     if "No space left on device" in errors:
-        raise OSError(28, "No space left on device")
-    lines = errors.splitlines()
-    telling = [line for line in lines if line.startswith("ERROR")]
-    return (telling or lines or ["pip said nothing"])[-1].removeprefix("ERROR: ")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    if "DO NOT MATCH THE HASHES" in errors:
+        return "the index gave a file of another hash than it announced"
+    lines = [line.strip() for line in errors.splitlines() if line.strip()] or ["pip said nothing"]
+    marked = [line.removeprefix("× ") for line in lines if line.startswith("× ")]
+    told = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ") and "Exception:" not in line]
+    return (marked[:1] or told[-1:] or lines[-1:])[0]

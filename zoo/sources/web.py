@@ -10,12 +10,12 @@ from urllib.parse import urlsplit
 
 import requests
 
-from zoo.errors import WeightsError
-from zoo.sources.order import Order, of_own_disk, patience
+from zoo.sources.order import Order, of_own_disk, patience, plainly
 
 _ATTEMPTS = 5
 _PAUSE = 0.5
-_CHUNK = 2**18
+_CHUNK = 2**14
+_HOPELESS = (requests.TooManyRedirects, requests.exceptions.InvalidURL, requests.exceptions.SSLError)
 _AGAIN = {408, 425, 429, 500, 502, 503, 504}
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 
@@ -25,30 +25,28 @@ class _CutOffError(Exception):
 
 
 def fetch(order: Order) -> Path:
-    """Download with up to five attempts, each from where the last one stopped. Raises `WeightsError`, `OSError`.
+    """Download, going on where a connection broke off, until five tries in a row brought nothing.
 
     A partial file is left in the folder, to be resumed by a later call: under the server's validator (ETag or
-    Last-Modified), or without one where the file's hash is known.
+    Last-Modified), or without one where the file's hash is known. Raises `WeightsError`, `OSError`.
     """
     part = _Part(order)
+    failures = 0
     with requests.Session() as session:
-        for attempt in range(_ATTEMPTS):
-            if attempt:
-                time.sleep(_PAUSE * 2 ** (attempt - 1))
+        while True:
+            before = part.size()
             try:
                 _attempt(session, order, part)
             except (_CutOffError, requests.RequestException) as error:
                 if of_own_disk(error):
                     raise
-                cause = error
-                if isinstance(error, requests.TooManyRedirects | requests.exceptions.InvalidURL):
-                    break
+                failures = 1 if part.size() > before else failures + 1
+                if failures == _ATTEMPTS or isinstance(error, _HOPELESS):
+                    raise order.failure(plainly(error) + part.rest()) from error
+                time.sleep(_PAUSE * 2 ** (failures - 1))
             else:
                 part.note.unlink(missing_ok=True)
                 return part.file
-    kept = part.size()
-    rest = f"; {kept:,} bytes are kept, and the next try goes on from there" if kept else ""
-    raise order.failure(f"{_plain(cause)}{rest}") from cause
 
 
 class _Part:
@@ -61,6 +59,13 @@ class _Part:
 
     def size(self) -> int:
         return self.file.stat().st_size if self.file.exists() else 0
+
+    def rest(self) -> str:
+        """Say what was kept, or remove the note where there is nothing to keep."""
+        if not self.size():
+            self.note.unlink(missing_ok=True)
+            return ""
+        return f"; {self.size():,} bytes are kept, and the next try goes on from there"
 
     def validator(self) -> str | None:
         """Return what the server called this state of the file; None where nothing may be resumed."""
@@ -99,8 +104,10 @@ def _attempt(session: requests.Session, order: Order, part: _Part) -> None:
                 raise _CutOffError("the server sent another part of the file than was asked for")
         else:
             start = 0
+        total = _total(order, response, start)
+        if not start:
             part.begin(_validator(response))
-        _write(order, part.file, response, start)
+        _write(order, part.file, response, start, total)
 
 
 def _check(order: Order, response: requests.Response) -> None:
@@ -123,11 +130,19 @@ def _validator(response: requests.Response) -> str:
     return etag if etag and not etag.startswith("W/") else response.headers.get("Last-Modified", "")
 
 
-def _write(order: Order, file: Path, response: requests.Response, start: int) -> None:
+def _total(order: Order, response: requests.Response, start: int) -> int | None:
+    """Read the length of the whole file, where the server tells it; refuse one that is not the card's."""
     length = response.headers.get("Content-Length", "")
-    total = start + int(length) if length.isdecimal() and "Content-Encoding" not in response.headers else None
-    if order.size is not None and total is not None and total != order.size:
-        raise order.failure(f"the server has {total:,} bytes there ({_kind(response)}), the card says {order.size:,}")
+    if not length.isdecimal() or "Content-Encoding" in response.headers:
+        return None
+    total = start + int(length)
+    if order.size not in {None, total}:
+        kind = response.headers.get("Content-Type", "of no stated type").partition(";")[0]
+        raise order.failure(f"the server has {total:,} bytes there ({kind}), the card says {order.size:,}")
+    return total
+
+
+def _write(order: Order, file: Path, response: requests.Response, start: int, total: int | None) -> None:
     done = start
     with file.open("ab") as sink:
         for chunk in response.iter_content(_CHUNK):
@@ -139,20 +154,3 @@ def _write(order: Order, file: Path, response: requests.Response, start: int) ->
     wanted = total if total is not None else order.size
     if wanted is not None and done < wanted:
         raise _CutOffError(f"the connection ended after {done:,} of {wanted:,} bytes")
-
-
-def _kind(response: requests.Response) -> str:
-    return response.headers.get("Content-Type", "of no stated type").partition(";")[0]
-
-
-def _plain(error: Exception | WeightsError) -> str:
-    """Say what happened without the layers of libraries that it came through."""
-    if isinstance(error, requests.exceptions.SSLError):
-        return "the server's certificate is not trusted here"
-    if isinstance(error, requests.exceptions.ConnectTimeout | requests.exceptions.ReadTimeout) or (
-        "timed out" in str(error)
-    ):
-        return f"the server was silent for {patience():g} s"
-    if isinstance(error, requests.exceptions.ConnectionError | requests.exceptions.ChunkedEncodingError):
-        return "the connection failed or broke off"
-    return str(error)
