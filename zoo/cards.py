@@ -60,8 +60,8 @@ class Source(_Strict):
 
     def __post_init__(self) -> None:
         if self.scheme not in SCHEMES:
-            known = ", ".join(example.partition("/")[0] for example in SCHEMES.values() if ":" in example)
-            raise ValueError(f"{self.scheme}:// is no source zoo can read; there are {known} and plain paths")
+            known = ", ".join(f"{scheme}://" for scheme in SCHEMES if scheme not in LOCAL_SCHEMES)
+            raise ValueError(f"{self.scheme}:// is no source zoo can read; there are {known}, bundled: and plain paths")
         if not self._match():
             raise ValueError(f"{self.url}: write {SCHEMES[self.scheme]}")
         _check_sha256(self.archive_sha256)
@@ -183,10 +183,8 @@ class Card(_Strict):
     @property
     def terms(self) -> str:
         """The line that is shown before the weights are used: name, licence, and whether anybody checked the file."""
-        unchecked = (
-            "" if self.weights.verified or not self.weights.remote else " · not verified: nobody tried this file"
-        )
-        return f"{self.name} · {self.licence}{unchecked}"
+        untried = self.weights.remote and not self.weights.verified
+        return f"{self.name} · {self.licence}" + (" · not verified: nobody has tried this file" if untried else "")
 
     @property
     def architecture(self) -> str:

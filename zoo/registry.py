@@ -129,7 +129,9 @@ def _validated(path: Path, index: int, fields: Any) -> Card:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the card"
-        raise CardError(f"registry {path}, card {label}, field {where}: {first['msg']}") from None
+        raise CardError(
+            f"registry {path}, card {label}, field {where}: {first['msg'].removeprefix('Value error, ')}"
+        ) from None
 
 
 def _trusted(fields: dict[str, Any]) -> Card:

@@ -220,6 +220,7 @@ def _from_sources(card: Card, progress: Progress) -> tuple[Path, str]:
                 return _settled(card, source, file, sha256, work), sha256
             except WeightsError as error:
                 failures.append(str(error))
+            finally:
                 _clear(work, keep_parts=True)
     raise WeightsError(f"{card.name}: {'; '.join(failures)}")
 
@@ -280,7 +281,7 @@ def _settled(card: Card, source: Source, file: Path, sha256: str, work: Path) ->
         remember([source.url], sha256, file.stat().st_size)
     with parents_of(slot):
         file.replace(slot)
-    shutil.rmtree(work, ignore_errors=True)
+    shutil.rmtree(work, ignore_errors=True)  # what another source had begun is of no use any more
     return slot
 
 
