@@ -280,6 +280,7 @@ class Home:
             "HTTPS_PROXY": f"http://127.0.0.1:{port}",
             "NO_PROXY": "localhost,127.0.0.1",
             "REQUESTS_CA_BUNDLE": str(bundle),
+            "OMP_NUM_THREADS": "1",  # so that a crowded machine does not keep threads waiting for each other
             "PIP_INDEX_URL": f"http://127.0.0.1:{port}/simple/",
             "PIP_NO_CACHE_DIR": "1",
             "PIP_CONFIG_FILE": os.devnull,

@@ -1,33 +1,24 @@
-"""The cache for fetched weights and the folder of the user's own settings: where they are, and what is there."""
+"""The cache for fetched weights: what is there, and whether it is intact."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
+import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import platformdirs
 
 from zoo.cards import Card
-from zoo.errors import WeightsError
+from zoo.errors import OutputError, WeightsError
+from zoo.files import BusyError, locked, output_error
+from zoo.places import cache_folder
+from zoo.progress import Progress, silent
+from zoo.trust import expected_sha256, trust_keys
 
-_DISTRIBUTION = "latent-zoo"
-
-
-def cache_folder() -> Path:
-    """Return the folder for fetched weights: ``ZOO_CACHE``, or the platform's usual place."""
-    chosen = os.environ.get("ZOO_CACHE")
-    return Path(chosen) if chosen else Path(platformdirs.user_cache_dir(_DISTRIBUTION, appauthor=False))
-
-
-def config_folder() -> Path:
-    """Return the folder of the user's own cards and of remembered hashes: ``ZOO_CONFIG``, or the platform's place."""
-    chosen = os.environ.get("ZOO_CONFIG")
-    return Path(chosen) if chosen else Path(platformdirs.user_config_dir(_DISTRIBUTION, appauthor=False))
+_BLOCK = 2**22
+_LONG = 2**28
 
 
 def whereabouts(card: Card) -> str:
@@ -38,14 +29,6 @@ def whereabouts(card: Card) -> str:
     if slot is not None and slot.exists():
         return "cached"
     return card.weights.sources[0].scheme if card.weights.sources else "by hand"
-
-
-def expected_sha256(card: Card) -> str | None:
-    """Return the hash that a model's file must have: its card's, else the one remembered from the first fetch."""
-    if card.weights.sha256 is not None:
-        return card.weights.sha256
-    known = remembered()
-    return next((known[key]["sha256"] for key in trust_keys(card) if key in known), None)
 
 
 def slot_of(card: Card) -> Path | None:
@@ -65,37 +48,6 @@ def work_folder(card: Card) -> Path:
     """Return the folder in the cache where a model's file arrives; one fetch at a time works there."""
     key = hashlib.sha256(json.dumps([card.name, *trust_keys(card)]).encode()).hexdigest()[:16]
     return cache_folder() / "incoming" / f"{card.name[:60]}-{key}"
-
-
-def trust_keys(card: Card) -> list[str]:
-    """List what a remembered hash is kept under: each source's address; a file that was added by hand, its card."""
-    return [source.url for source in card.weights.remote] or [f"model:{card.name}"]
-
-
-def trust_file() -> Path:
-    """Return the file of remembered hashes."""
-    return config_folder() / "trusted.json"
-
-
-def remembered() -> dict[str, dict[str, Any]]:
-    """Read the remembered hashes, by source: ``{address: {sha256, size, first_seen}}``. Raises `WeightsError`."""
-    try:
-        content = json.loads(trust_file().read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise WeightsError(f"cannot read {trust_file()}: {error.strerror}") from None
-    except ValueError:
-        content = None
-    if not isinstance(content, dict) or not all(_is_entry(entry) for entry in content.values()):
-        raise WeightsError(
-            f"{trust_file()} is damaged: mend it, or delete it to trust what arrives next as if for the first time"
-        )
-    return content
-
-
-def _is_entry(entry: Any) -> bool:
-    return isinstance(entry, dict) and isinstance(entry.get("sha256"), str) and len(entry["sha256"]) == 64
 
 
 @dataclass(frozen=True)
@@ -130,3 +82,48 @@ def unfinished() -> list[Path]:
     folder = cache_folder() / "incoming"
     names = {path.name.removesuffix(".lock") for path in folder.iterdir()} if folder.is_dir() else set()
     return [folder / name for name in sorted(names)]
+
+
+def sha256_of(path: Path, progress: Progress = silent) -> str:
+    """Hash a file; large ones report progress. Raises `WeightsError` if it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+                if size > _LONG:
+                    progress(file.tell(), size, f"checking {path.name}")
+    except OSError as error:
+        raise WeightsError(f"cannot read {path}: {error.strerror}") from None
+    return digest.hexdigest()
+
+
+def damaged(files: Iterable[CachedFile], progress: Progress = silent) -> list[CachedFile]:
+    """List the cached files whose content is not what their hash says. Raises `WeightsError`."""
+    return [file for file in files if sha256_of(file.path, progress) != file.sha256]
+
+
+def clean(cards: Iterable[Card], progress: Progress = silent) -> list[Path]:
+    """Delete unfinished fetches, damaged files and those that no card names; list what was deleted.
+
+    What another process is fetching meanwhile is left alone. Raises `WeightsError`, `OutputError`.
+    """
+    files = cached_files(cards)
+    useless = {file.path.parent for file in [*damaged(files, progress), *(file for file in files if not file.models)]}
+    try:
+        for place in sorted(useless):
+            shutil.rmtree(place)
+    except OSError as error:
+        raise output_error(cache_folder(), error) from error
+    return [*sorted(useless), *(place for place in unfinished() if sweep(place))]
+
+
+def sweep(place: Path) -> bool:
+    """Delete a work folder and its lock, if they are there and no process is at work; say whether they were deleted."""
+    if not place.exists() and not Path(f"{place}.lock").exists():
+        return False
+    with suppress(BusyError, OutputError, OSError), locked(place, wait=False):
+        shutil.rmtree(place, ignore_errors=True)
+        return True
+    return False

@@ -6,7 +6,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from zoo.errors import OutputError
@@ -84,6 +84,36 @@ def flush(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+class BusyError(Exception):
+    """Another process holds the lock."""
+
+
+@contextmanager
+def locked(place: Path, on_wait: Callable[[], None] | None = None, *, wait: bool = True) -> Iterator[None]:
+    """Hold a lock beside `place`; where another process has it, call `on_wait` and wait. No lock file is left.
+
+    Raises `BusyError` instead of waiting if `wait` is False, and `OutputError`, `OSError`.
+    """
+    import filelock
+
+    lock = filelock.FileLock(f"{place}.lock")
+    with parents_of(place):
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            if not wait:
+                raise BusyError from None
+            if on_wait is not None:
+                on_wait()
+            lock.acquire()
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # Windows removes it itself
+                Path(lock.lock_file).unlink()  # while it is held: whoever waits for it sees that it is gone
+            lock.release()
 
 
 def refuse_existing(folder: Path, *, force: bool) -> None:

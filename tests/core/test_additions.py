@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from tests.toys import write_tiny
+from zoo.cache import sha256_of
 from zoo.cli import run
 from zoo.registry import added_folder, read_cards
-from zoo.weights import sha256_of
 
 
 @pytest.fixture

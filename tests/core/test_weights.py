@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from zoo import WeightsError
-from zoo.cache import cache_folder, whereabouts
+from zoo.cache import sha256_of, whereabouts
 from zoo.cards import Card, Licence, Source, Weights
-from zoo.weights import fetch, sha256_of
+from zoo.places import cache_folder
+from zoo.weights import fetch
 
 CONTENT = b"weights" * 100
 CALLS: list[list[str]] = []

@@ -166,7 +166,7 @@ def _model_facts(settings: Settings, name: str) -> dict[str, Any]:
 
 
 def _unpinned(card: Card) -> str:
-    from zoo.cache import expected_sha256
+    from zoo.trust import expected_sha256
 
     known = expected_sha256(card)
     return f"not in the card; {known} is remembered from the first fetch" if known else "not pinned"

@@ -10,9 +10,10 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from zoo.cache import CachedFile, cache_folder, cached_files, unfinished
+from zoo import cache as store
 from zoo.cli.console import Settings, progress_bars, table
 from zoo.errors import WeightsError
+from zoo.places import cache_folder
 
 Names = Annotated[list[str], typer.Argument(metavar="MODEL...", help="Models of 'zoo list'.")]
 
@@ -42,24 +43,24 @@ def cache(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List the weights in the cache, verify them, or clean up."""
-    from zoo import weights
+    from zoo.weights import forget as forget_weights
 
     settings: Settings = context.obj
     cards = settings.zoo.registry.cards.values()
     if forget is not None:
-        for place in weights.forget(settings.zoo.registry.resolve(forget)):
+        for place in forget_weights(settings.zoo.registry.resolve(forget)):
             settings.console.print(f"removed from {escape(str(place))}", soft_wrap=True)
     if clean:
         with progress_bars(settings) as progress:
-            for place in weights.clean(cards, progress):
+            for place in store.clean(cards, progress):
                 settings.console.print(f"removed {escape(str(place))}", soft_wrap=True)
-    files = cached_files(cards)
+    files = store.cached_files(cards)
     with progress_bars(settings) as progress:
-        damaged = weights.damaged(files, progress) if verify else []
+        damaged = store.damaged(files, progress) if verify else []
     rows = [
         _row(", ".join(file.models) or "none", _state(file, damaged, checked=verify), file.path, file.size)
         for file in files
-    ] + [_row(place.name.rpartition("-")[0], "unfinished", place) for place in unfinished()]
+    ] + [_row(place.name.rpartition("-")[0], "unfinished", place) for place in store.unfinished()]
     if as_json:
         print(json.dumps(rows, indent=2))
     elif rows:
@@ -121,7 +122,7 @@ def _row(models: str, state: str, path: Path, size: int | None = None) -> dict[s
     return {"models": models, "size": shown, "state": state, "file": str(path)}
 
 
-def _state(file: CachedFile, damaged: list[CachedFile], *, checked: bool) -> str:
+def _state(file: store.CachedFile, damaged: list[store.CachedFile], *, checked: bool) -> str:
     if not checked:
         return "not checked"
     return "damaged" if file in damaged else "intact"

@@ -47,8 +47,12 @@ class Order:
         return self.size or MOST_BYTES
 
     def report(self, done: int, total: int | None = None) -> None:
-        """Tell how many bytes are there; a total of 0 means that nobody knows."""
+        """Tell how many bytes are there; a total of 0 means that nobody knows it."""
         self.progress(done, total or self.size or 0, f"fetching {self.source.url}")
+
+    def report_end(self) -> None:
+        """Tell that no more comes from here."""
+        self.progress(1, 1, f"fetching {self.source.url}")
 
     def failure(self, cause: object, *, passing: bool = False) -> WeightsError:
         """Make one line of what went wrong; `passing` if another try may mend it."""
