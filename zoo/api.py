@@ -68,7 +68,7 @@ def analyze(
     written too. `space`, `device`, `dtype` and `registry` open a model that is given by name, as in `load`. Raises a
     `ZooError` that says what to do.
     """
-    loading = {"space": space, "device": device, "dtype": dtype}
+    loading: dict[str, Any] = {"space": space, "device": device, "dtype": dtype}
     if isinstance(model, Model) and (registry or loading != _USUAL):
         raise OptionError(f"{model.name} is open already: pass {', '.join(_USUAL)} and registry to zoo.load")
     question = Question(

@@ -233,6 +233,7 @@ def _nearest(rows: Tensor, others: Tensor) -> Nearest:
 
 def _basis(rows: Tensor) -> Tensor:
     """Find an orthonormal basis of the span; what float32 rounding alone may have added to it is left out."""
+    basis: Tensor
     _, values, basis = torch.linalg.svd(unit_rows(rows), full_matrices=False)
     rank = int((values > values[0] * max(rows.shape) * torch.finfo(torch.float32).eps).sum())
     return basis[:rank]

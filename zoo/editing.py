@@ -239,7 +239,9 @@ def save_samples(model: Model, codes: Codes, folder: Path, *, force: bool = Fals
     """Write `samples.png` and `codes.safetensors` into a new folder. Raises `OutputError`."""
     pixels = to_pixels(render(model, codes, progress))
     with whole_folder(folder, force=force) as partial:
+        progress(0, 1, "writing samples.png")
         save_grid(partial / "samples.png", pixels, columns=max(8, math.isqrt(len(codes))))
+        progress(1, 1, "writing samples.png")
         model.save_codes(partial / "codes.safetensors", codes)
 
 

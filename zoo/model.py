@@ -165,7 +165,9 @@ def open_model(
     choices = _choices(card.adapter, zoo, card, options) if card.adapter else None
     announce(card)
     path, sha256 = weights.fetch(card, progress)
+    progress(0, 2, "opening the network")
     content = read_checkpoint(path)
+    progress(1, 2, "opening the network")
     plugins = [zoo.plugins.adapter(card.adapter)] if card.adapter else list(zoo.plugins.adapters.values())
     families = _families(plugins, wanted=bool(card.adapter))
     family, layout = detect_layout(families, content.state, content.meta)
@@ -173,6 +175,7 @@ def open_model(
     if choices is None:
         choices = _choices(family, zoo, card, options)
     adapter = families[family].load(state, {**config, **choices}, space=space, device=place, dtype=kind)
+    progress(2, 2, "opening the network")
     source = str(name) if is_file_name(str(name)) else card.name
     return Model(_completed(card, family, adapter), adapter, sha256, layout.name, source, space, dict(options or {}))
 
