@@ -126,7 +126,10 @@ class Comparison:
         """Say in short what was compared, and the principal angles."""
         angles = ", ".join(f"{angle:.1f}°" for angle in self.angles.tolist())
         sets = zip(self.names, (self.a, self.b), self.ranks, strict=True)
-        told = [f"{name}: {len(one)} directions of {one.space}, rank {rank}" for name, one, rank in sets]
+        told = [
+            ", ".join(filter(None, (f"{name}: {len(one)} directions of {one.space}, rank {rank}", one.origin)))
+            for name, one, rank in sets
+        ]
         return {"A": told[0], "B": told[1], f"principal angles ({len(self.angles)})": angles}
 
     def __repr__(self) -> str:

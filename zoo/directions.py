@@ -163,7 +163,8 @@ class Term:
 
     def __str__(self) -> str:
         """Name the direction and how much of it, but not the sign of that."""
-        return self.name if abs(self.weight) == 1 else f"{abs(self.weight):g} * {self.name}"
+        name = plain(self.name)
+        return name if abs(self.weight) == 1 else f"{abs(self.weight):g} * {name}"
 
 
 @dataclass(frozen=True, eq=False)

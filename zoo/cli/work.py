@@ -222,6 +222,10 @@ def compare(
     from zoo import comparison, files
 
     settings: Settings = context.obj
+    pictures = {"--codes": codes, "--label": label, "--truncation": truncation, "--space": space, "-o": option}
+    idle = [name for name, value in pictures.items() if value is not None and not model]
+    if idle:
+        raise OptionError(f"{idle[0]} is about pictures, which only --model makes")
     folder = out or (Path("runs") / f"compare-{a.stem[:60]}-{b.stem[:60]}" if model else None)
     if folder:
         files.refuse_existing(folder, force=force)
