@@ -71,7 +71,8 @@ class Codes:
         return {**facts, "type": f"{str(self.latents.dtype).removeprefix('torch.')} on {self.latents.device}"}
 
     def __repr__(self) -> str:
-        return f"Codes({plain(', '.join(f'{key} {text}' for key, text in self._facts().items()))})"
+        named = (f"{key} {text}" if key in {"labels", "truncation"} else text for key, text in self._facts().items())
+        return f"Codes({plain(', '.join(named))})"
 
     def _repr_html_(self) -> str:
         """Show a notebook how many codes there are, and of what kind."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from PIL import Image
 from torch import Tensor
 
@@ -17,9 +16,10 @@ from zoo.directions import Directions
 from zoo.editing import check_home, choose_codes, render
 from zoo.errors import DirectionsError, OptionError
 from zoo.files import whole_folder
-from zoo.linalg import principal_angles, unit_rows
+from zoo.linalg import principal_angles
 from zoo.measures import visible_steps
 from zoo.model import Model, check_count
+from zoo.nearest import Nearest, find_nearest, span_basis
 from zoo.notebook import facts_html, image_html, plain, table_html
 from zoo.pictures import Tile, data_url, to_pixels
 from zoo.progress import Progress, silent
@@ -36,35 +36,6 @@ COLUMNS_OF_B = ("direction of B", "nearest of A", "distance", "")
 
 _SHARES = (-1.0, -0.5, 0.0, 0.5, 1.0)
 _MOST_ROWS = 1000
-
-
-@dataclass(frozen=True, eq=False)
-class Nearest:
-    """For each row of one set (k,): the index of the nearest row of the other, and the signed cosine to it.
-
-    Nearest is the largest |cos|, for a direction and its opposite are one; of equal ones, the first. `distances` (k,)
-    are the cosine distances 1 − |cos| in [0, 1].
-    """
-
-    indices: Tensor
-    cosines: Tensor
-    distances: Tensor
-
-    def texts(self) -> list[list[str]]:
-        """Return a row of text for each direction: its index, the nearest one's, the distance, and if it is turned."""
-        columns = (self.indices.tolist(), self.distances.tolist(), self.cosines.tolist())
-        return [
-            [str(index), str(nearest), f"{distance:.4f}", "turned round" if cosine < 0 else ""]
-            for index, (nearest, distance, cosine) in enumerate(zip(*columns, strict=True))
-        ]
-
-    def as_json(self) -> list[dict[str, Any]]:
-        """Return plain values, a row for each direction."""
-        columns = (self.indices.tolist(), self.cosines.tolist(), self.distances.tolist())
-        return [
-            {"nearest": nearest, "cosine": cosine, "distance": distance}
-            for nearest, cosine, distance in zip(*columns, strict=True)
-        ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +98,8 @@ class Comparison:
         angles = ", ".join(f"{angle:.1f}°" for angle in self.angles.tolist())
         sets = zip(self.names, (self.a, self.b), self.ranks, strict=True)
         told = [
-            ", ".join(filter(None, (f"{name}: {len(one)} directions of {one.space}, rank {rank}", one.origin)))
+            f"{name}: {len(one)} of {one.space}, rank {rank}"
+            + (f", {one.origin}" if one.origin not in {"", name} else "")
             for name, one, rank in sets
         ]
         return {"A": told[0], "B": told[1], f"principal angles ({len(self.angles)})": angles}
@@ -182,13 +154,13 @@ def compare(
     space = None if model is None else model.adapter.space
     first, second = (one if isinstance(one, Directions) else Directions.load(one, space=space) for one in (a, b))
     _check_homes(first, second)
-    bases = [_basis(one.vectors) for one in (first, second)]
+    bases = [span_basis(one.vectors) for one in (first, second)]
     made = Comparison(
         first,
         second,
         (_name(a, "A"), _name(b, "B")),
-        _nearest(first.vectors, second.vectors),
-        _nearest(second.vectors, first.vectors),
+        find_nearest(first.vectors, second.vectors),
+        find_nearest(second.vectors, first.vectors),
         principal_angles(*bases).rad2deg(),
         (len(bases[0]), len(bases[1])),
     )
@@ -206,7 +178,9 @@ def compare(
 
 
 def _name(given: Directions | str | Path, otherwise: str) -> str:
-    return otherwise if isinstance(given, Directions) else Path(given).name or str(given)
+    if isinstance(given, Directions):
+        return given.origin or otherwise
+    return Path(given).name or str(given)
 
 
 def _check_homes(a: Directions, b: Directions) -> None:
@@ -225,27 +199,10 @@ def _check_homes(a: Directions, b: Directions) -> None:
         warnings.warn(f"the two sets move different rows of a code: {rows}", MismatchWarning, stacklevel=3)
 
 
-def _nearest(rows: Tensor, others: Tensor) -> Nearest:
-    rows, others = unit_rows(rows), unit_rows(others)
-    cosines = rows @ others.T
-    indices = cosines.abs().argmax(dim=1)
-    cosines = cosines.gather(1, indices[:, None])[:, 0].clamp(-1, 1)
-    turned = others[indices] * torch.where(cosines < 0, -1.0, 1.0)[:, None]
-    return Nearest(indices, cosines, (rows - turned).square().sum(dim=1) / 2)  # 1 − |cos|, exact when it is tiny
-
-
-def _basis(rows: Tensor) -> Tensor:
-    """Find an orthonormal basis of the span; what float32 rounding alone may have added to it is left out."""
-    basis: Tensor
-    _, values, basis = torch.linalg.svd(unit_rows(rows), full_matrices=False)
-    rank = int((values > values[0] * max(rows.shape) * torch.finfo(torch.float32).eps).sum())
-    return basis[:rank]
-
-
 def _pictures(made: Comparison, model: Model, codes: Codes, rows: int, progress: Progress) -> Tensor:
     """Render the rows of A and the nearest ones of B: (rows, codes, 2, 5, 3, h, w)."""
     nearest = made.nearest_of_a
-    turned = made.b.vectors[nearest.indices] * torch.where(nearest.cosines < 0, -1.0, 1.0)[:, None]
+    turned = made.b.vectors[nearest.indices] * nearest.signs[:, None]
     sides = [(made.a.vectors[:rows], made.a.layers), (turned[:rows], made.b.layers)]
     region, moved = model.region("all"), []
     for index in range(len(codes)):

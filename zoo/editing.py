@@ -27,8 +27,10 @@ MOST_PICTURES = 10_000
 """How many pictures an edit may have; they fit on the pages that a contact sheet may have."""
 
 MOST_STRENGTHS = 32
-MOST_ANIMATED = 8
-"""How many of an edit's codes its animation shows."""
+"""How many pictures stand side by side."""
+
+MOST_ANIMATED = 16
+"""How many pictures an animation shows: of eight moves at most, and of eight codes at most."""
 
 _BATCH = 16
 
@@ -60,8 +62,9 @@ class Edit:
         """Write a new folder: `sheet.png` (and further pages), `edit.gif`, `edit.mp4` and `codes.safetensors`.
 
         The animation scrubs strength forth and back through its range, smoothly, in `frames` frames, 25 a second; with
-        `down`, it circles through both ranges. It shows the first eight codes. `video` is ``auto`` (a GIF, and an MP4
-        where imageio-ffmpeg is installed), ``none``, ``gif``, ``mp4`` or ``both``. Raises `OptionError`, `OutputError`.
+        `down`, it circles through both ranges. It shows sixteen pictures at most: the first codes, of the first moves.
+        `video` is ``auto`` (a GIF, and an MP4 where imageio-ffmpeg is installed), ``none``, ``gif``, ``mp4`` or
+        ``both``. Raises `OptionError`, `OutputError`.
         """
         kinds = check_animation(video, frames)
         with whole_folder(Path(folder), force=force) as partial:
@@ -102,25 +105,24 @@ class Edit:
 
     def _loop(self, count: int, progress: Progress) -> list[Image.Image]:
         """Render the frames of a loop; on the way back, those of the way forth are shown again."""
-        codes = self.codes[:MOST_ANIMATED]
+        moves = self.moves[:8]
+        codes = self.codes[: min(8, MOST_ANIMATED // len(moves))]
         rendered = count if self.down else count // 2 + 1
         frames = []
         for done in range(rendered):
             progress(done, rendered, "rendering frames")
-            moved = [_moved(self.model, codes, steps) for steps in self._steps_at(done / count)]
+            moved = [_moved(self.model, codes, self._steps_at(done / count, move)) for move in moves]
             images = render(self.model, join(moved))
             frames.append(to_frame(to_pixels(images.view(len(moved), len(codes), *images.shape[1:]))))
         progress(rendered, rendered, "rendering frames")
         return frames if self.down else [frames[min(place, count - place)] for place in range(count)]
 
-    def _steps_at(self, turn: float) -> list[list[tuple[Move, float]]]:
-        """Say how far along its moves each row is at a time of the loop, 0 to 1; a cosine is slow where it turns."""
+    def _steps_at(self, turn: float, move: Move) -> list[tuple[Move, float]]:
+        """Say how far along a move to go at a time of the loop, 0 to 1, and how far down; a cosine turns slowly."""
         ends = self.strengths if len(set(self.strengths)) > 1 else (0.0, *self.strengths)
         middle, reach = (max(ends) + min(ends)) / 2, (max(ends) - min(ends)) / 2
-        across = middle - reach * math.cos(2 * math.pi * turn)
-        if self.down is None:
-            return [[(move, across)] for move in self.moves]
-        return [[(self.moves[0], across), (self.down, middle - reach * math.sin(2 * math.pi * turn))]]
+        across = (move, middle - reach * math.cos(2 * math.pi * turn))
+        return [across] if self.down is None else [across, (self.down, middle - reach * math.sin(2 * math.pi * turn))]
 
 
 def edit(
@@ -149,16 +151,20 @@ def edit(
     space = model.adapter.space
     if layers is not None and space.layers == 1:
         raise LayersError(f"--layers: {model.name} has a single row of {space}; leave it out")
-    asked = resolve_layers(layers, space.layers)
-    moves = [_checked(model, move, asked) for move in _moves(directions, indices)]
-    other = None if down is None else _checked(model, down, asked)
     steps = _strengths(strengths)
-    if other is None:
-        plan = [[(move, step)] for move in moves for step in steps]
-    elif len(moves) == 1:
-        plan = [[(moves[0], step), (other, lower)] for lower in steps for step in steps]
-    else:
+    moves = _moves(directions, indices)
+    if down is not None and len(moves) != 1:
         raise OptionError(f"a grid has one move across and one down, but {len(moves)} were to run across")
+    every = moves if down is None else [*moves, down]
+    for home in {id(term.directions): term.directions for move in every for term in move.terms}.values():
+        check_home(model, home)
+    asked = resolve_layers(layers, space.layers)
+    if asked is not None:
+        moves, down = [move.in_layers(asked) for move in moves], down and down.in_layers(asked)
+    if down is None:
+        plan = [[(move, step)] for move in moves for step in steps]
+    else:
+        plan = [[(moves[0], step), (down, lower)] for lower in steps for step in steps]
     chosen = choose_codes(model, codes) or model.sample(samples, seed, label=label, truncation=truncation)
     if len(plan) * len(chosen) > MOST_PICTURES:
         raise OptionError(
@@ -167,7 +173,7 @@ def edit(
         )
     images = render(model, join([_moved(model, chosen, part) for part in plan]), progress)
     images = images.view(-1, len(steps), len(chosen), *images.shape[1:]).transpose(1, 2)
-    return Edit(images, chosen, tuple(moves), steps, model, other)
+    return Edit(images, chosen, tuple(moves), steps, model, down)
 
 
 class OtherModelWarning(UserWarning):
@@ -200,13 +206,6 @@ def check_home(model: Model, directions: Directions) -> None:
             OtherModelWarning,
             stacklevel=3,
         )
-
-
-def _checked(model: Model, move: Move, layers: Sequence[int] | None) -> Move:
-    """Check where a move's directions come from, and let it act on `layers` if they are given."""
-    for directions in {id(term.directions): term.directions for term in move.terms}.values():
-        check_home(model, directions)
-    return move if layers is None else move.in_layers(layers)
 
 
 def _strengths(strengths: Sequence[float]) -> tuple[float, ...]:

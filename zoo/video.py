@@ -19,7 +19,6 @@ FRAMES_A_SECOND = 25
 MOST_FRAMES = 1000
 
 _LARGEST_SIDE = 1024
-_SMALLEST_CELL = 32
 _PALETTE_FRAMES = 8
 _GAP = 2
 _PAPER = (255, 255, 255)
@@ -58,7 +57,7 @@ def has_encoder() -> bool:
 def to_frame(pixels: Tensor) -> Image.Image:
     """Put pictures (rows, columns, h, w, 3) uint8 side by side and under each other; both sides come out even."""
     rows, columns = pixels.shape[:2]
-    room = max(_SMALLEST_CELL, _LARGEST_SIDE // max(rows, columns))
+    room = _LARGEST_SIDE // max(rows, columns)
     cells = [[to_picture(Tile(picture)) for picture in row] for row in pixels]
     if max(cells[0][0].size) > room:
         cells = [[to_picture(Tile(picture), room) for picture in row] for row in pixels]

@@ -42,8 +42,9 @@ def test_codes_may_come_from_a_file(directions: Directions, tmp_path: Path) -> N
 
 def test_directions_from_other_weights_are_used_with_a_warning(directions: Directions) -> None:
     stranger = directions.with_provenance(weights_sha256="1" * 64, model="dcgan.other")
-    with pytest.warns(OtherModelWarning, match="found in dcgan.other"):
-        zoo.edit(model_of(DCGAN.tiny(0)), stranger)
+    with pytest.warns(OtherModelWarning, match="found in dcgan.other") as told:
+        zoo.edit(model_of(DCGAN.tiny(0)), stranger, indices=[0, 1])
+    assert len(told) == 1
 
 
 @pytest.mark.parametrize(
@@ -162,6 +163,17 @@ def test_many_codes_make_a_sheet_to_look_at_and_a_small_animation(directions: Di
         assert gif.size == (8 * 130 - 2, 128)
 
 
+@pytest.mark.parametrize(("moves", "codes", "shown"), [(1, 9, (8, 1)), (3, 9, (5, 3)), (9, 3, (2, 8))])
+def test_an_animation_shows_sixteen_pictures_at_most(
+    moves: int, codes: int, shown: tuple[int, int], directions: Directions, tmp_path: Path
+) -> None:
+    several = [directions.move(0, weight) for weight in range(1, moves + 1)]
+    made = zoo.edit(model_of(DCGAN.tiny(0)), several, samples=codes, strengths=[0, 1])
+    made.save(tmp_path / "e", video="gif", frames=2)
+    with Image.open(tmp_path / "e" / "edit.gif") as gif:
+        assert gif.size == (shown[0] * 130 - 2, shown[1] * 130 - 2)
+
+
 @pytest.mark.parametrize(("video", "files"), [("none", set()), ("gif", {"edit.gif"}), ("mp4", {"edit.mp4"})])
 def test_only_the_animation_that_was_asked_for(
     video: str, files: set[str], directions: Directions, tmp_path: Path
@@ -202,7 +214,7 @@ def test_the_animation_runs_smoothly_through_the_range_and_closes(
 
 def test_a_single_strength_is_animated_from_the_image_itself(directions: Directions) -> None:
     made = zoo.edit(model_of(DCGAN.tiny(0)), directions, samples=1, strengths=[2.0])
-    [[(_, start)]], [[(_, end)]] = made._steps_at(0.0), made._steps_at(0.5)
+    [(_, start)], [(_, end)] = (made._steps_at(turn, made.moves[0]) for turn in (0.0, 0.5))
     assert (start, end) == (0.0, 2.0)
 
 

@@ -98,12 +98,13 @@ def test_an_endless_name_is_cut() -> None:
 def test_plain_words(tmp_path: Path) -> None:
     model = model_of(DCGAN.tiny(0))
     assert repr(model) == "Model(test.model: z (12), float32 on cpu)"
-    assert repr(model.sample(2)) == "Codes(codes 2 of 12 numbers, type float32 on cpu)"
+    assert repr(model.sample(2)) == "Codes(2 of 12 numbers, float32 on cpu)"
     assert repr(directions()) == "Directions(3 of z (12), center of center, region center)"
     directions().save(tmp_path / "d.npy")
     assert repr(zoo.Directions.load(tmp_path / "d.npy")) == "Directions(3 of unknown (12), d.npy)"
     labelled = zoo.Codes(torch.zeros(2, 3, 4), torch.tensor([0, 5]), 0.7)
-    assert repr(labelled) == "Codes(codes 2 of 3 x 4 numbers, labels 0, 5, truncation 0.7, type float32 on cpu)"
+    assert repr(labelled) == "Codes(2 of 3 x 4 numbers, labels 0, 5, truncation 0.7, float32 on cpu)"
     many = zoo.Codes(torch.zeros(100_000, 1), torch.zeros(100_000, dtype=torch.int64))
     assert len(repr(many)) < 400
-    assert repr(zoo.compare(directions(), directions())) == "Comparison(A with B: distances 0, 0, 0)"
+    one, other = directions(), replace(directions(), provenance={})
+    assert repr(zoo.compare(one, other)) == "Comparison(center of center, region center with B: distances 0, 0, 0)"
