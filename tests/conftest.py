@@ -10,6 +10,12 @@ from zoo.model import Model
 DATA = Path(__file__).parent / "data"
 
 
+@pytest.fixture(autouse=True)
+def _own_settings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the cards and remembered hashes of whoever runs the tests out of them."""
+    monkeypatch.setenv("ZOO_CONFIG", str(tmp_path_factory.getbasetemp() / "no-settings"))
+
+
 @pytest.fixture(scope="session")
 def digiface() -> Model:
     return zoo.load("dcgan.digiface64", device="cpu")

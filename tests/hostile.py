@@ -125,7 +125,7 @@ def furnish(folder: Path) -> None:
     torch.save(eyes_state(), folder / "eyes.pt")
     sha256 = hashlib.sha256((folder / "toy.pt").read_bytes()).hexdigest()
     source = {"url": "pypi://toy-gan==1.0/toy_gan/toy.pt"}
-    pinned = {"sources": [source], "sha256": sha256, "size": 100_000}
+    pinned = {"sources": [source], "sha256": sha256, "size": (folder / "toy.pt").stat().st_size}
     boxes = {
         "mouth": "box:8,4,4,8",
         "loop": "left+spiral",
@@ -142,7 +142,6 @@ def furnish(folder: Path) -> None:
         card("toy.alien", "toy.pt", adapter="dcgam"),
         card("toy.config", "toy.pt", config={"depth": 4}),
         card("toy.far", "", weights=pinned),
-        card("toy.odd", "", weights={**pinned, "sources": [{"url": "pypi://-r==1.0/toy.pt"}]}),
         card("toy.wheel", "", weights={**pinned, "sources": [{**source, "archive_sha256": ZEROS}]}),
     )
     write_directions(folder / "dirs.safetensors", torch.eye(12)[:3], json.dumps(directions_card()))

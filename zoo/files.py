@@ -1,6 +1,7 @@
 """Files that are whole or absent: everything that zoo writes goes through here."""
 
 import errno
+import glob
 import os
 import secrets
 import shutil
@@ -9,6 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from zoo.errors import OutputError
+
+try:
+    import fcntl
+except ImportError:  # Windows: what a killed process left beside its target then stays there
+    fcntl = None  # type: ignore[assignment]
 
 RUN_FILES = frozenset(
     {
@@ -29,6 +35,7 @@ RUN_FILES = frozenset(
 _CAUSES = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "the file is larger than this system allows",
     errno.EROFS: "the file system is read-only",
     errno.EACCES: "permission denied",
     errno.EPERM: "permission denied",
@@ -47,20 +54,15 @@ def output_error(path: Path, error: OSError) -> OutputError:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path` to write to; on success it replaces `path` in one step, on failure it is removed.
+    """Yield a path near `path` to write to; on success it replaces `path` in one step, on failure it is removed.
 
     Raises `OutputError` where the operating system refuses.
     """
-    partial = _beside(path, "partial")
-    with parents_of(path):
-        try:
-            yield partial
-            _flush(partial)
-            partial.replace(path)
-        except OSError as error:
-            raise output_error(path, error) from error
-        finally:
-            partial.unlink(missing_ok=True)
+    with _workspace(path) as work:
+        partial = work / path.name
+        yield partial
+        flush(partial)
+        partial.replace(path)
 
 
 @contextmanager
@@ -71,18 +73,20 @@ def whole_folder(folder: Path, *, force: bool = False) -> Iterator[Path]:
     Raises `OutputError`.
     """
     refuse_existing(folder, force=force)
-    partial = _beside(folder, "partial")
-    with parents_of(folder):
-        try:
-            partial.mkdir()
-            yield partial
-            for file in partial.iterdir():
-                _flush(file)
-            _take_name(partial, folder)
-        except OSError as error:
-            raise output_error(folder, error) from error
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+    with _workspace(folder) as work:
+        yield work
+        for file in work.iterdir():
+            flush(file)
+        _take_name(work, folder)
+
+
+def flush(path: Path) -> None:
+    """Wait until a file's content is on the disk. Raises `OSError`."""
+    handle = os.open(path, os.O_RDWR)  # Windows flushes only what is open for writing
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def refuse_existing(folder: Path, *, force: bool) -> None:
@@ -135,8 +139,77 @@ def is_kind(path: Path, question: Callable[[Path], bool]) -> bool:
         return False
 
 
-def _beside(path: Path, ending: str) -> Path:
-    return path.parent / f".{path.name[:80]}.{secrets.token_hex(4)}.{ending}"
+@contextmanager
+def _workspace(path: Path) -> Iterator[Path]:
+    """Make a folder beside `path` to work in, and remove it at the end, with those that killed processes left.
+
+    Raises `OutputError`.
+    """
+    with parents_of(path):
+        try:
+            _sweep(path)
+            work, hold = _new_workspace(path)
+            try:
+                yield work
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
+                if hold is not None:
+                    os.close(hold)
+        except OSError as error:
+            raise output_error(path, error) from error
+
+
+def _new_workspace(path: Path) -> tuple[Path, int | None]:
+    while True:
+        work = path.parent / f"{_prefix(path)}{secrets.token_hex(4)}.partial"
+        work.mkdir()
+        try:
+            hold = _hold(work)
+        except BaseException:
+            work.rmdir()
+            raise
+        if work.exists():  # else another process took it for a dead one's before it was held
+            return work, hold
+        if hold is not None:
+            os.close(hold)
+
+
+def _sweep(path: Path) -> None:
+    """Remove what killed processes left beside `path`; a folder that one of them had put aside gets its name back."""
+    if fcntl is None:
+        return
+    for work in path.parent.glob(glob.escape(_prefix(path)) + "*.partial"):
+        hold = _hold(work)
+        if hold is not None:
+            shutil.rmtree(work, ignore_errors=True)
+            os.close(hold)
+    for old in path.parent.glob(glob.escape(_prefix(path)) + "*.old"):
+        if old.with_suffix(".partial").exists():
+            continue
+        if path.exists():
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            old.rename(path)
+
+
+def _hold(work: Path) -> int | None:
+    """Mark a folder as in use for as long as this process lives and the handle is open; None where another has it."""
+    if fcntl is None:
+        return None
+    try:
+        handle = os.open(work, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # held by another process, or on a file system without locks: then nothing is ever swept
+        os.close(handle)
+        return None
+    return handle
+
+
+def _prefix(path: Path) -> str:
+    return f".{path.name[:80]}."
 
 
 def _remove_empty(folders: list[Path]) -> None:
@@ -149,20 +222,12 @@ def _remove_empty(folders: list[Path]) -> None:
             return
 
 
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDWR)  # Windows flushes only what is open for writing
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def _take_name(partial: Path, folder: Path) -> None:
     """Rename `partial` to `folder`, putting an older folder of that name aside until it is done."""
     if not folder.exists():
         partial.rename(folder)
         return
-    old = _beside(folder, "old")
+    old = partial.with_suffix(".old")
     try:
         folder.rename(old)
         partial.rename(folder)

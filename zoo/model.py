@@ -138,7 +138,7 @@ def print_licence(card: Card) -> None:
     """Show a model's licence on standard error, once a process."""
     if card.name not in _shown:
         _shown.add(card.name)
-        print(f"{card.name} · {card.licence}", file=sys.stderr)
+        print(card.terms, file=sys.stderr)
 
 
 _shown: set[str] = set()
@@ -160,8 +160,27 @@ def open_model(
     `announce` is told the card, licence included, before the weights are used. Raises the errors of the registry, the
     fetch, the reader and the adapter, and `OptionError` for a device or type there is not.
     """
+    in_file = is_file_name(str(name))
+    card = card_of_file(Path(name)) if in_file else zoo.registry.resolve(str(name))
+    model = open_card(
+        card, zoo, space=space, device=device, dtype=dtype, options=options, progress=progress, announce=announce
+    )
+    return replace(model, source=str(name)) if in_file else model
+
+
+def open_card(
+    card: Card,
+    zoo: Zoo,
+    *,
+    space: str | None = None,
+    device: str = "auto",
+    dtype: str = "float32",
+    options: Mapping[str, Any] | None = None,
+    progress: Progress = silent,
+    announce: Callable[[Card], None] = print_licence,
+) -> Model:
+    """Load the model of a card; see `open_model`. A card without an adapter is read by whichever family knows it."""
     place, kind = choose_device(device), choose_dtype(dtype)
-    card = _card_of_file(Path(name)) if is_file_name(str(name)) else zoo.registry.resolve(str(name))
     choices = _choices(card.adapter, zoo, card, options) if card.adapter else None
     announce(card)
     path, sha256 = weights.fetch(card, progress)
@@ -176,8 +195,7 @@ def open_model(
         choices = _choices(family, zoo, card, options)
     adapter = families[family].load(state, {**config, **choices}, space=space, device=place, dtype=kind)
     progress(2, 2, "opening the network")
-    source = str(name) if is_file_name(str(name)) else card.name
-    return Model(_completed(card, family, adapter), adapter, sha256, layout.name, source, space, dict(options or {}))
+    return Model(_completed(card, family, adapter), adapter, sha256, layout.name, card.name, space, dict(options or {}))
 
 
 def check_count(option: str, count: int, least: int = 1) -> None:
@@ -239,7 +257,7 @@ def _families(plugins: Iterable[AdapterPlugin], *, wanted: bool) -> dict[str, ty
     return families
 
 
-def _card_of_file(path: Path) -> Card:
+def card_of_file(path: Path) -> Card:
     """Make a card for a bare file; what only the weights can tell is filled in by `_completed`."""
     if not is_kind(path, Path.is_file):
         raise UnknownNameError(f"there is no file {path}: name a weights file, or a model of 'zoo list'")

@@ -34,7 +34,12 @@ class Wanted:
     @property
     def name(self) -> str:
         """What the file is called in names of folders and in pictures."""
-        return self.path.name[:120] if is_kind(self.path, Path.is_dir) else self.path.stem[:120]
+        return short_name(self.path)
+
+
+def short_name(path: Path) -> str:
+    """Name a run folder as it is called, points and all, and a file without its ending."""
+    return (path.name if is_kind(path, Path.is_dir) else path.stem)[:120]
 
 
 def parse_wanted(text: str, index: str) -> Wanted:

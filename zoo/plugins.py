@@ -149,7 +149,8 @@ def unique(kind: str, claims: Iterable[tuple[str, Entry]]) -> dict[str, Entry]:
     for owner, entry in claims:
         if entry.name in found:
             raise PluginError(
-                f"the {kind} name {entry.name!r} is claimed by both {found[entry.name][0]} and {owner}: uninstall one"
+                f"the {kind} name {entry.name!r} is claimed by both {found[entry.name][0]} and {owner}: "
+                "uninstall or rename one"
             )
         found[entry.name] = (owner, entry)
     return {name: entry for name, (_, entry) in found.items()}

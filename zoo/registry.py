@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from zoo.cache import config_folder
 from zoo.cards import Card, Licence, Source, Weights
 from zoo.errors import CardError
 from zoo.names import unknown_name
@@ -67,7 +68,7 @@ class Registry:
 
 
 def load_registry(plugins: Plugins, extra: Iterable[Path] = ()) -> Registry:
-    """Read the built-in cards, those of plugins, and those of `extra` files.
+    """Read the built-in cards, those of plugins, the user's own, and those of `extra` files.
 
     Raises `CardError` naming file, card and field; `PluginError` when a name is claimed twice.
     """
@@ -77,7 +78,7 @@ def load_registry(plugins: Plugins, extra: Iterable[Path] = ()) -> Registry:
             claims += [(owner, card) for card in read_cards(path)]
         except CardError as error:
             skip(f"the models of {owner} were skipped: {error}", error)
-    claims += [(str(path), card) for path in extra for card in read_cards(path)]
+    claims += [(str(path), card) for path in (*own_files(), *extra) for card in read_cards(path)]
     cards = unique("model", claims)
     _one_default(cards.values())
     return Registry(cards)
@@ -87,6 +88,17 @@ def built_in_file() -> Path:
     """Return the registry file that comes with zoo: inside the package, or at the root of a checkout."""
     packaged = Path(__file__).with_name("registry.yaml")
     return packaged if packaged.exists() else packaged.parents[1] / "registry.yaml"
+
+
+def own_files() -> list[Path]:
+    """List the user's registry files: ``registry.yaml``, written by hand, and one for each model of ``zoo add``."""
+    hand_written = config_folder() / "registry.yaml"
+    return [hand_written] * hand_written.exists() + sorted(added_folder().glob("*.yaml"))
+
+
+def added_folder() -> Path:
+    """Return the folder of the cards that ``zoo add`` writes."""
+    return config_folder() / "added"
 
 
 def read_cards(path: Path) -> list[Card]:
@@ -117,7 +129,9 @@ def _validated(path: Path, index: int, fields: Any) -> Card:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the card"
-        raise CardError(f"registry {path}, card {label}, field {where}: {first['msg']}") from None
+        raise CardError(
+            f"registry {path}, card {label}, field {where}: {first['msg'].removeprefix('Value error, ')}"
+        ) from None
 
 
 def _trusted(fields: dict[str, Any]) -> Card:

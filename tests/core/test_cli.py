@@ -150,12 +150,12 @@ def test_compare_prints_both_tables_and_the_angles(registry: str, capsys: pytest
 
 def test_compare_as_json_and_with_pictures(registry: str, capsys: pytest.CaptureFixture[str]) -> None:
     zoo_run = ["--registry", registry]
-    assert run([*zoo_run, "analyze", "dcgan.mine", "--out", "a"]) == 0
+    assert run([*zoo_run, "analyze", "dcgan.mine", "--out", "a.run"]) == 0
     assert run([*zoo_run, "analyze", "dcgan.mine", "-o", "k=3", "-o", "normalize=no", "--out", "b"]) == 0
     capsys.readouterr()
-    assert run([*zoo_run, "compare", "a", "b", "--model", "dcgan.mine", "--json", "--top", "2"]) == 0
+    assert run([*zoo_run, "compare", "a.run", "b", "--model", "dcgan.mine", "--json", "--top", "2"]) == 0
     told = json.loads(capsys.readouterr().out)
-    folder = Path("runs/compare-a-b")
+    folder = Path("runs/compare-a.run-b")
     assert {file.name for file in folder.iterdir()} == {"comparison.json", "comparison.png", "codes.safetensors"}
     assert json.loads((folder / "comparison.json").read_text()) == told
     assert told["a"]["count"] == 10 and told["b"]["count"] == 3

@@ -43,11 +43,11 @@ def _settings(
 
 def build_app(plugins: Plugins) -> typer.Typer:
     """Assemble the command line, the commands of plugins included."""
-    from zoo.cli import catalogue, work
+    from zoo.cli import catalogue, storage, work
 
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.callback()(_settings)
-    for name, command in {**catalogue.COMMANDS, **work.COMMANDS}.items():
+    for name, command in {**catalogue.COMMANDS, **work.COMMANDS, **storage.COMMANDS}.items():
         app.command(name)(command)
     plugins.add_commands(app)
     return app
@@ -71,7 +71,7 @@ def _run(arguments: Sequence[str]) -> int:
     except ZooError as error:
         return _fail(str(error), error.exit_code, arguments)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted; nothing was left behind", INTERRUPTED, ())
+        return _fail("interrupted; no output was left behind", INTERRUPTED, ())
     except BrokenPipeError:
         sys.stderr.close()
         return 0

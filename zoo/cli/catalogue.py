@@ -1,4 +1,4 @@
-"""Commands that look things up and never import torch: list, info, plugins, pull."""
+"""Commands that look things up and never import torch: list, info, plugins."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from zoo.cli.console import Settings, progress_bars, table
+from zoo.cards import Card
+from zoo.cli.console import Settings, table
 from zoo.entries import AdapterPlugin, AnalyzerPlugin
 from zoo.names import COMMON_REGIONS, unknown_name
 
@@ -67,22 +68,7 @@ def plugins(context: typer.Context) -> None:
     settings.console.print(table(["plugin", "distribution", "version", "hooks", "error"], rows))
 
 
-def pull(
-    context: typer.Context,
-    names: Annotated[list[str], typer.Argument(help="Models to fetch.")],
-) -> None:
-    """Fetch a model's weights into the cache, showing the licence first."""
-    from zoo.weights import fetch
-
-    settings: Settings = context.obj
-    for card in [settings.zoo.registry.resolve(name) for name in names]:
-        typer.echo(f"{card.name} · {card.licence}", err=True)
-        with progress_bars(settings) as progress:
-            path, sha256 = fetch(card, progress)
-        settings.console.print(f"{escape(str(path))}\nsha256 {sha256}", soft_wrap=True)
-
-
-COMMANDS: dict[str, Callable[..., None]] = {"list": list_, "info": info, "plugins": plugins, "pull": pull}
+COMMANDS: dict[str, Callable[..., None]] = {"list": list_, "info": info, "plugins": plugins}
 
 
 def _models(settings: Settings, pattern: str | None) -> list[list[str]]:
@@ -166,8 +152,8 @@ def _model_facts(settings: Settings, name: str) -> dict[str, Any]:
         "origin": card.origin or "not stated",
         "paper": card.paper or "not stated",
         "weights": whereabouts(card),
-        "sources": [source.url for source in card.weights.sources],
-        "sha256": card.weights.sha256 or "not pinned",
+        "sources": [source.url for source in card.weights.sources] or f"by hand: {card.weights.obtain}",
+        "sha256": card.weights.sha256 or _unpinned(card),
         "size": f"{card.weights.size / 2**20:.1f} MiB" if card.weights.size else "unknown",
         "verified": "yes" if card.weights.verified else "no: nobody has checked the file behind this card",
         "regions": [f"{region} = {text}" for region, text in card.regions.items()],
@@ -177,6 +163,13 @@ def _model_facts(settings: Settings, name: str) -> dict[str, Any]:
             for analyzer in settings.zoo.plugins.analyzers.values()
         ],
     }
+
+
+def _unpinned(card: Card) -> str:
+    from zoo.cache import expected_sha256
+
+    known = expected_sha256(card)
+    return f"not in the card; {known} is remembered from the first fetch" if known else "not pinned"
 
 
 def _adapter_facts(settings: Settings, name: str) -> dict[str, Any]:

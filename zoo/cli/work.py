@@ -220,13 +220,14 @@ def compare(
 ) -> None:
     """Compare two sets of directions: the nearest ones, the angles between their spans, and with --model pictures."""
     from zoo import comparison, files
+    from zoo.moves import short_name
 
     settings: Settings = context.obj
     pictures = {"--codes": codes, "--label": label, "--truncation": truncation, "--space": space, "-o": option}
     idle = [name for name, value in pictures.items() if value is not None and not model]
     if idle:
         raise OptionError(f"{idle[0]} is about pictures, which only --model makes")
-    folder = out or (Path("runs") / f"compare-{a.stem[:60]}-{b.stem[:60]}" if model else None)
+    folder = out or (Path("runs") / f"compare-{short_name(a)[:60]}-{short_name(b)[:60]}" if model else None)
     if folder:
         files.refuse_existing(folder, force=force)
     with progress_bars(settings) as progress:

@@ -1,0 +1,156 @@
+"""Models of one's own: from a stranger's file to a name in two commands, and files that no program can fetch."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.toys import write_tiny
+from zoo.cli import run
+from zoo.registry import added_folder, read_cards
+from zoo.weights import sha256_of
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ZOO_CONFIG", str(tmp_path / "config"))
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("zoo.model._shown", set())  # licences are shown once a process
+    monkeypatch.chdir(tmp_path)
+    write_tiny(tmp_path / "netG.safetensors")
+    return tmp_path
+
+
+def by_hand(home: Path, **weights: object) -> None:
+    """Write a card whose file no program can fetch."""
+    card = {
+        "name": "dcgan.closed",
+        "adapter": "dcgan",
+        "summary": "Behind a form.",
+        "resolution": 16,
+        "space": "z",
+        "dim": 12,
+        "weights": {"obtain": "Ask for it at https://example.org/form", **weights},
+        "licence": {"weights": "CC BY 4.0"},
+    }
+    (home / "config").mkdir()
+    (home / "config" / "registry.yaml").write_text(yaml.safe_dump({"models": [card]}))
+
+
+def test_a_file_gets_a_card_and_is_analysed_by_its_name(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    added = ["add", "netG.safetensors", "--name", "dcgan.mine", "--licence", "CC0", "--summary", "Mine."]
+    assert run(added) == 0
+    shown = capsys.readouterr()
+    assert "dcgan.mine: dcgan, 16², z 12" in shown.out
+    assert "weights: CC0" in shown.err
+    [card] = read_cards(added_folder() / "dcgan.mine.yaml")
+    assert card.weights.sha256 == sha256_of(home / "netG.safetensors")
+    assert (card.summary, card.weights.size) == ("Mine.", (home / "netG.safetensors").stat().st_size)
+    assert run(["list", "dcgan.mine", "--json"]) == 0
+    [row] = json.loads(capsys.readouterr().out)
+    assert (row["where"], row["space"], row["licence of the weights"]) == ("local", "z 12", "CC0")
+    assert run(["analyze", "dcgan.mine", "--out", "run"]) == 0
+    assert (home / "run" / "directions.safetensors").exists()
+    capsys.readouterr()
+    write_tiny(home / "netG.safetensors", seed=1)
+    assert run(["analyze", "dcgan.mine", "--out", "again"]) == 2
+    assert "but its card names" in capsys.readouterr().err
+    assert run(["remove", "dcgan.mine"]) == 0
+    assert not (added_folder() / "dcgan.mine.yaml").exists()
+    assert (home / "netG.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        ("add netG.safetensors --name dcgan.celeba64", "has sha256"),
+        ("add netG.safetensors --name mine", "its name is dcgan. and a variant"),
+        ("add netG.safetensors --name stylegan2.mine", "the file holds a dcgan"),
+        ("add netG.safetensors --name dcgan.Mine", "its name is dcgan. and a variant"),
+        ("add netG.safetensors --name dcgan.../../x", "its name is dcgan. and a variant"),
+        ("add missing.pt --name dcgan.mine", "there is no file missing.pt"),
+        ("add config --name dcgan.mine", "there is no file config"),
+        ("add note.txt --name dcgan.mine", "note.txt"),
+        ("add netG.safetensors --name dcgan.mine -o nonsense=1", "nonsense"),
+        ("add netG.safetensors", "--name"),
+        ("remove dcgan.digiface64", "no model of 'zoo add'"),
+        ("remove dcgan.nothing", "no model of 'zoo add'"),
+        ("cache --forget dcgan.nothing", "dcgan.nothing"),
+        ("pull dcgan.closed", "no program can fetch its file. Ask for it at https://example.org/form; then run"),
+    ],
+)
+def test_bad_additions_are_one_line_and_write_nothing(
+    call: str, words: str, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    by_hand(home)
+    (home / "note.txt").write_text("not weights")
+    before = sorted(home.rglob("*"))
+    assert run(call.split()) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("zoo: ")
+    assert words in error
+    assert sorted(home.rglob("*")) == before
+
+
+def test_a_name_twice_needs_force(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["add", "netG.safetensors", "--name", "dcgan.mine"]) == 0
+    assert run(["add", "netG.safetensors", "--name", "dcgan.mine"]) == 2
+    assert "pass --force" in capsys.readouterr().err
+    assert run(["add", "netG.safetensors", "--name", "dcgan.mine", "--force", "--summary", "Again."]) == 0
+    assert read_cards(added_folder() / "dcgan.mine.yaml")[0].summary == "Again."
+
+
+@pytest.mark.parametrize("pinned", [True, False])
+def test_a_file_got_by_hand_serves_its_card(pinned: bool, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    by_hand(home, **({"sha256": sha256_of(home / "netG.safetensors")} if pinned else {}))
+    assert run(["list", "dcgan.closed", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["where"] == "by hand"
+    assert run(["add", "netG.safetensors", "--name", "dcgan.closed"]) == 0
+    assert "CC BY 4.0" in capsys.readouterr().err
+    (home / "netG.safetensors").unlink()
+    assert run(["sample", "dcgan.closed", "--out", "drawn"]) == 0
+    write_tiny(home / "other.safetensors", seed=1)
+    assert run(["add", "other.safetensors", "--name", "dcgan.closed"]) == 2
+    assert ("its card names" if pinned else "the one remembered is") in capsys.readouterr().err
+    assert run(["cache", "--json"]) == 0
+    [row] = json.loads(capsys.readouterr().out)
+    assert (row["models"], row["state"]) == ("dcgan.closed", "not checked")
+
+
+def test_a_file_of_another_layout_is_not_trusted(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    by_hand(home)
+    (home / "other.safetensors").write_bytes(b"\x02\0\0\0\0\0\0\0{}")
+    assert run(["add", "other.safetensors", "--name", "dcgan.closed"]) == 2
+    assert not (home / "config" / "trusted.json").exists()
+    assert not (home / "cache").exists()
+
+
+def test_the_cache_is_listed_and_cleaned(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["cache"]) == 0
+    assert "nothing in" in capsys.readouterr().out
+    cache = home / "cache"
+    for place in (
+        "weights/" + "0" * 64 + "/stray.pt",
+        "incoming/dcgan.gone-0123/ab/part",
+        "incoming/dcgan.old-4567.lock",
+    ):
+        (cache / place).parent.mkdir(parents=True, exist_ok=True)
+        (cache / place).write_bytes(b"x")
+    assert run(["cache", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["models"], row["state"]) for row in rows] == [
+        ("none", "not checked"),
+        ("dcgan.gone", "unfinished"),
+        ("dcgan.old", "unfinished"),
+    ]
+    assert run(["cache", "--clean"]) == 0
+    assert not [path for path in cache.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"https://a/b": 3}', '{"https://a/b": {"sha256": "short"}}', "\udcff"])
+def test_a_damaged_file_of_hashes_is_named(content: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    by_hand(home)
+    (home / "config" / "trusted.json").write_text(content, errors="surrogateescape")
+    assert run(["pull", "dcgan.closed"]) == 2
+    assert "trusted.json is damaged" in capsys.readouterr().err

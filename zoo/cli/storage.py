@@ -1,0 +1,130 @@
+"""Commands about files: pull, cache, add, remove."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from zoo.cache import CachedFile, cache_folder, cached_files, unfinished
+from zoo.cli.console import Settings, progress_bars, table
+from zoo.errors import WeightsError
+
+Names = Annotated[list[str], typer.Argument(metavar="MODEL...", help="Models of 'zoo list'.")]
+
+
+def pull(context: typer.Context, names: Names) -> None:
+    """Fetch models' weights into the cache, showing the licence first."""
+    from zoo.weights import fetch
+
+    settings: Settings = context.obj
+    for card in [settings.zoo.registry.resolve(name) for name in names]:
+        typer.echo(card.terms, err=True)
+        with progress_bars(settings) as progress:
+            path, sha256 = fetch(card, progress)
+        settings.console.print(f"{escape(str(path))}\nsha256 {sha256}", soft_wrap=True)
+
+
+def cache(
+    context: typer.Context,
+    verify: Annotated[bool, typer.Option("--verify", help="Hash every file and say which are damaged.")] = False,
+    clean: Annotated[
+        bool, typer.Option("--clean", help="Delete unfinished downloads, damaged files and those no model names.")
+    ] = False,
+    forget: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="Delete a model's file and its remembered hash."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the weights in the cache, verify them, or clean up."""
+    from zoo import weights
+
+    settings: Settings = context.obj
+    cards = settings.zoo.registry.cards.values()
+    if forget is not None:
+        for place in weights.forget(settings.zoo.registry.resolve(forget)):
+            settings.console.print(f"removed from {escape(str(place))}", soft_wrap=True)
+    if clean:
+        with progress_bars(settings) as progress:
+            for place in weights.clean(cards, progress):
+                settings.console.print(f"removed {escape(str(place))}", soft_wrap=True)
+    files = cached_files(cards)
+    with progress_bars(settings) as progress:
+        damaged = weights.damaged(files, progress) if verify else []
+    rows = [
+        _row(", ".join(file.models) or "none", _state(file, damaged, checked=verify), file.path, file.size)
+        for file in files
+    ] + [_row(place.name.rpartition("-")[0], "unfinished", place) for place in unfinished()]
+    if as_json:
+        print(json.dumps(rows, indent=2))
+    elif rows:
+        cells = [[escape(cell) for cell in row.values()] for row in rows]
+        settings.console.print(table(["models", "size", "state", "file"], cells, right=["size"]))
+    else:
+        settings.console.print(f"nothing in {escape(str(cache_folder()))}", soft_wrap=True)
+    if damaged:
+        raise WeightsError(
+            f"{len(damaged)} of {len(files)} files are damaged, {damaged[0].path} first: they are fetched again when "
+            "they are used next, and --clean deletes them"
+        )
+
+
+def add(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A weights file.")],
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="Its name, architecture.variant.")],
+    summary: Annotated[str | None, typer.Option(help="What it draws, in a line.")] = None,
+    licence: Annotated[str | None, typer.Option(help="The terms of the weights, in a line.")] = None,
+    option: Annotated[
+        list[str] | None, typer.Option("-o", metavar="NAME=VALUE", help="An option of the architecture.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the card of an earlier 'zoo add'.")] = False,
+) -> None:
+    """Give a weights file a name in your own registry, or take it as the file of a model that zoo cannot fetch."""
+    from zoo import additions
+    from zoo.options import parse_pairs
+
+    settings: Settings = context.obj
+    with progress_bars(settings) as progress:
+        card, written = additions.add(
+            file,
+            name,
+            settings.zoo,
+            summary=summary,
+            licence=licence,
+            options=parse_pairs(option or []),
+            force=force,
+            progress=progress,
+        )
+    settings.console.print(f"{card.name}: {card.adapter}, {card.resolution}², {card.codes}")
+    settings.console.print(escape(str(written)), soft_wrap=True)
+
+
+def remove(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A model of 'zoo add'.")],
+) -> None:
+    """Take a model of 'zoo add' off your registry; its weights file stays."""
+    from zoo import additions
+
+    settings: Settings = context.obj
+    settings.console.print(f"removed {escape(str(additions.remove(name, settings.zoo)))}", soft_wrap=True)
+
+
+def _row(models: str, state: str, path: Path, size: int | None = None) -> dict[str, str]:
+    shown = "" if size is None else f"{size / 2**20:.1f} MiB"
+    return {"models": models, "size": shown, "state": state, "file": str(path)}
+
+
+def _state(file: CachedFile, damaged: list[CachedFile], *, checked: bool) -> str:
+    if not checked:
+        return "not checked"
+    return "damaged" if file in damaged else "intact"
+
+
+COMMANDS: dict[str, Callable[..., None]] = {"pull": pull, "cache": cache, "add": add, "remove": remove}
