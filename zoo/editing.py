@@ -23,8 +23,8 @@ from zoo.progress import Progress, silent
 from zoo.sheets import Strip, draw_pages, save_pages
 from zoo.video import check_animation, save_animation, to_frame
 
-MOST_PICTURES = 10_000
-"""How many pictures an edit may have; they fit on the pages that a contact sheet may have."""
+MOST_PICTURES = 6_000
+"""How many pictures an edit may have; 99 pages of a contact sheet hold them, whatever their size."""
 
 MOST_STRENGTHS = 32
 """How many pictures stand side by side."""

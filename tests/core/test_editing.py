@@ -55,7 +55,7 @@ def test_directions_from_other_weights_are_used_with_a_warning(directions: Direc
         ({"strengths": []}, OptionError, "at least one finite"),
         ({"strengths": [float("nan")]}, OptionError, "at least one finite"),
         ({"strengths": list(range(33))}, OptionError, "33 are too many"),
-        ({"samples": 1429}, OptionError, "at most 10,000 pictures, and this one 10,003"),
+        ({"samples": 858}, OptionError, "at most 6,000 pictures, and this one 6,006"),
         ({"layers": "0"}, LayersError, "single row"),
     ],
 )

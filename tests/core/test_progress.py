@@ -194,3 +194,21 @@ def test_work_draws_a_bar_only_once_it_has_taken_a_moment(
                 break
         progress(5, 5, "a [red] herring")
     assert ("a [red] herring" in screen.getvalue()) == drawn
+
+
+def test_there_is_one_bar_at_a_time_also_where_work_stops_half_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A source that fails after some megabytes, one that does not say how much will come, and then the network."""
+    screen = io.StringIO()
+    monkeypatch.setattr(console, "Console", lambda **_: Console(file=screen, force_terminal=True, width=100))
+    monkeypatch.setattr(console, "_MOMENT", 0.0)
+    seen = {}
+    with console.progress_bars(console.Settings(load_zoo())) as progress:
+        for what, done, total in (("first", 4_000_000, 14_000_000), ("second", 3_000_000, 0), ("network", 1, 2)):
+            progress(done, total, what)
+            screen.truncate(screen.seek(0))
+            while f"{what} " not in (drawn := screen.getvalue()):
+                time.sleep(0.02)
+            seen[what] = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|━|╸|╺", "", drawn.rsplit("\x1b[2K", 1)[-1])
+    assert "4.0 MB/14.0 MB" in seen["first"]
+    assert "3.0 MB" in seen["second"] and "first" not in seen["second"]
+    assert "1/2" in seen["network"] and "second" not in seen["network"]

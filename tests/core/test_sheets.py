@@ -5,8 +5,10 @@ import pytest
 import torch
 from PIL import Image
 
+from zoo.editing import MOST_PICTURES, MOST_STRENGTHS
+from zoo.files import RUN_FILES
 from zoo.pictures import Tile
-from zoo.sheets import LARGEST_SIDE, Strip, draw_pages, save_pages
+from zoo.sheets import LARGEST_SIDE, Strip, _lay_out, draw_pages, save_pages
 
 
 def strips(count: int, tiles: int = 7, size: int = 64) -> list[Strip]:
@@ -65,6 +67,16 @@ def test_a_block_higher_than_a_page_is_shown_whole() -> None:
     drawn = draw_pages(strips(64, 2), ["a"] * 2, block=32)
     assert found(drawn, 2, 128) == [[index, 0, 1] for index in range(64)]
     assert all((page.height - 26 + 2) % (32 * 130) == 0 for page in drawn)
+
+
+@pytest.mark.parametrize("grid", [False, True])
+def test_the_largest_edit_fits_on_the_pages_there_are(grid: bool) -> None:
+    for side in (128, 192, 256):
+        for tiles in range(1, MOST_STRENGTHS + 1):
+            count = MOST_PICTURES // tiles
+            layout = _lay_out((side, side), tiles, count, 1, tiles if grid else 1)
+            pages = -(-count // (layout.rows * layout.columns))
+            assert pages == 1 or f"sheet-{pages}.png" in RUN_FILES
 
 
 def test_long_names_stay_beside_their_tiles() -> None:
