@@ -414,13 +414,16 @@ def damaged_wheel() -> bytes:
 
 
 class FakePip:
-    """Stands in for `subprocess.run`: pip that leaves a wheel in the folder it was told, or fails."""
+    """Stands in for `subprocess.run`: pip that leaves a wheel in the folder it was told, or fails; the rest is run."""
 
     def __init__(self, wheel: bytes | None, stderr: str = "") -> None:
         self.wheel, self.stderr = wheel, stderr
+        self.real: Callable[..., subprocess.CompletedProcess[Any]] = subprocess.run
         self.calls: list[list[str]] = []
 
-    def __call__(self, command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+    def __call__(self, command: list[str], **options: Any) -> subprocess.CompletedProcess[Any]:
+        if "pip" not in command:
+            return self.real(command, **options)
         self.calls.append(command)
         if self.wheel is None:
             return subprocess.CompletedProcess(command, 1, "", self.stderr)
@@ -462,6 +465,8 @@ class Refusal:
         """Count an operation below the folder; say whether it is the one to fail."""
         if isinstance(place, int):
             place = Path(f"/proc/self/fd/{place}").readlink()
+            if not place.is_absolute():  # a pipe, to a program that is being run
+                return False
         path = Path(os.fsdecode(place)).absolute()
         pointless = what == "mkdir" and (path.exists() or not path.parent.exists())
         if pointless or not path.is_relative_to(self.folder):

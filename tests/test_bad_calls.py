@@ -333,6 +333,24 @@ OPTIONS = [
     Bad("index-negative", "edit toy dirs.safetensors --index=-1", "no direction -1|0 to 2"),
     Bad("index-no-number", "edit toy dirs.safetensors --index first", "--index first|0,2", early=True),
     Bad("index-empty", "edit toy dirs.safetensors --index ''", "--index|0,2", early=True),
+    Bad("index-weight-missing", "edit toy dirs.safetensors --index 0=", "--index 0=|0=2,3=-1.5", early=True),
+    Bad("index-weight-no-number", "edit toy dirs.safetensors --index 0=much", "--index 0=much|0,2", early=True),
+    Bad("index-weight-nan", "edit toy dirs.safetensors --index 0=nan", "weight nan of direction 0|finite"),
+    Bad("index-monstrous", f"edit toy dirs.safetensors --index {'9' * 5000}", "--index|0,2", early=True),
+    Bad("directions-after-colon", "edit toy dirs.safetensors:first", "dirs.safetensors:first|0,2", early=True),
+    Bad("directions-after-colon-none", "edit toy dirs.safetensors:", "dirs.safetensors:|0,2", early=True),
+    Bad("directions-after-colon-out-of-range", "edit toy dirs.safetensors:0,7", "no direction 7|0 to 2"),
+    Bad("directions-second-missing", "edit toy dirs.safetensors none.npy:0", "none.npy|No such file"),
+    Bad("grid-of-one", "edit toy dirs.safetensors --grid", "--grid|one direction across and one down|not 1"),
+    Bad("grid-of-three", "edit toy dirs.safetensors:0,1,2 --grid", "--grid|not 3"),
+    Bad("grid-together", "edit toy dirs.safetensors:0,1 --grid --together", "--together and --grid"),
+    Bad("strengths-too-many", f"edit toy dirs.safetensors --strengths {'1,' * 40}1", "--strengths|41|at most 32"),
+    Bad("samples-of-an-edit-too-many", "edit toy dirs.safetensors --samples 9999", "69,993|6,000|fewer codes"),
+    Bad("video-unknown", "edit toy dirs.safetensors --video avi", "--video avi|auto|gif|mp4", early=True),
+    Bad("video-empty", "edit toy dirs.safetensors --video ''", "--video|auto", early=True),
+    Bad("frames-too-few", "edit toy dirs.safetensors --frames 1", "--frames 1|2 to 1000", early=True),
+    Bad("frames-too-many", "edit toy dirs.safetensors --frames 1001", "--frames 1001|2 to 1000", early=True),
+    Bad("frames-no-number", "edit toy dirs.safetensors --frames many", "--frames|'many'", early=True),
     Bad("strengths-nonsense", "edit toy dirs.safetensors --strengths strong", "--strengths strong", early=True),
     Bad("strengths-with-a-gap", "edit toy dirs.safetensors --strengths 1,,2", "--strengths 1,,2", early=True),
     Bad("strengths-nan", "edit toy dirs.safetensors --strengths 0,nan", "--strengths|finite"),
@@ -471,6 +489,57 @@ DIRECTIONS = [
                 hostile.array_header("{'descr': '<f8', 'fortran_order': False, 'shape': (9999999999999, 12)}"),
             ),
         ]
+    ),
+]
+
+COMPARISONS = [
+    Bad("compare-one", "compare dirs.safetensors", "Missing argument|B", early=True),
+    Bad("compare-three", "compare dirs.safetensors dirs.safetensors c", "unexpected extra argument|c", early=True),
+    Bad("compare-missing", "compare dirs.safetensors none.npy", "none.npy|No such file", early=True),
+    Bad("compare-folder-without", "compare earlier dirs.safetensors", "earlier|No such file", early=True),
+    Bad(
+        "compare-another-space",
+        "compare dirs.safetensors d.safetensors",
+        "z (12)|cannot be compared|w (12)",
+        {"d.safetensors": hostile.directions(space={**SPACE, "name": "w"})},
+        True,
+    ),
+    Bad(
+        "compare-another-dimension",
+        "compare d.npy dirs.safetensors",
+        "unknown (10)|cannot be compared|z (12)",
+        {"d.npy": hostile.array(np.eye(10))},
+        True,
+    ),
+    Bad("compare-pickle", "compare d.npy d.npy", "d.npy", {"d.npy": hostile.pickled(Payload())}, True),
+    Bad("compare-top-zero", "compare dirs.safetensors dirs.safetensors --top 0", "--top 0|at least 1", early=True),
+    Bad("compare-unknown-model", "compare dirs.safetensors dirs.safetensors --model zebra", "'zebra'", early=True),
+    Bad(
+        "compare-in-another-space",
+        "compare d.npy d.npy --model toy",
+        "10 numbers|z (12)",
+        {"d.npy": hostile.array(np.eye(10))},
+    ),
+    Bad("compare-too-many-codes", "compare dirs.safetensors dirs.safetensors --model toy --samples 999", "2,997|1,000"),
+    Bad("compare-codes-missing", "compare dirs.safetensors dirs.safetensors --model toy --codes none.npy", "none.npy"),
+    Bad(
+        "compare-codes-without-model",
+        "compare dirs.safetensors dirs.safetensors --codes c.npy",
+        "--codes|--model",
+        early=True,
+    ),
+    Bad(
+        "compare-label-without-model",
+        "compare dirs.safetensors dirs.safetensors --label red",
+        "--label|--model",
+        early=True,
+    ),
+    Bad("compare-out-exists", "compare dirs.safetensors dirs.safetensors --out earlier", "earlier exists", early=True),
+    Bad(
+        "compare-out-under-a-file",
+        "compare dirs.safetensors dirs.safetensors --out toy.pt/c",
+        "cannot write",
+        early=True,
     ),
 ]
 
@@ -700,7 +769,7 @@ OUTPUTS = [
     Bad("out-under-a-device", "sample toy --out /dev/null/run", "cannot write|a part of the path is a file"),
 ]
 
-TABLE = [*NAMES, *REGIONS, *OPTIONS, *CODES, *DIRECTIONS, *CHECKPOINTS, *WEIGHTS, *REGISTRIES, *OUTPUTS]
+TABLE = [*NAMES, *REGIONS, *OPTIONS, *CODES, *DIRECTIONS, *COMPARISONS, *CHECKPOINTS, *WEIGHTS, *REGISTRIES, *OUTPUTS]
 
 
 @pytest.mark.parametrize("bad", [pytest.param(bad, id=bad.id) for bad in TABLE])
@@ -736,7 +805,10 @@ def test_a_dangling_link_is_refused(home: Path, capsys: pytest.CaptureFixture[st
     refuse(home, "sample toy --out link", "link exists", capsys, early=True)
 
 
-@pytest.mark.parametrize("command", ["sample toy", "analyze toy", "edit toy dirs.safetensors"])
+@pytest.mark.parametrize(
+    "command",
+    ["sample toy", "analyze toy", "edit toy dirs.safetensors", "compare dirs.safetensors dirs.safetensors"],
+)
 def test_a_folder_that_may_not_be_written(
     command: str, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -746,7 +818,10 @@ def test_a_folder_that_may_not_be_written(
     refuse(home, f"{command} --out locked/run", "cannot write locked/run|permission denied", capsys)
 
 
-@pytest.mark.parametrize("command", ["sample toy", "analyze toy", "edit toy dirs.safetensors"])
+@pytest.mark.parametrize(
+    "command",
+    ["sample toy", "analyze toy", "edit toy dirs.safetensors", "compare dirs.safetensors dirs.safetensors"],
+)
 def test_an_earlier_folder_that_may_not_be_read(
     command: str, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -816,7 +891,13 @@ WRITERS = [
     pytest.param("analyze toy -a sefa --show 1 --unseen 0 --npy --out earlier --force", 18, id="analyze"),
     pytest.param("sample toy --samples 2 --out deep/in/new/run", 8, id="sample-into-new-folders"),
     pytest.param("sample toy --samples 2 --out earlier --force", 6, id="sample"),
-    pytest.param("edit toy dirs.safetensors --samples 1 --strengths 0,1 --out earlier --force", 6, id="edit"),
+    pytest.param(
+        "edit toy dirs.safetensors --samples 1 --strengths 0,1 --frames 2 --out earlier --force", 8, id="edit"
+    ),
+    pytest.param("compare dirs.safetensors dirs.safetensors --out deep/new/run", 5, id="compare-into-new-folders"),
+    pytest.param(
+        "compare dirs.safetensors dirs.safetensors --model toy --top 1 --out earlier --force", 8, id="compare"
+    ),
     pytest.param("pull toy.far", 6, id="pull"),
     pytest.param("add toy.pt --name dcgan.mine", 5, id="add"),
     pytest.param("add toy.pt --name toy.far", 5, id="add-by-hand"),
@@ -916,6 +997,15 @@ GOOD = [
     Bad("analyze-monstrous-chunk", "analyze toy -a lowrank -r left -o chunk=99999999999999999999 --out new", ""),
     Bad("edit", "edit toy dirs.safetensors --index 0,2 --samples 1 --strengths=-1,1 --out new", ""),
     Bad("edit-by-an-array", "edit toy d.npy --samples 1 --out new", "", {"d.npy": hostile.array(np.ones(12))}),
+    Bad("edit-together", "edit toy dirs.safetensors:0=2,1=-.5 d.npy --together --samples 1 --frames 4 --out new", "",
+        {"d.npy": hostile.array(np.ones(12))}),
+    Bad("edit-a-grid", "edit toy dirs.safetensors:0,1 --grid --samples 1 --frames 4 --out new", ""),
+    Bad("edit-a-file-with-a-colon", "edit toy d:0.npy:0 --samples 1 --video none --out new", "",
+        {"d:0.npy": hostile.array(np.ones(12))}),
+    Bad("compare", "compare dirs.safetensors dirs.safetensors", ""),
+    Bad("compare-arrays-as-json", "compare d.npy dirs.safetensors --json", "", {"d.npy": hostile.array(np.ones(12))}),
+    Bad("compare-in-pictures", "compare dirs.safetensors d.npy --model toy --samples 2 --out new", "",
+        {"d.npy": hostile.array(np.ones((14, 12)))}),
     Bad("pull-a-path", "pull toy.plain", ""),
     Bad("nothing-at-all", "", ""),
     Bad("list", "list", ""),

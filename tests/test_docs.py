@@ -38,6 +38,13 @@ def test_the_formats_page_reads_a_run_and_names_every_key(
     assert not unnamed
 
 
+def test_the_formats_page_names_every_key_of_a_comparison() -> None:
+    model = model_of(DCGAN.tiny(0))
+    told = zoo.compare(zoo.analyze(model), zoo.analyze(model), model=model).as_json()
+    keys = [*told, *told["a"], *told["nearest_of_a"][0], *told["pictures"]]
+    assert not [key for key in keys if f"`{key}`" not in FORMATS]
+
+
 def test_the_example_of_a_registry_is_one(tmp_path: Path) -> None:
     [text] = blocks(FORMATS, "yaml")
     (tmp_path / "cards.yaml").write_text(text)

@@ -1,6 +1,7 @@
 """zoo: find meaning in GANs.
 
-``zoo.load`` opens a model, ``zoo.analyze`` finds directions in its latent space, ``zoo.edit`` moves codes along them.
+``zoo.load`` opens a model, ``zoo.analyze`` finds directions in its latent space, ``zoo.edit`` moves codes along them,
+``zoo.compare`` holds two sets of them against each other.
 Everything heavy, torch above all, is imported on first use, so that ``import zoo`` is quick.
 """
 
@@ -31,10 +32,12 @@ from zoo.version import __version__
 if TYPE_CHECKING:
     from zoo.adapter import Adapter, Layout, Projection
     from zoo.analyzer import Analyzer, Probe, Scorer
-    from zoo.api import analyze, edit, load
+    from zoo.api import analyze, compare, edit, load
     from zoo.checkpoint import State
     from zoo.codes import Codes, LatentSpace
-    from zoo.directions import Directions
+    from zoo.comparison import Comparison
+    from zoo.directions import Directions, Move
+    from zoo.editing import Edit
     from zoo.model import Model
     from zoo.options import Options
     from zoo.region import Region
@@ -43,10 +46,13 @@ _LATE = {
     "Adapter": "zoo.adapter",
     "Analyzer": "zoo.analyzer",
     "Codes": "zoo.codes",
+    "Comparison": "zoo.comparison",
     "Directions": "zoo.directions",
+    "Edit": "zoo.editing",
     "LatentSpace": "zoo.codes",
     "Layout": "zoo.adapter",
     "Model": "zoo.model",
+    "Move": "zoo.directions",
     "Options": "zoo.options",
     "Probe": "zoo.analyzer",
     "Projection": "zoo.adapter",
@@ -54,6 +60,7 @@ _LATE = {
     "Scorer": "zoo.analyzer",
     "State": "zoo.checkpoint",
     "analyze": "zoo.api",
+    "compare": "zoo.api",
     "edit": "zoo.api",
     "load": "zoo.api",
 }
@@ -68,13 +75,16 @@ __all__ = [
     "CheckpointError",
     "Codes",
     "CodesError",
+    "Comparison",
     "ContractError",
     "Directions",
     "DirectionsError",
+    "Edit",
     "LatentSpace",
     "LayersError",
     "Layout",
     "Model",
+    "Move",
     "OptionError",
     "Options",
     "OutputError",
@@ -91,6 +101,7 @@ __all__ = [
     "ZooError",
     "__version__",
     "analyze",
+    "compare",
     "edit",
     "hookimpl",
     "load",

@@ -1,4 +1,4 @@
-"""The three verbs of the Python interface: `load`, `analyze`, `edit`."""
+"""The verbs of the Python interface: `load`, `analyze`, `edit`, `compare`."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from zoo import editing, run
+from zoo import comparison, editing, run
 from zoo.codes import Codes
 from zoo.directions import Directions
+from zoo.errors import OptionError
 from zoo.model import Model, open_model
 from zoo.progress import Progress, silent
 from zoo.question import Question
 from zoo.registry import load_zoo
 
 edit = editing.edit
+compare = comparison.compare
+
+_USUAL = {"space": None, "device": "auto", "dtype": "float32"}
 
 
 def load(
@@ -50,6 +54,10 @@ def analyze(
     unseen: int = 4,
     out: str | Path | None = None,
     force: bool = False,
+    space: str | None = None,
+    device: str = "auto",
+    dtype: str = "float32",
+    registry: Iterable[str | Path] = (),
     progress: Progress = silent,
     **options: Any,
 ) -> Directions:
@@ -57,8 +65,12 @@ def analyze(
 
     `samples` codes are drawn with `seed`, unless `codes` are given. The locality of the first `show` directions is
     measured at those codes and at `unseen` further ones, and kept in the provenance. With `out`, the run folder is
-    written too. Raises a `ZooError` that says what to do.
+    written too. `space`, `device`, `dtype` and `registry` open a model that is given by name, as in `load`. Raises a
+    `ZooError` that says what to do.
     """
+    loading: dict[str, Any] = {"space": space, "device": device, "dtype": dtype}
+    if isinstance(model, Model) and (registry or loading != _USUAL):
+        raise OptionError(f"{model.name} is open already: pass {', '.join(_USUAL)} and registry to zoo.load")
     question = Question(
         analyzer=analyzer,
         region=region,
@@ -73,4 +85,5 @@ def analyze(
         unseen=unseen,
     )
     folder = None if out is None else Path(out)
-    return run.perform(question, model, load_zoo(), out=folder, force=force, progress=progress).directions
+    zoo = load_zoo(registry)
+    return run.perform(question, model, zoo, out=folder, force=force, progress=progress, **loading).directions

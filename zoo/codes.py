@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from zoo.errors import CodesError, LayersError
+from zoo.notebook import facts_html, plain
 from zoo.tensorfile import FLOATS, UnreadableError, read_array, read_tensors, write_tensors
 
 MOST_TRUNCATION = 2.0
@@ -60,6 +61,22 @@ class Codes:
 
     def __len__(self) -> int:
         return int(self.latents.shape[0])
+
+    def _facts(self) -> dict[str, str]:
+        facts = {"codes": f"{len(self)} of {' x '.join(map(str, self.latents.shape[1:]))} numbers"}
+        if self.labels is not None:
+            facts["labels"] = ", ".join(map(str, self.labels.tolist()))
+        if self.truncation is not None:
+            facts["truncation"] = f"{self.truncation:g}"
+        return {**facts, "type": f"{str(self.latents.dtype).removeprefix('torch.')} on {self.latents.device}"}
+
+    def __repr__(self) -> str:
+        named = (f"{key} {text}" if key in {"labels", "truncation"} else text for key, text in self._facts().items())
+        return f"Codes({plain(', '.join(named))})"
+
+    def _repr_html_(self) -> str:
+        """Show a notebook how many codes there are, and of what kind."""
+        return facts_html("Codes", self._facts())
 
     def __getitem__(self, index: int | slice) -> Codes:
         """Take some codes; an integer gives a batch of one."""

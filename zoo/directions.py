@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from zoo.codes import LatentSpace
-from zoo.errors import DirectionsError
+from zoo.errors import DirectionsError, OptionError
 from zoo.files import is_kind
+from zoo.notebook import facts_html, plain, table_html
 from zoo.tensorfile import UnreadableError, read_array, read_tensors, write_array, write_tensors
 
 FORMAT = "zoo-directions/1"
@@ -61,6 +62,18 @@ class Directions:
     def __len__(self) -> int:
         return len(self.vectors)
 
+    def move(self, index: int, weight: float = 1.0, *, name: str | None = None) -> Move:
+        """Make a move of `weight` times one direction; moves add up to one along several directions.
+
+        `name` is what pictures call the direction. Raises `DirectionsError` for an index that is not there, and
+        `OptionError` for a weight that is not finite.
+        """
+        if not 0 <= index < len(self):
+            raise DirectionsError(f"no direction {index}: the file holds 0 to {len(self) - 1}")
+        if not abs(weight) < float("inf"):
+            raise OptionError(f"weight {weight} of direction {index}: it must be a finite number")
+        return Move((Term(self, index, weight, self.layers, name or f"direction {index}"),))
+
     def take(self, count: int) -> Directions:
         """Keep the first `count` directions."""
         kept = None if self.kept is None else self.kept[:count]
@@ -69,6 +82,28 @@ class Directions:
     def with_provenance(self, **entries: Any) -> Directions:
         """Add entries to the record."""
         return replace(self, provenance={**self.provenance, **entries})
+
+    @property
+    def origin(self) -> str:
+        """Say in a few words where the directions came from, as far as the record tells; empty if it does not."""
+        told = {key: plain(value) for key, value in self.provenance.items() if isinstance(value, str)}
+        if "analyzer" not in told:
+            return told.get("source", "")
+        return f"{told['analyzer']} of {told.get('model', 'an unknown model')}, region {told.get('region', 'unknown')}"
+
+    def __repr__(self) -> str:
+        return ", ".join(filter(None, (f"Directions({len(self)} of {self.space}", self.origin))) + ")"
+
+    def _repr_html_(self) -> str:
+        """Show a notebook the record in short, and the leading directions."""
+        facts = {"directions": f"{len(self)} of {self.space}", "found by": self.origin or "unknown"}
+        if self.layers is not None:
+            facts["rows moved"] = ", ".join(map(str, self.layers))
+        columns = {"direction": range(len(self)), "score": self.scores.tolist()}
+        if self.kept is not None:
+            columns["kept norm"] = self.kept.tolist()
+        rows = [[f"{value:.4g}" for value in row] for row in zip(*columns.values(), strict=True)]
+        return facts_html("Directions", facts) + table_html(list(columns), rows)
 
     def card(self) -> dict[str, Any]:
         """Return the JSON card that goes into the file."""
@@ -114,6 +149,46 @@ class Directions:
         if space is not None and found.space != space:
             raise DirectionsError(f"{path} holds directions of {found.space}, but the model's codes are in {space}")
         return found
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """One direction of a move: `weight` times row `index` of `directions`, in the rows `layers` of a code."""
+
+    directions: Directions
+    index: int
+    weight: float
+    layers: tuple[int, ...] | None
+    name: str
+
+    def __str__(self) -> str:
+        """Name the direction and how much of it, but not the sign of that."""
+        name = plain(self.name)
+        return name if abs(self.weight) == 1 else f"{abs(self.weight):g} * {name}"
+
+
+@dataclass(frozen=True, eq=False)
+class Move:
+    """A weighted sum of directions, of one file or of several: what a code is moved along, all of it in proportion.
+
+    `Directions.move` makes one of a single direction, and ``+`` adds them: ``mouth.move(0) + eyes.move(2, -1.5)``.
+    """
+
+    terms: tuple[Term, ...]
+
+    def __add__(self, other: Move) -> Move:
+        return Move(self.terms + other.terms)
+
+    def in_layers(self, layers: Sequence[int]) -> Move:
+        """Make every direction act on the rows `layers` instead of those that it was found for."""
+        return Move(tuple(replace(term, layers=tuple(layers)) for term in self.terms))
+
+    def __str__(self) -> str:
+        text = "".join(f" {'-' if term.weight < 0 else '+'} {term}" for term in self.terms)
+        return text.removeprefix(" + ").lstrip()
+
+    def __repr__(self) -> str:
+        return f"Move({self})"
 
 
 def _from_array(path: Path, space: LatentSpace | None) -> Directions:

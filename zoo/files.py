@@ -21,10 +21,13 @@ RUN_FILES = frozenset(
         "directions.safetensors",
         "directions.npy",
         "codes.safetensors",
-        "sheet.png",
+        *(f"{stem}.png" for stem in ("sheet", "comparison")),
+        *(f"{stem}-{page}.png" for stem in ("sheet", "comparison") for page in range(2, 100)),
         "report.html",
         "edit.gif",
+        "edit.mp4",
         "samples.png",
+        "comparison.json",
     }
 )
 """Every name that zoo writes into a run folder: ``--force`` replaces a folder only if it holds nothing else."""

@@ -38,6 +38,7 @@ def jacobian(
     layers: Sequence[int] | None = None,
     chunk: int | None = None,
     grey: bool = True,
+    progress: Progress = silent,
 ) -> Tensor:
     """Compute the Jacobian of a region at one code: (p, dim), or (3 p, dim), channel by channel, when not `grey`.
 
@@ -62,12 +63,16 @@ def jacobian(
 
     with torch.no_grad(), _without_torch_deprecation():
         try:
-            parts = [torch.func.vmap(push)(part) for part in torch.split(basis, size)]
+            parts: list[Tensor] = []
+            for tangents in torch.split(basis, size):
+                progress(len(parts) * size, len(basis), "Jacobian")
+                parts.append(torch.func.vmap(push)(tangents))
         except (NotImplementedError, RuntimeError) as error:
             if not any(word in str(error) for word in _NO_FORWARD_MODE):
                 raise
             reason = str(error).splitlines()[0]
             raise CapabilityError(f"this network has no forward-mode derivative: {reason}") from error
+    progress(len(basis), len(basis), "Jacobian")
     return torch.cat(parts).T
 
 
@@ -90,14 +95,18 @@ def gram_matrices(
     members = [torch.from_numpy(region.mask[union.mask]) for region in regions]
     totals = [torch.zeros(adapter.space.dim, adapter.space.dim, dtype=torch.float64) for _ in regions]
     for index in range(len(codes)):
-        progress(index, len(codes), "Jacobians")
-        whole = jacobian(adapter, codes[index], union, layers=layers, chunk=chunk)
+        share = _part_of(progress, index, len(codes))
+        whole = jacobian(adapter, codes[index], union, layers=layers, chunk=chunk, progress=share)
         if not bool(torch.isfinite(whole).all()):
             raise CheckpointError(f"the derivative at code {index} is not finite: the weights are damaged")
         rows = [whole[inside.to(whole.device)] for inside in members]
         totals = [total + _gram(part) / len(part) for total, part in zip(totals, rows, strict=True)]
-    progress(len(codes), len(codes), "Jacobians")
     return [total / len(codes) for total in totals]
+
+
+def _part_of(progress: Progress, index: int, count: int) -> Progress:
+    """Tell of one Jacobian as a part of `count`, so that a single one of a large network is seen to move too."""
+    return lambda done, total, _: progress(index * total + done, count * total, "derivatives")
 
 
 def _gram(rows: Tensor) -> Tensor:

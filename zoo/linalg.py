@@ -93,6 +93,7 @@ def published_pursuit(
         rounds += 1
         if rounds % 50 == 0:
             progress(rounds, max_rounds, "pursuit rounds (it may stop early)")
+    progress(max_rounds, max_rounds, "pursuit rounds (it may stop early)")
     rank = int(torch.linalg.matrix_rank(low_rank))
     return Pursuit(low_rank, sparse, rank, rounds, mu, residual <= stop)
 

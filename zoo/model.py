@@ -20,6 +20,7 @@ from zoo.entries import AdapterPlugin
 from zoo.errors import CodesError, OptionError, PluginError, UnknownNameError
 from zoo.files import is_kind
 from zoo.names import unknown_name
+from zoo.notebook import facts_html
 from zoo.options import parse_options
 from zoo.plugins import reason, skip
 from zoo.progress import Progress, silent
@@ -45,6 +46,23 @@ class Model:
     source: str
     space: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"Model({self.name}: {self.adapter.space}, {self.dtype} on {self.adapter.device})"
+
+    def _repr_html_(self) -> str:
+        """Show a notebook what the model is and on which terms it may be used."""
+        height, width = self.adapter.resolution
+        facts = {
+            "summary": self.card.summary,
+            "adapter": self.card.adapter,
+            "images": f"{height} x {width}",
+            "codes": self.adapter.space,
+            "classes": ", ".join(self.adapter.classes) or "none",
+            "licence": self.card.licence,
+            "network": f"{self.dtype} on {self.adapter.device}",
+        }
+        return facts_html(f"Model {self.name}", facts)
 
     @property
     def name(self) -> str:
@@ -94,6 +112,10 @@ class Model:
                 raise OptionError(f"--label {label}: {self.name} has the classes 0 to {len(classes) - 1}")
             return int(label)
         raise unknown_name(f"class of {self.name}", label, classes)
+
+    def code_name(self, codes: Codes, index: int) -> str:
+        """Name one of some codes as pictures do: by its index, and by its class if it has one."""
+        return f"code {index}" + ("" if codes.labels is None else f", {self.adapter.classes[int(codes.labels[index])]}")
 
     def read_codes(self, path: Path, *, label: int | str | None = None) -> Codes:
         """Read codes from a file, checked against this model's space and normalised as its own. Raises `CodesError`."""
@@ -162,7 +184,9 @@ def open_card(
     choices = _choices(card.adapter, zoo, card, options) if card.adapter else None
     announce(card)
     path, sha256 = weights.fetch(card, progress)
+    progress(0, 2, "opening the network")
     content = read_checkpoint(path)
+    progress(1, 2, "opening the network")
     plugins = [zoo.plugins.adapter(card.adapter)] if card.adapter else list(zoo.plugins.adapters.values())
     families = _families(plugins, wanted=bool(card.adapter))
     family, layout = detect_layout(families, content.state, content.meta)
@@ -170,6 +194,7 @@ def open_card(
     if choices is None:
         choices = _choices(family, zoo, card, options)
     adapter = families[family].load(state, {**config, **choices}, space=space, device=place, dtype=kind)
+    progress(2, 2, "opening the network")
     return Model(_completed(card, family, adapter), adapter, sha256, layout.name, card.name, space, dict(options or {}))
 
 

@@ -93,13 +93,6 @@ def save_grid(path: Path, pixels: Tensor, columns: int = 8) -> None:
     grid.save(path, "PNG")
 
 
-def save_gif(path: Path, frames: Tensor, *, milliseconds: int = 120) -> None:
-    """Write an endless GIF that runs forth and back; frames (f, n, h, w, 3) uint8, the n pictures side by side."""
-    pictures = [_side_by_side(frame) for frame in frames]
-    loop = pictures + pictures[-2:0:-1]
-    loop[0].save(path, "GIF", save_all=True, append_images=loop[1:], duration=milliseconds, loop=0)
-
-
 def data_url(image: Image.Image) -> str:
     """Encode a picture as a ``data:`` address, for a page that holds everything it shows."""
     buffer = io.BytesIO()
@@ -115,10 +108,6 @@ def strip(tiles: Sequence[Tile]) -> Image.Image:
     for place, picture in enumerate(pictures):
         sheet.paste(picture, (place * (width + _GAP), 0))
     return sheet
-
-
-def _side_by_side(frame: Tensor) -> Image.Image:
-    return strip([Tile(image) for image in frame])
 
 
 def _draw_outline(image: Image.Image, mask: NDArray[np.bool_]) -> None:

@@ -20,6 +20,7 @@ from zoo.errors import CapabilityError, ContractError, LayersError, ZooError, is
 from zoo.files import refuse_existing, whole_folder
 from zoo.measures import Locality, locality
 from zoo.model import Model, is_file_name, open_model
+from zoo.notebook import facts_html, table_html
 from zoo.options import parse_options
 from zoo.progress import Progress, silent
 from zoo.question import Question, check_question, command_of, split_options
@@ -47,6 +48,16 @@ class Run:
     own: tuple[tuple[Locality, ...], ...]
     unseen: tuple[tuple[Locality, ...], ...]
     show: int
+
+    def __repr__(self) -> str:
+        return f"Run({self.model.name}, region {self.region.text}: {self.directions!r})"
+
+    def _repr_html_(self) -> str:
+        """Show a notebook what was measured of each shown direction."""
+        facts = {"model": self.model.name, "region": self.region.text, "found": repr(self.directions)}
+        columns = ["direction", "score", "kept norm", "locality, own", "locality, unseen"]
+        rows = [[str(index), *figures.texts().values()] for index, figures in enumerate(self.table())]
+        return facts_html("Run", facts) + table_html(columns, rows)
 
     def save(self, folder: Path, *, force: bool = False, npy: bool = False) -> None:
         """Write the run folder, whole or not at all. Raises `OutputError`."""
@@ -88,8 +99,8 @@ def carry_out(question: Question, model: Model, zoo: Zoo, progress: Progress = s
     found = _analyze(plugin, analyzer, model, Probe(codes, region, layers, generator, progress))
     unseen_codes = _unseen_codes(question, model, codes)
     shown = found.take(question.show)
-    own = _localities(model, codes[:_MOST_MEASURED], shown, region, progress)
-    unseen = _localities(model, unseen_codes, shown, region, progress)
+    own = _localities(model, codes[:_MOST_MEASURED], shown, region, progress=progress, what="measuring locality")
+    unseen = _localities(model, unseen_codes, shown, region, progress=progress, what="measuring locality, unseen codes")
     record = _record(question, model, plugin, analyzer, codes)
     measured = {"locality": {"own": _as_json(own), "unseen": _as_json(unseen)}}
     return Run(
@@ -218,16 +229,16 @@ def _record(
 
 
 def _localities(
-    model: Model, codes: Codes | None, directions: Directions, region: Region, progress: Progress
+    model: Model, codes: Codes | None, directions: Directions, region: Region, *, progress: Progress, what: str
 ) -> tuple[tuple[Locality, ...], ...]:
     """Measure every direction at every code; nothing where there is no code or no outside."""
     if codes is None or region.whole or len(directions) == 0:
         return ()
     by_code = []
     for index in range(len(codes)):
-        progress(index, len(codes), "measuring locality")
+        progress(index, len(codes), what)
         by_code.append(locality(model.adapter, codes[index], directions.vectors, region, directions.layers))
-    progress(len(codes), len(codes), "measuring locality")
+    progress(len(codes), len(codes), what)
     return tuple(zip(*by_code, strict=True))
 
 

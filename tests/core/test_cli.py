@@ -1,9 +1,12 @@
 import json
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
+from numpy.typing import NDArray
 from PIL import Image
 
 from tests.core.test_registry import CARD
@@ -94,14 +97,71 @@ def test_the_codes_of_a_run_can_be_used_again(registry: str) -> None:
     assert torch.equal(first.vectors, second.vectors)
 
 
-def test_edit_makes_a_sheet_and_an_animation(registry: str) -> None:
+def test_edit_makes_a_sheet_and_an_animation(registry: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--registry", registry, "analyze", "dcgan.mine", "--out", "a"]) == 0
     arguments = ["edit", "dcgan.mine", "a", "--index", "0,2", "--strengths", "-2,0,2", "--samples", "2", "--out", "e"]
-    assert run(["--registry", registry, *arguments]) == 0
+    capsys.readouterr()
+    assert run(["--registry", registry, *arguments, "--frames", "10"]) == 0
+    files = ["edit.gif", "edit.mp4", "sheet.png", "codes.safetensors"]
+    assert capsys.readouterr().out.splitlines() == [f"e/{file}" for file in files]
     with Image.open("e/edit.gif") as gif:
-        assert getattr(gif, "n_frames", 1) == 4
+        assert getattr(gif, "n_frames", 1) == 10
     with Image.open("e/sheet.png") as sheet:
         assert sheet.height > 4 * 128
+
+
+def test_edit_along_directions_of_several_files(registry: str) -> None:
+    """`--together` at strength s is s times the weighted sum; `--grid` is every pair of strengths."""
+    assert run(["--registry", registry, "analyze", "dcgan.mine", "--out", "a"]) == 0
+    vectors = Directions.load("a").vectors.numpy()
+    np.save("b.npy", vectors[3])
+    np.save("sum.npy", vectors[1] - 2 * vectors[3])
+    base = ["--registry", registry, "edit", "dcgan.mine"]
+    common = ["--samples", "1", "--video", "none"]
+    length = float(np.linalg.norm(vectors[1] - 2 * vectors[3]))
+    assert run([*base, "a:1", "b.npy:0=-2", "--together", "--strengths", "-1,0.5", *common, "--out", "e"]) == 0
+    assert run([*base, "sum.npy", f"--strengths={-length},{length / 2}", *common, "--out", "f"]) == 0
+    assert run([*base, "a:1", "b.npy", "--grid", "--strengths", "-1,0.5", *common, "--out", "g"]) == 0
+    together, whole, grid = (tiles(f"{name}/sheet.png") for name in "efg")
+    assert np.abs(together - whole).max() <= 1  # pixels are rounded
+    assert grid.shape[:2] == (2, 2)
+    assert not np.array_equal(grid[0, 1], grid[1, 0])
+
+
+def tiles(path: str) -> NDArray[np.int16]:
+    """Cut the tiles (rows, columns, 128, 128, 3) out of a sheet of one column."""
+    sheet = np.asarray(Image.open(path), dtype=np.int16)[26:, 150:]
+    rows, columns = -(-sheet.shape[0] // 130), -(-sheet.shape[1] // 130)
+    return np.stack([[sheet[130 * r :, 130 * c :][:128, :128] for c in range(columns)] for r in range(rows)])
+
+
+def test_compare_prints_both_tables_and_the_angles(registry: str, capsys: pytest.CaptureFixture[str]) -> None:
+    np.save("a.npy", np.eye(12)[:3])
+    np.save("b.npy", np.array([np.eye(12)[5], -np.eye(12)[1]]))
+    assert run(["compare", "a.npy", "b.npy", "--top", "2"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert "principal angles (2): 0.0°, 90.0°" in out
+    assert re.search(r"direction of A +nearest of B +distance", out)
+    assert re.search(r"\n +1 +1 +0\.0000 +turned round", out)
+    assert "and 1 more; --top 3 shows all" in out
+    assert not list(Path().glob("**/*.json"))
+
+
+def test_compare_as_json_and_with_pictures(registry: str, capsys: pytest.CaptureFixture[str]) -> None:
+    zoo_run = ["--registry", registry]
+    assert run([*zoo_run, "analyze", "dcgan.mine", "--out", "a.run"]) == 0
+    assert run([*zoo_run, "analyze", "dcgan.mine", "-o", "k=3", "-o", "normalize=no", "--out", "b"]) == 0
+    capsys.readouterr()
+    assert run([*zoo_run, "compare", "a.run", "b", "--model", "dcgan.mine", "--json", "--top", "2"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    folder = Path("runs/compare-a.run-b")
+    assert {file.name for file in folder.iterdir()} == {"comparison.json", "comparison.png", "codes.safetensors"}
+    assert json.loads((folder / "comparison.json").read_text()) == told
+    assert told["a"]["count"] == 10 and told["b"]["count"] == 3
+    assert told["pictures"] == {"model": "dcgan.mine", "rows": 2}
+    with Image.open(folder / "comparison.png") as sheet:
+        assert sheet.size == (150 + 10 * 130 + 16 - 2, 26 + 2 * 130 - 2)
 
 
 def test_edit_of_a_run_folder_shows_the_codes_of_that_run(registry: str) -> None:

@@ -1,7 +1,8 @@
-"""Commands that run a network: sample, analyze, edit. torch is imported inside them, never before."""
+"""Commands that run a network: sample, analyze, edit, compare. torch is imported inside them, never before."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +15,7 @@ from zoo.errors import OptionError
 from zoo.progress import Progress
 
 if TYPE_CHECKING:
+    from zoo.comparison import Comparison
     from zoo.model import Model
     from zoo.run import Run
 
@@ -64,7 +66,7 @@ def sample(
             else opened.sample(samples, seed, label=label, truncation=truncation)
         )
         editing.save_samples(opened, drawn, folder, force=force, progress=progress)
-    settings.console.print(escape(str(folder / "samples.png")), soft_wrap=True)
+    _print_files(settings, folder)
 
 
 def analyze(
@@ -130,10 +132,23 @@ def analyze(
 def edit(
     context: typer.Context,
     model: ModelName,
-    directions: Annotated[Path, typer.Argument(metavar="DIRECTIONS", help="A directions file, or a run folder.")],
-    index: Annotated[str, typer.Option("--index", help="Which directions, such as 0 or 0,2.")] = "0",
+    directions: Annotated[
+        list[str],
+        typer.Argument(metavar="DIRECTIONS...", help="Directions files or run folders; FILE:0,2 takes some of them."),
+    ],
+    index: Annotated[
+        str, typer.Option("--index", help="Which directions, where FILE alone is given: 0,2, or 0=2,3=-1.5 weighted.")
+    ] = "0",
+    together: Annotated[
+        bool, typer.Option("--together", help="Move along all of them at once, in proportion.")
+    ] = False,
+    grid: Annotated[bool, typer.Option("--grid", help="Two directions: one across, the other down.")] = False,
     strengths: Annotated[str, typer.Option(help="Steps along the unit direction.")] = "-3,-2,-1,0,1,2,3",
     layers: Layers = None,
+    video: Annotated[
+        str, typer.Option(help="auto, none, gif, mp4 or both; auto is both where MP4 can be made.")
+    ] = "auto",
+    frames: Annotated[int, typer.Option(help="Frames of the animation, there and back, 25 a second.")] = 50,
     samples: Annotated[
         int | None, typer.Option(help="How many codes to draw; by default, a run folder's own codes are used, else 4.")
     ] = None,
@@ -148,42 +163,100 @@ def edit(
     out: Out = None,
     force: Force = False,
 ) -> None:
-    """Move codes along directions: a sheet of pictures and a GIF."""
-    from zoo import editing, files
-    from zoo.directions import Directions
+    """Move codes along directions, one by one, together or as a grid: a sheet of pictures and an animation."""
+    from zoo import editing, files, moves
+    from zoo.video import check_animation
 
     settings: Settings = context.obj
-    in_folder = files.is_kind(directions, Path.is_dir)
-    file = directions / "directions.safetensors" if in_folder else directions
+    wanted = [moves.parse_wanted(text, index) for text in directions]
     most = None
-    if in_folder and codes is None and samples is None and seed is None:
-        codes, most = directions / "codes.safetensors", MOST_OF_A_RUN
-    folder = out or Path("runs") / f"{_short(model)}-edit-{file.parent.name if in_folder else file.stem[:120]}"
+    if codes is None and samples is None and seed is None and files.is_kind(wanted[0].path, Path.is_dir):
+        codes, most = wanted[0].path / "codes.safetensors", MOST_OF_A_RUN
+    name = "+".join(dict.fromkeys(one.name for one in wanted))[:120]
+    folder = out or Path("runs") / f"{_short(model)}-edit-{name}"
     files.refuse_existing(folder, force=force)
     steps = _numbers("--strengths", strengths, float)
-    places = _numbers("--index", index, int)
+    check_animation(video, frames)
     with progress_bars(settings) as progress:
         opened = _open(settings, model, progress, space=space, device=device, dtype=dtype, option=option)
-        home = opened.adapter.space
+        across, down = moves.arrange(moves.read_moves(wanted, opened.adapter.space), together=together, grid=grid)
         made = editing.edit(
             opened,
-            Directions.load(file, space=home),
+            across,
+            down=down,
             codes=opened.read_codes(codes, label=label)[:most] if codes else None,
             samples=4 if samples is None else samples,
             seed=seed or 0,
             label=label,
             truncation=truncation,
-            indices=places,
             strengths=steps,
             layers=layers,
             progress=progress,
         )
-        made.save(folder, force=force)
-    for written in ("sheet.png", "edit.gif"):
-        settings.console.print(escape(str(folder / written)), soft_wrap=True)
+        made.save(folder, force=force, video=video, frames=frames, progress=progress)
+    _print_files(settings, folder)
 
 
-COMMANDS: dict[str, Callable[..., None]] = {"sample": sample, "analyze": analyze, "edit": edit}
+def compare(
+    context: typer.Context,
+    a: Annotated[Path, typer.Argument(metavar="A", help="A directions file, an .npy array or a run folder.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="Another one, of the same latent space.")],
+    model: Annotated[str | None, typer.Option("--model", help="Show both sets side by side in this model.")] = None,
+    top: Annotated[int, typer.Option(help="How many rows to print and to show.")] = 10,
+    samples: Samples = 1,
+    seed: Seed = 0,
+    codes: CodesFile = None,
+    label: Label = None,
+    truncation: Truncation = None,
+    space: Space = None,
+    device: Device = "auto",
+    dtype: Dtype = "float32",
+    option: Option = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Folder to write; with --model by default under runs/.")
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Compare two sets of directions: the nearest ones, the angles between their spans, and with --model pictures."""
+    from zoo import comparison, files
+    from zoo.moves import short_name
+
+    settings: Settings = context.obj
+    pictures = {"--codes": codes, "--label": label, "--truncation": truncation, "--space": space, "-o": option}
+    idle = [name for name, value in pictures.items() if value is not None and not model]
+    if idle:
+        raise OptionError(f"{idle[0]} is about pictures, which only --model makes")
+    folder = out or (Path("runs") / f"compare-{short_name(a)[:60]}-{short_name(b)[:60]}" if model else None)
+    if folder:
+        files.refuse_existing(folder, force=force)
+    with progress_bars(settings) as progress:
+        opened = None
+        if model:
+            opened = _open(settings, model, progress, space=space, device=device, dtype=dtype, option=option)
+        made = comparison.compare(
+            a,
+            b,
+            model=opened,
+            codes=opened.read_codes(codes, label=label) if opened and codes else None,
+            samples=samples,
+            seed=seed,
+            label=label,
+            truncation=truncation,
+            top=top,
+            progress=progress,
+        )
+        if folder:
+            made.save(folder, force=force, progress=progress)
+    if as_json:
+        print(json.dumps(made.as_json(), indent=2))
+        return
+    _print_comparison(settings, made, top)
+    if folder:
+        _print_files(settings, folder)
+
+
+COMMANDS: dict[str, Callable[..., None]] = {"sample": sample, "analyze": analyze, "edit": edit, "compare": compare}
 
 
 def _open(settings: Settings, model: str, progress: Progress, *, option: list[str] | None, **loading: Any) -> Model:
@@ -220,6 +293,22 @@ def _print_directions(settings: Settings, done: Run, folder: Path) -> None:
     more = len(done.directions) - len(rows)
     if more:
         settings.console.print(f"and {more} more in the file; --show {len(done.directions)} measures all")
-    for name in ("sheet.png", "report.html", "directions.safetensors", "codes.safetensors"):
-        if (folder / name).exists():
-            settings.console.print(escape(str(folder / name)), soft_wrap=True)
+    _print_files(settings, folder)
+
+
+def _print_comparison(settings: Settings, made: Comparison, top: int) -> None:
+    from zoo.comparison import COLUMNS_OF_A, COLUMNS_OF_B
+
+    for name, text in made.facts().items():
+        settings.console.print(escape(f"{name}: {text}"), soft_wrap=True)
+    for columns, nearest in ((COLUMNS_OF_A, made.nearest_of_a), (COLUMNS_OF_B, made.nearest_of_b)):
+        rows = nearest.texts()
+        settings.console.print(table(columns, rows[:top], right=columns[:3]))
+        if len(rows) > top:
+            settings.console.print(f"and {len(rows) - top} more; --top {len(rows)} shows all")
+
+
+def _print_files(settings: Settings, folder: Path) -> None:
+    """Name the files of a folder, pictures first."""
+    for path in sorted(folder.iterdir(), key=lambda path: (path.suffix == ".safetensors", path.name)):
+        settings.console.print(escape(str(path)), soft_wrap=True)
