@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from PIL import Image
 
-from zoo.attributes import Suggestion
 from zoo.codes import Codes
 from zoo.directions import Directions
+from zoo.figures import Figures, figure, row_numbers, shown, signed
 from zoo.frames import MIDDLE, SHARES, STRIP, Film, Part, Scene, film, parts, shown_codes, thirds_of
 from zoo.heat import colour_bar, heat_map, outline_path
-from zoo.measures import VISIBLE_CHANGE, Locality
+from zoo.measures import VISIBLE_CHANGE
 from zoo.model import Model
 from zoo.page import render_page
 from zoo.pictures import Tile, data_url, save_sheet, sprite, strip, to_picture
@@ -25,7 +25,7 @@ from zoo.spectrum import plot_spectrum
 
 _TILE = 128
 _QUALITIES = (80, 60, 40, 20)
-_MOST_CHARACTERS = 18_000
+_MOST_CHARACTERS = 15_000
 """How long the address of one picture may be: with it, five directions at three codes stay below 6 MB."""
 
 _COLUMNS = {
@@ -37,29 +37,6 @@ _COLUMNS = {
     "consistency": "consistency",
 }
 _ELSEWHERE = {"locality", "command", "kept", "names", "spectrum", "spectrum_of"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Figures:
-    """What was measured of a direction: score, kept norm, median locality on own and on unseen codes; None for not.
-
-    `name` is what a scorer suggests to call it.
-    """
-
-    score: float
-    kept: float | None
-    own: Locality | None
-    unseen: Locality | None
-    name: Suggestion | None = None
-
-    def texts(self) -> dict[str, str]:
-        """Return the figures as people read them; a locality that did not reach its change ends with a star."""
-        return {
-            "score": figure(self.score),
-            "kept": figure(self.kept),
-            "own": _locality(self.own),
-            "unseen": _locality(self.unseen),
-        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +106,7 @@ def _section(
     return {
         "index": made.index,
         "name": None if name is None else str(name),
-        "effect": None if name is None else f"{name.effect:+.1f}",
+        "effect": None if name is None else f"{name.effect:+.1f}".replace("-", "−"),
         "agreement": None if name is None else f"{name.agreement:.0%}",
         "step": figure(made.step),
         "strengths": [signed(share * made.step) for share in SHARES],
@@ -206,44 +183,3 @@ def _page(finding: Finding, sections: Sequence[Mapping[str, Any]]) -> str:
         command=record.get("command"),
         record={key: shown(value) for key, value in record.items() if key not in _ELSEWHERE},
     )
-
-
-def figure(value: float | None) -> str:
-    """Write a number with three figures, and a dash for none."""
-    if value is None:
-        return "–"
-    return f"{value:.0f}" if 100 <= abs(value) < 1e6 else f"{value:.3g}"
-
-
-def signed(value: float) -> str:
-    """Write a number with three figures and its sign, a real minus; 0 has none."""
-    return "0" if value == 0 else ("−" if value < 0 else "+") + figure(abs(value))
-
-
-def row_numbers(rows: Sequence[int]) -> str:
-    """Write rows of a code as ``row 3`` or ``rows 0–5, 7``."""
-    runs: list[list[int]] = []
-    for row in rows:
-        if runs and row == runs[-1][-1] + 1:
-            runs[-1].append(row)
-        else:
-            runs.append([row])
-    texts = [str(run[0]) if len(run) == 1 else f"{run[0]}–{run[-1]}" for run in runs]
-    return f"{'row' if len(rows) == 1 else 'rows'} {', '.join(texts)}"
-
-
-def shown(value: Any) -> str:
-    """Write a value of the record for people."""
-    if value is None:
-        return "–"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} = {shown(part)}" for key, part in value.items()) or "–"
-    if isinstance(value, list):
-        return ", ".join(shown(part) for part in value) or "–"
-    if isinstance(value, float):
-        return figure(value)
-    return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)
-
-
-def _locality(found: Locality | None) -> str:
-    return figure(None) if found is None else figure(found.value) + ("" if found.reached else "*")

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import torch
@@ -18,15 +16,16 @@ from zoo.codes import Codes, resolve_layers
 from zoo.directions import Directions
 from zoo.entries import AnalyzerPlugin, ScorerPlugin
 from zoo.errors import CapabilityError, ContractError, LayersError, ZooError, is_out_of_memory
+from zoo.figures import Figures, as_json, localities, summary
 from zoo.files import refuse_existing, whole_folder
-from zoo.measures import Locality, locality, visible_steps
+from zoo.measures import Locality, visible_steps
 from zoo.model import Model, is_file_name, open_model
 from zoo.options import parse_options
 from zoo.progress import Progress, silent
 from zoo.question import Question, check_question, command_of, split_options
 from zoo.region import Region
 from zoo.registry import Zoo
-from zoo.report import Figures, Finding, write_report
+from zoo.report import Finding, write_report
 from zoo.version import __version__
 
 _MOST_MEASURED = 16
@@ -70,8 +69,8 @@ class Run:
             Figures(
                 score=float(shown.scores[index]),
                 kept=None if shown.kept is None else float(shown.kept[index]),
-                own=_summary(self.own, index),
-                unseen=_summary(self.unseen, index),
+                own=summary(self.own, index),
+                unseen=summary(self.unseen, index),
                 name=None if self.names is None else self.names[index],
             )
             for index in range(len(shown))
@@ -92,12 +91,12 @@ def carry_out(question: Question, model: Model, zoo: Zoo, progress: Progress = s
     found = _analyze(plugin, analyzer, model, Probe(codes, region, layers, generator, progress))
     unseen_codes = _unseen_codes(question, model, codes)
     shown = found.take(question.show)
-    own = _localities(model, codes[:_MOST_MEASURED], shown, region, progress)
-    unseen = _localities(model, unseen_codes, shown, region, progress)
+    own = localities(model, codes[:_MOST_MEASURED], shown, region, progress)
+    unseen = localities(model, unseen_codes, shown, region, progress)
     names = _names(question, model, codes, shown, region=region, plugins=zoo.plugins.scorers, progress=progress)
     record = _record(question, model, plugin, analyzer, codes)
     measured = {
-        "locality": {"own": _as_json(own), "unseen": _as_json(unseen)},
+        "locality": {"own": as_json(own), "unseen": as_json(unseen)},
         "names": None if names is None else [None if name is None else name.as_json() for name in names],
     }
     found = found.with_provenance(**record, **measured)
@@ -241,30 +240,3 @@ def _record(
         "zoo_version": __version__,
         "command": command_of(question, model),
     }
-
-
-def _localities(
-    model: Model, codes: Codes | None, directions: Directions, region: Region, progress: Progress
-) -> tuple[tuple[Locality, ...], ...]:
-    """Measure every direction at every code; nothing where there is no code or no outside."""
-    if codes is None or region.whole or len(directions) == 0:
-        return ()
-    by_code = []
-    for index in range(len(codes)):
-        progress(index, len(codes), "measuring locality")
-        by_code.append(locality(model.adapter, codes[index], directions.vectors, region, directions.layers))
-    progress(len(codes), len(codes), "measuring locality")
-    return tuple(zip(*by_code, strict=True))
-
-
-def _summary(values: Sequence[Sequence[Locality]], index: int) -> Locality | None:
-    """Take the median over codes, marked if any code did not reach the change; None where nothing was measured."""
-    found = [one for one in (values[index] if values else ()) if not math.isnan(one.value)]
-    if not found:
-        return None
-    middle = median(one.value for one in found)
-    return Locality(middle, median(one.step for one in found), all(one.reached for one in found))
-
-
-def _as_json(values: Sequence[Sequence[Locality]]) -> list[list[dict[str, Any]]]:
-    return [[found.as_json() for found in row] for row in values]

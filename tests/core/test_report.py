@@ -20,10 +20,10 @@ from zoo_adapters.dcgan.adapter import DCGAN
 
 import zoo
 from tests.linear import Banded, Linear, model_of
+from zoo.figures import row_numbers, shown, signed
 from zoo.frames import MIDDLE, SHARES, STRIP, thirds
 from zoo.measures import VISIBLE_CHANGE
 from zoo.model import Model
-from zoo.report import row_numbers, shown, signed
 
 STYLE = Path(zoo.__file__).parent / "templates" / "report.css"
 VOID = {"meta", "link", "img", "input"}
@@ -317,14 +317,16 @@ class Pets(Linear):
 
 
 class Photographs(Linear):
-    """Mixtures of five random colour images whose amplitude falls with the frequency, as that of photographs does."""
+    """Mixtures of five random images as photographs are: amplitude falls with frequency, colour varies less."""
 
     @classmethod
     def tiny(cls, seed: int) -> Photographs:
-        noise = torch.randn(5, 3, 320, 320, generator=torch.Generator().manual_seed(seed))
+        generator = torch.Generator().manual_seed(seed)
+        light, colour = (torch.randn(5, channels, 320, 320, generator=generator) for channels in (1, 3))
+        noise = light + 0.25 * colour
         squares = torch.fft.fftfreq(320)[:, None].square() + torch.fft.rfftfreq(320).square()
         images = torch.fft.irfft2(torch.fft.rfft2(noise) / squares.sqrt().clamp(min=1 / 320))
-        return cls(0.2 * (images / images.std()).flatten(1).T.contiguous(), (320, 320))
+        return cls(0.15 * (images / images.std()).flatten(1).T.contiguous(), (320, 320))
 
     def synthesize(self, codes: zoo.Codes) -> Tensor:
         images: Tensor = self.network(codes.latents)
