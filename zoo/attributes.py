@@ -22,8 +22,8 @@ from zoo.progress import Progress, silent
 CODES_FOR_NAMES = 32
 """How many further codes names are looked for at."""
 
-CLEAR_EFFECT = 1.0
-"""The smallest effect that is named: from end to end, as much as one standard deviation of unedited images."""
+CLEAR_EFFECT = 0.5
+"""The smallest effect that is named: from end to end, half a standard deviation of unedited images."""
 
 CLEAR_AGREEMENT = 0.9
 """The smallest share of codes at which the attribute changes the same way, for a name."""
@@ -77,8 +77,8 @@ def suggest_names(
 
     The effect of a direction n with its step s on an attribute a is the mean over the codes c of
     a(G(move(c, s n))) − a(G(move(c, −s n))), divided by the standard deviation of a(G(c)). It is clear, and named, if
-    it is at least 1 in absolute value and the difference has its sign at nine of ten codes. An attribute that does not
-    vary over the codes is left out. Raises `ContractError` when a scorer fails, or returns anything but a finite
+    it is at least 0.5 in absolute value and the difference has its sign at nine of ten codes. An attribute that does
+    not vary over the codes is left out. Raises `ContractError` when a scorer fails, or returns anything but a finite
     number for each image and attribute.
     """
     moves = [codes]

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from PIL import Image
 
+from zoo.attributes import CLEAR_EFFECT
 from zoo.codes import Codes
 from zoo.directions import Directions
 from zoo.figures import Figures, figure, row_numbers, shown, signed
@@ -176,6 +177,7 @@ def _page(finding: Finding, sections: Sequence[Mapping[str, Any]]) -> str:
         columns=columns,
         sections=sections,
         visible_change=VISIBLE_CHANGE,
+        clear_effect=CLEAR_EFFECT,
         named=finding.directions.provenance.get("names") is not None,
         colour_bar=data_url(colour_bar()),
         spectrum=plot_spectrum(record.get("spectrum") or [], record.get("rank")),

@@ -150,7 +150,9 @@ def test_the_effect_is_the_mean_difference_in_standard_deviations() -> None:
 
 
 def test_a_weak_effect_is_not_named() -> None:
-    assert effect_at([1.0, 2.0, 3.0, 4.0, 5.0], 0.7) is None  # 0.87 standard deviations
+    latents = [1.0, 2.0, 3.0, 4.0, 5.0]
+    assert effect_at(latents, 0.38) is None  # 0.47 standard deviations
+    assert effect_at(latents, 0.42) is not None  # 0.52
 
 
 @pytest.mark.parametrize(("others", "named"), [(1, True), (2, False)])
