@@ -50,6 +50,29 @@ class Linear(Adapter):
         return grey.expand(-1, 3, -1, -1)
 
 
+class Banded(Linear):
+    """A generator in w: each row of the code makes a band of the image, from top to bottom, by the same weights."""
+
+    def __init__(self, rows: Tensor, layers: int, size: tuple[int, int]) -> None:
+        super().__init__(rows, (layers * size[0], size[1]))
+        self.space = LatentSpace("w", rows.shape[1], layers=layers)
+
+    @classmethod
+    def of(cls, layers: int, seed: int = 0) -> Self:
+        """Make bands of 4 x 16 pixels from codes of 6 numbers."""
+        return cls(0.1 * torch.randn(64, 6, generator=torch.Generator().manual_seed(seed)), layers, (4, 16))
+
+    def sample(
+        self, count: int, generator: torch.Generator, labels: Tensor | None = None, truncation: float | None = None
+    ) -> Codes:
+        drawn = draw_normal(count, self.space.dim, generator)
+        return Codes(drawn[:, None].repeat(1, self.space.layers, 1))
+
+    def projections(self) -> list[Projection]:
+        weight = self.network.get_parameter("weight")
+        return [Projection(layer, weight) for layer in range(self.space.layers)]
+
+
 def model_of(adapter: Adapter, name: str = "test.model") -> Model:
     card = Card(
         name=name,

@@ -16,7 +16,7 @@ import pytest
 import zoo
 
 COMMAND = Path(sys.executable).with_name("zoo")
-SLOW = ("torch", "numpy", "timm", "huggingface_hub", "safetensors", "PIL", "imageio", "jinja2")
+SLOW = ("torch", "numpy", "timm", "huggingface_hub", "safetensors", "PIL", "imageio", "jinja2", "matplotlib")
 RATIO = 2.5
 ROUNDS = 10
 

@@ -27,9 +27,6 @@ from zoo.sheets import Strip, draw_pages, save_pages
 
 FORMAT = "zoo-comparison/1"
 
-VISIBLE_CHANGE = 0.02
-"""The mean squared change of the whole image that strips show at their ends, for images in [-1, 1]."""
-
 COLUMNS_OF_A = ("direction of A", "nearest of B", "distance", "")
 COLUMNS_OF_B = ("direction of B", "nearest of A", "distance", "")
 """What the columns of `Nearest.texts` say."""
@@ -209,7 +206,7 @@ def _pictures(made: Comparison, model: Model, codes: Codes, rows: int, progress:
         for side, (vectors, layers) in enumerate(sides):
             progress(2 * index + side, 2 * len(codes), "choosing strengths")
             code = codes[index]
-            steps = visible_steps(model.adapter, code, vectors, region, layers, change=VISIBLE_CHANGE)
+            steps = visible_steps(model.adapter, code, vectors, region, layers)
             deltas = (steps[:, None] * vectors).to(model.adapter.device, model.adapter.dtype)
             moved += [model.adapter.move(code, share * delta, layers) for delta in deltas for share in _SHARES]
     progress(2 * len(codes), 2 * len(codes), "choosing strengths")

@@ -17,6 +17,9 @@ from zoo.region import Region
 TARGET_CHANGE = 1e-3
 """The mean squared change inside the region at which locality is read, for images in [-1, 1]."""
 
+VISIBLE_CHANGE = 0.02
+"""The mean squared change inside the region that pictures show at their ends, for images in [-1, 1]."""
+
 LARGEST_STEP = 8.0
 _SMALLEST_STEP = 1e-6
 _TOLERANCE = 1e-3
@@ -63,10 +66,12 @@ def locality(
 
 
 def visible_steps(
-    adapter: Adapter, code: Codes, vectors: Tensor, region: Region, layers: Sequence[int] | None, *, change: float
+    adapter: Adapter, code: Codes, vectors: Tensor, region: Region, layers: Sequence[int] | None = None
 ) -> Tensor:
-    """Choose for each direction (k, dim) the step, at most 8, whose mean squared change inside is `change`: (k,)."""
-    return _equal_change(_Change(adapter, code, vectors, region, layers), change)[0]
+    """Choose for each direction (k, dim) the step, at most 8, whose change inside is `VISIBLE_CHANGE`: (k,)."""
+    if len(vectors) == 0:
+        return torch.zeros(0)
+    return _equal_change(_Change(adapter, code, vectors, region, layers), VISIBLE_CHANGE)[0]
 
 
 def consistency(changes: Tensor) -> float | None:

@@ -7,6 +7,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -93,16 +94,21 @@ def save_grid(path: Path, pixels: Tensor, columns: int = 8) -> None:
     grid.save(path, "PNG")
 
 
-def data_url(image: Image.Image) -> str:
-    """Encode a picture as a ``data:`` address, for a page that holds everything it shows."""
+def data_url(image: Image.Image, kind: str = "png", **options: Any) -> str:
+    """Encode a picture as a ``data:`` address, for a page that holds everything it shows; `options` are Pillow's."""
     buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+    image.save(buffer, kind, **options)
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
-def strip(tiles: Sequence[Tile]) -> Image.Image:
-    """Put tiles side by side in one picture."""
-    pictures = [to_picture(tile) for tile in tiles]
+def sprite(frames: Tensor) -> Image.Image:
+    """Put frames (f, h, w, 3) uint8 side by side without a gap, so that a page can show one at a time."""
+    return Image.fromarray(torch.cat(list(frames), dim=1).numpy())
+
+
+def strip(tiles: Sequence[Tile], side: int | None = None) -> Image.Image:
+    """Put tiles side by side in one picture, each with its longer side scaled to `side` pixels; see `to_picture`."""
+    pictures = [to_picture(tile, side) for tile in tiles]
     width, height = pictures[0].size
     sheet = Image.new("RGB", (len(pictures) * (width + _GAP) - _GAP, height), _PAPER)
     for place, picture in enumerate(pictures):

@@ -2,51 +2,42 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
+from PIL import Image
 
-from zoo.codes import Codes, join
+from zoo.attributes import CLEAR_EFFECT
+from zoo.codes import Codes
 from zoo.directions import Directions
-from zoo.editing import render
-from zoo.measures import Locality, consistency, visible_steps
+from zoo.figures import Figures, figure, row_numbers, shown, signed
+from zoo.frames import MIDDLE, SHARES, STRIP, Film, Part, Scene, film, parts, shown_codes, thirds_of
+from zoo.heat import colour_bar, heat_map, outline_path
+from zoo.measures import VISIBLE_CHANGE
 from zoo.model import Model
-from zoo.pictures import Tile, data_url, save_sheet, strip, to_pixels
+from zoo.page import render_page
+from zoo.pictures import Tile, data_url, save_sheet, sprite, strip, to_picture
+from zoo.progress import Progress, silent
 from zoo.region import Region
+from zoo.spectrum import plot_spectrum
 
-VISIBLE_CHANGE = 0.02
-"""The mean squared change inside the region that strips show at their ends, for images in [-1, 1]."""
+_TILE = 128
+_QUALITIES = (80, 60, 40, 20)
+_MOST_CHARACTERS = 15_000
+"""How long the address of one picture may be: with it, five directions at three codes stay below 6 MB."""
 
-_STEPS = (-1.0, -0.5, 0.0, 0.5, 1.0)
-_MOST_CODES = 3
-_ELSEWHERE = {"locality", "command", "kept"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Figures:
-    """What was measured of a direction: score, kept norm, median locality on own and on unseen codes; None for not."""
-
-    score: float
-    kept: float | None
-    own: Locality | None
-    unseen: Locality | None
-
-    def texts(self) -> dict[str, str]:
-        """Return the figures as people read them; a locality that did not reach its change ends with a star."""
-        return {
-            "score": figure(self.score),
-            "kept": figure(self.kept),
-            "own": _locality(self.own),
-            "unseen": _locality(self.unseen),
-        }
+_COLUMNS = {
+    "name": "suggested name",
+    "score": "score",
+    "kept": "kept norm",
+    "own": "locality, own codes",
+    "unseen": "locality, unseen codes",
+    "consistency": "consistency",
+}
+_ELSEWHERE = {"locality", "command", "kept", "names", "spectrum", "spectrum_of"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,66 +52,41 @@ class Finding:
     figures: Sequence[Figures]
 
 
-@dataclass(frozen=True, eq=False)
-class _Strip:
-    title: str
-    tiles: list[Tile]
-
-
-@dataclass(frozen=True, eq=False)
-class _Row:
-    """One direction's strips, a code each, and how consistent the changes at their ends are."""
-
-    strips: list[_Strip]
-    consistency: float | None
-
-
-def write_report(folder: Path, finding: Finding) -> None:
-    """Write `sheet.png` and `report.html` into a folder."""
-    codes, titles = _shown_codes(finding)
-    steps = _steps(finding)
-    rows = [_row(finding, codes, titles, index, float(step)) for index, step in enumerate(steps)]
+def write_report(folder: Path, finding: Finding, progress: Progress = silent) -> None:
+    """Write `sheet.png` and `report.html` into a folder. Raises `CheckpointError` for images that are not finite."""
+    model, directions = finding.model, finding.directions
+    scene = Scene(model, finding.region, directions, *shown_codes(finding.codes, finding.unseen))
+    tick = _Ticks(progress, scene)
+    steps, by_rows = scene.steps(directions.layers), parts(scene, tick)
+    sections, rows, names = [], [], []
+    for index, step in enumerate(steps):
+        made = film(scene, index, float(step), tick)
+        strips = [_strip(finding.region, made, code) for code in range(len(scene.codes))]
+        sections.append(_section(finding.figures[index], scene, made, strips, by_rows[index]))
+        rows.append([tile for tiles in strips for tile in tiles])
+        names.append(_name(index, float(step), finding.figures[index]))
     if rows:
-        tiles = [[tile for part in row.strips for tile in part.tiles] for row in rows]
-        names = [_name(index, float(step), finding.figures[index]) for index, step in enumerate(steps)]
-        save_sheet(folder / "sheet.png", tiles, names, titles, group=len(_STEPS))
-    (folder / "report.html").write_text(_page(finding, rows, steps), encoding="utf-8")
+        save_sheet(folder / "sheet.png", rows, names, scene.titles, group=len(STRIP))
+    (folder / "report.html").write_text(_page(finding, sections), encoding="utf-8")
 
 
-def _shown_codes(finding: Finding) -> tuple[Codes, list[str]]:
-    """Show the first analysed code or codes, and unseen ones beside them."""
-    own = finding.codes[:1] if finding.unseen is not None else finding.codes[:_MOST_CODES]
-    titles = [f"code {index}, analysed" for index in range(len(own))]
-    if finding.unseen is None:
-        return own, titles
-    unseen = finding.unseen[: _MOST_CODES - 1]
-    return join([own, unseen]), [*titles, *(f"unseen code {index}" for index in range(len(unseen)))]
+class _Ticks:
+    """Count images and tell of them."""
+
+    def __init__(self, progress: Progress, scene: Scene) -> None:
+        each = len(SHARES) * len(scene.codes) + 3 * len(thirds_of(scene.directions))
+        self.progress, self.total, self.done = progress, each * len(scene.directions), 0
+        self(0)
+
+    def __call__(self, count: int) -> None:
+        self.done += count
+        self.progress(self.done, self.total, "pictures of the report")
 
 
-def _steps(finding: Finding) -> Tensor:
-    """Choose each direction's largest strength so that the change inside the region is equally visible in all."""
-    directions = finding.directions
-    if len(directions) == 0:
-        return torch.zeros(0)
-    adapter = finding.model.adapter
-    return visible_steps(
-        adapter, finding.codes[0], directions.vectors, finding.region, directions.layers, change=VISIBLE_CHANGE
-    )
-
-
-def _row(finding: Finding, codes: Codes, titles: list[str], index: int, step: float) -> _Row:
-    adapter, directions = finding.model.adapter, finding.directions
-    vector = directions.vectors[index].to(adapter.device, adapter.dtype)
-    outline: NDArray[np.bool_] | None = None if finding.region.whole else finding.region.mask
-    moves = [adapter.move(codes, share * step * vector, directions.layers) for share in _STEPS]
-    images = render(finding.model, join(moves))
-    images = images.view(len(_STEPS), len(codes), *images.shape[1:])
-    pixels = to_pixels(images)
-    strips = [
-        _Strip(title, [Tile(pixels[s, c], outline if share == 0 else None) for s, share in enumerate(_STEPS)])
-        for c, title in enumerate(titles)
-    ]
-    return _Row(strips, consistency(images[-1] - images[_STEPS.index(0.0)]))
+def _strip(region: Region, made: Film, code: int) -> list[Tile]:
+    """Take the tiles of one code; the middle one, which is not moved, has the region's border drawn over it."""
+    outline = None if region.whole else region.mask
+    return [Tile(made.pixels[frame, code], outline if frame == MIDDLE else None) for frame in STRIP]
 
 
 def _name(index: int, step: float, figures: Figures) -> str:
@@ -133,60 +99,89 @@ def _name(index: int, step: float, figures: Figures) -> str:
     return "\n".join(lines)
 
 
-def _page(finding: Finding, rows: Sequence[_Row], steps: Tensor) -> str:
-    shown = [
-        {
-            "index": index,
-            "step": figure(float(step)),
-            "strips": [{"title": part.title, "image": data_url(strip(part.tiles))} for part in rows[index].strips],
-            "consistency": figure(rows[index].consistency),
-            **finding.figures[index].texts(),
-        }
-        for index, step in enumerate(steps)
-    ]
-    record = finding.directions.card()
-    spectrum = record.pop("spectrum", None)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    return environment.get_template("report.html.j2").render(
-        card=finding.model.card,
-        region=finding.region.text,
-        rows=shown,
-        spectrum=_bars(spectrum) if spectrum else None,
-        rank=record.get("rank"),
-        spectrum_of=record.get("spectrum_of", "Eigenvalues"),
-        record={key: _shown(value) for key, value in record.items() if key not in _ELSEWHERE},
-        command=record.get("command"),
+def _section(
+    figures: Figures, scene: Scene, made: Film, strips: Sequence[Sequence[Tile]], by_rows: Sequence[Part]
+) -> dict[str, Any]:
+    """Gather what the page says and shows of one direction."""
+    name = figures.name
+    return {
+        "index": made.index,
+        "name": None if name is None else str(name),
+        "effect": None if name is None else f"{name.effect:+.1f}".replace("-", "−"),
+        "agreement": None if name is None else f"{name.agreement:.0%}",
+        "step": figure(made.step),
+        "strengths": [signed(share * made.step) for share in SHARES],
+        "codes": [
+            {
+                "title": _titled(scene, code),
+                "sprite": _compact(sprite(made.pixels[:, code]), len(SHARES)),
+                "strip": _compact(strip(strips[code], _TILE), len(STRIP)),
+            }
+            for code in range(len(scene.codes))
+        ],
+        "parts": [
+            {
+                "name": part.name,
+                "rows": row_numbers(part.rows),
+                "step": figure(part.step),
+                "strip": _compact(strip([Tile(pixels) for pixels in part.pixels], _TILE), len(part.pixels)),
+            }
+            for part in by_rows
+        ],
+        "heat": _heat(scene.region, made),
+        **figures.texts(),
+        "consistency": figure(made.consistency).replace("-", "−"),
+    }
+
+
+def _compact(picture: Image.Image, count: int) -> str:
+    """Encode `count` pictures side by side at the best quality for which they are not too long."""
+    for quality in _QUALITIES:
+        url = data_url(picture, "webp", quality=quality, method=2)
+        if len(url) <= count * _MOST_CHARACTERS:
+            break
+    return url
+
+
+def _heat(region: Region, made: Film) -> dict[str, str]:
+    heat = heat_map(made.change.numpy())
+    inside, outside = made.change.numpy()[region.mask], made.change.numpy()[~region.mask]
+    return {
+        "image": data_url(heat.picture),
+        "top": figure(heat.top),
+        "peak": f"row {heat.row}, column {heat.column}",
+        "inside": figure(float(inside.mean())),
+        "outside": figure(float(outside.mean()) if outside.size else None),
+    }
+
+
+def _titled(scene: Scene, code: int) -> str:
+    """Add the class of a shown code, if it has one, to its title."""
+    labels, classes = scene.codes.labels, scene.model.adapter.classes
+    return scene.titles[code] + ("" if labels is None else f" ({classes[int(labels[code])]})")
+
+
+def _page(finding: Finding, sections: Sequence[Mapping[str, Any]]) -> str:
+    model, region, record = finding.model, finding.region, finding.directions.card()
+    columns = {key: title for key, title in _COLUMNS.items() if any(row[key] not in {None, "–"} for row in sections)}
+    height, width = region.mask.shape
+    frame = to_picture(Tile(torch.zeros(height, width, 3, dtype=torch.uint8)))
+    return render_page(
+        card=model.card,
         analyzer=record.get("analyzer"),
+        region=region.text,
+        height=height,
+        width=width,
+        frame=frame,
+        outline=None if region.whole else outline_path(region.mask),
+        columns=columns,
+        sections=sections,
+        visible_change=VISIBLE_CHANGE,
+        clear_effect=CLEAR_EFFECT,
+        named=finding.directions.provenance.get("names") is not None,
+        colour_bar=data_url(colour_bar()),
+        spectrum=plot_spectrum(record.get("spectrum") or [], record.get("rank")),
+        spectrum_of=record.get("spectrum_of", "The spectrum"),
+        command=record.get("command"),
+        record={key: shown(value) for key, value in record.items() if key not in _ELSEWHERE},
     )
-
-
-def _bars(spectrum: Sequence[float]) -> list[dict[str, Any]]:
-    """Lay out a log plot of a spectrum, 0 to 100 high: the leading 128 values, six decades at most."""
-    values = np.asarray(spectrum[:128], dtype=np.float64)
-    top = values.max(initial=0.0)
-    if top <= 0:
-        return []
-    heights = 100 + 100 / 6 * np.log10(np.maximum(values / top, 1e-6))
-    return [
-        {"value": f"{value:.3g}", "height": round(float(height), 2)}
-        for value, height in zip(values, heights, strict=True)
-    ]
-
-
-def figure(value: float | None) -> str:
-    """Write a number with three figures, and a dash for none."""
-    if value is None:
-        return "–"
-    return f"{value:.0f}" if 100 <= abs(value) < 1e6 else f"{value:.3g}"
-
-
-def _locality(found: Locality | None) -> str:
-    return figure(None) if found is None else figure(found.value) + ("" if found.reached else "*")
-
-
-def _shown(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import torch
 
 from zoo.analyzer import Analyzer, Probe
+from zoo.attributes import CODES_FOR_NAMES, Suggestion, fitting_scorers, suggest_names
 from zoo.codes import Codes, resolve_layers
 from zoo.directions import Directions
-from zoo.entries import AnalyzerPlugin
+from zoo.entries import AnalyzerPlugin, ScorerPlugin
 from zoo.errors import CapabilityError, ContractError, LayersError, ZooError, is_out_of_memory
+from zoo.figures import Figures, as_json, localities, summary
 from zoo.files import refuse_existing, whole_folder
-from zoo.measures import Locality, locality
+from zoo.measures import Locality, visible_steps
 from zoo.model import Model, is_file_name, open_model
 from zoo.notebook import facts_html, table_html
 from zoo.options import parse_options
@@ -26,7 +26,7 @@ from zoo.progress import Progress, silent
 from zoo.question import Question, check_question, command_of, split_options
 from zoo.region import Region
 from zoo.registry import Zoo
-from zoo.report import Figures, Finding, write_report
+from zoo.report import Finding, write_report
 from zoo.version import __version__
 
 _MOST_MEASURED = 16
@@ -37,7 +37,8 @@ class Run:
     """An analysis that was carried out: its directions, the codes, and how local each direction proved to be.
 
     `own` and `unseen` hold a list for each measured direction, with a `Locality` for each code; both are empty where
-    the region is the whole image.
+    the region is the whole image. `names` holds what scorers suggest for each measured direction, None where no effect
+    is clear; it is None itself where no installed scorer fits the model.
     """
 
     model: Model
@@ -47,6 +48,7 @@ class Run:
     directions: Directions
     own: tuple[tuple[Locality, ...], ...]
     unseen: tuple[tuple[Locality, ...], ...]
+    names: tuple[Suggestion | None, ...] | None
     show: int
 
     def __repr__(self) -> str:
@@ -59,7 +61,7 @@ class Run:
         rows = [[str(index), *figures.texts().values()] for index, figures in enumerate(self.table())]
         return facts_html("Run", facts) + table_html(columns, rows)
 
-    def save(self, folder: Path, *, force: bool = False, npy: bool = False) -> None:
+    def save(self, folder: Path, *, force: bool = False, npy: bool = False, progress: Progress = silent) -> None:
         """Write the run folder, whole or not at all. Raises `OutputError`."""
         with whole_folder(folder, force=force) as partial:
             self.directions.save(partial / "directions.safetensors")
@@ -69,7 +71,7 @@ class Run:
             finding = Finding(
                 self.model, self.region, self.codes, self.unseen_codes, self.directions.take(self.show), self.table()
             )
-            write_report(partial, finding)
+            write_report(partial, finding, progress)
 
     def table(self) -> list[Figures]:
         """List the figures of each shown direction."""
@@ -78,8 +80,9 @@ class Run:
             Figures(
                 score=float(shown.scores[index]),
                 kept=None if shown.kept is None else float(shown.kept[index]),
-                own=_summary(self.own, index),
-                unseen=_summary(self.unseen, index),
+                own=summary(self.own, index),
+                unseen=summary(self.unseen, index),
+                name=None if self.names is None else self.names[index],
             )
             for index in range(len(shown))
         ]
@@ -99,13 +102,16 @@ def carry_out(question: Question, model: Model, zoo: Zoo, progress: Progress = s
     found = _analyze(plugin, analyzer, model, Probe(codes, region, layers, generator, progress))
     unseen_codes = _unseen_codes(question, model, codes)
     shown = found.take(question.show)
-    own = _localities(model, codes[:_MOST_MEASURED], shown, region, progress=progress, what="measuring locality")
-    unseen = _localities(model, unseen_codes, shown, region, progress=progress, what="measuring locality, unseen codes")
+    own = localities(model, codes[:_MOST_MEASURED], shown, region, progress=progress, what="measuring locality")
+    unseen = localities(model, unseen_codes, shown, region, progress=progress, what="measuring locality, unseen codes")
+    names = _names(question, model, codes, shown, region=region, plugins=zoo.plugins.scorers, progress=progress)
     record = _record(question, model, plugin, analyzer, codes)
-    measured = {"locality": {"own": _as_json(own), "unseen": _as_json(unseen)}}
-    return Run(
-        model, region, codes, unseen_codes, found.with_provenance(**record, **measured), own, unseen, question.show
-    )
+    measured = {
+        "locality": {"own": as_json(own), "unseen": as_json(unseen)},
+        "names": None if names is None else [None if name is None else name.as_json() for name in names],
+    }
+    found = found.with_provenance(**record, **measured)
+    return Run(model, region, codes, unseen_codes, found, own, unseen, names, question.show)
 
 
 def perform(
@@ -135,9 +141,7 @@ def perform(
     model = name if isinstance(name, Model) else open_model(name, zoo, options=choices, progress=progress, **loading)
     done = carry_out(question, model, zoo, progress)
     if out is not None:
-        progress(0, 1, "writing the report")
-        done.save(out, force=force, npy=npy)
-        progress(1, 1, "writing the report")
+        done.save(out, force=force, npy=npy, progress=progress)
     return done
 
 
@@ -186,18 +190,39 @@ def _codes(question: Question, model: Model, generator: torch.Generator) -> Code
 
 
 def _unseen_codes(question: Question, model: Model, codes: Codes) -> Codes | None:
+    return _further_codes(question, model, codes, question.unseen, "unseen codes") if question.unseen else None
+
+
+def _further_codes(question: Question, model: Model, codes: Codes, count: int, what: str) -> Codes:
     """Draw codes of the same classes and truncation, with a seed derived from the question's.
 
     Derived, so that they are never the codes of a neighbouring seed.
     """
-    if not question.unseen:
-        return None
-    digest = hashlib.sha256(f"unseen codes of seed {question.seed}".encode()).digest()
+    digest = hashlib.sha256(f"{what} of seed {question.seed}".encode()).digest()
     generator = torch.Generator().manual_seed(int.from_bytes(digest[:4]))
-    drawn = model.draw(question.unseen, generator, truncation=codes.truncation)
+    drawn = model.draw(count, generator, truncation=codes.truncation)
     if codes.labels is None:
         return drawn
-    return replace(drawn, labels=codes.labels.repeat(-(-question.unseen // len(codes)))[: question.unseen])
+    return replace(drawn, labels=codes.labels.repeat(-(-count // len(codes)))[:count])
+
+
+def _names(
+    question: Question,
+    model: Model,
+    codes: Codes,
+    directions: Directions,
+    *,
+    region: Region,
+    plugins: Mapping[str, ScorerPlugin],
+    progress: Progress,
+) -> tuple[Suggestion | None, ...] | None:
+    """Ask the scorers that fit the model what the directions could be called; None where none fits."""
+    scorers = fitting_scorers(model, plugins)
+    if not scorers:
+        return None
+    steps = visible_steps(model.adapter, codes[0], directions.vectors, region, directions.layers)
+    further = _further_codes(question, model, codes, CODES_FOR_NAMES, "codes for names")
+    return tuple(suggest_names(model, scorers, further, directions, steps=steps, progress=progress))
 
 
 def _record(
@@ -226,30 +251,3 @@ def _record(
         "zoo_version": __version__,
         "command": command_of(question, model),
     }
-
-
-def _localities(
-    model: Model, codes: Codes | None, directions: Directions, region: Region, *, progress: Progress, what: str
-) -> tuple[tuple[Locality, ...], ...]:
-    """Measure every direction at every code; nothing where there is no code or no outside."""
-    if codes is None or region.whole or len(directions) == 0:
-        return ()
-    by_code = []
-    for index in range(len(codes)):
-        progress(index, len(codes), what)
-        by_code.append(locality(model.adapter, codes[index], directions.vectors, region, directions.layers))
-    progress(len(codes), len(codes), what)
-    return tuple(zip(*by_code, strict=True))
-
-
-def _summary(values: Sequence[Sequence[Locality]], index: int) -> Locality | None:
-    """Take the median over codes, marked if any code did not reach the change; None where nothing was measured."""
-    found = [one for one in (values[index] if values else ()) if not math.isnan(one.value)]
-    if not found:
-        return None
-    middle = median(one.value for one in found)
-    return Locality(middle, median(one.step for one in found), all(one.reached for one in found))
-
-
-def _as_json(values: Sequence[Sequence[Locality]]) -> list[list[dict[str, Any]]]:
-    return [[found.as_json() for found in row] for row in values]

@@ -204,14 +204,3 @@ def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--version"]) == 0
     assert capsys.readouterr().out.startswith("zoo ")
-
-
-def test_the_report_is_one_page_that_holds_everything(registry: str) -> None:
-    assert run(["--registry", registry, "analyze", "dcgan.mine", "-a", "lowrank", "-r", "spot", "--out", "a"]) == 0
-    page = Path("a/report.html").read_text()
-    for words in ("zoo analyze dcgan.mine", "CC0", "Spectrum", "consistency", "weights_sha256"):
-        assert words in page
-    assert "http://" not in page
-    assert "https://" not in page
-    assert 'src="data:' in page
-    assert "<script" not in page

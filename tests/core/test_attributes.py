@@ -1,0 +1,166 @@
+"""Suggested names, by a scorer whose truth is known: the brightness of the upper and of the lower half."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+import zoo
+from tests.linear import Linear, model_of
+from zoo.attributes import suggest_names
+from zoo.cards import Card
+from zoo.cli import run
+from zoo.model import Model
+
+PLUGIN = """
+import torch
+from zoo import Scorer, ScorerPlugin, hookimpl
+
+class Halves(Scorer):
+    attributes = ("bright top", "bright bottom")
+
+    def fits(self, card):
+        return card.name == "test.model"
+
+    def score(self, images):
+        {body}
+
+@hookimpl
+def zoo_scorers():
+    return [ScorerPlugin(name="halves", summary="test", load=lambda: Halves, attributes=Halves.attributes)]
+"""
+GOOD = "return torch.stack([half.mean(dim=(1, 2, 3)) for half in images.chunk(2, dim=2)], dim=1)"
+
+Install = Callable[[str], None]
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+    """Write a distribution with the scorer, whose `score` has this body, and make it importable for this test."""
+
+    def write(body: str) -> None:
+        folder = tmp_path / "site" / "halves-1.0.dist-info"
+        folder.mkdir(parents=True)
+        (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: halves\nVersion: 1.0\n")
+        (folder / "entry_points.txt").write_text("[zoo]\nhalves = halves_scorer\n")
+        (tmp_path / "site" / "halves_scorer.py").write_text(PLUGIN.format(body=body))
+        monkeypatch.syspath_prepend(tmp_path / "site")
+
+    yield write
+    sys.modules.pop("halves_scorer", None)
+
+
+def halves() -> Model:
+    """Three numbers: minus the brightness of the upper half, that of the lower half, and stripes of mean 0."""
+    rows = torch.zeros(8, 8, 3)
+    rows[:4, :, 0], rows[4:, :, 1] = -0.12, 0.1
+    rows[:, ::2, 2], rows[:, 1::2, 2] = 0.05, -0.05
+    return model_of(Linear(rows.view(64, 3), (8, 8)))
+
+
+def test_a_plugin_names_directions_and_the_file_and_the_page_say_so(install: Install, tmp_path: Path) -> None:
+    install(GOOD)
+    found = zoo.analyze(halves(), "sefa", normalize=False, out=tmp_path / "run")
+    names = found.provenance["names"]
+    assert [name and name["attribute"] for name in names] == ["bright top", "bright bottom", None]
+    assert names[0]["scorer"] == "halves"
+    assert names[0]["effect"] < -1
+    assert names[1]["effect"] > 1
+    assert names[0]["agreement"] == 1
+    assert zoo.Directions.load(tmp_path / "run" / "directions.safetensors").provenance["names"] == names
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "Direction 0 <span>less bright top</span>" in page
+    assert "Direction 1 <span>more bright bottom</span>" in page
+    assert f"{names[0]['effect']:+.1f}".replace("-", "−") + " standard deviations, at 100% of the codes" in page
+    assert "<td>–</td>" in page
+
+
+def test_a_scorer_that_does_not_fit_names_nothing(install: Install) -> None:
+    install("raise AssertionError('asked about a model that it does not fit')")
+    model = model_of(Linear.tiny(0), "other.model")
+    assert zoo.analyze(model, "sefa").provenance["names"] is None
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("raise RuntimeError('no weights')", "the scorer halves failed on test.model: RuntimeError: no weights"),
+        ("return images.mean(dim=(1, 2, 3))", r"the scorer halves returned scores of shape \(16,\) on test.model"),
+        ("return images[:, :2, 0, 0] * float('nan')", "finite ones of shape"),
+        ("return None", "the scorer halves failed on test.model: AttributeError"),
+    ],
+)
+def test_a_scorer_that_fails_breaks_the_contract(install: Install, body: str, words: str) -> None:
+    install(body)
+    with pytest.raises(zoo.ContractError, match=words):
+        zoo.analyze(halves(), "sefa")
+
+
+def test_the_command_line_blames_the_scorer(
+    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tests.toys import write_tiny
+
+    install("raise RuntimeError('no weights')")
+    monkeypatch.chdir(tmp_path)
+    source = (tmp_path / "site" / "halves_scorer.py").read_text()
+    (tmp_path / "site" / "halves_scorer.py").write_text(source.replace("test.model", "file.tiny"))
+    write_tiny(tmp_path / "tiny.safetensors")
+    assert run(["analyze", "./tiny.safetensors", "--out", "run"]) == 1
+    assert "the scorer halves failed on file.tiny" in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "run").exists()
+
+
+class Square(zoo.Scorer):
+    """Scores the square of the first pixel, a shade that never varies, and the first pixel itself, ten times."""
+
+    attributes = ("square", "constant")
+
+    def fits(self, card: Card) -> bool:
+        return True
+
+    def score(self, images: Tensor) -> Tensor:
+        pixel = images[:, 0, 0, 0]
+        return torch.stack([pixel.square(), torch.ones_like(pixel)], dim=1)
+
+
+def effect_at(latents: list[float], step: float) -> zoo.attributes.Suggestion | None:
+    """Ask about the one direction of a generator whose only pixel is a tenth of the code."""
+    model = model_of(Linear(torch.tensor([[0.1]]), (1, 1)))
+    directions = zoo.Directions(model.adapter.space, torch.ones(1, 1), torch.ones(1))
+    codes = zoo.Codes(torch.tensor(latents)[:, None])
+    [found] = suggest_names(model, {"square": Square()}, codes, directions, steps=torch.tensor([step]))
+    return found
+
+
+def test_the_effect_is_the_mean_difference_in_standard_deviations() -> None:
+    """(x + s)² − (x − s)² = 4 x s, for the pixel x = z / 10 and the step s / 10."""
+    latents = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0])
+    found = effect_at(latents.tolist(), 0.9)
+    assert found is not None
+    wanted = (4 * latents * 0.9).mean() / latents.square().std()
+    assert found.effect == pytest.approx(float(wanted), rel=1e-5)  # images are float32
+    assert (found.attribute, found.agreement, str(found)) == ("square", 1, "more square")
+    assert str(effect_at((-latents).tolist(), 0.9)) == "less square"
+
+
+def test_a_weak_effect_is_not_named() -> None:
+    latents = [1.0, 2.0, 3.0, 4.0, 5.0]
+    assert effect_at(latents, 0.38) is None  # 0.47 standard deviations
+    assert effect_at(latents, 0.42) is not None  # 0.52
+
+
+@pytest.mark.parametrize(("others", "named"), [(1, True), (2, False)])
+def test_an_effect_that_is_not_the_same_at_nine_of_ten_codes_is_not_named(others: int, named: bool) -> None:
+    latents = [3.0] * (10 - others) + [-1.0] * others
+    assert (effect_at(latents, 3.0) is not None) == named
+
+
+def test_images_are_clamped_before_they_are_scored() -> None:
+    """Pixels of 2, 3 and 4 all score 1, which does not vary: there is nothing to name."""
+    assert effect_at([20.0, 30.0, 40.0], 1.0) is None
