@@ -71,7 +71,7 @@ def load(model: Model, folder: Path, progress: Recorder) -> None:
     open_model(write_tiny(folder / "tiny.safetensors"), load_zoo(), progress=progress)
 
 
-LOCALITY = ["measuring locality", "measuring locality, unseen codes", "writing the report"]
+LOCALITY = ["measuring locality", "measuring locality, unseen codes", "pictures of the report"]
 PURSUIT = "pursuit rounds (it may stop early)"
 
 
