@@ -1,10 +1,12 @@
 """Make every picture of the documents: `python docs/make_pictures.py [NAME …]`.
 
-All of them come from the real weights of `dcgan.digiface64`; with the same weights and libraries they are the same.
+All but one come from the real weights of `dcgan.digiface64`; with the same weights and libraries they are the same.
 """
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -127,6 +129,15 @@ def truncation(model: Model, folder: Path) -> None:
     save_sheet(folder / "sheet.png", rows, [f"truncation\n{value:g}" for value in values], [""] * 6)
 
 
+def cppn(model: Model, folder: Path) -> None:
+    """The last sheet of the page that writes an adapter, whose examples are run for it."""
+    pages, page = FOLDER.parents[1] / "tests" / "pages.py", FOLDER.parent / "adapter.md"
+    subprocess.run([sys.executable, "-P", str(pages), str(page), str(folder / "page")], check=True)
+    (folder / "page" / "work" / "runs" / "cppn-nullspace-middle" / "sheet.png").rename(folder / "page.png")
+    shutil.rmtree(folder / "page")
+    (folder / "page.png").rename(folder / "sheet.png")
+
+
 PICTURES: dict[str, Callable[[Model, Path], None]] = {
     "mouth": mouth,
     "first-steps": first_steps,
@@ -137,6 +148,7 @@ PICTURES: dict[str, Callable[[Model, Path], None]] = {
     "strengths": strengths,
     "consistency": consistency_,
     "truncation": truncation,
+    "cppn": cppn,
 }
 
 

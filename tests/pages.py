@@ -1,4 +1,6 @@
-"""Run the fenced examples of a page, in order, in the current folder: ``python tests/pages.py PAGE.md``.
+"""Run the fenced examples of a page, in order, in a folder of their own: ``python tests/pages.py PAGE.md FOLDER``.
+
+What an example installs with pip goes into that folder too, never into the environment that runs it.
 
 ::
 
@@ -16,6 +18,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import os
 import re
 import subprocess
 import sys
@@ -76,7 +79,7 @@ def blocks(text: str) -> list[Block]:
 
 
 def run_page(page: Path) -> None:
-    """Execute a page's blocks in the current folder. Raises `PageError`."""
+    """Execute a page's blocks in the current folder. Raises `PageError` at the first that does not do what it says."""
     parts = blocks(page.read_text(encoding="utf-8"))
     names: dict[str, object] = {"__name__": page.stem}
     for block, after in pairwise([*parts, Block("", "")]):
@@ -153,8 +156,29 @@ def _same_word(wanted: str, found: str) -> bool:
     return abs(a - b) <= TOLERANCE * abs(a)
 
 
+def enter(folder: Path) -> None:
+    """Make `folder` the current one, with `zoo` on the PATH, and let pip install into a part of it, without a network."""
+    site = folder / "site"
+    site.mkdir(parents=True)
+    sys.path.insert(0, str(site))
+    tools = Path(sys.executable).parent
+    os.environ.update(
+        PATH=os.pathsep.join([str(tools), os.environ.get("PATH", "")]),
+        PYTHONPATH=os.pathsep.join([str(site), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]),
+        PIP_TARGET=str(site),
+        PIP_NO_DEPS="1",
+        PIP_NO_INDEX="1",
+        PIP_NO_BUILD_ISOLATION="0",  # this is how pip spells "without"
+        PIP_DISABLE_PIP_VERSION_CHECK="1",
+    )
+    (folder / "work").mkdir()
+    os.chdir(folder / "work")
+
+
 if __name__ == "__main__":
+    page = Path(sys.argv[1]).absolute()
+    enter(Path(sys.argv[2]).absolute())
     try:
-        run_page(Path(sys.argv[1]))
+        run_page(page)
     except PageError as error:
         sys.exit(str(error))
