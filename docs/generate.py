@@ -79,7 +79,7 @@ def options_of(found: Any) -> str:
 
 
 def _metavar(part: Any) -> str:
-    return part.metavar or part.name.upper()
+    return str(part.metavar or part.name.upper())
 
 
 def _argument(part: Any) -> str:
@@ -121,7 +121,7 @@ def schema_of(entry: AdapterPlugin | AnalyzerPlugin) -> str:
         [code(name), _allowed(field), code(_plain(field.get("default"))), field.get("description", "")]
         for name, field in fields.items()
     ]
-    return table(["option (`-o name=value`)", "values", "default", "meaning"], rows) if rows else "It has no options."
+    return table(["option", "values", "default", "meaning"], rows) if rows else "It has no options."
 
 
 def _allowed(field: dict[str, Any]) -> str:
@@ -189,9 +189,14 @@ def hooks(_: str) -> str:
 def public_names(_: str) -> str:
     """List the public names but the errors, which have a page of their own."""
     names = [name for name in zoo.__all__ if name not in ERRORS and not name.startswith("__")]
-    functions = [name for name in names if name[0].islower()]
-    classes = [name for name in names if name not in functions]
-    return "\n\n".join(f"::: zoo.{name}" for name in [*functions, *classes])
+    return "\n\n".join(_reference(name) for name in sorted(names, key=lambda name: (name[0].isupper(), name)))
+
+
+def _reference(name: str) -> str:
+    """Ask mkdocstrings for a name, at the place of its definition, under the name that zoo gives it."""
+    found = getattr(zoo, name)
+    home = found.__module__ if inspect.isfunction(found) or inspect.isclass(found) else "zoo"
+    return f"::: {home}.{name}\n    options:\n      heading: zoo.{name}\n      toc_label: {name}"
 
 
 # Errors

@@ -159,7 +159,8 @@ def _moved(model: Model, code: Codes, deltas: Sequence[Tensor]) -> Tensor:
 
 def _best(model: Model, found: zoo.Directions, code: Codes) -> Tensor:
     """Return the most local of the first five directions at a code."""
-    return max(found.vectors[:5], key=lambda vector: _locality(model, code, vector))
+    best: Tensor = max(found.vectors[:5], key=lambda vector: _locality(model, code, vector))
+    return best
 
 
 def _locality(model: Model, code: Codes, vector: Tensor) -> float:

@@ -111,9 +111,8 @@ def _run_python(body: str, names: dict[str, object]) -> tuple[str, int]:
 
 
 def _run_shell(body: str) -> tuple[str, int]:
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", body], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-    )
+    command = ["bash", "-euo", "pipefail", "-c", body]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     return done.stdout, done.returncode
 
 
@@ -157,7 +156,7 @@ def _same_word(wanted: str, found: str) -> bool:
 
 
 def enter(folder: Path) -> None:
-    """Make `folder` the current one, with `zoo` on the PATH, and let pip install into a part of it, without a network."""
+    """Work in a part of `folder`, with `zoo` on the PATH; pip installs into another part, without a network."""
     site = folder / "site"
     site.mkdir(parents=True)
     sys.path.insert(0, str(site))

@@ -4,12 +4,13 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import yaml
+from _pytest.mark import ParameterSet
 from pydantic import TypeAdapter
 
 from tests import pages
@@ -17,12 +18,12 @@ from zoo.cards import Card
 from zoo.registry import load_zoo
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted((ROOT / "docs").glob("*.md")) + [ROOT / "README.md"]
+PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]
 MODELS = tuple(load_zoo().registry.cards)
 Outcome = subprocess.CompletedProcess[str]
 
 
-def params() -> list[object]:
+def params() -> Sequence[ParameterSet]:
     """The pages; those whose examples name a real model need its weights."""
     found = []
     for page in PAGES:
@@ -38,7 +39,7 @@ def outcomes(
 ) -> Iterator[dict[Path, Future[Outcome]]]:
     """Run the selected pages, one on each processor at a time: most of an example is the start of Python and torch."""
     selected = [
-        item.callspec.params["page"]
+        Path(str(item.callspec.params["page"]))
         for item in request.session.items
         if isinstance(item, pytest.Function) and item.originalname == test_the_examples_of_a_page_run.__name__
     ]
