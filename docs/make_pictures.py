@@ -65,7 +65,7 @@ def regions(model: Model, folder: Path) -> None:
     texts = ("mouth", "eyes+mouth", "not:face", "left", "center", "box:0,0,16,16")
     [image] = to_pixels(render(model, model.sample(2, seed=3)[1]))
     tiles = [Tile(_dimmed(image, model.region(text)), model.region(text).mask) for text in texts]
-    save_sheet(folder / "sheet.png", [tiles], [""], texts)
+    save_sheet(folder / "sheet.png", [tiles], ["the region\nis lit"], texts)
 
 
 def locality_(model: Model, folder: Path) -> None:
