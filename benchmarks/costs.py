@@ -22,7 +22,7 @@ from zoo.model import Model
 from zoo.plugins import load_plugins
 
 ROUNDS = 2
-MODELS = ("dcgan.digiface64", "dcgan.omniart-eyes128")
+MODELS = ("dcgan.celeba64", "dcgan.omniart-eyes128")
 
 
 def seconds(work: Callable[[], object]) -> float:
