@@ -18,7 +18,8 @@ from zoo.cards import Card
 from zoo.registry import load_zoo
 
 ROOT = Path(__file__).parents[1]
-PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+"""The README first: its examples take longest, and pages run side by side."""
 MODELS = tuple(load_zoo().registry.cards)
 Outcome = subprocess.CompletedProcess[str]
 
@@ -96,7 +97,7 @@ def test_every_generated_section_has_an_example(name: str) -> None:
 
 
 def test_every_page_says_where_to_go_next() -> None:
-    for page in PAGES[:-1]:
+    for page in PAGES[1:]:
         assert "\n## Where to go next\n" in page.read_text("utf-8"), page.name
 
 
