@@ -23,6 +23,7 @@ from zoo.errors import CheckpointError
 from zoo.tensorfile import FLOATS
 
 State = dict[str, Tensor]
+"""The tensors of a weights file, by key."""
 
 _DEEPEST = 16
 _MOST_VALUES = 200_000

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 hookspec = pluggy.HookspecMarker("zoo")
 hookimpl = pluggy.HookimplMarker("zoo")
+"""Marks a plugin's function as one of the hooks."""
 
 
 @hookspec

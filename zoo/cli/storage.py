@@ -15,7 +15,7 @@ from zoo.cli.console import Settings, progress_bars, table
 from zoo.errors import WeightsError
 from zoo.places import cache_folder
 
-Names = Annotated[list[str], typer.Argument(metavar="MODEL...", help="Models of 'zoo list'.")]
+Names = Annotated[list[str], typer.Argument(metavar="MODEL", help="Models of 'zoo list'.")]
 
 
 def pull(context: typer.Context, names: Names) -> None:

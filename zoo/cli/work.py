@@ -134,7 +134,7 @@ def edit(
     model: ModelName,
     directions: Annotated[
         list[str],
-        typer.Argument(metavar="DIRECTIONS...", help="Directions files or run folders; FILE:0,2 takes some of them."),
+        typer.Argument(metavar="DIRECTIONS", help="Directions files or run folders; FILE:0,2 takes some of them."),
     ],
     index: Annotated[
         str, typer.Option("--index", help="Which directions, where FILE alone is given: 0,2, or 0=2,3=-1.5 weighted.")

@@ -1,0 +1,280 @@
+"""Write what the code says into the pages.
+
+    python docs/generate.py            write
+    python docs/generate.py --check    say what is stale, and exit with 1 if anything is
+
+A page holds pairs of comments, ``<!-- generated: KIND NAME -->`` and ``<!-- end -->``; what stands between them is
+written here. A command, analysis, error or public name that no page speaks of yet gets a section of its own.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+import zoo
+from zoo import errors, hookspecs
+from zoo.cli import build_app
+from zoo.entries import CAPABILITIES, AdapterPlugin, AnalyzerPlugin
+from zoo.names import COMMON_REGIONS
+from zoo.plugins import HOOKS, load_plugins
+from zoo.registry import load_registry
+
+FOLDER = Path(__file__).parent
+PLUGINS = load_plugins()
+LAST = "\n## Where to go next"
+_BLOCK = re.compile(r"<!-- generated: ([\w-]+)(?: ([^\n>]*?))? -->\n.*?<!-- end -->", flags=re.DOTALL)
+
+
+def table(columns: list[str], rows: list[list[str]]) -> str:
+    """Set a Markdown table; a bar inside of a cell is escaped."""
+    lines = [columns, ["---"] * len(columns), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def code(text: str) -> str:
+    """Set text as code; nothing stays nothing."""
+    return f"`{text}`" if text else ""
+
+
+# Commands
+
+
+def leaves(command: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """List every command with its full name, those of groups too."""
+    if not hasattr(command, "commands"):
+        yield name, command
+        return
+    for word, part in command.commands.items():
+        yield from leaves(part, f"{name} {word}".strip())
+
+
+APP: Any = typer.main.get_command(build_app(PLUGINS))
+COMMANDS = dict(leaves(APP))
+
+
+def command(name: str) -> str:
+    """Describe one command: its summary, usage, arguments and options."""
+    found = COMMANDS[name]
+    arguments = [part for part in found.params if part.param_type_name == "argument"]
+    usage = " ".join([f"zoo {name} [OPTIONS]", *(_argument(part) for part in arguments)])
+    parts = [inspect.cleandoc(found.help or ""), f"```text\n{usage}\n```"]
+    if arguments:
+        rows = [[code(_metavar(part)), part.help or ""] for part in arguments]
+        parts.append(table(["argument", "meaning"], rows))
+    return "\n\n".join([*parts, options_of(found)]).rstrip()
+
+
+def options_of(found: Any) -> str:
+    """Set the options of a command as a table."""
+    options = [part for part in found.params if part.param_type_name == "option" and not part.hidden]
+    rows = [[_flags(part), code(_default(part)), part.help or ""] for part in options]
+    return table(["option", "default", "meaning"], rows) if rows else "It has no options."
+
+
+def _metavar(part: Any) -> str:
+    return str(part.metavar or part.name.upper())
+
+
+def _argument(part: Any) -> str:
+    text = _metavar(part) + ("..." if part.nargs == -1 else "")
+    return text if part.required else f"[{text}]"
+
+
+def _flags(part: Any) -> str:
+    value = "" if part.is_flag else f" {part.metavar or part.type.name.upper()}"
+    return ", ".join(f"`{flag}{value if flag == part.opts[0] else ''}`" for flag in [*part.opts, *part.secondary_opts])
+
+
+def _default(part: Any) -> str:
+    return "" if part.is_flag or part.default is None else str(part.default)
+
+
+# Analyses, architectures, models
+
+
+def analyzer(name: str) -> str:
+    """Describe one analysis: its summary, what it requires, its options."""
+    entry = PLUGINS.analyzer(name)
+    needs = ", ".join(f"`{word}`" for word in sorted(entry.requires)) or "nothing"
+    where = "a region with a complement, never the whole image" if entry.local else "any, `all` by default"
+    return f"*{entry.summary}*. Requires: {needs}. Region: {where}.\n\n{schema_of(entry)}"
+
+
+def adapter(name: str) -> str:
+    """Describe one architecture: its summary, what it provides, its options."""
+    entry = PLUGINS.adapter(name)
+    provides = ", ".join(f"`{word}`" for word in sorted(entry.provides)) or "nothing"
+    return f"*{entry.summary}*. Provides: {provides}.\n\n{schema_of(entry)}"
+
+
+def schema_of(entry: AdapterPlugin | AnalyzerPlugin) -> str:
+    """Set the options of an entry as a table, read from their pydantic model."""
+    fields = entry.schema().model_json_schema().get("properties", {})
+    rows = [
+        [code(name), _allowed(field), code(_plain(field.get("default"))), field.get("description", "")]
+        for name, field in fields.items()
+    ]
+    return table(["option", "values", "default", "meaning"], rows) if rows else "It has no options."
+
+
+def _allowed(field: dict[str, Any]) -> str:
+    """Say in words what a field of a JSON schema takes."""
+    kinds = [kind for kind in field.get("anyOf", [field]) if kind.get("type") != "null"]
+    return " or ".join(_kind(kind) for kind in kinds)
+
+
+def _kind(field: dict[str, Any]) -> str:
+    if "enum" in field:
+        return " or ".join(f"`{value}`" for value in field["enum"])
+    bounds = {"exclusiveMinimum": "above", "minimum": "from", "exclusiveMaximum": "below", "maximum": "up to"}
+    limits = [f"{word} {field[key]:g}" for key, word in bounds.items() if key in field]
+    names = {"boolean": "`true` or `false`", "string": "path" if field.get("format") == "path" else "text"}
+    kind = field.get("type", "value")
+    return " ".join([names.get(kind, kind), *limits])
+
+
+def _plain(value: Any) -> str:
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def models(_: str) -> str:
+    """List the models of the registry."""
+    cards = load_registry(PLUGINS).match(None)
+    rows = [
+        [code(card.name), card.summary, f"{card.resolution}²", code(card.codes), str(card.licence)] for card in cards
+    ]
+    return table(["model", "images", "size", "codes", "licence"], rows)
+
+
+def matrix(_: str) -> str:
+    """Show which analysis runs on which architecture."""
+    names = sorted(PLUGINS.analyzers)
+    rows = [
+        [code(name), *(PLUGINS.analyzers[each].obstacle(entry) or "yes" for each in names)]
+        for name, entry in sorted(PLUGINS.adapters.items())
+    ]
+    return table(["", *map(code, names)], rows)
+
+
+def capabilities(_: str) -> str:
+    """List the words of `provides` and `requires`."""
+    return table(["word", "the architecture …"], [[code(word), text] for word, text in CAPABILITIES.items()])
+
+
+def regions(_: str) -> str:
+    """List the regions that every model has."""
+    return table(["region", "is"], [[code(name), code(text)] for name, text in COMMON_REGIONS.items()])
+
+
+# Python
+
+
+def hooks(_: str) -> str:
+    """List the hooks with their signatures."""
+    rows = []
+    for name in HOOKS:
+        hook = getattr(hookspecs, name)
+        text = str(inspect.signature(hook)).replace("typer.Typer", "Typer")
+        rows.append([code(f"{name}{text}"), " ".join((hook.__doc__ or "").replace("``", "`").split())])
+    return table(["hook", "what it does"], rows)
+
+
+def public_names(_: str) -> str:
+    """List the public names but the errors, which have a page of their own."""
+    names = [name for name in zoo.__all__ if name not in ERRORS and not name.startswith("__")]
+    return "\n\n".join(_reference(name) for name in sorted(names, key=lambda name: (name[0].isupper(), name)))
+
+
+def _reference(name: str) -> str:
+    """Ask mkdocstrings for a name, at the place of its definition, under the name that zoo gives it."""
+    found = getattr(zoo, name)
+    home = found.__module__ if inspect.isfunction(found) or inspect.isclass(found) else "zoo"
+    return f"::: {home}.{name}\n    options:\n      heading: zoo.{name}\n      toc_label: {name}"
+
+
+# Errors
+
+
+def _tree(kind: type[Exception]) -> Iterator[type[Exception]]:
+    yield kind
+    for child in kind.__subclasses__():
+        if child.__module__ == errors.__name__:
+            yield from _tree(child)
+
+
+ERRORS = {kind.__name__: kind for kind in _tree(errors.ZooError)}
+
+
+def error(name: str) -> str:
+    """Say what an error means and which exit code it leads to."""
+    kind = ERRORS[name]
+    return f"{inspect.cleandoc(kind.__doc__ or '')} Exit code {getattr(kind, 'exit_code', 2)}."
+
+
+def error_tree(_: str) -> str:
+    """Show the tree of errors as their module draws it."""
+    drawing = (errors.__doc__ or "").split("::\n", 1)[1].split("\nAnything else", 1)[0]
+    return f"```text\n{inspect.cleandoc(drawing)}\n```"
+
+
+KINDS: dict[str, Callable[[str], str]] = {
+    "command": command,
+    "global-options": lambda _: options_of(APP),
+    "analyzer": analyzer,
+    "adapter": adapter,
+    "models": models,
+    "matrix": matrix,
+    "capabilities": capabilities,
+    "regions": regions,
+    "hooks": hooks,
+    "public-names": public_names,
+    "error": error,
+    "error-tree": error_tree,
+}
+SECTIONS: dict[str, tuple[str, str, list[str]]] = {
+    "commands.md": ("command", "zoo {}", list(COMMANDS)),
+    "analyses.md": ("analyzer", "{}", list(PLUGINS.analyzers)),
+    "errors.md": ("error", "{}", [name for name in ERRORS if name != "ZooError"]),
+}
+"""The pages that have a section for each of something: the kind of block, the heading, and the names."""
+
+
+def written(page: Path) -> str:
+    """Return a page's text as it should be."""
+    text = page.read_text(encoding="utf-8")
+    kind, heading, names = SECTIONS.get(page.name, ("", "", []))
+    for name in names:
+        mark = f"<!-- generated: {kind} {name} -->"
+        if mark not in text:
+            before, last, after = text.partition(LAST)
+            text = f"{before.rstrip()}\n\n## {heading.format(name)}\n\n{mark}\n<!-- end -->\n{last}{after}"
+    return _BLOCK.sub(_filled, text)
+
+
+def _filled(block: re.Match[str]) -> str:
+    head = block[0].partition("\n")[0]
+    return f"{head}\n\n{KINDS[block[1]](block[2] or '')}\n\n<!-- end -->"
+
+
+def main(arguments: list[str]) -> int:
+    """Write every page, or with ``--check`` name those that are stale; return the exit code."""
+    stale = [page for page in sorted(FOLDER.glob("*.md")) if written(page) != page.read_text(encoding="utf-8")]
+    if "--check" in arguments:
+        for page in stale:
+            print(f"docs/{page.name} is stale: run 'python docs/generate.py'", file=sys.stderr)
+        return 1 if stale else 0
+    for page in stale:
+        page.write_text(written(page), encoding="utf-8")
+        print(f"wrote docs/{page.name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

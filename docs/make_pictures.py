@@ -1,0 +1,197 @@
+"""Make every picture of the documents: `python docs/make_pictures.py [NAME …]`.
+
+All but one come from the real weights of `dcgan.digiface64`; with the same weights and libraries they are the same.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+import zoo
+from zoo.codes import Codes
+from zoo.editing import render
+from zoo.measures import consistency, locality, visible_steps
+from zoo.model import Model
+from zoo.pictures import Tile, save_sheet, to_pixels
+from zoo.region import Region
+
+FOLDER = Path(__file__).parent / "images"
+
+
+def main(names: Sequence[str]) -> None:
+    """Make the named pictures, or all of them."""
+    model = zoo.load("dcgan.digiface64", device="cpu")
+    for name, make in PICTURES.items():
+        if not names or name in names:
+            with tempfile.TemporaryDirectory() as folder:
+                make(model, Path(folder))
+                [made] = Path(folder).rglob("sheet.png")
+                with Image.open(made) as picture:
+                    picture.save(FOLDER / f"{name}.webp", quality=80, method=6)
+            print(f"{name}.webp: {(FOLDER / f'{name}.webp').stat().st_size / 1024:.0f} KiB")
+
+
+def mouth(model: Model, folder: Path) -> None:
+    """The sheet of the README's first command."""
+    zoo.analyze(model, "nullspace", region="mouth", samples=32, out=folder / "run")
+
+
+def first_steps(model: Model, folder: Path) -> None:
+    """The sheet of the first steps."""
+    zoo.analyze(model, "nullspace", region="mouth", samples=8, show=3, out=folder / "run")
+
+
+def moving(model: Model, folder: Path) -> None:
+    """One code moved along one direction."""
+    found = zoo.analyze(model, "sefa")
+    code = model.sample(2, seed=3)[1]
+    strengths = (-6.0, -4.0, -2.0, 0.0, 2.0, 4.0, 6.0)
+    tiles = [_tile(image) for image in _moved(model, code, [s * found.vectors[0] for s in strengths])]
+    save_sheet(folder / "sheet.png", [tiles], ["sefa,\ndirection 0"], [f"{s:+g}" for s in strengths])
+
+
+def regions(model: Model, folder: Path) -> None:
+    """The texts of regions, and what each of them means."""
+    texts = ("mouth", "eyes+mouth", "not:face", "left", "center", "box:0,0,16,16")
+    [image] = to_pixels(render(model, model.sample(2, seed=3)[1]))
+    tiles = [Tile(_dimmed(image, model.region(text)), model.region(text).mask) for text in texts]
+    save_sheet(folder / "sheet.png", [tiles], ["the region\nis lit"], texts)
+
+
+def locality_(model: Model, folder: Path) -> None:
+    """The same visible change of the mouth, by an analysis that does not look at the rest and by one that does."""
+    code = model.sample(1, seed=0)
+    rows, names = [], []
+    for analyzer in ("lowrank", "nullspace"):
+        vector = _best(model, zoo.analyze(model, analyzer, region="mouth", codes=code), code)
+        rows.append(_before_and_after(model, code, vector))
+        names.append(f"{analyzer}\nlocality {_locality(model, code, vector):.2g}")
+    save_sheet(folder / "sheet.png", rows, names, ["before", "after", "change"])
+
+
+def unseen(model: Model, folder: Path) -> None:
+    """Where a direction changes the code that it was found at, and codes that were never seen."""
+    own, others = model.sample(1, seed=0), model.sample(3, seed=77)
+    rows, names = [], []
+    for count in (1, 32):
+        vector = _best(model, zoo.analyze(model, "nullspace", region="mouth", samples=count, unseen=0), own)
+        tiles = [_before_and_after(model, code, vector)[2] for code in (own, *(others[index] for index in range(3)))]
+        rows.append(tiles)
+        names.append(f"found at\n{count} code{'s' if count > 1 else ''}")
+    save_sheet(folder / "sheet.png", rows, names, ["analysed code", "unseen code", "unseen code", "unseen code"])
+
+
+def strengths(model: Model, folder: Path) -> None:
+    """A local edit at growing strength: the promise holds for small steps."""
+    code = model.sample(1, seed=0)
+    vector = _best(model, zoo.analyze(model, "nullspace", region="mouth", codes=code), code)
+    [origin, *moved] = _moved(model, code, [s * vector for s in (0.0, 1.0, 2.0, 4.0, 8.0)])
+    inside = torch.from_numpy(model.region("mouth").mask.copy())
+    ratios = []
+    for image in moved:
+        squares = (image - origin).square().mean(dim=0)
+        ratios.append(float(squares[inside].mean() / squares[~inside].mean()))
+    rows = [[_tile(image) for image in moved], [_change(image - origin) for image in moved]]
+    headers = [f"step {s}, ratio {ratio:.2g}" for s, ratio in zip((1, 2, 4, 8), ratios, strict=True)]
+    save_sheet(folder / "sheet.png", rows, ["image", "change"], headers)
+
+
+def consistency_(model: Model, folder: Path) -> None:
+    """A direction that does the same to every code, and one that does something else to each."""
+    found = zoo.analyze(model, "sefa", k=10)
+    codes = model.sample(4, seed=3)
+    origins = render(model, codes)
+    values = []
+    for vector in found.vectors:
+        moved = render(model, model.adapter.move(codes, (4 * vector).float()))
+        values.append((consistency(moved - origins), moved))
+    rows, names = [[_tile(image) for image in origins]], ["before"]
+    for value, moved in (max(values, key=_first), min(values, key=_first)):
+        rows.append([_tile(image) for image in moved])
+        names.append(f"after step 4\nconsistency\n{value:.2g}")
+    save_sheet(folder / "sheet.png", rows, names, [f"code {index}" for index in range(4)])
+
+
+def truncation(model: Model, folder: Path) -> None:
+    """The same codes drawn with less and less truncation."""
+    values = (1.0, 0.7, 0.4, 0.0)
+    rows = [[_tile(image) for image in render(model, model.sample(6, seed=3, truncation=value))] for value in values]
+    save_sheet(folder / "sheet.png", rows, [f"truncation\n{value:g}" for value in values], [""] * 6)
+
+
+def cppn(model: Model, folder: Path) -> None:
+    """The last sheet of the page that writes an adapter, whose examples are run for it."""
+    pages, page = FOLDER.parents[1] / "tests" / "pages.py", FOLDER.parent / "adapter.md"
+    subprocess.run([sys.executable, "-P", str(pages), str(page), str(folder / "page")], check=True)
+    (folder / "page" / "work" / "runs" / "cppn-nullspace-middle" / "sheet.png").rename(folder / "page.png")
+    shutil.rmtree(folder / "page")
+    (folder / "page.png").rename(folder / "sheet.png")
+
+
+PICTURES: dict[str, Callable[[Model, Path], None]] = {
+    "mouth": mouth,
+    "first-steps": first_steps,
+    "moving": moving,
+    "regions": regions,
+    "locality": locality_,
+    "unseen": unseen,
+    "strengths": strengths,
+    "consistency": consistency_,
+    "truncation": truncation,
+    "cppn": cppn,
+}
+
+
+def _moved(model: Model, code: Codes, deltas: Sequence[Tensor]) -> Tensor:
+    """Render one code moved by each delta: (n, 3, h, w)."""
+    return torch.cat([render(model, model.adapter.move(code, delta.float())) for delta in deltas])
+
+
+def _best(model: Model, found: zoo.Directions, code: Codes) -> Tensor:
+    """Return the most local of the first five directions at a code."""
+    best: Tensor = max(found.vectors[:5], key=lambda vector: _locality(model, code, vector))
+    return best
+
+
+def _locality(model: Model, code: Codes, vector: Tensor) -> float:
+    return locality(model.adapter, code, vector[None], model.region("mouth"))[0].value
+
+
+def _before_and_after(model: Model, code: Codes, vector: Tensor) -> list[Tile]:
+    region = model.region("mouth")
+    [step] = visible_steps(model.adapter, code, vector[None], region, None)
+    before, after = _moved(model, code, [0 * vector, step * vector])
+    change = _change(after - before)
+    return [Tile(_tile(before).pixels, region.mask), _tile(after), Tile(change.pixels, region.mask)]
+
+
+def _tile(image: Tensor) -> Tile:
+    return Tile(to_pixels(image))
+
+
+def _change(difference: Tensor) -> Tile:
+    """Show a change (3, h, w) as grey: black is none, white a root mean square of 0.4 or more."""
+    strength = difference.square().mean(dim=0).sqrt() / 0.4
+    return _tile((2 * strength - 1).expand(3, -1, -1))
+
+
+def _dimmed(image: Tensor, region: Region) -> Tensor:
+    """Darken what lies outside of a region."""
+    return torch.where(torch.from_numpy(region.mask.copy())[..., None], image, image // 3)
+
+
+def _first(pair: tuple[float | None, Tensor]) -> float:
+    return pair[0] or 0.0
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,157 @@
+"""Every example of the documents is run, page by page, and what it prints is compared with what the page shows."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import yaml
+from _pytest.mark import ParameterSet
+from pydantic import TypeAdapter
+
+from tests import pages
+from zoo.cards import Card
+from zoo.registry import load_zoo
+from zoo.weights import fetch
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+"""The README first: its examples take longest, and pages run side by side."""
+MODELS = tuple(load_zoo().registry.cards)
+Outcome = subprocess.CompletedProcess[str]
+
+
+def params() -> Sequence[ParameterSet]:
+    """The pages; those whose examples name a real model need its weights."""
+    found = []
+    for page in PAGES:
+        bodies = [block.body for block in pages.blocks(page.read_text("utf-8")) if block.runs]
+        real = any(re.search(rf"{re.escape(model)}[ \"]", body + " ") for body in bodies for model in MODELS)
+        found.append(pytest.param(page, id=page.stem, marks=[pytest.mark.real] if real else []))
+    return found
+
+
+@pytest.fixture(scope="module")
+def outcomes(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[Path, Future[Outcome]]]:
+    """Run the selected pages, one on each processor at a time: most of an example is the start of Python and torch."""
+    items = [
+        item
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.originalname == test_the_examples_of_a_page_run.__name__
+    ]
+    selected = [Path(str(item.callspec.params["page"])) for item in items]
+    if any(item.get_closest_marker("real") for item in items):
+        for card in load_zoo().registry.cards.values():
+            fetch(card)  # beforehand: what pip installs for the pages comes without an index
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield {page: pool.submit(run, page, tmp_path_factory.mktemp(page.stem) / "page") for page in selected}
+
+
+def run(page: Path, folder: Path) -> Outcome:
+    command = [sys.executable, "-P", "-W", "error", pages.__file__, str(page), str(folder)]
+    return subprocess.run(
+        command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("page", params())
+def test_the_examples_of_a_page_run(page: Path, outcomes: dict[Path, Future[Outcome]]) -> None:
+    done = outcomes[page].result()
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_blocks_are_of_known_kinds(page: Path) -> None:
+    """Every block has a language, and every fence is one that the runner sees."""
+    text = page.read_text("utf-8")
+    found = pages.blocks(text)
+    assert {block.language for block in found} <= pages.LANGUAGES
+    assert len(re.findall(r"^ *```", text, flags=re.MULTILINE)) == 2 * len(found)
+
+
+def test_few_blocks_are_left_out() -> None:
+    left_out = [block for page in PAGES for block in pages.blocks(page.read_text("utf-8")) if block.reason]
+    assert len(left_out) <= 5
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_cards_are_cards(page: Path) -> None:
+    """All but the one that shows an error."""
+    for block in pages.blocks(page.read_text("utf-8")):
+        if block.language == "yaml" and block.title != "bad.yaml":
+            for card in yaml.safe_load(block.body)["models"]:
+                TypeAdapter(Card).validate_python(card)
+
+
+@pytest.mark.parametrize("name", ["commands.md", "errors.md", "analyses.md"])
+def test_every_generated_section_has_an_example(name: str) -> None:
+    text = (ROOT / "docs" / name).read_text("utf-8")
+    sections = [part for part in re.split(r"^## ", text, flags=re.MULTILINE) if "<!-- generated: " in part]
+    for section in sections:
+        for kind, subject in re.findall(r"<!-- generated: (command|error|analyzer) (.*?) -->", section):
+            runs = [block for block in pages.blocks(section) if block.runs]
+            assert runs, f"docs/{name} has no example in the section of {subject}"
+            assert kind != "command" or any(re.search(rf"zoo .*\b{subject}\b", block.body) for block in runs), subject
+            assert kind != "error" or "*Cure:*" in section, subject
+
+
+def test_every_page_says_where_to_go_next() -> None:
+    for page in PAGES[1:]:
+        assert "\n## Where to go next\n" in page.read_text("utf-8"), page.name
+
+
+# The runner itself
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "same"),
+    [
+        ("a  b", "a b\n", True),
+        ("a b", "a c", False),
+        ("a", "a b", False),
+        ("score 1.00", "score 1.005", True),
+        ("score 1.00", "score 1.02", False),
+        ("12*", "12.05*", True),
+        ("…", "", True),
+        ("a … z", "a z", True),
+        ("a … z", "a b c z", True),
+        ("a … z", "a b c", False),
+        ("a … m … z", "a l m n z", True),
+        ("a … m … z", "a l n z", False),
+        ("a … a", "a", False),
+        ("… b …", "a b", True),
+    ],
+)
+def test_outputs_are_compared(wanted: str, found: str, same: bool) -> None:
+    assert pages.agree(wanted, found) is same
+
+
+WRONG = {
+    "a command that fails": "```sh\nfalse\n```\n",
+    "another output": "```sh\necho one\n```\n\n```text\ntwo\n```\n",
+    "another exit code": '```sh\ntrue\n```\n\n```text title="exit code 2"\n```\n',
+    "python that fails": "```python\nassert False\n```\n",
+    "a name of another page": "```python\nprint(never_given)\n```\n",
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_page_fails(name: str, tmp_path: Path) -> None:
+    (tmp_path / "wrong.md").write_text(f"# Wrong\n\n{WRONG[name]}")
+    assert run(tmp_path / "wrong.md", tmp_path / "folder").returncode == 1
+
+
+def test_blocks_run_in_order_and_share_names(tmp_path: Path) -> None:
+    (tmp_path / "page.md").write_text(
+        '```toml title="deep/file.txt"\nx = 1\n```\n\n```python\nx = open("deep/file.txt").read()\n```\n\n'
+        "```sh\ncat deep/file.txt\n```\n\n```text\nx = 1\n```\n\n```python\nprint(x)\n```\n\n```text\nx = 1\n```\n\n"
+        "<!-- not run: it would fail -->\n```sh\nfalse\n```\n"
+    )
+    done = run(tmp_path / "page.md", tmp_path / "folder")
+    assert done.returncode == 0, done.stderr
