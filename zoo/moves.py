@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
+from os.path import commonprefix
 from pathlib import Path
 
 from zoo.codes import LatentSpace
@@ -54,13 +55,22 @@ def parse_wanted(text: str, index: str) -> Wanted:
 
 def read_moves(wanted: Sequence[Wanted], space: LatentSpace) -> list[Move]:
     """Read the files and make a move of each direction that is wanted. Raises `DirectionsError`, `OptionError`."""
-    moves = []
+    moves, names = [], _distinct_names(wanted)
     for one in wanted:
         directions = Directions.load(one.path, space=space)
         for index, weight in one.terms:
-            name = f"{one.name} {index}" if len(wanted) > 1 else None
+            name = f"{names[one.path]} {index}" if names else None
             moves.append(directions.move(index, weight, name=name))
     return moves
+
+
+def _distinct_names(wanted: Sequence[Wanted]) -> dict[Path, str]:
+    """Name several files by the words in which their names differ: ``mouth`` and ``eyes``. One file needs no name."""
+    names = {one.path: one.name for one in wanted}
+    if len(names) == 1:
+        return {}
+    shared = commonprefix(list(names.values())).rpartition("-")[0]
+    return {path: name.removeprefix(f"{shared}-") for path, name in names.items()}
 
 
 def arrange(moves: Sequence[Move], *, together: bool, grid: bool) -> tuple[list[Move], Move | None]:

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from torch import Tensor
 
 import zoo
+from tests.core.test_registry import CARD
 from tests.linear import Linear, model_of
+from tests.toys import write_tiny
 from zoo.attributes import suggest_names
 from zoo.cards import Card
 from zoo.cli import run
@@ -78,6 +81,20 @@ def test_a_plugin_names_directions_and_the_file_and_the_page_say_so(install: Ins
     assert "Direction 1 <span>more bright bottom</span>" in page
     assert f"{names[0]['effect']:+.1f}".replace("-", "−") + " standard deviations, at 100% of the codes" in page
     assert "<td>–</td>" in page
+
+
+def test_the_command_line_tells_the_names(
+    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install(GOOD.replace("return", "return 1000 *"))
+    write_tiny(tmp_path / "netG.safetensors")
+    card = {**CARD, "name": "test.model", "weights": {"sources": [{"url": "netG.safetensors"}]}}
+    (tmp_path / "cards.yaml").write_text(yaml.safe_dump({"models": [card]}))
+    monkeypatch.chdir(tmp_path)
+    assert run(["--registry", "cards.yaml", "analyze", "test.model"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith("suggested name")
+    assert all(line.split()[-1] in {"top", "bottom", "–"} for line in lines[1:6])
 
 
 def test_a_scorer_that_does_not_fit_names_nothing(install: Install) -> None:

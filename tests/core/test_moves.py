@@ -56,6 +56,27 @@ def test_moves_of_several_files_are_named_after_them(folder: Path) -> None:
     assert str(alone) == "direction 3"
 
 
+@pytest.mark.parametrize(
+    ("names", "short"),
+    [
+        (["dcgan.m-nullspace-mouth", "dcgan.m-nullspace-eyes"], ["mouth 0", "eyes 0"]),
+        (["dcgan.m-sefa-all", "dcgan.m-lowrank-eyes"], ["sefa-all 0", "lowrank-eyes 0"]),
+        (["eyes", "eyes-2"], ["eyes 0", "eyes-2 0"]),
+        (["mouth", "mouse"], ["mouth 0", "mouse 0"]),
+    ],
+)
+def test_only_what_differs_of_two_names_is_shown(names: list[str], short: list[str], folder: Path) -> None:
+    for name in names:
+        np.save(folder / f"{name}.npy", np.eye(4))
+    moves = read_moves([parse_wanted(f"{name}.npy", "0") for name in names], SPACE)
+    assert [str(move) for move in moves] == short
+
+
+def test_two_directions_of_one_file_need_no_name(folder: Path) -> None:
+    moves = read_moves([parse_wanted("a.npy:0", "0"), parse_wanted("a.npy:3", "0")], SPACE)
+    assert [str(move) for move in moves] == ["direction 0", "direction 3"]
+
+
 def test_moves_that_are_not_there(folder: Path) -> None:
     with pytest.raises(DirectionsError, match="no direction 4: the file holds 0 to 3"):
         read_moves([parse_wanted("a.npy:4", "0")], SPACE)

@@ -284,7 +284,10 @@ def _print_directions(settings: Settings, done: Run, folder: Path) -> None:
     columns = ["direction", "score", "kept norm", "locality, own", "locality, unseen"]
     figures = done.table()
     rows = [[str(index), *one.texts().values()] for index, one in enumerate(figures)]
-    settings.console.print(table(columns, rows, right=columns))
+    if done.names is not None:
+        rows = [[*row, str(one.name or "–")] for row, one in zip(rows, figures, strict=True)]
+        columns = [*columns, "suggested name"]
+    settings.console.print(table(columns, rows, right=columns[:5]))
     if any(one and not one.reached for row in figures for one in (row.own, row.unseen)):
         settings.console.print("* the change inside that locality is read at was not reached within step 8")
     dropped = done.directions.provenance.get("dropped")
