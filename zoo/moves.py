@@ -13,8 +13,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
+from itertools import takewhile
 from operator import add
-from os.path import commonprefix
 from pathlib import Path
 
 from zoo.codes import LatentSpace
@@ -69,8 +69,9 @@ def _distinct_names(wanted: Sequence[Wanted]) -> dict[Path, str]:
     names = {one.path: one.name for one in wanted}
     if len(names) == 1:
         return {}
-    shared = commonprefix(list(names.values())).rpartition("-")[0]
-    return {path: name.removeprefix(f"{shared}-") for path, name in names.items()}
+    words = [name.split("-")[:-1] for name in names.values()]
+    shared = len(list(takewhile(lambda column: len(set(column)) == 1, zip(*words, strict=False))))
+    return {path: "-".join(name.split("-")[shared:]) for path, name in names.items()}
 
 
 def arrange(moves: Sequence[Move], *, together: bool, grid: bool) -> tuple[list[Move], Move | None]:

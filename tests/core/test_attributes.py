@@ -93,7 +93,7 @@ def test_the_command_line_tells_the_names(
     monkeypatch.chdir(tmp_path)
     assert run(["--registry", "cards.yaml", "analyze", "test.model"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].endswith("suggested name")
+    assert lines[0].rstrip().endswith("suggested name")
     assert all(line.split()[-1] in {"top", "bottom", "–"} for line in lines[1:6])
 
 
