@@ -79,6 +79,7 @@ class Server:
     etag: str | None = '"one"'
     ranges: bool = True
     pause: float = 0.0
+    answer: tuple[int, dict[str, str], bytes] | None = None
     asked: list[tuple[str, str, str | None]] = field(default_factory=list)
     bodies: int = 0
     port: int = 0
@@ -161,6 +162,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _file(self, content: bytes, fault: str = "none", *, head: bool) -> None:
         state = self.server_state
+        if state.answer is not None and not head:
+            status, headers, body = state.answer
+            self._answer(status, body, headers)
+            return
         start = 0
         asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         condition = self.headers.get("If-Range")

@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -265,20 +266,136 @@ def test_a_resumed_file_that_proves_wrong_is_got_once_more(home: Home, server: S
     assert home.weights()[0].read_bytes() == CONTENT
 
 
-def test_https_never_becomes_plain(home: Home, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    import tests.network as network
+def test_https_never_becomes_plain(home: Home, server: Server) -> None:
+    with serving(answer=(302, {"Location": f"http://localhost:{server.port}/w.pt"}, b"")) as hostile:
+        home.write_card(url(hostile))
+        done = home.zoo("pull", "dcgan.thing", server=hostile)
+    assert done.returncode == 2
+    assert "which is not https" in done.stderr
+    assert not server.asked, "nothing was asked without encryption"
 
-    def downgrade(handler: network._Handler, content: bytes, *, head: bool) -> None:
-        if handler.connection.__class__.__name__ == "SSLSocket":
-            handler._answer(302, b"", {"Location": f"http://localhost:{server.port}/w.pt"})
-        else:
-            handler._file(content, head=head)
 
-    monkeypatch.setattr(network._Handler, "_misbehave", downgrade)
+@pytest.mark.parametrize(
+    "location", ["https://[", "https://.example.com/", "https://a:99999999/", "file:///etc/hostname", "ftp://a/b"]
+)
+def test_an_address_that_is_none_does_not_keep_the_next_mirror_from_serving(
+    location: str, home: Home, server: Server
+) -> None:
+    with serving(answer=(302, {"Location": location}, b"")) as hostile:
+        home.write_card(url(hostile))
+        alone = home.zoo("pull", "dcgan.thing", server=hostile)
+        home.write_card(url(hostile), url(server))
+        done = home.zoo("pull", "dcgan.thing", server=server)
+    assert alone.returncode == 2
+    assert "internal error" not in alone.stderr
+    assert len(alone.stderr.splitlines()) == 2
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Content-Length": "9" * 5000}, {"Content-Length": "-1"}, {"Content-Encoding": "gzip"}]
+)
+def test_senseless_headers_are_one_line(headers: dict[str, str], home: Home, server: Server) -> None:
+    server.answer = (200, headers, b"short")
     home.write_card(url(server))
     done = home.zoo("pull", "dcgan.thing", server=server)
     assert done.returncode == 2
-    assert "which is not https" in done.stderr
+    assert "internal error" not in done.stderr
+    assert not home.weights()
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"ETag": '"two"', "Content-Range": "bytes {start}-{last}/{size}"},  # another state of the file
+        {"ETag": '"one"', "Content-Range": "bytes {start}-{start}/{size}"},  # a part that is not the rest
+        {"ETag": '"one"', "Content-Range": "bytes {start}-{last}/" + "9" * 400},
+        {"ETag": '"one"', "Content-Range": "bytes 0-{last}/{size}"},
+        {"ETag": '"one"'},
+    ],
+)
+def test_parts_of_two_files_are_never_joined(part: dict[str, str], home: Home, server: Server) -> None:
+    """An unpinned file is begun; the server then lies about what it sends; what is trusted in the end is one file."""
+    server.fault = "truncates"
+    home.write_card(url(server), content=None)
+    assert home.zoo("pull", "dcgan.thing", server=server).returncode == 2
+    [kept] = (home.folder / "cache").rglob("part")
+    start, size = kept.stat().st_size, len(CONTENT)
+    told = {name: value.format(start=start, last=size - 1, size=size) for name, value in part.items()}
+    server.fault, server.answer = "none", (206, told, bytes(1 if "-{start}/" in part.get("Content-Range", "") else 10))
+    first = home.zoo("pull", "dcgan.thing", server=server)
+    assert not home.weights(), "two files were joined"
+    assert first.returncode == 2
+    server.answer = None
+    assert home.zoo("pull", "dcgan.thing", server=server).returncode == 0
+    [path] = home.weights()
+    assert len(path.read_bytes()) == size
+
+
+def test_an_error_in_words_is_not_trusted(home: Home, server: Server) -> None:
+    server.content = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n"
+    home.write_card(url(server), content=None)
+    done = home.zoo("pull", "dcgan.thing", server=server)
+    assert done.returncode == 2
+    assert "(text: 'version https://git-lfs" in done.stderr
+    assert not home.files()
+
+
+def test_secrets_in_an_address_are_not_told(home: Home, server: Server) -> None:
+    secret = f"https://bob:hunter2@localhost:{server.tls_port}/w.pt?token=SECRET"
+    home.write_card(secret, content=None)
+    shown = f"https://localhost:{server.tls_port}/w.pt?…"
+    assert home.zoo("pull", "dcgan.thing", server=server).returncode == 0
+    trusted = (home.folder / "config" / "trusted.json").read_text()
+    server.content = CONTENT[::-1]
+    home.weights()[0].unlink()
+    told = home.zoo("pull", "dcgan.thing", server=server).stderr + home.zoo("info", "dcgan.thing").stdout
+    assert f"{shown} has changed" in told
+    assert not [word for word in ("hunter2", "SECRET") if word in told + trusted]
+
+
+def test_a_module_in_the_current_folder_is_not_run(home: Home, server: Server) -> None:
+    home.write_card(source_of("pypi", server))
+    for name in ("pip", "filelock", "requests"):
+        (home.folder / f"{name}.py").write_text("open('PWNED', 'w').close()")
+    script = Path(sys.executable).with_name("zoo")
+    done = subprocess.run(
+        [script, "pull", "dcgan.thing"],
+        env=home.environment(server),
+        cwd=home.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not (home.folder / "PWNED").exists()
+
+
+def test_a_hash_that_another_process_has_trusted_stands(home: Home, server: Server) -> None:
+    """Two fetches of one address at a time, and the server gives them different bytes."""
+    server.pause = 0.02
+    home.write_card(url(server), content=None)
+    first = subprocess.Popen(home.command("pull", "dcgan.thing"), env=home.environment(server), stderr=subprocess.PIPE)
+    while not server.bodies:
+        time.sleep(0.01)
+    registry = home.folder / "config" / "registry.yaml"
+    registry.write_text(registry.read_text().replace("dcgan.thing", "dcgan.twin"))
+    server.content = CONTENT[::-1]
+    second = home.zoo("pull", "dcgan.twin", server=server)
+    first.communicate(timeout=60)
+    assert sorted([first.returncode, second.returncode]) == [0, 2]
+    assert len(home.weights()) == 1
+
+
+def test_a_wrong_file_on_this_machine_does_not_keep_a_mirror_from_serving(home: Home, server: Server) -> None:
+    home.write_card("here.pt", url(server))
+    (home.folder / "config" / "here.pt").write_bytes(b"wrong")
+    assert home.zoo("pull", "dcgan.thing", server=server).returncode == 0
+    assert home.weights()[0].read_bytes() == CONTENT
+    home.write_card("here.pt")
+    done = home.zoo("pull", "dcgan.thing", server=server)
+    assert done.returncode == 2
+    assert "here.pt has sha256" in done.stderr
 
 
 def test_an_untrusted_certificate_is_refused(home: Home, server: Server) -> None:

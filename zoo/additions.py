@@ -12,7 +12,7 @@ import yaml
 
 from zoo import weights
 from zoo.cards import Card, Licence, Source, Weights
-from zoo.errors import CardError, OptionError, OutputError, UnknownNameError
+from zoo.errors import CardError, OptionError, OutputError, UnknownNameError, WeightsError
 from zoo.files import is_kind, output_error, whole_file
 from zoo.model import Model, card_of_file, open_card, print_licence
 from zoo.names import unknown_name
@@ -44,6 +44,11 @@ def add(
         raise UnknownNameError(f"there is no file {file}: name a weights file")
     known = zoo.registry.cards.get(name)
     if known is not None and (known.weights.remote or known.weights.obtain):
+        if known.weights.sha256 not in {None, weights.sha256_of(file)}:
+            raise WeightsError(
+                f"{name} is a model whose file has sha256 {known.weights.sha256}, and {file} is another: choose another "
+                "--name for it"
+            )
         return _adopt(known, file, zoo, summary or licence or options, progress)
     place = added_folder() / f"{name}.yaml"
     if known is not None and not (force and place.exists()):
@@ -62,10 +67,13 @@ def add(
     return card, place
 
 
-def remove(name: str, zoo: Zoo) -> Path:
-    """Delete a card that `add` wrote; the weights file stays. Raises `UnknownNameError`, `OutputError`."""
+def remove(name: str) -> Path:
+    """Delete a card that `add` wrote; the weights file stays. Raises `UnknownNameError`, `OutputError`.
+
+    The card is not read, so that one that is broken, or whose name another model has taken since, can be removed too.
+    """
     place = added_folder() / f"{name}.yaml"
-    if name not in zoo.registry.cards or not place.exists():
+    if Path(name).name != name or not is_kind(place, Path.is_file):
         raise unknown_name("model of 'zoo add'", name, [path.stem for path in added_folder().glob("*.yaml")])
     try:
         place.unlink()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from zoo.cards import Card
 from zoo.errors import OutputError, WeightsError
-from zoo.files import BusyError, locked, output_error
+from zoo.files import BusyError, is_kind, locked, output_error, sweep_dead
 from zoo.places import cache_folder
 from zoo.progress import Progress, silent
 from zoo.trust import expected_sha256, trust_keys
@@ -23,7 +23,7 @@ _LONG = 2**28
 
 def whereabouts(card: Card) -> str:
     """Say where a model's weights are now: ``local``, ``cached``, the scheme they come by, or ``by hand``."""
-    if any(path.exists() for path in card.paths()):
+    if any(is_kind(path, Path.exists) for path in card.paths()):
         return "local"
     slot = slot_of(card)
     if slot is not None and slot.exists():
@@ -38,10 +38,10 @@ def slot_of(card: Card) -> Path | None:
 
 
 def slot_for(card: Card, sha256: str) -> Path:
-    """Return the place in the cache of a model's file with this hash."""
-    remote = card.weights.remote
-    name = remote[0].file_name if remote else "weights"
-    return cache_folder() / "weights" / sha256 / name
+    """Return the place in the cache of a model's file with this hash: where it is, whatever its name, or would be."""
+    folder, remote = cache_folder() / "weights" / sha256, card.weights.remote
+    there = sorted(path for path in folder.glob("[!.]*") if path.is_file())
+    return there[0] if there else folder / (remote[0].file_name if remote else "weights")
 
 
 def work_folder(card: Card) -> Path:
@@ -62,19 +62,18 @@ class CachedFile:
 
 def cached_files(cards: Iterable[Card]) -> list[CachedFile]:
     """List the weights in the cache, those that no card names too. Raises `WeightsError`."""
-    owners: dict[str, list[str]] = {}
-    for card in cards:
-        sha256 = expected_sha256(card)
-        if sha256 is not None:
-            owners.setdefault(sha256, []).append(card.name)
     try:
-        files = sorted(path for path in (cache_folder() / "weights").glob("*/*") if not path.name.startswith("."))
-        return [
-            CachedFile(path, path.parent.name, path.stat().st_size, tuple(owners.get(path.parent.name, ())))
-            for path in files
-        ]
+        found = sorted(path for path in (cache_folder() / "weights").glob("*/[!.]*") if path.is_file())
+        sizes = {path: path.stat().st_size for path in found}
     except OSError as error:
         raise WeightsError(f"cannot read the cache {cache_folder()}: {error.strerror}") from None
+    owners: dict[str, list[str]] = {}  # asked after the files: a hash is remembered before its file appears
+    for card in cards:
+        owners.setdefault(expected_sha256(card) or "", []).append(card.name)
+    return [
+        CachedFile(path, path.parent.name, size, tuple(owners.get(path.parent.name, ())))
+        for path, size in sizes.items()
+    ]
 
 
 def unfinished() -> list[Path]:
@@ -109,14 +108,19 @@ def clean(cards: Iterable[Card], progress: Progress = silent) -> list[Path]:
 
     What another process is fetching meanwhile is left alone. Raises `WeightsError`, `OutputError`.
     """
-    files = cached_files(cards)
-    useless = {file.path.parent for file in [*damaged(files, progress), *(file for file in files if not file.models)]}
+    deleted = []
     try:
-        for place in sorted(useless):
-            shutil.rmtree(place)
+        for file in cached_files(cards):
+            if not file.models or sha256_of(file.path, progress) != file.sha256:
+                file.path.unlink(missing_ok=True)
+                deleted.append(file.path)
+        for folder in (cache_folder() / "weights").glob("*/"):
+            sweep_dead(folder)
+            with suppress(OSError):  # it is not empty
+                folder.rmdir()
     except OSError as error:
         raise output_error(cache_folder(), error) from error
-    return [*sorted(useless), *(place for place in unfinished() if sweep(place))]
+    return [*deleted, *(place for place in unfinished() if sweep(place))]
 
 
 def sweep(place: Path) -> bool:
@@ -124,6 +128,9 @@ def sweep(place: Path) -> bool:
     if not place.exists() and not Path(f"{place}.lock").exists():
         return False
     with suppress(BusyError, OutputError, OSError), locked(place, wait=False):
-        shutil.rmtree(place, ignore_errors=True)
+        if place.is_dir():
+            shutil.rmtree(place)
+        else:
+            place.unlink(missing_ok=True)
         return True
     return False

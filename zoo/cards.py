@@ -37,7 +37,7 @@ _LOCATIONS = {
     "http": r"[^/\s]+/\S*",
     "gdrive": r"[A-Za-z0-9_-]{10,}",
     "bundled": r"(?!\.)[A-Za-z0-9._-]+",
-    "path": r".+",
+    "path": r"(?s:.+)",
 }
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\.[a-z0-9][a-z0-9._-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -63,7 +63,9 @@ class Source(_Strict):
             known = ", ".join(f"{scheme}://" for scheme in SCHEMES if scheme not in LOCAL_SCHEMES)
             raise ValueError(f"{self.scheme}:// is no source zoo can read; there are {known}, bundled: and plain paths")
         if not self._match():
-            raise ValueError(f"{self.url}: write {SCHEMES[self.scheme]}")
+            raise ValueError(f"{self.shown}: write {SCHEMES[self.scheme]}")
+        if {"", ".", ".."} & set(re.split(r"[/\\]", self.parts.get("path") or "file")):
+            raise ValueError(f"{self.url}: a path inside a repository or wheel has no empty parts and no '..'")
         _check_sha256(self.archive_sha256)
 
     @property
@@ -89,6 +91,15 @@ class Source(_Strict):
         """The named parts of the address: `name`, `version`, `path` of pypi; `repo`, `path`, `revision` of hf."""
         found = self._match()
         return found.groupdict() if found else {}
+
+    @property
+    def shown(self) -> str:
+        """The address as it may be printed: without a password, and without a query, which may hold a token."""
+        if self.scheme not in {"https", "http"}:
+            return self.url
+        place = re.sub(r"^[^/]*@", "", self.location)
+        bare = place.partition("?")[0] + ("?…" if "?" in place else "")
+        return f"{self.scheme}://{bare}" + (f"!{self.member}" if self.member else "")
 
     @property
     def file_name(self) -> str:
@@ -164,6 +175,8 @@ class Card(_Strict):
     file: Path | None = None
 
     def __post_init__(self) -> None:
+        if not _is_printable(self.__dict__):
+            raise ValueError("a card's texts are single lines, without control signs")
         if not _NAME.fullmatch(self.name):
             raise ValueError("a model's name is architecture.variant, in lower case letters, digits, '-' and '_'")
         if min(self.resolution, self.dim, self.layers) <= 0:
@@ -205,6 +218,17 @@ def _bundle(base: Path) -> Path:
     """The folder of the files that a package ships: beside its registry file, or inside zoo for its own."""
     own = Path(__file__).parent
     return (own if base in {own, own.parent} else base) / "bundled"
+
+
+def _is_printable(value: object) -> bool:
+    """Say whether every text within a value is one line that steers no terminal; a path need not be."""
+    if isinstance(value, str):
+        return value.isprintable()
+    if isinstance(value, dict):
+        return all(_is_printable(part) for pair in value.items() for part in pair)
+    if isinstance(value, tuple | list):
+        return all(_is_printable(part) for part in value)
+    return _is_printable(value.__dict__) if isinstance(value, Weights | Licence | Source) else True
 
 
 def _check_sha256(text: str | None) -> None:

@@ -132,7 +132,7 @@ def refuse_existing(folder: Path, *, force: bool) -> None:
     except OSError as error:
         raise output_error(folder, error) from error
     if not force:
-        raise OutputError(f"{folder} exists: pass --force to replace it, or another --out")
+        raise OutputError(f"{folder} exists: pass --force (from Python, force=True) to replace it, or another --out")
     if entries is None:
         raise OutputError(f"{folder} is not a folder: --force replaces only folders, pass another --out")
     strange = [name for name in entries if name not in RUN_FILES]
@@ -208,11 +208,7 @@ def _sweep(path: Path) -> None:
     """Remove what killed processes left beside `path`; a folder that one of them had put aside gets its name back."""
     if fcntl is None:
         return
-    for work in path.parent.glob(glob.escape(_prefix(path)) + "*.partial"):
-        hold = _hold(work)
-        if hold is not None:
-            shutil.rmtree(work, ignore_errors=True)
-            os.close(hold)
+    sweep_dead(path.parent, glob.escape(_prefix(path)))
     for old in path.parent.glob(glob.escape(_prefix(path)) + "*.old"):
         if old.with_suffix(".partial").exists():
             continue
@@ -220,6 +216,15 @@ def _sweep(path: Path) -> None:
             shutil.rmtree(old, ignore_errors=True)
         else:
             old.rename(path)
+
+
+def sweep_dead(folder: Path, prefix: str = ".") -> None:
+    """Remove the work folders of killed processes from a folder. Raises `OSError`."""
+    for work in folder.glob(prefix + "*.partial"):
+        hold = _hold(work)
+        if hold is not None:
+            shutil.rmtree(work, ignore_errors=True)
+            os.close(hold)
 
 
 def _hold(work: Path) -> int | None:

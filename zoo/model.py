@@ -17,7 +17,7 @@ from zoo.cards import Card, Licence, Source, Weights
 from zoo.checkpoint import read_checkpoint
 from zoo.codes import MOST_TRUNCATION, Codes, load_codes, save_codes
 from zoo.entries import AdapterPlugin
-from zoo.errors import CodesError, OptionError, PluginError, UnknownNameError
+from zoo.errors import CardError, CodesError, OptionError, PluginError, UnknownNameError
 from zoo.files import is_kind
 from zoo.names import unknown_name
 from zoo.notebook import facts_html
@@ -195,6 +195,7 @@ def open_card(
         choices = _choices(family, zoo, card, options)
     adapter = families[family].load(state, {**config, **choices}, space=space, device=place, dtype=kind)
     progress(2, 2, "opening the network")
+    _check_card(card, adapter, path)
     return Model(_completed(card, family, adapter), adapter, sha256, layout.name, card.name, space, dict(options or {}))
 
 
@@ -272,6 +273,16 @@ def card_of_file(path: Path) -> Card:
         weights=Weights(sources=(Source(url=str(path.absolute())),)),
         licence=Licence(weights="unknown: ask whoever gave you the file"),
     )
+
+
+def _check_card(card: Card, adapter: Adapter, path: Path) -> None:
+    """Raise `CardError` where a card says another size or space than the weights have."""
+    told = f"{card.resolution}², {card.codes}"
+    seen = f"{adapter.resolution[0]}², {_completed(card, card.adapter, adapter).codes}"
+    if card.adapter and adapter.space.name == card.space and told != seen:
+        raise CardError(
+            f"{card.name}: its card says {told}, but {path} holds {seen}: mend the card, or get another file"
+        )
 
 
 def _completed(card: Card, family: str, adapter: Adapter) -> Card:

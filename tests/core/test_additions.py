@@ -93,6 +93,42 @@ def test_bad_additions_are_one_line_and_write_nothing(
     assert sorted(home.rglob("*")) == before
 
 
+def test_a_card_that_is_broken_or_in_the_way_can_be_removed(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["add", "netG.safetensors", "--name", "dcgan.mine"]) == 0
+    place = added_folder() / "dcgan.mine.yaml"
+    place.with_name("dcgan.celeba64.yaml").write_text(place.read_text().replace("dcgan.mine", "dcgan.celeba64"))
+    place.write_text("models: [")
+    assert run(["list"]) == 2
+    assert run(["remove", "dcgan.mine"]) == 0
+    assert run(["list"]) == 2
+    assert "claimed by both" in capsys.readouterr().err
+    assert run(["remove", "dcgan.celeba64"]) == 0
+    assert run(["list"]) == 0
+
+
+def test_odd_paths_in_cards_and_calls_are_one_line(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    by_hand(home, obtain=None, sources=[{"url": "n" * 300}])
+    assert run(["list", "dcgan.closed"]) == 0
+    assert run(["sample", "dcgan.closed"]) == 2
+    write_tiny(home / "a\nb.safetensors")
+    assert run(["sample", "./a\nb.safetensors", "--samples", "1", "--out", "odd"]) in {0, 2}
+    assert "internal error" not in capsys.readouterr().err
+
+
+def test_what_two_models_share_is_kept(home: Path) -> None:
+    sha256 = sha256_of(home / "netG.safetensors")
+    by_hand(home, sha256=sha256)
+    registry = home / "config" / "registry.yaml"
+    [card] = yaml.safe_load(registry.read_text())["models"]
+    registry.write_text(yaml.safe_dump({"models": [card, {**card, "name": "dcgan.twin"}]}))
+    assert run(["add", "netG.safetensors", "--name", "dcgan.closed"]) == 0
+    assert run(["cache", "--forget", "dcgan.closed"]) == 0
+    assert len(list((home / "cache" / "weights" / sha256).iterdir())) == 1
+    registry.write_text(yaml.safe_dump({"models": [card]}))
+    assert run(["cache", "--forget", "dcgan.closed"]) == 0
+    assert not (home / "cache" / "weights" / sha256).exists()
+
+
 def test_a_name_twice_needs_force(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["add", "netG.safetensors", "--name", "dcgan.mine"]) == 0
     assert run(["add", "netG.safetensors", "--name", "dcgan.mine"]) == 2
@@ -114,8 +150,8 @@ def test_a_file_got_by_hand_serves_its_card(pinned: bool, home: Path, capsys: py
     assert run(["add", "other.safetensors", "--name", "dcgan.closed"]) == 2
     assert ("its card names" if pinned else "the one remembered is") in capsys.readouterr().err
     assert run(["cache", "--json"]) == 0
-    [row] = json.loads(capsys.readouterr().out)
-    assert (row["models"], row["state"]) == ("dcgan.closed", "not checked")
+    [row] = json.loads(capsys.readouterr().out)["files"]
+    assert (row["models"], row["state"]) == (["dcgan.closed"], "not checked")
 
 
 def test_a_file_of_another_layout_is_not_trusted(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -139,12 +175,16 @@ def test_the_cache_is_listed_and_cleaned(home: Path, capsys: pytest.CaptureFixtu
         (cache / place).write_bytes(b"x")
     assert run(["cache", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert [(row["models"], row["state"]) for row in rows] == [
-        ("none", "not checked"),
-        ("dcgan.gone", "unfinished"),
-        ("dcgan.old", "unfinished"),
+    assert [(row["models"], row["bytes"], row["state"]) for row in rows["files"]] == [
+        ([], 1, "not checked"),
+        (["dcgan.gone"], None, "unfinished"),
+        (["dcgan.old"], None, "unfinished"),
     ]
+    (cache / "incoming" / "stray.txt").write_text("")
+    (cache / "weights" / ("1" * 64)).mkdir()
+    (cache / "weights" / ("1" * 64) / "dangling").symlink_to("nowhere")
     assert run(["cache", "--clean"]) == 0
+    assert run(["cache", "--clean", "--json"]) == 0
     assert not [path for path in cache.rglob("*") if path.is_file()]
 
 

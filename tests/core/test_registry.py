@@ -99,6 +99,8 @@ def test_an_empty_registry_says_so() -> None:
         ({"weights": {"sources": [{"url": "bundled:../x.pt"}]}}, "write bundled:file"),
         ({"weights": {"sources": [{"url": "https://"}]}}, "write https://host/path"),
         ({"weights": {"sources": [{"url": "a.pt"}], "sha256": "xyz"}}, "64 lower-case"),
+        ({"licence": {"weights": "CC0\x1b[2J"}}, "without control signs"),
+        ({"summary": "one\ntwo"}, "without control signs"),
         ({"regions": {"left": "top"}}, "is taken"),
         ({"regions": {"a+b": "top"}}, "letters"),
     ],

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import tarfile
+import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -80,6 +81,26 @@ def encrypted(path: Path) -> Path:
 def test_bad_archives_are_refused(make: Callable[[Path], Path], member: str, words: str, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=words):
         copy_member(make(tmp_path / "archive"), member, tmp_path / "copy", most=10**6)
+
+
+def test_an_archive_that_asks_for_much_memory_is_refused(tmp_path: Path) -> None:
+    """A header that claims to be long, compressed to almost nothing."""
+    with tarfile.open(tmp_path / "bomb.tgz", "w:gz") as archive:
+        header = tarfile.TarInfo("././@PaxHeader")
+        header.type, header.size = tarfile.XHDTYPE, 2**27
+        archive.addfile(header, io.BytesIO(bytes(2**27)))
+    tracemalloc.start()
+    with pytest.raises(WeightsError, match="asks for more memory than any weights need"):
+        copy_member(tmp_path / "bomb.tgz", "w.pt", tmp_path / "copy", most=10**6)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**24
+
+
+@pytest.mark.parametrize("url", ["hf://owner/repo/../x.pt", "hf://owner/repo/a//x.pt", "pypi://a==1/../x.pt"])
+def test_no_path_leaves_its_repository(url: str) -> None:
+    with pytest.raises(ValueError, match="no empty parts and no"):
+        Source(url)
 
 
 @pytest.mark.parametrize(

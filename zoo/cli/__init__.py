@@ -71,7 +71,9 @@ def _run(arguments: Sequence[str]) -> int:
     except ZooError as error:
         return _fail(str(error), error.exit_code, arguments)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted; no output was left behind", INTERRUPTED, ())
+        return _fail(
+            "interrupted; no output was left behind, and what was fetched so far serves the next try", INTERRUPTED, ()
+        )
     except BrokenPipeError:
         sys.stderr.close()
         return 0
@@ -83,8 +85,9 @@ def _unexpected(error: Exception, arguments: Sequence[str]) -> int:
     """Tell apart words that the command line does not know, a lack of memory, and our own faults."""
     usage = getattr(error, "format_message", None)
     if usage is not None:
-        message = usage().rstrip(".")
-        return _fail(f"{message}; see 'zoo --help'", 2, ()) if message else 2
+        message, context = usage().rstrip("."), getattr(error, "ctx", None)
+        path = context.command_path if context is not None else "zoo"
+        return _fail(f"{message}; see '{path} --help'", 2, ()) if message else 2
     if is_out_of_memory(error):
         return _fail("out of memory: try fewer --samples, a smaller -o chunk=…, or --device cpu", 2, arguments)
     return _fail(f"internal error, please report it: {type(error).__name__}: {error}", 1, arguments)

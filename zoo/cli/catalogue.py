@@ -152,7 +152,7 @@ def _model_facts(settings: Settings, name: str) -> dict[str, Any]:
         "origin": card.origin or "not stated",
         "paper": card.paper or "not stated",
         "weights": whereabouts(card),
-        "sources": [source.url for source in card.weights.sources] or f"by hand: {card.weights.obtain}",
+        "sources": [source.shown for source in card.weights.sources] or f"by hand: {card.weights.obtain}",
         "sha256": card.weights.sha256 or _unpinned(card),
         "size": f"{card.weights.size / 2**20:.1f} MiB" if card.weights.size else "unknown",
         "verified": "yes" if card.weights.verified else "no: nobody has checked the file behind this card",

@@ -44,7 +44,8 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Seque
     """Lay out text; columns named in `right` are set flush right."""
     made = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        first = column == columns[0]
+        made.add_column(column, justify="right" if column in right else "left", overflow="fold", no_wrap=first)
     for row in rows:
         made.add_row(*row)
     return made

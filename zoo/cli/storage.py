@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -47,27 +47,23 @@ def cache(
 
     settings: Settings = context.obj
     cards = settings.zoo.registry.cards.values()
+    removed: list[Path] = []
     if forget is not None:
-        for place in forget_weights(settings.zoo.registry.resolve(forget)):
-            settings.console.print(f"removed from {escape(str(place))}", soft_wrap=True)
-    if clean:
-        with progress_bars(settings) as progress:
-            for place in store.clean(cards, progress):
-                settings.console.print(f"removed {escape(str(place))}", soft_wrap=True)
-    files = store.cached_files(cards)
+        removed += forget_weights(settings.zoo.registry.resolve(forget), cards)
     with progress_bars(settings) as progress:
+        if clean:
+            _require_every_plugin(settings)
+            removed += store.clean(cards, progress)
+        files = store.cached_files(cards)
         damaged = store.damaged(files, progress) if verify else []
-    rows = [
-        _row(", ".join(file.models) or "none", _state(file, damaged, checked=verify), file.path, file.size)
-        for file in files
-    ] + [_row(place.name.rpartition("-")[0], "unfinished", place) for place in store.unfinished()]
+    rows = [_row(file.models, _state(file, damaged, checked=verify), file.path, file.size) for file in files]
+    rows += [_row((place.name.rpartition("-")[0],), "unfinished", place, None) for place in store.unfinished()]
     if as_json:
-        print(json.dumps(rows, indent=2))
-    elif rows:
-        cells = [[escape(cell) for cell in row.values()] for row in rows]
-        settings.console.print(table(["models", "size", "state", "file"], cells, right=["size"]))
+        print(json.dumps({"removed": [str(place) for place in removed], "files": rows}, indent=2))
     else:
-        settings.console.print(f"nothing in {escape(str(cache_folder()))}", soft_wrap=True)
+        for place in removed:
+            settings.console.print(f"removed {escape(str(place))}", soft_wrap=True)
+        _print_cache(settings, rows)
     if damaged:
         raise WeightsError(
             f"{len(damaged)} of {len(files)} files are damaged, {damaged[0].path} first: they are fetched again when "
@@ -114,12 +110,37 @@ def remove(
     from zoo import additions
 
     settings: Settings = context.obj
-    settings.console.print(f"removed {escape(str(additions.remove(name, settings.zoo)))}", soft_wrap=True)
+    settings.console.print(f"removed {escape(str(additions.remove(name)))}", soft_wrap=True)
 
 
-def _row(models: str, state: str, path: Path, size: int | None = None) -> dict[str, str]:
-    shown = "" if size is None else f"{size / 2**20:.1f} MiB"
-    return {"models": models, "size": shown, "state": state, "file": str(path)}
+def _print_cache(settings: Settings, rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        settings.console.print(f"nothing in {escape(str(cache_folder()))}", soft_wrap=True)
+        return
+    cells = [
+        [
+            escape(", ".join(row["models"]) or "none"),
+            "" if row["bytes"] is None else f"{row['bytes'] / 2**20:.1f} MiB",
+            row["state"],
+            escape(row["file"]),
+        ]
+        for row in rows
+    ]
+    settings.console.print(table(["models", "size", "state", "file"], cells, right=["size"]))
+
+
+def _require_every_plugin(settings: Settings) -> None:
+    """Refuse to say which files no card names while the cards of some plugin are missing."""
+    skipped = [found.module for found in settings.zoo.plugins.infos if found.error]
+    if skipped:
+        raise WeightsError(
+            f"--clean: the plugin {skipped[0]} was skipped, and its models' files would be deleted as nobody's: "
+            "mend or uninstall it first"
+        )
+
+
+def _row(models: tuple[str, ...], state: str, path: Path, size: int | None) -> dict[str, Any]:
+    return {"models": list(models), "bytes": size, "state": state, "file": str(path)}
 
 
 def _state(file: store.CachedFile, damaged: list[store.CachedFile], *, checked: bool) -> str:

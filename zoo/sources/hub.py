@@ -32,8 +32,10 @@ def fetch(order: Order) -> Path:
     try:
         url = huggingface_hub.hf_hub_url(repo, str(parts["path"]), **place)
         size = huggingface_hub.get_hf_file_metadata(url, timeout=patience()).size
-        if order.size is not None and size not in {None, order.size}:
+        if size is not None and order.size not in {None, size}:
             raise order.failure(f"the Hub has {size:,} bytes there, the card says {order.size:,}")
+        if size is not None and size > order.most:
+            raise order.failure(f"the Hub has {size:,} bytes there, more than the {order.most:,} allowed")
         with order.watched(), _quiet():
             found = huggingface_hub.hf_hub_download(
                 repo, str(parts["path"]), **place, local_dir=order.folder / "hub", tqdm_class=Silent

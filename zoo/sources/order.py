@@ -16,7 +16,7 @@ from zoo.errors import WeightsError
 from zoo.progress import Progress
 
 MOST_BYTES = 32 * 2**30
-"""No file of weights is larger, and nothing larger is fetched."""
+"""No file of weights is larger, and nothing larger is accepted."""
 
 _PATIENCE = 30.0
 _GLANCE = 0.3
@@ -48,15 +48,15 @@ class Order:
 
     def report(self, done: int, total: int | None = None) -> None:
         """Tell how many bytes are there; a total of 0 means that nobody knows it."""
-        self.progress(done, total or self.size or 0, f"fetching {self.source.url}")
+        self.progress(done, total or self.size or 0, f"fetching {self.source.shown}")
 
     def report_end(self) -> None:
         """Tell that no more comes from here."""
-        self.progress(1, 1, f"fetching {self.source.url}")
+        self.progress(1, 1, f"fetching {self.source.shown}")
 
     def failure(self, cause: object, *, passing: bool = False) -> WeightsError:
         """Make one line of what went wrong; `passing` if another try may mend it."""
-        line = f"{self.source.url}: {' '.join(str(cause).split())[:300]}"
+        line = f"{self.source.shown}: {' '.join(str(cause).split())[:300]}"
         return PassingError(line) if passing else WeightsError(line)
 
     @contextmanager
@@ -66,7 +66,7 @@ class Order:
 
         def watch() -> None:
             while not done.wait(_GLANCE):
-                self.report(min(_bytes_in(self.folder), self.most))
+                self.report(_bytes_in(self.folder))
 
         watcher = threading.Thread(target=watch, daemon=True)
         watcher.start()
@@ -115,6 +115,8 @@ def plainly(error: BaseException) -> str:
         return f"the server was silent for {patience():g} s"
     if "ProxyError" in names:
         return "the proxy cannot be reached, or refuses"
+    if any(word in names for word in ("NameResolution", "gaierror")):
+        return "its host was not found: is there a network?"
     if any(word in names for word in ("Connection", "ConnectError", "ReadError", "Protocol", "Chunked", "Incomplete")):
         return "the connection failed or broke off"
     if isinstance(error, LookupError | AttributeError | TypeError | AssertionError):

@@ -16,7 +16,10 @@ _ONLY_THE_WHEEL = ("--no-deps", "--only-binary", ":all:")
 
 
 def fetch(order: Order) -> Path:
-    """Let pip download the wheel; nothing of it is built, installed or imported. Raises `WeightsError`."""
+    """Let pip download the wheel; nothing of it is built, installed or imported. Raises `WeightsError`, `OSError`.
+
+    ``-P`` keeps Python from taking a ``pip.py`` of the current folder for pip.
+    """
     requirement = f"{order.source.parts['name']}=={order.source.parts['version']}"
     if importlib.util.find_spec("pip") is None:
         raise order.failure(
@@ -27,7 +30,7 @@ def fetch(order: Order) -> Path:
     for folder in (wheels, scratch):
         folder.mkdir(exist_ok=True)
     flags = [*_QUIETLY, *_ONLY_THE_WHEEL, "--retries", "2", "--timeout", f"{patience():g}"]
-    command = [sys.executable, "-m", "pip", "download", *flags, "--dest", str(wheels), requirement]
+    command = [sys.executable, "-P", "-m", "pip", "download", *flags, "--dest", str(wheels), requirement]
     with order.watched():
         done = subprocess.run(
             command,
