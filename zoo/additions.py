@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from zoo import weights
+from zoo.cache import sha256_of
 from zoo.cards import Card, Licence, Source, Weights
 from zoo.errors import CardError, OptionError, OutputError, UnknownNameError, WeightsError
 from zoo.files import is_kind, output_error, whole_file
@@ -44,11 +45,6 @@ def add(
         raise UnknownNameError(f"there is no file {file}: name a weights file")
     known = zoo.registry.cards.get(name)
     if known is not None and (known.weights.remote or known.weights.obtain):
-        if known.weights.sha256 not in {None, weights.sha256_of(file)}:
-            raise WeightsError(
-                f"{name} is a model whose file has sha256 {known.weights.sha256}, and {file} is another: choose another "
-                "--name for it"
-            )
         return _adopt(known, file, zoo, summary or licence or options, progress)
     place = added_folder() / f"{name}.yaml"
     if known is not None and not (force and place.exists()):
@@ -88,6 +84,11 @@ def _adopt(card: Card, file: Path, zoo: Zoo, described: object, progress: Progre
     if card.weights.sha256 is None:
         here = Weights(sources=(Source(str(file.absolute())),))
         open_card(replace(card, weights=here), zoo, device="cpu", progress=progress)
+    elif sha256_of(file) != card.weights.sha256:
+        raise WeightsError(
+            f"{card.name}: {file} has another sha256 than its card names, {card.weights.sha256}: a model of your own "
+            "needs a --name of its own"
+        )
     else:
         print_licence(card)
     return card, weights.adopt(card, file, progress)[0]

@@ -262,6 +262,8 @@ def card_of_file(path: Path) -> Card:
     """Make a card for a bare file; what only the weights can tell is filled in by `_completed`."""
     if not is_kind(path, Path.is_file):
         raise UnknownNameError(f"there is no file {path}: name a weights file, or a model of 'zoo list'")
+    if not str(path).isprintable():
+        raise UnknownNameError(f"the name {str(path)!r} has signs that no card can tell: rename the file")
     stem = re.sub(r"[^a-z0-9_-]+", "-", path.stem.lower()).strip("-_") or "model"
     return Card(
         name=f"file.{stem}",
@@ -280,9 +282,7 @@ def _check_card(card: Card, adapter: Adapter, path: Path) -> None:
     told = f"{card.resolution}², {card.codes}"
     seen = f"{adapter.resolution[0]}², {_completed(card, card.adapter, adapter).codes}"
     if card.adapter and adapter.space.name == card.space and told != seen:
-        raise CardError(
-            f"{card.name}: its card says {told}, but {path} holds {seen}: mend the card, or get another file"
-        )
+        raise CardError(f"{card.name}: its card says {told}, but {path} holds {seen}: mend the card or the file")
 
 
 def _completed(card: Card, family: str, adapter: Adapter) -> Card:

@@ -150,9 +150,8 @@ def _from_sources(card: Card, progress: Progress) -> tuple[Path, str]:
                 failures.append(str(error))
             finally:
                 _clear(work, keep_parts=True)
-    raise WeightsError(
-        f"{card.name}: {'; '.join(failures)}; try again, or get the file elsewhere and run 'zoo add FILE --name {card.name}'"
-    )
+    otherwise = f"try again, or get the file elsewhere and run 'zoo add FILE --name {card.name}'"
+    raise WeightsError(f"{card.name}: {'; '.join(failures)}; {otherwise}")
 
 
 def _from_source(source: Source, card: Card, work: Path, progress: Progress) -> tuple[Path, str]:

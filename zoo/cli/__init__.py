@@ -17,6 +17,7 @@ from zoo.plugins import Plugins, PluginWarning, load_plugins
 from zoo.version import __version__
 
 INTERRUPTED = 130
+_INTERRUPTION = "interrupted; no output was left behind, and what was fetched so far serves the next try"
 _LONGEST = 900
 
 

@@ -23,6 +23,23 @@ _GLANCE = 0.3
 _OWN_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.EFBIG}
 
 
+_MEANINGS = {
+    ("SSLError", "SSLCert"): "the server's certificate is not trusted here",
+    ("Timeout", "timed out"): "the server was silent for {:g} s",
+    ("ProxyError",): "the proxy cannot be reached, or refuses",
+    ("NameResolution", "gaierror"): "its host was not found: is there a network?",
+    (
+        "Connection",
+        "ConnectError",
+        "ReadError",
+        "Protocol",
+        "Chunked",
+        "Incomplete",
+    ): "the connection failed or broke off",
+}
+"""What names of exceptions mean, by the words in them; the first that fits counts."""
+
+
 class PassingError(WeightsError):
     """A failure that another try may mend."""
 
@@ -109,16 +126,10 @@ def plainly(error: BaseException) -> str:
     """Say what happened on the network, without the layers of libraries that it came through."""
     chain = causes(error)
     names = " ".join(type(cause).__name__ for cause in chain)
-    if "SSLError" in names or "SSLCert" in names:
-        return "the server's certificate is not trusted here"
-    if "Timeout" in names or any("timed out" in str(cause) for cause in chain):
-        return f"the server was silent for {patience():g} s"
-    if "ProxyError" in names:
-        return "the proxy cannot be reached, or refuses"
-    if any(word in names for word in ("NameResolution", "gaierror")):
-        return "its host was not found: is there a network?"
-    if any(word in names for word in ("Connection", "ConnectError", "ReadError", "Protocol", "Chunked", "Incomplete")):
-        return "the connection failed or broke off"
+    timed_out = "timed out" if any("timed out" in str(cause) for cause in chain) else ""
+    for words, meaning in _MEANINGS.items():
+        if any(word in f"{names} {timed_out}" for word in words):
+            return meaning.format(patience())
     if isinstance(error, LookupError | AttributeError | TypeError | AssertionError):
         return "the server's answer makes no sense"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
