@@ -60,16 +60,27 @@ def soon_after(sign: Callable[[], bool], seconds: float) -> Callable[[], bool]:
     return when
 
 
+def timed(home: Home, server: Server) -> float:
+    """Measure how long a pull takes here, and undo it."""
+    started = time.monotonic()
+    assert home.zoo("pull", "dcgan.thing", server=server).returncode == 0
+    seconds = time.monotonic() - started
+    assert home.zoo("cache", "--forget", "dcgan.thing").returncode == 0
+    return seconds
+
+
 def test_pull(tmp_path: Path) -> None:
-    draw, before_the_end = random.Random(0), 0
+    draw, before_the_end, seconds = random.Random(0), 0, 0.0
     with serving(pause=0.01) as server:
         for number in range(ROUNDS):
             kind = ("https", "hf", "gdrive", "pypi")[number % 4]
             home = Home(tmp_path / str(number))
             home.write_card(source_of(kind, server), content=CONTENT if number % 3 else None)
+            if not number:
+                seconds = timed(home, server)
             bodies = server.bodies
             begun = soon_after(lambda bodies=bodies: server.bodies > bodies, draw.uniform(0, 0.6))  # type: ignore[misc]
-            when = begun if number % 2 else after(draw.uniform(0.1, 2.0))
+            when = begun if number % 2 else after(draw.uniform(0, seconds))
             before_the_end += killed(home.command("pull", "dcgan.thing"), home, server, when)
             time.sleep(0.05)
             assert all(path.read_bytes() == CONTENT for path in home.weights()), "a torn file in its final place"
@@ -89,7 +100,9 @@ def test_analyze(tmp_path: Path) -> None:
     write_tiny(tmp_path / "netG.safetensors")
     runs = tmp_path / "runs"
     arguments = ["analyze", "./netG.safetensors", "--analyzer", "lowrank", "--region", "center", "--out", "runs/a"]
+    started = time.monotonic()
     assert home.zoo(*arguments).returncode == 0
+    seconds = time.monotonic() - started
     wanted = contents(runs / "a")
     for number in range(ROUNDS):
         again = [*arguments, "--force"] if number % 4 else arguments
@@ -97,7 +110,7 @@ def test_analyze(tmp_path: Path) -> None:
             for file in sorted(runs.rglob("*"), reverse=True):
                 file.rmdir() if file.is_dir() else file.unlink()
         writing = soon_after(lambda: any(".partial" in path.name for path in runs.glob(".*")), draw.uniform(0, 0.5))
-        when = writing if number % 2 else after(draw.uniform(0.5, 4.0))
+        when = writing if number % 2 else after(draw.uniform(0, seconds))
         before_the_end += killed(home.command(*again), home, None, when)
         if (runs / "a").exists():
             assert contents(runs / "a") == wanted, "a torn run folder in its final place"

@@ -103,7 +103,7 @@ def _named(model: Model, file: Path, name: str) -> Card:
             "letters, digits, '.', '-' and '_'"
         )
     source = Source(str(file.absolute()))
-    here = Weights(sources=(source,), sha256=model.weights_sha256, size=file.stat().st_size, verified=True)
+    here = Weights(sources=(source,), sha256=model.weights_sha256, size=file.stat().st_size)
     return replace(model.card, name=name, weights=here)
 
 

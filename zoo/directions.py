@@ -72,7 +72,7 @@ class Directions:
             raise DirectionsError(f"no direction {index}: the file holds 0 to {len(self) - 1}")
         if not abs(weight) < float("inf"):
             raise OptionError(f"weight {weight} of direction {index}: it must be a finite number")
-        return Move((Term(self, index, weight, self.layers, name or f"direction {index}"),))
+        return Move((Term(self, index, weight, self.layers, name or f"{self._title} {index}"),))
 
     def take(self, count: int) -> Directions:
         """Keep the first `count` directions."""
@@ -90,6 +90,12 @@ class Directions:
         if "analyzer" not in told:
             return told.get("source", "")
         return f"{told['analyzer']} of {told.get('model', 'an unknown model')}, region {told.get('region', 'unknown')}"
+
+    @property
+    def _title(self) -> str:
+        """What pictures call a direction, before its number: the region that it was found for, where there is one."""
+        region = self.provenance.get("region", "all")
+        return plain(region) if isinstance(region, str) and region != "all" else "direction"
 
     def __repr__(self) -> str:
         return ", ".join(filter(None, (f"Directions({len(self)} of {self.space}", self.origin))) + ")"

@@ -52,7 +52,7 @@ def directions(name: str = "center") -> zoo.Directions:
 
 def results(name: str) -> dict[str, object]:
     model = model_of(DCGAN.tiny(0))
-    model = replace(model, card=replace(model.card, summary=name))
+    model = replace(model, card=replace(model.card, summary=name.partition("\n")[0]))  # a card holds single lines only
     found = directions(name)
     question = Question(analyzer="sefa", region="center", unseen=1)
     return {

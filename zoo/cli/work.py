@@ -290,6 +290,8 @@ def _print_directions(settings: Settings, done: Run, folder: Path) -> None:
     settings.console.print(table(columns, rows, right=columns[:5]))
     if any(one and not one.reached for row in figures for one in (row.own, row.unseen)):
         settings.console.print("* the change inside that locality is read at was not reached within step 8")
+    if done.region.whole:
+        settings.console.print("locality is measured where there is a region: see --region")
     dropped = done.directions.provenance.get("dropped")
     if dropped:
         settings.console.print(f"dropped: {len(dropped)} whose kept norm is below 0.01")
