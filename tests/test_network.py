@@ -76,8 +76,9 @@ def attempt(fault: str, kind: str, folder: Path) -> Outcome:
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Outcome]:
     """Try everything; most of the time is spent waiting, so several at once."""
     cases = [(fault, kind) for fault in FAULTS for kind in KINDS]
+    homes = tmp_path_factory.mktemp("homes")
     with ThreadPoolExecutor(6) as pool:
-        found = pool.map(lambda case: attempt(case[0], case[1], tmp_path_factory.mktemp("home")), cases)
+        found = pool.map(lambda case: attempt(case[0], case[1], homes / "-".join(case)), cases)
         return dict(zip(cases, found, strict=True))
 
 

@@ -4,13 +4,10 @@ A module has one function, ``fetch(order) -> Path``, which leaves the file insid
 `WeightsError` for whatever the other side or the network did, and `OSError` for whatever the own disk refused.
 """
 
-import time
 from importlib import import_module
 from pathlib import Path
 
-from zoo.sources.order import Order, PassingError
-
-_PAUSE = 1.0
+from zoo.sources.order import Order, PassingError, pause
 
 MODULES = {"pypi": "pypi", "hf": "hub", "https": "web", "http": "web", "gdrive": "drive"}
 """The module for each scheme of `zoo.cards.SCHEMES` that is not local."""
@@ -25,6 +22,6 @@ def fetch(order: Order) -> Path:
     try:
         path: Path = module.fetch(order)
     except PassingError:
-        time.sleep(_PAUSE)
+        pause(2)
         path = module.fetch(order)
     return path

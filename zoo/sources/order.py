@@ -6,6 +6,7 @@ import errno
 import os
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -104,6 +105,11 @@ def patience() -> float:
     if not 0 < seconds < float("inf"):
         raise WeightsError(f"ZOO_TIMEOUT={text}: it is a number of seconds above 0")
     return seconds
+
+
+def pause(times: float) -> None:
+    """Wait before another try: half a second times `times`, more or less as `patience` is."""
+    time.sleep(patience() / 60 * times)
 
 
 def causes(error: BaseException) -> list[BaseException]:

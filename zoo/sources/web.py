@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -12,10 +11,9 @@ from urllib.parse import urljoin, urlsplit
 import requests
 import urllib3
 
-from zoo.sources.order import Order, of_own_disk, patience, plainly
+from zoo.sources.order import Order, of_own_disk, patience, pause, plainly
 
 _ATTEMPTS = 5
-_PAUSE = 0.5
 _CHUNK = 2**14
 _AGAIN = {408, 425, 429, 500, 502, 503, 504}
 _RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15}|\*)")
@@ -53,7 +51,7 @@ def fetch(order: Order) -> Path:
                 failures = 1 if part.size() > before else failures + 1
                 if failures == _ATTEMPTS or isinstance(error, _HOPELESS):
                     raise order.failure(plainly(error) + part.rest()) from error
-                time.sleep(_PAUSE * 2 ** (failures - 1))
+                pause(2 ** (failures - 1))
             except (ValueError, urllib3.exceptions.HTTPError) as error:  # an address to go on to that is none
                 raise order.failure(f"the server's answer makes no sense: {plainly(error)}") from error
             else:
