@@ -165,7 +165,7 @@ def compare(
         return made
     for one in (first, second):
         check_home(model, one)
-    chosen = choose_codes(model, codes) or model.sample(samples, seed, label=label, truncation=truncation)
+    chosen = choose_codes(model, codes, samples=samples, seed=seed, label=label, truncation=truncation)
     rows = min(top, len(first))
     if rows * len(chosen) > _MOST_ROWS:
         raise OptionError(

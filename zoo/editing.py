@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -165,7 +166,7 @@ def edit(
         plan = [[(move, step)] for move in moves for step in steps]
     else:
         plan = [[(moves[0], step), (down, lower)] for lower in steps for step in steps]
-    chosen = choose_codes(model, codes) or model.sample(samples, seed, label=label, truncation=truncation)
+    chosen = choose_codes(model, codes, samples=samples, seed=seed, label=label, truncation=truncation)
     if len(plan) * len(chosen) > MOST_PICTURES:
         raise OptionError(
             f"an edit has at most {MOST_PICTURES:,} pictures, and this one {len(plan) * len(chosen):,}: "
@@ -220,9 +221,9 @@ def _signed(strength: float) -> str:
     return f"{strength:+g}" if strength else "0"
 
 
-def choose_codes(model: Model, codes: Codes | str | Path | None) -> Codes | None:
-    """Take codes as they are, or read and check those of a file. Raises `CodesError`."""
-    return codes if codes is None or isinstance(codes, Codes) else model.read_codes(Path(codes))
+def choose_codes(model: Model, codes: Codes | str | Path | None, *, samples: int, **drawing: Any) -> Codes:
+    """Take the codes that were given, or else draw `samples`; `drawing` goes to `Model.sample`. Raises `CodesError`."""
+    return model.sample(samples, **drawing) if codes is None else model.take_codes(codes)
 
 
 def _moved(model: Model, codes: Codes, steps: Sequence[tuple[Move, float]]) -> Codes:

@@ -181,11 +181,8 @@ def _layers(question: Question, plugin: AnalyzerPlugin, model: Model) -> tuple[i
 
 
 def _codes(question: Question, model: Model, generator: torch.Generator) -> Codes:
-    if isinstance(question.codes, Codes):
-        model.adapter.check(question.codes, "codes=")
-        return question.codes.to(model.adapter.device, model.adapter.dtype)
     if question.codes is not None:
-        return model.read_codes(question.codes, label=question.label)
+        return model.take_codes(question.codes, label=question.label)
     return model.draw(question.samples, generator, label=question.label, truncation=question.truncation)
 
 
