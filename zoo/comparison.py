@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,7 @@ class Comparison:
         with whole_folder(Path(folder), force=force) as partial:
             (partial / "comparison.json").write_text(json.dumps(self.as_json(), indent=2), encoding="utf-8")
             if self.pairs is not None:
-                save_pages(partial, "comparison", self._pages(self.pairs), progress)
+                save_pages(partial, "comparison", self._pages(self.pairs, progress))
                 self.pairs.model.save_codes(partial / "codes.safetensors", self.pairs.codes)
 
     def facts(self) -> dict[str, str]:
@@ -111,18 +112,21 @@ class Comparison:
         shown = facts_html("Comparison", self.facts())
         for columns, nearest in ((COLUMNS_OF_A, self.nearest_of_a), (COLUMNS_OF_B, self.nearest_of_b)):
             shown += table_html(columns, nearest.texts())
-        return shown if self.pairs is None else shown + image_html(data_url(self._pages(self.pairs)[0]), "side by side")
+        if self.pairs is None:
+            return shown
+        return shown + image_html(data_url(next(self._pages(self.pairs))), "side by side")
 
-    def _pages(self, pairs: Pairs) -> list[Image.Image]:
-        pixels = to_pixels(pairs.images).flatten(2, 3)
-        strips = []
-        for index, (_, nearest, distance, turned) in enumerate(self.nearest_of_a.texts()[: len(pixels)]):
+    def _pages(self, pairs: Pairs, progress: Progress = silent) -> Iterator[Image.Image]:
+        headers = [f"{letter}: {plain(name)[:60]}" for letter, name in zip("AB", self.names, strict=True)]
+        count = len(pairs.images) * len(pairs.codes)
+        return draw_pages(self._strips(pairs), count, headers, group=len(_SHARES), progress=progress)
+
+    def _strips(self, pairs: Pairs) -> Iterator[Strip]:
+        for index, (_, nearest, distance, turned) in enumerate(self.nearest_of_a.texts()[: len(pairs.images)]):
             for code in range(len(pairs.codes)):
                 lines = [f"A {index}, B {nearest}", f"distance {distance}", *(["B turned round"] if turned else [])]
                 name = "\n".join([*lines, pairs.model.code_name(pairs.codes, code)])
-                strips.append(Strip(name, [Tile(image) for image in pixels[index, code]]))
-        headers = [f"{letter}: {plain(name)[:60]}" for letter, name in zip("AB", self.names, strict=True)]
-        return draw_pages(strips, headers, group=len(_SHARES))
+                yield Strip(name, [Tile(pixels) for pixels in to_pixels(pairs.images[index, code].flatten(0, 1))])
 
 
 class MismatchWarning(UserWarning):

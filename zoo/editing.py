@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ class Edit:
         """
         kinds = check_animation(video, frames)
         with whole_folder(Path(folder), force=force) as partial:
-            save_pages(partial, "sheet", self._pages(), progress)
+            save_pages(partial, "sheet", self._pages(progress))
             self.model.save_codes(partial / "codes.safetensors", self.codes)
             if kinds:
                 save_animation(partial, self._loop(frames, progress), kinds, progress)
@@ -81,14 +81,13 @@ class Edit:
 
     def _repr_html_(self) -> str:
         """Show a notebook the sheet's first page."""
-        return facts_html("Edit", {"of": self._title()}) + image_html(data_url(self._pages()[0]), self._title())
+        return facts_html("Edit", {"of": self._title()}) + image_html(data_url(next(self._pages())), self._title())
 
     def _title(self) -> str:
         across = ", ".join(map(str, self.moves))
         return f"{self.model.name} along {across}{f' and {self.down}' if self.down else ''}"
 
-    def _pages(self) -> list[Image.Image]:
-        pixels = to_pixels(self.images)
+    def _pages(self, progress: Progress = silent) -> Iterator[Image.Image]:
         headers = [_signed(strength) for strength in self.strengths]
         if self.down is None:
             places = [(row, code, str(move)) for row, move in enumerate(self.moves) for code in range(len(self.codes))]
@@ -98,11 +97,15 @@ class Edit:
                 for code in range(len(self.codes))
                 for row, strength in enumerate(self.strengths)
             ]
-        strips = [
-            Strip(f"{name}\n{self.model.code_name(self.codes, code)}", [Tile(image) for image in pixels[row, code]])
+        strips = (
+            Strip(
+                f"{name}\n{self.model.code_name(self.codes, code)}",
+                [Tile(pixels) for pixels in to_pixels(self.images[row, code])],
+            )
             for row, code, name in places
-        ]
-        return draw_pages(strips, headers, block=1 if self.down is None else len(self.strengths))
+        )
+        block = 1 if self.down is None else len(self.strengths)
+        return draw_pages(strips, len(places), headers, block=block, progress=progress)
 
     def _loop(self, count: int, progress: Progress) -> list[Image.Image]:
         """Render the frames of a loop; on the way back, those of the way forth are shown again."""
