@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,19 @@ from zoo.errors import CheckpointError, DirectionsError, LayersError, OptionErro
 from zoo.files import whole_folder
 from zoo.model import Model
 from zoo.notebook import facts_html, image_html, plain
-from zoo.pictures import Tile, data_url, save_grid, to_pixels
+from zoo.pictures import Tile, data_url, save_grid, shown_side, to_pixels
 from zoo.progress import Progress, silent
 from zoo.sheets import Strip, draw_pages, save_pages
 from zoo.video import check_animation, save_animation, to_frame
 
 MOST_PICTURES = 6_000
 """How many pictures an edit may have; 99 pages of a contact sheet hold them, whatever their size."""
+
+MOST_BYTES = 5 * 2**29
+"""2.5 GiB: how much the pictures of one result may fill. zoo as a whole then stays below 4 GB.
+
+The rest is for the libraries (0.5 GB), a batch being rendered and the page being drawn.
+"""
 
 MOST_STRENGTHS = 32
 """How many pictures stand side by side."""
@@ -116,8 +122,8 @@ class Edit:
         for done in range(rendered):
             progress(done, rendered, "rendering frames")
             moved = [_moved(self.model, codes, self._steps_at(done / count, move)) for move in moves]
-            images = render(self.model, join(moved))
-            frames.append(to_frame(to_pixels(images.view(len(moved), len(codes), *images.shape[1:]))))
+            pixels = render_pixels(self.model, join(moved))
+            frames.append(to_frame(pixels.view(len(moved), len(codes), *pixels.shape[1:])))
         progress(rendered, rendered, "rendering frames")
         return frames if self.down else [frames[min(place, count - place)] for place in range(count)]
 
@@ -170,11 +176,10 @@ def edit(
     else:
         plan = [[(moves[0], step), (down, lower)] for lower in steps for step in steps]
     chosen = choose_codes(model, codes, samples=samples, seed=seed, label=label, truncation=truncation)
-    if len(plan) * len(chosen) > MOST_PICTURES:
-        raise OptionError(
-            f"an edit has at most {MOST_PICTURES:,} pictures, and this one {len(plan) * len(chosen):,}: "
-            "take fewer codes, directions or strengths"
-        )
+    count, fewer = len(plan) * len(chosen), "codes, directions or strengths"
+    if count > MOST_PICTURES:
+        raise OptionError(f"an edit has at most {MOST_PICTURES:,} pictures, and this one {count:,}: take fewer {fewer}")
+    check_room(model, count, 3 * math.prod(model.adapter.resolution) * model.adapter.dtype.itemsize, fewer)
     images = render(model, join([_moved(model, chosen, part) for part in plan]), progress)
     images = images.view(-1, len(steps), len(chosen), *images.shape[1:]).transpose(1, 2)
     return Edit(images, chosen, tuple(moves), steps, model, down)
@@ -239,8 +244,10 @@ def _moved(model: Model, codes: Codes, steps: Sequence[tuple[Move, float]]) -> C
 
 
 def save_samples(model: Model, codes: Codes, folder: Path, *, force: bool = False, progress: Progress = silent) -> None:
-    """Write `samples.png` and `codes.safetensors` into a new folder. Raises `OutputError`."""
-    pixels = to_pixels(render(model, codes, progress))
+    """Write `samples.png` and `codes.safetensors` into a new folder. Raises `OptionError`, `OutputError`."""
+    size = model.adapter.resolution
+    check_room(model, len(codes), 3 * (math.prod(size) + shown_side(max(size)) ** 2), "codes")
+    pixels = render_pixels(model, codes, progress)
     with whole_folder(folder, force=force) as partial:
         progress(0, 1, "writing samples.png")
         save_grid(partial / "samples.png", pixels, columns=max(8, math.isqrt(len(codes))))
@@ -249,16 +256,42 @@ def save_samples(model: Model, codes: Codes, folder: Path, *, force: bool = Fals
 
 
 def render(model: Model, codes: Codes, progress: Progress = silent) -> Tensor:
-    """Render codes in batches: (n, 3, h, w) on the CPU, without derivatives."""
-    parts = []
-    with torch.no_grad():
-        for start in range(0, len(codes), _BATCH):
-            progress(start, len(codes), "images")
-            parts.append(model.adapter.synthesize(codes[start : start + _BATCH]).cpu())
+    """Render codes in batches: (n, 3, h, w) on the CPU, without derivatives.
+
+    Raises `CheckpointError` for images that are not finite.
+    """
+    return _render(model, codes, Tensor.cpu, progress)
+
+
+def render_pixels(model: Model, codes: Codes, progress: Progress = silent) -> Tensor:
+    """Render codes to pixels (n, h, w, 3) uint8, a quarter of what `render` fills; see `to_pixels`."""
+    return _render(model, codes, to_pixels, progress)
+
+
+def _render(model: Model, codes: Codes, turn: Callable[[Tensor], Tensor], progress: Progress) -> Tensor:
+    """Turn each batch of images into what is kept of it, written into its place at once."""
+    for start in range(0, len(codes), _BATCH):
+        progress(start, len(codes), "images")
+        with torch.no_grad():
+            images = model.adapter.synthesize(codes[start : start + _BATCH])
+        if not all(map(math.isfinite, map(float, images.aminmax()))):  # unlike isfinite(images), without a copy
+            raise CheckpointError(
+                f"{model.name}: images are not finite: damaged weights, or --codes or --strengths too large"
+            )
+        part = turn(images)
+        if start == 0:
+            kept = part.new_empty(len(codes), *part.shape[1:])
+        kept[start : start + len(part)] = part
     progress(len(codes), len(codes), "images")
-    images = torch.cat(parts)
-    if not bool(torch.isfinite(images).all()):
-        raise CheckpointError(
-            f"{model.name}: images are not finite: damaged weights, or --codes or --strengths too large"
+    return kept
+
+
+def check_room(model: Model, count: int, each: int, fewer: str) -> None:
+    """Refuse more pictures of `each` so many bytes than `MOST_BYTES` hold, before one is made. Raises `OptionError`."""
+    height, width = model.adapter.resolution
+    most = MOST_BYTES // each
+    if count > most:
+        raise OptionError(
+            f"{count:,} pictures of {height} x {width} pixels are too many to hold in memory, at most {most:,}: "
+            f"take fewer {fewer}"
         )
-    return images

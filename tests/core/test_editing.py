@@ -217,7 +217,7 @@ def test_the_animation_runs_smoothly_through_the_range_and_closes(
 ) -> None:
     """Strengths are read back from what was rendered: between −2 and 4, never a jump, slow where it turns."""
     rendered: list[Tensor] = []
-    real = zoo.editing.render
+    real = zoo.editing.render_pixels
 
     def render(model: Model, codes: Codes, progress: Progress = silent) -> Tensor:
         rendered.append(codes.latents[0])
@@ -228,7 +228,7 @@ def test_the_animation_runs_smoothly_through_the_range_and_closes(
     made = zoo.edit(
         model, directions.move(0), down=directions.move(1) if down else None, codes=code, strengths=[-2.0, 0.0, 4.0]
     )
-    monkeypatch.setattr(zoo.editing, "render", render)
+    monkeypatch.setattr(zoo.editing, "render_pixels", render)
     shown: list[int] = []
     monkeypatch.setattr(zoo.editing, "to_frame", lambda pixels: len(rendered) - 1)
     monkeypatch.setattr(zoo.editing, "save_animation", lambda folder, frames, *rest: shown.extend(frames))
