@@ -346,6 +346,7 @@ OPTIONS = [
     Bad("grid-together", "edit toy dirs.safetensors:0,1 --grid --together", "--together and --grid"),
     Bad("strengths-too-many", f"edit toy dirs.safetensors --strengths {'1,' * 40}1", "--strengths|41|at most 32"),
     Bad("samples-of-an-edit-too-many", "edit toy dirs.safetensors --samples 9999", "69,993|6,000|fewer codes"),
+    Bad("samples-too-many-for-a-sheet", "sample toy --samples 60000", "60,000|16 x 16|memory|at most|fewer codes"),
     Bad("video-unknown", "edit toy dirs.safetensors --video avi", "--video avi|auto|gif|mp4", early=True),
     Bad("video-empty", "edit toy dirs.safetensors --video ''", "--video|auto", early=True),
     Bad("frames-too-few", "edit toy dirs.safetensors --frames 1", "--frames 1|2 to 1000", early=True),

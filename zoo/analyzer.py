@@ -48,7 +48,7 @@ class Analyzer(ABC, Generic[AnyOptions]):
 
 
 class Scorer(ABC):
-    """A predictor of named attributes, for models that it fits."""
+    """A predictor of named attributes, for models that it fits; one that fails is skipped with a warning."""
 
     attributes: ClassVar[Sequence[str]]
 

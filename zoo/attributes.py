@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,8 +14,8 @@ from zoo.codes import Codes, join
 from zoo.directions import Directions
 from zoo.editing import render
 from zoo.entries import ScorerPlugin
-from zoo.errors import ContractError, ZooError, is_out_of_memory
 from zoo.model import Model
+from zoo.plugins import reason, skip
 from zoo.progress import Progress, silent
 
 CODES_FOR_NAMES = 32
@@ -29,7 +28,6 @@ CLEAR_AGREEMENT = 0.9
 """The smallest share of codes at which the attribute changes the same way, for a name."""
 
 _BATCH = 16
-_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -54,14 +52,16 @@ class Suggestion:
 
 
 def fitting_scorers(model: Model, plugins: Mapping[str, ScorerPlugin]) -> dict[str, Scorer]:
-    """Load the scorers whose attributes mean something for a model. Raises `ContractError` for one that fails."""
-    loaded = {name: _ask(name, model, partial(_load, plugin, model)) for name, plugin in plugins.items()}
-    return {name: scorer for name, scorer in loaded.items() if scorer is not None}
-
-
-def _load(plugin: ScorerPlugin, model: Model) -> Scorer | None:
-    scorer = plugin.load()()
-    return scorer if scorer.attributes and scorer.fits(model.card) else None
+    """Load the scorers whose attributes mean something for a model; one that fails is skipped with a warning."""
+    fitting = {}
+    for name, plugin in plugins.items():
+        try:
+            scorer = plugin.load()()
+            if scorer.attributes and scorer.fits(model.card):
+                fitting[name] = scorer
+        except Exception as error:
+            _skip(name, model, error)
+    return fitting
 
 
 def suggest_names(
@@ -72,33 +72,43 @@ def suggest_names(
     *,
     steps: Tensor,
     progress: Progress = silent,
-) -> list[Suggestion | None]:
+) -> list[Suggestion | None] | None:
     """Name each direction after the attribute whose effect at `codes` is largest, or not at all.
 
     The effect of a direction n with its step s on an attribute a is the mean over the codes c of
     a(G(move(c, s n))) − a(G(move(c, −s n))), divided by the standard deviation of a(G(c)). It is clear, and named, if
     it is at least 0.5 in absolute value and the difference has its sign at nine of ten codes. An attribute that does
-    not vary over the codes is left out. Raises `ContractError` when a scorer fails, or returns anything but a finite
-    number for each image and attribute.
+    not vary over the codes is left out. A scorer that fails, or returns anything but a finite number for each image and
+    attribute, is skipped with a warning; None where none is left.
     """
     moves = [codes]
     for vector in (steps[:, None] * directions.vectors).to(codes.latents):
         moves += [model.adapter.move(codes, sign * vector, directions.layers) for sign in (1, -1)]
-    scores = _score_all(model, scorers, join(moves), progress).view(len(moves), len(codes), -1)
-    owners = [(name, attribute) for name, scorer in scorers.items() for attribute in scorer.attributes]
+    found = _score_all(model, scorers, join(moves), progress)
+    if not found:
+        return None
+    scores = torch.cat(list(found.values()), dim=1).view(len(moves), len(codes), -1)
+    owners = [(name, attribute) for name in found for attribute in scorers[name].attributes]
     spread = scores[0].std(dim=0)
     return [_strongest(differences, spread, owners) for differences in scores[1::2] - scores[2::2]]
 
 
-def _score_all(model: Model, scorers: Mapping[str, Scorer], codes: Codes, progress: Progress) -> Tensor:
-    """Render codes and score them by all scorers, batch by batch: (n, attributes of all)."""
-    parts = []
+def _score_all(model: Model, scorers: Mapping[str, Scorer], codes: Codes, progress: Progress) -> dict[str, Tensor]:
+    """Render codes and score them batch by batch: (n, attributes) for each scorer that did not fail."""
+    found: dict[str, list[Tensor]] = {name: [] for name in scorers}
     for start in range(0, len(codes), _BATCH):
+        if not found:
+            break
         progress(start, len(codes), "scoring images for names")
         images = render(model, codes[start : start + _BATCH]).clamp(-1, 1)
-        parts.append(torch.cat([_scores(model, name, scorer, images) for name, scorer in scorers.items()], dim=1))
+        for name in list(found):
+            try:
+                found[name].append(_scores(scorers[name], images.clone()))
+            except Exception as error:
+                _skip(name, model, error)
+                del found[name]
     progress(len(codes), len(codes), "scoring images for names")
-    return torch.cat(parts)
+    return {name: torch.cat(parts) for name, parts in found.items()}
 
 
 def _strongest(differences: Tensor, spread: Tensor, owners: Sequence[tuple[str, str]]) -> Suggestion | None:
@@ -113,25 +123,15 @@ def _strongest(differences: Tensor, spread: Tensor, owners: Sequence[tuple[str, 
     return Suggestion(attribute, scorer, effect, agreement)
 
 
-def _scores(model: Model, name: str, scorer: Scorer, images: Tensor) -> Tensor:
-    """Score images (n, 3, h, w): (n, attributes) float64."""
-    found = _ask(name, model, lambda: scorer.score(images.clone()).detach().cpu().to(torch.float64))
+def _scores(scorer: Scorer, images: Tensor) -> Tensor:
+    """Score images (n, 3, h, w): (n, attributes) float64. Raises `ValueError` for anything but finite numbers."""
+    found = scorer.score(images).detach().cpu().to(torch.float64)
     wanted = (len(images), len(scorer.attributes))
     if tuple(found.shape) != wanted or not bool(torch.isfinite(found).all()):
-        raise ContractError(
-            f"the scorer {name} returned scores of shape {tuple(found.shape)} on {model.name}; "
-            f"finite ones of shape {wanted} are needed"
-        )
+        raise ValueError(f"scores of shape {tuple(found.shape)}, but finite ones of shape {wanted} are needed")
     return found
 
 
-def _ask(name: str, model: Model, call: Callable[[], _Result]) -> _Result:
-    """Call a scorer; what escapes it that is no `ZooError` is its author's fault."""
-    try:
-        return call()
-    except ZooError:
-        raise
-    except Exception as error:
-        if is_out_of_memory(error):
-            raise
-        raise ContractError(f"the scorer {name} failed on {model.name}: {type(error).__name__}: {error}") from error
+def _skip(name: str, model: Model, error: Exception) -> None:
+    """Go on without a scorer: a name is not worth the loss of an analysis."""
+    skip(f"the scorer {name} failed on {model.name} and was skipped: {reason(error)}", error)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from torch import Tensor
 
 from zoo.codes import Codes, join
 from zoo.directions import Directions
-from zoo.editing import check_home, choose_codes, render
+from zoo.editing import check_home, check_room, choose_codes, render_pixels
 from zoo.errors import DirectionsError, OptionError
 from zoo.files import whole_folder
 from zoo.linalg import principal_angles
@@ -21,7 +23,7 @@ from zoo.measures import visible_steps
 from zoo.model import Model, check_count
 from zoo.nearest import Nearest, find_nearest, span_basis
 from zoo.notebook import facts_html, image_html, plain, table_html
-from zoo.pictures import Tile, data_url, to_pixels
+from zoo.pictures import Tile, data_url
 from zoo.progress import Progress, silent
 from zoo.sheets import Strip, draw_pages, save_pages
 
@@ -37,13 +39,13 @@ _MOST_ROWS = 1000
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """Pictures (rows, codes, 2, 5, 3, h, w), never clamped: rows of A, and of B the nearest one, turned to agree.
+    """Pixels (rows, codes, 2, 5, h, w, 3) uint8: rows of A, and of B the nearest one, turned to agree.
 
     The strengths are −1, −½, 0, ½ and 1 times the step at which the mean squared change of the image is 0.02, found for
     each direction and each code; where that needs a step beyond 8, it is 8.
     """
 
-    images: Tensor
+    pixels: Tensor
     codes: Codes
     model: Model
 
@@ -76,7 +78,7 @@ class Comparison:
             "nearest_of_a": self.nearest_of_a.as_json(),
             "nearest_of_b": self.nearest_of_b.as_json(),
             "principal_angles": self.angles.tolist(),
-            "pictures": None if pairs is None else {"model": pairs.model.name, "rows": len(pairs.images)},
+            "pictures": None if pairs is None else {"model": pairs.model.name, "rows": len(pairs.pixels)},
         }
 
     def save(self, folder: str | Path, *, force: bool = False, progress: Progress = silent) -> None:
@@ -87,7 +89,7 @@ class Comparison:
         with whole_folder(Path(folder), force=force) as partial:
             (partial / "comparison.json").write_text(json.dumps(self.as_json(), indent=2), encoding="utf-8")
             if self.pairs is not None:
-                save_pages(partial, "comparison", self._pages(self.pairs), progress)
+                save_pages(partial, "comparison", self._pages(self.pairs, progress))
                 self.pairs.model.save_codes(partial / "codes.safetensors", self.pairs.codes)
 
     def facts(self) -> dict[str, str]:
@@ -111,18 +113,21 @@ class Comparison:
         shown = facts_html("Comparison", self.facts())
         for columns, nearest in ((COLUMNS_OF_A, self.nearest_of_a), (COLUMNS_OF_B, self.nearest_of_b)):
             shown += table_html(columns, nearest.texts())
-        return shown if self.pairs is None else shown + image_html(data_url(self._pages(self.pairs)[0]), "side by side")
+        if self.pairs is None:
+            return shown
+        return shown + image_html(data_url(next(self._pages(self.pairs))), "side by side")
 
-    def _pages(self, pairs: Pairs) -> list[Image.Image]:
-        pixels = to_pixels(pairs.images).flatten(2, 3)
-        strips = []
-        for index, (_, nearest, distance, turned) in enumerate(self.nearest_of_a.texts()[: len(pixels)]):
+    def _pages(self, pairs: Pairs, progress: Progress = silent) -> Iterator[Image.Image]:
+        headers = [f"{letter}: {plain(name)[:60]}" for letter, name in zip("AB", self.names, strict=True)]
+        count = len(pairs.pixels) * len(pairs.codes)
+        return draw_pages(self._strips(pairs), count, headers, group=len(_SHARES), progress=progress)
+
+    def _strips(self, pairs: Pairs) -> Iterator[Strip]:
+        for index, (_, nearest, distance, turned) in enumerate(self.nearest_of_a.texts()[: len(pairs.pixels)]):
             for code in range(len(pairs.codes)):
                 lines = [f"A {index}, B {nearest}", f"distance {distance}", *(["B turned round"] if turned else [])]
                 name = "\n".join([*lines, pairs.model.code_name(pairs.codes, code)])
-                strips.append(Strip(name, [Tile(image) for image in pixels[index, code]]))
-        headers = [f"{letter}: {plain(name)[:60]}" for letter, name in zip("AB", self.names, strict=True)]
-        return draw_pages(strips, headers, group=len(_SHARES))
+                yield Strip(name, [Tile(pixels) for pixels in pairs.pixels[index, code].flatten(0, 1)])
 
 
 class MismatchWarning(UserWarning):
@@ -165,12 +170,14 @@ def compare(
         return made
     for one in (first, second):
         check_home(model, one)
-    chosen = choose_codes(model, codes) or model.sample(samples, seed, label=label, truncation=truncation)
+    chosen = choose_codes(model, codes, samples=samples, seed=seed, label=label, truncation=truncation)
     rows = min(top, len(first))
     if rows * len(chosen) > _MOST_ROWS:
         raise OptionError(
             f"{rows * len(chosen):,} rows of pictures are too many, at most {_MOST_ROWS:,}: take fewer codes"
         )
+    count = rows * len(chosen) * 2 * len(_SHARES)
+    check_room(model, count, 3 * math.prod(model.adapter.resolution), "codes or a smaller --top")
     return replace(made, pairs=Pairs(_pictures(made, model, chosen, rows, progress), chosen, model))
 
 
@@ -197,7 +204,7 @@ def _check_homes(a: Directions, b: Directions) -> None:
 
 
 def _pictures(made: Comparison, model: Model, codes: Codes, rows: int, progress: Progress) -> Tensor:
-    """Render the rows of A and the nearest ones of B: (rows, codes, 2, 5, 3, h, w)."""
+    """Render the rows of A and the nearest ones of B: (rows, codes, 2, 5, h, w, 3) uint8."""
     nearest = made.nearest_of_a
     turned = made.b.vectors[nearest.indices] * nearest.signs[:, None]
     sides = [(made.a.vectors[:rows], made.a.layers), (turned[:rows], made.b.layers)]
@@ -210,8 +217,8 @@ def _pictures(made: Comparison, model: Model, codes: Codes, rows: int, progress:
             deltas = (steps[:, None] * vectors).to(model.adapter.device, model.adapter.dtype)
             moved += [model.adapter.move(code, share * delta, layers) for delta in deltas for share in _SHARES]
     progress(2 * len(codes), 2 * len(codes), "choosing strengths")
-    images = render(model, join(moved), progress)
-    return images.view(len(codes), 2, rows, len(_SHARES), *images.shape[1:]).permute(2, 0, 1, 3, 4, 5, 6)
+    pixels = render_pixels(model, join(moved), progress)
+    return pixels.view(len(codes), 2, rows, len(_SHARES), *pixels.shape[1:]).permute(2, 0, 1, 3, 4, 5, 6)
 
 
 def _described(directions: Directions, name: str, rank: int) -> dict[str, Any]:

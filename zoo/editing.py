@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -18,13 +19,19 @@ from zoo.errors import CheckpointError, DirectionsError, LayersError, OptionErro
 from zoo.files import whole_folder
 from zoo.model import Model
 from zoo.notebook import facts_html, image_html, plain
-from zoo.pictures import Tile, data_url, save_grid, to_pixels
+from zoo.pictures import Tile, data_url, save_grid, shown_side, to_pixels
 from zoo.progress import Progress, silent
 from zoo.sheets import Strip, draw_pages, save_pages
 from zoo.video import check_animation, save_animation, to_frame
 
 MOST_PICTURES = 6_000
 """How many pictures an edit may have; 99 pages of a contact sheet hold them, whatever their size."""
+
+MOST_BYTES = 5 * 2**29
+"""2.5 GiB: how much the pictures of one result may fill. zoo as a whole then stays below 4 GB.
+
+The rest is for the libraries (0.5 GB), a batch being rendered and the page being drawn.
+"""
 
 MOST_STRENGTHS = 32
 """How many pictures stand side by side."""
@@ -68,7 +75,7 @@ class Edit:
         """
         kinds = check_animation(video, frames)
         with whole_folder(Path(folder), force=force) as partial:
-            save_pages(partial, "sheet", self._pages(), progress)
+            save_pages(partial, "sheet", self._pages(progress))
             self.model.save_codes(partial / "codes.safetensors", self.codes)
             if kinds:
                 save_animation(partial, self._loop(frames, progress), kinds, progress)
@@ -80,14 +87,13 @@ class Edit:
 
     def _repr_html_(self) -> str:
         """Show a notebook the sheet's first page."""
-        return facts_html("Edit", {"of": self._title()}) + image_html(data_url(self._pages()[0]), self._title())
+        return facts_html("Edit", {"of": self._title()}) + image_html(data_url(next(self._pages())), self._title())
 
     def _title(self) -> str:
         across = ", ".join(map(str, self.moves))
         return f"{self.model.name} along {across}{f' and {self.down}' if self.down else ''}"
 
-    def _pages(self) -> list[Image.Image]:
-        pixels = to_pixels(self.images)
+    def _pages(self, progress: Progress = silent) -> Iterator[Image.Image]:
         headers = [_signed(strength) for strength in self.strengths]
         if self.down is None:
             places = [(row, code, str(move)) for row, move in enumerate(self.moves) for code in range(len(self.codes))]
@@ -97,11 +103,15 @@ class Edit:
                 for code in range(len(self.codes))
                 for row, strength in enumerate(self.strengths)
             ]
-        strips = [
-            Strip(f"{name}\n{self.model.code_name(self.codes, code)}", [Tile(image) for image in pixels[row, code]])
+        strips = (
+            Strip(
+                f"{name}\n{self.model.code_name(self.codes, code)}",
+                [Tile(pixels) for pixels in to_pixels(self.images[row, code])],
+            )
             for row, code, name in places
-        ]
-        return draw_pages(strips, headers, block=1 if self.down is None else len(self.strengths))
+        )
+        block = 1 if self.down is None else len(self.strengths)
+        return draw_pages(strips, len(places), headers, block=block, progress=progress)
 
     def _loop(self, count: int, progress: Progress) -> list[Image.Image]:
         """Render the frames of a loop; on the way back, those of the way forth are shown again."""
@@ -112,8 +122,8 @@ class Edit:
         for done in range(rendered):
             progress(done, rendered, "rendering frames")
             moved = [_moved(self.model, codes, self._steps_at(done / count, move)) for move in moves]
-            images = render(self.model, join(moved))
-            frames.append(to_frame(to_pixels(images.view(len(moved), len(codes), *images.shape[1:]))))
+            pixels = render_pixels(self.model, join(moved))
+            frames.append(to_frame(pixels.view(len(moved), len(codes), *pixels.shape[1:])))
         progress(rendered, rendered, "rendering frames")
         return frames if self.down else [frames[min(place, count - place)] for place in range(count)]
 
@@ -165,12 +175,11 @@ def edit(
         plan = [[(move, step)] for move in moves for step in steps]
     else:
         plan = [[(moves[0], step), (down, lower)] for lower in steps for step in steps]
-    chosen = choose_codes(model, codes) or model.sample(samples, seed, label=label, truncation=truncation)
-    if len(plan) * len(chosen) > MOST_PICTURES:
-        raise OptionError(
-            f"an edit has at most {MOST_PICTURES:,} pictures, and this one {len(plan) * len(chosen):,}: "
-            "take fewer codes, directions or strengths"
-        )
+    chosen = choose_codes(model, codes, samples=samples, seed=seed, label=label, truncation=truncation)
+    count, fewer = len(plan) * len(chosen), "codes, directions or strengths"
+    if count > MOST_PICTURES:
+        raise OptionError(f"an edit has at most {MOST_PICTURES:,} pictures, and this one {count:,}: take fewer {fewer}")
+    check_room(model, count, 3 * math.prod(model.adapter.resolution) * model.adapter.dtype.itemsize, fewer)
     images = render(model, join([_moved(model, chosen, part) for part in plan]), progress)
     images = images.view(-1, len(steps), len(chosen), *images.shape[1:]).transpose(1, 2)
     return Edit(images, chosen, tuple(moves), steps, model, down)
@@ -220,9 +229,9 @@ def _signed(strength: float) -> str:
     return f"{strength:+g}" if strength else "0"
 
 
-def choose_codes(model: Model, codes: Codes | str | Path | None) -> Codes | None:
-    """Take codes as they are, or read and check those of a file. Raises `CodesError`."""
-    return codes if codes is None or isinstance(codes, Codes) else model.read_codes(Path(codes))
+def choose_codes(model: Model, codes: Codes | str | Path | None, *, samples: int, **drawing: Any) -> Codes:
+    """Take the codes that were given, or else draw `samples`; `drawing` goes to `Model.sample`. Raises `CodesError`."""
+    return model.sample(samples, **drawing) if codes is None else model.take_codes(codes)
 
 
 def _moved(model: Model, codes: Codes, steps: Sequence[tuple[Move, float]]) -> Codes:
@@ -235,8 +244,10 @@ def _moved(model: Model, codes: Codes, steps: Sequence[tuple[Move, float]]) -> C
 
 
 def save_samples(model: Model, codes: Codes, folder: Path, *, force: bool = False, progress: Progress = silent) -> None:
-    """Write `samples.png` and `codes.safetensors` into a new folder. Raises `OutputError`."""
-    pixels = to_pixels(render(model, codes, progress))
+    """Write `samples.png` and `codes.safetensors` into a new folder. Raises `OptionError`, `OutputError`."""
+    size = model.adapter.resolution
+    check_room(model, len(codes), 3 * (math.prod(size) + shown_side(max(size)) ** 2), "codes")
+    pixels = render_pixels(model, codes, progress)
     with whole_folder(folder, force=force) as partial:
         progress(0, 1, "writing samples.png")
         save_grid(partial / "samples.png", pixels, columns=max(8, math.isqrt(len(codes))))
@@ -245,16 +256,42 @@ def save_samples(model: Model, codes: Codes, folder: Path, *, force: bool = Fals
 
 
 def render(model: Model, codes: Codes, progress: Progress = silent) -> Tensor:
-    """Render codes in batches: (n, 3, h, w) on the CPU, without derivatives."""
-    parts = []
-    with torch.no_grad():
-        for start in range(0, len(codes), _BATCH):
-            progress(start, len(codes), "images")
-            parts.append(model.adapter.synthesize(codes[start : start + _BATCH]).cpu())
+    """Render codes in batches: (n, 3, h, w) on the CPU, without derivatives.
+
+    Raises `CheckpointError` for images that are not finite.
+    """
+    return _render(model, codes, Tensor.cpu, progress)
+
+
+def render_pixels(model: Model, codes: Codes, progress: Progress = silent) -> Tensor:
+    """Render codes to pixels (n, h, w, 3) uint8, a quarter of what `render` fills; see `to_pixels`."""
+    return _render(model, codes, to_pixels, progress)
+
+
+def _render(model: Model, codes: Codes, turn: Callable[[Tensor], Tensor], progress: Progress) -> Tensor:
+    """Turn each batch of images into what is kept of it, written into its place at once."""
+    for start in range(0, len(codes), _BATCH):
+        progress(start, len(codes), "images")
+        with torch.no_grad():
+            images = model.adapter.synthesize(codes[start : start + _BATCH])
+        if not all(map(math.isfinite, map(float, images.aminmax()))):  # unlike isfinite(images), without a copy
+            raise CheckpointError(
+                f"{model.name}: images are not finite: damaged weights, or --codes or --strengths too large"
+            )
+        part = turn(images)
+        if start == 0:
+            kept = part.new_empty(len(codes), *part.shape[1:])
+        kept[start : start + len(part)] = part
     progress(len(codes), len(codes), "images")
-    images = torch.cat(parts)
-    if not bool(torch.isfinite(images).all()):
-        raise CheckpointError(
-            f"{model.name}: images are not finite: damaged weights, or --codes or --strengths too large"
+    return kept
+
+
+def check_room(model: Model, count: int, each: int, fewer: str) -> None:
+    """Refuse more pictures of `each` so many bytes than `MOST_BYTES` hold, before one is made. Raises `OptionError`."""
+    height, width = model.adapter.resolution
+    most = MOST_BYTES // each
+    if count > most:
+        raise OptionError(
+            f"{count:,} pictures of {height} x {width} pixels are too many to hold in memory, at most {most:,}: "
+            f"take fewer {fewer}"
         )
-    return images

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -102,29 +103,31 @@ def film(scene: Scene, index: int, step: float, tick: Tick) -> Film:
     return Film(index, step, shown, changes.to(torch.float64).square().mean(dim=(0, 1, 2)), consistency(changes[1]))
 
 
-def thirds(rows: Sequence[int]) -> dict[str, tuple[int, ...]]:
-    """Split a code's rows, which go from coarse to fine, into thirds: {name: rows}.
+def thirds(count: int) -> dict[str, tuple[int, ...]]:
+    """Split the rows of a space's codes, which go from coarse to fine, into thirds: {name: rows}.
 
     n rows are cut at ⌊n/3⌋ and ⌊2n/3⌋, so that what is left over goes to the finer parts, as the papers' own ranges
     do: 4 rows give 1, 1 and 2, 14 give 4, 5 and 5, 18 give 6 each. Two rows are coarse and fine; one cannot be split.
     """
-    rows, names = tuple(sorted(rows)), ("coarse", "middle", "fine") if len(rows) > 2 else ("coarse", "fine")
-    if len(rows) < 2:
+    if count < 2:
         return {}
-    cuts = [len(rows) * place // len(names) for place in range(len(names) + 1)]
-    return {name: rows[cuts[place] : cuts[place + 1]] for place, name in enumerate(names)}
+    names = ("coarse", "middle", "fine") if count > 2 else ("coarse", "fine")
+    cuts = [count * place // len(names) for place in range(len(names) + 1)]
+    return {name: tuple(range(*ends)) for name, ends in zip(names, pairwise(cuts), strict=True)}
 
 
 def thirds_of(directions: Directions) -> dict[str, tuple[int, ...]]:
-    """Split the rows that directions move, all where they name none; see `thirds`."""
-    return thirds(range(directions.space.layers) if directions.layers is None else directions.layers)
+    """Take from each third of the space's rows those that directions move; a third without any is left out."""
+    moved = range(directions.space.layers) if directions.layers is None else directions.layers
+    found = {name: tuple(row for row in rows if row in moved) for name, rows in thirds(directions.space.layers).items()}
+    return {name: rows for name, rows in found.items() if rows}
 
 
 def parts(scene: Scene, tick: Tick) -> list[list[Part]]:
-    """Move each direction on the coarse, middle and fine third of its rows, at the first code: a list a direction.
+    """Move each direction on those of its rows that are coarse, middle and fine, at the first code: a list a direction.
 
     Each third is moved until the change inside the region is `measures.VISIBLE_CHANGE`, like the whole, so that what
-    it does can be seen even where it takes a larger strength. Empty where there are not several rows.
+    it does can be seen even where it takes a larger strength. Empty where codes have a single row.
     """
     code, vectors = scene.codes[0], scene.directions.vectors
     found: list[list[Part]] = [[] for _ in vectors]

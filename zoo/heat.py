@@ -19,7 +19,8 @@ _LARGEST = 256
 class HeatMap:
     """A picture of values (height, width) ≥ 0 in colours from 0 to `top`, and where the largest one is.
 
-    Images above 256 pixels are reduced by averaging first; `top` is the largest value of what is then shown.
+    Images above 256 pixels are reduced by averaging first; `top` is the largest value of what is then shown, and `row`
+    and `column` are the pixel of the image in the middle of its place.
     """
 
     picture: Image.Image
@@ -30,11 +31,14 @@ class HeatMap:
 
 def heat_map(values: NDArray[np.float64]) -> HeatMap:
     """Colour values (height, width) ≥ 0 linearly."""
-    row, column = np.unravel_index(values.argmax(), values.shape)
     reduced = _reduced(values)
-    top = float(reduced.max())
+    place = np.unravel_index(reduced.argmax(), reduced.shape)
+    top = float(reduced[place])
+    row, column = (
+        int((index + 0.5) * whole / part) for index, whole, part in zip(place, values.shape, reduced.shape, strict=True)
+    )
     levels = np.round(reduced / top * 255) if top > 0 else np.zeros(reduced.shape)
-    return HeatMap(_coloured(levels), top, int(row), int(column))
+    return HeatMap(_coloured(levels), top, row, column)
 
 
 def colour_bar() -> Image.Image:

@@ -97,18 +97,27 @@ class _Change:
         self.adapter, self.code, self.layers = adapter, code, layers
         self.vectors = vectors.to(adapter.device, adapter.dtype)
         self.inside = torch.from_numpy(region.mask.copy())
-        with torch.no_grad():
-            self.origin = adapter.synthesize(code)
+        self.origin = self._images(code)
 
     def at(self, steps: Tensor) -> tuple[Tensor, Tensor]:
         moves = [
             self.adapter.move(self.code, step.to(vector) * vector, self.layers)
             for step, vector in zip(steps, self.vectors, strict=True)
         ]
+        inside, outside = torch.cat([self._measured(part) for part in _batches(moves)]).T
+        return inside, outside
+
+    def _images(self, codes: Codes) -> Tensor:
         with torch.no_grad():
-            images = torch.cat([self.adapter.synthesize(part) for part in _batches(moves)])
-        squares = (images - self.origin).cpu().to(torch.float64).square().mean(dim=1)
-        return squares[:, self.inside].mean(dim=1), squares[:, ~self.inside].mean(dim=1)
+            return self.adapter.synthesize(codes)
+
+    def _measured(self, codes: Codes) -> Tensor:
+        """Reduce a batch to (n, 2), inside and outside, one image at a time: as float64, large ones need much room."""
+        found = torch.empty(len(codes), 2, dtype=torch.float64)
+        for place, image in enumerate(self._images(codes)):
+            squares = (image - self.origin[0]).cpu().to(torch.float64).square_().mean(dim=0)
+            found[place, 0], found[place, 1] = squares[self.inside].mean(), squares[~self.inside].mean()
+        return found
 
 
 def _batches(moves: Sequence[Codes], size: int = 16) -> list[Codes]:

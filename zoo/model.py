@@ -129,6 +129,14 @@ class Model:
         self.adapter.check(codes, str(path))
         return self.adapter.normalize(codes)
 
+    def take_codes(self, codes: Codes | str | Path, *, label: int | str | None = None) -> Codes:
+        """Take codes as this model computes with them, checked; those of a file are read. Raises `CodesError`."""
+        if not isinstance(codes, Codes):
+            return self.read_codes(Path(codes), label=label)
+        taken = codes.to(self.adapter.device, self.adapter.dtype)
+        self.adapter.check(taken, "codes=")
+        return taken
+
     def save_codes(self, path: Path, codes: Codes) -> None:
         """Write codes of this model, with a card that names it and its space. Raises `OutputError`."""
         save_codes(path, codes, {"model": self.name, "space": self.adapter.space.as_json()})

@@ -36,21 +36,26 @@ class Tile:
 
 def to_pixels(images: Tensor) -> Tensor:
     """Turn images (…, 3, h, w) in [-1, 1] into pixels (…, h, w, 3) uint8, clamping what lies outside."""
-    scaled = (images.detach().cpu().to(torch.float32) + 1) * 127.5
-    return scaled.round().clamp(0, 255).to(torch.uint8).movedim(-3, -1)
+    scaled = images.detach().cpu().to(torch.float32) + 1  # the one copy; the rest is done in its place
+    return scaled.mul_(127.5).round_().clamp_(0, 255).to(torch.uint8).movedim(-3, -1)
 
 
 def to_picture(tile: Tile, side: int | None = None) -> Image.Image:
     """Make a Pillow image of a tile, its longer side scaled to `side` pixels (by default, small ones are enlarged)."""
     image = Image.fromarray(tile.pixels.numpy())
     longer = max(image.size)
-    side = side or min(max(longer, _SMALLEST_TILE), _LARGEST_TILE)
+    side = side or shown_side(longer)
     if side != longer:
         size = (round(image.width * side / longer), round(image.height * side / longer))
         image = image.resize(size, Image.Resampling.LANCZOS)
     if tile.outline is not None:
         _draw_outline(image, tile.outline)
     return image
+
+
+def shown_side(longer: int) -> int:
+    """Say how long, in pixels, the longer side of a picture is made where it is shown."""
+    return min(max(longer, _SMALLEST_TILE), _LARGEST_TILE)
 
 
 def save_sheet(
@@ -84,13 +89,12 @@ def save_sheet(
 
 def save_grid(path: Path, pixels: Tensor, columns: int = 8) -> None:
     """Write a PNG of pictures (n, h, w, 3) uint8 side by side, row by row."""
-    pictures = [to_picture(Tile(image)) for image in pixels]
-    width, height = pictures[0].size
-    columns = min(columns, len(pictures))
-    rows = -(-len(pictures) // columns)
+    width, height = to_picture(Tile(pixels[0])).size
+    columns = min(columns, len(pixels))
+    rows = -(-len(pixels) // columns)
     grid = Image.new("RGB", (columns * (width + _GAP) - _GAP, rows * (height + _GAP) - _GAP), _PAPER)
-    for index, picture in enumerate(pictures):
-        grid.paste(picture, ((index % columns) * (width + _GAP), (index // columns) * (height + _GAP)))
+    for index, image in enumerate(pixels):
+        grid.paste(to_picture(Tile(image)), ((index % columns) * (width + _GAP), (index // columns) * (height + _GAP)))
     grid.save(path, "PNG")
 
 

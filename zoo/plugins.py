@@ -31,13 +31,13 @@ BUILT_IN = (
     "zoo_analyzers.nullspace",
 )
 STRICT = "ZOO_STRICT_PLUGINS"
-"""Environment variable: when it is set and not empty, a plugin that cannot be imported is an error, not a warning."""
+"""Environment variable: when it is set and not empty, a plugin that would be skipped is an error, not a warning."""
 
 HOOKS = ("zoo_adapters", "zoo_analyzers", "zoo_scorers", "zoo_registries", "zoo_commands")
 
 
 class PluginWarning(UserWarning):
-    """An installed plugin was skipped because it could not be imported."""
+    """An installed plugin, or a part of it, was skipped because it could not be imported or failed."""
 
 
 class Named(Protocol):

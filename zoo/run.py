@@ -10,11 +10,11 @@ from typing import Any
 
 import torch
 
-from zoo.analyzer import Analyzer, Probe
+from zoo.analyzer import Analyzer, Probe, Scorer
 from zoo.attributes import CODES_FOR_NAMES, Suggestion, fitting_scorers, suggest_names
 from zoo.codes import Codes, resolve_layers
 from zoo.directions import Directions
-from zoo.entries import AnalyzerPlugin, ScorerPlugin
+from zoo.entries import AnalyzerPlugin
 from zoo.errors import CapabilityError, ContractError, LayersError, ZooError, is_out_of_memory
 from zoo.figures import Figures, as_json, localities, summary
 from zoo.files import refuse_existing, whole_folder
@@ -38,7 +38,7 @@ class Run:
 
     `own` and `unseen` hold a list for each measured direction, with a `Locality` for each code; both are empty where
     the region is the whole image. `names` holds what scorers suggest for each measured direction, None where no effect
-    is clear; it is None itself where no installed scorer fits the model.
+    is clear; it is None itself where no installed scorer fits the model, or each that does failed.
     """
 
     model: Model
@@ -91,7 +91,8 @@ class Run:
 def carry_out(question: Question, model: Model, zoo: Zoo, progress: Progress = silent) -> Run:
     """Draw or read the codes, run the analyzer, and measure what it found.
 
-    Raises whatever is wrong with the question, and `ContractError` when the analyzer breaks the contract.
+    Scorers are loaded first, so that a broken one costs nothing; one that fails is skipped with a warning. Raises
+    whatever is wrong with the question, and `ContractError` when the analyzer breaks the contract.
     """
     plugin = check_question(question, zoo, model.card, size=model.adapter.resolution, space=model.adapter.space.name)
     region = model.region(question.region)
@@ -99,12 +100,13 @@ def carry_out(question: Question, model: Model, zoo: Zoo, progress: Progress = s
     generator = torch.Generator().manual_seed(question.seed)
     codes = _codes(question, model, generator)
     analyzer: Analyzer[Any] = plugin.load()(parse_options(plugin.name, plugin.schema(), question.options or {}))
+    scorers = fitting_scorers(model, zoo.plugins.scorers)
     found = _analyze(plugin, analyzer, model, Probe(codes, region, layers, generator, progress))
     unseen_codes = _unseen_codes(question, model, codes)
     shown = found.take(question.show)
     own = localities(model, codes[:_MOST_MEASURED], shown, region, progress=progress, what="measuring locality")
     unseen = localities(model, unseen_codes, shown, region, progress=progress, what="measuring locality, unseen codes")
-    names = _names(question, model, codes, shown, region=region, plugins=zoo.plugins.scorers, progress=progress)
+    names = _names(question, model, codes, shown, region=region, scorers=scorers, progress=progress)
     record = _record(question, model, plugin, analyzer, codes)
     measured = {
         "locality": {"own": as_json(own), "unseen": as_json(unseen)},
@@ -181,11 +183,8 @@ def _layers(question: Question, plugin: AnalyzerPlugin, model: Model) -> tuple[i
 
 
 def _codes(question: Question, model: Model, generator: torch.Generator) -> Codes:
-    if isinstance(question.codes, Codes):
-        model.adapter.check(question.codes, "codes=")
-        return question.codes.to(model.adapter.device, model.adapter.dtype)
     if question.codes is not None:
-        return model.read_codes(question.codes, label=question.label)
+        return model.take_codes(question.codes, label=question.label)
     return model.draw(question.samples, generator, label=question.label, truncation=question.truncation)
 
 
@@ -213,16 +212,16 @@ def _names(
     directions: Directions,
     *,
     region: Region,
-    plugins: Mapping[str, ScorerPlugin],
+    scorers: Mapping[str, Scorer],
     progress: Progress,
 ) -> tuple[Suggestion | None, ...] | None:
-    """Ask the scorers that fit the model what the directions could be called; None where none fits."""
-    scorers = fitting_scorers(model, plugins)
+    """Ask the scorers that fit the model what the directions could be called; None where there is none."""
     if not scorers:
         return None
     steps = visible_steps(model.adapter, codes[0], directions.vectors, region, directions.layers)
     further = _further_codes(question, model, codes, CODES_FOR_NAMES, "codes for names")
-    return tuple(suggest_names(model, scorers, further, directions, steps=steps, progress=progress))
+    names = suggest_names(model, scorers, further, directions, steps=steps, progress=progress)
+    return None if names is None else tuple(names)
 
 
 def _record(

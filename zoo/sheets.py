@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
@@ -44,22 +45,35 @@ class _Layout:
     columns: int
 
 
-def draw_pages(strips: Sequence[Strip], headers: Sequence[str], *, group: int = 1, block: int = 1) -> list[Image.Image]:
-    """Draw strips, down and then into the next column, on pages about as high as wide.
+def draw_pages(
+    strips: Iterable[Strip],
+    count: int,
+    headers: Sequence[str],
+    *,
+    group: int = 1,
+    block: int = 1,
+    progress: Progress = silent,
+) -> Iterator[Image.Image]:
+    """Draw `count` strips, down and then into the next column, on pages about as high as wide, one page at a time.
 
-    `headers` stand over each `group` of tiles, with a gap between groups; `block` strips always stay together.
+    Strips are taken one by one too, as they are drawn. `headers` stand over each `group` of tiles, with a gap between
+    groups; `block` strips always stay together. `progress` counts the pages that were taken.
     """
-    layout = _lay_out(to_picture(strips[0].tiles[0]).size, len(strips[0].tiles), len(strips), group, block)
+    rest = iter(strips)
+    first = next(rest)
+    layout = _lay_out(to_picture(first.tiles[0]).size, len(first.tiles), count, group, block)
     size = layout.rows * layout.columns
-    return [_draw(strips[start : start + size], headers, layout, group) for start in range(0, len(strips), size)]
+    pages, rest = -(-count // size), chain([first], rest)
+    for number in range(pages):
+        progress(number, pages, "writing sheets")
+        yield _draw(islice(rest, size), min(size, count - number * size), headers, layout, group)
+    progress(pages, pages, "writing sheets")
 
 
-def save_pages(folder: Path, stem: str, pages: Sequence[Image.Image], progress: Progress = silent) -> None:
+def save_pages(folder: Path, stem: str, pages: Iterable[Image.Image]) -> None:
     """Write `STEM.png`, and further pages as `STEM-2.png`, `STEM-3.png` …"""
     for number, page in enumerate(pages, start=1):
-        progress(number - 1, len(pages), "writing sheets")
         page.save(folder / (f"{stem}.png" if number == 1 else f"{stem}-{number}.png"), "PNG")
-    progress(len(pages), len(pages), "writing sheets")
 
 
 def _lay_out(size: tuple[int, int], tiles: int, strips: int, group: int, block: int) -> _Layout:
@@ -75,8 +89,8 @@ def _lay_out(size: tuple[int, int], tiles: int, strips: int, group: int, block: 
     return _Layout(lefts, column, pitch, min(most, -(-blocks // columns)) * block, columns)
 
 
-def _draw(strips: Sequence[Strip], headers: Sequence[str], layout: _Layout, group: int) -> Image.Image:
-    rows, columns = min(layout.rows, len(strips)), -(-len(strips) // layout.rows)
+def _draw(strips: Iterable[Strip], count: int, headers: Sequence[str], layout: _Layout, group: int) -> Image.Image:
+    rows, columns = min(layout.rows, count), -(-count // layout.rows)
     size = (columns * layout.width - _WIDE_GAP, _HEADER + rows * layout.pitch - _GAP)
     page = Image.new("RGB", size, _PAPER)
     draw, font = ImageDraw.Draw(page), ImageFont.load_default(14)

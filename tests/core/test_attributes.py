@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 import yaml
 from torch import Tensor
+from zoo_analyzers.sefa.analyzer import SeFa
 
 import zoo
 from tests.core.test_registry import CARD
@@ -19,6 +21,7 @@ from zoo.attributes import suggest_names
 from zoo.cards import Card
 from zoo.cli import run
 from zoo.model import Model
+from zoo.plugins import PluginWarning
 
 PLUGIN = """
 import torch
@@ -106,31 +109,69 @@ def test_a_scorer_that_does_not_fit_names_nothing(install: Install) -> None:
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ("raise RuntimeError('no weights')", "the scorer halves failed on test.model: RuntimeError: no weights"),
-        ("return images.mean(dim=(1, 2, 3))", r"the scorer halves returned scores of shape \(16,\) on test.model"),
-        ("return images[:, :2, 0, 0] * float('nan')", "finite ones of shape"),
-        ("return None", "the scorer halves failed on test.model: AttributeError"),
+        ("raise RuntimeError('no weights')", "RuntimeError: no weights"),
+        ("raise MemoryError('too large')", "MemoryError: too large"),
+        (
+            "return images.mean(dim=(1, 2, 3))",
+            r"ValueError: scores of shape \(16,\), but .* \(16, 2\)",
+        ),
+        ("return images[:, :2, 0, 0] * float('nan')", "ValueError: .* finite ones of shape"),
+        ("return None", "AttributeError"),
     ],
 )
-def test_a_scorer_that_fails_breaks_the_contract(install: Install, body: str, words: str) -> None:
+def test_a_scorer_that_fails_loses_nothing_but_its_names(
+    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, words: str
+) -> None:
     install(body)
-    with pytest.raises(zoo.ContractError, match=words):
+    with pytest.warns(PluginWarning, match=f"the scorer halves failed on test.model and was skipped: {words}") as told:
+        found = zoo.analyze(halves(), "sefa", out=tmp_path / "run")
+    assert len(told) == 1
+    assert len(found) == 3 and found.provenance["names"] is None
+    assert (tmp_path / "run" / "report.html").exists()
+    monkeypatch.setenv("ZOO_STRICT_PLUGINS", "1")
+    with pytest.raises(zoo.PluginError, match=words):
         zoo.analyze(halves(), "sefa")
 
 
-def test_the_command_line_blames_the_scorer(
+@pytest.mark.parametrize(
+    ("sound", "broken"), [("lambda: Halves", "lambda: 1 / 0"), ("return card.name", "return 1 / 0 + card.name")]
+)
+def test_a_scorer_that_cannot_be_asked_is_met_before_the_analysis(
+    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sound: str, broken: str
+) -> None:
+    install(GOOD)
+    source = tmp_path / "site" / "halves_scorer.py"
+    source.write_text(source.read_text().replace(sound, broken))
+    analyses, analyze = [], SeFa.analyze
+
+    def count(*given: Any) -> zoo.Directions:
+        analyses.append(given)
+        return analyze(*given)
+
+    monkeypatch.setattr(SeFa, "analyze", count)
+    words = "the scorer halves failed on test.model and was skipped: ZeroDivisionError: division by zero"
+    with pytest.warns(PluginWarning, match=words):
+        assert zoo.analyze(halves(), "sefa").provenance["names"] is None
+    assert len(analyses) == 1
+    monkeypatch.setenv("ZOO_STRICT_PLUGINS", "1")
+    with pytest.raises(zoo.PluginError, match=words):
+        zoo.analyze(halves(), "sefa")
+    assert len(analyses) == 1
+
+
+def test_the_command_line_tells_of_a_scorer_that_failed(
     install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from tests.toys import write_tiny
-
     install("raise RuntimeError('no weights')")
     monkeypatch.chdir(tmp_path)
     source = (tmp_path / "site" / "halves_scorer.py").read_text()
     (tmp_path / "site" / "halves_scorer.py").write_text(source.replace("test.model", "file.tiny"))
     write_tiny(tmp_path / "tiny.safetensors")
-    assert run(["analyze", "./tiny.safetensors", "--out", "run"]) == 1
-    assert "the scorer halves failed on file.tiny" in capsys.readouterr().err.splitlines()[-1]
-    assert not (tmp_path / "run").exists()
+    assert run(["analyze", "./tiny.safetensors", "--out", "run"]) == 0
+    told = capsys.readouterr()
+    assert "zoo: warning: the scorer halves failed on file.tiny and was skipped: RuntimeError: no weights" in told.err
+    assert "suggested name" not in told.out
+    assert (tmp_path / "run" / "directions.safetensors").exists()
 
 
 class Square(zoo.Scorer):
@@ -151,8 +192,9 @@ def effect_at(latents: list[float], step: float) -> zoo.attributes.Suggestion | 
     model = model_of(Linear(torch.tensor([[0.1]]), (1, 1)))
     directions = zoo.Directions(model.adapter.space, torch.ones(1, 1), torch.ones(1))
     codes = zoo.Codes(torch.tensor(latents)[:, None])
-    [found] = suggest_names(model, {"square": Square()}, codes, directions, steps=torch.tensor([step]))
-    return found
+    found = suggest_names(model, {"square": Square()}, codes, directions, steps=torch.tensor([step]))
+    assert found is not None
+    return found[0]
 
 
 def test_the_effect_is_the_mean_difference_in_standard_deviations() -> None:
@@ -164,6 +206,24 @@ def test_the_effect_is_the_mean_difference_in_standard_deviations() -> None:
     assert found.effect == pytest.approx(float(wanted), rel=1e-5)  # images are float32
     assert (found.attribute, found.agreement, str(found)) == ("square", 1, "more square")
     assert str(effect_at((-latents).tolist(), 0.9)) == "less square"
+
+
+def test_the_others_name_where_one_scorer_fails() -> None:
+    class Late(Square):
+        """Fails at the second batch, once its first scores are in."""
+
+        def score(self, images: Tensor) -> Tensor:
+            if len(images) < 16:
+                raise RuntimeError("late")
+            return super().score(images) * 100
+
+    model = model_of(Linear(torch.tensor([[0.1]]), (1, 1)))
+    directions = zoo.Directions(model.adapter.space, torch.ones(1, 1), torch.ones(1))
+    codes = zoo.Codes(torch.arange(1.0, 7.0)[:, None])
+    with pytest.warns(PluginWarning, match="the scorer late failed"):
+        found = suggest_names(model, {"late": Late(), "square": Square()}, codes, directions, steps=torch.tensor([0.9]))
+    assert found is not None and found[0] is not None
+    assert found[0].scorer == "square"
 
 
 def test_a_weak_effect_is_not_named() -> None:

@@ -10,7 +10,7 @@ from zoo_adapters.dcgan.adapter import DCGAN
 import zoo
 import zoo.editing
 from tests.linear import Linear, model_of
-from zoo import Codes, Directions, DirectionsError, LatentSpace, LayersError, Model, OptionError
+from zoo import Codes, CodesError, Directions, DirectionsError, LatentSpace, LayersError, Model, OptionError
 from zoo.editing import OtherModelWarning
 from zoo.progress import Progress, silent
 
@@ -38,6 +38,34 @@ def test_codes_may_come_from_a_file(directions: Directions, tmp_path: Path) -> N
     zoo.edit(model, directions, samples=3, seed=5).save(tmp_path / "first", video="none")
     again = zoo.edit(model, directions, codes=tmp_path / "first" / "codes.safetensors")
     assert torch.equal(again.codes.latents, model.sample(3, seed=5).latents)
+
+
+def test_codes_may_be_of_another_type(directions: Directions) -> None:
+    model = model_of(DCGAN.tiny(0))
+    codes = model.sample(2, seed=3)
+    made = zoo.edit(model, directions, codes=Codes(codes.latents.double()))
+    assert torch.equal(made.images, zoo.edit(model, directions, codes=codes).images)
+    compared = zoo.compare(directions, directions, model=model, codes=Codes(codes.latents.double()), top=1)
+    assert compared.pairs is not None and torch.equal(compared.pairs.codes.latents, codes.latents)
+
+
+@pytest.mark.parametrize(
+    ("codes", "words"),
+    [
+        (Codes(torch.zeros(2, 10)), "codes= holds codes of 10 numbers, but the space is z \\(12\\)"),
+        (Codes(torch.zeros(0, 12)), "codes= holds no code"),
+        (Codes(torch.full((1, 12), 1e300, dtype=torch.float64)), "codes= holds numbers that are not finite"),
+        (Codes(torch.zeros(1, 12), torch.zeros(1, dtype=torch.int64)), "codes= holds labels"),
+    ],
+)
+def test_codes_that_do_not_fit(directions: Directions, codes: Codes, words: str) -> None:
+    model = model_of(DCGAN.tiny(0))
+    with pytest.raises(CodesError, match=words):
+        zoo.edit(model, directions, codes=codes)
+    with pytest.raises(CodesError, match=words):
+        zoo.compare(directions, directions, model=model, codes=codes)
+    with pytest.raises(CodesError, match=words):
+        zoo.analyze(model, codes=codes)
 
 
 def test_directions_from_other_weights_are_used_with_a_warning(directions: Directions) -> None:
@@ -189,7 +217,7 @@ def test_the_animation_runs_smoothly_through_the_range_and_closes(
 ) -> None:
     """Strengths are read back from what was rendered: between −2 and 4, never a jump, slow where it turns."""
     rendered: list[Tensor] = []
-    real = zoo.editing.render
+    real = zoo.editing.render_pixels
 
     def render(model: Model, codes: Codes, progress: Progress = silent) -> Tensor:
         rendered.append(codes.latents[0])
@@ -200,7 +228,7 @@ def test_the_animation_runs_smoothly_through_the_range_and_closes(
     made = zoo.edit(
         model, directions.move(0), down=directions.move(1) if down else None, codes=code, strengths=[-2.0, 0.0, 4.0]
     )
-    monkeypatch.setattr(zoo.editing, "render", render)
+    monkeypatch.setattr(zoo.editing, "render_pixels", render)
     shown: list[int] = []
     monkeypatch.setattr(zoo.editing, "to_frame", lambda pixels: len(rendered) - 1)
     monkeypatch.setattr(zoo.editing, "save_animation", lambda folder, frames, *rest: shown.extend(frames))

@@ -35,6 +35,16 @@ def test_large_maps_are_averaged_to_what_is_shown() -> None:
     assert np.abs(np.asarray(found.picture) - wanted / wanted.max() * 255).max() <= 0.51
 
 
+def test_the_largest_value_is_told_with_its_own_place() -> None:
+    """A lone pixel of 4 averages to 0.25 over 4 x 4, less than a larger patch of 1: both numbers are the patch's."""
+    values = np.zeros((512, 1024))
+    values[3, 5] = 4.0
+    values[400:404, 600:604] = 1.0
+    found = heat_map(values)
+    assert found.top == 1.0
+    assert (found.row, found.column) == (402, 602)
+
+
 def test_the_outline_is_the_border_between_inside_and_outside() -> None:
     mask = np.zeros((4, 5), dtype=bool)
     mask[1:3, 2:] = True

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import re
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -21,7 +22,7 @@ from zoo_adapters.dcgan.adapter import DCGAN
 import zoo
 from tests.linear import Banded, Linear, model_of
 from zoo.figures import row_numbers, shown, signed
-from zoo.frames import MIDDLE, SHARES, STRIP, thirds
+from zoo.frames import MIDDLE, SHARES, STRIP, thirds, thirds_of
 from zoo.measures import VISIBLE_CHANGE
 from zoo.model import Model
 
@@ -216,30 +217,49 @@ def test_the_page_stays_small_however_large_the_images_are(tmp_path: Path) -> No
     ],
 )
 def test_thirds(count: int, wanted: list[str]) -> None:
-    found = thirds(range(count))
+    found = thirds(count)
     assert [row_numbers(rows) for rows in found.values()] == wanted
     assert list(found) == (["coarse", "fine"] if count == 2 else ["coarse", "middle", "fine"])[: len(wanted)]
     assert [row for rows in found.values() for row in rows] == list(range(count if wanted else 0))
 
 
-def test_thirds_are_those_of_the_directions_own_rows() -> None:
-    assert thirds((8, 2, 5, 6)) == {"coarse": (2,), "middle": (5,), "fine": (6, 8)}
+@pytest.mark.parametrize(
+    ("rows", "wanted"),
+    [
+        (range(8, 18), {"middle": (8, 9, 10, 11), "fine": tuple(range(12, 18))}),
+        ((2, 5, 6, 13), {"coarse": (2, 5), "middle": (6,), "fine": (13,)}),
+        ((3,), {"coarse": (3,)}),
+    ],
+)
+def test_thirds_are_those_of_the_space(rows: Sequence[int], wanted: dict[str, tuple[int, ...]]) -> None:
+    """What is fine in a network does not depend on the rows that a direction was found for."""
+    space = zoo.LatentSpace("w", 4, layers=18)
+    assert thirds_of(zoo.Directions(space, torch.eye(4).double(), torch.ones(4), layers=tuple(rows))) == wanted
+
+
+def test_rows_are_written_as_ranges() -> None:
     assert row_numbers((0, 2, 5, 6)) == "rows 0, 2, 5–6"
 
 
-@pytest.mark.parametrize(("layers", "bands"), [(None, [[0], [1], [2, 3]]), ((1, 2), [[1], [2]])])
-def test_a_third_changes_what_its_rows_make(tmp_path: Path, layers: list[int] | None, bands: list[list[int]]) -> None:
+@pytest.mark.parametrize(
+    ("layers", "bands"),
+    [(None, {"coarse": [0], "middle": [1], "fine": [2, 3]}), ((1, 2), {"middle": [1], "fine": [2]})],
+)
+def test_a_third_changes_what_its_rows_make(
+    tmp_path: Path, layers: list[int] | None, bands: dict[str, list[int]]
+) -> None:
     """Row r makes band r of the image, so that moving a third changes its bands, and only those."""
     model = model_of(Banded.of(4))
     page, _ = make(model, tmp_path, show=1, layers=layers, unseen=0)
     images = [image for image in page.all("img") if image["alt"].startswith("Code 0 moved on the")]
     assert len(images) == len(bands)
-    for image, changed in zip(images, bands, strict=True):
+    for image, (name, changed) in zip(images, bands.items(), strict=True):
+        assert f"moved on the {name} {row_numbers(changed)} only" in image["alt"]
         low, _, high = np.split(decode(image["src"])[:, [*range(128), *range(130, 258), *range(260, 388)]], 3, axis=1)
         change = np.abs(high.astype(int) - low).reshape(4, 32, -1)[:, 8:-8].mean(axis=(1, 2))
         assert set(np.flatnonzero(change > 8)) == set(changed)
     captions = [text for tag, text in page.texts if tag == "figcaption" and text.startswith(", row")]
-    assert [caption.split(":")[0] for caption in captions] == [f", {row_numbers(rows)}" for rows in bands]
+    assert [caption.split(":")[0] for caption in captions] == [f", {row_numbers(rows)}" for rows in bands.values()]
 
 
 # Figures, spectrum, progress

@@ -1,3 +1,4 @@
+from operator import length_hint
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,7 @@ def found(pages: list[Image.Image], tiles: int, side: int) -> list[list[int]]:
 
 @pytest.mark.parametrize(("count", "pages"), [(1, 1), (12, 1), (64, 1), (400, 5)])
 def test_every_tile_is_shown_once_and_in_order(count: int, pages: int) -> None:
-    drawn = draw_pages(strips(count), ["a"] * 7)
+    drawn = list(draw_pages(strips(count), count, ["a"] * 7))
     assert len(drawn) == pages
     assert found(drawn, 7, 128) == [[index, *range(7)] for index in range(count)]
 
@@ -50,21 +51,21 @@ def test_every_tile_is_shown_once_and_in_order(count: int, pages: int) -> None:
 @pytest.mark.parametrize(("tiles", "size"), [(7, 64), (1, 64), (3, 512), (13, 32)])
 def test_pages_are_of_a_size_to_look_at(tiles: int, size: int) -> None:
     for count in (2, 20, 64, 200):
-        for page in draw_pages(strips(count, tiles, size), ["a"] * tiles)[:1]:
-            assert max(page.size) <= LARGEST_SIDE
-            assert page.height <= 1.5 * page.width or page.width > LARGEST_SIDE / 2
+        page = next(draw_pages(strips(count, tiles, size), count, ["a"] * tiles))
+        assert max(page.size) <= LARGEST_SIDE
+        assert page.height <= 1.5 * page.width or page.width > LARGEST_SIDE / 2
 
 
 def test_blocks_stay_together() -> None:
     """Blocks of 7 strips, as many as one column cannot hold: every column holds whole blocks."""
-    drawn = draw_pages(strips(7 * 9), ["a"] * 7, block=7)
+    drawn = list(draw_pages(strips(7 * 9), 7 * 9, ["a"] * 7, block=7))
     assert len(drawn) == 1
     assert found(drawn, 7, 128) == [[index, *range(7)] for index in range(7 * 9)]
     assert (drawn[0].height - 26 + 2) % (7 * 130) == 0
 
 
 def test_a_block_higher_than_a_page_is_shown_whole() -> None:
-    drawn = draw_pages(strips(64, 2), ["a"] * 2, block=32)
+    drawn = list(draw_pages(strips(64, 2), 64, ["a"] * 2, block=32))
     assert found(drawn, 2, 128) == [[index, 0, 1] for index in range(64)]
     assert all((page.height - 26 + 2) % (32 * 130) == 0 for page in drawn)
 
@@ -81,14 +82,23 @@ def test_the_largest_edit_fits_on_the_pages_there_are(grid: bool) -> None:
 
 def test_long_names_stay_beside_their_tiles() -> None:
     strip = Strip("a name that goes on and on and " * 20, strips(1)[0].tiles)
-    [page] = draw_pages([strip], ["a"] * 7)
+    [page] = draw_pages([strip], 1, ["a"] * 7)
     assert found([page], 7, 128) == [[0, *range(7)]]
     assert page.height == 26 + 128
 
 
+def test_pages_are_drawn_one_at_a_time() -> None:
+    """400 strips fill five pages; the first takes no more of them than it holds."""
+    told: list[tuple[int, int, str]] = []
+    left = iter(strips(400))
+    pages = draw_pages(left, 400, ["a"] * 7, progress=lambda *call: told.append(call))
+    next(pages)
+    assert length_hint(left) >= 300
+    assert told == [(0, 5, "writing sheets")]
+    assert len(list(pages)) == 4
+    assert told == [(done, 5, "writing sheets") for done in range(6)]
+
+
 def test_names_of_pages(tmp_path: Path) -> None:
-    told = []
-    pages = [Image.new("RGB", (2, 2))] * 3
-    save_pages(tmp_path, "sheet", pages, lambda *call: told.append(call))
+    save_pages(tmp_path, "sheet", [Image.new("RGB", (2, 2))] * 3)
     assert {file.name for file in tmp_path.iterdir()} == {"sheet.png", "sheet-2.png", "sheet-3.png"}
-    assert told == [(done, 3, "writing sheets") for done in range(4)]
