@@ -152,28 +152,14 @@ def print_licence(card: Card) -> None:
 _shown: set[str] = set()
 
 
-def open_model(
-    name: str | Path,
-    zoo: Zoo,
-    *,
-    space: str | None = None,
-    device: str = "auto",
-    dtype: str = "float32",
-    options: Mapping[str, Any] | None = None,
-    progress: Progress = silent,
-    announce: Callable[[Card], None] = print_licence,
-) -> Model:
+def open_model(name: str | Path, zoo: Zoo, **loading: Any) -> Model:
     """Load a model by its card's name, or straight from a weights file whose layout a family knows.
 
-    `announce` is told the card, licence included, before the weights are used. Raises the errors of the registry, the
-    fetch, the reader and the adapter, and `OptionError` for a device or type there is not.
+    `loading` and what is raised are those of `open_card`; besides, `UnknownNameError` for a name or file there is not.
     """
-    in_file = is_file_name(str(name))
-    card = card_of_file(Path(name)) if in_file else zoo.registry.resolve(str(name))
-    model = open_card(
-        card, zoo, space=space, device=device, dtype=dtype, options=options, progress=progress, announce=announce
-    )
-    return replace(model, source=str(name)) if in_file else model
+    if not is_file_name(str(name)):
+        return open_card(zoo.registry.resolve(str(name)), zoo, **loading)
+    return replace(open_card(card_of_file(Path(name)), zoo, **loading), source=str(name))
 
 
 def open_card(
@@ -187,7 +173,11 @@ def open_card(
     progress: Progress = silent,
     announce: Callable[[Card], None] = print_licence,
 ) -> Model:
-    """Load the model of a card; see `open_model`. A card without an adapter is read by whichever family knows it."""
+    """Load the model of a card; one without an adapter is read by whichever family knows its layout.
+
+    `announce` is told the card, licence included, before the weights are used. Raises the errors of the fetch, the
+    reader and the adapter, `CardError` where card and file differ, and `OptionError` for a device or type there is not.
+    """
     place, kind = choose_device(device), choose_dtype(dtype)
     choices = _choices(card.adapter, zoo, card, options) if card.adapter else None
     announce(card)

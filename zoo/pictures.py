@@ -15,14 +15,18 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+GAP = 2
+"""Pixels between two pictures that stand side by side."""
+
+INK = (40, 40, 40)
+PAPER = (255, 255, 255)
+"""The colours of text and ground on sheets."""
+
 _SMALLEST_TILE = 128
 _LARGEST_TILE = 256
-_GAP = 2
 _GROUP_GAP = 14
 _HEADER = 26
 _LABEL = 132
-_INK = (40, 40, 40)
-_PAPER = (255, 255, 255)
 _OUTLINE = (255, 210, 0)
 
 
@@ -73,15 +77,15 @@ def save_sheet(
     tiles = [[to_picture(tile) for tile in row] for row in rows]
     width, height = tiles[0][0].size
     columns = len(tiles[0])
-    lefts = [_LABEL + i * (width + _GAP) + (i // group if group else 0) * _GROUP_GAP for i in range(columns)]
-    sheet = Image.new("RGB", (lefts[-1] + width, _HEADER + len(tiles) * (height + _GAP)), _PAPER)
+    lefts = [_LABEL + i * (width + GAP) + (i // group if group else 0) * _GROUP_GAP for i in range(columns)]
+    sheet = Image.new("RGB", (lefts[-1] + width, _HEADER + len(tiles) * (height + GAP)), PAPER)
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(14)
     for place, header in enumerate(headers):
-        draw.text((lefts[place * (group or 1)], 5), header, fill=_INK, font=font)
+        draw.text((lefts[place * (group or 1)], 5), header, fill=INK, font=font)
     for index, (row, name) in enumerate(zip(tiles, names, strict=True)):
-        top = _HEADER + index * (height + _GAP)
-        draw.multiline_text((6, top + 6), name, fill=_INK, font=font, spacing=5)
+        top = _HEADER + index * (height + GAP)
+        draw.multiline_text((6, top + 6), name, fill=INK, font=font, spacing=5)
         for left, image in zip(lefts, row, strict=True):
             sheet.paste(image, (left, top))
     sheet.save(path, "PNG")
@@ -92,9 +96,9 @@ def save_grid(path: Path, pixels: Tensor, columns: int = 8) -> None:
     width, height = to_picture(Tile(pixels[0])).size
     columns = min(columns, len(pixels))
     rows = -(-len(pixels) // columns)
-    grid = Image.new("RGB", (columns * (width + _GAP) - _GAP, rows * (height + _GAP) - _GAP), _PAPER)
+    grid = Image.new("RGB", (columns * (width + GAP) - GAP, rows * (height + GAP) - GAP), PAPER)
     for index, image in enumerate(pixels):
-        grid.paste(to_picture(Tile(image)), ((index % columns) * (width + _GAP), (index // columns) * (height + _GAP)))
+        grid.paste(to_picture(Tile(image)), ((index % columns) * (width + GAP), (index // columns) * (height + GAP)))
     grid.save(path, "PNG")
 
 
@@ -114,9 +118,9 @@ def strip(tiles: Sequence[Tile], side: int | None = None) -> Image.Image:
     """Put tiles side by side in one picture, each with its longer side scaled to `side` pixels; see `to_picture`."""
     pictures = [to_picture(tile, side) for tile in tiles]
     width, height = pictures[0].size
-    sheet = Image.new("RGB", (len(pictures) * (width + _GAP) - _GAP, height), _PAPER)
+    sheet = Image.new("RGB", (len(pictures) * (width + GAP) - GAP, height), PAPER)
     for place, picture in enumerate(pictures):
-        sheet.paste(picture, (place * (width + _GAP), 0))
+        sheet.paste(picture, (place * (width + GAP), 0))
     return sheet
 
 

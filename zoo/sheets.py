@@ -10,20 +10,17 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from zoo.pictures import Tile, to_picture
+from zoo.pictures import GAP, INK, PAPER, Tile, to_picture
 from zoo.progress import Progress, silent
 
 LARGEST_SIDE = 4096
 """Pixels: no page is wider or higher, unless a single strip or block is."""
 
 _TALLEST = 1.5
-_GAP = 2
 _WIDE_GAP = 16
 _HEADER = 26
 _LABEL = 150
 _LETTERS = 18
-_INK = (40, 40, 40)
-_PAPER = (255, 255, 255)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,8 +75,8 @@ def save_pages(folder: Path, stem: str, pages: Iterable[Image.Image]) -> None:
 
 def _lay_out(size: tuple[int, int], tiles: int, strips: int, group: int, block: int) -> _Layout:
     """Add columns until the page is not much taller than wide, or has no room for another; pages take the rest."""
-    width, pitch = size[0], size[1] + _GAP
-    wide = width + _GAP
+    width, pitch = size[0], size[1] + GAP
+    wide = width + GAP
     lefts = tuple(_LABEL + place * wide + (place // group * _WIDE_GAP if group > 1 else 0) for place in range(tiles))
     column = lefts[-1] + width + _WIDE_GAP
     blocks, columns = -(-strips // block), 1
@@ -91,17 +88,17 @@ def _lay_out(size: tuple[int, int], tiles: int, strips: int, group: int, block: 
 
 def _draw(strips: Iterable[Strip], count: int, headers: Sequence[str], layout: _Layout, group: int) -> Image.Image:
     rows, columns = min(layout.rows, count), -(-count // layout.rows)
-    size = (columns * layout.width - _WIDE_GAP, _HEADER + rows * layout.pitch - _GAP)
-    page = Image.new("RGB", size, _PAPER)
+    size = (columns * layout.width - _WIDE_GAP, _HEADER + rows * layout.pitch - GAP)
+    page = Image.new("RGB", size, PAPER)
     draw, font = ImageDraw.Draw(page), ImageFont.load_default(14)
     for column in range(columns):
         for place, header in enumerate(headers):
             left = column * layout.width + layout.lefts[place * group]
-            draw.text((left, 5), header, fill=_INK, font=font)
+            draw.text((left, 5), header, fill=INK, font=font)
     for index, strip in enumerate(strips):
         left, top = index // layout.rows * layout.width, _HEADER + index % layout.rows * layout.pitch
         most = max(1, (layout.pitch - 12) // 20)
-        draw.multiline_text((left + 4, top + 4), _fold(strip.name, most), fill=_INK, font=font, spacing=4)
+        draw.multiline_text((left + 4, top + 4), _fold(strip.name, most), fill=INK, font=font, spacing=4)
         for place, tile in zip(layout.lefts, strip.tiles, strict=True):
             page.paste(to_picture(tile), (left + place, top))
     return page

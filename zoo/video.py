@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from zoo.errors import OptionError, OutputError
-from zoo.pictures import Tile, to_picture
+from zoo.pictures import GAP, PAPER, Tile, to_picture
 from zoo.progress import Progress, silent
 
 FRAMES_A_SECOND = 25
@@ -20,8 +20,6 @@ MOST_FRAMES = 1000
 
 _LARGEST_SIDE = 1024
 _PALETTE_FRAMES = 8
-_GAP = 2
-_PAPER = (255, 255, 255)
 _CHOICES: dict[str, tuple[str, ...]] = {"none": (), "gif": ("gif",), "mp4": ("mp4",), "both": ("gif", "mp4")}
 
 
@@ -62,11 +60,11 @@ def to_frame(pixels: Tensor) -> Image.Image:
     if max(cells[0][0].size) > room:
         cells = [[to_picture(Tile(picture), room) for picture in row] for row in pixels]
     width, height = cells[0][0].size
-    size = (columns * (width + _GAP) - _GAP, rows * (height + _GAP) - _GAP)
-    frame = Image.new("RGB", (size[0] + size[0] % 2, size[1] + size[1] % 2), _PAPER)
+    size = (columns * (width + GAP) - GAP, rows * (height + GAP) - GAP)
+    frame = Image.new("RGB", (size[0] + size[0] % 2, size[1] + size[1] % 2), PAPER)
     for row, cells_of_row in enumerate(cells):
         for column, cell in enumerate(cells_of_row):
-            frame.paste(cell, (column * (width + _GAP), row * (height + _GAP)))
+            frame.paste(cell, (column * (width + GAP), row * (height + GAP)))
     return frame
 
 
