@@ -21,10 +21,10 @@ KINDS = ("https", "hf", "gdrive", "pypi")
 OVERCOME = {"none", "redirect", "slow", "stalls once", "truncates once", "resets once", "500 once"}
 RESUMED = {"stalls", "truncates", "resets"}
 WORDS = {
-    "stalls": "silent|broke off|not enough bytes",
-    "silent": "silent|broke off|Unable to fetch",
-    "truncates": "broke off|not enough bytes",
-    "resets": "broke off|not enough bytes",
+    "stalls": "silent|broke off|not enough bytes|another hash",
+    "silent": "silent|broke off|Unable to fetch|No matching distribution",
+    "truncates": "broke off|not enough bytes|another hash",
+    "resets": "broke off|not enough bytes|another hash",
     "loops": "redirects",
     "404": "404|Google Drive does not give it",
     "500": "500|Google Drive does not give it",

@@ -277,10 +277,12 @@ def card_of_file(path: Path) -> Card:
 
 def _check_card(card: Card, adapter: Adapter, path: Path) -> None:
     """Raise `CardError` where a card says another size or space than the weights have."""
-    told = f"{card.resolution}², {card.codes}"
-    seen = f"{adapter.resolution[0]}², {_completed(card, card.adapter, adapter).codes}"
-    if card.adapter and adapter.space.name == card.space and told != seen:
-        raise CardError(f"{card.name}: its card says {told}, but {path} holds {seen}: mend the card or the file")
+    seen = _completed(card, card.adapter, adapter)
+    if card.layers == 1:  # or left out
+        seen = replace(seen, layers=1)
+    told = [f"{one.resolution}², {one.codes}" for one in (card, seen)]
+    if card.adapter and adapter.space.name == card.space and told[0] != told[1]:
+        raise CardError(f"{card.name}: its card says {told[0]}, but {path} holds {told[1]}: mend the card or the file")
 
 
 def _completed(card: Card, family: str, adapter: Adapter) -> Card:

@@ -12,6 +12,7 @@ from pathlib import Path
 from zoo.sources.order import Order, patience
 
 _QUIETLY = ("--quiet", "--disable-pip-version-check", "--no-input")
+_BROKEN = ("ConnectionError", "ProtocolError", "Connection broken", "IncompleteRead", "Max retries")
 _ONLY_THE_WHEEL = ("--no-deps", "--only-binary", ":all:")
 
 
@@ -42,7 +43,7 @@ def fetch(order: Order) -> Path:
         )
     found = sorted(wheels.glob("*.whl"))
     if done.returncode != 0 or not found:
-        raise order.failure(f"pip could not download {requirement}: {_cause(done.stderr)}")
+        raise order.failure(f"pip could not download {requirement}: {_cause(done.stderr)}", passing=True)
     return found[0]
 
 
@@ -55,4 +56,9 @@ def _cause(errors: str) -> str:
     lines = [line.strip() for line in errors.splitlines() if line.strip()] or ["pip said nothing"]
     marked = [line.removeprefix("× ") for line in lines if line.startswith("× ")]
     told = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ") and "Exception:" not in line]
-    return (marked[:1] or told[-1:] or lines[-1:])[0]
+    line = (marked[:1] or told[-1:] or lines[-1:])[0]
+    if "500 error" not in line and "imed out" in line:
+        return f"the server was silent for {patience():g} s"
+    if "500 error" not in line and any(word in line for word in _BROKEN):
+        return "the connection failed or broke off"
+    return line
