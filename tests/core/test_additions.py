@@ -115,6 +115,20 @@ def test_odd_paths_in_cards_and_calls_are_one_line(home: Path, capsys: pytest.Ca
     assert "internal error" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("change", [{"resolution": 32}, {"dim": 13}, {"layers": 3}])
+def test_a_card_that_is_not_of_its_file_is_refused(
+    change: dict[str, int], home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    by_hand(home, obtain=None, sources=[{"url": str(home / "netG.safetensors")}])
+    registry = home / "config" / "registry.yaml"
+    assert run(["sample", "dcgan.closed", "--samples", "1", "--out", "fits"]) == 0
+    [card] = yaml.safe_load(registry.read_text())["models"]
+    registry.write_text(yaml.safe_dump({"models": [{**card, **change}]}))
+    assert run(["sample", "dcgan.closed", "--samples", "1", "--out", "differs"]) == 2
+    assert "holds 16², z 12: mend the card" in capsys.readouterr().err
+    assert not (home / "differs").exists()
+
+
 def test_what_two_models_share_is_kept(home: Path) -> None:
     sha256 = sha256_of(home / "netG.safetensors")
     by_hand(home, sha256=sha256)
