@@ -383,7 +383,21 @@ def test_edit_and_the_recorded_command(sample_zoo: Zoo, tmp_path: Path) -> None:
     assert done.stderr == f"{MODEL} · weights: CC0-1.0; data: none\n"
     file = tmp_path / "run" / "directions.safetensors"
     assert card_of(file)["layers"] == [1, 2]
-    sample_zoo("edit", "mosaic", "run", "--layers", "2-3", "--index", "0,2", "--samples", "2", "--out", "edited")
+    sample_zoo(
+        "edit",
+        "mosaic",
+        "run",
+        "--layers",
+        "2-3",
+        "--index",
+        "0,2",
+        "--samples",
+        "2",
+        "--video",
+        "gif",
+        "--out",
+        "edited",
+    )
     assert {path.name for path in (tmp_path / "edited").iterdir()} == {"sheet.png", "edit.gif", "codes.safetensors"}
     program, *command = shlex.split(card_of(file)["command"])
     assert program == "zoo"
