@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Generic, TypeVar
 
 import torch
@@ -14,6 +14,7 @@ from zoo.adapter import Adapter
 from zoo.cards import Card
 from zoo.codes import Codes
 from zoo.directions import Directions
+from zoo.jacobian import Means
 from zoo.options import Options
 from zoo.progress import Progress, silent
 from zoo.region import Region
@@ -26,7 +27,8 @@ class Probe:
     """What an analysis is asked about. Everything else is an analyzer's own option.
 
     `codes` are already drawn; `layers` are rows of the code, and the projections that read those rows (projections
-    only, where the space has a single row); `generator` is for an analysis that draws more.
+    only, where the space has a single row); `generator` is for an analysis that draws more; `means` are the memory
+    that it may use and the place where Jacobians are kept, for `zoo.grams.gram_matrices` and its like.
     """
 
     codes: Codes
@@ -34,6 +36,7 @@ class Probe:
     layers: tuple[int, ...] | None
     generator: torch.Generator
     progress: Progress = silent
+    means: Means = field(default_factory=Means)
 
 
 class Analyzer(ABC, Generic[AnyOptions]):

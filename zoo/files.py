@@ -58,7 +58,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
     Raises `OutputError` where the operating system refuses.
     """
-    with _workspace(path) as work:
+    with workspace(path) as work:
         partial = work / path.name
         yield partial
         flush(partial)
@@ -73,7 +73,7 @@ def whole_folder(folder: Path, *, force: bool = False) -> Iterator[Path]:
     Raises `OutputError`.
     """
     refuse_existing(folder, force=force)
-    with _workspace(folder) as work:
+    with workspace(folder) as work:
         yield work
         for file in work.iterdir():
             flush(file)
@@ -170,7 +170,7 @@ def is_kind(path: Path, question: Callable[[Path], bool]) -> bool:
 
 
 @contextmanager
-def _workspace(path: Path) -> Iterator[Path]:
+def workspace(path: Path) -> Iterator[Path]:
     """Make a folder beside `path` to work in, and remove it at the end, with those that killed processes left.
 
     Raises `OutputError`.

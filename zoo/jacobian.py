@@ -1,33 +1,51 @@
-"""Exact Jacobians of image regions, by forward mode: one product for each of the code's dimensions, in chunks.
+"""Exact Jacobians of image regions: one product for each of the code's dimensions, in chunks that fit a budget.
 
-Every Jacobian is that of δ ↦ region_output(move(codes, δ, layers)) at 0, so analysis and edit mean the same move.
+See `zoo.operator` for what exactly is differentiated, and `zoo.grams` for what most analyses need of it.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from zoo.adapter import Adapter
 from zoo.codes import Codes
-from zoo.errors import CapabilityError, CheckpointError
+from zoo.errors import CheckpointError, OptionError, is_out_of_memory
+from zoo.keep import Keep
+from zoo.memory import Need, peak_bytes, written_size
+from zoo.operator import RegionJacobian
+from zoo.outputs import GREY, Output
 from zoo.progress import Progress, silent
 from zoo.region import Region
 
-_CHUNK_PIXELS = 2**22
-_BLOCK = 2**14
-_NO_FORWARD_MODE = ("forward AD", "forward-mode", "does not have vmap support", "jvp")
+_MOST_PIXELS = {"cpu": 2**22, "cuda": 2**24}
+_MOST_TANGENTS = {"cpu": 32, "cuda": 1024}
+"""More at a time are not faster there."""
+_ALLOWANCE = 1.4
+"""Memory that a process takes for each byte of its tensors: allocators keep some, libraries make copies."""
+
+
+@dataclass(frozen=True)
+class Means:
+    """What a computation may use.
+
+    `memory` is a budget in bytes for everything beyond the loaded network; None takes what the usual chunk needs.
+    `chunk` tangents are pushed at a time, fewer where the budget asks for it. `keep` is where results are kept.
+    """
+
+    memory: int | None = None
+    chunk: int | None = None
+    keep: Keep | None = None
 
 
 def default_chunk(adapter: Adapter) -> int:
     """Choose how many tangents are pushed at a time: fewer for larger images, and the same on every machine."""
     height, width = adapter.resolution
-    return max(1, min(adapter.space.dim, _CHUNK_PIXELS // (height * width)))
+    kind = "cuda" if adapter.device.type == "cuda" else "cpu"
+    return max(1, min(adapter.space.dim, _MOST_TANGENTS[kind], _MOST_PIXELS[kind] // (height * width)))
 
 
 def jacobian(
@@ -36,95 +54,76 @@ def jacobian(
     region: Region,
     *,
     layers: Sequence[int] | None = None,
-    chunk: int | None = None,
-    grey: bool = True,
+    output: Output = GREY,
+    means: Means | None = None,
     progress: Progress = silent,
 ) -> Tensor:
-    """Compute the Jacobian of a region at one code: (p, dim), or (3 p, dim), channel by channel, when not `grey`.
+    """Compute the Jacobian of an output of a region at one code: (rows, dim), held in memory whole.
 
-    Grey is the mean over channels. `chunk` tangents are pushed at a time; the result is bit-equal for an equal chunk,
-    thread count and build. Raises `CapabilityError` if the network is not forward-mode differentiable.
+    The result is bit-equal for an equal chunk, thread count and build. Raises `CapabilityError` if the network is not
+    forward-mode differentiable, `CheckpointError` if a derivative is not finite, `OptionError` if the budget is too
+    small.
     """
     if len(code) != 1:
         raise ValueError(f"a Jacobian is taken at one code, not {len(code)}")
-    rows = None if layers is None else tuple(layers)
-
-    def output(delta: Tensor) -> Tensor:
-        pixels = adapter.region_output(adapter.move(code, delta, rows), region)[0]
-        return pixels.mean(dim=0) if grey else pixels.flatten()
-
-    size = min(chunk or default_chunk(adapter), adapter.space.dim)
-    origin = torch.zeros(adapter.space.dim, dtype=adapter.dtype, device=adapter.device)
-    basis = torch.eye(adapter.space.dim, dtype=adapter.dtype, device=adapter.device)
-
-    def push(tangent: Tensor) -> Tensor:
-        derivative: Tensor = torch.func.jvp(output, (origin,), (tangent,))[1]
-        return derivative
-
-    with torch.no_grad(), _without_torch_deprecation():
-        try:
-            parts: list[Tensor] = []
-            for tangents in torch.split(basis, size):
-                progress(len(parts) * size, len(basis), "Jacobian")
-                parts.append(torch.func.vmap(push)(tangents))
-        except (NotImplementedError, RuntimeError) as error:
-            if not any(word in str(error) for word in _NO_FORWARD_MODE):
-                raise
-            reason = str(error).splitlines()[0]
-            raise CapabilityError(f"this network has no forward-mode derivative: {reason}") from error
-    progress(len(basis), len(basis), "Jacobian")
-    return torch.cat(parts).T
+    columns = Columns(adapter, code, region, layers=layers, output=output, means=means or Means())
+    return torch.cat([part for _, part in columns.compute(progress=progress)]).T
 
 
-def gram_matrices(
-    adapter: Adapter,
-    codes: Codes,
-    regions: Sequence[Region],
-    *,
-    layers: Sequence[int] | None = None,
-    chunk: int | None = None,
-    progress: Progress = silent,
-) -> list[Tensor]:
-    """Compute M = JᵀJ / p of each region, averaged over codes: (dim, dim) float64 on the CPU, one a region.
+class Columns:
+    """The columns of a Jacobian at some codes, computed `chunk` at a time within a budget.
 
-    One pass over the network serves all regions of a code. Raises `CheckpointError` if a derivative is not finite.
+    Where there is a budget, what the network needs is counted first; `reserved` bytes of it are left alone. Raises
+    `OptionError` if it does not suffice for one column.
     """
-    union = Region(
-        "+".join(region.text for region in regions), np.logical_or.reduce([region.mask for region in regions])
-    )
-    members = [torch.from_numpy(region.mask[union.mask]) for region in regions]
-    totals = [torch.zeros(adapter.space.dim, adapter.space.dim, dtype=torch.float64) for _ in regions]
-    for index in range(len(codes)):
-        share = _part_of(progress, index, len(codes))
-        whole = jacobian(adapter, codes[index], union, layers=layers, chunk=chunk, progress=share)
-        if not bool(torch.isfinite(whole).all()):
-            raise CheckpointError(f"the derivative at code {index} is not finite: the weights are damaged")
-        rows = [whole[inside.to(whole.device)] for inside in members]
-        totals = [total + _gram(part) / len(part) for total, part in zip(totals, rows, strict=True)]
-    return [total / len(codes) for total in totals]
 
+    def __init__(
+        self,
+        adapter: Adapter,
+        codes: Codes,
+        region: Region,
+        *,
+        layers: Sequence[int] | None,
+        output: Output,
+        means: Means,
+        reserved: int = 0,
+    ) -> None:
+        self._operator = RegionJacobian(adapter, codes, region, layers=layers, output=output)
+        self._basis = torch.eye(adapter.space.dim, dtype=adapter.dtype, device=adapter.device)
+        wanted = min(means.chunk or default_chunk(adapter), adapter.space.dim)
+        self.chunk = wanted if means.memory is None else self._within(means.memory, reserved, wanted)
 
-def _part_of(progress: Progress, index: int, count: int) -> Progress:
-    """Tell of one Jacobian as a part of `count`, so that a single one of a large network is seen to move too."""
-    return lambda done, total, _: progress(index * total + done, count * total, "derivatives")
+    def compute(self, start: int = 0, progress: Progress = silent) -> Iterator[tuple[int, Tensor]]:
+        """Yield (start, columns (k, n rows)), from the column `start` on; fewer at a time once memory runs out.
 
+        Raises `CapabilityError` if there is no derivative, `CheckpointError` if one is not finite.
+        """
+        size = self.chunk
+        while start < len(self._basis):
+            progress(start, len(self._basis), "Jacobian")
+            try:
+                columns = self._operator.push(self._basis[start : start + size])
+            except Exception as error:
+                if size == 1 or not is_out_of_memory(error):
+                    raise
+                size = max(1, size // 2)
+                continue
+            if not bool(torch.isfinite(columns).all()):
+                raise CheckpointError("a derivative is not finite: the weights are damaged")
+            yield start, columns
+            start += len(columns)
+        progress(start, start, "Jacobian")
 
-def _gram(rows: Tensor) -> Tensor:
-    """Compute JᵀJ in float64 on the CPU, some rows at a time, so that J is never copied whole."""
-    blocks = (block.cpu().to(torch.float64) for block in torch.split(rows, _BLOCK))
-    return torch.stack([block.T @ block for block in blocks]).sum(dim=0)
-
-
-def require_change(matrix: Tensor, region: Region) -> None:
-    """Raise `CapabilityError` if a region's Gram matrix is zero: then no direction moves it."""
-    if not bool(matrix.any()):
-        raise CapabilityError(f"region {region.text} does not change with the code: there is no direction to find")
-
-
-@contextmanager
-def _without_torch_deprecation() -> Iterator[None]:
-    """Hide the one FutureWarning that torch's forward mode emits about its own use of torch.jit.script."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=r".*torch\.jit\.script.*", category=FutureWarning)
-        warnings.filterwarnings("ignore", message=r".*torch\.jit\.script.*", category=DeprecationWarning)
-        yield
+    def _within(self, memory: int, reserved: int, wanted: int) -> int:
+        """Find how many columns at a time a budget allows."""
+        recording, held = peak_bytes(self._operator.prepare)
+        need = Need(lambda size: self._operator.push(self._basis[:size]))
+        left = int(memory / _ALLOWANCE) - reserved - held
+        size = need.largest(left, wanted)
+        if not size or recording > memory / _ALLOWANCE:
+            least = max(recording, need.of(1) + held + reserved) * _ALLOWANCE
+            raise OptionError(
+                f"--memory {written_size(memory)}: a single derivative of this network needs {written_size(least)}; "
+                "allow that much, or choose a smaller region"
+            )
+        return size

@@ -9,7 +9,7 @@ from zoo_adapters.dcgan.adapter import DCGAN
 import zoo
 from tests.linear import Linear, model_of
 from zoo import CapabilityError, Codes, DirectionsError
-from zoo.jacobian import gram_matrices
+from zoo.grams import gram_matrices
 from zoo.linalg import factorize
 from zoo.measures import locality
 from zoo.model import Model
@@ -38,7 +38,7 @@ def test_rows_are_ordered_by_first_order_locality_which_is_their_score() -> None
     codes = model.sample(2)
     found = zoo.analyze(model, "nullspace", region="center", codes=codes, energy=0.99, background_energy=0.8, unseen=0)
     region = model.region("center")
-    inside, outside = gram_matrices(adapter, codes, [region, region.complement()])
+    inside, outside = gram_matrices(adapter, codes, [region, region.complement()]).matrices
     ratios = torch.stack([(row @ inside @ row) / (row @ outside @ row) for row in found.vectors])
     assert torch.allclose(found.scores, ratios, rtol=1e-9)
     assert bool((ratios[:-1] >= ratios[1:]).all())
@@ -49,7 +49,7 @@ def test_projected_rows_are_unit_and_in_the_null_space() -> None:
     model = model_of(adapter)
     codes = model.sample(1)
     found = zoo.analyze(model, "nullspace", region="center", codes=codes, background_energy=0.9, unseen=0)
-    [outside] = gram_matrices(adapter, codes, [model.region("center").complement()])
+    [outside] = gram_matrices(adapter, codes, [model.region("center").complement()]).matrices
     basis = factorize(outside, "spectrum", 0.9).vectors
     assert float((found.vectors @ basis.T).abs().max()) < 1e-12
     assert torch.allclose(found.vectors.norm(dim=1), torch.ones(len(found), dtype=torch.float64))

@@ -5,7 +5,9 @@ from zoo_adapters.dcgan.adapter import DCGAN
 
 from tests.linear import Linear
 from zoo import CapabilityError, Codes
-from zoo.jacobian import default_chunk, gram_matrices, jacobian
+from zoo.grams import gram_matrices
+from zoo.jacobian import Means, default_chunk, jacobian
+from zoo.outputs import COLOUR
 from zoo.region import parse_region
 from zoo.testing import draw
 
@@ -24,15 +26,15 @@ def test_the_jacobian_of_a_linear_generator_is_its_matrix() -> None:
 
 def test_colour_rows_average_to_grey_rows(adapter: DCGAN) -> None:
     code, region = draw(adapter, 1, 0), parse_region("center", adapter.resolution)
-    colour = jacobian(adapter, code, region, grey=False)
+    colour = jacobian(adapter, code, region, output=COLOUR)
     grey = jacobian(adapter, code, region)
-    assert torch.allclose(colour.view(3, len(grey), -1).mean(dim=0), grey, atol=1e-6)
+    assert torch.allclose(colour.view(len(grey), 3, -1).mean(dim=1), grey, atol=1e-6)
 
 
 @pytest.mark.parametrize("chunk", [1, 5, 12])
 def test_equal_chunks_are_bit_equal_and_other_chunks_agree(adapter: DCGAN, chunk: int) -> None:
     code, region = draw(adapter, 1, 0), parse_region("all", adapter.resolution)
-    first, again = (jacobian(adapter, code, region, chunk=chunk) for _ in range(2))
+    first, again = (jacobian(adapter, code, region, means=Means(chunk=chunk)) for _ in range(2))
     assert torch.equal(first, again)
     assert torch.allclose(first, jacobian(adapter, code, region), atol=1e-5 * float(first.abs().max()))
 
@@ -40,7 +42,7 @@ def test_equal_chunks_are_bit_equal_and_other_chunks_agree(adapter: DCGAN, chunk
 def test_gram_matrices_are_means_over_pixels_and_codes(adapter: DCGAN) -> None:
     codes = draw(adapter, 3, 0)
     regions = [parse_region(text, adapter.resolution) for text in ("top", "box:2,2,5,5")]
-    found = gram_matrices(adapter, codes, regions)
+    found = gram_matrices(adapter, codes, regions).matrices
     for region, matrix in zip(regions, found, strict=True):
         rows = [jacobian(adapter, codes[index], region).double() for index in range(3)]
         wanted = torch.stack([part.T @ part / len(part) for part in rows]).mean(dim=0)

@@ -1,7 +1,9 @@
 """The low-rank part of LowRankGAN, "Low-Rank Subspaces in GANs" (Zhu et al., NeurIPS 2021, arXiv 2106.04488)."""
 
+from dataclasses import replace
+
 from zoo import Adapter, Analyzer, Directions, Probe
-from zoo.jacobian import default_chunk, gram_matrices, require_change
+from zoo.grams import gram_matrices, require_change
 from zoo.linalg import factorize
 from zoo_analyzers.lowrank.options import LowRankOptions
 
@@ -15,10 +17,11 @@ class LowRank(Analyzer[LowRankOptions]):
     def analyze(self, adapter: Adapter, probe: Probe) -> Directions:
         """Factorize the region's Jacobian at the probe's codes."""
         options = self.options
-        chunk = options.chunk or default_chunk(adapter)
-        [matrix] = gram_matrices(
-            adapter, probe.codes, [probe.region], layers=probe.layers, chunk=chunk, progress=probe.progress
+        means = replace(probe.means, chunk=options.chunk)
+        grams = gram_matrices(
+            adapter, probe.codes, [probe.region], layers=probe.layers, means=means, progress=probe.progress
         )
+        [matrix] = grams.matrices
         require_change(matrix, probe.region)
         found = factorize(matrix, options.factorization, options.energy, probe.progress)
         count = min(options.k or found.rank, found.rank)
@@ -29,7 +32,7 @@ class LowRank(Analyzer[LowRankOptions]):
             probe.layers,
             provenance={
                 "spectrum_of": f"{found.spectrum_of} of the region's Jacobian; coloured: its low rank",
-                "chunk": chunk,
+                **grams.provenance,
                 "rank": found.rank,
                 "rounds": found.rounds,
                 "spectrum": found.spectrum.tolist(),

@@ -1,12 +1,12 @@
 """The null-space projection of LowRankGAN (Zhu et al., NeurIPS 2021, arXiv 2106.04488, section 3.3)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from zoo import Adapter, Analyzer, Directions, Probe
-from zoo.jacobian import default_chunk, gram_matrices, require_change
+from zoo.grams import gram_matrices, require_change
 from zoo.linalg import factorize, fix_signs, project_out, quadratic, unit_rows
 from zoo_analyzers.nullspace.options import NullSpaceOptions
 
@@ -27,16 +27,17 @@ class NullSpace(Analyzer[NullSpaceOptions]):
         options = self.options
         given = Directions.load(options.directions, space=adapter.space) if options.directions else None
         layers = probe.layers if probe.layers is not None or given is None else given.layers
-        chunk = options.chunk or default_chunk(adapter)
+        means = replace(probe.means, chunk=options.chunk)
         regions = [probe.region, probe.region.complement()]
-        region, rest = gram_matrices(adapter, probe.codes, regions, layers=layers, chunk=chunk, progress=probe.progress)
+        grams = gram_matrices(adapter, probe.codes, regions, layers=layers, means=means, progress=probe.progress)
+        region, rest = grams.matrices
         require_change(region, probe.region)
         background = factorize(rest, options.factorization, options.background_energy, probe.progress)
         removed = min(max(background.rank - options.relax, min(background.rank, 1)), adapter.space.dim - 1)
         local = _localize(self._foreground(given, region, probe), background.basis[:removed], region, rest)
         count = min(options.k or len(local.rows), len(local.rows))
         record = {
-            "chunk": chunk,
+            **grams.provenance,
             "rank": removed,
             "foreground": "lowrank" if options.directions is None else options.directions.name,
             "came_from": local.origins[:count].tolist(),

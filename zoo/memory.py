@@ -1,0 +1,100 @@
+"""Memory as a budget: how much work needs, counted operation by operation, and how much a person allows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils._pytree import tree_leaves
+
+from zoo.errors import OptionError
+from zoo.watching import Watcher
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+_SIZE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([kmgt]?i?)b?", re.IGNORECASE)
+
+
+def parse_size(option: str, text: str | int) -> int:
+    """Read a number of bytes: 500000000, 500MB, 0.5 GB, 2GiB. Raises `OptionError`."""
+    match = _SIZE.fullmatch(str(text).strip())
+    if match is None or match[2].lower() not in _UNITS:
+        raise OptionError(f"{option} {text}: write a number of bytes such as 500MB, 2GB or 1.5GiB")
+    number = int(float(match[1]) * _UNITS[match[2].lower()])
+    if not 0 < number < 2**60:
+        raise OptionError(f"{option} {text}: write a number of bytes above 0, such as 500MB or 2GB")
+    return number
+
+
+def written_size(count: float) -> str:
+    """Write a number of bytes as `parse_size` reads it, such as 1.2GB."""
+    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= size:
+            return f"{count / size:.3g}{unit}"
+    return f"{count:.0f}B"
+
+
+class Need:
+    """How much memory work of a size needs: counted at the sizes 1 and 2, operation by operation, and carried on.
+
+    The memory of all tensors that the work made and that are alive, at each of its operations; for a convolution its
+    inputs and output count twice, since libraries copy them into layouts of their own.
+    """
+
+    def __init__(self, work: Callable[[int], object]) -> None:
+        self._one, self._two = (_counted(work, size) for size in (1, 2))
+        if len(self._one) != len(self._two):
+            self._one, self._two = [max(self._one, default=0)], [max(self._two, default=0)]
+
+    def of(self, size: int) -> int:
+        """Return the bytes that work of a size needs at its peak."""
+        return max((one + (size - 1) * (two - one) for one, two in zip(self._one, self._two, strict=True)), default=0)
+
+    def largest(self, budget: int, most: int) -> int:
+        """Return the largest size, at most `most`, that a budget in bytes allows; 0 where even 1 is too much."""
+        return next((size for size in range(most, 0, -1) if self.of(size) <= budget), 0)
+
+
+def peak_bytes(work: Callable[[], object]) -> tuple[int, int]:
+    """Run work, and count the memory behind the tensors it made: (the most at any one time, what is left alive)."""
+    with _Counter() as counter:
+        work()
+    return max(counter.history, default=0), counter.alive()
+
+
+def _counted(work: Callable[[int], object], size: int) -> list[int]:
+    counter = _Counter()
+    with counter:
+        work(size)
+    return counter.history
+
+
+class _Counter(Watcher):
+    """Adds up the memory behind every tensor that is made while it watches, for as long as that memory lives."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.history: list[int] = []
+        self._alive: dict[StorageWeakRef, int] = {}
+
+    def alive(self) -> int:
+        """Add up what is alive now."""
+        self._alive = {ref: size for ref, size in self._alive.items() if not ref.expired()}
+        return sum(self._alive.values())
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        given = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+        known = {StorageWeakRef(tensor.untyped_storage()) for tensor in given}
+        result = func(*args, **(kwargs or {}))
+        made = [leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
+        for tensor in made:
+            ref = StorageWeakRef(tensor.untyped_storage())
+            if ref not in known:
+                self._alive[ref] = tensor.untyped_storage().nbytes()
+        copies = sum(tensor.nbytes for tensor in (*given, *made)) if "convolution" in str(func) else 0
+        self.history.append(self.alive() + copies)
+        return result

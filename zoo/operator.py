@@ -1,0 +1,124 @@
+"""The Jacobian of image regions as an operator: products with many vectors at a time, and never the matrix itself.
+
+Every Jacobian is that of δ ↦ output(region_output(move(codes, δ, layers))) at 0, so analysis and edit mean the same.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoo.adapter import Adapter
+from zoo.codes import Codes
+from zoo.errors import CapabilityError
+from zoo.linearize import LinearMap, UnrecordableError
+from zoo.outputs import GREY, Output
+from zoo.region import Region
+
+_NO_FORWARD_MODE = ("forward AD", "forward-mode", "does not have vmap support", "jvp")
+
+
+class RegionJacobian:
+    """J (n r, dim): how the r rows of an output at each of n codes change as all codes are moved together.
+
+    `push` multiplies by J, `pull` by its transpose, each with many vectors at a time. The network is run once for all
+    pushes, and once for all pulls. Products are computed in its type on its device, without reduced precision.
+    """
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        codes: Codes,
+        region: Region,
+        *,
+        layers: Sequence[int] | None = None,
+        output: Output = GREY,
+    ) -> None:
+        rows = None if layers is None else tuple(layers)
+
+        def function(delta: Tensor) -> Tensor:
+            return output(adapter.region_output(adapter.move(codes, delta, rows), region), region).flatten()
+
+        self._function = function
+        self._origin = torch.zeros(adapter.space.dim, dtype=adapter.dtype, device=adapter.device)
+        self.dim = adapter.space.dim
+
+    def prepare(self) -> None:
+        """Run the network now, so that the first `push` need not. Raises `CapabilityError`."""
+        with _exactly(self._origin.device), _forward_mode_is_there():
+            _ = self._tangent_map
+
+    def push(self, tangents: Tensor) -> Tensor:
+        """Multiply J by k vectors (k, dim): (k, n r), the codes one after another.
+
+        Raises `CapabilityError` if the network is not forward-mode differentiable.
+        """
+        with _exactly(self._origin.device), _forward_mode_is_there():
+            return self._tangent_map(self._like(tangents))
+
+    def pull(self, cotangents: Tensor) -> Tensor:
+        """Multiply the transpose of J by k vectors (k, n r): (k, dim)."""
+        with _exactly(self._origin.device):
+            products: Tensor = torch.func.vmap(self._cotangent_map)(self._like(cotangents))
+        return products
+
+    @cached_property
+    def _tangent_map(self) -> Callable[[Tensor], Tensor]:
+        """Record the derivative; one that cannot be recorded is taken anew for each batch of vectors."""
+        try:
+            return LinearMap(self._function, self._origin)
+        except UnrecordableError:
+            return torch.func.vmap(self._derivative_along)
+
+    def _derivative_along(self, tangent: Tensor) -> Tensor:
+        derivative: Tensor = torch.func.jvp(self._function, (self._origin,), (tangent,))[1]
+        return derivative
+
+    @cached_property
+    def _cotangent_map(self) -> Callable[[Tensor], Tensor]:
+        pull: Callable[[Tensor], tuple[Tensor]] = torch.func.vjp(self._function, self._origin)[1]
+        return lambda cotangent: pull(cotangent)[0]
+
+    def _like(self, vectors: Tensor) -> Tensor:
+        return vectors.to(self._origin.device, self._origin.dtype)
+
+
+@contextmanager
+def _exactly(device: torch.device) -> Iterator[None]:
+    """Compute without gradients and, on a graphics card, without TF32; its settings are put back afterwards."""
+    settings: list[Any] = [torch.backends.cuda.matmul, torch.backends.cudnn] if device.type == "cuda" else []
+    before = [setting.allow_tf32 for setting in settings]
+    with torch.no_grad(), _without_torch_deprecation():
+        try:
+            for setting in settings:
+                setting.allow_tf32 = False
+            yield
+        finally:
+            for setting, value in zip(settings, before, strict=True):
+                setting.allow_tf32 = value
+
+
+@contextmanager
+def _forward_mode_is_there() -> Iterator[None]:
+    try:
+        yield
+    except (NotImplementedError, RuntimeError) as error:
+        if not any(word in str(error) for word in _NO_FORWARD_MODE):
+            raise
+        reason = str(error).splitlines()[0]
+        raise CapabilityError(f"this network has no forward-mode derivative: {reason}") from error
+
+
+@contextmanager
+def _without_torch_deprecation() -> Iterator[None]:
+    """Hide the one FutureWarning that torch's forward mode emits about its own use of torch.jit.script."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r".*torch\.jit\.script.*", category=FutureWarning)
+        warnings.filterwarnings("ignore", message=r".*torch\.jit\.script.*", category=DeprecationWarning)
+        yield
