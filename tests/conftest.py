@@ -12,8 +12,9 @@ DATA = Path(__file__).parent / "data"
 
 @pytest.fixture(autouse=True)
 def _own_settings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the cards and remembered hashes of whoever runs the tests out of them."""
+    """Keep the cards, remembered hashes and kept Jacobians of whoever runs the tests out of them."""
     monkeypatch.setenv("ZOO_CONFIG", str(tmp_path_factory.getbasetemp() / "no-settings"))
+    monkeypatch.setenv("ZOO_JACOBIANS", "0")
 
 
 @pytest.fixture(scope="session")

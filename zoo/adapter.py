@@ -148,6 +148,12 @@ class Adapter(ABC):
         return next(self.network.parameters()).dtype
 
 
+def images_together(adapter: Adapter) -> int:
+    """Choose how many images are rendered at a time: 16, fewer where they are large, the same on every machine."""
+    height, width = adapter.resolution
+    return max(1, min(16, 2**21 // (height * width)))
+
+
 def detect_layout(adapters: Mapping[str, type[Adapter]], state: State, meta: Mapping[str, Any]) -> tuple[str, Layout]:
     """Find the one family and layout that a file is of: (adapter name, layout).
 

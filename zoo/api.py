@@ -54,6 +54,8 @@ def analyze(
     unseen: int = 4,
     out: str | Path | None = None,
     force: bool = False,
+    memory: str | int | None = None,
+    keep: bool = True,
     space: str | None = None,
     device: str = "auto",
     dtype: str = "float32",
@@ -65,8 +67,9 @@ def analyze(
 
     `samples` codes are drawn with `seed`, unless `codes` are given. The locality of the first `show` directions is
     measured at those codes and at `unseen` further ones, and kept in the provenance. With `out`, the run folder is
-    written too. `space`, `device`, `dtype` and `registry` open a model that is given by name, as in `load`. Raises a
-    `ZooError` that says what to do.
+    written too. `memory` is a budget for derivatives, in bytes or as text such as ``2GB``; `keep` says whether
+    Jacobians are kept in the cache and looked up there. `space`, `device`, `dtype` and `registry` open a model that is
+    given by name, as in `load`. Raises a `ZooError` that says what to do.
     """
     loading: dict[str, Any] = {"space": space, "device": device, "dtype": dtype}
     if isinstance(model, Model) and (registry or loading != _USUAL):
@@ -86,4 +89,7 @@ def analyze(
     )
     folder = None if out is None else Path(out)
     zoo = load_zoo(registry)
-    return run.perform(question, model, zoo, out=folder, force=force, progress=progress, **loading).directions
+    done = run.perform(
+        question, model, zoo, out=folder, force=force, memory=memory, keep=keep, progress=progress, **loading
+    )
+    return done.directions

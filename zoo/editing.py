@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from zoo.adapter import images_together
 from zoo.codes import Codes, join, resolve_layers
 from zoo.directions import Directions, Move
 from zoo.errors import CheckpointError, DirectionsError, LayersError, OptionError
@@ -38,8 +39,6 @@ MOST_STRENGTHS = 32
 
 MOST_ANIMATED = 16
 """How many pictures an animation shows: of eight moves at most, and of eight codes at most."""
-
-_BATCH = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -270,10 +269,11 @@ def render_pixels(model: Model, codes: Codes, progress: Progress = silent) -> Te
 
 def _render(model: Model, codes: Codes, turn: Callable[[Tensor], Tensor], progress: Progress) -> Tensor:
     """Turn each batch of images into what is kept of it, written into its place at once."""
-    for start in range(0, len(codes), _BATCH):
+    size = images_together(model.adapter)
+    for start in range(0, len(codes), size):
         progress(start, len(codes), "images")
         with torch.no_grad():
-            images = model.adapter.synthesize(codes[start : start + _BATCH])
+            images = model.adapter.synthesize(codes[start : start + size])
         if not all(map(math.isfinite, map(float, images.aminmax()))):  # unlike isfinite(images), without a copy
             raise CheckpointError(
                 f"{model.name}: images are not finite: damaged weights, or --codes or --strengths too large"

@@ -123,7 +123,7 @@ class Columns:
         if not size or recording > memory / _ALLOWANCE:
             least = max(recording, need.of(1) + held + reserved) * _ALLOWANCE
             raise OptionError(
-                f"--memory {written_size(memory)}: a single derivative of this network needs {written_size(least)}; "
+                f"--memory {written_size(memory)}: a single derivative of this network needs {written_size(1.02 * least)}; "
                 "allow that much, or choose a smaller region"
             )
         return size

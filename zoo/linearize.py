@@ -114,6 +114,24 @@ class _Step:
         return [leaf.index for leaf in self.leaves if isinstance(leaf, _Var)]
 
 
+def _without_writing(func: Any, leaves: tuple[Any, ...], spec: Any) -> tuple[Any, tuple[Any, ...], Any]:
+    """Find the operation that gives what one writes into its first argument: (operation, arguments, their form).
+
+    That argument gets the new value; should another tensor share its memory, the final check will find out.
+    """
+    target = leaves[0]
+    if func is aten.copy_.default:
+        if not isinstance(leaves[1], _Var) or not isinstance(target, Tensor):
+            raise UnrecordableError(str(func))
+        flat, form = tree_flatten(((leaves[1], list(target.shape)), {}))
+        return aten.expand.default, tuple(flat), form
+    name, overload = func._schema.name.removeprefix("aten::"), func._overloadname
+    twin = getattr(getattr(aten, name.removesuffix("_"), None), overload, None)
+    if not name.endswith("_") or twin is None:
+        raise UnrecordableError(str(func))
+    return twin, (target.clone() if isinstance(target, Tensor) else target, *leaves[1:]), spec
+
+
 class _Recorder(Watcher):
     """Watches one forward-mode pass and keeps the operations that depend on `seed`."""
 
@@ -125,9 +143,9 @@ class _Recorder(Watcher):
         self._vars = WeakIdKeyDictionary()
         self._vars[seed] = 0
 
-    def index_of(self, tensor: Tensor) -> int | None:
+    def index_of(self, tensor: Tensor | None) -> int | None:
         """Find the value that a tensor is; None for a constant."""
-        found: int | None = self._vars.get(tensor)
+        found: int | None = None if tensor is None else self._vars.get(tensor)
         return found
 
     def __torch_dispatch__(
@@ -138,24 +156,16 @@ class _Recorder(Watcher):
             _Var(index) if isinstance(leaf, Tensor) and (index := self.index_of(leaf)) is not None else leaf
             for leaf in flat
         )
-        result = func(*args, **(kwargs or {}))
         if func in _SHAPE_ONLY or not any(isinstance(leaf, _Var) for leaf in leaves):
-            return result
-        if func is aten.copy_.default:
-            self._copy(args[0], leaves[1])
-        elif func._schema.is_mutable:
-            raise UnrecordableError(str(func))
+            return func(*args, **(kwargs or {}))
+        if func._schema.is_mutable:
+            func_kept, leaves, spec = _without_writing(func, leaves, spec)
         else:
-            made = [self._new(out) for out in tree_flatten(result)[0]]
-            self.steps.append(_Step(func, leaves, spec, tuple(made)))
+            func_kept = func
+        result = func(*args, **(kwargs or {}))
+        made = [self._new(out) for out in tree_flatten(result)[0]]
+        self.steps.append(_Step(func_kept, leaves, spec, tuple(made)))
         return result
-
-    def _copy(self, target: Tensor, source: Any) -> None:
-        """Take copying into a fresh tensor for what it is: the source, repeated along axes."""
-        if not isinstance(source, _Var):
-            raise UnrecordableError("a constant is copied over a tangent")
-        leaves, spec = tree_flatten(((source, list(target.shape)), {}))
-        self.steps.append(_Step(aten.expand.default, tuple(leaves), spec, (self._new(target),)))
 
     def _new(self, out: Any) -> int | None:
         if not isinstance(out, Tensor):
@@ -217,7 +227,7 @@ class LinearMap:
             value, tangent = forward_ad.unpack_dual(function(forward_ad.make_dual(origin, seed)))
         self.value: Tensor = value
         self._program = _Program(recorder, recorder.index_of(tangent))
-        self._check(seed, tangent)
+        self._check(seed, torch.zeros_like(value) if tangent is None else tangent)
 
     def __call__(self, tangents: Tensor) -> Tensor:
         """Multiply by vectors (k, d): (k, r)."""

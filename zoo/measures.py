@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from zoo.adapter import Adapter
+from zoo.adapter import Adapter, images_together
 from zoo.codes import Codes, join
 from zoo.region import Region
 
@@ -104,8 +104,12 @@ class _Change:
             self.adapter.move(self.code, step.to(vector) * vector, self.layers)
             for step, vector in zip(steps, self.vectors, strict=True)
         ]
-        inside, outside = torch.cat([self._measured(part) for part in _batches(moves)]).T
+        inside, outside = torch.cat([self._measured(part) for part in self._batches(moves)]).T
         return inside, outside
+
+    def _batches(self, moves: Sequence[Codes]) -> Iterator[Codes]:
+        size = images_together(self.adapter)
+        return (join(moves[start : start + size]) for start in range(0, len(moves), size))
 
     def _images(self, codes: Codes) -> Tensor:
         with torch.no_grad():
@@ -118,10 +122,6 @@ class _Change:
             squares = (image - self.origin[0]).cpu().to(torch.float64).square_().mean(dim=0)
             found[place, 0], found[place, 1] = squares[self.inside].mean(), squares[~self.inside].mean()
         return found
-
-
-def _batches(moves: Sequence[Codes], size: int = 16) -> list[Codes]:
-    return [join(moves[start : start + size]) for start in range(0, len(moves), size)]
 
 
 def _equal_change(change: _Change, target: float) -> tuple[Tensor, Tensor]:

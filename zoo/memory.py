@@ -59,9 +59,12 @@ class Need:
 
 def peak_bytes(work: Callable[[], object]) -> tuple[int, int]:
     """Run work, and count the memory behind the tensors it made: (the most at any one time, what is left alive)."""
-    with _Counter() as counter:
-        work()
-    return max(counter.history, default=0), counter.alive()
+    counter = _Counter()
+    with counter:
+        result = work()
+    left = counter.alive()
+    del result
+    return max(counter.history, default=0), left
 
 
 def _counted(work: Callable[[int], object], size: int) -> list[int]:

@@ -18,6 +18,8 @@ from zoo.entries import AnalyzerPlugin
 from zoo.errors import CapabilityError, ContractError, LayersError, ZooError, is_out_of_memory
 from zoo.figures import Figures, as_json, localities, summary
 from zoo.files import refuse_existing, whole_folder
+from zoo.jacobian import Means
+from zoo.means import means_of, read_memory
 from zoo.measures import Locality, visible_steps
 from zoo.model import Model, is_file_name, open_model
 from zoo.notebook import facts_html, table_html
@@ -88,7 +90,9 @@ class Run:
         ]
 
 
-def carry_out(question: Question, model: Model, zoo: Zoo, progress: Progress = silent) -> Run:
+def carry_out(
+    question: Question, model: Model, zoo: Zoo, progress: Progress = silent, means: Means | None = None
+) -> Run:
     """Draw or read the codes, run the analyzer, and measure what it found.
 
     Scorers are loaded first, so that a broken one costs nothing; one that fails is skipped with a warning. Raises
@@ -101,7 +105,8 @@ def carry_out(question: Question, model: Model, zoo: Zoo, progress: Progress = s
     codes = _codes(question, model, generator)
     analyzer: Analyzer[Any] = plugin.load()(parse_options(plugin.name, plugin.schema(), question.options or {}))
     scorers = fitting_scorers(model, zoo.plugins.scorers)
-    found = _analyze(plugin, analyzer, model, Probe(codes, region, layers, generator, progress))
+    probe = Probe(codes, region, layers, generator, progress, means or Means())
+    found = _analyze(plugin, analyzer, model, probe)
     unseen_codes = _unseen_codes(question, model, codes)
     shown = found.take(question.show)
     own = localities(model, codes[:_MOST_MEASURED], shown, region, progress=progress, what="measuring locality")
@@ -124,13 +129,17 @@ def perform(
     out: Path | None = None,
     force: bool = False,
     npy: bool = False,
+    memory: str | int | None = None,
+    keep: bool = True,
     progress: Progress = silent,
     **loading: Any,
 ) -> Run:
     """Check the question, open the model, carry the analysis out, and write the run folder if `out` names one.
 
+    `memory` is a budget for derivatives, such as ``2GB``; `keep` says whether Jacobians are kept and looked up.
     Everything that can be refused is refused before weights are fetched; `loading` goes to `zoo.model.open_model`.
     """
+    read_memory(memory)
     choices: dict[str, Any] = {}
     if isinstance(name, Model):
         check_question(question, zoo, name.card, size=name.adapter.resolution, space=name.adapter.space.name)
@@ -141,7 +150,7 @@ def perform(
     if out is not None:
         refuse_existing(out, force=force)
     model = name if isinstance(name, Model) else open_model(name, zoo, options=choices, progress=progress, **loading)
-    done = carry_out(question, model, zoo, progress)
+    done = carry_out(question, model, zoo, progress, means_of(model, memory=memory, keep=keep))
     if out is not None:
         done.save(out, force=force, npy=npy, progress=progress)
     return done

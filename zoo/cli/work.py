@@ -89,6 +89,12 @@ def analyze(
     space: Space = None,
     device: Device = "auto",
     dtype: Dtype = "float32",
+    memory: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="A budget for derivatives, such as 2GB; less is slower.")
+    ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep/--no-keep", help="Keep Jacobians in the cache, and use those that are there.")
+    ] = True,
     npy: Annotated[bool, typer.Option("--npy", help="Write the directions as .npy too.")] = False,
     out: Out = None,
     force: Force = False,
@@ -121,6 +127,8 @@ def analyze(
             out=folder,
             force=force,
             npy=npy,
+            memory=memory,
+            keep=keep,
             progress=progress,
             space=space,
             device=device,
@@ -295,6 +303,8 @@ def _print_directions(settings: Settings, done: Run, folder: Path) -> None:
     dropped = done.directions.provenance.get("dropped")
     if dropped:
         settings.console.print(f"dropped: {len(dropped)} whose kept norm is below 0.01")
+    for line in done.directions.provenance.get("snapped", ()):
+        settings.console.print(escape(f"{line}; --no-keep computes it anew"), soft_wrap=True)
     more = len(done.directions) - len(rows)
     if more:
         settings.console.print(f"and {more} more in the file; --show {len(done.directions)} measures all")
