@@ -15,11 +15,12 @@ from zoo.adapter import Adapter
 from zoo.codes import Codes
 from zoo.errors import CheckpointError, OptionError, is_out_of_memory
 from zoo.keep import Keep
-from zoo.memory import Need, peak_bytes, written_size
+from zoo.memory import Need, peak_bytes
 from zoo.operator import RegionJacobian
 from zoo.outputs import GREY, Output
 from zoo.progress import Progress, silent
 from zoo.region import Region
+from zoo.sizes import written_size
 
 _MOST_PIXELS = {"cpu": 2**22, "cuda": 2**24}
 _MOST_TANGENTS = {"cpu": 32, "cuda": 1024}
@@ -121,9 +122,9 @@ class Columns:
         left = int(memory / _ALLOWANCE) - reserved - held
         size = need.largest(left, wanted)
         if not size or recording > memory / _ALLOWANCE:
-            least = max(recording, need.of(1) + held + reserved) * _ALLOWANCE
+            least = 1.02 * _ALLOWANCE * max(recording, need.of(1) + held + reserved)
             raise OptionError(
-                f"--memory {written_size(memory)}: a single derivative of this network needs {written_size(1.02 * least)}; "
+                f"--memory {written_size(memory)}: a single derivative of this network needs {written_size(least)}; "
                 "allow that much, or choose a smaller region"
             )
         return size

@@ -29,30 +29,10 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from zoo.files import workspace
-from zoo.memory import parse_size
-from zoo.places import cache_folder
+from zoo.kept import LIMIT, code_folders, folder_size, keep_folder
 from zoo.tensorfile import UnreadableError, read_tensors, write_tensors
 
-LIMIT = 4 * 10**9
-"""Bytes that all kept Jacobians may take together, unless ``ZOO_JACOBIANS`` says otherwise."""
-
 _COLUMNS = re.compile(r"columns-(\d{5,7})-(\d{5,7})\.safetensors")
-
-
-def keep_folder() -> Path:
-    """Return the folder of kept Jacobians."""
-    return cache_folder() / "jacobians"
-
-
-def keep_limit() -> int:
-    """Return the bytes that kept Jacobians may take: ``ZOO_JACOBIANS`` such as 20GB, or 4 GB; 0 keeps none.
-
-    Raises `OptionError`.
-    """
-    chosen = os.environ.get("ZOO_JACOBIANS", "").strip()
-    if not chosen:
-        return LIMIT
-    return 0 if chosen == "0" else parse_size("ZOO_JACOBIANS", chosen)
 
 
 @dataclass(frozen=True)
@@ -73,10 +53,7 @@ class Keep:
     def tidy(self) -> None:
         """Delete what was used least recently, until the rest fits the limit."""
         with contextlib.suppress(OSError):
-            folders = sorted(
-                (folder for folder in self.folder.iterdir() if folder.is_dir()),
-                key=lambda folder: folder.stat().st_mtime,
-            )
+            folders = sorted(code_folders(self.folder), key=lambda folder: folder.stat().st_mtime)
             sizes = [folder_size(folder) for folder in folders]
             excess = sum(sizes) - self.limit
             for folder, size in zip(folders, sizes, strict=True):
@@ -170,15 +147,6 @@ def passing_entry() -> Iterator[Entry]:
     """Yield an entry that is gone afterwards: room on disk for columns that neither fit into memory nor are kept."""
     with workspace(keep_folder() / "passing") as work:
         yield Entry(work)
-
-
-def folder_size(folder: Path) -> int:
-    """Add up the bytes of a folder's files; those that vanish meanwhile count nothing."""
-    total = 0
-    for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):
-            total += path.stat().st_size
-    return total
 
 
 def fingerprint(tensor: Tensor) -> str:

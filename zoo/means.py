@@ -15,9 +15,10 @@ from torch import Tensor
 
 from zoo.adapter import Adapter
 from zoo.jacobian import Means
-from zoo.keep import Keep, keep_folder, keep_limit
-from zoo.memory import parse_size
+from zoo.keep import Keep
+from zoo.kept import keep_folder, keep_limit
 from zoo.model import Model
+from zoo.sizes import parse_size
 from zoo.version import __version__
 
 
@@ -26,14 +27,14 @@ def means_of(model: Model, *, memory: str | int | None = None, keep: bool = True
 
     Raises `OptionError` for a budget that cannot be read.
     """
-    limit = keep_limit() if keep else 0
+    budget, limit = check_means(memory, keep=keep)
     place = Keep(keep_folder(), identity_of(model), limit) if limit else None
-    return Means(memory=read_memory(memory), keep=place)
+    return Means(memory=budget, keep=place)
 
 
-def read_memory(memory: str | int | None) -> int | None:
-    """Read a budget in bytes; None is none. Raises `OptionError`."""
-    return None if memory is None else parse_size("--memory", memory)
+def check_means(memory: str | int | None, *, keep: bool) -> tuple[int | None, int]:
+    """Read the budget, and how many bytes may be kept: both before anything is loaded. Raises `OptionError`."""
+    return (None if memory is None else parse_size("--memory", memory)), (keep_limit() if keep else 0)
 
 
 def identity_of(model: Model) -> str:

@@ -19,7 +19,7 @@ from zoo.errors import CapabilityError, ContractError, LayersError, ZooError, is
 from zoo.figures import Figures, as_json, localities, summary
 from zoo.files import refuse_existing, whole_folder
 from zoo.jacobian import Means
-from zoo.means import means_of, read_memory
+from zoo.means import check_means, means_of
 from zoo.measures import Locality, visible_steps
 from zoo.model import Model, is_file_name, open_model
 from zoo.notebook import facts_html, table_html
@@ -139,7 +139,7 @@ def perform(
     `memory` is a budget for derivatives, such as ``2GB``; `keep` says whether Jacobians are kept and looked up.
     Everything that can be refused is refused before weights are fetched; `loading` goes to `zoo.model.open_model`.
     """
-    read_memory(memory)
+    check_means(memory, keep=keep)
     choices: dict[str, Any] = {}
     if isinstance(name, Model):
         check_question(question, zoo, name.card, size=name.adapter.resolution, space=name.adapter.space.name)

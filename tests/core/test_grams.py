@@ -16,7 +16,7 @@ from zoo import CheckpointError, Codes, OptionError, Region
 from zoo.grams import gram_matrices
 from zoo.jacobian import Means, jacobian
 from zoo.keep import Keep
-from zoo.outputs import COLOUR, Output
+from zoo.outputs import COLOUR, GREY, Output
 from zoo.region import parse_region
 from zoo.testing import draw
 
@@ -93,7 +93,7 @@ def test_another_question_is_computed(counting: Counting, tmp_path: Path, change
         codes = replace(codes, labels=torch.tensor([0]))
     elif change == "pixels":
         region = regions_of(counting, "box:4,4,8,7")
-    output: Output = COLOUR if change == "output" else gram_matrices.__kwdefaults__["output"]
+    output: Output = COLOUR if change == "output" else GREY
     if change == "layers":
         entries = {keep.entry({"layers": layers}).folder for layers in (None, [0], [1])}
         assert len(entries) == 3

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.filesize import decimal
 from rich.markup import escape
 
 from zoo import cache as store
@@ -40,9 +41,13 @@ def cache(
         str | None,
         typer.Option(metavar="MODEL", help="Delete a model's file and its remembered hash."),
     ] = None,
+    drop_jacobians: Annotated[
+        bool, typer.Option("--drop-jacobians", help="Delete the Jacobians that analyses have kept.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List the weights in the cache, verify them, or clean up."""
+    from zoo import kept
     from zoo.weights import forget as forget_weights
 
     settings: Settings = context.obj
@@ -50,6 +55,8 @@ def cache(
     removed: list[Path] = []
     if forget is not None:
         removed += forget_weights(settings.zoo.registry.resolve(forget), cards)
+    if drop_jacobians:
+        removed += kept.drop_all()
     with progress_bars(settings) as progress:
         if clean:
             _require_every_plugin(settings)
@@ -58,12 +65,21 @@ def cache(
         damaged = store.damaged(files, progress) if verify else []
     rows = [_row(file.models, _state(file, damaged, checked=verify), file.path, file.size) for file in files]
     rows += [_row((place.name.rpartition("-")[0],), "unfinished", place, None) for place in store.unfinished()]
+    held = kept.holdings()
     if as_json:
-        print(json.dumps({"removed": [str(place) for place in removed], "files": rows}, indent=2))
+        jacobians = {"codes": held.codes, "bytes": held.size, "limit": held.limit, "folder": str(held.folder)}
+        told = {"removed": [str(place) for place in removed], "files": rows, "jacobians": jacobians}
+        print(json.dumps(told, indent=2))
     else:
         for place in removed:
             settings.console.print(f"removed {escape(str(place))}", soft_wrap=True)
         _print_cache(settings, rows)
+        if held.codes:
+            settings.console.print(
+                f"Jacobians of {held.codes} codes take {decimal(held.size)} of {decimal(held.limit)} in "
+                f"{escape(str(held.folder))}",
+                soft_wrap=True,
+            )
     if damaged:
         raise WeightsError(
             f"{len(damaged)} of {len(files)} files are damaged, {damaged[0].path} first: they are fetched again when "
