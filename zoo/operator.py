@@ -68,6 +68,16 @@ class RegionJacobian:
             products: Tensor = torch.func.vmap(self._cotangent_map)(self._like(cotangents))
         return products
 
+    def gram(self, chunk: int = 16) -> Tensor:
+        """Compute JᵀJ (dim, dim) in float64 by pushing and pulling `chunk` unit vectors at a time.
+
+        J is never there, not even in part; but each product is rounded to the network's type. See `zoo.grams` for the
+        matrices that analyses use.
+        """
+        basis = torch.eye(self.dim, dtype=self._origin.dtype, device=self._origin.device)
+        rows = torch.cat([self.pull(self.push(some)).cpu().to(torch.float64) for some in basis.split(chunk)])
+        return (rows + rows.T) / 2
+
     @cached_property
     def _tangent_map(self) -> Callable[[Tensor], Tensor]:
         """Record the derivative; one that cannot be recorded is taken anew for each batch of vectors."""

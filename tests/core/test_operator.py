@@ -29,6 +29,7 @@ def test_it_stands_for_the_matrix_of_all_codes(output: Output, text: str) -> Non
     cotangents = torch.randn(5, len(matrix), dtype=torch.float64)
     assert torch.allclose(operator.push(tangents), tangents @ matrix.T, rtol=1e-10, atol=1e-12)
     assert torch.allclose(operator.pull(cotangents), cotangents @ matrix, rtol=1e-10, atol=1e-12)
+    assert torch.allclose(operator.gram(chunk=5), matrix.T @ matrix, rtol=1e-10, atol=1e-12)
 
 
 def test_layers_choose_the_rows_that_move() -> None:
