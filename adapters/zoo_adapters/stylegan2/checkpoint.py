@@ -48,7 +48,7 @@ class _Converter:
         return self.left.pop(key)
 
     def dense(self, name: str, key: str, gain: float = 1.0, rate: float = 1.0, shift: float = 0.0) -> None:
-        """Convert a fully connected layer of equalised learning rate, which learned at `rate`; its bias lacks `shift`."""
+        """Convert a fully connected layer of equalised learning rate, learned at `rate`; its bias lacks `shift`."""
         weight = self.take(f"{key}.weight")
         self.made[f"{name}.weight"] = weight * (gain * rate / sqrt(weight.shape[1]))
         self.made[f"{name}.bias"] = self.take(f"{key}.bias") * (gain * rate) + shift
