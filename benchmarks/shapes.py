@@ -17,7 +17,7 @@ _CHUNKS = {128: 20, 256: 20, 512: 16}
 
 
 def stylegan2(resolution: int = 256, seed: int = 0) -> StyleGAN2:
-    """Build a StyleGAN2 of configuration F (512 channels at most, w of 512 numbers, 8 mapped layers) for 8² to 1024²."""
+    """Build a StyleGAN2, configuration F (512 channels at most, w of 512 numbers, 8 mapped layers), of 8² to 1024²."""
     sides = [4 << level for level in range(resolution.bit_length() - 2)]
     return StyleGAN2(untrained_stylegan2(512, [min(512, 32768 // side) for side in sides], seed, depth=8))
 

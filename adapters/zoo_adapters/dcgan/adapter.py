@@ -24,6 +24,7 @@ class DCGAN(Adapter):
 
     def __init__(self, network: Generator, classes: Sequence[str] = ()) -> None:
         self.network = network.eval().requires_grad_(False)
+        network.fold()
         self.classes = tuple(classes)
         self.space = LatentSpace("z", network.widths[0] - len(self.classes))
         side = 2 ** len(network.widths)

@@ -35,16 +35,23 @@ class Generator(nn.Module):
         """The first transposed convolution's weight, (widths[0], widths[1], 4, 4)."""
         return self.get_parameter("convs.0.weight")
 
+    def fold(self) -> None:
+        """Join each normalisation to the convolution before it; call it whenever the weights were set."""
+        for index, norm in enumerate(self.norms):
+            scale = norm.get_parameter("weight") * torch.rsqrt(norm.get_buffer("running_var") + _EPSILON)
+            kernel = self.get_parameter(f"convs.{index}.weight") * scale[:, None, None]
+            bias = norm.get_parameter("bias") - norm.get_buffer("running_mean") * scale
+            self.register_buffer(f"kernel{index}", kernel.detach(), persistent=False)
+            self.register_buffer(f"bias{index}", bias.detach(), persistent=False)
+
     def forward(self, inputs: Tensor, window: Window | None = None) -> Tensor:
         """Render inputs (n, widths[0]) as images (n, widths[-1], h, w) in [-1, 1], or a window of them only."""
         x = Patch.whole(inputs[:, :, None, None])
         *hidden, last = self._windows(window)
-        for index, (norm, wanted) in enumerate(zip(self.norms, hidden, strict=True)):
-            x = Patch(torch.relu(_normalized(self._convolve(index, x, wanted), norm)), wanted)
-        return torch.tanh(self._convolve(len(hidden), x, last))
-
-    def _convolve(self, index: int, x: Patch, wanted: Window) -> Tensor:
-        return self.layers[index](x, wanted, self.get_parameter(f"convs.{index}.weight")).values
+        for index, wanted in enumerate(hidden):
+            y = self.layers[index](x, wanted, self.get_buffer(f"kernel{index}"), self.get_buffer(f"bias{index}"))
+            x = Patch(torch.relu(y.values), wanted)
+        return torch.tanh(self.layers[-1](x, last, self.get_parameter(f"convs.{len(hidden)}.weight")).values)
 
     def _windows(self, window: Window | None) -> list[Window]:
         """Plan the windows of all layers' outputs, from the last one backwards."""
@@ -54,10 +61,3 @@ class Generator(nn.Module):
             side //= 2
             windows.insert(0, layer.reads(windows[0], (side, side)))
         return windows
-
-
-def _normalized(x: Tensor, norm: nn.Module) -> Tensor:
-    """Normalise by stored statistics, as one multiplication and addition: the derivative of torch's own needs four."""
-    scale = norm.get_parameter("weight") * torch.rsqrt(norm.get_buffer("running_var") + _EPSILON)
-    shift = norm.get_parameter("bias") - norm.get_buffer("running_mean") * scale
-    return torch.addcmul(shift[:, None, None], x, scale[:, None, None])
