@@ -1,6 +1,11 @@
 """BigGAN: residual blocks that each read the class and a part of the code (Brock et al., ICLR 2019)."""
 
-from zoo import AdapterPlugin, Options, hookimpl
+from typing import TYPE_CHECKING
+
+from zoo import AdapterPlugin, hookimpl
+
+if TYPE_CHECKING:
+    from zoo import Options
 
 
 def _load() -> type:
@@ -9,7 +14,7 @@ def _load() -> type:
     return BigGAN
 
 
-def _options() -> type[Options]:
+def _options() -> "type[Options]":
     from zoo_adapters.biggan.options import BigGANOptions
 
     return BigGANOptions

@@ -1,6 +1,11 @@
 """StyleGAN2: a mapped code that scales the channels of every layer (Karras et al., CVPR 2020), ADA's networks too."""
 
-from zoo import AdapterPlugin, Options, hookimpl
+from typing import TYPE_CHECKING
+
+from zoo import AdapterPlugin, hookimpl
+
+if TYPE_CHECKING:
+    from zoo import Options
 
 
 def _load() -> type:
@@ -9,7 +14,7 @@ def _load() -> type:
     return StyleGAN2
 
 
-def _options() -> type[Options]:
+def _options() -> "type[Options]":
     from zoo_adapters.stylegan2.options import StyleGAN2Options
 
     return StyleGAN2Options
