@@ -57,7 +57,7 @@ class StyleGAN2(Adapter):
         network = sized(state)
         mean = {} if "mapping.mean" in state else {"mapping.mean": network.mapping.mean}
         fill_module(network, {**state, **mean}, "the StyleGAN2 file")
-        _set_noise(network, config.get("noise", "stored"))
+        _set_noise(network, config.get("noise", "stored"), config.get("noise_seed", 0))
         adapter = cls(
             network.to(device, dtype), space or "w", classes=config.get("classes", ()), cutoff=config.get("cutoff")
         )
@@ -149,11 +149,12 @@ class StyleGAN2(Adapter):
         return torch.cat([(mean + truncation * (rows - mean))[:, :count], rows[:, count:]], dim=1)
 
 
-def _set_noise(network: Generator, noise: str | int) -> None:
-    """Keep the noise that the file holds, or set none, or draw it anew, layer by layer, from a seed."""
-    generator = None if isinstance(noise, str) else torch.Generator().manual_seed(noise)
+def _set_noise(network: Generator, noise: str, seed: int) -> None:
+    """Keep the noise that is stored in the file, use none, or one that is drawn, layer by layer, from a seed."""
+    generator = torch.Generator().manual_seed(seed)
     for layer in network.layers:
+        stored = layer.get_buffer("noise")
         if noise == "none":
             layer.get_buffer("strength").zero_()
-        elif generator is not None:
-            layer.get_buffer("noise").copy_(torch.randn(layer.get_buffer("noise").shape, generator=generator))
+        elif noise == "drawn":
+            stored.copy_(torch.randn(stored.shape, generator=generator))

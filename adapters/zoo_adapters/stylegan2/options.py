@@ -1,6 +1,6 @@
 """What a StyleGAN2 can be told."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -11,10 +11,9 @@ from zoo.options import ClassNames
 class StyleGAN2Options(Options):
     """Options of a StyleGAN2."""
 
-    noise: Literal["stored", "none"] | Annotated[int, Field(ge=0, lt=2**32)] = Field(
-        "stored", description="the noise of all pictures: the file's own, none, or drawn anew from a seed"
+    noise: Literal["stored", "none", "drawn"] = Field(
+        "stored", description="the noise of all pictures: the file's own, none, or drawn by `noise_seed`"
     )
-    cutoff: int | None = Field(
-        None, ge=0, description="how many rows of w a truncation acts on, from the first; or all"
-    )
+    noise_seed: int = Field(0, ge=0, lt=2**32, description="the seed of noise that is drawn")
+    cutoff: int | None = Field(None, ge=0, description="how many rows of w truncation acts on, from the first; or all")
     classes: ClassNames = Field((), description="names of the classes of a conditional network; or their numbers")
