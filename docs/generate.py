@@ -240,6 +240,7 @@ KINDS: dict[str, Callable[[str], str]] = {
 }
 SECTIONS: dict[str, tuple[str, str, list[str]]] = {
     "commands.md": ("command", "zoo {}", list(COMMANDS)),
+    "architectures.md": ("adapter", "{}", sorted(PLUGINS.adapters)),
     "analyses.md": ("analyzer", "{}", list(PLUGINS.analyzers)),
     "errors.md": ("error", "{}", [name for name in ERRORS if name != "ZooError"]),
 }

@@ -29,6 +29,8 @@ from safetensors.torch import save as to_safetensors
 from torch import Tensor
 from zoo_adapters.dcgan.adapter import DCGAN
 
+from tests.golden import Golden
+
 State = dict[str, Any]
 Builder = Callable[[Path], object]
 
@@ -179,6 +181,11 @@ PNG_START = b"\x89PNG\r\n\x1a\n"
 
 def torch_file(content: Any, *, legacy: bool = False) -> Builder:
     return lambda path: torch.save(content, path, _use_new_zipfile_serialization=not legacy)
+
+
+def golden(name: str) -> Builder:
+    """A good file of another family, as its original implementation keeps it."""
+    return lambda path: torch.save(Golden.read(name).state, path)
 
 
 def toy_but(**changes: Any) -> Builder:

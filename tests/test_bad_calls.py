@@ -198,6 +198,9 @@ NAMES = [
     Bad("long-file-name", f"sample ./{LONG}.pt", LONG, early=True),
     Bad("unknown-model-pulled", "pull toy.plain zebra", "no model|'zebra'", early=True),
     Bad("file-pulled", "pull ./toy.pt", "no model|toy.pt", early=True),
+    Bad("architecture-without-models", "sample stylegan2", "no model|zoo add FILE --name stylegan2.mine", early=True),
+    Bad("model-of-an-architecture-without-any", "pull biggan.x", "'biggan.x'|--name biggan.mine", early=True),
+    Bad("pattern-of-an-architecture-without-models", "list biggan*", "'biggan*'|--name biggan.mine", early=True),
     Bad("unknown-pattern", "list zebra*", "no model|'zebra*'|there are", early=True),
     Bad("unknown-info", "info zebra", "model, adapter or analyzer|'zebra'", early=True),
     Bad("near-info", "info nulspace", "'nulspace'|did you mean nullspace", early=True),
@@ -675,6 +678,26 @@ WEIGHTS = [
     Bad("weights-with-unknown-config", "sample toy.config", "option of dcgan|'depth'"),
 ]
 
+STYLEGAN2, BIGGAN = ({"file.pt": hostile.golden(name)} for name in ("stylegan2_ada", "biggan_ajbrock"))
+OTHER_FAMILIES = [
+    Bad(
+        "unknown-noise", "sample ./file.pt -o noise=loud", "stylegan2: option noise|'loud'|'none' or 'drawn'", STYLEGAN2
+    ),
+    Bad("noise-seed-negative", "sample ./file.pt -o noise_seed=-1", "option noise_seed|'-1'", STYLEGAN2),
+    Bad("cutoff-negative", "sample ./file.pt -o cutoff=-1", "option cutoff|'-1'", STYLEGAN2),
+    Bad("classes-of-an-unconditional-network", "sample ./file.pt -o classes=a,b", "classes|has 0 classes", STYLEGAN2),
+    Bad("label-of-an-unconditional-network", "sample ./file.pt --label 1", "--label 1|not conditional", STYLEGAN2),
+    Bad("space-of-no-network", "sample ./file.pt --space s", "space of a StyleGAN2|'s'|w, z", STYLEGAN2),
+    Bad("sefa-in-z", "analyze ./file.pt --space z", "sefa needs projection|in z", STYLEGAN2),
+    Bad("rows-beyond-the-last", "analyze ./file.pt -a lowrank --layers 6-8", "layers|8", STYLEGAN2),
+    Bad("too-few-class-names", "sample ./file.pt -o classes=a,b", "2 different names|10 classes", BIGGAN),
+    Bad("class-names-twice", "sample ./file.pt -o classes=a,b,c,d,e,f,g,h,i,a", "9 different names|10 classes", BIGGAN),
+    Bad("epsilon-zero", "sample ./file.pt -o epsilon=0", "biggan: option epsilon|greater than 0", BIGGAN),
+    Bad("class-beyond-the-last", "sample ./file.pt --label 10", "--label 10|0 to 9", BIGGAN),
+    Bad("rows-of-one-row", "analyze ./file.pt -a lowrank --layers 0", "layers", BIGGAN),
+    Bad("parts-beyond-the-last", "analyze ./file.pt --layers 7", "--layers 7|0-3", BIGGAN),
+]
+
 # --- registries ------------------------------------------------------------------------------------------------------
 
 
@@ -770,7 +793,19 @@ OUTPUTS = [
     Bad("out-under-a-device", "sample toy --out /dev/null/run", "cannot write|a part of the path is a file"),
 ]
 
-TABLE = [*NAMES, *REGIONS, *OPTIONS, *CODES, *DIRECTIONS, *COMPARISONS, *CHECKPOINTS, *WEIGHTS, *REGISTRIES, *OUTPUTS]
+TABLE = [
+    *NAMES,
+    *REGIONS,
+    *OPTIONS,
+    *CODES,
+    *DIRECTIONS,
+    *COMPARISONS,
+    *CHECKPOINTS,
+    *WEIGHTS,
+    *OTHER_FAMILIES,
+    *REGISTRIES,
+    *OUTPUTS,
+]
 
 
 @pytest.mark.parametrize("bad", [pytest.param(bad, id=bad.id) for bad in TABLE])

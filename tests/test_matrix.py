@@ -54,7 +54,7 @@ def test_real(model: str, analyzer: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("analyzer", list(ZOO.plugins.analyzers))
-@pytest.mark.parametrize("moment", ["synthesize", "move", "projections"])
+@pytest.mark.parametrize("moment", ["region_output", "move", "projections"])
 def test_a_failed_analysis_leaves_no_trace(analyzer: str, moment: str, monkeypatch: pytest.MonkeyPatch) -> None:
     plugin = ZOO.plugins.analyzer(analyzer)
     model = model_of(ZOO.plugins.adapter("dcgan").load().tiny(0))

@@ -258,7 +258,11 @@ def test_matrix_on_tiny_networks(plugins: Plugins, seed: int) -> None:
         for layers in layer_choices(adapter):
             assert_contract(plugin, adapter, layers, seed)
         tried.add((plugin.name, name))
-    built_in = {(analyzer, "dcgan") for analyzer in ("sefa", "lowrank", "nullspace", "random-orthonormal")}
+    built_in = {
+        (analyzer, family)
+        for family in ("biggan", "dcgan", "stylegan2")
+        for analyzer in ("sefa", "lowrank", "nullspace", "random-orthonormal")
+    }
     assert built_in | {(analyzer, "mosaic") for analyzer, _ in built_in} <= tried
 
 

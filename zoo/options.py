@@ -1,9 +1,9 @@
 """Options of analyzers and adapters: pydantic models, read from ``-o name=value`` or keyword arguments."""
 
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from zoo.errors import OptionError
 from zoo.names import unknown_name
@@ -13,6 +13,23 @@ class Options(BaseModel):
     """The base of every options model: immutable, closed to unknown names, never infinite or NaN."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
+
+
+ClassNames = Annotated[
+    tuple[str, ...], BeforeValidator(lambda value: value.split(",") if isinstance(value, str) else value)
+]
+"""Names of classes in their order: a list in a card, a text with commas on the command line."""
+
+
+def class_names(given: Sequence[str], count: int) -> tuple[str, ...]:
+    """Name the classes of a network of `count`: as given, or by their numbers where nothing is.
+
+    Raises `OptionError` unless there is one name a class, each another.
+    """
+    names = tuple(given) or tuple(str(index) for index in range(count))
+    if len(names) != count or len(set(names)) != count:
+        raise OptionError(f"option classes: {len(set(names))} different names, but the network has {count} classes")
+    return names
 
 
 AnyOptions = TypeVar("AnyOptions", bound=Options)

@@ -6,6 +6,7 @@ pydantic validates every file but the built-in one: that one the tests validate,
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +16,7 @@ from typing import Any
 import yaml
 
 from zoo.cards import Card, Licence, Source, Weights
-from zoo.errors import CardError
+from zoo.errors import CardError, UnknownNameError
 from zoo.names import unknown_name
 from zoo.places import config_folder
 from zoo.plugins import Plugins, load_plugins, skip, unique
@@ -41,9 +42,10 @@ def load_zoo(extra: Iterable[str | Path] = ()) -> Zoo:
 
 @dataclass(frozen=True)
 class Registry:
-    """Every card, by full name."""
+    """Every card, by full name; the plugins tell which architectures have none."""
 
     cards: Mapping[str, Card]
+    plugins: Plugins | None = None
 
     def resolve(self, name: str) -> Card:
         """Find a card by its full name, or by its architecture alone: then the default one.
@@ -55,8 +57,19 @@ class Registry:
         family = [card for card in self.cards.values() if card.architecture == name]
         chosen = [card for card in family if card.default] or family[:1]
         if not chosen:
-            raise unknown_name("model", name, [*self.cards, *(card.architecture for card in self.cards.values())])
+            raise self.unknown(name)
         return chosen[0]
+
+    def unknown(self, name: str) -> UnknownNameError:
+        """Build the error for a model that there is not; of an architecture without models it says how to get one."""
+        architectures = {card.architecture for card in self.cards.values()}
+        family = re.split(r"[.*?\[]", name)[0]
+        if self.plugins and family in self.plugins.adapters and family not in architectures:
+            return UnknownNameError(
+                f"no model is called {name!r}: zoo knows the architecture {family}, but no weights of it; "
+                f"bring a file by 'zoo add FILE --name {family}.mine'"
+            )
+        return unknown_name("model", name, [*self.cards, *architectures])
 
     def match(self, pattern: str | None) -> list[Card]:
         """List the cards whose names match a glob pattern, by name; all of them without one."""
@@ -81,7 +94,7 @@ def load_registry(plugins: Plugins, extra: Iterable[Path] = ()) -> Registry:
     claims += [(str(path), card) for path in (*own_files(), *extra) for card in read_cards(path)]
     cards = unique("model", claims)
     _one_default(cards.values())
-    return Registry(cards)
+    return Registry(cards, plugins)
 
 
 def built_in_file() -> Path:

@@ -4,6 +4,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 from zoo_adapters.dcgan.adapter import DCGAN
 from zoo_adapters.dcgan.network import Generator
 
@@ -12,6 +13,7 @@ from tests.toys import sequential
 from zoo import CheckpointError, Codes
 from zoo.adapter import detect_layout
 from zoo.checkpoint import read_checkpoint
+from zoo.region import parse_region
 from zoo.registry import load_zoo
 from zoo.testing import check_adapter, check_derivatives, draw, leaves_no_trace, render
 
@@ -160,3 +162,29 @@ def test_real_derivatives_agree_with_central_differences(variant: str) -> None:
     model = zoo.load(f"dcgan.{variant}", device="cpu")
     with leaves_no_trace(model.adapter):
         check_derivatives(model.adapter, model.region("center"))
+
+
+@pytest.mark.parametrize("text", ["box:0.4,0.4,0.22,0.22", "box:0.0,0.0,0.22,0.22", "box:0.78,0.4,0.22,0.22"])
+def test_a_small_region_costs_little(text: str) -> None:
+    """Multiplications of 5 % of the pixels, by torch's own count, against those of the whole image."""
+    adapter = DCGAN.load(canonical((100, 256, 128, 64, 32, 16, 3)), {})
+    codes = draw(adapter, 1, 0)
+    counts = []
+    for region in (text, "all"):
+        with FlopCounterMode(display=False) as counter:
+            adapter.region_output(codes, parse_region(region, adapter.resolution))
+        counts.append(counter.get_total_flops())
+    assert counts[0] <= 0.35 * counts[1]
+
+
+@pytest.mark.filterwarnings("ignore:Attempted to insert a get_attr Node")  # torch, about its own graph
+def test_a_derivative_can_be_linearized() -> None:
+    adapter = DCGAN.load(canonical((12 + 3, 16, 12, 3)), {"classes": ("a", "b", "c")})
+    code, region = draw(adapter, 1, 0), parse_region("center", adapter.resolution)
+
+    def output(delta: Tensor) -> Tensor:
+        return adapter.region_output(adapter.move(code, delta), region)[0].mean(dim=0)
+
+    linear = torch.func.linearize(output, torch.zeros(12))[1]
+    wanted = torch.func.jacrev(output)(torch.zeros(12)).T
+    assert torch.allclose(torch.func.vmap(linear)(torch.eye(12)), wanted, atol=1e-5 * float(wanted.abs().max()))

@@ -109,3 +109,11 @@ def test_errors_name_file_card_and_field(tmp_path: Path, change: dict[str, objec
     file = write(tmp_path, {**CARD, **change})
     with pytest.raises(CardError, match=rf"{file}, card .*{words}"):
         read_cards(file)
+
+
+def test_an_architecture_without_models_says_how_to_bring_one() -> None:
+    found = load_zoo()
+    for name in ("stylegan2", "stylegan2.ffhq1024", "stylegan2*"):
+        with pytest.raises(UnknownNameError, match=r"'zoo add FILE --name stylegan2\.mine'"):
+            raise found.registry.unknown(name)
+    assert "zoo add" not in str(found.registry.unknown("dcgan.digifaces"))

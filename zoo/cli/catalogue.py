@@ -76,7 +76,7 @@ def _models(settings: Settings, pattern: str | None) -> list[list[str]]:
 
     cards = settings.zoo.registry.match(pattern)
     if not cards and pattern is not None:
-        raise unknown_name("model", pattern, settings.zoo.registry.cards)
+        raise settings.zoo.registry.unknown(pattern)
     return [
         [
             card.name + (" (default)" if card.default else ""),
@@ -179,8 +179,10 @@ def _adapter_facts(settings: Settings, name: str) -> dict[str, Any]:
         "adapter": entry.name,
         "summary": entry.summary,
         "provides": sorted(entry.provides),
+        **{f"provides in {space}": sorted(words) for space, words in entry.spaces.items()},
         "options": _options(entry),
-        "models": [card.name for card in cards if card.adapter == name] or "none",
+        "models": [card.name for card in cards if card.adapter == name]
+        or f"none: bring a weights file by 'zoo add FILE --name {name}.mine'",
     }
 
 

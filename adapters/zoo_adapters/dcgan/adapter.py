@@ -7,11 +7,11 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
-from zoo import Adapter, CheckpointError, Codes, CodesError, LatentSpace, Projection, State, unknown_name
+from zoo import Adapter, CheckpointError, Codes, CodesError, LatentSpace, Projection, Region, State, unknown_name
 from zoo.checkpoint import fill_module
 from zoo.codes import draw_labels, draw_normal
+from zoo.window import Patch, Window
 from zoo_adapters.dcgan.checkpoint import LAYOUTS
 from zoo_adapters.dcgan.network import Generator
 
@@ -24,6 +24,7 @@ class DCGAN(Adapter):
 
     def __init__(self, network: Generator, classes: Sequence[str] = ()) -> None:
         self.network = network.eval().requires_grad_(False)
+        network.fold()
         self.classes = tuple(classes)
         self.space = LatentSpace("z", network.widths[0] - len(self.classes))
         side = 2 ** len(network.widths)
@@ -85,10 +86,16 @@ class DCGAN(Adapter):
         images: Tensor = self.network(self._inputs(codes))
         return images
 
+    def region_output(self, codes: Codes, region: Region) -> Tensor:
+        """Render (n, 3, p), computing of every layer the window that the region needs."""
+        window = Window.around(region)
+        return Patch(self.network(self._inputs(codes), window), window).pixels(region)
+
     def _inputs(self, codes: Codes) -> Tensor:
         if not self.classes:
             return codes.latents
         if codes.labels is None:
             raise CodesError("this DCGAN is conditional: its codes need labels")
-        label = one_hot(codes.labels, len(self.classes)).to(codes.latents)
-        return torch.cat([codes.latents, label], dim=1)
+        indices = torch.arange(len(self.classes), device=codes.latents.device)
+        one_hot = (codes.labels[:, None] == indices).to(codes.latents)  # torch's own cannot be linearized
+        return torch.cat([codes.latents, one_hot], dim=1)

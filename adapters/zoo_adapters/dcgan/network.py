@@ -6,6 +6,11 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from zoo.window import Patch, Transposed, Window
+
+_FIRST, _FURTHER = Transposed(kernel=4), Transposed(kernel=4, padding=1, stride=2)
+_EPSILON = 1e-5
+
 
 class Generator(nn.Module):
     """A stack of 4x4 transposed convolutions: the first makes 4x4 pixels of the code, each further one doubles them.
@@ -18,27 +23,41 @@ class Generator(nn.Module):
         super().__init__()
         self.widths = tuple(widths)
         pairs = list(pairwise(widths))
+        self.layers = [_FIRST, *[_FURTHER] * (len(pairs) - 1)]
         self.convs = nn.ModuleList(
-            nn.ConvTranspose2d(
-                wide,
-                narrow,
-                kernel_size=4,
-                stride=1 if index == 0 else 2,
-                padding=0 if index == 0 else 1,
-                bias=False,
-            )
-            for index, (wide, narrow) in enumerate(pairs)
+            nn.ConvTranspose2d(wide, narrow, layer.kernel, layer.stride, layer.padding, bias=False)
+            for layer, (wide, narrow) in zip(self.layers, pairs, strict=True)
         )
-        self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in widths[1:-1])
+        self.norms = nn.ModuleList(nn.BatchNorm2d(width, eps=_EPSILON) for width in widths[1:-1])
 
     @property
     def first_weight(self) -> Tensor:
         """The first transposed convolution's weight, (widths[0], widths[1], 4, 4)."""
         return self.get_parameter("convs.0.weight")
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Render inputs (n, widths[0]) as images (n, widths[-1], h, w) in [-1, 1]."""
-        x = inputs[:, :, None, None]
-        for conv, norm in zip(self.convs[:-1], self.norms, strict=True):
-            x = torch.relu(norm(conv(x)))
-        return torch.tanh(self.convs[-1](x))
+    def fold(self) -> None:
+        """Join each normalisation to the convolution before it; call it whenever the weights were set."""
+        for index, norm in enumerate(self.norms):
+            scale = norm.get_parameter("weight") * torch.rsqrt(norm.get_buffer("running_var") + _EPSILON)
+            kernel = self.get_parameter(f"convs.{index}.weight") * scale[:, None, None]
+            bias = norm.get_parameter("bias") - norm.get_buffer("running_mean") * scale
+            self.register_buffer(f"kernel{index}", kernel.detach(), persistent=False)
+            self.register_buffer(f"bias{index}", bias.detach(), persistent=False)
+
+    def forward(self, inputs: Tensor, window: Window | None = None) -> Tensor:
+        """Render inputs (n, widths[0]) as images (n, widths[-1], h, w) in [-1, 1], or a window of them only."""
+        x = Patch.whole(inputs[:, :, None, None])
+        *hidden, last = self._windows(window)
+        for index, wanted in enumerate(hidden):
+            y = self.layers[index](x, wanted, self.get_buffer(f"kernel{index}"), self.get_buffer(f"bias{index}"))
+            x = Patch(torch.relu(y.values), wanted)
+        return torch.tanh(self.layers[-1](x, last, self.get_parameter(f"convs.{len(hidden)}.weight")).values)
+
+    def _windows(self, window: Window | None) -> list[Window]:
+        """Plan the windows of all layers' outputs, from the last one backwards."""
+        side = 2 ** len(self.widths)
+        windows = [window or Window.whole((side, side))]
+        for layer in self.layers[:0:-1]:
+            side //= 2
+            windows.insert(0, layer.reads(windows[0], (side, side)))
+        return windows

@@ -1,0 +1,19 @@
+"""What a StyleGAN2 can be told."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from zoo import Options
+from zoo.options import ClassNames
+
+
+class StyleGAN2Options(Options):
+    """Options of a StyleGAN2."""
+
+    noise: Literal["stored", "none", "drawn"] = Field(
+        "stored", description="the noise of all pictures: the file's own, none, or drawn by `noise_seed`"
+    )
+    noise_seed: int = Field(0, ge=0, lt=2**32, description="the seed of noise that is drawn")
+    cutoff: int | None = Field(None, ge=0, description="how many rows of w truncation acts on, from the first; or all")
+    classes: ClassNames = Field((), description="names of the classes of a conditional network; or their numbers")

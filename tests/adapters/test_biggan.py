@@ -1,0 +1,221 @@
+"""BigGAN against numbers recorded from the original implementation."""
+
+from pathlib import Path
+from statistics import NormalDist
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from zoo_adapters.biggan.adapter import BigGAN
+from zoo_adapters.biggan.checkpoint import doubling
+from zoo_adapters.biggan.network import untrained
+from zoo_adapters.dcgan.adapter import DCGAN
+from zoo_adapters.stylegan2.adapter import StyleGAN2
+
+import zoo
+from tests.golden import Golden
+from zoo import CheckpointError, Codes, CodesError, OptionError, UnknownNameError
+from zoo.adapter import Adapter, detect_layout
+from zoo.region import parse_region
+from zoo.testing import check_adapter, draw, in_float64, render
+
+FAMILIES: dict[str, type[Adapter]] = {"biggan": BigGAN, "dcgan": DCGAN, "stylegan2": StyleGAN2}
+EXACT = 1e-12
+"""Relative to the largest value, in float64: the same sums in another order."""
+
+
+def opened(state: dict[str, Tensor], **config: object) -> BigGAN:
+    family, layout = detect_layout(FAMILIES, state, {})
+    assert (family, layout.name) == ("biggan", "ajbrock")
+    converted, told = layout.convert(state, {})
+    return BigGAN.load(converted, {**told, **config})
+
+
+@pytest.fixture(scope="module")
+def golden() -> Golden:
+    return Golden.read("biggan_ajbrock")
+
+
+# Parity
+
+
+def test_images(golden: Golden) -> None:
+    golden.check("image", opened(golden.state).synthesize(Codes(golden.inputs["z"], golden.inputs["label"])))
+
+
+def test_weights_with_their_spectral_norms_divided_out(golden: Golden) -> None:
+    network = opened(golden.state).network
+    golden.check("linear_weight_sn", network.start.weight)
+    golden.check("blocks.0.0.bn1.gain_weight_sn", network.get_parameter("blocks.0.norm1.gain"))
+    golden.check("y", network.embed[golden.inputs["label"]])
+
+
+def test_epsilon_is_that_of_the_blocks(golden: Golden) -> None:
+    codes = Codes(golden.inputs["z"], golden.inputs["label"])
+    other = opened(golden.state, epsilon=1e-4).synthesize(codes)
+    deviation = float((other - golden.outputs["image"]).abs().max())
+    assert deviation > golden.card["tolerance"]["out/image"]["suggested_atol"]
+
+
+def test_upsampling_and_convolution_are_one_transposed_convolution() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(2, 3, 5, 4, dtype=torch.float64, generator=generator)
+    weight = torch.randn(4, 3, 3, 3, dtype=torch.float64, generator=generator)
+    wanted = nn.functional.conv2d(nn.functional.interpolate(x, scale_factor=2.0), weight, padding=1)
+    found = nn.functional.conv_transpose2d(x, doubling(weight), stride=2, padding=1)
+    assert torch.allclose(found, wanted, rtol=0, atol=EXACT * float(wanted.abs().max()))
+
+
+# Files
+
+
+def test_a_file_is_analysed(golden: Golden, tmp_path: Path) -> None:
+    save_file(golden.state, tmp_path / "mine.safetensors")
+    model = zoo.load(tmp_path / "mine.safetensors", device="cpu")
+    assert (model.layout, model.card.adapter, model.adapter.space) == ("ajbrock", "biggan", zoo.LatentSpace("z", 48))
+    assert model.adapter.classes == tuple("0123456789")
+    assert len(zoo.analyze(model, "nullspace", region="center", label=3, unseen=0, k=2, show=1)) == 2
+
+
+def test_names_of_classes(golden: Golden, tmp_path: Path) -> None:
+    save_file(golden.state, tmp_path / "mine.safetensors")
+    names = "one,two,three,four,five,six,seven,eight,nine,ten"
+    model = zoo.load(tmp_path / "mine.safetensors", device="cpu", options={"classes": names})
+    assert model.label_index("three") == 2
+    with pytest.raises(OptionError, match="2 different names, but the network has 10 classes"):
+        zoo.load(tmp_path / "mine.safetensors", device="cpu", options={"classes": ["a", "b"]})
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("missing", r"missing: blocks\.0\.0\.conv2\.bias"),
+        ("spare", r"left over: \(blocks\.0\.0\.conv9\.bias\)"),
+        ("shape", r"blocks\.0\.conv2\.bias \(3,\) instead of"),
+        ("matrix", "those of no network"),
+    ],
+)
+def test_states_that_do_not_fit(golden: Golden, change: str, told: str) -> None:
+    state = dict(golden.state)
+    if change == "missing":
+        del state["blocks.0.0.conv2.bias"]
+    elif change == "spare":
+        state["blocks.0.0.conv9.bias"] = torch.zeros(3)
+    elif change == "shape":
+        state["blocks.0.0.conv2.bias"] = torch.zeros(3)
+    else:
+        state["shared.weight"] = torch.zeros(3)
+    with pytest.raises(CheckpointError, match=told):
+        opened(state)
+
+
+# The contract
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_conformance(seed: int) -> None:
+    check_adapter(BigGAN.tiny(seed), seed)
+
+
+def test_conformance_without_attention() -> None:
+    check_adapter(without_attention())
+
+
+def without_attention() -> BigGAN:
+    return BigGAN(untrained(0, [8, 8, 4], first=4, chunk=3, classes=3, embedding=2, attends=None))
+
+
+def test_the_projections_are_the_measured_first_steps() -> None:
+    """Part 0 as the first dense layer, part i + 1 as the condition of block i's norms, read; in float64."""
+    adapter = in_float64(BigGAN.tiny(3))
+    assert isinstance(adapter, BigGAN)
+    network, parts = adapter.network, adapter.projections()
+    assert [part.layer for part in parts] == [0, 1, 2]
+    embedded = network.embed[0]
+
+    def steps(z: Tensor) -> list[Tensor]:
+        chunks = torch.split(z, [4, 3, 3])
+        conditions = [torch.cat([embedded, chunk]) for chunk in chunks[1:]]
+        names = [
+            (f"blocks.{index}.{norm}.{kind}")
+            for index in (0, 1)
+            for norm in ("norm1", "norm2")
+            for kind in ("gain", "bias")
+        ]
+        read = [network.get_parameter(name) @ conditions[int(name[7])] for name in names]
+        return [network.start(chunks[0]), torch.cat(read[:4]), torch.cat(read[4:])]
+
+    z = torch.randn(10, dtype=torch.float64)
+    for part in parts:
+        columns = [steps(z + axis)[part.layer] - steps(z)[part.layer] for axis in torch.eye(10, dtype=torch.float64)]
+        assert torch.allclose(torch.stack(columns, dim=1), part.weight, atol=1e-14)
+
+
+def test_each_direction_lies_in_one_part_of_the_code(golden: Golden) -> None:
+    """The parts' rows have no column in common, so that AᵀA is block-diagonal."""
+    adapter = opened(golden.state)
+    rows = torch.cat([part.weight for part in adapter.projections()])
+    gram = (rows.T @ rows).view(4, 12, 4, 12).abs().amax(dim=(1, 3))
+    assert torch.equal(gram != 0, torch.eye(4, dtype=torch.bool))
+
+
+REGIONS = ["box:0,0,1,1", "box:15,15,1,1", "box:7,8,1,1", "box:0,3,2,9", "box:5,6,4,7", "not:left", "all"]
+
+
+@pytest.mark.parametrize("text", [*REGIONS, "box:0,0,2,2+box:9,9,3,1"])
+@pytest.mark.parametrize("attends", [True, False])
+def test_a_region_is_the_cut_of_the_image(text: str, attends: bool) -> None:
+    adapter = in_float64(BigGAN.tiny(1) if attends else without_attention())
+    codes, region = draw(adapter, 2, 0), parse_region(text, adapter.resolution)
+    images = adapter.synthesize(codes).flatten(2)
+    found = adapter.region_output(codes, region)
+    assert torch.allclose(found, images[..., region.pixels], rtol=0, atol=EXACT * float(images.abs().max()))
+
+
+@pytest.mark.filterwarnings("ignore:Attempted to insert a get_attr Node")  # torch, about its own graph
+def test_a_derivative_can_be_linearized_and_mapped_over_tangents() -> None:
+    adapter = BigGAN.tiny(0)
+    code, region = draw(adapter, 1, 0), parse_region("center", adapter.resolution)
+
+    def output(delta: Tensor) -> Tensor:
+        return adapter.region_output(adapter.move(code, delta), region)[0].mean(dim=0)
+
+    origin = torch.zeros(adapter.space.dim)
+    primal, linear = torch.func.linearize(output, origin)
+    assert torch.allclose(primal, output(origin), atol=1e-6)
+    found = torch.func.vmap(linear)(torch.eye(adapter.space.dim))
+    wanted = torch.func.jacrev(output)(origin).T
+    assert torch.allclose(found, wanted, atol=1e-5 * float(wanted.abs().max()))
+
+
+# Codes
+
+
+@pytest.mark.parametrize("truncation", [0.0, 0.3, 1.0, 2.0])
+def test_truncated_codes_have_the_truncated_normal_distribution(truncation: float) -> None:
+    """Each number lies at the quantile, between the bounds, at which the untruncated one of the seed lies."""
+    adapter, normal = BigGAN.tiny(0), NormalDist()
+    free, cut = (adapter.sample(50, torch.Generator().manual_seed(1), None, t).latents for t in (None, truncation))
+    low, high = normal.cdf(-truncation), normal.cdf(truncation)
+    wanted = [normal.inv_cdf(low + (high - low) * normal.cdf(number)) for number in free.flatten().tolist()]
+    assert torch.allclose(cut.flatten(), torch.tensor(wanted), atol=1e-6)
+    assert float(cut.abs().max()) <= truncation
+
+
+def test_labels_are_drawn_or_given_and_change_the_image() -> None:
+    adapter = BigGAN.tiny(0)
+    codes = adapter.sample(64, torch.Generator().manual_seed(0))
+    given = adapter.sample(64, torch.Generator().manual_seed(0), torch.ones(64, dtype=torch.int64))
+    assert codes.labels is not None
+    assert set(codes.labels.tolist()) == {0, 1, 2}
+    assert torch.equal(codes.latents, given.latents)
+    one, two = (render(adapter, Codes(codes.latents[:1], torch.tensor([label]))) for label in (0, 1))
+    assert not torch.equal(one, two)
+    with pytest.raises(CodesError, match="need labels"):
+        adapter.synthesize(Codes(codes.latents))
+
+
+def test_an_unknown_space(golden: Golden) -> None:
+    with pytest.raises(UnknownNameError, match="space of a BigGAN"):
+        BigGAN.load(opened(golden.state).network.state_dict(), {}, space="w")
