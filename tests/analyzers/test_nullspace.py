@@ -10,7 +10,7 @@ import zoo
 from tests.linear import Linear, model_of
 from zoo import CapabilityError, Codes, DirectionsError
 from zoo.jacobian import gram_matrices
-from zoo.linalg import factorize
+from zoo.factorize import factorize
 from zoo.measures import locality
 from zoo.model import Model
 

@@ -1,15 +1,16 @@
 """The low-rank part of LowRankGAN, "Low-Rank Subspaces in GANs" (Zhu et al., NeurIPS 2021, arXiv 2106.04488)."""
 
 from zoo import Adapter, Analyzer, Directions, Probe
+from zoo.factorize import factorize
 from zoo.jacobian import default_chunk, gram_matrices, require_change
-from zoo.linalg import factorize
 from zoo_analyzers.lowrank.options import LowRankOptions
 
 
 class LowRank(Analyzer[LowRankOptions]):
     """Find the directions that change a region most: the low-rank part of M = JᵀJ / p, averaged over the codes.
 
-    Scores are the eigenvalues of M (``spectrum``) or the singular values of its low-rank part (``published``).
+    Scores are the eigenvalues of M (``spectrum``) or the singular values of the low-rank part
+    of M (``pursuit``, ``published``).
     """
 
     def analyze(self, adapter: Adapter, probe: Probe) -> Directions:
@@ -32,6 +33,7 @@ class LowRank(Analyzer[LowRankOptions]):
                 "chunk": chunk,
                 "rank": found.rank,
                 "rounds": found.rounds,
+                "gap": found.gap,
                 "spectrum": found.spectrum.tolist(),
             },
         )
