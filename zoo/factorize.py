@@ -10,6 +10,7 @@ from zoo.errors import OptionError
 from zoo.linalg import eigenvectors, rank_for_energy
 from zoo.progress import Progress, silent
 from zoo.pursuit import published_pursuit, pursuit
+
 _OF_SPLIT = "Singular values"
 
 

@@ -83,20 +83,20 @@ def pursuit(
     step, point, before = 5 * float(unit.abs().mean()), unit, None
     primal, dual, rounds, gap = math.inf, 0.0, 0, math.inf
     while gap > tolerance and rounds < max_rounds:
-        low_rank = _shrink_eigenvalues(point, step)
-        multiplier = (point - low_rank.matrix) / step
-        objective = float(low_rank.values.abs().sum() + bound * (unit - low_rank.matrix).abs().sum())
+        part = _shrink_eigenvalues(point, step)
+        low_rank = part.matrix
+        multiplier = (point - low_rank) / step
+        objective = float(part.values.abs().sum() + bound * (unit - low_rank).abs().sum())
         if objective < primal:
-            primal, best = objective, low_rank
+            primal, best = objective, part
         dual = max(dual, _lower_bound(unit, multiplier, bound))
         gap, rounds = (primal - dual) / primal, rounds + 1
         progress(_decades(gap, tolerance), 100, f"pursuit, to a gap of {tolerance:g}")
         if rounds % _BALANCE_EVERY == 0 and rounds <= _BALANCE_UNTIL:
-            now = (low_rank.matrix, multiplier)
-            step, before = _balanced(step, before, now), now
-        rest = unit - low_rank.matrix + step * multiplier
+            step, before = _balanced(step, before, (low_rank, multiplier)), (low_rank, multiplier)
+        rest = unit - low_rank + step * multiplier
         bounded = rest.clamp(-step * bound, step * bound)
-        point = low_rank.matrix + (1 - _RELAXATION) * step * multiplier + _RELAXATION * bounded
+        point = low_rank + (1 - _RELAXATION) * step * multiplier + _RELAXATION * bounded
     progress(100, 100, f"pursuit, to a gap of {tolerance:g}")
     found, values, basis = best.matrix * scale, *best.sorted()
     rank = int((values != 0).sum())
@@ -155,29 +155,39 @@ def published_pursuit(
         return Split(matrix, matrix, torch.eye(len(matrix)).to(matrix), matrix[0], 0, 0, True)
     step = 4 * float(torch.linalg.matrix_norm(matrix, ord=1)) / matrix.numel()
     stop = tolerance * float(torch.linalg.matrix_norm(matrix))
-    sparse, cut = torch.zeros_like(matrix), torch.zeros_like(matrix)
+    point, cut, before = matrix, torch.zeros_like(matrix), torch.empty_like(matrix)
     rounds, residual = 0, math.inf
     while residual > stop and rounds < max_rounds:
-        low_rank = _shrink_eigenvalues(matrix - sparse + cut, step)
-        rest = matrix - low_rank.matrix + cut
-        before, cut = cut, rest.clamp(-weight * step, weight * step)
-        sparse = rest - cut
-        residual = float(torch.linalg.matrix_norm(cut - before))  # = ‖M − L − S‖
+        low_rank = _shrink_eigenvalues(point, step)
+        rest = low_rank.subtracted_from(matrix + cut)
+        cut, before = torch.clamp(rest, -weight * step, weight * step, out=before), cut
+        point = torch.sub(matrix, rest).add_(cut, alpha=2)  # M − S + the multiplier over μ; S = rest − cut
+        residual = float(torch.dist(cut, before))  # ‖M − L − S‖
         rounds += 1
         if rounds % 50 == 0:
             progress(rounds, max_rounds, "pursuit rounds (it may stop early)")
     progress(max_rounds, max_rounds, "pursuit rounds (it may stop early)")
     values, basis = low_rank.sorted()
-    return Split(low_rank.matrix, sparse, basis, values, numerical_rank(values.abs()), rounds, residual <= stop)
+    rank = numerical_rank(values.abs())
+    return Split(low_rank.matrix, rest - cut, basis, values, rank, rounds, residual <= stop)
 
 
 @dataclass(frozen=True, eq=False)
 class _Shrunk:
     """A symmetric matrix (d, d) by its eigenvalues (d,), most of them zero, and eigenvectors as columns (d, d)."""
 
-    matrix: Tensor
     values: Tensor
     columns: Tensor
+
+    @property
+    def matrix(self) -> Tensor:
+        return -self.subtracted_from(torch.zeros_like(self.columns))
+
+    def subtracted_from(self, matrix: Tensor) -> Tensor:
+        """Subtract it from a matrix, by the eigenvectors whose values are left, in one product."""
+        left = self.values != 0
+        kept = self.columns[:, left]
+        return torch.addmm(matrix, kept * self.values[left], kept.T, alpha=-1)
 
     def sorted(self) -> tuple[Tensor, Tensor]:
         """Return eigenvalues by descending magnitude and eigenvectors as rows, signs fixed."""
@@ -186,9 +196,6 @@ class _Shrunk:
 
 
 def _shrink_eigenvalues(matrix: Tensor, threshold: float) -> _Shrunk:
-    """Move every eigenvalue towards zero by `threshold`, and make the product from those that are left."""
+    """Move every eigenvalue towards zero by `threshold`, or to zero where it is nearer than that."""
     values, columns = torch.linalg.eigh(matrix)
-    values = values - values.clamp(-threshold, threshold)
-    left = values != 0
-    kept = columns[:, left]
-    return _Shrunk((kept * values[left]) @ kept.T, values, columns)
+    return _Shrunk(values - values.clamp(-threshold, threshold), columns)

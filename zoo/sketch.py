@@ -79,8 +79,8 @@ def spectrum(
     A basis grows by the residuals M n − θ n of the wanted Ritz pairs that are furthest off, orthogonalised in full. The
     products M v of its rows are kept, so that residuals are exact and cost nothing. It stops when the largest residual
     is `tolerance` of the last wanted Ritz value (of a thousandth of the first, if that is more): an eigenvalue then
-    lies that near to each θ, and the angle to its vector is at most `tolerance` over the relative gap. It gives up after
-    `budget` pushes, by default half of `dim`, or after three quarters of it if half of the decades are still missing.
+    lies that near to each θ, and the angle to its vector is at most `tolerance` over the relative gap. It gives up
+    after `budget` pushes, by default half of `dim`, or after three quarters of it if half of the decades are missing.
     """
     search = _Search(push, pull, dim, rank, tolerance, pull_cost, budget)
     basis, through = (torch.zeros(0, dim, dtype=torch.float64) for _ in range(2))
@@ -150,51 +150,52 @@ def quotients(
         fresh = pulled - tau * total * trailing @ basis
         before, residual = residual, float(fresh.norm() / math.sqrt(len(fresh) * tau * total))
         if search.ends(max(before, residual), len(basis)):
-            rows, converged = fix_signs(unit_rows(mixtures @ basis)), search.converged(max(before, residual), len(basis))
+            rows, converged = (
+                fix_signs(unit_rows(mixtures @ basis)),
+                search.converged(max(before, residual), len(basis)),
+            )
             return Sketch(values, rows, residual, converged, search.pushes, search.pulls, total, error)
 
 
+@dataclass(eq=False)
 class _Search:
     """The products of a search, counted, and the decision to end it."""
 
-    def __init__(
-        self,
-        push: Product,
-        pull: Product,
-        dim: int,
-        rank: int,
-        tolerance: float,
-        pull_cost: float,
-        budget: float | None,
-    ) -> None:
-        if not 1 <= rank <= dim:
-            raise ValueError(f"rank={rank}: {dim} dimensions have 1 to {dim} directions")
-        self._push, self._pull, self._pull_cost = push, pull, pull_cost
-        self._dim, self._rank, self._tolerance = dim, rank, tolerance
-        self._budget = BUDGET * dim if budget is None else budget
-        self.pushes = self.pulls = 0
+    push_of: Product
+    pull_of: Product
+    dim: int
+    rank: int
+    tolerance: float
+    pull_cost: float
+    budget: float | None
+    pushes: int = 0
+    pulls: int = 0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.rank <= self.dim:
+            raise ValueError(f"rank={self.rank}: {self.dim} dimensions have 1 to {self.dim} directions")
 
     def push(self, rows: Tensor) -> Tensor:
         self.pushes += len(rows)
-        return self._push(rows)
+        return self.push_of(rows)
 
     def pull(self, images: Tensor) -> Tensor:
         self.pulls += len(images)
-        return self._pull(images).to("cpu", torch.float64)
+        return self.pull_of(images).to("cpu", torch.float64)
 
     def converged(self, residual: float, size: int) -> bool:
         """Say whether a basis of this size is whole, or holds enough rows of which the residual is small enough."""
-        return size == self._dim or (size >= self._rank and residual <= self._tolerance)
+        return size == self.dim or (size >= self.rank and residual <= self.tolerance)
 
     def ends(self, residual: float, size: int) -> bool:
         """Say whether the search has converged, or missed its plan.
 
         The plan: half of the decades after three quarters of the budget, all of them at its end.
         """
-        spent = self.pushes + self._pull_cost * self.pulls
-        next_round = _BLOCK * (1 + self._pull_cost)
-        late = spent > 0.75 * self._budget and not residual <= math.sqrt(self._tolerance)
-        return self.converged(residual, size) or late or spent + next_round > self._budget
+        budget = BUDGET * self.dim if self.budget is None else self.budget
+        spent = self.pushes + self.pull_cost * self.pulls
+        late = spent > 0.75 * budget and residual > math.sqrt(self.tolerance)
+        return self.converged(residual, size) or late or spent + _BLOCK * (1 + self.pull_cost) > budget
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,8 +9,8 @@ from zoo_adapters.dcgan.adapter import DCGAN
 import zoo
 from tests.linear import Linear, model_of
 from zoo import CapabilityError, Codes, DirectionsError
-from zoo.jacobian import gram_matrices
 from zoo.factorize import factorize
+from zoo.jacobian import gram_matrices
 from zoo.measures import locality
 from zoo.model import Model
 

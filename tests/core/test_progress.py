@@ -87,6 +87,12 @@ PURSUIT = "pursuit rounds (it may stop early)"
             id="nullspace-published",
         ),
         pytest.param(
+            analyze("lowrank", factorization="pursuit"),
+            ["derivatives", "pursuit, to a gap of 1e-06", *LOCALITY],
+            id="lowrank-pursuit",
+        ),
+        pytest.param(analyze("resefa"), ["derivatives", *LOCALITY], id="resefa"),
+        pytest.param(
             edit,
             ["images", "writing sheets", "rendering frames", "writing edit.gif", "writing edit.mp4"],
             id="edit",

@@ -34,7 +34,9 @@ def random(*shape: int, seed: int) -> Tensor:
 def made(singular: Tensor, pixels: int, seed: int) -> Tensor:
     """A Jacobian (pixels, dim) with these singular values, but for √pixels, and random singular vectors."""
     left, right = (torch.linalg.qr(random(rows, DIM, seed=seed + turn)).Q for turn, rows in ((0, pixels), (1, DIM)))
-    return pixels**0.5 * (left * singular) @ right.T
+    scaled = pixels**0.5 * left * singular
+    whole: Tensor = scaled @ right.T
+    return whole
 
 
 class Products:
@@ -102,9 +104,7 @@ def test_quotients_of_two_regions(decay: str, seed: int) -> None:
     whole = torch.cat([made(DECAYS[decay], 700, seed=30), made(DECAYS[decay], 800, seed=40)])
     inside = torch.arange(PIXELS) < 700
     products = Products(whole)
-    found = sketch.quotients(
-        products.push, products.pull, DIM, 10, inside=inside, tau=1e-3, generator=seeded(seed)
-    )
+    found = sketch.quotients(products.push, products.pull, DIM, 10, inside=inside, tau=1e-3, generator=seeded(seed))
     values, above, below = quotients_of(whole, inside, 1e-3)
     assert found.converged
     assert captured_by(found.rows, above, below) >= (1 - 1e-3) * float(values[:10].sum())
@@ -192,9 +192,7 @@ def test_what_cannot_be_searched_is_refused() -> None:
     with pytest.raises(ValueError, match="rank=7"):
         sketch.spectrum(products.push, products.pull, 6, 7, generator=seeded(0))
     with pytest.raises(ValueError, match="tau=0"):
-        sketch.quotients(
-            products.push, products.pull, 6, 2, inside=torch.arange(20) < 9, tau=0.0, generator=seeded(0)
-        )
+        sketch.quotients(products.push, products.pull, 6, 2, inside=torch.arange(20) < 9, tau=0.0, generator=seeded(0))
 
 
 @pytest.mark.parametrize(
@@ -220,7 +218,7 @@ def test_the_jacobian_of_a_real_generator(digiface: Model, seed: int) -> None:
     whole = jacobian(digiface.adapter, code, digiface.region("all")).to(torch.float64)
     products = Products(whole)
     found = sketch.spectrum(products.push, products.pull, 100, 10, generator=seeded(seed), budget=200)
-    values, rows = eigenvectors(whole.T @ whole / len(whole))
+    values, _ = eigenvectors(whole.T @ whole / len(whole))
     assert found.converged
     assert float(found.values.sum() / values[:10].sum()) == pytest.approx(1, abs=1e-4)
     inside = torch.from_numpy(digiface.region("mouth").mask.flatten())

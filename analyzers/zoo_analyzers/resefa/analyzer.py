@@ -30,7 +30,7 @@ class ReSeFa(Analyzer[ReSeFaOptions]):
         require_change(region, probe.region)
         if not bool(rest.any()):
             raise CapabilityError(
-                f"nothing but region {probe.region.text} changes with the code, so that all edits are local: use lowrank"
+                f"nothing but region {probe.region.text} changes with the code, and every edit is local: use lowrank"
             )
         quotients, rows = quotient_directions(region, rest, options.tau)
         count = min(options.k, len(rows))
