@@ -6,8 +6,8 @@
 2. `pursuit` to a relative gap of 1e-6, and how far the released loop is above the optimum when it stops.
 3. `spectrum`, `pursuit`, `published` and `resefa` on real generators.
 
-Processor time, which hardly depends on what else the machine does; with one thread each it is wall time too. Matrices
-of tables 1 and 2 are synthetic: random eigenvectors, and eigenvalues that fall as those of real generators do, e^(-17 k / d).
+Processor time, which hardly depends on what else the machine does; with one thread each it is wall time too. The
+matrices of tables 1 and 2 are synthetic: random eigenvectors, and eigenvalues that fall as those of real generators do.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ CODES = 4
 
 
 def gram(dim: int) -> Tensor:
-    """Make a matrix (dim, dim) with random eigenvectors, and eigenvalues that halve every dim / 25."""
+    """Make a matrix (dim, dim) with random eigenvectors, and eigenvalues e^(-17 k / dim)."""
     columns = torch.linalg.qr(torch.randn(dim, dim, dtype=torch.float64, generator=torch.Generator().manual_seed(0))).Q
     values = (-17 / dim * torch.arange(1, dim + 1, dtype=torch.float64)).exp()
     made: Tensor = (columns * values) @ columns.T
