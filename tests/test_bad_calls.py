@@ -283,6 +283,7 @@ REGIONS = [
     Bad(
         "nullspace-of-all", "analyze toy -a nullspace", "nullspace|rest of the image|--region|mouth|center", early=True
     ),
+    Bad("resefa-of-all", "analyze toy -a resefa", "resefa|rest of the image|--region|mouth|center", early=True),
     Bad("nullspace-of-everything", "analyze toy -a nullspace -r top+bottom", "whole image|rest of the image"),
 ]
 
@@ -302,7 +303,20 @@ OPTIONS = [
     Bad("option-no-boolean", "analyze toy -o normalize=perhaps", "normalize='perhaps'|boolean", early=True),
     Bad("option-nan", "analyze toy -a lowrank -o energy=nan", "energy='nan'|finite", early=True),
     Bad("option-too-large", "analyze toy -a lowrank -o energy=1.1", "energy='1.1'|less than or equal to 1", early=True),
-    Bad("option-no-choice", "analyze toy -a lowrank -o factorization=svd", "'svd'|spectrum|published", early=True),
+    Bad(
+        "option-no-choice",
+        "analyze toy -a lowrank -o factorization=svd",
+        "'svd'|spectrum|pursuit|published",
+        early=True,
+    ),
+    Bad(
+        "option-tau-negative",
+        "analyze toy -a resefa -r mouth -o tau=-1",
+        "tau='-1'|greater than or equal to 0",
+        early=True,
+    ),
+    Bad("option-tau-infinite", "analyze toy -a resefa -r mouth -o tau=inf", "tau='inf'|finite", early=True),
+    Bad("option-no-directions-at-all", "analyze toy -a resefa -r mouth -o k=0", "k='0'|greater than", early=True),
     Bad("option-monstrous", f"analyze toy -o k={'9' * 5000}", "k=", early=True),
     Bad("option-names-no-file", "analyze toy -a nullspace -r mouth -o directions=none.npy", "none.npy|No such file"),
     Bad("layers-of-one-row-images", "analyze toy -a lowrank -r mouth --layers 0", "--layers|single row|lowrank"),
@@ -824,7 +838,7 @@ def test_no_two_bad_calls_share_a_name() -> None:
 # --- calls that need the surroundings changed ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("analyzer", ["sefa", "lowrank", "nullspace"])
+@pytest.mark.parametrize("analyzer", ["sefa", "lowrank", "nullspace", "resefa"])
 def test_finite_weights_whose_images_are_not(analyzer: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     hostile.toy_but(batchNorm1__running_var=torch.full((16,), -1.0))(home / "toy.pt")
     refuse(home, f"analyze toy -a {analyzer} -r mouth", "finite", capsys)

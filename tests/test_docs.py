@@ -27,7 +27,7 @@ def blocks(text: str, language: str) -> list[str]:
 WITHOUT_ZOO = "import sys\nsys.modules['zoo'] = None\n"
 
 
-@pytest.mark.parametrize("analyzer", ["sefa", "lowrank", "nullspace"])
+@pytest.mark.parametrize("analyzer", ["sefa", "lowrank", "nullspace", "resefa"])
 def test_the_formats_page_is_enough_to_read_a_run_without_zoo(analyzer: str, tmp_path: Path) -> None:
     """The page's own code reads the files and moves a code as zoo does, and the page names every key of the card."""
     model = model_of(DCGAN.tiny(0))

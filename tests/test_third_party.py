@@ -143,7 +143,7 @@ def test_lists_show_the_plugin(sample_zoo: Zoo) -> None:
     assert adapters["mosaic"]["provides"] == "derivative, projection, region"
     assert "dcgan" in adapters
     analyzers = {row["analyzer"] for row in rows(sample_zoo("list", "--analyzers", "--json"))}
-    assert {"random-orthonormal", "sefa", "lowrank", "nullspace"} <= analyzers
+    assert {"random-orthonormal", "sefa", "lowrank", "nullspace", "resefa"} <= analyzers
 
 
 def test_matrix_shows_every_cell(sample_zoo: Zoo) -> None:
@@ -261,7 +261,7 @@ def test_matrix_on_tiny_networks(plugins: Plugins, seed: int) -> None:
     built_in = {
         (analyzer, family)
         for family in ("biggan", "dcgan", "stylegan2")
-        for analyzer in ("sefa", "lowrank", "nullspace", "random-orthonormal")
+        for analyzer in ("sefa", "lowrank", "nullspace", "resefa", "random-orthonormal")
     }
     assert built_in | {(analyzer, "mosaic") for analyzer, _ in built_in} <= tried
 

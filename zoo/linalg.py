@@ -1,17 +1,15 @@
-"""Linear algebra on small symmetric matrices, in float64: eigenvectors, low-rank parts, projections, angles."""
+"""Linear algebra on small symmetric matrices, in float64: eigenvectors, quotients, projections, angles."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from zoo.errors import OptionError
-from zoo.progress import Progress, silent
+from zoo.errors import CapabilityError
 
-PUBLISHED_LAMBDA = 1 / 60
-"""Weight of the sparse part in the released LowRankGAN code; the constant belongs to d = 512."""
+SMALLEST_SHARE = 1e-12
+"""Eigenvalues of a Gram matrix below this share of the largest count as zero: a derivative in float32 that ought to be
+zero is one millionth of the largest."""
 
 
 def fix_signs(rows: Tensor) -> Tensor:
@@ -33,6 +31,42 @@ def eigenvectors(matrix: Tensor) -> tuple[Tensor, Tensor]:
     return values.flip(0), fix_signs(columns.T.flip(0))
 
 
+def quotient_directions(above: Tensor, below: Tensor, tau: float) -> tuple[Tensor, Tensor]:
+    """Find the stationary directions of nᵀ A n / nᵀ (B + τ tr(B) I) n, for positive semi-definite A and B (d, d).
+
+    Returns the quotients (r,), descending, and unit rows (r, d), float64: the symmetric-definite generalized
+    eigenproblem A n = θ (B + τ tr(B) I) n, reduced by a Cholesky factor of the right side; no inverse is formed.
+
+    Directions that neither A nor B knows (`SMALLEST_SHARE`) are left out, or quotients would be 0 / 0; the rest are
+    orthogonal to them. Raises `CapabilityError` where the denominator vanishes along a direction that A knows, for
+    then no quotient is the largest.
+    """
+    above, below = above.to(torch.float64), below.to(torch.float64)
+    known = _known(unit_trace(above) + unit_trace(below))
+    right = known @ below @ known.T + tau * below.trace() * torch.eye(len(known)).to(below)
+    vanishing = len(known) - len(_known(right))
+    if vanishing:
+        raise CapabilityError(
+            f"tau={tau:g}: along {vanishing} of {len(known)} directions the denominator vanishes, so that no quotient "
+            "is the largest; it does not where tau is above 0, 1e-3 for instance"
+        )
+    factor = torch.linalg.cholesky(right)
+    half = torch.linalg.solve_triangular(factor, known @ above @ known.T, upper=False)
+    quotients, rows = eigenvectors(torch.linalg.solve_triangular(factor.T, half, upper=True, left=False))
+    return quotients, fix_signs(unit_rows(torch.linalg.solve_triangular(factor, rows, upper=False, left=False) @ known))
+
+
+def unit_trace(matrix: Tensor) -> Tensor:
+    """Scale a positive semi-definite matrix to trace 1; a zero matrix stays zero."""
+    return matrix / matrix.trace().clamp(min=torch.finfo(torch.float64).tiny)
+
+
+def _known(matrix: Tensor) -> Tensor:
+    """Return the eigenvectors (r, d) whose eigenvalues are above `SMALLEST_SHARE` of the largest."""
+    values, rows = eigenvectors(matrix)
+    return rows[values > SMALLEST_SHARE * values.abs().max()]
+
+
 def numerical_rank(values: Tensor) -> int:
     """Count the eigenvalues above rounding: d · eps · the largest, the usual numerical rank of a PSD matrix."""
     threshold = values.abs().max() * len(values) * torch.finfo(torch.float64).eps
@@ -47,95 +81,6 @@ def rank_for_energy(values: Tensor, energy: float) -> int:
     carried = positive.cumsum(0) / positive.sum()
     rank = int((carried < energy - 1e-12).sum()) + 1
     return min(rank, numerical_rank(values))
-
-
-@dataclass(frozen=True, eq=False)
-class Pursuit:
-    """The outcome of `published_pursuit`: low-rank and sparse parts (d, d), rank, rounds run, the constant μ."""
-
-    low_rank: Tensor
-    sparse: Tensor
-    rank: int
-    rounds: int
-    mu: float
-    converged: bool
-
-
-def published_pursuit(
-    matrix: Tensor,
-    *,
-    weight: float = PUBLISHED_LAMBDA,
-    tolerance: float = 1e-7,
-    max_rounds: int = 10_000,
-    progress: Progress = silent,
-) -> Pursuit:
-    """Split a symmetric M into L + S by the fixed-penalty ADMM of the released LowRankGAN code.
-
-    μ = d² / (4 ‖M‖₁) with the induced 1-norm; each round soft-thresholds singular values by 1/μ, then entries by
-    `weight`/μ, then updates the multiplier; it stops once ‖L + S − M‖_F ≤ `tolerance` ‖M‖_F. Every iterate is
-    symmetric, so that its singular values are the magnitudes of its eigenvalues. That stop is feasibility,
-    not optimality: L is in general not the minimiser of ‖L‖_* + `weight` Σ|S|. Kept for parity.
-    """
-    matrix = matrix.to(torch.float64)
-    if not bool(matrix.any()):
-        return Pursuit(matrix, matrix, 0, 0, float("inf"), True)
-    mu = matrix.numel() / (4 * float(torch.linalg.matrix_norm(matrix, ord=1)))
-    stop = tolerance * float(torch.linalg.matrix_norm(matrix))
-    low_rank, sparse, multiplier = torch.zeros_like(matrix), torch.zeros_like(matrix), torch.zeros_like(matrix)
-    rounds, residual = 0, float("inf")
-    while residual > stop and rounds < max_rounds:
-        values, vectors = torch.linalg.eigh(matrix - sparse + multiplier / mu)
-        low_rank = (vectors * _shrink(values, 1 / mu)) @ vectors.T
-        sparse = _shrink(matrix - low_rank + multiplier / mu, weight / mu)
-        gap = matrix - low_rank - sparse
-        multiplier = multiplier + mu * gap
-        residual = float(torch.linalg.matrix_norm(gap))
-        rounds += 1
-        if rounds % 50 == 0:
-            progress(rounds, max_rounds, "pursuit rounds (it may stop early)")
-    progress(max_rounds, max_rounds, "pursuit rounds (it may stop early)")
-    rank = int(torch.linalg.matrix_rank(low_rank))
-    return Pursuit(low_rank, sparse, rank, rounds, mu, residual <= stop)
-
-
-@dataclass(frozen=True, eq=False)
-class LowRank:
-    """The low-rank part of a symmetric matrix: its `rank`, and a whole orthonormal `basis` (d, d), strongest first.
-
-    `spectrum` (d,) belongs to the basis, and `spectrum_of` says what it holds; `rounds` is what an iteration took.
-    """
-
-    basis: Tensor
-    spectrum: Tensor
-    rank: int
-    spectrum_of: str
-    rounds: int | None = None
-
-    @property
-    def vectors(self) -> Tensor:
-        """The directions of the low-rank part, (rank, d)."""
-        return self.basis[: self.rank]
-
-    @property
-    def scores(self) -> Tensor:
-        """Their eigenvalues or singular values, (rank,)."""
-        return self.spectrum[: self.rank]
-
-
-def factorize(matrix: Tensor, factorization: str, energy: float, progress: Progress = silent) -> LowRank:
-    """Find the low-rank part of M (d, d), symmetric positive semi-definite.
-
-    ``spectrum``: eigenvectors that carry a share `energy` of the trace. ``published``: right singular vectors of the L
-    of `published_pursuit` up to its numerical rank, possibly none. Raises `OptionError` for another name.
-    """
-    if factorization == "spectrum":
-        values, rows = eigenvectors(matrix)
-        return LowRank(rows, values, rank_for_energy(values, energy), "Eigenvalues")
-    if factorization == "published":
-        pursuit = published_pursuit(matrix, progress=progress)
-        _, singular, right = torch.linalg.svd(pursuit.low_rank)
-        return LowRank(fix_signs(right), singular, pursuit.rank, "Singular values", pursuit.rounds)
-    raise OptionError(f"factorization={factorization}: there are spectrum and published")
 
 
 def project_out(rows: Tensor, basis: Tensor) -> Tensor:
@@ -161,7 +106,3 @@ def principal_angles(first: Tensor, second: Tensor) -> Tensor:
     cosines = torch.linalg.svdvals(overlap).clamp(max=1)
     sines = torch.linalg.svdvals(b - a @ overlap).flip(0).clamp(max=1)
     return torch.where(cosines**2 >= 0.5, sines.asin(), cosines.acos())
-
-
-def _shrink(values: Tensor, threshold: float) -> Tensor:
-    return values.sign() * (values.abs() - threshold).clamp(min=0)

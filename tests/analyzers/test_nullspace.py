@@ -9,8 +9,8 @@ from zoo_adapters.dcgan.adapter import DCGAN
 import zoo
 from tests.linear import Linear, model_of
 from zoo import CapabilityError, Codes, DirectionsError
+from zoo.factorize import factorize
 from zoo.grams import gram_matrices
-from zoo.linalg import factorize
 from zoo.measures import locality
 from zoo.model import Model
 

@@ -3,9 +3,9 @@ import torch
 from torch import Tensor
 
 from zoo import OptionError
+from zoo.factorize import factorize
 from zoo.linalg import (
     eigenvectors,
-    factorize,
     fix_signs,
     numerical_rank,
     principal_angles,
@@ -71,10 +71,10 @@ def test_unit_rows_leave_zero_rows() -> None:
 
 
 def test_unknown_factorization() -> None:
-    with pytest.raises(OptionError, match="spectrum and published"):
+    with pytest.raises(OptionError, match="spectrum, pursuit and published"):
         factorize(torch.eye(3), "magic", 0.9)
 
 
-@pytest.mark.parametrize("factorization", ["spectrum", "published"])
+@pytest.mark.parametrize("factorization", ["spectrum", "pursuit", "published"])
 def test_nothing_has_rank_nought(factorization: str) -> None:
     assert factorize(torch.zeros(4, 4), factorization, 0.9).rank == 0

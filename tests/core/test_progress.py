@@ -19,7 +19,7 @@ from zoo_adapters.dcgan.adapter import DCGAN
 import zoo
 from tests.linear import model_of
 from tests.toys import write_tiny
-from zoo import Model, editing, linalg
+from zoo import Model, editing, pursuit
 from zoo.cli import console
 from zoo.model import open_model
 from zoo.registry import load_zoo
@@ -87,6 +87,12 @@ PURSUIT = "pursuit rounds (it may stop early)"
             id="nullspace-published",
         ),
         pytest.param(
+            analyze("lowrank", factorization="pursuit"),
+            ["derivatives", "pursuit, to a gap of 1e-06", *LOCALITY],
+            id="lowrank-pursuit",
+        ),
+        pytest.param(analyze("resefa"), ["derivatives", *LOCALITY], id="resefa"),
+        pytest.param(
             edit,
             ["images", "writing sheets", "rendering frames", "writing edit.gif", "writing edit.mp4"],
             id="edit",
@@ -107,7 +113,7 @@ def test_every_step_is_told_in_order_and_to_its_end(
 def test_a_pursuit_tells_its_rounds() -> None:
     told: list[int] = []
     rows = torch.randn(30, 40, generator=torch.Generator().manual_seed(0)).double()
-    found = linalg.published_pursuit(rows @ rows.T, progress=lambda done, total, what: told.append(done))
+    found = pursuit.published_pursuit(rows @ rows.T, progress=lambda done, total, what: told.append(done))
     assert found.rounds > 50
     assert told == [*range(50, found.rounds + 1, 50), 10_000]
 

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from tests.linear import Linear, model_of
 from zoo import analyze
-from zoo.linalg import principal_angles, published_pursuit
+from zoo.linalg import principal_angles
+from zoo.pursuit import published_pursuit
 
 TOLERANCE = 1e-9
 """‖L − L_ref‖_F / ‖M‖_F: the same iteration with another SVD driver deviates by 3e-14."""

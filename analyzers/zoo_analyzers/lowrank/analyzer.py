@@ -3,15 +3,16 @@
 from dataclasses import replace
 
 from zoo import Adapter, Analyzer, Directions, Probe
+from zoo.factorize import factorize
 from zoo.grams import gram_matrices, require_change
-from zoo.linalg import factorize
 from zoo_analyzers.lowrank.options import LowRankOptions
 
 
 class LowRank(Analyzer[LowRankOptions]):
     """Find the directions that change a region most: the low-rank part of M = JᵀJ / p, averaged over the codes.
 
-    Scores are the eigenvalues of M (``spectrum``) or the singular values of its low-rank part (``published``).
+    Scores are the eigenvalues of M (``spectrum``) or the singular values of the low-rank part
+    of M (``pursuit``, ``published``).
     """
 
     def analyze(self, adapter: Adapter, probe: Probe) -> Directions:
@@ -35,6 +36,7 @@ class LowRank(Analyzer[LowRankOptions]):
                 **grams.provenance,
                 "rank": found.rank,
                 "rounds": found.rounds,
+                "gap": found.gap,
                 "spectrum": found.spectrum.tolist(),
             },
         )

@@ -10,8 +10,9 @@ from zoo import Options
 class LowRankOptions(Options):
     """Options of the low-rank factorization."""
 
-    factorization: Literal["spectrum", "published"] = Field(
-        "spectrum", description="spectrum: eigenvectors; published: the released ADMM, for parity"
+    factorization: Literal["spectrum", "pursuit", "published"] = Field(
+        "spectrum",
+        description="spectrum: eigenvectors; pursuit: low rank plus sparse, solved; published: the released loop",
     )
     energy: float = Field(0.9, gt=0, le=1, description="share of the trace that the kept eigenvectors carry (spectrum)")
     k: int | None = Field(None, ge=1, description="return at most this many directions")

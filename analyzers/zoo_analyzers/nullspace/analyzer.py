@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from zoo import Adapter, Analyzer, Directions, Probe
+from zoo.factorize import factorize
 from zoo.grams import gram_matrices, require_change
-from zoo.linalg import factorize, fix_signs, project_out, quadratic, unit_rows
+from zoo.linalg import fix_signs, project_out, quadratic, unit_rows
 from zoo_analyzers.nullspace.options import NullSpaceOptions
 
 SMALLEST_KEPT = 0.01

@@ -12,8 +12,9 @@ class NullSpaceOptions(Options):
     """Options of null-space editing."""
 
     directions: Path | None = Field(None, description="file of directions to make local; by default the region's own")
-    factorization: Literal["spectrum", "published"] = Field(
-        "spectrum", description="spectrum: eigenvectors; published: the released ADMM, for parity"
+    factorization: Literal["spectrum", "pursuit", "published"] = Field(
+        "spectrum",
+        description="spectrum: eigenvectors; pursuit: low rank plus sparse, solved; published: the released loop",
     )
     energy: float = Field(0.9, gt=0, le=1, description="share of the region's trace that the foreground carries")
     background_energy: float = Field(0.97, gt=0, le=1, description="share of the rest's trace that is projected out")

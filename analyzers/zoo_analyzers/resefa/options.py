@@ -1,0 +1,15 @@
+"""What ReSeFa can be told."""
+
+from pydantic import Field
+
+from zoo import Options
+
+
+class ReSeFaOptions(Options):
+    """Options of ReSeFa."""
+
+    tau: float = Field(
+        1e-3, ge=0, description="share of the rest's trace that is added to each of its eigenvalues; 0: none"
+    )
+    k: int = Field(10, ge=1, description="how many directions to return, at most")
+    chunk: int | None = Field(None, ge=1, description="tangents pushed at a time; by default chosen by image size")
