@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from zoo import Adapter, Analyzer, Directions, Probe
+from zoo.features import open_output
 from zoo.grams import gram_matrices, require_change
 from zoo.linalg import factorize
 from zoo_analyzers.lowrank.options import LowRankOptions
@@ -18,8 +19,15 @@ class LowRank(Analyzer[LowRankOptions]):
         """Factorize the region's Jacobian at the probe's codes."""
         options = self.options
         means = replace(probe.means, chunk=options.chunk)
+        output = open_output(options, adapter, probe.progress)
         grams = gram_matrices(
-            adapter, probe.codes, [probe.region], layers=probe.layers, means=means, progress=probe.progress
+            adapter,
+            probe.codes,
+            [probe.region],
+            layers=probe.layers,
+            output=output,
+            means=means,
+            progress=probe.progress,
         )
         [matrix] = grams.matrices
         require_change(matrix, probe.region)
@@ -32,6 +40,7 @@ class LowRank(Analyzer[LowRankOptions]):
             probe.layers,
             provenance={
                 "spectrum_of": f"{found.spectrum_of} of the region's Jacobian; coloured: its low rank",
+                "output": output.name,
                 **grams.provenance,
                 "rank": found.rank,
                 "rounds": found.rounds,

@@ -4,10 +4,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from zoo import Options
+from zoo.output_options import OutputOptions
 
 
-class LowRankOptions(Options):
+class LowRankOptions(OutputOptions):
     """Options of the low-rank factorization."""
 
     factorization: Literal["spectrum", "published"] = Field(
