@@ -83,6 +83,9 @@ _VIEWS = {
 }
 """What may share its argument's memory: that argument is never overwritten."""
 
+_REPEATED_AS = {aten.view.default: aten.reshape.default, aten._unsafe_view.default: aten.reshape.default}
+"""What is repeated by another operation: sums may lie in memory in another order than what was watched."""
+
 _TOLERANCE = 1e-3
 """How far a recorded derivative may be from the one that was watched, relative to its largest entry: rounding of the
 network's type is far below, a wrong term far above."""
@@ -144,10 +147,10 @@ class _Recorder(Watcher):
         if func is aten.copy_.default:
             self._copy(args[0], leaves[1])
         elif func._schema.is_mutable:
-            raise UnrecordableError(str(func))
+            self._change(func, leaves, spec, args[0])
         else:
             made = [self._new(out) for out in tree_flatten(result)[0]]
-            self.steps.append(_Step(func, leaves, spec, tuple(made)))
+            self.steps.append(_Step(_REPEATED_AS.get(func, func), leaves, spec, tuple(made)))
         return result
 
     def _copy(self, target: Tensor, source: Any) -> None:
@@ -156,6 +159,14 @@ class _Recorder(Watcher):
             raise UnrecordableError("a constant is copied over a tangent")
         leaves, spec = tree_flatten(((source, list(target.shape)), {}))
         self.steps.append(_Step(aten.expand.default, tuple(leaves), spec, (self._new(target),)))
+
+    def _change(self, func: Any, leaves: tuple[Any, ...], spec: Any, target: Any) -> None:
+        """Take an operation in place for the one that makes a new tensor, which `target` is from now on."""
+        packet = getattr(aten, func._schema.name.removeprefix("aten::").removesuffix("_"), None)
+        plain = getattr(packet, func._overloadname, None)
+        if plain is None or plain._schema.is_mutable or not isinstance(leaves[0], _Var):
+            raise UnrecordableError(str(func))
+        self.steps.append(_Step(plain, leaves, spec, (self._new(target),)))
 
     def _new(self, out: Any) -> int | None:
         if not isinstance(out, Tensor):
