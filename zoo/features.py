@@ -76,32 +76,34 @@ def boxed(pixels: Tensor, region: Region) -> Tensor:
     rows, columns = (np.flatnonzero(region.mask.any(axis=axis)) for axis in (1, 0))
     inside = region.mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     if inside.all():
-        return pixels.unflatten(2, inside.shape)
+        return pixels.reshape(*pixels.shape[:2], *inside.shape)
     sources = np.full(inside.shape, pixels.shape[2])  # of a pixel outside: the 0 that is put behind the last
     sources[inside] = np.arange(pixels.shape[2])
-    padded = nn.functional.pad(pixels, (0, 1))
-    return padded[..., torch.from_numpy(sources.ravel()).to(pixels.device)].unflatten(2, inside.shape)
+    places = torch.from_numpy(sources).to(pixels.device)
+    return nn.functional.pad(pixels, (0, 1))[..., places]
 
 
 def _open_features(name: str, file: Path | None, progress: Progress) -> Features:
     """Build a timm network and fill it with weights from a file, or from the Hub."""
     import timm
-    from timm.data import resolve_model_data_config
 
     _require_known(name)
     try:
-        network: nn.Module = timm.create_model(name, pretrained=False, num_classes=0)
-        config = resolve_model_data_config(network)
+        with torch.random.fork_rng(devices=[]):  # what it draws is replaced
+            network: nn.Module = timm.create_model(name, pretrained=False, num_classes=0)
+        told: dict[str, Any] = dict(network.pretrained_cfg)  # type: ignore[arg-type]
+        _, *size = told["input_size"]
+        mean, std = (torch.tensor(told[key], dtype=torch.float64).view(3, 1, 1) for key in ("mean", "std"))
     except Exception as error:  # what timm's many builders raise for a network that is not of this kind
-        raise CapabilityError(f"output={FEATURES}{name}: timm cannot build it as a map to features: {error}") from error
-    told: dict[str, Any] = getattr(network, "pretrained_cfg", None) or {}
-    full = ".".join(filter(None, (told.get("architecture") or name.partition(".")[0], told.get("tag"))))
-    path, sha256 = (file, sha256_of(file, progress)) if file else _from_hub(name, full, told, progress)
-    fill_module(network, _without_classifier(read_checkpoint(path).state, network, told), str(path))
-    _show_licence(full, file, told.get("license"))
-    mean, std = (torch.tensor(config[key], dtype=torch.float64).view(3, 1, 1) for key in ("mean", "std"))
-    _, *size = config["input_size"]
-    return Features(f"{FEATURES}{full}:{sha256}", network.eval().requires_grad_(False), tuple(size), mean, std)
+        reason = " ".join(str(error).split())[:160]
+        raise CapabilityError(f"output={FEATURES}{name}: it maps no pictures to features ({reason})") from error
+    full = ".".join(filter(None, (told.get("architecture"), told.get("tag")))) or name
+    path, sha256 = (file, sha256_of(file, progress)) if file else _from_hub(full, told, progress)
+    state = _without_classifier(read_checkpoint(path).state, network, told)
+    fill_module(network, state, f"{path}, as output={FEATURES}{name},")
+    _show_licence(full, file, str(told.get("license") or "not stated"))
+    name = f"{FEATURES}{full}:{sha256}"
+    return Features(name, network.eval().requires_grad_(False), tuple(size), mean, std)
 
 
 def _require_known(name: str) -> None:
@@ -116,11 +118,11 @@ def _require_known(name: str) -> None:
         raise unknown_name("timm model", name, [architecture, *tagged])
 
 
-def _from_hub(name: str, full: str, told: dict[str, Any], progress: Progress) -> tuple[Path, str]:
+def _from_hub(full: str, told: dict[str, Any], progress: Progress) -> tuple[Path, str]:
     """Fetch the weights that timm names into zoo's cache, as those of any model; their hash is remembered."""
     by_hand = "pass it with -o features=FILE"
     if not told.get("hf_hub_id"):
-        raise WeightsError(f"output={FEATURES}{name}: timm names no weights on the Hub: get a file and {by_hand}")
+        raise WeightsError(f"output={FEATURES}{full}: timm names no weights on the Hub: get a file and {by_hand}")
     card = Card(
         name=f"timm.{re.sub(r'[^a-z0-9._-]', '-', full.lower())}",
         adapter="",
@@ -142,10 +144,9 @@ def _without_classifier(state: State, network: nn.Module, told: dict[str, Any]) 
     return {key: tensor for key, tensor in state.items() if key in wanted or not key.startswith(heads)}
 
 
-def _show_licence(full: str, file: Path | None, licence: str | None) -> None:
-    """Show on which terms the weights may be used, once a process; nobody knows those of a file that was brought."""
-    stated = f"{licence or 'not stated'}"
-    terms = f"of {file}: not stated; those that timm names: {stated}" if file else stated
+def _show_licence(full: str, file: Path | None, licence: str) -> None:
+    """Show on which terms the weights may be used, once a process; those of a file that was brought are not known."""
+    terms = f"not stated for {file}; timm's own: {licence}" if file else licence
     line = f"{FEATURES}{full} · weights: {terms}"
     if line not in _shown:
         _shown.add(line)

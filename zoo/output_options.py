@@ -1,9 +1,9 @@
 """The options that say what an analysis of images differentiates."""
 
+import re
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from zoo.files import is_kind
@@ -16,12 +16,19 @@ FEATURES = "timm:"
 class OutputOptions(Options):
     """What is differentiated: for the options of an analysis to inherit from, and for `zoo.features.open_output`."""
 
-    output: Annotated[str, StringConstraints(pattern=r"^(grey|rgb|timm:[A-Za-z0-9_.-]+)$")] = Field(
+    output: str = Field(
         "grey", description="what is differentiated: grey, rgb, or timm:NAME, the features of that timm model"
     )
     features: Path | None = Field(
         None, description="file of the timm model's weights; by default those on the Hugging Face Hub"
     )
+
+    @field_validator("output")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        if not re.fullmatch(rf"grey|rgb|{FEATURES}[\w.-]+", value, flags=re.ASCII):
+            raise PydanticCustomError("output", "there are grey, rgb and timm:NAME, such as timm:resnet18")
+        return value
 
     @field_validator("features")
     @classmethod
