@@ -190,8 +190,9 @@ def floor(task: Task) -> Callable[[], Found]:
 
 def counted_floor(task: Task) -> Callable[[], Found]:
     """The operations of those products, counted, at the rate of the device's own product of large float32 matrices."""
+    products = floor(task)
     with FlopCounterMode(display=False) as counter:
-        floor(task)()
+        products()
     matrix = torch.rand(8192, 8192, device=task.origin.device)
 
     def work() -> Found:
