@@ -26,8 +26,10 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import numpy as np
 import pytest
+import timm  # noqa: F401 - here, so that no call's few seconds are spent on it
 import torch
 
 from tests import hostile
@@ -289,6 +291,7 @@ REGIONS = [
 
 # --- options ---------------------------------------------------------------------------------------------------------
 
+NETWORK, FILE = "-o output=timm:test_vit", "-o features=toy.pt"
 OPTIONS = [
     Bad("option-unknown", "analyze toy -o size=3", "option of sefa|'size'|k|normalize", early=True),
     Bad("option-near", "analyze toy -o normalise=no", "'normalise'|did you mean normalize", early=True),
@@ -319,6 +322,24 @@ OPTIONS = [
     Bad("option-no-directions-at-all", "analyze toy -a resefa -r mouth -o k=0", "k='0'|greater than", early=True),
     Bad("option-monstrous", f"analyze toy -o k={'9' * 5000}", "k=", early=True),
     Bad("option-names-no-file", "analyze toy -a nullspace -r mouth -o directions=none.npy", "none.npy|No such file"),
+    Bad("output-unknown", "analyze toy -a lowrank -o output=lab", "output='lab'|grey, rgb|timm:NAME", early=True),
+    Bad("output-empty", "analyze toy -a nullspace -r mouth -o output=", "output=''|grey, rgb", early=True),
+    Bad("output-of-the-weights", "analyze toy -o output=rgb", "option of sefa|'output'", early=True),
+    Bad("output-of-any-repository", "analyze toy -a lowrank -o output=timm:hf-hub:a/b", "grey, rgb", early=True),
+    Bad("output-near-network", "analyze toy -a lowrank -o output=timm:resnet1O", "'resnet1O'|did you mean"),
+    Bad("output-unknown-weights", "analyze toy -a lowrank -o output=timm:test_vit.mine", "test_vit.r160_in1k"),
+    Bad("features-of-grey", f"analyze toy -a lowrank {FILE}", "features='toy.pt'|output=timm:NAME", early=True),
+    Bad("features-missing", f"analyze toy -a lowrank {NETWORK} -o features=none.pt", "no such file", early=True),
+    Bad("features-a-folder", f"analyze toy -a lowrank {NETWORK} -o features=earlier", "no such file", early=True),
+    Bad(
+        "features-of-another-network", f"analyze toy -a lowrank {NETWORK} {FILE}", "toy.pt|output=timm:test_vit|missing"
+    ),
+    Bad(
+        "features-a-payload",
+        f"analyze toy -a nullspace -r mouth {NETWORK} -o features=f.pt",
+        "f.pt was refused",
+        {"f.pt": hostile.pickled(Payload())},
+    ),
     Bad("layers-of-one-row-images", "analyze toy -a lowrank -r mouth --layers 0", "--layers|single row|lowrank"),
     Bad("layers-out-of-range", "analyze toy --layers 1", "--layers 1|0-0"),
     Bad("layers-backwards", "analyze toy --layers 3-1", "--layers 3-1"),
@@ -920,6 +941,20 @@ def test_a_fetch_that_fails(
     said = "WARNING: retrying\nERROR: No matching distribution found for toy-gan==1.0\n"
     monkeypatch.setattr(subprocess, "run", FakePip(wheel, said))
     refuse(home, f"{command} toy.far", words, capsys)
+
+
+@pytest.mark.parametrize("offline", ["0", "1"])
+def test_features_whose_weights_cannot_be_fetched(
+    offline: str, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise huggingface_hub.errors.LocalEntryNotFoundError("An error happened\nwhile trying to locate the file")
+
+    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", fail)
+    monkeypatch.setenv("ZOO_TIMEOUT", "0.1")
+    monkeypatch.setenv("ZOO_OFFLINE", offline)
+    words = "hf://timm/test_vit.r160_in1k/model.safetensors|pass it with -o features=FILE"
+    refuse(home, f"analyze toy -a lowrank {NETWORK}", words, capsys)
 
 
 def test_a_wheel_of_another_hash(

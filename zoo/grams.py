@@ -66,28 +66,76 @@ def gram_matrices(
     `OptionError` if the budget is too small, `OutputError` if columns that do not fit into memory cannot be written.
     """
     means = means or Means()
-    sets = [tuple(regions)] if output.per_pixel else [(region,) for region in regions]
-    chosen = None if layers is None else tuple(layers)
-    questions = [_Question(adapter, some, chosen, output, means) for some in sets]
-    totals = [torch.zeros(adapter.space.dim, adapter.space.dim, dtype=torch.float64) for _ in regions]
-    chunk, snapped = 1, dict[str, None]()
-    for start in range(0, len(codes), questions[0].together):
-        group = codes[start : start + questions[0].together]
+    questions = _questions(adapter, regions, layers, output, means)
+    mean, step = _Mean(adapter.space.dim, len(regions)), questions[0].together
+    for start in range(0, len(codes), step):
+        group = codes[start : start + step]
         share = _part_of(progress, start, len(group), len(codes))
         for found in zip(*(question.ask(group, share) for question in questions), strict=True):
-            matrices = [matrix for grams in found for matrix in grams.matrices]
-            totals = [total + matrix for total, matrix in zip(totals, matrices, strict=True)]
-            chunk = max(chunk, *(grams.chunk for grams in found))
-            snapped |= dict.fromkeys(line for grams in found for line in grams.snapped)
+            mean.add(found)
     if means.keep is not None:
         means.keep.tidy()
-    return Grams([total / len(codes) for total in totals], chunk, tuple(snapped))
+    return mean.grams()
+
+
+def kept_gram_matrices(
+    adapter: Adapter,
+    codes: Codes,
+    regions: Sequence[Region],
+    *,
+    layers: Sequence[int] | None = None,
+    output: Output = GREY,
+    means: Means | None = None,
+) -> Grams | None:
+    """Return what `gram_matrices` would, if all of it is kept, and None if any of it had to be computed."""
+    if means is None or means.keep is None:
+        return None
+    questions, mean = _questions(adapter, regions, layers, output, means), _Mean(adapter.space.dim, len(regions))
+    for index in range(len(codes)):
+        found = [question.known(codes[index]) for question in questions]
+        if any(grams is None for grams in found):
+            return None
+        mean.add([grams for grams in found if grams is not None])
+    return mean.grams()
+
+
+class _Mean:
+    """Averages matrices over codes, one code after another."""
+
+    def __init__(self, dim: int, regions: int) -> None:
+        self._totals = [torch.zeros(dim, dim, dtype=torch.float64) for _ in range(regions)]
+        self._count, self._chunk, self._snapped = 0, 1, dict[str, None]()
+
+    def add(self, found: Sequence[Grams]) -> None:
+        """Take the matrices of one code, in order of the regions."""
+        matrices = [matrix for grams in found for matrix in grams.matrices]
+        self._totals = [total + matrix for total, matrix in zip(self._totals, matrices, strict=True)]
+        self._count += 1
+        self._chunk = max(self._chunk, *(grams.chunk for grams in found))
+        self._snapped |= dict.fromkeys(line for grams in found for line in grams.snapped)
+
+    def grams(self) -> Grams:
+        return Grams([total / self._count for total in self._totals], self._chunk, tuple(self._snapped))
+
+
+def _questions(
+    adapter: Adapter, regions: Sequence[Region], layers: Sequence[int] | None, output: Output, means: Means
+) -> list[_Question]:
+    """Ask about all regions at once; about each by itself where the output mixes pixels."""
+    sets = [tuple(regions)] if output.per_pixel else [(region,) for region in regions]
+    chosen = None if layers is None else tuple(layers)
+    return [_Question(adapter, some, chosen, output, means) for some in sets]
 
 
 def require_change(matrix: Tensor, region: Region) -> None:
     """Raise `CapabilityError` if a region's Gram matrix is zero: then no direction moves it."""
     if not bool(matrix.any()):
-        raise CapabilityError(f"region {region.text} does not change with the code: there is no direction to find")
+        raise no_change(region)
+
+
+def no_change(region: Region) -> CapabilityError:
+    """Word the error of a region that no direction moves."""
+    return CapabilityError(f"region {region.text} does not change with the code: there is no direction to find")
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,13 +157,12 @@ class _Question:
 
     def ask(self, codes: Codes, progress: Progress) -> list[Grams]:
         """Find the matrices at each code: in what is kept, if that is enough for all of them, or by computing."""
-        union = union_of(self.regions)
-        known = [self._known(codes[index], union) for index in range(len(codes))]
+        known = [self.known(codes[index]) for index in range(len(codes))]
         found = [grams for grams in known if grams is not None]
         if len(found) == len(codes):
             progress(1, 1, "Jacobian")
             return found
-        return self._compute(codes, union, progress)
+        return self._compute(codes, union_of(self.regions), progress)
 
     def _entry(self, code: Codes, pixels: Region) -> Entry | None:
         """Return the place of what is kept of one code and some pixels."""
@@ -133,8 +180,9 @@ class _Question:
             }
         )
 
-    def _known(self, code: Codes, union: Region) -> Grams | None:
+    def known(self, code: Codes) -> Grams | None:
         """Find the matrices of one code in what is kept: of these pixels, else of the whole image, else in tiles."""
+        union = union_of(self.regions)
         whole = Region("all", np.ones_like(union.mask))
         for pixels in (union, whole) if self.output.per_pixel and not union.whole else (union,):
             entry = self._entry(code, pixels)

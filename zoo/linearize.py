@@ -83,6 +83,9 @@ _VIEWS = {
 }
 """What may share its argument's memory: that argument is never overwritten."""
 
+_REPEATED_AS = {aten.view.default: aten.reshape.default, aten._unsafe_view.default: aten.reshape.default}
+"""What is repeated by another operation: sums may lie in memory in another order than what was watched."""
+
 _TOLERANCE = 1e-3
 """How far a recorded derivative may be from the one that was watched, relative to its largest entry: rounding of the
 network's type is far below, a wrong term far above."""
@@ -161,7 +164,7 @@ class _Recorder(Watcher):
         if func._schema.is_mutable:
             func_kept, leaves, spec = _without_writing(func, leaves, spec)
         else:
-            func_kept = func
+            func_kept = _REPEATED_AS.get(func, func)
         result = func(*args, **(kwargs or {}))
         made = [self._new(out) for out in tree_flatten(result)[0]]
         self.steps.append(_Step(func_kept, leaves, spec, tuple(made)))

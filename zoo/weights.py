@@ -27,12 +27,13 @@ from zoo.trust import expected_sha256, trust_file, trust_key, trust_keys
 _HEAD = 512
 
 
-def fetch(card: Card, progress: Progress = silent) -> tuple[Path, str]:
+def fetch(card: Card, progress: Progress = silent, *, by_hand: str | None = None) -> tuple[Path, str]:
     """Return a model's weights file and its sha256, fetching it into the cache if it is not there.
 
     The hash is checked before every use. Files on this machine come first; the other sources are tried in order. A
     damaged file in the cache is fetched again once; of several processes, one fetches and the others wait. With
-    ``ZOO_OFFLINE`` set, nothing is fetched.
+    ``ZOO_OFFLINE`` set, nothing is fetched. `by_hand` says what to do with a file that was got elsewhere, where that is
+    not ``zoo add``.
     Raises `WeightsError` when no source gives the file that the card names, `OutputError` when the cache cannot be
     written.
     """
@@ -40,12 +41,13 @@ def fetch(card: Card, progress: Progress = silent) -> tuple[Path, str]:
     if found is not None:
         sweep(work_folder(card))  # a process that was killed right after the file had arrived leaves its traces
         return found
-    _require_sources(card)
+    by_hand = by_hand or f"run 'zoo add FILE --name {card.name}'"
+    _require_sources(card, by_hand)
     try:
         waiting = f"waiting for another process that fetches {card.name}"
         with locked(work_folder(card), lambda: progress(0, 1, waiting)):
             progress(1, 1, waiting)
-            return _cached(card, progress) or _from_sources(card, progress)
+            return _cached(card, progress) or _from_sources(card, by_hand, progress)
     except OSError as error:
         raise output_error(cache_folder(), error) from error
 
@@ -121,11 +123,10 @@ def _checked(card: Card, path: Path) -> str:
     return found
 
 
-def _require_sources(card: Card) -> None:
-    by_hand = f"then run 'zoo add FILE --name {card.name}'"
+def _require_sources(card: Card, by_hand: str) -> None:
     if not card.weights.remote:
         if card.weights.obtain:
-            raise WeightsError(f"{card.name}: no program can fetch its file. {card.weights.obtain}; {by_hand}")
+            raise WeightsError(f"{card.name}: no program can fetch its file. {card.weights.obtain}; then {by_hand}")
         raise WeightsError(
             f"{card.name}: no weights at {card.paths()[0]}: put the file there or mend its card in {card.file}"
         )
@@ -134,11 +135,11 @@ def _require_sources(card: Card) -> None:
         state = "damaged in the cache" if slot is not None and slot.exists() else "not in the cache"
         raise WeightsError(
             f"{card.name}: {state}, and ZOO_OFFLINE forbids to fetch it: unset that, or get the file from "
-            f"{card.weights.remote[0].shown} elsewhere and {by_hand}"
+            f"{card.weights.remote[0].shown} elsewhere and then {by_hand}"
         )
 
 
-def _from_sources(card: Card, progress: Progress) -> tuple[Path, str]:
+def _from_sources(card: Card, by_hand: str, progress: Progress) -> tuple[Path, str]:
     """Ask one source after the other; the first that gives the right file serves."""
     work, failures = work_folder(card), []
     with parents_of(work):
@@ -150,8 +151,7 @@ def _from_sources(card: Card, progress: Progress) -> tuple[Path, str]:
                 failures.append(str(error))
             finally:
                 _clear(work, keep_parts=True)
-    otherwise = f"try again, or get the file elsewhere and run 'zoo add FILE --name {card.name}'"
-    raise WeightsError(f"{card.name}: {'; '.join(failures)}; {otherwise}")
+    raise WeightsError(f"{card.name}: {'; '.join(failures)}; try again, or get the file elsewhere and {by_hand}")
 
 
 def _from_source(source: Source, card: Card, work: Path, progress: Progress) -> tuple[Path, str]:

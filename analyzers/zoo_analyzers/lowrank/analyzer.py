@@ -1,10 +1,15 @@
 """The low-rank part of LowRankGAN, "Low-Rank Subspaces in GANs" (Zhu et al., NeurIPS 2021, arXiv 2106.04488)."""
 
 from dataclasses import replace
+from typing import Any
 
 from zoo import Adapter, Analyzer, Directions, Probe
 from zoo.factorize import factorize
-from zoo.grams import gram_matrices, require_change
+from zoo.features import open_output
+from zoo.grams import Grams, gram_matrices, kept_gram_matrices, no_change, require_change
+from zoo.leading import account, check_method, search, search_pays
+from zoo.linalg import numerical_rank
+from zoo.sketch import Sketch
 from zoo_analyzers.lowrank.options import LowRankOptions
 
 
@@ -16,27 +21,64 @@ class LowRank(Analyzer[LowRankOptions]):
     """
 
     def analyze(self, adapter: Adapter, probe: Probe) -> Directions:
-        """Factorize the region's Jacobian at the probe's codes."""
+        """Factorize the region's Jacobian at the probe's codes, or search for its leading directions.
+
+        Raises `OptionError` for a search that is asked for and cannot be.
+        """
         options = self.options
-        means = replace(probe.means, chunk=options.chunk)
-        grams = gram_matrices(
-            adapter, probe.codes, [probe.region], layers=probe.layers, means=means, progress=probe.progress
-        )
-        [matrix] = grams.matrices
+        probe = replace(probe, means=replace(probe.means, chunk=options.chunk))
+        check_method(options.method, probe, None if self._searchable else "it needs k, and factorization=spectrum")
+        output = open_output(options, adapter, probe.progress)
+        asked: dict[str, Any] = {"layers": probe.layers, "output": output, "means": probe.means}
+        record: dict[str, Any] = {"output": output.name}
+        if options.k and self._searches(adapter, probe, options.k, asked):
+            forced = options.method == "sketched"
+            found = search(adapter, probe, [probe.region], options.k, output=output, forced=forced)
+            if found.converged:
+                return self._searched(adapter, probe, found, record)
+            record["search"] = account(found, adapter.space.dim)
+        grams = gram_matrices(adapter, probe.codes, [probe.region], **asked, progress=probe.progress)
+        return self._factorized(adapter, probe, grams, record)
+
+    @property
+    def _searchable(self) -> bool:
+        return self.options.factorization == "spectrum" and self.options.k is not None
+
+    def _searches(self, adapter: Adapter, probe: Probe, k: int, asked: dict[str, Any]) -> bool:
+        """Decide for a search: where it is asked for, or cheaper and the whole is not kept."""
+        if self.options.method != "auto":
+            return self.options.method == "sketched"
+        pays = self._searchable and search_pays(adapter, probe, k)
+        return pays and kept_gram_matrices(adapter, probe.codes, [probe.region], **asked) is None
+
+    def _searched(self, adapter: Adapter, probe: Probe, found: Sketch, record: dict[str, Any]) -> Directions:
+        count = numerical_rank(found.values)
+        if not count:
+            raise no_change(probe.region)
+        record |= {
+            "method": "sketched",
+            **account(found, adapter.space.dim),
+            "rank": count,
+            "spectrum_of": "Leading eigenvalues of the region's Jacobian",
+            "spectrum": found.values.tolist(),
+        }
+        return Directions(adapter.space, found.rows[:count], found.values[:count], probe.layers, provenance=record)
+
+    def _factorized(self, adapter: Adapter, probe: Probe, grams: Grams, record: dict[str, Any]) -> Directions:
+        options, [matrix] = self.options, grams.matrices
         require_change(matrix, probe.region)
         found = factorize(matrix, options.factorization, options.energy, probe.progress)
-        count = min(options.k or found.rank, found.rank)
-        return Directions(
-            adapter.space,
-            found.vectors[:count],
-            found.scores[:count],
-            probe.layers,
-            provenance={
-                "spectrum_of": f"{found.spectrum_of} of the region's Jacobian; coloured: its low rank",
-                **grams.provenance,
-                "rank": found.rank,
-                "rounds": found.rounds,
-                "gap": found.gap,
-                "spectrum": found.spectrum.tolist(),
-            },
-        )
+        if self._searchable:  # k alone decides
+            count = min(options.k or 0, numerical_rank(found.spectrum))
+        else:
+            count = min(options.k or found.rank, found.rank)
+        record |= {
+            "method": "exact",
+            "spectrum_of": f"{found.spectrum_of} of the region's Jacobian; coloured: its low rank",
+            **grams.provenance,
+            "rank": count if self._searchable else found.rank,
+            "rounds": found.rounds,
+            "gap": found.gap,
+            "spectrum": found.spectrum.tolist(),
+        }
+        return Directions(adapter.space, found.basis[:count], found.spectrum[:count], probe.layers, provenance=record)

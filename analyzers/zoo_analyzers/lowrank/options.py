@@ -4,10 +4,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from zoo import Options
+from zoo.output_options import OutputOptions
 
 
-class LowRankOptions(Options):
+class LowRankOptions(OutputOptions):
     """Options of the low-rank factorization."""
 
     factorization: Literal["spectrum", "pursuit", "published"] = Field(
@@ -15,5 +15,10 @@ class LowRankOptions(Options):
         description="spectrum: eigenvectors; pursuit: low rank plus sparse, solved; published: the released loop",
     )
     energy: float = Field(0.9, gt=0, le=1, description="share of the trace that the kept eigenvectors carry (spectrum)")
-    k: int | None = Field(None, ge=1, description="return at most this many directions")
+    k: int | None = Field(
+        None, ge=1, description="return this many directions, whatever their energy; at most, of a split in two parts"
+    )
+    method: Literal["auto", "exact", "sketched"] = Field(
+        "auto", description="the whole Jacobian, or a search for its k leading directions; auto: what is cheaper"
+    )
     chunk: int | None = Field(None, ge=1, description="tangents pushed at a time; by default chosen by image size")

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from zoo import Adapter, Analyzer, Directions, Probe
 from zoo.factorize import factorize
+from zoo.features import open_output
 from zoo.grams import gram_matrices, require_change
 from zoo.linalg import fix_signs, project_out, quadratic, unit_rows
 from zoo_analyzers.nullspace.options import NullSpaceOptions
@@ -30,7 +31,10 @@ class NullSpace(Analyzer[NullSpaceOptions]):
         layers = probe.layers if probe.layers is not None or given is None else given.layers
         means = replace(probe.means, chunk=options.chunk)
         regions = [probe.region, probe.region.complement()]
-        grams = gram_matrices(adapter, probe.codes, regions, layers=layers, means=means, progress=probe.progress)
+        output = open_output(options, adapter, probe.progress)
+        grams = gram_matrices(
+            adapter, probe.codes, regions, layers=layers, output=output, means=means, progress=probe.progress
+        )
         region, rest = grams.matrices
         require_change(region, probe.region)
         background = factorize(rest, options.factorization, options.background_energy, probe.progress)
@@ -38,6 +42,7 @@ class NullSpace(Analyzer[NullSpaceOptions]):
         local = _localize(self._foreground(given, region, probe), background.basis[:removed], region, rest)
         count = min(options.k or len(local.rows), len(local.rows))
         record = {
+            "output": output.name,
             **grams.provenance,
             "rank": removed,
             "foreground": "lowrank" if options.directions is None else options.directions.name,

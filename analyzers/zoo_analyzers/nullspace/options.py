@@ -5,10 +5,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from zoo import Options
+from zoo.output_options import OutputOptions
 
 
-class NullSpaceOptions(Options):
+class NullSpaceOptions(OutputOptions):
     """Options of null-space editing."""
 
     directions: Path | None = Field(None, description="file of directions to make local; by default the region's own")

@@ -1,0 +1,224 @@
+"""The ways to a Jacobian that benchmarks/jacobian.py compares, and the cases that it compares them on."""
+
+from __future__ import annotations
+
+import importlib
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+import zoo
+from zoo import linearize
+from zoo.adapter import Adapter
+from zoo.codes import Codes
+from zoo.grams import gram_matrices
+from zoo.jacobian import Means, default_chunk, jacobian
+from zoo.keep import Keep
+from zoo.linearize import LinearMap
+from zoo.outputs import GREY
+from zoo.region import Region, parse_region
+from zoo.testing import draw, in_float64
+
+ROWS = {False: 64, True: 8}
+"""How many rows of J are computed where its time is carried on to all of them; fewer for a quick look."""
+COLUMNS = 8
+"""How many columns are compared with the reference."""
+PRODUCTS = ("convolution", "mm", "bmm", "addmm", "matmul", "linear")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network and a region of its images; `shape` is a function of benchmarks/shapes.py and its resolution."""
+
+    model: str
+    region: str
+    shape: tuple[str, int] | None = None
+    card: bool = False  # for a graphics card only
+
+    def open(self, device: str) -> tuple[Adapter, Region]:
+        """Load the network. Raises `ImportError` where there are no shapes."""
+        if self.shape is None:
+            model = zoo.load(self.model, device=device)
+            return model.adapter, model.region(self.region)
+        name, resolution = self.shape
+        adapter: Adapter = getattr(importlib.import_module("benchmarks.shapes"), name)(resolution)
+        adapter.network.to(device)
+        return adapter, parse_region(self.region, adapter.resolution)
+
+
+CASES = {
+    "faces": Case("dcgan.digiface64", "all"),
+    "mouth": Case("dcgan.digiface64", "mouth"),
+    "eyes": Case("dcgan.omniart-eyes128", "all"),
+    "spot": Case("dcgan.omniart-eyes128", "box:0.4,0.4,0.22,0.23"),  # 5 % of the picture
+    "stylegan2": Case("StyleGAN2-shaped, 128²", "center", ("stylegan2", 128)),
+    "biggan": Case("BigGAN-shaped, 128²", "center", ("biggan", 128)),
+    "stylegan2-256": Case("StyleGAN2-shaped, 256²", "all", ("stylegan2", 256), card=True),
+    "stylegan2-1024": Case("StyleGAN2-shaped, 1024²", "all", ("stylegan2", 1024), card=True),
+    "biggan-256": Case("BigGAN-shaped, 256²", "all", ("biggan", 256), card=True),
+}
+
+
+class Task:
+    """A case at hand: the network, a code, the region, and the function whose derivative is taken."""
+
+    def __init__(self, case: Case, device: str, *, quick: bool, exact: bool = False) -> None:
+        self.adapter, self.region = case.open(device)
+        if exact:
+            self.adapter = in_float64(self.adapter)
+        self.code: Codes = draw(self.adapter, 1, 0)
+        self.dim, self.chunk = self.adapter.space.dim, default_chunk(self.adapter)
+        self.origin = torch.zeros(self.dim, dtype=self.adapter.dtype, device=self.adapter.device)
+        self.rows = len(self.region.pixels)
+        step = max(1, self.rows // ROWS[quick])
+        self.some = torch.arange(0, self.rows, step, device=self.origin.device)
+        self.columns = torch.linspace(0, self.dim - 1, min(COLUMNS, self.dim)).long()
+
+    def function(self, delta: Tensor) -> Tensor:
+        """Map δ to the grey pixels of the region: (rows,)."""
+        moved = self.adapter.move(self.code, delta)
+        return GREY(self.adapter.region_output(moved, self.region), self.region)[0]
+
+    @cached_property
+    def folder(self) -> Path:
+        """A folder for what is kept, which goes with the process."""
+        self._temporary = tempfile.TemporaryDirectory()
+        return Path(self._temporary.name)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one way found: J, some rows of it (then the time is that of a `share`), or M of a region."""
+
+    jacobian: Tensor | None = None
+    rows: Tensor | None = None
+    gram: Tensor | None = None
+    region: Region | None = None
+    share: float = 1.0
+    seconds: float | None = None  # what was reckoned instead of measured
+
+
+Way = Callable[[Task], Callable[[], Found]]
+"""Prepare a task, outside of what is timed, and return the work."""
+
+
+def finish(device: str) -> None:
+    """Wait for the graphics card."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def one_by_one(task: Task) -> Callable[[], Found]:
+    """One backward pass a row, as published."""
+
+    def work() -> Found:
+        delta = task.origin.clone().requires_grad_()
+        with torch.enable_grad():
+            pixels = task.function(delta)
+            rows = [torch.autograd.grad(pixels[row], delta, retain_graph=True)[0] for row in task.some]
+        return Found(torch.stack(rows), rows=task.some, share=len(task.some) / task.rows)
+
+    return work
+
+
+def reverse(task: Task) -> Callable[[], Found]:
+    """torch.func.jacrev of some rows, 32 at a time."""
+    derivative = torch.func.jacrev(lambda delta: task.function(delta)[task.some], chunk_size=32)
+    return lambda: Found(derivative(task.origin), rows=task.some, share=len(task.some) / task.rows)
+
+
+def forward(task: Task) -> Callable[[], Found]:
+    """torch.func.jacfwd, which takes all tangents at once, made to take as many at a time as zoo does."""
+
+    def along(tangent: Tensor) -> Tensor:
+        derivative: Tensor = torch.func.jvp(task.function, (task.origin,), (tangent,))[1]
+        return derivative
+
+    columns = torch.func.vmap(along, chunk_size=task.chunk)
+    basis = torch.eye(task.dim, dtype=task.origin.dtype, device=task.origin.device)
+    return lambda: Found(columns(basis).T)
+
+
+def exact(task: Task) -> Callable[[], Found]:
+    """zoo.jacobian.jacobian, the recording included."""
+    return lambda: Found(jacobian(task.adapter, task.code, task.region))
+
+
+def kept(task: Task) -> Callable[[], Found]:
+    """M of this region (of the centre, where it is the whole image), after another one was asked for."""
+    whole = parse_region("all", task.adapter.resolution)
+    region = parse_region("center", task.adapter.resolution) if task.region.whole else task.region
+    means = Means(keep=Keep(task.folder, "benchmark"))
+    gram_matrices(task.adapter, task.code, [whole], means=means)
+    return lambda: Found(gram=gram_matrices(task.adapter, task.code, [region], means=means).matrices[0], region=region)
+
+
+def floor(task: Task) -> Callable[[], Found]:
+    """The convolutions and matrix products that all columns take, and nothing else."""
+    with torch.no_grad():
+        program = LinearMap(task.function, task.origin)._program
+    parts = [part for part in program._parts if isinstance(part, linearize._Apply)]
+    parts = [part for part in parts if part.step.function._schema.name.removeprefix("aten::") in PRODUCTS]
+    sizes = [min(task.chunk, task.dim - start) for start in range(0, task.dim, task.chunk)]
+
+    def work() -> Found:
+        for size in sizes:
+            for part in parts:
+                slots = {slot: task.origin.new_ones(size, *program._slot_shapes[slot]) for slot in part.inputs}
+                linearize._apply(part, slots)
+        return Found()
+
+    return work
+
+
+def counted_floor(task: Task) -> Callable[[], Found]:
+    """The operations of those products, counted, at the rate of the device's own product of large float32 matrices."""
+    products = floor(task)
+    with FlopCounterMode(display=False) as counter:
+        products()
+    matrix = torch.rand(8192, 8192, device=task.origin.device)
+
+    def work() -> Found:
+        finish(task.origin.device.type)
+        start = time.perf_counter()
+        for _ in range(8):
+            matrix @ matrix
+        finish(task.origin.device.type)
+        rate = 8 * 2 * 8192**3 / (time.perf_counter() - start)
+        return Found(seconds=counter.get_total_flops() / rate)
+
+    return work
+
+
+def images(task: Task) -> Callable[[], Found]:
+    """The plain forward pass of as many images as J has columns, as many at a time as zoo takes tangents."""
+    codes = draw(task.adapter, task.dim, 1)
+
+    def work() -> Found:
+        for start in range(0, task.dim, task.chunk):
+            task.adapter.synthesize(codes[start : start + task.chunk])
+        return Found()
+
+    return work
+
+
+WAYS: dict[str, Way] = {
+    "row by row, as published": one_by_one,
+    "`torch.func.jacrev`": reverse,
+    "`torch.func.jacfwd`, in chunks": forward,
+    "zoo, exact": exact,
+    "zoo, kept from another region": kept,
+    "the convolutions alone": floor,
+    "their operations, at the card's rate for matrices": counted_floor,
+    "the images alone": images,
+}
+"""The rows of a table: a further one needs an entry here, and what it finds as a `Found`."""
+BASE = "the images alone"
+CARD_ONLY = "their operations, at the card's rate for matrices"
