@@ -117,14 +117,13 @@ class _Step:
         return [leaf.index for leaf in self.leaves if isinstance(leaf, _Var)]
 
 
-def _without_writing(func: Any, leaves: tuple[Any, ...], spec: Any) -> tuple[Any, tuple[Any, ...], Any]:
+def _without_writing(func: Any, target: Any, leaves: tuple[Any, ...], spec: Any) -> tuple[Any, tuple[Any, ...], Any]:
     """Find the operation that gives what one writes into its first argument: (operation, arguments, their form).
 
     That argument gets the new value; should another tensor share its memory, the final check will find out.
     """
-    target = leaves[0]
     if func is aten.copy_.default:
-        if not isinstance(leaves[1], _Var) or not isinstance(target, Tensor):
+        if not isinstance(leaves[1], _Var):
             raise UnrecordableError(str(func))
         flat, form = tree_flatten(((leaves[1], list(target.shape)), {}))
         return aten.expand.default, tuple(flat), form
@@ -132,7 +131,7 @@ def _without_writing(func: Any, leaves: tuple[Any, ...], spec: Any) -> tuple[Any
     twin = getattr(getattr(aten, name.removesuffix("_"), None), overload, None)
     if not name.endswith("_") or twin is None:
         raise UnrecordableError(str(func))
-    return twin, (target.clone() if isinstance(target, Tensor) else target, *leaves[1:]), spec
+    return twin, (leaves[0] if isinstance(leaves[0], _Var) else target.clone(), *leaves[1:]), spec
 
 
 class _Recorder(Watcher):
@@ -162,7 +161,7 @@ class _Recorder(Watcher):
         if func in _SHAPE_ONLY or not any(isinstance(leaf, _Var) for leaf in leaves):
             return func(*args, **(kwargs or {}))
         if func._schema.is_mutable:
-            func_kept, leaves, spec = _without_writing(func, leaves, spec)
+            func_kept, leaves, spec = _without_writing(func, args[0], leaves, spec)
         else:
             func_kept = _REPEATED_AS.get(func, func)
         result = func(*args, **(kwargs or {}))

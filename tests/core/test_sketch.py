@@ -69,7 +69,7 @@ def test_ten_rows_capture_the_energy_at_a_third_of_the_cost(decay: str, seed: in
     assert float(found.values.sum()) == pytest.approx(float(captured), rel=1e-5), "float32 pushes"
     assert torch.allclose(rows @ rows.T, torch.eye(10, dtype=torch.float64), atol=1e-10)
     assert (found.pushes, found.pulls) == (products.pushes, products.pulls)
-    assert found.cost() == products.pushes + 2 * products.pulls <= DIM / 3
+    assert found.cost(2) == products.pushes + 2 * products.pulls <= DIM / 3, "even if a pull were two pushes"
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -108,7 +108,7 @@ def test_quotients_of_two_regions(decay: str, seed: int) -> None:
     values, above, below = quotients_of(whole, inside, 1e-3)
     assert found.converged
     assert captured_by(found.rows, above, below) >= (1 - 1e-3) * float(values[:10].sum())
-    assert found.cost() <= DIM / 2
+    assert found.cost() <= DIM / 3
     assert (found.pushes, found.pulls) == (products.pushes, products.pulls)
     trace = float(whole[~inside].square().sum()) / 800
     assert found.trace is not None and found.trace_error is not None

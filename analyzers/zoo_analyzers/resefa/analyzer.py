@@ -69,9 +69,9 @@ class ReSeFa(Analyzer[ReSeFaOptions]):
     def _directions(
         self, adapter: Adapter, probe: Probe, quotients: Tensor, rows: Tensor, record: dict[str, Any]
     ) -> Directions:
-        count = min(self.options.k, int((quotients > 0).sum()))
-        if not count:
+        if not bool((quotients > 0).any()):
             raise no_change(probe.region)
+        count = min(self.options.k, len(rows))
         record |= {
             "rank": count,
             "spectrum_of": "Quotients of the region's change and the rest's; coloured: the directions returned",
