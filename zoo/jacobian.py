@@ -25,6 +25,8 @@ from zoo.sizes import written_size
 _MOST_PIXELS = {"cpu": 2**22, "cuda": 2**24}
 _MOST_TANGENTS = {"cpu": 32, "cuda": 1024}
 """More at a time are not faster there."""
+_SMALL = 1 / 8
+"""The share of the image that a small region takes."""
 _ALLOWANCE = 1.4
 """Memory that a process takes for each byte of its tensors: allocators keep some, libraries make copies."""
 
@@ -42,11 +44,17 @@ class Means:
     keep: Keep | None = None
 
 
-def default_chunk(adapter: Adapter) -> int:
-    """Choose how many tangents are pushed at a time: fewer for larger images, and the same on every machine."""
+def default_chunk(adapter: Adapter, region: Region | None = None) -> int:
+    """Choose how many tangents are pushed at a time: fewer for larger images, and the same on every machine.
+
+    Of a small region twice as many are, so that weights, which are read for each batch anew, weigh less.
+    """
     height, width = adapter.resolution
     kind = "cuda" if adapter.device.type == "cuda" else "cpu"
-    return max(1, min(adapter.space.dim, _MOST_TANGENTS[kind], _MOST_PIXELS[kind] // (height * width)))
+    most = min(_MOST_TANGENTS[kind], _MOST_PIXELS[kind] // (height * width))
+    if region is not None and len(region.pixels) <= height * width * _SMALL:
+        most *= 2
+    return max(1, min(adapter.space.dim, most))
 
 
 def jacobian(
@@ -91,7 +99,7 @@ class Columns:
     ) -> None:
         self._operator = RegionJacobian(adapter, codes, region, layers=layers, output=output)
         self._basis = torch.eye(adapter.space.dim, dtype=adapter.dtype, device=adapter.device)
-        wanted = min(means.chunk or default_chunk(adapter), adapter.space.dim)
+        wanted = min(means.chunk or default_chunk(adapter, region), adapter.space.dim)
         self.chunk = wanted if means.memory is None else self._within(means.memory, reserved, wanted)
 
     def compute(self, start: int = 0, progress: Progress = silent) -> Iterator[tuple[int, Tensor]]:
@@ -100,6 +108,8 @@ class Columns:
         Raises `CapabilityError` if there is no derivative, `CheckpointError` if one is not finite.
         """
         size = self.chunk
+        if start:  # the first push carries what checks the recording: bits are to be those of a run in one go
+            self._operator.prepare()
         while start < len(self._basis):
             progress(start, len(self._basis), "Jacobian")
             try:

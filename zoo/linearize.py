@@ -134,6 +134,20 @@ def _without_writing(func: Any, target: Any, leaves: tuple[Any, ...], spec: Any)
     return twin, (leaves[0] if isinstance(leaves[0], _Var) else target.clone(), *leaves[1:]), spec
 
 
+def _is_idle(func: Any, args: tuple[Any, ...]) -> bool:
+    """Say whether this is the convolution by zeros with which torch accounts for weights that do not move."""
+    if func is not aten.convolution.default or not args[1].numel():
+        return False
+    return not bool(args[1].flatten()[0]) and not bool(args[1].any())
+
+
+def _of_nought(args: tuple[Any, ...]) -> Tensor:
+    """Return what that convolution gives, without computing it."""
+    shapes = [arg.to("meta") if isinstance(arg, Tensor) else arg for arg in args]
+    made: Tensor = args[0].new_zeros(aten.convolution.default(*shapes).shape)
+    return made
+
+
 class _Recorder(Watcher):
     """Watches one forward-mode pass and keeps the operations that depend on `seed`."""
 
@@ -159,7 +173,7 @@ class _Recorder(Watcher):
             for leaf in flat
         )
         if func in _SHAPE_ONLY or not any(isinstance(leaf, _Var) for leaf in leaves):
-            return func(*args, **(kwargs or {}))
+            return _of_nought(args) if _is_idle(func, args) else func(*args, **(kwargs or {}))
         if func._schema.is_mutable:
             func_kept, leaves, spec = _without_writing(func, args[0], leaves, spec)
         else:
@@ -218,7 +232,7 @@ class _Combine:
 class LinearMap:
     """The derivative of a function of one vector (d,), at `origin`, as a program: k vectors (k, d) -> (k, r).
 
-    Raises `UnrecordableError` where the derivative cannot be recorded, or what was recorded does not repeat it.
+    Raises `UnrecordableError` where the derivative cannot be recorded.
     """
 
     def __init__(self, function: Callable[[Tensor], Tensor], origin: Tensor) -> None:
@@ -229,20 +243,35 @@ class LinearMap:
             value, tangent = forward_ad.unpack_dual(function(forward_ad.make_dual(origin, seed)))
         self.value: Tensor = value
         self._program = _Program(recorder, recorder.index_of(tangent))
-        self._check(seed, torch.zeros_like(value) if tangent is None else tangent)
+        self._watched: tuple[Tensor, Tensor] | None = seed, torch.zeros_like(value) if tangent is None else tangent
 
     def __call__(self, tangents: Tensor) -> Tensor:
-        """Multiply by vectors (k, d): (k, r)."""
+        """Multiply by vectors (k, d): (k, r).
+
+        The first time, the vector that was watched goes with them. Raises `UnrecordableError` if what comes of it is
+        not what was seen.
+        """
+        if self._watched is None:
+            return self._run(tangents)
+        seed, wanted = self._watched
+        products = self._run(torch.cat([tangents, seed[None]]))
+        if not _repeats(products[-1], wanted):
+            raise UnrecordableError("the recording does not repeat the derivative")
+        self._watched = None
+        return products[:-1]
+
+    def _run(self, tangents: Tensor) -> Tensor:
         if self._program.result is None:
             return tangents.new_zeros(len(tangents), *self.value.shape)
         return self._program.run(tangents)
 
-    def _check(self, seed: Tensor, tangent: Tensor) -> None:
-        with torch.no_grad():
-            repeated = self(seed[None])[0]
-        scale = float(tangent.abs().max()) if tangent.numel() else 0.0
-        if repeated.shape != tangent.shape or not float((repeated - tangent).abs().max()) <= _TOLERANCE * scale:
-            raise UnrecordableError("the recording does not repeat the derivative")
+
+def _repeats(found: Tensor, wanted: Tensor) -> bool:
+    """Say whether a product is what was seen; what is not finite is nothing to compare with."""
+    if found.shape != wanted.shape or not bool(torch.isfinite(wanted).all()):
+        return found.shape == wanted.shape
+    scale = float(wanted.abs().max()) if wanted.numel() else 0.0
+    return bool(((found - wanted).abs() <= _TOLERANCE * scale).all())
 
 
 class _Program:

@@ -51,8 +51,7 @@ class RegionJacobian:
 
     def prepare(self) -> None:
         """Run the network now, so that the first `push` need not. Raises `CapabilityError`."""
-        with _exactly(self._origin.device), _forward_mode_is_there():
-            _ = self._tangent_map
+        self.push(torch.zeros(1, self.dim))
 
     def push(self, tangents: Tensor) -> Tensor:
         """Multiply J by k vectors (k, dim): (k, n r), the codes one after another.
@@ -60,7 +59,11 @@ class RegionJacobian:
         Raises `CapabilityError` if the network is not forward-mode differentiable.
         """
         with _exactly(self._origin.device), _forward_mode_is_there():
-            return self._tangent_map(self._like(tangents))
+            try:
+                return self._tangent_map(self._like(tangents))
+            except UnrecordableError:
+                self._tangent_map = torch.func.vmap(self._derivative_along)
+                return self._tangent_map(self._like(tangents))
 
     def pull(self, cotangents: Tensor) -> Tensor:
         """Multiply the transpose of J by k vectors (k, n r): (k, dim)."""
@@ -81,10 +84,7 @@ class RegionJacobian:
     @cached_property
     def _tangent_map(self) -> Callable[[Tensor], Tensor]:
         """Record the derivative; one that cannot be recorded is taken anew for each batch of vectors."""
-        try:
-            return LinearMap(self._function, self._origin)
-        except UnrecordableError:
-            return torch.func.vmap(self._derivative_along)
+        return LinearMap(self._function, self._origin)
 
     def _derivative_along(self, tangent: Tensor) -> Tensor:
         derivative: Tensor = torch.func.jvp(self._function, (self._origin,), (tangent,))[1]

@@ -100,5 +100,6 @@ def in_place(delta: Tensor) -> Tensor:
 
 
 def test_what_cannot_be_recorded_is_said() -> None:
-    with pytest.raises(UnrecordableError):
-        LinearMap(in_place, POINT)
+    recorded = LinearMap(in_place, POINT)
+    with pytest.raises(UnrecordableError, match="does not repeat"):
+        recorded(torch.eye(DIM, dtype=torch.float64))
