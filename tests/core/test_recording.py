@@ -1,4 +1,4 @@
-"""Operations that a recorded derivative must repeat: changes in place, and views of sums that lie otherwise in memory."""
+"""What a recording must repeat: changes in place, and views of sums that lie in memory in another order."""
 
 from __future__ import annotations
 
