@@ -45,7 +45,7 @@ class Job:
 
     def task(self, *, exact: bool = False) -> Task:
         """Load the network, in float64 if `exact`."""
-        return Task(self.case, self.device, quick=self.quick, exact=exact)
+        return Task(self.case, self.device, quick=self.quick, folder=self.reference.parent, exact=exact)
 
 
 def serve(pipe: Connection, title: str, job: Job) -> None:

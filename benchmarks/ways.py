@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -69,10 +67,11 @@ CASES = {
 class Task:
     """A case at hand: the network, a code, the region, and the function whose derivative is taken."""
 
-    def __init__(self, case: Case, device: str, *, quick: bool, exact: bool = False) -> None:
+    def __init__(self, case: Case, device: str, *, quick: bool, folder: Path, exact: bool = False) -> None:
         self.adapter, self.region = case.open(device)
         if exact:
             self.adapter = in_float64(self.adapter)
+        self.folder = folder  # for what is kept
         self.code: Codes = draw(self.adapter, 1, 0)
         self.dim, self.chunk = self.adapter.space.dim, default_chunk(self.adapter)
         self.origin = torch.zeros(self.dim, dtype=self.adapter.dtype, device=self.adapter.device)
@@ -85,12 +84,6 @@ class Task:
         """Map δ to the grey pixels of the region: (rows,)."""
         moved = self.adapter.move(self.code, delta)
         return GREY(self.adapter.region_output(moved, self.region), self.region)[0]
-
-    @cached_property
-    def folder(self) -> Path:
-        """A folder for what is kept, which goes with the process."""
-        self._temporary = tempfile.TemporaryDirectory()
-        return Path(self._temporary.name)
 
 
 @dataclass(frozen=True)
