@@ -15,18 +15,18 @@ import importlib.util
 import multiprocessing
 import sys
 import tempfile
-import time
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from benchmarks.ways import BASE, CARD_ONLY, CASES, WAYS, Case, Found, Task, finish
+from benchmarks.ways import BASE, CARD_ONLY, CASES, WAYS, Case, Found, Task, clock
 
 ROUNDS = 3
 QUICK = ("faces",)
@@ -45,7 +45,7 @@ class Job:
 
     def task(self, *, exact: bool = False) -> Task:
         """Load the network, in float64 if `exact`."""
-        return Task(self.case, self.device, quick=self.quick, exact=exact)
+        return Task(self.case, self.device, quick=self.quick, folder=self.reference.parent, exact=exact)
 
 
 def serve(pipe: Connection, title: str, job: Job) -> None:
@@ -60,14 +60,14 @@ def serve(pipe: Connection, title: str, job: Job) -> None:
         found = Found()
         while pipe.recv() is not None:
             forget_peak(job.device)
-            start = time.perf_counter()
+            start = clock(task.origin.device)
             found = work()
-            finish(job.device)
-            seconds.append(found.seconds or time.perf_counter() - start)
+            took = clock(task.origin.device) - start
+            seconds.append(found.seconds or took)
             memory = max(memory, peak(job.device) - before)
-            pipe.send(seconds[-1])
-    computed = 0 if found.share == 1 else len(task.some)
-    pipe.send((min(seconds) / found.share, memory, computed, deviation(found, task, torch.load(job.reference))))
+            pipe.send(took)
+    computed = 0 if found.rows is None else len(found.rows)
+    pipe.send((min(seconds), memory, computed, deviation(found, task, torch.load(job.reference))))
 
 
 def refer(job: Job) -> None:
@@ -128,6 +128,14 @@ class Measured:
     deviation: float | None
 
 
+def hear(pipe: Connection) -> Any:
+    """Wait for the answer of a row; None if its process failed, whose reason is on standard error."""
+    try:
+        return pipe.recv()
+    except EOFError:
+        return None
+
+
 def measure(case: Case, device: str, rounds: int, *, quick: bool) -> tuple[str, dict[str, Measured]]:
     """Let the rows of a case take turns; return what they share, in words, and what each took."""
     context = multiprocessing.get_context("spawn")
@@ -142,18 +150,21 @@ def measure(case: Case, device: str, rounds: int, *, quick: bool) -> tuple[str, 
                 pipes[title], there = context.Pipe()
                 context.Process(target=serve, args=(there, title, job), daemon=True).start()
                 there.close()
-        (threads, rows, dim, chunk), *_ = [pipe.recv() for pipe in pipes.values()]
-        seconds = dict.fromkeys(pipes, 0.0)
+        told = {title: hear(pipe) for title, pipe in pipes.items()}
+        took = {title: 0.0 for title, facts in told.items() if facts}
         for turn in range(rounds):
-            for title, pipe in pipes.items():
-                if seconds[title] < LONG:
-                    pipe.send("go")
-                    seconds[title] = pipe.recv()
-                    print(f"{case.model}, round {turn + 1}: {title}: {seconds[title]:.2g} s", file=sys.stderr)
+            for title in [title for title, seconds in took.items() if seconds < LONG]:
+                pipes[title].send("go")
+                if (seconds := hear(pipes[title])) is None:
+                    del took[title]
+                    continue
+                took[title] = seconds
+                print(f"{case.model}, round {turn + 1}: {title}: {seconds:.2g} s", file=sys.stderr)
         found = {}
-        for title, pipe in pipes.items():
-            pipe.send(None)
-            found[title] = Measured(*pipe.recv())
+        for title in took:
+            pipes[title].send(None)
+            found[title] = Measured(*hear(pipes[title]))
+    threads, rows, dim, chunk = told[BASE]
     place = torch.cuda.get_device_name() if device == "cuda" else f"threads: {threads}"
     shape = f"J is {rows} x {dim}, {chunk} tangents at a time"
     return f"{shape}; torch {torch.__version__}, {place}, the fastest of {rounds}", found

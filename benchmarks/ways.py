@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -69,10 +67,11 @@ CASES = {
 class Task:
     """A case at hand: the network, a code, the region, and the function whose derivative is taken."""
 
-    def __init__(self, case: Case, device: str, *, quick: bool, exact: bool = False) -> None:
+    def __init__(self, case: Case, device: str, *, quick: bool, folder: Path, exact: bool = False) -> None:
         self.adapter, self.region = case.open(device)
         if exact:
             self.adapter = in_float64(self.adapter)
+        self.folder = folder  # for what is kept
         self.code: Codes = draw(self.adapter, 1, 0)
         self.dim, self.chunk = self.adapter.space.dim, default_chunk(self.adapter)
         self.origin = torch.zeros(self.dim, dtype=self.adapter.dtype, device=self.adapter.device)
@@ -86,52 +85,63 @@ class Task:
         moved = self.adapter.move(self.code, delta)
         return GREY(self.adapter.region_output(moved, self.region), self.region)[0]
 
-    @cached_property
-    def folder(self) -> Path:
-        """A folder for what is kept, which goes with the process."""
-        self._temporary = tempfile.TemporaryDirectory()
-        return Path(self._temporary.name)
-
 
 @dataclass(frozen=True)
 class Found:
-    """What one way found: J, some rows of it (then the time is that of a `share`), or M of a region."""
+    """What one way found: J, or some `rows` of it, or M of a region; `seconds` where they are reckoned for all rows."""
 
     jacobian: Tensor | None = None
     rows: Tensor | None = None
     gram: Tensor | None = None
     region: Region | None = None
-    share: float = 1.0
-    seconds: float | None = None  # what was reckoned instead of measured
+    seconds: float | None = None
 
 
 Way = Callable[[Task], Callable[[], Found]]
 """Prepare a task, outside of what is timed, and return the work."""
 
 
-def finish(device: str) -> None:
-    """Wait for the graphics card."""
-    if device == "cuda":
+def clock(device: torch.device) -> float:
+    """Return the time in seconds, once a graphics card has done what it was told."""
+    if device.type == "cuda":
         torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def one_by_one(task: Task) -> Callable[[], Found]:
-    """One backward pass a row, as published."""
+    """One backward pass a row, as published: the seconds of some rows carried on to all, behind one forward pass."""
 
     def work() -> Found:
         delta = task.origin.clone().requires_grad_()
+        start = clock(delta.device)
         with torch.enable_grad():
             pixels = task.function(delta)
+            middle = clock(delta.device)
             rows = [torch.autograd.grad(pixels[row], delta, retain_graph=True)[0] for row in task.some]
-        return Found(torch.stack(rows), rows=task.some, share=len(task.some) / task.rows)
+        seconds = middle - start + (clock(delta.device) - middle) * task.rows / len(rows)
+        return Found(torch.stack(rows), rows=task.some, seconds=seconds)
 
     return work
 
 
 def reverse(task: Task) -> Callable[[], Found]:
-    """torch.func.jacrev of some rows, 32 at a time."""
-    derivative = torch.func.jacrev(lambda delta: task.function(delta)[task.some], chunk_size=32)
-    return lambda: Found(derivative(task.origin), rows=task.some, share=len(task.some) / task.rows)
+    """torch.func.jacrev of some rows, 32 at a time; their seconds carried on in the same way."""
+
+    def some(delta: Tensor) -> Tensor:
+        return task.function(delta)[task.some]
+
+    derivative = torch.func.jacrev(some, chunk_size=32)
+
+    def work() -> Found:
+        start = clock(task.origin.device)
+        torch.func.vjp(some, task.origin)
+        middle = clock(task.origin.device)
+        rows = derivative(task.origin)
+        once = middle - start
+        backward = clock(task.origin.device) - middle - once
+        return Found(rows, rows=task.some, seconds=once + backward * task.rows / len(task.some))
+
+    return work
 
 
 def forward(task: Task) -> Callable[[], Found]:
@@ -186,12 +196,10 @@ def counted_floor(task: Task) -> Callable[[], Found]:
     matrix = torch.rand(8192, 8192, device=task.origin.device)
 
     def work() -> Found:
-        finish(task.origin.device.type)
-        start = time.perf_counter()
+        start = clock(matrix.device)
         for _ in range(8):
             matrix @ matrix
-        finish(task.origin.device.type)
-        rate = 8 * 2 * 8192**3 / (time.perf_counter() - start)
+        rate = 8 * 2 * 8192**3 / (clock(matrix.device) - start)
         return Found(seconds=counter.get_total_flops() / rate)
 
     return work

@@ -18,7 +18,7 @@ from zoo.adapter import Adapter
 from zoo.cache import sha256_of
 from zoo.cards import Card, Licence, Source, Weights
 from zoo.checkpoint import State, fill_module, read_checkpoint
-from zoo.errors import CapabilityError, WeightsError
+from zoo.errors import CapabilityError, WeightsError, is_out_of_memory
 from zoo.names import unknown_name
 from zoo.output_options import FEATURES, OutputOptions
 from zoo.outputs import COLOUR, GREY, Output
@@ -95,6 +95,8 @@ def _open_features(name: str, file: Path | None, progress: Progress) -> Features
         _, *size = told["input_size"]
         mean, std = (torch.tensor(told[key], dtype=torch.float64).view(3, 1, 1) for key in ("mean", "std"))
     except Exception as error:  # what timm's many builders raise for a network that is not of this kind
+        if is_out_of_memory(error):
+            raise
         reason = " ".join(str(error).split())[:160]
         raise CapabilityError(f"output={FEATURES}{name}: it maps no pictures to features ({reason})") from error
     full = ".".join(filter(None, (told.get("architecture"), told.get("tag")))) or name

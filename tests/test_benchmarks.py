@@ -1,0 +1,74 @@
+"""The benchmark compares what computes the same thing."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+from zoo_adapters.dcgan.adapter import DCGAN
+
+from benchmarks.jacobian import deviation
+from benchmarks.ways import BASE, CARD_ONLY, CASES, WAYS, Case, Found, Task, floor
+from zoo.adapter import Adapter
+from zoo.region import Region, parse_region
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.script.*")  # torch's forward mode warns of itself
+
+
+class Tiny(Case):
+    def open(self, device: str) -> tuple[Adapter, Region]:
+        adapter = DCGAN.tiny(0)
+        return adapter, parse_region(self.region, adapter.resolution)
+
+
+def wanted(case: Case) -> Tensor:
+    """The columns that are compared, by reverse mode in float64."""
+    exact = Task(case, "cpu", quick=True, folder=Path(), exact=True)
+    matrix = torch.autograd.functional.jacobian(exact.function, exact.origin)
+    assert isinstance(matrix, Tensor)
+    return matrix[:, exact.columns]
+
+
+@pytest.mark.parametrize("region", ["all", "box:1,2,9,8"])
+@pytest.mark.parametrize("title", [title for title in WAYS if title != CARD_ONLY])
+def test_every_way_finds_the_same(title: str, region: str, tmp_path: Path) -> None:
+    case = Tiny("tiny", region)
+    task = Task(case, "cpu", quick=True, folder=tmp_path)
+    found = WAYS[title](task)()
+    off = deviation(found, task, wanted(case))
+    if title in {BASE, "the convolutions alone"}:
+        assert off is None
+    else:
+        assert off is not None and off < 1e-5
+        assert (found.rows is None) == (found.seconds is None)
+
+
+def test_a_wrong_jacobian_deviates() -> None:
+    case = Tiny("tiny", "all")
+    task, right = Task(case, "cpu", quick=True, folder=Path()), wanted(case)
+    rows = torch.zeros(task.rows, task.dim)
+    rows[:, task.columns] = 1.01 * right.float()
+    off = deviation(Found(rows), task, right)
+    assert off is not None and math.isclose(off, 0.01, rel_tol=1e-3)
+
+
+def test_the_floor_is_the_convolutions_of_every_column_and_no_more() -> None:
+    """A transposed convolution multiplies each input number with its window of every output channel."""
+    task = Task(Tiny("tiny", "all"), "cpu", quick=True, folder=Path())
+    work = floor(task)
+    with FlopCounterMode(display=False) as counter:
+        work()
+    widths, sides = DCGAN.tiny(0).network.widths, [1, 4, 8]
+    macs = sum(16 * wide * narrow * side**2 for (wide, narrow), side in zip(pairwise(widths), sides, strict=True))
+    assert counter.get_total_flops() == 2 * macs * task.dim
+
+
+def test_cases_name_regions_that_there_are() -> None:
+    for case in CASES.values():
+        if case.region != "mouth":
+            assert parse_region(case.region, (128, 128)).mask.any()
