@@ -59,6 +59,10 @@ class Features(Output):
         mean, std = (numbers.to(device, dtype) for numbers in (self.mean, self.std))
         return Features(self.name, self.network.to(device, dtype), self.size, mean, std)
 
+    def rows(self, region: Region) -> int:
+        """Return the number of features, which is the same for every region."""
+        return int(getattr(self.network, "num_features", len(region.pixels)))
+
     def __call__(self, pixels: Tensor, region: Region) -> Tensor:
         """Map pixels (n, 3, p) in [-1, 1] to features (n, r)."""
         images = boxed(pixels, region)

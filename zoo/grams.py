@@ -203,7 +203,7 @@ class _Question:
 
     def _written(self, entry: Entry) -> Grams | None:
         """Read the matrices that were written down when their columns were too large to keep."""
-        found = [entry.read(_name(region)) for region in self.regions]
+        found = [entry.read(_name(region), "matrix", "chunk") for region in self.regions]
         kept = [tensors for tensors in found if tensors is not None]
         if len(kept) < len(found):
             return None
@@ -211,8 +211,7 @@ class _Question:
 
     def _compute(self, codes: Codes, union: Region, progress: Progress) -> list[Grams]:
         """Compute the columns at some codes together, from where an interrupted run stopped."""
-        rows = len(union.pixels) * max(self.output.per_pixel, 1)
-        size = self.adapter.space.dim * rows * self.adapter.dtype.itemsize * len(codes)
+        size = self.adapter.space.dim * self.output.rows(union) * self.adapter.dtype.itemsize * len(codes)
         room = _HELD if self.means.memory is None else self.means.memory // 4
         columns = Columns(
             self.adapter,

@@ -95,10 +95,11 @@ class Entry:
             for path in self.folder.glob("columns-*.safetensors"):
                 path.unlink(missing_ok=True)
 
-    def read(self, name: str) -> dict[str, Tensor] | None:
-        """Read kept tensors by name; None where there are none."""
+    def read(self, name: str, *keys: str) -> dict[str, Tensor] | None:
+        """Read kept tensors by name; None where they are not, or not all of them."""
         with contextlib.suppress(UnreadableError):
-            return read_tensors(self.folder / f"{name}.safetensors")[0]
+            tensors = read_tensors(self.folder / f"{name}.safetensors")[0]
+            return tensors if set(keys) <= set(tensors) else None
         return None
 
     def write(self, name: str, tensors: Mapping[str, Tensor]) -> None:

@@ -18,6 +18,7 @@ from torch.autograd import forward_ad
 from torch.utils._pytree import tree_flatten, tree_unflatten
 from torch.utils.weak import WeakIdKeyDictionary
 
+from zoo.errors import is_out_of_memory
 from zoo.watching import Watcher
 
 aten = torch.ops.aten
@@ -248,17 +249,22 @@ class LinearMap:
     def __call__(self, tangents: Tensor) -> Tensor:
         """Multiply by vectors (k, d): (k, r).
 
-        The first time, the vector that was watched goes with them. Raises `UnrecordableError` if what comes of it is
-        not what was seen.
+        The first time, the vector that was watched goes with them, and one of zeros. Raises `UnrecordableError` if what
+        comes of the one is not what was seen, or of the other is not zero: a tangent was taken for a constant then.
         """
         if self._watched is None:
             return self._run(tangents)
         seed, wanted = self._watched
-        products = self._run(torch.cat([tangents, seed[None]]))
-        if not _repeats(products[-1], wanted):
+        try:
+            products = self._run(torch.cat([tangents, seed[None], torch.zeros_like(seed)[None]]))
+        except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise
+            raise UnrecordableError(str(error)) from error
+        if bool(products[-1].any()) or not _repeats(products[-2], wanted):
             raise UnrecordableError("the recording does not repeat the derivative")
         self._watched = None
-        return products[:-1]
+        return products[:-2]
 
     def _run(self, tangents: Tensor) -> Tensor:
         if self._program.result is None:

@@ -19,6 +19,10 @@ class Output(ABC):
     name: str
     per_pixel: int = 0
 
+    def rows(self, region: Region) -> int:
+        """Say how many rows there are for a region, at most: room is made for so many."""
+        return len(region.pixels) * max(self.per_pixel, 1)
+
     @abstractmethod
     def __call__(self, pixels: Tensor, region: Region) -> Tensor:
         """Map pixels (n, 3, p), nominally in [-1, 1], to rows (n, r): plain torch operations, forward-mode too."""

@@ -53,7 +53,7 @@ def from_tiles(entry: Entry, regions: Sequence[Region]) -> tuple[list[Tensor], i
 
     None if there are no tiles, or a region has none.
     """
-    kept = entry.read(_NAME)
+    kept = entry.read(_NAME, "triangles", "facts")
     if kept is None:
         return None
     height, width, side, per_pixel, chunk = kept["facts"].tolist()

@@ -1,6 +1,7 @@
 """A recorded derivative is the derivative: against torch's own forward mode, for every kind of operation."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -65,6 +66,9 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "view of a sum": lambda delta: (delta + delta.flip(0)).view(2, 3).T.reshape(-1) - delta,
     "max pool": lambda delta: functional.max_pool2d(wide(delta), 2),
     "shared": shared,
+    "layer norm": lambda delta: functional.layer_norm(wide(delta).sin(), (5, 5)),
+    "vector product": lambda delta: torch.tanh(MATRIX @ delta),
+    "turned": lambda delta: (torch.tanh(image(delta)).transpose(1, 2).contiguous() * 2).view(-1),
     "written into": lambda delta: (delta * 2).mul_(delta).relu_().add_(1).unsqueeze_(0),
     "constant": lambda delta: delta.detach() * 0 + 1,
 }
@@ -90,6 +94,28 @@ def test_elementwise_runs_become_one_multiplication() -> None:
     recorded = LinearMap(lambda delta: torch.tanh(NORM(wide(delta)) * 3 + 1).relu().flatten(), POINT)
     kinds = [type(part).__name__ for part in recorded._program._parts]
     assert kinds.count("_Combine") == 1
+
+
+class Hidden(torch.autograd.Function):
+    """Doubles; its derivative takes a way that no operation of torch tells of."""
+
+    @staticmethod
+    def forward(value: Tensor) -> Tensor:
+        return value * 2
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        pass
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor) -> Tensor:
+        return torch.from_numpy(tangent.numpy() * 2)
+
+
+def test_a_tangent_that_was_taken_for_a_constant_is_found_out() -> None:
+    recorded = LinearMap(lambda delta: torch.cat([delta * 3, Hidden.apply(delta)]), POINT)
+    with pytest.raises(UnrecordableError, match="does not repeat"):
+        recorded(torch.eye(DIM, dtype=torch.float64))
 
 
 def in_place(delta: Tensor) -> Tensor:
