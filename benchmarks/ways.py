@@ -20,8 +20,10 @@ from zoo.grams import gram_matrices
 from zoo.jacobian import Means, default_chunk, jacobian
 from zoo.keep import Keep
 from zoo.linearize import LinearMap
+from zoo.operator import RegionJacobian
 from zoo.outputs import GREY
 from zoo.region import Region, parse_region
+from zoo.sketch import spectrum
 from zoo.testing import draw, in_float64
 
 ROWS = {False: 64, True: 8}
@@ -56,8 +58,8 @@ CASES = {
     "mouth": Case("dcgan.digiface64", "mouth"),
     "eyes": Case("dcgan.omniart-eyes128", "all"),
     "spot": Case("dcgan.omniart-eyes128", "box:0.4,0.4,0.22,0.23"),  # 5 % of the picture
-    "stylegan2": Case("StyleGAN2-shaped, 128²", "center", ("stylegan2", 128)),
-    "biggan": Case("BigGAN-shaped, 128²", "center", ("biggan", 128)),
+    "stylegan2": Case("StyleGAN2-shaped, 64²", "all", ("stylegan2", 64)),
+    "biggan": Case("BigGAN-shaped, 128²", "all", ("biggan", 128)),
     "stylegan2-256": Case("StyleGAN2-shaped, 256²", "all", ("stylegan2", 256), card=True),
     "stylegan2-1024": Case("StyleGAN2-shaped, 1024²", "all", ("stylegan2", 1024), card=True),
     "biggan-256": Case("BigGAN-shaped, 256²", "all", ("biggan", 256), card=True),
@@ -73,7 +75,7 @@ class Task:
             self.adapter = in_float64(self.adapter)
         self.folder = folder  # for what is kept
         self.code: Codes = draw(self.adapter, 1, 0)
-        self.dim, self.chunk = self.adapter.space.dim, default_chunk(self.adapter)
+        self.dim, self.chunk = self.adapter.space.dim, default_chunk(self.adapter, self.region)
         self.origin = torch.zeros(self.dim, dtype=self.adapter.dtype, device=self.adapter.device)
         self.rows = len(self.region.pixels)
         step = max(1, self.rows // ROWS[quick])
@@ -161,6 +163,20 @@ def exact(task: Task) -> Callable[[], Found]:
     return lambda: Found(jacobian(task.adapter, task.code, task.region))
 
 
+def sketched(task: Task) -> Callable[[], Found]:
+    """The ten leading directions, searched for by products with J and its transpose, the recording included."""
+
+    def work() -> Found:
+        operator = RegionJacobian(task.adapter, task.code, task.region)
+        generator = torch.Generator().manual_seed(0)
+        found = spectrum(operator.push, operator.pull, task.dim, 10, generator=generator)
+        if not found.converged:
+            raise RuntimeError(f"the search gave up after {found.pushes} pushes and {found.pulls} pulls")
+        return Found()
+
+    return work
+
+
 def kept(task: Task) -> Callable[[], Found]:
     """M of this region (of the centre, where it is the whole image), after another one was asked for."""
     whole = parse_region("all", task.adapter.resolution)
@@ -222,6 +238,7 @@ WAYS: dict[str, Way] = {
     "`torch.func.jacrev`": reverse,
     "`torch.func.jacfwd`, in chunks": forward,
     "zoo, exact": exact,
+    "zoo, sketched: ten directions": sketched,
     "zoo, kept from another region": kept,
     "the convolutions alone": floor,
     "their operations, at the card's rate for matrices": counted_floor,
