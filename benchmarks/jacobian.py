@@ -26,7 +26,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.ways import BASE, CARD_ONLY, CASES, WAYS, Case, Found, Task, clock
+from benchmarks.ways import BASE, CARD_ONLY, CASES, SEARCH, WAYS, Case, Found, Task, clock
 
 ROUNDS = 3
 QUICK = ("faces",)
@@ -146,7 +146,7 @@ def measure(case: Case, device: str, rounds: int, *, quick: bool) -> tuple[str, 
         process.join()
         pipes = {}
         for title in WAYS:
-            if title != CARD_ONLY or device == "cuda":
+            if (title != CARD_ONLY or device == "cuda") and (title != SEARCH or case.long):
                 pipes[title], there = context.Pipe()
                 context.Process(target=serve, args=(there, title, job), daemon=True).start()
                 there.close()
