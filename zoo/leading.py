@@ -12,58 +12,77 @@ from zoo import sketch
 from zoo.adapter import Adapter
 from zoo.analyzer import Probe
 from zoo.errors import OptionError
-from zoo.grams import union_of
+from zoo.grams import kept_gram_matrices, union_of
 from zoo.operator import RegionJacobian
 from zoo.outputs import Output
 from zoo.region import Region
 from zoo.sketch import Sketch
 
 
-def search_pays(adapter: Adapter, probe: Probe, rank: int, *, quotient: bool = False) -> bool:
-    """Say whether a search for `rank` directions is likely to cost less than the whole Jacobian.
+def attempt(
+    adapter: Adapter,
+    probe: Probe,
+    regions: Sequence[Region],
+    rank: int | None,
+    *,
+    method: str,
+    output: Output,
+    tau: float | None = None,
+    obstacle: str | None = None,
+) -> tuple[Sketch | None, dict[str, Any]]:
+    """Search for the `rank` leading directions of a region, or, with `tau`, of its quotient with a second one.
 
-    It holds on to what the network made of every code, so it is for one code and without a budget.
+    Returns what was found, or None where the whole Jacobian is to be computed, and what a directions file should say
+    of it. `method` ``exact`` never searches; ``sketched`` does, and gives up only once it costs four times the whole;
+    ``auto`` does where that is likely to be cheaper, for one code without a budget, and the whole is not kept.
+    `obstacle` says why no search is possible. Raises `OptionError` for one that is asked for and cannot be.
     """
-    fits = len(probe.codes) == 1 and probe.means.memory is None and probe.means.chunk is None
-    return fits and sketch.is_worthwhile(rank, adapter.space.dim, quotient=quotient)
+    if method == "sketched":
+        _require(probe, obstacle)
+    elif (
+        method == "exact" or obstacle or not _pays(adapter, probe, rank or 0, regions, output, quotient=tau is not None)
+    ):
+        return None, {"method": "exact"}
+    found = _search(adapter, probe, regions, rank or 1, output, tau, forced=method == "sketched")
+    told = {"residual": found.residual, "cost": round(found.cost() / adapter.space.dim, 3)}
+    if found.trace_error is not None:
+        told["trace_error"] = found.trace_error
+    return (found, {"method": "sketched", **told}) if found.converged else (None, {"method": "exact", "search": told})
 
 
-def check_method(method: str, probe: Probe, obstacle: str | None) -> None:
-    """Refuse a search that cannot be: with a budget, or for the analysis's own reason. Raises `OptionError`."""
-    if method != "sketched":
-        return
+def _require(probe: Probe, obstacle: str | None) -> None:
     if probe.means.memory is not None:
         raise OptionError("method=sketched: a search keeps to no budget; leave --memory out, or take method=exact")
     if obstacle:
         raise OptionError(f"method=sketched: {obstacle}; or take method=exact")
 
 
-def search(
+def _pays(
+    adapter: Adapter, probe: Probe, regions: Sequence[Region], rank: int, *, output: Output, tau: float | None
+) -> bool:
+    """Say whether a search is likely to cost less than what is not there yet."""
+    fits = len(probe.codes) == 1 and probe.means.memory is None and probe.means.chunk is None
+    if not fits or not sketch.is_worthwhile(rank, adapter.space.dim, quotient=tau is not None):
+        return False
+    kept = kept_gram_matrices(adapter, probe.codes, regions, layers=probe.layers, output=output, means=probe.means)
+    return kept is None
+
+
+def _search(
     adapter: Adapter,
     probe: Probe,
     regions: Sequence[Region],
     rank: int,
     *,
     output: Output,
-    tau: float | None = None,
-    forced: bool = False,
+    tau: float | None,
+    budget: float | None,
 ) -> Sketch:
-    """Search for the `rank` leading directions of a region, or, with `tau`, of its quotient with a second one.
-
-    It gives up once it costs more than it should; if `forced`, only when it costs as much as the whole Jacobian.
-    """
-    operator = RegionJacobian(adapter, probe.codes, union_of(regions), layers=probe.layers, output=output)
-    dim = adapter.space.dim
-    common: dict[str, Any] = {"generator": probe.generator, "budget": 4.0 * dim if forced else None}
-    rank = min(rank, dim)
+    union, dim = union_of(regions), adapter.space.dim
+    operator = RegionJacobian(adapter, probe.codes, union, layers=probe.layers, output=output)
+    products = operator.push, operator.pull, dim, min(rank, dim)
     if tau is None:
-        return sketch.spectrum(operator.push, operator.pull, dim, rank, **common)
-    mask = regions[0].mask[union_of(regions).mask]
-    inside = torch.from_numpy(np.tile(np.repeat(mask, output.per_pixel), len(probe.codes))).to(adapter.device)
-    return sketch.quotients(operator.push, operator.pull, dim, rank, inside=inside, tau=tau, **common)
-
-
-def account(found: Sketch, dim: int) -> dict[str, Any]:
-    """Return what a directions file should say of a search: its residual, and its cost as a share of the exact one."""
-    told = {"residual": found.residual, "cost": round(found.cost() / dim, 3)}
-    return told if found.trace_error is None else {**told, "trace_error": found.trace_error}
+        return sketch.spectrum(*products, generator=probe.generator, budget=budget)
+    mask = np.repeat(regions[0].mask[union.mask], output.per_pixel)
+    inside = torch.from_numpy(np.tile(mask, len(probe.codes))).to(adapter.device)
+    return sketch.quotients(*products, inside=inside, tau=tau, generator=probe.generator, budget=budget)

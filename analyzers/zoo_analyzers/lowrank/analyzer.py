@@ -6,8 +6,8 @@ from typing import Any
 from zoo import Adapter, Analyzer, Directions, Probe
 from zoo.factorize import factorize
 from zoo.features import open_output
-from zoo.grams import Grams, gram_matrices, kept_gram_matrices, no_change, require_change
-from zoo.leading import account, check_method, search, search_pays
+from zoo.grams import Grams, gram_matrices, no_change, require_change
+from zoo.leading import attempt
 from zoo.linalg import numerical_rank
 from zoo.sketch import Sketch
 from zoo_analyzers.lowrank.options import LowRankOptions
@@ -25,39 +25,36 @@ class LowRank(Analyzer[LowRankOptions]):
 
         Raises `OptionError` for a search that is asked for and cannot be.
         """
-        options = self.options
+        options, regions = self.options, [probe.region]
         probe = replace(probe, means=replace(probe.means, chunk=options.chunk))
-        check_method(options.method, probe, None if self._searchable else "it needs k, and factorization=spectrum")
         output = open_output(options, adapter, probe.progress)
-        asked: dict[str, Any] = {"layers": probe.layers, "output": output, "means": probe.means}
-        record: dict[str, Any] = {"output": output.name}
-        if options.k and self._searches(adapter, probe, options.k, asked):
-            forced = options.method == "sketched"
-            found = search(adapter, probe, [probe.region], options.k, output=output, forced=forced)
-            if found.converged:
-                return self._searched(adapter, probe, found, record)
-            record["search"] = account(found, adapter.space.dim)
-        grams = gram_matrices(adapter, probe.codes, [probe.region], **asked, progress=probe.progress)
+        obstacle = None if self._searchable else "it needs k, and factorization=spectrum"
+        found, record = attempt(
+            adapter, probe, regions, options.k, method=options.method, output=output, obstacle=obstacle
+        )
+        record["output"] = output.name
+        if found is not None:
+            return self._searched(adapter, probe, found, record)
+        grams = gram_matrices(
+            adapter,
+            probe.codes,
+            regions,
+            layers=probe.layers,
+            output=output,
+            means=probe.means,
+            progress=probe.progress,
+        )
         return self._factorized(adapter, probe, grams, record)
 
     @property
     def _searchable(self) -> bool:
         return self.options.factorization == "spectrum" and self.options.k is not None
 
-    def _searches(self, adapter: Adapter, probe: Probe, k: int, asked: dict[str, Any]) -> bool:
-        """Decide for a search: where it is asked for, or cheaper and the whole is not kept."""
-        if self.options.method != "auto":
-            return self.options.method == "sketched"
-        pays = self._searchable and search_pays(adapter, probe, k)
-        return pays and kept_gram_matrices(adapter, probe.codes, [probe.region], **asked) is None
-
     def _searched(self, adapter: Adapter, probe: Probe, found: Sketch, record: dict[str, Any]) -> Directions:
         count = numerical_rank(found.values)
         if not count:
             raise no_change(probe.region)
         record |= {
-            "method": "sketched",
-            **account(found, adapter.space.dim),
             "rank": count,
             "spectrum_of": "Leading eigenvalues of the region's Jacobian",
             "spectrum": found.values.tolist(),
@@ -73,7 +70,6 @@ class LowRank(Analyzer[LowRankOptions]):
         else:
             count = min(options.k or found.rank, found.rank)
         record |= {
-            "method": "exact",
             "spectrum_of": f"{found.spectrum_of} of the region's Jacobian; coloured: its low rank",
             **grams.provenance,
             "rank": count if self._searchable else found.rank,

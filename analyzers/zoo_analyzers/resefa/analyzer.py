@@ -5,10 +5,10 @@ from typing import Any
 
 from torch import Tensor
 
-from zoo import Adapter, Analyzer, CapabilityError, Directions, Probe, Region
+from zoo import Adapter, Analyzer, CapabilityError, Directions, Probe
 from zoo.features import open_output
-from zoo.grams import gram_matrices, kept_gram_matrices, no_change, require_change
-from zoo.leading import account, check_method, search, search_pays
+from zoo.grams import gram_matrices, no_change, require_change
+from zoo.leading import attempt
 from zoo.linalg import quotient_directions
 from zoo.outputs import Output
 from zoo_analyzers.resefa.options import ReSeFaOptions
@@ -32,18 +32,29 @@ class ReSeFa(Analyzer[ReSeFaOptions]):
         options = self.options
         probe = replace(probe, means=replace(probe.means, chunk=options.chunk))
         output = open_output(options, adapter, probe.progress)
-        check_method(options.method, probe, self._obstacle(output))
-        regions = [probe.region, probe.region.complement()]
-        asked: dict[str, Any] = {"layers": probe.layers, "output": output, "means": probe.means}
-        record: dict[str, Any] = {"output": output.name}
-        if self._searches(adapter, probe, regions, asked):
-            forced = options.method == "sketched"
-            found = search(adapter, probe, regions, options.k, output=output, tau=options.tau, forced=forced)
-            if found.converged:
-                record |= {"method": "sketched", **account(found, adapter.space.dim)}
-                return self._directions(adapter, probe, found.values, found.rows, record)
-            record["search"] = account(found, adapter.space.dim)
-        grams = gram_matrices(adapter, probe.codes, regions, **asked, progress=probe.progress)
+        regions, obstacle = [probe.region, probe.region.complement()], self._obstacle(output)
+        found, record = attempt(
+            adapter,
+            probe,
+            regions,
+            options.k,
+            method=options.method,
+            output=output,
+            tau=options.tau,
+            obstacle=obstacle,
+        )
+        record["output"] = output.name
+        if found is not None:
+            return self._directions(adapter, probe, found.values, found.rows, record)
+        grams = gram_matrices(
+            adapter,
+            probe.codes,
+            regions,
+            layers=probe.layers,
+            output=output,
+            means=probe.means,
+            progress=probe.progress,
+        )
         region, rest = grams.matrices
         require_change(region, probe.region)
         if not bool(rest.any()):
@@ -51,20 +62,13 @@ class ReSeFa(Analyzer[ReSeFaOptions]):
                 f"nothing but region {probe.region.text} changes with the code, and every edit is local: use lowrank"
             )
         quotients, rows = quotient_directions(region, rest, options.tau)
-        return self._directions(adapter, probe, quotients, rows, {**record, "method": "exact", **grams.provenance})
+        return self._directions(adapter, probe, quotients, rows, {**record, **grams.provenance})
 
     def _obstacle(self, output: Output) -> str | None:
         """Say why there can be no search."""
         if not self.options.tau:
             return "it needs a tau above 0"
         return None if output.per_pixel else "it needs rows that belong to pixels, so output=grey or rgb"
-
-    def _searches(self, adapter: Adapter, probe: Probe, regions: list[Region], asked: dict[str, Any]) -> bool:
-        """Decide for a search: where it is asked for, or cheaper and the whole is not kept."""
-        if self.options.method != "auto":
-            return self.options.method == "sketched"
-        pays = self._obstacle(asked["output"]) is None and search_pays(adapter, probe, self.options.k, quotient=True)
-        return pays and kept_gram_matrices(adapter, probe.codes, regions, **asked) is None
 
     def _directions(
         self, adapter: Adapter, probe: Probe, quotients: Tensor, rows: Tensor, record: dict[str, Any]
