@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor
 from zoo.adapter import Adapter
 from zoo.codes import Codes
 from zoo.errors import CapabilityError, OutputError
-from zoo.jacobian import Columns, Means, default_chunk
+from zoo.jacobian import Columns, Means, most_tangents
 from zoo.keep import Entry, Stretch, fingerprint, passing_entry
 from zoo.outputs import GREY, Output
 from zoo.progress import Progress, silent
@@ -73,8 +73,8 @@ def gram_matrices(
         share = _part_of(progress, start, len(group), len(codes))
         for found in zip(*(question.ask(group, share) for question in questions), strict=True):
             mean.add(found)
-    if means.keep is not None:
-        means.keep.tidy()
+        if means.keep is not None:
+            means.keep.tidy()
     return mean.grams()
 
 
@@ -153,7 +153,7 @@ class _Question:
         """How many codes are computed together: several where one of them leaves the machine idle."""
         if self.means.memory is not None or self.means.chunk is not None:
             return 1
-        return max(1, default_chunk(self.adapter) // self.adapter.space.dim)
+        return max(1, most_tangents(self.adapter, union_of(self.regions)) // self.adapter.space.dim)
 
     def ask(self, codes: Codes, progress: Progress) -> list[Grams]:
         """Find the matrices at each code: in what is kept, if that is enough for all of them, or by computing."""
@@ -162,7 +162,11 @@ class _Question:
         if len(found) == len(codes):
             progress(1, 1, "Jacobian")
             return found
-        return self._compute(codes, union_of(self.regions), progress)
+        try:
+            return self._compute(codes, union_of(self.regions), progress)
+        except (OSError, SafetensorError):  # what was kept of it was deleted by another process meanwhile
+            alone = replace(self, means=replace(self.means, keep=None))
+            return alone._compute(codes, union_of(self.regions), progress)
 
     def _entry(self, code: Codes, pixels: Region) -> Entry | None:
         """Return the place of what is kept of one code and some pixels."""

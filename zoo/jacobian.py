@@ -45,16 +45,19 @@ class Means:
 
 
 def default_chunk(adapter: Adapter, region: Region | None = None) -> int:
-    """Choose how many tangents are pushed at a time: fewer for larger images, and the same on every machine.
+    """Choose how many tangents are pushed at a time: fewer for larger images, and the same on every machine."""
+    return min(adapter.space.dim, most_tangents(adapter, region))
+
+
+def most_tangents(adapter: Adapter, region: Region | None = None) -> int:
+    """Say how many tangents, of one code or of several, are worth pushing at a time.
 
     Of a small region twice as many are, so that weights, which are read for each batch anew, weigh less.
     """
     height, width = adapter.resolution
     kind = "cuda" if adapter.device.type == "cuda" else "cpu"
-    most = min(_MOST_TANGENTS[kind], _MOST_PIXELS[kind] // (height * width))
-    if region is not None and len(region.pixels) <= height * width * _SMALL:
-        most *= 2
-    return max(1, min(adapter.space.dim, most))
+    most = max(1, min(_MOST_TANGENTS[kind], _MOST_PIXELS[kind] // (height * width)))
+    return 2 * most if region is not None and len(region.pixels) <= height * width * _SMALL else most
 
 
 def jacobian(

@@ -3,7 +3,7 @@
 Each code of each question has a folder, named by a digest of everything that its Jacobian depends on::
 
     <cache>/jacobians/<digest>/columns-00000-00032.safetensors    a stretch of columns, (32, rows)
-                               tiles.safetensors                  Gram matrices per tile, where J itself is too large
+                               tiles.safetensors, tiles-0000.…    Gram matrices per tile, where J itself is too large
                                gram-<digest>.safetensors          those of regions that were asked for, then
 
 Every file is whole or absent, and what cannot be read is as good as absent. The least recently used folders go first

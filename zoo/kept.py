@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,7 @@ def keep_limit() -> int:
     chosen = os.environ.get("ZOO_JACOBIANS", "").strip()
     if not chosen:
         return LIMIT
-    return 0 if chosen == "0" else parse_size("ZOO_JACOBIANS", chosen)
+    return 0 if re.fullmatch(r"0+\s*[kmgt]?i?b?", chosen, re.IGNORECASE) else parse_size("ZOO_JACOBIANS", chosen)
 
 
 @dataclass(frozen=True)

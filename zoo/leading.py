@@ -39,11 +39,10 @@ def attempt(
     """
     if method == "sketched":
         _require(probe, obstacle)
-    elif (
-        method == "exact" or obstacle or not _pays(adapter, probe, rank or 0, regions, output, quotient=tau is not None)
-    ):
+    elif method == "exact" or obstacle or not rank or not _pays(adapter, probe, regions, rank, output=output, tau=tau):
         return None, {"method": "exact"}
-    found = _search(adapter, probe, regions, rank or 1, output, tau, forced=method == "sketched")
+    budget = 4.0 * adapter.space.dim if method == "sketched" else None
+    found = _search(adapter, probe, regions, rank or 1, output=output, tau=tau, budget=budget)
     told = {"residual": found.residual, "cost": round(found.cost() / adapter.space.dim, 3)}
     if found.trace_error is not None:
         told["trace_error"] = found.trace_error

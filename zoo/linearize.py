@@ -14,26 +14,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 from torch.utils._pytree import tree_flatten, tree_unflatten
-from torch.utils.weak import WeakIdKeyDictionary
 
 from zoo.errors import is_out_of_memory
-from zoo.watching import Watcher
+from zoo.recording import Recording, Step, UnrecordableError, Var, record
 
 aten = torch.ops.aten
-
-_SHAPE_ONLY = {
-    aten._new_zeros_with_same_feature_meta.default,
-    aten.zeros_like.default,
-    aten.new_zeros.default,
-    aten.empty_like.default,
-    aten.new_empty.default,
-    aten.new_empty_strided.default,
-    aten.ones_like.default,
-    aten.full_like.default,
-}
-"""What reads a tangent's shape only."""
 
 _SAME = {aten.alias.default, aten.detach.default, aten.clone.default, aten.lift_fresh.default, aten.expand.default}
 """What gives its first argument, possibly repeated along axes."""
@@ -64,132 +50,20 @@ _ELEMENTWISE = {
 }
 """What treats every number by itself, and is linear in each of its dependent arguments."""
 
-_VIEWS = {
-    aten.view.default,
-    aten._unsafe_view.default,
-    aten.reshape.default,
-    aten.unsqueeze.default,
-    aten.squeeze.default,
-    aten.squeeze.dim,
-    aten.squeeze.dims,
-    aten.select.int,
-    aten.slice.Tensor,
-    aten.permute.default,
-    aten.transpose.int,
-    aten.t.default,
-    aten.split.Tensor,
-    aten.split_with_sizes.default,
-    aten.unbind.int,
-    aten.as_strided.default,
+_COPYING = {
+    aten.convolution.default,
+    aten.mm.default,
+    aten.bmm.default,
+    aten.mean.dim,
+    aten.sum.dim_IntList,
+    aten.upsample_nearest2d.default,
+    aten.gather.default,
 }
-"""What may share its argument's memory: that argument is never overwritten."""
+"""What surely makes new memory; anything else may share its argument's, which is then never overwritten."""
 
-_REPEATED_AS = {aten.view.default: aten.reshape.default, aten._unsafe_view.default: aten.reshape.default}
-"""What is repeated by another operation: sums may lie in memory in another order than what was watched."""
-
-_TOLERANCE = 1e-3
+_TOLERANCE = 1e-4
 """How far a recorded derivative may be from the one that was watched, relative to its largest entry: rounding of the
 network's type is far below, a wrong term far above."""
-
-
-class UnrecordableError(Exception):
-    """The derivative does something that a recording cannot repeat; the message names it."""
-
-
-@dataclass(frozen=True)
-class _Var:
-    """A value that depends on the tangent."""
-
-    index: int
-
-
-@dataclass(frozen=True)
-class _Step:
-    """One watched operation: `leaves` are its flattened arguments, dependent ones as `_Var`; `outs` what it made."""
-
-    function: Any
-    leaves: tuple[Any, ...]
-    spec: Any
-    outs: tuple[int | None, ...]
-
-    @property
-    def reads(self) -> list[int]:
-        """The values that it depends on."""
-        return [leaf.index for leaf in self.leaves if isinstance(leaf, _Var)]
-
-
-def _without_writing(func: Any, target: Any, leaves: tuple[Any, ...], spec: Any) -> tuple[Any, tuple[Any, ...], Any]:
-    """Find the operation that gives what one writes into its first argument: (operation, arguments, their form).
-
-    That argument gets the new value; should another tensor share its memory, the final check will find out.
-    """
-    if func is aten.copy_.default:
-        if not isinstance(leaves[1], _Var):
-            raise UnrecordableError(str(func))
-        flat, form = tree_flatten(((leaves[1], list(target.shape)), {}))
-        return aten.expand.default, tuple(flat), form
-    name, overload = func._schema.name.removeprefix("aten::"), func._overloadname
-    twin = getattr(getattr(aten, name.removesuffix("_"), None), overload, None)
-    if not name.endswith("_") or twin is None:
-        raise UnrecordableError(str(func))
-    return twin, (leaves[0] if isinstance(leaves[0], _Var) else target.clone(), *leaves[1:]), spec
-
-
-def _is_idle(func: Any, args: tuple[Any, ...]) -> bool:
-    """Say whether this is the convolution by zeros with which torch accounts for weights that do not move."""
-    if func is not aten.convolution.default or not args[1].numel():
-        return False
-    return not bool(args[1].flatten()[0]) and not bool(args[1].any())
-
-
-def _of_nought(args: tuple[Any, ...]) -> Tensor:
-    """Return what that convolution gives, without computing it."""
-    shapes = [arg.to("meta") if isinstance(arg, Tensor) else arg for arg in args]
-    made: Tensor = args[0].new_zeros(aten.convolution.default(*shapes).shape)
-    return made
-
-
-class _Recorder(Watcher):
-    """Watches one forward-mode pass and keeps the operations that depend on `seed`."""
-
-    def __init__(self, seed: Tensor) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.seed = seed
-        self.steps: list[_Step] = []
-        self.shapes: list[tuple[int, ...]] = [tuple(seed.shape)]
-        self._vars = WeakIdKeyDictionary()
-        self._vars[seed] = 0
-
-    def index_of(self, tensor: Tensor | None) -> int | None:
-        """Find the value that a tensor is; None for a constant."""
-        found: int | None = None if tensor is None else self._vars.get(tensor)
-        return found
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        flat, spec = tree_flatten((args, kwargs or {}))
-        leaves = tuple(
-            _Var(index) if isinstance(leaf, Tensor) and (index := self.index_of(leaf)) is not None else leaf
-            for leaf in flat
-        )
-        if func in _SHAPE_ONLY or not any(isinstance(leaf, _Var) for leaf in leaves):
-            return _of_nought(args) if _is_idle(func, args) else func(*args, **(kwargs or {}))
-        if func._schema.is_mutable:
-            func_kept, leaves, spec = _without_writing(func, args[0], leaves, spec)
-        else:
-            func_kept = _REPEATED_AS.get(func, func)
-        result = func(*args, **(kwargs or {}))
-        made = [self._new(out) for out in tree_flatten(result)[0]]
-        self.steps.append(_Step(func_kept, leaves, spec, tuple(made)))
-        return result
-
-    def _new(self, out: Any) -> int | None:
-        if not isinstance(out, Tensor):
-            return None
-        self.shapes.append(tuple(out.shape))
-        self._vars[out] = len(self.shapes) - 1
-        return len(self.shapes) - 1
 
 
 Coefficient = Tensor | float
@@ -207,7 +81,7 @@ class _Term:
 class _Apply:
     """Run an operation on slots, vector by vector, into new slots."""
 
-    step: _Step
+    step: Step
     inputs: tuple[int, ...]
     outs: tuple[int | None, ...]
 
@@ -226,6 +100,11 @@ class _Combine:
         return tuple(term.slot for term in self.terms)
 
     @property
+    def computes(self) -> bool:
+        """Whether it makes new numbers; a single term, repeated along axes, shares its memory."""
+        return len(self.terms) > 1 or not _is_one(self.terms[0].coefficient)
+
+    @property
     def outs(self) -> tuple[int, ...]:
         return (self.out,)
 
@@ -237,14 +116,14 @@ class LinearMap:
     """
 
     def __init__(self, function: Callable[[Tensor], Tensor], origin: Tensor) -> None:
-        generator = torch.Generator().manual_seed(0)
-        seed = torch.randn(origin.shape, generator=generator, dtype=origin.dtype).to(origin.device)
-        recorder = _Recorder(seed)
-        with torch.no_grad(), forward_ad.dual_level(), recorder:
-            value, tangent = forward_ad.unpack_dual(function(forward_ad.make_dual(origin, seed)))
-        self.value: Tensor = value
-        self._program = _Program(recorder, recorder.index_of(tangent))
-        self._watched: tuple[Tensor, Tensor] | None = seed, torch.zeros_like(value) if tangent is None else tangent
+        recording = record(function, origin)
+        self.value = recording.value
+        self._watched: tuple[Tensor, Tensor] | None = recording.seed, recording.tangent
+        try:
+            with torch.no_grad():
+                self._program = _Program(recording)
+        except (RuntimeError, NotImplementedError, ValueError) as error:
+            raise _unrecordable(error) from error
 
     def __call__(self, tangents: Tensor) -> Tensor:
         """Multiply by vectors (k, d): (k, r).
@@ -258,9 +137,7 @@ class LinearMap:
         try:
             products = self._run(torch.cat([tangents, seed[None], torch.zeros_like(seed)[None]]))
         except RuntimeError as error:
-            if is_out_of_memory(error):
-                raise
-            raise UnrecordableError(str(error)) from error
+            raise _unrecordable(error) from error
         if bool(products[-1].any()) or not _repeats(products[-2], wanted):
             raise UnrecordableError("the recording does not repeat the derivative")
         self._watched = None
@@ -270,6 +147,11 @@ class LinearMap:
         if self._program.result is None:
             return tangents.new_zeros(len(tangents), *self.value.shape)
         return self._program.run(tangents)
+
+
+def _unrecordable(error: Exception) -> Exception:
+    """Turn what an operation does not like about being repeated into one error; memory that ran out stays that."""
+    return error if is_out_of_memory(error) else UnrecordableError(str(error))
 
 
 def _repeats(found: Tensor, wanted: Tensor) -> bool:
@@ -283,14 +165,15 @@ def _repeats(found: Tensor, wanted: Tensor) -> bool:
 class _Program:
     """Watched steps, multiplied out: `run` applies them to vectors."""
 
-    def __init__(self, recorder: _Recorder, result: int | None) -> None:
-        self._shapes, self._seed = recorder.shapes, recorder.seed
-        self._uses = Counter(index for step in _needed(recorder.steps, result) for index in step.reads)
+    def __init__(self, recording: Recording) -> None:
+        steps, result = _needed(recording.steps, recording.result), recording.result
+        self._shapes, self._seed = recording.shapes, recording.seed
+        self._uses = Counter(index for step in steps for index in step.reads)
         self._sums: dict[int, list[_Term]] = {0: [_Term(0, 1.0)]}
         self._slots = 1
         self._parts: list[_Apply | _Combine] = []
         self._slot_shapes: dict[int, tuple[int, ...]] = {0: self._shapes[0]}
-        for step in _needed(recorder.steps, result):
+        for step in steps:
             self._add(step)
         self.result = None if result is None else self._slot_of(result)
         self._parts = _with_reuse(self._parts, self.result)
@@ -309,7 +192,7 @@ class _Program:
                     del slots[slot]
         return slots[self.result or 0]
 
-    def _add(self, step: _Step) -> None:
+    def _add(self, step: Step) -> None:
         if step.function in _SAME or step.function in _ELEMENTWISE:
             [out] = step.outs
             assert out is not None
@@ -321,11 +204,11 @@ class _Program:
         outs = tuple(None if out is None else self._new_slot(out) for out in step.outs)
         self._parts.append(_Apply(step, inputs, outs))
 
-    def _terms_of(self, step: _Step, shape: tuple[int, ...]) -> list[_Term]:
+    def _terms_of(self, step: Step, shape: tuple[int, ...]) -> list[_Term]:
         """Multiply an elementwise operation out over the terms of what it reads."""
         terms: list[_Term] = []
         for place, leaf in enumerate(step.leaves):
-            if not isinstance(leaf, _Var):
+            if not isinstance(leaf, Var):
                 continue
             factor = 1.0 if step.function in _SAME else _factor(step, place, self._shapes, self._seed)
             if _size(shape) > _size(self._shapes[leaf.index]):
@@ -354,7 +237,7 @@ class _Program:
         return slot
 
 
-def _needed(steps: Sequence[_Step], result: int | None) -> list[_Step]:
+def _needed(steps: Sequence[Step], result: int | None) -> list[Step]:
     """Leave out what the result does not depend on."""
     wanted = {result}
     kept = []
@@ -365,7 +248,7 @@ def _needed(steps: Sequence[_Step], result: int | None) -> list[_Step]:
     return kept[::-1]
 
 
-def _factor(step: _Step, place: int, shapes: Sequence[tuple[int, ...]], seed: Tensor) -> Coefficient:
+def _factor(step: Step, place: int, shapes: Sequence[tuple[int, ...]], seed: Tensor) -> Coefficient:
     """Find what an elementwise operation multiplies one of its dependent arguments by.
 
     It is its value at ones, the other dependent arguments being 0; its value at all zeros must be 0.
@@ -373,16 +256,16 @@ def _factor(step: _Step, place: int, shapes: Sequence[tuple[int, ...]], seed: Te
     leaves = step.leaves
     if step.function in {aten.mul.Tensor, aten.mul.Scalar}:
         other = leaves[1 - place]
-        if isinstance(other, _Var):
+        if isinstance(other, Var):
             raise UnrecordableError("a tangent is multiplied by a tangent")
         return _plain(other)
-    if step.function in {aten.add.Tensor, aten.sub.Tensor} and all(isinstance(leaf, _Var) for leaf in leaves[:2]):
+    if step.function in {aten.add.Tensor, aten.sub.Tensor} and all(isinstance(leaf, Var) for leaf in leaves[:2]):
         alpha = leaves[2] if len(leaves) > 2 else 1
         return 1.0 if place == 0 else float(alpha) * (1 if step.function is aten.add.Tensor else -1)
 
     def at(value: float) -> Tensor:
         filled = [
-            seed.new_full(shapes[leaf.index], value if index == place else 0.0) if isinstance(leaf, _Var) else leaf
+            seed.new_full(shapes[leaf.index], value if index == place else 0.0) if isinstance(leaf, Var) else leaf
             for index, leaf in enumerate(leaves)
         ]
         args, kwargs = tree_unflatten(filled, step.spec)
@@ -398,6 +281,8 @@ def _plain(coefficient: Any) -> Coefficient:
     """Bring a coefficient that is the same everywhere to a number."""
     if not isinstance(coefficient, Tensor):
         return float(coefficient)
+    if coefficient.is_complex():
+        return coefficient
     low, high = coefficient.aminmax() if coefficient.numel() else (coefficient.sum(), coefficient.sum())
     return float(low) if bool(low == high) else coefficient
 
@@ -425,16 +310,16 @@ def _size(shape: tuple[int, ...]) -> int:
 
 
 def _with_reuse(parts: Sequence[_Apply | _Combine], result: int | None) -> list[_Apply | _Combine]:
-    """Let a sum overwrite its first term where nothing else reads that, and nothing else shares its memory."""
+    """Let a sum overwrite its first term where nothing else reads that, and nothing else can share its memory."""
     last = {slot: place for place, part in enumerate(parts) for slot in part.inputs}
-    shapes = {part.out: part.shape for part in parts if isinstance(part, _Combine)}
-    fresh = set(shapes)
-    shared: set[int] = set()
+    fresh, shared = set[int | None](), set[int]()
     for part in parts:
-        if isinstance(part, _Apply):
-            (shared if part.step.function in _VIEWS else set()).update(part.inputs)
-            if part.step.function is aten.convolution.default:
-                fresh.update(out for out in part.outs if out is not None)
+        if isinstance(part, _Combine):
+            fresh.update(part.outs if part.computes else ())
+            shared.update(() if part.computes else part.inputs)
+        else:
+            fresh.update(part.outs if part.step.function is aten.convolution.default else ())
+            shared.update(() if part.step.function in _COPYING else part.inputs)
     reusable = fresh - shared - {result}
     return [
         replace(part, overwrite=True)
@@ -478,7 +363,7 @@ def _aligned(tensor: Tensor, rank: int) -> Tensor:
 
 def _apply(part: _Apply, slots: dict[int, Tensor]) -> tuple[Tensor, ...]:
     """Run an operation on vectors by its batching rule."""
-    places = [place for place, leaf in enumerate(part.step.leaves) if isinstance(leaf, _Var)]
+    places = [place for place, leaf in enumerate(part.step.leaves) if isinstance(leaf, Var)]
 
     def once(*inputs: Tensor) -> Any:
         leaves = list(part.step.leaves)

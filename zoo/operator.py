@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from typing import Any
 
@@ -17,8 +17,9 @@ from torch import Tensor
 from zoo.adapter import Adapter
 from zoo.codes import Codes
 from zoo.errors import CapabilityError
-from zoo.linearize import LinearMap, UnrecordableError
+from zoo.linearize import LinearMap
 from zoo.outputs import GREY, Output
+from zoo.recording import UnrecordableError
 from zoo.region import Region
 
 _NO_FORWARD_MODE = ("forward AD", "forward-mode", "does not have vmap support", "jvp")
@@ -102,16 +103,23 @@ class RegionJacobian:
 @contextmanager
 def _exactly(device: torch.device) -> Iterator[None]:
     """Compute without gradients and, on a graphics card, without TF32; its settings are put back afterwards."""
-    settings: list[Any] = [torch.backends.cuda.matmul, torch.backends.cudnn] if device.type == "cuda" else []
-    before = [setting.allow_tf32 for setting in settings]
-    with torch.no_grad(), _without_torch_deprecation():
-        try:
-            for setting in settings:
-                setting.allow_tf32 = False
-            yield
-        finally:
-            for setting, value in zip(settings, before, strict=True):
-                setting.allow_tf32 = value
+    with torch.no_grad(), _without_torch_deprecation(), _full_precision() if device.type == "cuda" else nullcontext():
+        yield
+
+
+@contextmanager
+def _full_precision() -> Iterator[None]:
+    """Have products of float32 matrices and convolutions computed in float32."""
+    backends: list[Any] = [torch.backends.cuda.matmul, getattr(torch.backends.cudnn, "conv", torch.backends.cudnn)]
+    name, full = ("fp32_precision", "ieee") if hasattr(backends[0], "fp32_precision") else ("allow_tf32", False)
+    before = [getattr(backend, name) for backend in backends]
+    try:
+        for backend in backends:
+            setattr(backend, name, full)
+        yield
+    finally:
+        for backend, value in zip(backends, before, strict=True):
+            setattr(backend, name, value)
 
 
 @contextmanager

@@ -150,7 +150,8 @@ def perform(
     if out is not None:
         refuse_existing(out, force=force)
     model = name if isinstance(name, Model) else open_model(name, zoo, options=choices, progress=progress, **loading)
-    done = carry_out(question, model, zoo, progress, means_of(model, memory=memory, keep=keep))
+    derives = "derivative" in zoo.plugins.analyzer(question.analyzer).requires
+    done = carry_out(question, model, zoo, progress, means_of(model, memory=memory, keep=keep and derives))
     if out is not None:
         done.save(out, force=force, npy=npy, progress=progress)
     return done

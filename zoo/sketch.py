@@ -98,7 +98,7 @@ def spectrum(
         residual = float(sizes.max()) / scale if scale > 0 else 0.0
         if search.ends(residual, len(basis)):
             rows, converged = fix_signs(unit_rows(mixtures @ basis)), search.converged(residual, len(basis))
-            return Sketch(values, rows, residual, converged, search.pushes, search.pulls)
+            return Sketch(values, rows, search.left(residual, len(basis)), converged, search.pushes, search.pulls)
         fresh = residuals[sizes.argsort(descending=True)[: dim - len(basis)]][:_BLOCK]
 
 
@@ -155,7 +155,8 @@ def quotients(
         worse = max(before, residual)
         if search.ends(worse, len(basis)):
             rows, whole = fix_signs(unit_rows(mixtures @ basis)), search.converged(worse, len(basis))
-            return Sketch(values, rows, worse, whole, search.pushes, search.pulls, total, error)
+            left = search.left(worse, len(basis))
+            return Sketch(values, rows, left, whole, search.pushes, search.pulls, total, error)
 
 
 @dataclass(eq=False)
@@ -187,6 +188,10 @@ class _Search:
     def converged(self, residual: float, size: int) -> bool:
         """Say whether a basis of this size is whole, or holds enough rows of which the residual is small enough."""
         return size == self.dim or (size >= self.rank and residual <= self.tolerance)
+
+    def left(self, residual: float, size: int) -> float:
+        """Return the residual: none where the basis is whole."""
+        return 0.0 if size == self.dim else residual
 
     def ends(self, residual: float, size: int) -> bool:
         """Say whether the search has converged, or missed its plan.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from zoo.keep import Keep
 from zoo.outputs import COLOUR, GREY, Output
 from zoo.region import parse_region
 from zoo.testing import draw
+from zoo.tiles import tiles_of
 
 
 @pytest.fixture(scope="module")
@@ -225,3 +227,45 @@ def test_a_derivative_that_is_not_finite_is_refused_and_not_kept(tmp_path: Path)
     with pytest.raises(CheckpointError, match="not finite"):
         gram_matrices(adapter, draw(adapter, 1, 0), [region], means=Means(keep=Keep(tmp_path, "a network")))
     assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_what_another_process_deletes_meanwhile_is_computed_again(
+    adapter: DCGAN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zoo.shelf._PAUSE", -1.0)
+    monkeypatch.setattr("zoo.grams._HELD", 1)  # so that columns are on disk only
+    codes, regions = draw(adapter, 1, 0), regions_of(adapter, "all")
+
+    def delete(done: int, total: int, what: str) -> None:
+        if done == 10:
+            shutil.rmtree(tmp_path / "kept")
+
+    means = Means(chunk=5, keep=Keep(tmp_path / "kept", "a network"))
+    found = gram_matrices(adapter, codes, regions, means=means, progress=delete)
+    assert close(found.matrices[0], direct(adapter, codes, regions[0]))
+
+
+def test_a_tile_that_is_half_covered_belongs_to_neither_side() -> None:
+    half = np.zeros((8, 8), dtype=bool)
+    half[:2] = True
+    assert not (tiles_of(half, 4) & tiles_of(~half, 4)).any()
+
+
+def test_the_limit_holds_while_codes_are_computed(adapter: DCGAN, tmp_path: Path) -> None:
+    sizes = []
+
+    def look(done: int, total: int, what: str) -> None:
+        sizes.append(sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()))
+
+    keep = Keep(tmp_path, "a network", limit=30_000)
+    gram_matrices(adapter, draw(adapter, 8, 0), regions_of(adapter, "all"), means=Means(keep=keep), progress=look)
+    assert 0 < max(sizes) <= 30_000 + 2 * 14_000, "two codes are computed together"
+
+
+def test_several_codes_at_a_time_equal_one_by_one(counting: Counting) -> None:
+    codes, regions = draw(counting, 5, 0), regions_of(counting, "center", "not:center")
+    together = gram_matrices(counting, codes, regions)
+    passes = Counting.renders
+    singly = gram_matrices(counting, codes, regions, means=Means(chunk=12))
+    assert passes < Counting.renders - passes, "groups of two take fewer passes"
+    assert all(close(a, b) for a, b in zip(together.matrices, singly.matrices, strict=True))

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from zoo.linearize import LinearMap, UnrecordableError
+from zoo.linearize import LinearMap
+from zoo.recording import UnrecordableError
 
 DIM = 6
 KERNEL = torch.randn(4, 3, 3, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -126,6 +127,41 @@ def in_place(delta: Tensor) -> Tensor:
 
 
 def test_what_cannot_be_recorded_is_said() -> None:
-    recorded = LinearMap(in_place, POINT)
-    with pytest.raises(UnrecordableError, match="does not repeat"):
-        recorded(torch.eye(DIM, dtype=torch.float64))
+    with pytest.raises(UnrecordableError, match="memory that others share"):
+        LinearMap(in_place, POINT)
+
+
+def of_nought(delta: Tensor) -> Tensor:
+    """Pass through a convolution by zeros, which only adds its bias."""
+    x = image(delta)
+    bias = torch.tensor([0.5, -1, 2], dtype=delta.dtype)
+    return torch.tanh(functional.conv2d(x, torch.zeros(3, 3, 3, 3, dtype=delta.dtype), bias, padding=1) + x).flatten()
+
+
+def windows(delta: Tensor) -> Tensor:
+    """Look at overlapping windows of a product, beside entries that are so large that an error would not be seen."""
+    x = wide(delta) * 2
+    return torch.cat([1e5 * delta, (x.unfold(2, 3, 1) * 3).flatten(), (x * 5).flatten()])
+
+
+def written_through_a_view(delta: Tensor) -> Tensor:
+    y = delta * 1
+    y.view(2, 3).mul_(3)
+    return torch.cat([1e5 * delta, y])
+
+
+def spectra(delta: Tensor) -> Tensor:
+    """Go through complex numbers."""
+    made: Tensor = torch.fft.irfft(torch.fft.rfft(torch.sin(delta)) * 2, n=DIM)
+    return made
+
+
+@pytest.mark.parametrize("function", [of_nought, windows, written_through_a_view, spectra])
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.*")
+def test_it_is_right_or_refused(function: Callable[[Tensor], Tensor]) -> None:
+    wanted = torch.stack([torch.func.jvp(function, (POINT,), (axis,))[1] for axis in torch.eye(DIM).double()])
+    try:
+        found = LinearMap(function, POINT)(torch.eye(DIM, dtype=torch.float64))
+    except UnrecordableError:
+        return
+    assert torch.allclose(found, wanted, rtol=1e-12, atol=1e-12)

@@ -108,9 +108,15 @@ def test_whatever_a_jacobian_depends_on_changes_the_identity(tmp_path: Path) -> 
     exact = model()
     exact.adapter.network.to(torch.float64)
 
+    folded = model()
+    folded.adapter.network.get_buffer("kernel0").mul_(2)
+
     class Mine(DCGAN):
         pass
 
-    others = [identity_of(one) for one in (model(1), touched, exact, model_of(Mine(DCGAN.tiny(0).network)))]
-    assert len({usual, *others}) == 5
+    mine = model_of(Mine(DCGAN.tiny(0).network))
+    others = [identity_of(one) for one in (model(1), touched, exact, folded, mine)]
+    assert len({usual, *others}) == 6
+    Mine.__module__ = "__notebook__"
+    assert identity_of(mine) is None and means_of(mine).keep is None
     assert means_of(model(), keep=False).keep is None

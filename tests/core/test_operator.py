@@ -1,5 +1,7 @@
 """The Jacobian as an operator, against the matrix that it stands for."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -7,7 +9,7 @@ from zoo_adapters.dcgan.adapter import DCGAN
 
 from tests.linear import Banded, Linear
 from zoo import Codes
-from zoo.operator import RegionJacobian
+from zoo.operator import RegionJacobian, _full_precision
 from zoo.outputs import COLOUR, GREY, Output
 from zoo.region import parse_region
 from zoo.testing import draw, in_float64
@@ -63,3 +65,17 @@ def test_a_network_whose_derivative_cannot_be_recorded_is_pushed_through_as_it_i
     matrix = torch.autograd.functional.jacobian(function, torch.zeros(adapter.space.dim))
     assert torch.allclose(operator.push(torch.eye(adapter.space.dim)), matrix.T, atol=1e-5)
     assert not isinstance(operator._tangent_map, type(RegionJacobian(Linear.tiny(0), codes, region)._tangent_map))
+
+
+def test_precision_is_full_inside_and_what_it_was_outside() -> None:
+    backends: list[Any] = [torch.backends.cuda.matmul, getattr(torch.backends.cudnn, "conv", torch.backends.cudnn)]
+    name = "fp32_precision" if hasattr(backends[0], "fp32_precision") else "allow_tf32"
+
+    def settings() -> list[Any]:
+        return [getattr(backend, name) for backend in backends]
+
+    before = settings()
+    with pytest.raises(KeyError), _full_precision():
+        assert settings() in (["ieee", "ieee"], [False, False])
+        raise KeyError
+    assert settings() == before

@@ -55,6 +55,7 @@ def cache(
     removed: list[Path] = []
     if forget is not None:
         removed += forget_weights(settings.zoo.registry.resolve(forget), cards)
+    kept.keep_limit()  # a limit that cannot be read is refused before anything is deleted
     if drop_jacobians:
         removed += kept.drop_all()
     with progress_bars(settings) as progress:

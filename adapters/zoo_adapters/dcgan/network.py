@@ -29,6 +29,7 @@ class Generator(nn.Module):
             for layer, (wide, narrow) in zip(self.layers, pairs, strict=True)
         )
         self.norms = nn.ModuleList(nn.BatchNorm2d(width, eps=_EPSILON) for width in widths[1:-1])
+        self.register_load_state_dict_post_hook(lambda module, _: module.fold())  # type: ignore[no-untyped-call]
 
     @property
     def first_weight(self) -> Tensor:
@@ -36,7 +37,7 @@ class Generator(nn.Module):
         return self.get_parameter("convs.0.weight")
 
     def fold(self) -> None:
-        """Join each normalisation to the convolution before it; call it whenever the weights were set."""
+        """Join each normalisation to the convolution before it; loading a state does, changes in place do not."""
         for index, norm in enumerate(self.norms):
             scale = norm.get_parameter("weight") * torch.rsqrt(norm.get_buffer("running_var") + _EPSILON)
             kernel = self.get_parameter(f"convs.{index}.weight") * scale[:, None, None]

@@ -59,7 +59,7 @@ class Layer(nn.Module):
 
     def fold(self) -> None:
         """Prepare what depends on the weights alone."""
-        squares = self.weight.square().sum(dim=(2, 3))
+        squares = self.weight.detach().square().sum(dim=(2, 3))
         self.squares.copy_(squares if self.doubles else squares.T)
 
     def reads(self, wanted: Window) -> Window:
@@ -123,9 +123,10 @@ class Generator(nn.Module):
         self.colours = nn.ModuleList(Colour(dim, width) for width in channels)
         self.kernel = nn.Buffer(_filter(3), persistent=False)
         self.side, self.rows = side, 2 * len(channels)
+        self.register_load_state_dict_post_hook(lambda module, _: module.fold())  # type: ignore[no-untyped-call]
 
     def fold(self) -> None:
-        """Prepare what depends on the weights alone; call it whenever they were set."""
+        """Prepare what depends on the weights alone; loading a state does, changes in place do not."""
         for layer in self._layers():
             layer.fold()
 

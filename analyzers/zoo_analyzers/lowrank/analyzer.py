@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+import torch
+
 from zoo import Adapter, Analyzer, Directions, Probe
 from zoo.factorize import factorize
 from zoo.features import open_output
@@ -51,7 +53,8 @@ class LowRank(Analyzer[LowRankOptions]):
         return self.options.factorization == "spectrum" and self.options.k is not None
 
     def _searched(self, adapter: Adapter, probe: Probe, found: Sketch, record: dict[str, Any]) -> Directions:
-        count = numerical_rank(found.values)
+        rounding = torch.finfo(adapter.dtype).eps * adapter.space.dim * float(found.values[0])
+        count = int((found.values > rounding).sum())
         if not count:
             raise no_change(probe.region)
         record |= {
