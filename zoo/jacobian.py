@@ -5,6 +5,7 @@ See `zoo.operator` for what exactly is differentiated, and `zoo.grams` for what 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -45,12 +46,16 @@ class Means:
 
 
 def default_chunk(adapter: Adapter, region: Region | None = None) -> int:
-    """Choose how many tangents are pushed at a time: fewer for larger images, and the same on every machine."""
-    return min(adapter.space.dim, most_tangents(adapter, region))
+    """Choose how many tangents are pushed at a time: fewer for larger images, and the same on every machine.
+
+    They are shared out evenly, so that no batch is left with a few.
+    """
+    dim = adapter.space.dim
+    return math.ceil(dim / max(1, round(dim / most_tangents(adapter, region))))
 
 
 def most_tangents(adapter: Adapter, region: Region | None = None) -> int:
-    """Say how many tangents, of one code or of several, are worth pushing at a time.
+    """Say about how many tangents, of one code or of several, are worth pushing at a time.
 
     Of a small region twice as many are, so that weights, which are read for each batch anew, weigh less.
     """
