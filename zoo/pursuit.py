@@ -91,7 +91,7 @@ def pursuit(
             primal, best = objective, part
         dual = max(dual, _lower_bound(unit, multiplier, bound))
         gap, rounds = (primal - dual) / primal, rounds + 1
-        progress(_decades(gap, tolerance), 100, f"pursuit, to a gap of {tolerance:g}")
+        progress(min(_decades(gap, tolerance), 99), 100, f"pursuit, to a gap of {tolerance:g}")
         if rounds % _BALANCE_EVERY == 0 and rounds <= _BALANCE_UNTIL:
             step, before = _balanced(step, before, (low_rank, multiplier)), (low_rank, multiplier)
         rest = unit - low_rank + step * multiplier

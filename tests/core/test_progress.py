@@ -88,8 +88,8 @@ PURSUIT = "pursuit rounds (it may stop early)"
         ),
         pytest.param(
             analyze("lowrank", factorization="pursuit"),
-            ["derivatives", "pursuit, to a gap of 1e-06", *LOCALITY],
-            id="lowrank-pursuit",
+            ["derivatives", "pursuit, to a gap of 1e-06", LOCALITY[-1]],
+            id="lowrank-pursuit",  # whose low-rank part is empty for codes of 12 numbers
         ),
         pytest.param(analyze("resefa"), ["derivatives", *LOCALITY], id="resefa"),
         pytest.param(

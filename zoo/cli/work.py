@@ -300,6 +300,8 @@ def _print_directions(settings: Settings, done: Run, folder: Path) -> None:
         settings.console.print("* the change inside that locality is read at was not reached within step 8")
     if done.region.whole:
         settings.console.print("locality is measured where there is a region: see --region")
+    if not len(done.directions):
+        settings.console.print("no direction was found: the low-rank part is empty, or nothing survived the projection")
     dropped = done.directions.provenance.get("dropped")
     if dropped:
         settings.console.print(f"dropped: {len(dropped)} whose kept norm is below 0.01")
