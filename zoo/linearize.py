@@ -200,6 +200,8 @@ class _Program:
             if self._uses[out] > 1:
                 self._slot_of(out)
             return
+        if step.function is aten.convolution.default:
+            step = replace(step, leaves=tuple(_channels_last(leaf) for leaf in step.leaves))
         inputs = tuple(self._slot_of(index) for index in step.reads)
         outs = tuple(None if out is None else self._new_slot(out) for out in step.outs)
         self._parts.append(_Apply(step, inputs, outs))
@@ -222,6 +224,7 @@ class _Program:
         first = terms[0]
         if len(terms) == 1 and _is_one(first.coefficient) and self._slot_shapes[first.slot] == shape:
             return first.slot
+        terms = [replace(term, coefficient=_channels_last(term.coefficient)) for term in terms]
         part = _Combine(tuple(sorted(terms, key=self._order)), shape, self._new_slot(index))
         self._parts.append(part)
         return part.out
@@ -235,6 +238,13 @@ class _Program:
         self._slot_shapes[slot] = self._shapes[index]
         self._sums[index] = [_Term(slot, 1.0)]
         return slot
+
+
+def _channels_last(constant: Any) -> Any:
+    """Lay images and kernels out with their channels last: convolutions of many vectors are faster so."""
+    if isinstance(constant, Tensor) and constant.ndim == 4:
+        return constant.contiguous(memory_format=torch.channels_last)
+    return constant
 
 
 def _needed(steps: Sequence[Step], result: int | None) -> list[Step]:
