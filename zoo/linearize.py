@@ -8,7 +8,7 @@ beforehand, so that between two convolutions a vector is multiplied once for eac
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -200,11 +200,15 @@ class _Program:
             if self._uses[out] > 1:
                 self._slot_of(out)
             return
-        if step.function is aten.convolution.default:
+        if step.function is aten.convolution.default and not any(self._parts_of(aten.convolution.default)):
             step = replace(step, leaves=tuple(_channels_last(leaf) for leaf in step.leaves))
         inputs = tuple(self._slot_of(index) for index in step.reads)
         outs = tuple(None if out is None else self._new_slot(out) for out in step.outs)
         self._parts.append(_Apply(step, inputs, outs))
+
+    def _parts_of(self, function: Any) -> Iterator[_Apply]:
+        """List the parts so far that run an operation."""
+        return (part for part in self._parts if isinstance(part, _Apply) and part.step.function is function)
 
     def _terms_of(self, step: Step, shape: tuple[int, ...]) -> list[_Term]:
         """Multiply an elementwise operation out over the terms of what it reads."""
