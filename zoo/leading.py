@@ -12,14 +12,14 @@ from zoo import sketch
 from zoo.adapter import Adapter
 from zoo.analyzer import Probe
 from zoo.errors import OptionError
-from zoo.grams import kept_gram_matrices, union_of
+from zoo.grams import Grams, gram_matrices, kept_gram_matrices, union_of
 from zoo.operator import RegionJacobian
 from zoo.outputs import Output
 from zoo.region import Region
 from zoo.sketch import Sketch
 
 
-def attempt(
+def sketch_or_grams(
     adapter: Adapter,
     probe: Probe,
     regions: Sequence[Region],
@@ -29,24 +29,32 @@ def attempt(
     output: Output,
     tau: float | None = None,
     obstacle: str | None = None,
-) -> tuple[Sketch | None, dict[str, Any]]:
+) -> tuple[Sketch | Grams, dict[str, Any]]:
     """Search for the `rank` leading directions of a region, or, with `tau`, of its quotient with a second one.
 
-    Returns what was found, or None where the whole Jacobian is to be computed, and what a directions file should say
-    of it. `method` ``exact`` never searches; ``sketched`` does, and gives up only once it costs four times the whole;
-    ``auto`` does where that is likely to be cheaper, for one code without a budget, and the whole is not kept.
-    `obstacle` says why no search is possible. Raises `OptionError` for one that is asked for and cannot be.
+    Returns what was found, or the regions' Gram matrices where that is the way to take, and what a directions file
+    should say of it. `method` ``exact`` never searches; ``sketched`` does, and gives up only once it costs four times
+    the whole; ``auto`` does where that is likely to be cheaper, for one code without a budget, and the whole is not
+    kept. `obstacle` says why no search is possible. Raises `OptionError` for one that is asked for and cannot be, and
+    what `zoo.grams.gram_matrices` raises.
     """
+    asked: dict[str, Any] = {"layers": probe.layers, "output": output, "means": probe.means}
+    told: dict[str, Any] = {}
     if method == "sketched":
         _require(probe, obstacle)
-    elif method == "exact" or obstacle or not rank or not _pays(adapter, probe, regions, rank, output=output, tau=tau):
-        return None, {"method": "exact"}
-    budget = 4.0 * adapter.space.dim if method == "sketched" else None
-    found = _search(adapter, probe, regions, rank or 1, output=output, tau=tau, budget=budget)
-    told = {"residual": found.residual, "cost": round(found.cost() / adapter.space.dim, 3)}
-    if found.trace_error is not None:
-        told["trace_error"] = found.trace_error
-    return (found, {"method": "sketched", **told}) if found.converged else (None, {"method": "exact", "search": told})
+    if method == "sketched" or (method == "auto" and rank and not obstacle and _pays(adapter, probe, rank, tau)):
+        kept = kept_gram_matrices(adapter, probe.codes, regions, **asked) if method == "auto" else None
+        if kept is not None:
+            return kept, {"method": "exact"}
+        budget = 4.0 * adapter.space.dim if method == "sketched" else None
+        found = _search(adapter, probe, regions, rank or 1, output=output, tau=tau, budget=budget)
+        told = {"residual": found.residual, "cost": round(found.cost() / adapter.space.dim, 3)}
+        if found.trace_error is not None:
+            told["trace_error"] = found.trace_error
+        if found.converged:
+            return found, {"method": "sketched", **told}
+    grams = gram_matrices(adapter, probe.codes, regions, **asked, progress=probe.progress)
+    return grams, {"method": "exact", **({"search": told} if told else {})}
 
 
 def _require(probe: Probe, obstacle: str | None) -> None:
@@ -56,15 +64,10 @@ def _require(probe: Probe, obstacle: str | None) -> None:
         raise OptionError(f"method=sketched: {obstacle}; or take method=exact")
 
 
-def _pays(
-    adapter: Adapter, probe: Probe, regions: Sequence[Region], rank: int, *, output: Output, tau: float | None
-) -> bool:
-    """Say whether a search is likely to cost less than what is not there yet."""
+def _pays(adapter: Adapter, probe: Probe, rank: int, tau: float | None) -> bool:
+    """Say whether a search is likely to cost less than the whole Jacobian."""
     fits = len(probe.codes) == 1 and probe.means.memory is None and probe.means.chunk is None
-    if not fits or not sketch.is_worthwhile(rank, adapter.space.dim, quotient=tau is not None):
-        return False
-    kept = kept_gram_matrices(adapter, probe.codes, regions, layers=probe.layers, output=output, means=probe.means)
-    return kept is None
+    return fits and sketch.is_worthwhile(rank, adapter.space.dim, quotient=tau is not None)
 
 
 def _search(

@@ -8,8 +8,8 @@ import torch
 from zoo import Adapter, Analyzer, Directions, Probe
 from zoo.factorize import factorize
 from zoo.features import open_output
-from zoo.grams import Grams, gram_matrices, no_change, require_change
-from zoo.leading import attempt
+from zoo.grams import Grams, no_change, require_change
+from zoo.leading import sketch_or_grams
 from zoo.linalg import numerical_rank
 from zoo.sketch import Sketch
 from zoo_analyzers.lowrank.options import LowRankOptions
@@ -31,22 +31,13 @@ class LowRank(Analyzer[LowRankOptions]):
         probe = replace(probe, means=replace(probe.means, chunk=options.chunk))
         output = open_output(options, adapter, probe.progress)
         obstacle = None if self._searchable else "it needs k, and factorization=spectrum"
-        found, record = attempt(
+        found, record = sketch_or_grams(
             adapter, probe, regions, options.k, method=options.method, output=output, obstacle=obstacle
         )
         record["output"] = output.name
-        if found is not None:
-            return self._searched(adapter, probe, found, record)
-        grams = gram_matrices(
-            adapter,
-            probe.codes,
-            regions,
-            layers=probe.layers,
-            output=output,
-            means=probe.means,
-            progress=probe.progress,
-        )
-        return self._factorized(adapter, probe, grams, record)
+        if isinstance(found, Grams):
+            return self._factorized(adapter, probe, found, record)
+        return self._searched(adapter, probe, found, record)
 
     @property
     def _searchable(self) -> bool:

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from zoo import Adapter, Analyzer, CapabilityError, Directions, Probe
 from zoo.features import open_output
-from zoo.grams import gram_matrices, no_change, require_change
-from zoo.leading import attempt
+from zoo.grams import Grams, no_change, require_change
+from zoo.leading import sketch_or_grams
 from zoo.linalg import quotient_directions
 from zoo.outputs import Output
 from zoo_analyzers.resefa.options import ReSeFaOptions
@@ -33,7 +33,7 @@ class ReSeFa(Analyzer[ReSeFaOptions]):
         probe = replace(probe, means=replace(probe.means, chunk=options.chunk))
         output = open_output(options, adapter, probe.progress)
         regions, obstacle = [probe.region, probe.region.complement()], self._obstacle(output)
-        found, record = attempt(
+        found, record = sketch_or_grams(
             adapter,
             probe,
             regions,
@@ -44,25 +44,16 @@ class ReSeFa(Analyzer[ReSeFaOptions]):
             obstacle=obstacle,
         )
         record["output"] = output.name
-        if found is not None:
+        if not isinstance(found, Grams):
             return self._directions(adapter, probe, found.values, found.rows, record)
-        grams = gram_matrices(
-            adapter,
-            probe.codes,
-            regions,
-            layers=probe.layers,
-            output=output,
-            means=probe.means,
-            progress=probe.progress,
-        )
-        region, rest = grams.matrices
+        region, rest = found.matrices
         require_change(region, probe.region)
         if not bool(rest.any()):
             raise CapabilityError(
                 f"nothing but region {probe.region.text} changes with the code, and every edit is local: use lowrank"
             )
         quotients, rows = quotient_directions(region, rest, options.tau)
-        return self._directions(adapter, probe, quotients, rows, {**record, **grams.provenance})
+        return self._directions(adapter, probe, quotients, rows, {**record, **found.provenance})
 
     def _obstacle(self, output: Output) -> str | None:
         """Say why there can be no search."""
