@@ -26,8 +26,6 @@ from zoo.sizes import written_size
 _MOST_PIXELS = {"cpu": 2**22, "cuda": 2**24}
 _MOST_TANGENTS = {"cpu": 32, "cuda": 1024}
 """More at a time are not faster there."""
-_SMALL = 1 / 8
-"""The share of the image that a small region takes."""
 _ALLOWANCE = 1.4
 """Memory that a process takes for each byte of its tensors: allocators keep some, libraries make copies."""
 
@@ -62,7 +60,7 @@ def most_tangents(adapter: Adapter, region: Region | None = None) -> int:
     height, width = adapter.resolution
     kind = "cuda" if adapter.device.type == "cuda" else "cpu"
     most = max(1, min(_MOST_TANGENTS[kind], _MOST_PIXELS[kind] // (height * width)))
-    return 2 * most if region is not None and len(region.pixels) <= height * width * _SMALL else most
+    return 2 * most if region is not None and region.small else most
 
 
 def jacobian(

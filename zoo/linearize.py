@@ -112,16 +112,17 @@ class _Combine:
 class LinearMap:
     """The derivative of a function of one vector (d,), at `origin`, as a program: k vectors (k, d) -> (k, r).
 
+    With `channels_last`, images are laid out so: convolutions of many vectors are faster then, but for small windows.
     Raises `UnrecordableError` where the derivative cannot be recorded.
     """
 
-    def __init__(self, function: Callable[[Tensor], Tensor], origin: Tensor) -> None:
+    def __init__(self, function: Callable[[Tensor], Tensor], origin: Tensor, *, channels_last: bool = False) -> None:
         recording = record(function, origin)
         self.value = recording.value
         self._watched: tuple[Tensor, Tensor] | None = recording.seed, recording.tangent
         try:
             with torch.no_grad():
-                self._program = _Program(recording)
+                self._program = _Program(recording, channels_last=channels_last)
         except (RuntimeError, NotImplementedError, ValueError) as error:
             raise _unrecordable(error) from error
 
@@ -165,12 +166,13 @@ def _repeats(found: Tensor, wanted: Tensor) -> bool:
 class _Program:
     """Watched steps, multiplied out: `run` applies them to vectors."""
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, recording: Recording, *, channels_last: bool) -> None:
         steps, result = _needed(recording.steps, recording.result), recording.result
         self._shapes, self._seed = recording.shapes, recording.seed
         self._uses = Counter(index for step in steps for index in step.reads)
         self._sums: dict[int, list[_Term]] = {0: [_Term(0, 1.0)]}
         self._slots = 1
+        self._lay_out = _channels_last if channels_last else _as_it_is
         self._parts: list[_Apply | _Combine] = []
         self._slot_shapes: dict[int, tuple[int, ...]] = {0: self._shapes[0]}
         for step in steps:
@@ -201,7 +203,7 @@ class _Program:
                 self._slot_of(out)
             return
         if step.function is aten.convolution.default and not any(self._parts_of(aten.convolution.default)):
-            step = replace(step, leaves=tuple(_channels_last(leaf) for leaf in step.leaves))
+            step = replace(step, leaves=tuple(self._lay_out(leaf) for leaf in step.leaves))
         inputs = tuple(self._slot_of(index) for index in step.reads)
         outs = tuple(None if out is None else self._new_slot(out) for out in step.outs)
         self._parts.append(_Apply(step, inputs, outs))
@@ -228,7 +230,7 @@ class _Program:
         first = terms[0]
         if len(terms) == 1 and _is_one(first.coefficient) and self._slot_shapes[first.slot] == shape:
             return first.slot
-        terms = [replace(term, coefficient=_channels_last(term.coefficient)) for term in terms]
+        terms = [replace(term, coefficient=self._lay_out(term.coefficient)) for term in terms]
         part = _Combine(tuple(sorted(terms, key=self._order)), shape, self._new_slot(index))
         self._parts.append(part)
         return part.out
@@ -245,9 +247,13 @@ class _Program:
 
 
 def _channels_last(constant: Any) -> Any:
-    """Lay images and kernels out with their channels last: convolutions of many vectors are faster so."""
+    """Lay an image or a kernel out with its channels last."""
     if isinstance(constant, Tensor) and constant.ndim == 4:
         return constant.contiguous(memory_format=torch.channels_last)
+    return constant
+
+
+def _as_it_is(constant: Any) -> Any:
     return constant
 
 

@@ -49,6 +49,7 @@ class RegionJacobian:
         self._function = function
         self._origin = torch.zeros(adapter.space.dim, dtype=adapter.dtype, device=adapter.device)
         self.dim = adapter.space.dim
+        self._channels_last = not region.small
 
     def prepare(self) -> None:
         """Run the network now, so that the first `push` need not. Raises `CapabilityError`."""
@@ -85,7 +86,7 @@ class RegionJacobian:
     @cached_property
     def _tangent_map(self) -> Callable[[Tensor], Tensor]:
         """Record the derivative; one that cannot be recorded is taken anew for each batch of vectors."""
-        return LinearMap(self._function, self._origin)
+        return LinearMap(self._function, self._origin, channels_last=self._channels_last)
 
     def _derivative_along(self, tangent: Tensor) -> Tensor:
         derivative: Tensor = torch.func.jvp(self._function, (self._origin,), (tangent,))[1]

@@ -54,6 +54,11 @@ class Region:
         """Whether every pixel is inside."""
         return bool(self.mask.all())
 
+    @property
+    def small(self) -> bool:
+        """Whether it takes at most an eighth of the image: what is quickest then is something else."""
+        return 8 * len(self.pixels) <= self.mask.size
+
     def complement(self) -> Region:
         """Return every other pixel. Raises `RegionError` if there is none."""
         if self.whole:
