@@ -8,7 +8,6 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from zoo_adapters.biggan.adapter import BigGAN
-from zoo_adapters.biggan.checkpoint import doubling
 from zoo_adapters.biggan.network import untrained
 from zoo_adapters.dcgan.adapter import DCGAN
 from zoo_adapters.stylegan2.adapter import StyleGAN2
@@ -17,6 +16,7 @@ import zoo
 from tests.golden import Golden
 from zoo import CheckpointError, Codes, CodesError, OptionError, UnknownNameError
 from zoo.adapter import Adapter, detect_layout
+from zoo.conversion import doubling
 from zoo.region import parse_region
 from zoo.testing import check_adapter, draw, in_float64, render
 

@@ -11,32 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
+from zoo.mapped import MappedNetwork, Mapping
 from zoo.window import Convolution, Patch, Transposed, Window
 
 _SLOPE = 0.2
 _EPSILON = 1e-8
 _CONVOLVE, _DOUBLE = Convolution(kernel=3, padding=1), Transposed(kernel=3, stride=2)
 _SMOOTH, _ENLARGE = Convolution(kernel=4, padding=1), Transposed(kernel=4, padding=1, stride=2)
-
-
-class Mapping(nn.Module):
-    """From z (n, dim_z), and a one-hot label, to w (n, dim): `widths` are those of the layers, from the input on."""
-
-    def __init__(self, dim: int, widths: Sequence[int], classes: int) -> None:
-        super().__init__()
-        self.dim, self.classes = dim, classes
-        self.embed = nn.Linear(classes, widths[0] - dim) if classes else None
-        self.layers = nn.ModuleList(nn.Linear(wide, narrow) for wide, narrow in pairwise(widths))
-        self.mean = nn.Buffer(torch.zeros(widths[-1]))
-
-    def forward(self, z: Tensor, one_hot: Tensor | None = None) -> Tensor:
-        """Map codes; they and the embedded labels are normalised, each by itself."""
-        w = _normalized(z)
-        if self.embed is not None:
-            w = torch.cat([w, _normalized(self.embed(one_hot))], dim=1)
-        for layer in self.layers:
-            w = leaky_relu(layer(w), _SLOPE)
-        return w
 
 
 class Layer(nn.Module):
@@ -103,7 +84,7 @@ class Colour(nn.Module):
         return colours.view(-1, 3, *values.shape[2:])
 
 
-class Generator(nn.Module):
+class Generator(MappedNetwork):
     """From w (n, rows, dim) to images (n, 3, side, side): a constant of 4x4 pixels, and two layers for each doubling.
 
     `channels` are those of the maps, from 4x4 on. Layer i reads row i; the colours of a resolution read the row behind
@@ -175,10 +156,6 @@ def untrained(
             spread = tensor[0].numel() ** -0.5 if tensor.ndim in {2, 4} and not key.endswith("noise") else 0.5
             tensor.copy_(torch.randn(tensor.shape, generator=generator) * spread + key.endswith("affine.bias"))
     return network
-
-
-def _normalized(x: Tensor) -> Tensor:
-    return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + _EPSILON)
 
 
 def _filter(channels: int) -> Tensor:
