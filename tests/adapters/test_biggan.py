@@ -8,7 +8,6 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from zoo_adapters.biggan.adapter import BigGAN
-from zoo_adapters.biggan.network import untrained
 from zoo_adapters.dcgan.adapter import DCGAN
 from zoo_adapters.stylegan2.adapter import StyleGAN2
 
@@ -16,6 +15,7 @@ import zoo
 from tests.golden import Golden
 from zoo import CheckpointError, Codes, CodesError, OptionError, UnknownNameError
 from zoo.adapter import Adapter, detect_layout
+from zoo.blocks import Generator, Plan, untrained
 from zoo.conversion import doubling
 from zoo.region import parse_region
 from zoo.testing import check_adapter, draw, in_float64, render
@@ -48,7 +48,7 @@ def test_weights_with_their_spectral_norms_divided_out(golden: Golden) -> None:
     network = opened(golden.state).network
     golden.check("linear_weight_sn", network.start.weight)
     golden.check("blocks.0.0.bn1.gain_weight_sn", network.get_parameter("blocks.0.norm1.gain"))
-    golden.check("y", network.embed[golden.inputs["label"]])
+    golden.check("y", network.get_parameter("embed")[golden.inputs["label"]])
 
 
 def test_epsilon_is_that_of_the_blocks(golden: Golden) -> None:
@@ -123,7 +123,8 @@ def test_conformance_without_attention() -> None:
 
 
 def without_attention() -> BigGAN:
-    return BigGAN(untrained(0, [8, 8, 4], first=4, chunk=3, classes=3, embedding=2, attends=None))
+    plans = [Plan(8, 8), Plan(8, 4)]
+    return BigGAN(untrained(Generator(plans, 4, first=4, chunk=3, classes=3, embedding=2), 0))
 
 
 def test_the_projections_are_the_measured_first_steps() -> None:
@@ -132,7 +133,7 @@ def test_the_projections_are_the_measured_first_steps() -> None:
     assert isinstance(adapter, BigGAN)
     network, parts = adapter.network, adapter.projections()
     assert [part.layer for part in parts] == [0, 1, 2]
-    embedded = network.embed[0]
+    embedded = network.get_parameter("embed")[0]
 
     def steps(z: Tensor) -> list[Tensor]:
         chunks = torch.split(z, [4, 3, 3])
