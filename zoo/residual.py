@@ -6,7 +6,7 @@ Their network is `zoo.blocks.Generator`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import isqrt
 from typing import Any, ClassVar, Self
@@ -172,7 +172,9 @@ class ResidualConversion(Conversion, ABC):
         try:
             yield
         except (RuntimeError, ValueError, IndexError):
-            raise CheckpointError(f"{self.owner} does not fit the network; {key} has parts of other shapes") from None
+            raise CheckpointError(
+                f"{self.owner} does not fit the network; {key} has parts that do not fit each other"
+            ) from None
 
     def layer(self, name: str, key: str, *, doubles: bool = False) -> None:
         """Convert a weight and its bias; a 3x3 convolution that `doubles` becomes a transposed one."""
@@ -199,6 +201,19 @@ class ResidualConversion(Conversion, ABC):
                 self.norm(f"{name}.{part}", f"{key}.{old}")
             else:
                 self.layer(f"{name}.{part}", f"{key}.{old}", doubles=doubles and part == "conv1")
+
+    def followed(self, modules: Iterable[str], strength: str) -> list[tuple[str, str | None]]:
+        """Pair the blocks among a file's modules with the attention, which has a `strength`, that follows each, if any.
+
+        Attention that follows no block is left, to be told.
+        """
+        pairs: list[tuple[str, str | None]] = []
+        for key in modules:
+            if f"{key}.{strength}" not in self.left:
+                pairs.append((key, None))
+            elif pairs and pairs[-1][1] is None:
+                pairs[-1] = pairs[-1][0], key
+        return pairs
 
     def attention(self, name: str, key: str, parts: Mapping[str, str], strength: str) -> None:
         """Convert self-attention, whose weights have no bias."""

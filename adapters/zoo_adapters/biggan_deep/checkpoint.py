@@ -66,14 +66,12 @@ def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, An
     found = _Conversion(state)
     found.made["embed"] = found.embed
     found.start("generator.gen_z")
-    index, doubling = 0, _doubling(meta, count(state, r"generator\.layers\.\d+\.conv_0\.bias"))
-    for layer in range(count(state, r"generator\.layers\.\d+\.(conv_0\.bias|gamma)")):
-        key = f"generator.layers.{layer}"
-        if f"{key}.gamma" in state and index:
-            found.attention(f"blocks.{index - 1}.attention", key, _ATTENTION, "gamma")
-        else:
-            found.block(f"blocks.{index}", key, _PARTS, doubles=doubling[index])
-            index += 1
+    modules = count(state, r"generator\.layers\.\d+\.(conv_0\.bias|gamma)")
+    pairs = found.followed((f"generator.layers.{index}" for index in range(modules)), "gamma")
+    for index, ((key, attention), doubles) in enumerate(zip(pairs, _doubling(meta, len(pairs)), strict=True)):
+        found.block(f"blocks.{index}", key, _PARTS, doubles=doubles)
+        if attention:
+            found.attention(f"blocks.{index}.attention", attention, _ATTENTION, "gamma")
     scale, shift, mean, variance = (
         found.take(f"generator.bn.{name}") for name in ("weight", "bias", "running_means", "running_vars")
     )

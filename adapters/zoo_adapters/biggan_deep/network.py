@@ -24,7 +24,7 @@ class SteppedNorm(Norm):
     def statistics(self, truncation: float | None) -> tuple[Tensor, Tensor]:
         """Return mean and variance (channels,) of a truncation; None is 1. Raises `CodesError` outside of 0 to 1.
 
-        Between two steps the released code weighs them the other way round: just above a step, the next one counts. So
+        Between two steps the released code weighs them the other way round: just above a step the next one counts. So
         does this, to the last bit, as its pictures are made so.
         """
         share, step = modf(check_truncation(truncation) / (1.0 / (STEPS - 1)))

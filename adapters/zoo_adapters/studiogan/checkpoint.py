@@ -5,7 +5,7 @@ Normalisations use the statistics that the file stores.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -85,16 +85,14 @@ def _layout(name: str) -> Layout:
 def _convert(state: State, *, deep: bool, embeds: bool) -> State:
     found = _Conversion(section(state, _MARK, _PREFIXES) or {})
     found.layer("start", "linear0")
-    modules = [f"blocks.{index}.0" for index in range(count(found.left, r"blocks\.\d+\.0\.(conv2d2\.bias|sigma)"))]
-    blocks = [key for index, key in enumerate(modules) if not index or f"{key}.sigma" not in found.left]
-    doubling = _doubling(found, blocks) if deep else [True] * len(blocks)
-    for index, (key, doubles) in enumerate(zip(blocks, doubling, strict=True)):
+    modules = count(found.left, r"blocks\.\d+\.0\.(conv2d2\.bias|sigma)")
+    pairs = found.followed((f"blocks.{index}.0" for index in range(modules)), "sigma")
+    doubling = _doubling(found, [key for key, _ in pairs]) if deep else [True] * len(pairs)
+    for index, ((key, attention), doubles) in enumerate(zip(pairs, doubling, strict=True)):
         shortcut = {"shortcut": "conv2d0"} if f"{key}.conv2d0.bias" in found.left else {}
         found.block(f"blocks.{index}", key, {**(_DEEP if deep else _PLAIN), **shortcut}, doubles=doubles)
-    for index, key in enumerate(modules):
-        if key not in blocks:
-            before = blocks.index(modules[index - 1])
-            found.attention(f"blocks.{before}.attention", key, _ATTENTION, "sigma")
+        if attention:
+            found.attention(f"blocks.{index}.attention", attention, _ATTENTION, "sigma")
     if embeds and "shared.weight" in found.left:
         found.move("embed", "shared.weight")
     elif not embeds and "blocks.0.norm1.gain" in found.made:  # whose columns are the classes
@@ -111,7 +109,7 @@ def _doubling(found: _Conversion, blocks: Sequence[str]) -> list[bool]:
     pixels, which has three stages.
     """
     ends = [(found.peek(f"{key}.bn1.bn.running_mean"), found.peek(f"{key}.conv2d4.bias")) for key in blocks]
-    changes = [index for index, (inputs, outputs) in enumerate(ends) if len(inputs) != len(outputs)]
+    changes = [index for index, (inputs, outputs) in enumerate(ends) if inputs.shape != outputs.shape]
     depth = min((after - before for before, after in pairwise(changes)), default=max(1, len(blocks) // 3))
     return [index % depth == depth - 1 for index in range(len(blocks))]
 
