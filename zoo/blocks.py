@@ -169,7 +169,8 @@ class Generator(nn.Module):
         last_epsilon: float | None = None,
     ) -> None:
         super().__init__()
-        self.bottom, self.first, self.chunk, self.shared, self.classes = bottom, first, chunk, shared, classes
+        self.plans, self.bottom, self.classes = tuple(plans), bottom, classes
+        self.first, self.chunk, self.shared = first, chunk, shared
         self.embed = nn.Parameter(torch.zeros(classes, embedding)) if classes else None
         self.start = nn.Linear(first + embedding * shared, plans[0].inputs * bottom**2)
         wide = embedding + (first if shared else chunk)

@@ -37,7 +37,7 @@ class _Conversion(ResidualConversion):
 
     def __init__(self, state: State) -> None:
         super().__init__(state, _OWNER)
-        self.embed = self.take("embeddings.weight").T
+        self.embed = self.take("embeddings.weight").movedim(0, -1)
 
     def read(self, key: str) -> Tensor:
         """Take a weight that reads the condition, and give the columns of the class first."""
