@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from pathlib import Path
 
 from zoo.errors import UnknownNameError
 
@@ -14,6 +15,8 @@ COMMON_REGIONS: Mapping[str, str] = {
     "bottom": "box:0.5,0.0,0.5,1.0",
 }
 """The regions that every model has."""
+
+_FILE_ENDINGS = {".pt", ".pth", ".tar", ".bin", ".ckpt", ".safetensors", ".pkl"}
 
 
 def unknown_name(kind: str, asked: str, known: Iterable[str]) -> UnknownNameError:
@@ -28,3 +31,9 @@ def unknown_name(kind: str, asked: str, known: Iterable[str]) -> UnknownNameErro
     else:
         hint = "there are none"
     return UnknownNameError(f"no {kind} is called {asked!r}: {hint}")
+
+
+def is_file_name(name: str) -> bool:
+    """Say whether a model was named by a path to a file rather than by its card."""
+    path = Path(name)
+    return "/" in name or "\\" in name or path.suffix in _FILE_ENDINGS
