@@ -107,6 +107,9 @@ class Model:
             raise OptionError(f"--label {label}: {self.name} is not conditional and takes no label")
         if isinstance(label, str) and label in classes:
             return classes.index(label)
+        folded = [name.casefold() for name in classes]
+        if isinstance(label, str) and folded.count(label.casefold()) == 1:
+            return folded.index(label.casefold())
         if isinstance(label, int) or re.fullmatch(r"\d{1,9}", label):
             if int(label) >= len(classes) or int(label) < 0:
                 raise OptionError(f"--label {label}: {self.name} has the classes 0 to {len(classes) - 1}")
@@ -262,7 +265,8 @@ def choose_dtype(name: str) -> torch.dtype:
 def _choices(family: str, zoo: Zoo, card: Card, options: Mapping[str, Any] | None) -> dict[str, Any]:
     """Validate what a card and the caller choose for an architecture; the caller's choice wins."""
     schema = zoo.plugins.adapter(family).schema()
-    return parse_options(family, schema, {**card.config, **(options or {})}).model_dump(exclude_unset=True)
+    named = {"classes": card.classes} if card.classes and "classes" in schema.model_fields else {}
+    return parse_options(family, schema, {**named, **card.config, **(options or {})}).model_dump(exclude_unset=True)
 
 
 def _families(plugins: Iterable[AdapterPlugin], *, wanted: bool) -> dict[str, type[Adapter]]:
