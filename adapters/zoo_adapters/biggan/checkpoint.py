@@ -11,6 +11,7 @@ from zoo.conversion import count
 from zoo.residual import ResidualConversion
 
 _EPSILON = 1e-6
+_MARKS = ("shared.weight", "linear.u0", "blocks.0.0.bn1.gain.u0")
 _PARTS = {"norm1": "bn1", "conv1": "conv1", "norm2": "bn2", "conv2": "conv2", "shortcut": "conv_sc"}
 _ATTENTION = {"query": "theta", "key": "phi", "value": "g", "output": "o"}
 
@@ -38,7 +39,7 @@ class _Conversion(ResidualConversion):
 
 def _detect(state: State, meta: Mapping[str, Any]) -> bool:
     """The first dense layer and the first block, each with a vector of its spectral norm."""
-    return {"shared.weight", "linear.u0", "blocks.0.0.bn1.gain.u0"} <= state.keys()
+    return state.keys() >= set(_MARKS)
 
 
 def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
@@ -58,4 +59,4 @@ def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, An
     return found.finish(), {}
 
 
-LAYOUTS = (Layout("ajbrock", _detect, _convert),)
+LAYOUTS = (Layout("ajbrock", _detect, _convert, "the first author's PyTorch port, `G_ema.pth`", _MARKS),)

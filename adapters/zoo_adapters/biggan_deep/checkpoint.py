@@ -14,6 +14,7 @@ from zoo.residual import ResidualConversion
 
 _OWNER = "the BigGAN-deep file"
 _BOTTOM, _COLOURS = 4, 3
+_MARKS = ("embeddings.weight", "generator.gen_z.weight_u", "generator.layers.0.bn_0.running_means")
 _PARTS = {
     "narrow.norm": "bn_0",
     "narrow.conv": "conv_0",
@@ -58,8 +59,8 @@ class _Conversion(ResidualConversion):
 
 
 def _detect(state: State, meta: Mapping[str, Any]) -> bool:
-    """The embedding, and the first layer with a vector of its spectral norm."""
-    return {"embeddings.weight", "generator.gen_z.weight_u", "generator.layers.0.bn_0.running_means"} <= state.keys()
+    """The embedding, the first layer with a vector of its spectral norm, and statistics of truncations."""
+    return state.keys() >= set(_MARKS)
 
 
 def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
@@ -94,4 +95,5 @@ def _doubling(meta: Mapping[str, Any], blocks: int) -> list[bool]:
     return doubling
 
 
-LAYOUTS = (Layout("huggingface", _detect, _convert),)
+_ABOUT = "Hugging Face's port of DeepMind's networks, `pytorch_model.bin`"
+LAYOUTS = (Layout("huggingface", _detect, _convert, _ABOUT, _MARKS),)

@@ -16,6 +16,7 @@ from zoo.conversion import count, section
 from zoo.residual import ResidualConversion
 
 _MARK, _PREFIXES = "conv2d5.bias", ("state_dict.", "")
+_COMMON = ("linear0.bias", "blocks.0.0.conv2d2.bias", "bn4.running_mean")
 _PLAIN = {"norm1": "bn1", "conv1": "conv2d1", "norm2": "bn2", "conv2": "conv2d2"}
 _DEEP = {
     "narrow.norm": "bn1",
@@ -60,7 +61,7 @@ def _backbone(state: State, meta: Mapping[str, Any]) -> str | None:
     resnet read no code.
     """
     found = section(state, _MARK, _PREFIXES)
-    if found is None or not {"linear0.bias", "bn4.running_mean", "blocks.0.0.conv2d2.bias"} <= found.keys():
+    if found is None or not found.keys() >= set(_COMMON):
         return None
     shortcut = "blocks.0.0.conv2d0.bias" in found
     if "blocks.0.0.conv2d4.bias" in found:
@@ -72,14 +73,14 @@ def _backbone(state: State, meta: Mapping[str, Any]) -> str | None:
     return "big-resnet" if "shared.weight" in found or chunked else "resnet"
 
 
-def _layout(name: str) -> Layout:
+def _layout(name: str, about: str, *marks: str) -> Layout:
     def detect(state: State, meta: Mapping[str, Any]) -> bool:
         return _backbone(state, meta) == name
 
     def convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
         return _convert(state, deep="deep" in name, embeds=name != "resnet"), {"shared": "deep" in name}
 
-    return Layout(name, detect, convert)
+    return Layout(name, detect, convert, about, (*_COMMON, *marks))
 
 
 def _convert(state: State, *, deep: bool, embeds: bool) -> State:
@@ -114,6 +115,9 @@ def _doubling(found: _Conversion, blocks: Sequence[str]) -> list[bool]:
     return [index % depth == depth - 1 for index in range(len(blocks))]
 
 
-LAYOUTS = tuple(
-    _layout(name) for name in ("resnet", "big-resnet", "big-resnet-deep-legacy", "big-resnet-deep-studiogan")
+LAYOUTS = (
+    _layout("resnet", "StudioGAN's SNGAN and SAGAN", "blocks.0.0.conv2d0.bias"),
+    _layout("big-resnet", "StudioGAN's BigGAN, and its other networks of that backbone", "blocks.0.0.conv2d0.bias"),
+    _layout("big-resnet-deep-legacy", "StudioGAN's BigGAN-deep, its channels dropped", "blocks.0.0.conv2d4.bias"),
+    _layout("big-resnet-deep-studiogan", "StudioGAN's BigGAN-deep with shortcuts", "blocks.0.0.conv2d4.bias"),
 )
