@@ -16,6 +16,7 @@ from zoo.conversion import count, section
 from zoo.residual import ResidualConversion
 
 _MARK, _PREFIXES = "conv2d5.bias", ("state_dict.", "")
+_BOTTLENECK, _SHORTCUT = "blocks.0.0.conv2d4.bias", "blocks.0.0.conv2d0.bias"
 _COMMON = ("linear0.bias", "blocks.0.0.conv2d2.bias", "bn4.running_mean")
 _PLAIN = {"norm1": "bn1", "conv1": "conv2d1", "norm2": "bn2", "conv2": "conv2d2"}
 _DEEP = {
@@ -63,9 +64,8 @@ def _backbone(state: State, meta: Mapping[str, Any]) -> str | None:
     found = section(state, _MARK, _PREFIXES)
     if found is None or not found.keys() >= set(_COMMON):
         return None
-    shortcut = "blocks.0.0.conv2d0.bias" in found
-    if "blocks.0.0.conv2d4.bias" in found:
-        return "big-resnet-deep-studiogan" if shortcut else "big-resnet-deep-legacy"
+    if _BOTTLENECK in found:
+        return "big-resnet-deep-studiogan" if _SHORTCUT in found else "big-resnet-deep-legacy"
     gain, start = (
         found.get(f"{key}.weight", found.get(f"{key}.weight_orig")) for key in ("blocks.0.0.bn1.gain", "linear0")
     )
@@ -80,7 +80,7 @@ def _layout(name: str, about: str, *marks: str) -> Layout:
     def convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
         return _convert(state, deep="deep" in name, embeds=name != "resnet"), {"shared": "deep" in name}
 
-    return Layout(name, detect, convert, about, (*_COMMON, *marks))
+    return Layout(name, detect, convert, about, ("linear0.bias", "conv2d5.bias", *marks))
 
 
 def _convert(state: State, *, deep: bool, embeds: bool) -> State:
@@ -116,8 +116,8 @@ def _doubling(found: _Conversion, blocks: Sequence[str]) -> list[bool]:
 
 
 LAYOUTS = (
-    _layout("resnet", "StudioGAN's SNGAN and SAGAN", "blocks.0.0.conv2d0.bias"),
-    _layout("big-resnet", "StudioGAN's BigGAN, and its other networks of that backbone", "blocks.0.0.conv2d0.bias"),
-    _layout("big-resnet-deep-legacy", "StudioGAN's BigGAN-deep, its channels dropped", "blocks.0.0.conv2d4.bias"),
-    _layout("big-resnet-deep-studiogan", "StudioGAN's BigGAN-deep with shortcuts", "blocks.0.0.conv2d4.bias"),
+    _layout("resnet", "StudioGAN's SNGAN and SAGAN", _SHORTCUT),
+    _layout("big-resnet", "StudioGAN's BigGAN, and others of its backbone", _SHORTCUT),
+    _layout("big-resnet-deep-legacy", "StudioGAN's BigGAN-deep", _BOTTLENECK),
+    _layout("big-resnet-deep-studiogan", "the same with convolutions as shortcuts", _BOTTLENECK, _SHORTCUT),
 )
