@@ -71,7 +71,7 @@ class ResidualAdapter(Adapter):
         """Build the network of the sizes that a canonical state tells. Raises `CheckpointError` where it cannot."""
         try:
             plans = [_plan(state, f"blocks.{index}") for index in range(count(state, r"blocks\.\d+\.conv2\.weight"))]
-            (rows, wide), shared = state["start.weight"].shape, config.get("shared", False)
+            (rows, wide), shared = state["start.weight"].shape, bool(config.get("shared"))
             classes, embedding = state["embed"].shape if "embed" in state else (0, 0)
             gain = state.get("blocks.0.norm1.gain")
             return Generator(

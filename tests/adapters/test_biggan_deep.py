@@ -13,10 +13,11 @@ from zoo_adapters.biggan_deep.network import SteppedNorm
 
 import zoo
 from benchmarks.official import biggan_deep
-from tests.families import opened
+from tests.families import families, opened
 from tests.golden import Golden
 from zoo import CheckpointError, Codes, CodesError
 from zoo.codes import truncated
+from zoo.recognition import recognize
 from zoo.testing import check_adapter, in_float64, render
 
 
@@ -105,7 +106,9 @@ def test_a_file_is_analysed(golden: Golden, tmp_path: Path) -> None:
 @pytest.mark.parametrize("resolution", [128, 256, 512])
 def test_official_sizes(resolution: int, tmp_path: Path) -> None:
     """Without a configuration every second block doubles the map, and attention stands where 64² pixels are reached."""
-    model = zoo.load(biggan_deep(resolution, width=8, classes=5).save(tmp_path / "pytorch_model.bin"), device="cpu")
+    file = biggan_deep(resolution, width=8, classes=5).save(tmp_path / "pytorch_model.bin")
+    assert recognize(file, families()).averaged.startswith("yes")
+    model = zoo.load(file, device="cpu")
     assert model.adapter.resolution == (resolution, resolution)
     assert model.adapter.space.dim == 128
     assert len(model.adapter.classes) == 5

@@ -101,6 +101,18 @@ def test_a_safetensors_file_is_read_whatever_the_order_of_its_keys(name: str, tm
     golden.check("image", model.adapter.synthesize(codes_of(golden, model.adapter)))
 
 
+@pytest.mark.parametrize("name", ["studiogan_sngan", "studiogan_sagan"])
+def test_classes_of_older_checkpoints_are_embedded(name: str) -> None:
+    """A gain or bias (channels, classes) was an embedding (classes, channels); its norm's vectors changed places."""
+    golden = Golden.read(name)
+    state = dict(golden.state)
+    for key in [key for key in state if ".gain." in key or ".bias.weight" in key]:
+        older = key.replace(".gain.", ".embed0.").replace(".bias.", ".embed1.")
+        older = f"{older[:-1]}{'vu'['uv'.index(key[-1])]}" if key.endswith(("_u", "_v")) else older
+        state[older] = state.pop(key).movedim(0, -1)
+    golden.check("image", load(state, "resnet").synthesize(Codes(golden.inputs["z"], golden.inputs["label"])))
+
+
 @pytest.mark.parametrize("resolution", [32, 64, 128, 256, 512])
 @pytest.mark.parametrize("kind", list(STUDIOGAN))
 def test_sizes_of_the_original_are_told_from_shapes(kind: str, resolution: int, tmp_path: Path) -> None:

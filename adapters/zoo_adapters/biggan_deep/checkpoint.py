@@ -96,4 +96,4 @@ def _doubling(meta: Mapping[str, Any], blocks: int) -> list[bool]:
 
 
 _ABOUT = "Hugging Face's port of DeepMind's networks, `pytorch_model.bin`"
-LAYOUTS = (Layout("huggingface", _detect, _convert, _ABOUT, _MARKS),)
+LAYOUTS = (Layout("huggingface", _detect, _convert, _ABOUT, _MARKS, averaged=True),)

@@ -46,13 +46,19 @@ class _Conversion(ResidualConversion):
 
     def norm(self, name: str, key: str) -> None:
         """Convert a normalisation: one that reads a condition has its statistics under `bn`, a plain one its own."""
-        inner = f"{key}.bn" if f"{key}.bn.running_mean" in self.left else key
+        plain = f"{key}.bn.running_mean" not in self.left
+        inner = key if plain else f"{key}.bn"
         mean, variance = self.take(f"{inner}.running_mean"), self.take(f"{inner}.running_var")
-        if inner == key:
-            self.set_norm(name, mean, variance, scale=self.take(f"{key}.weight"), shift=self.take(f"{key}.bias"))
+        if plain:
+            affine = {"scale": self.take(f"{key}.weight"), "shift": self.take(f"{key}.bias")}
+        elif {f"{key}.embed0.weight", f"{key}.embed0.weight_orig"} & self.left.keys():  # until January 2022
+            affine = {
+                part: self.weight(f"{key}.{old}").movedim(0, -1)
+                for part, old in (("gain", "embed0"), ("bias", "embed1"))
+            }
         else:
             affine = {part: self.weight(f"{key}.{part}") for part in ("gain", "bias")}
-            self.set_norm(name, mean, variance, **affine)
+        self.set_norm(name, mean, variance, **affine)
 
 
 def _backbone(state: State, meta: Mapping[str, Any]) -> str | None:
