@@ -3,6 +3,8 @@
 from benchmarks.shapes import biggan, stylegan2
 
 adapter = stylegan2(128)
+
+`benchmarks/official.py` draws whole files, as they are published.
 """
 
 from __future__ import annotations

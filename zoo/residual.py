@@ -1,13 +1,11 @@
 """Families of residual generators that read a normal code z and a class: how they are opened, drawn from and rendered.
 
-Their network is `zoo.blocks.Generator`.
+Their network is `zoo.blocks.Generator`; `zoo.residual_files` converts files to its keys.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from math import isqrt
 from typing import Any, ClassVar, Self
 
@@ -18,7 +16,7 @@ from zoo.adapter import Adapter, Projection
 from zoo.blocks import Generator, Norm, Plan
 from zoo.checkpoint import State, fill_module
 from zoo.codes import Codes, LatentSpace, draw_labels, draw_normal, truncated
-from zoo.conversion import Conversion, count, doubling
+from zoo.conversion import count
 from zoo.errors import CheckpointError, CodesError
 from zoo.names import unknown_name
 from zoo.options import class_names
@@ -70,6 +68,8 @@ class ResidualAdapter(Adapter):
     def _sized(cls, state: State, config: Mapping[str, Any]) -> Generator:
         """Build the network of the sizes that a canonical state tells. Raises `CheckpointError` where it cannot."""
         try:
+            if empty := [key for key, tensor in state.items() if not tensor.numel()]:
+                raise ValueError(f"{empty[0]} is empty")
             plans = [_plan(state, f"blocks.{index}") for index in range(count(state, r"blocks\.\d+\.conv2\.weight"))]
             (rows, wide), shared = state["start.weight"].shape, bool(config.get("shared"))
             classes, embedding = state["embed"].shape if "embed" in state else (0, 0)
@@ -101,10 +101,10 @@ class ResidualAdapter(Adapter):
         The cut distribution is reached by a monotone map of each number, so that a seed's codes at all truncations
         resemble each other.
         """
-        z, labels = self.draw(count, generator, labels)
+        z, labels = self._draw(count, generator, labels)
         return Codes(z if truncation is None else truncated(z, truncation), labels, truncation)
 
-    def draw(self, count: int, generator: torch.Generator, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    def _draw(self, count: int, generator: torch.Generator, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Draw standard normal numbers (count, dim), and, where there are classes, labels if none are given."""
         if not self.classes:
             return draw_normal(count, self.space.dim, generator), labels
@@ -146,80 +146,6 @@ class ResidualAdapter(Adapter):
             raise CodesError(f"this {self.family} is conditional: its codes need labels")
         images: Tensor = self.network(codes.latents, codes.labels, window, codes.truncation)
         return images
-
-
-class ResidualConversion(Conversion, ABC):
-    """The conversion of a file to the keys of `zoo.blocks.Generator`; families define `norm`.
-
-    Spectral norms are divided out as torch's `spectral_norm` does in evaluation: by uᵀWv with the vectors stored.
-    """
-
-    def peek(self, key: str) -> Tensor:
-        """Return a tensor and leave it. Raises `CheckpointError` when it is missing."""
-        return self.left[key] if key in self.left else self.take(key)
-
-    def weight(self, key: str) -> Tensor:
-        """Take a weight, its spectral norm divided out if it has one. Raises `CheckpointError`."""
-        if f"{key}.weight_orig" not in self.left:
-            return self.take(f"{key}.weight")
-        weight, left, right = (self.take(f"{key}.weight_{name}") for name in ("orig", "u", "v"))
-        with self.fitting(key):
-            return weight / torch.dot(left, weight.flatten(1) @ right)
-
-    @contextmanager
-    def fitting(self, key: str) -> Iterator[None]:
-        """Tell shapes that do not fit together inside. Raises `CheckpointError` that names `key`."""
-        try:
-            yield
-        except (RuntimeError, ValueError, IndexError):
-            raise CheckpointError(
-                f"{self.owner} does not fit the network; {key} has parts that do not fit each other"
-            ) from None
-
-    def layer(self, name: str, key: str, *, doubles: bool = False) -> None:
-        """Convert a weight and its bias; a 3x3 convolution that `doubles` becomes a transposed one."""
-        weight = self.weight(key)
-        with self.fitting(key):
-            self.made[f"{name}.weight"] = doubling(weight) if doubles else weight
-        self.move(f"{name}.bias", f"{key}.bias")
-
-    @abstractmethod
-    def norm(self, name: str, key: str) -> None:
-        """Convert a normalisation that a block has, by `set_norm`."""
-
-    def set_norm(self, name: str, mean: Tensor, variance: Tensor, **affine: Tensor) -> None:
-        """Set a normalisation; without a `scale` and a `shift` of its own they are 1 and 0."""
-        channels = mean.shape[-1:]
-        parts = {"scale": torch.ones(channels), "shift": torch.zeros(channels), **affine}
-        for part, tensor in {**parts, "mean": mean, "variance": variance}.items():
-            self.made[f"{name}.{part}"] = tensor
-
-    def block(self, name: str, key: str, parts: Mapping[str, str], *, doubles: bool = True) -> None:
-        """Convert a block; `parts` are the file's names of its parts, by the canonical ones."""
-        for part, old in parts.items():
-            if "norm" in part:
-                self.norm(f"{name}.{part}", f"{key}.{old}")
-            else:
-                self.layer(f"{name}.{part}", f"{key}.{old}", doubles=doubles and part == "conv1")
-
-    def followed(self, modules: Iterable[str], strength: str) -> list[tuple[str, str | None]]:
-        """Pair the blocks among a file's modules with the attention, which has a `strength`, that follows each, if any.
-
-        Attention that follows no block is left, to be told.
-        """
-        pairs: list[tuple[str, str | None]] = []
-        for key in modules:
-            if f"{key}.{strength}" not in self.left:
-                pairs.append((key, None))
-            elif pairs and pairs[-1][1] is None:
-                pairs[-1] = pairs[-1][0], key
-        return pairs
-
-    def attention(self, name: str, key: str, parts: Mapping[str, str], strength: str) -> None:
-        """Convert self-attention, whose weights have no bias."""
-        for part, old in parts.items():
-            self.made[f"{name}.{part}"] = self.weight(f"{key}.{old}")
-        self.made[f"{name}.strength"] = self.take(f"{key}.{strength}").squeeze()
 
 
 def _plan(state: State, key: str) -> Plan:

@@ -152,6 +152,8 @@ KEY = "blocks.0.0.conv2d2"
         ("studiogan_sngan", {f"{KEY}.bias": torch.ones(3)}, r"blocks\.0\.conv2\.bias \(3,\) instead of"),
         ("studiogan_biggan", {f"{KEY}.scale": torch.ones(3)}, rf"left over: \({KEY}\.scale\)"),
         ("studiogan_biggan", {"shared.weight": torch.ones(3)}, "those of no network"),
+        ("studiogan_biggan", {"shared.weight": torch.ones(0, 24)}, "no network: embed is empty"),
+        ("studiogan_bigdeep_legacy", {"shared.weight": None}, r"missing: shared\.weight"),
         ("studiogan_bigdeep_legacy", {"blocks.2.0.bn1.bn.running_mean": None}, r"missing: blocks\.2\.0\.bn1"),
         (
             "studiogan_bigdeep_studiogan",

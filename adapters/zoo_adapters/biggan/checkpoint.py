@@ -8,7 +8,7 @@ from torch.nn.functional import normalize
 
 from zoo import Layout, State
 from zoo.conversion import count
-from zoo.residual import ResidualConversion
+from zoo.residual_files import ResidualConversion
 
 _EPSILON = 1e-6
 _MARKS = ("shared.weight", "linear.u0", "blocks.0.0.bn1.gain.u0")

@@ -48,5 +48,5 @@ class BigGANDeep(ResidualAdapter):
         Raises `CodesError` for a truncation that does not lie within 0 and 1.
         """
         scale = check_truncation(truncation)
-        z, labels = self.draw(count, generator, labels)
+        z, labels = self._draw(count, generator, labels)
         return Codes(truncated(z, _BOUND) * scale, labels, truncation)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from zoo import CheckpointError, Layout, State
 from zoo.conversion import count
-from zoo.residual import ResidualConversion
+from zoo.residual_files import ResidualConversion
 
 _OWNER = "the BigGAN-deep file"
 _BOTTOM, _COLOURS = 4, 3
@@ -78,8 +78,9 @@ def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, An
     )
     found.set_norm("norm", mean, variance, scale=scale, shift=shift)
     found.layer("colour", "generator.conv_to_rgb")
-    for part in ("weight", "bias"):  # more channels are computed in the original, and dropped
-        found.made[f"colour.{part}"] = found.made[f"colour.{part}"][:_COLOURS]
+    with found.fitting("generator.conv_to_rgb"):
+        for part in ("weight", "bias"):  # more channels are computed in the original, and dropped
+            found.made[f"colour.{part}"] = found.made[f"colour.{part}"][:_COLOURS]
     return found.finish(), {"shared": True}
 
 

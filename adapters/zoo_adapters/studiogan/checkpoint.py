@@ -13,7 +13,7 @@ import torch
 
 from zoo import Layout, State
 from zoo.conversion import count, section
-from zoo.residual import ResidualConversion
+from zoo.residual_files import ResidualConversion
 
 _MARK, _PREFIXES = "conv2d5.bias", ("state_dict.", "")
 _BOTTLENECK, _SHORTCUT = "blocks.0.0.conv2d4.bias", "blocks.0.0.conv2d0.bias"
@@ -100,10 +100,11 @@ def _convert(state: State, *, deep: bool, embeds: bool) -> State:
         found.block(f"blocks.{index}", key, {**(_DEEP if deep else _PLAIN), **shortcut}, doubles=doubles)
         if attention:
             found.attention(f"blocks.{index}.attention", attention, _ATTENTION, "sigma")
-    if embeds and "shared.weight" in found.left:
+    gain = found.made.get("blocks.0.norm1.gain")
+    if deep or (embeds and "shared.weight" in found.left):
         found.move("embed", "shared.weight")
-    elif not embeds and "blocks.0.norm1.gain" in found.made:  # whose columns are the classes
-        found.made["embed"] = torch.eye(found.made["blocks.0.norm1.gain"].shape[-1])
+    elif not embeds and gain is not None:  # whose columns are the classes
+        found.made["embed"] = torch.eye(gain.shape[-1] if gain.ndim else 0)
     found.norm("norm", "bn4")
     found.layer("colour", "conv2d5")
     return found.finish()
