@@ -12,7 +12,9 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 from zoo_adapters.dcgan.adapter import DCGAN
 
+import zoo
 from benchmarks.jacobian import deviation
+from benchmarks.official import STUDIOGAN, biggan_deep, studiogan
 from benchmarks.ways import BASE, CARD_ONLY, CASES, SEARCH, WAYS, Case, Found, Task, floor
 from zoo.adapter import Adapter
 from zoo.region import Region, parse_region
@@ -72,3 +74,14 @@ def test_cases_name_regions_that_there_are() -> None:
     for case in CASES.values():
         if case.region != "mouth":
             assert parse_region(case.region, (128, 128)).mask.any()
+
+
+@pytest.mark.parametrize("kind", ["deep", *STUDIOGAN])
+def test_files_that_are_drawn_give_pictures_that_are_not_saturated(kind: str, tmp_path: Path) -> None:
+    official = biggan_deep(128, width=8, classes=5) if kind == "deep" else studiogan(kind, 64, width=8, classes=5)
+    model = zoo.load(official.save(tmp_path / "file.pth"), device="cpu")
+    with torch.no_grad():
+        images = model.adapter.synthesize(model.sample(4))
+    assert 0.1 < float(images.std()) < 0.8
+    assert float((images.abs() > 0.95).float().mean()) < 0.1
+    assert float((images[0] - images[1]).std()) > 0.01
