@@ -78,7 +78,7 @@ def test_built_in_entries_load_nothing_slow() -> None:
 
 
 def test_list_takes_little_longer_than_its_libraries(tmp_path: Path) -> None:
-    """At most three times as long, with the cards read and laid out too; the fastest of interleaved runs are compared, so that a busy machine does no harm."""
+    """At most three times the processor time, forty cards included; of interleaved runs the fastest are compared."""
     listing = [str(COMMAND), "list"]
     libraries = [sys.executable, "-c", "import typer, rich, pluggy, yaml"]
     times: dict[str, list[float]] = {"listing": [], "libraries": []}
