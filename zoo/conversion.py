@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import isfinite, sqrt
 from typing import Any
 
@@ -13,7 +13,6 @@ from torch.nn.functional import pad
 
 from zoo.checkpoint import State
 from zoo.errors import CheckpointError
-
 
 TENSORFLOW = ("Gs.", "G.", "")
 """The prefixes of networks in a file of TensorFlow's time, the averaged one first."""
@@ -32,6 +31,11 @@ def section(state: State, mark: str, prefixes: Iterable[str]) -> State | None:
     return {key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)}
 
 
+def detector(mark: str, prefixes: Iterable[str]) -> Callable[[State, Mapping[str, Any]], bool]:
+    """Make the `detect` of a layout that is told by one key."""
+    return lambda state, meta: prefix_of(state, mark, prefixes) is not None
+
+
 def settings(meta: Mapping[str, Any], places: Iterable[str]) -> dict[str, Any]:
     """Gather the values that came beside the tensors under some prefixes, without them; the first place counts."""
     found: dict[str, Any] = {}
@@ -42,7 +46,7 @@ def settings(meta: Mapping[str, Any], places: Iterable[str]) -> dict[str, Any]:
     return found
 
 
-def tensorflow_settings(meta: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+def tensorflow_settings(meta: Mapping[str, Any], prefix: str | None) -> dict[str, Any]:
     """Gather the arguments that a network of TensorFlow's time was made with, and its mapping and synthesis."""
     parts = ("", "components.mapping.", "components.synthesis.")
     return settings(meta, [f"{prefix}{part}static_kwargs." for part in parts])

@@ -27,9 +27,8 @@ class Growth:
 
     def __post_init__(self) -> None:
         if not 0 <= self.lod <= self.levels - 1:
-            raise CheckpointError(
-                f"the level of detail is {self.lod:g}: a network of {self.levels} resolutions has 0 to {self.levels - 1}"
-            )
+            most = self.levels - 1
+            raise CheckpointError(f"the level of detail {self.lod:g} does not lie within 0 and this network's {most}")
 
     @property
     def last(self) -> int:
@@ -46,7 +45,7 @@ class Growth:
         return self._enlarge.reads(window, (4 << self.last, 4 << self.last))
 
     def picture(self, colours: Callable[[int, Window], Tensor], window: Window) -> Tensor:
-        """Make a window of the picture from `colours(level, window)` (n, 3, h, w) of the last one or two resolutions."""
+        """Make a window of the picture from `colours(level, window)` (n, 3, h, w) of the last resolution, or two."""
         wanted, fade = self.shown(window), self.lod % 1
         shown = Patch(colours(self.last, wanted), wanted)
         if fade:

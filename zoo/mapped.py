@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping as Dictionary
 from collections.abc import Iterable, Sequence
+from collections.abc import Mapping as Dictionary
 from itertools import pairwise
 from typing import Any, ClassVar, Self
 

@@ -58,7 +58,7 @@ class PGGAN(Adapter):
         labels: Tensor | None = None,
         truncation: float | None = None,
     ) -> Codes:
-        """Draw z from a standard normal and normalise it. Raises `CodesError` for a truncation: lengths do not matter."""
+        """Draw z from a standard normal and normalise it. Raises `CodesError` for a truncation."""
         if truncation is not None:
             raise CodesError(
                 "a PGGAN has no truncation: its codes are normalised, so that their length does not matter"

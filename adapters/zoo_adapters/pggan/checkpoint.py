@@ -15,6 +15,7 @@ from zoo.conversion import (
     TENSORFLOW,
     Conversion,
     count,
+    detector,
     doubling,
     prefix_of,
     require_settings,
@@ -25,7 +26,7 @@ from zoo_adapters.pggan.network import Generator
 
 _GAIN = sqrt(2)
 _OWNER = "the PGGAN file"
-_TENSORFLOW_MARK = "4x4/Dense/weight"
+_TENSORFLOW = ("4x4/Dense/weight", TENSORFLOW)
 _GENFORCE = ("layer0.weight", ("generator_smooth.", "generator.", ""))
 _USUAL = {
     "num_channels": 3,
@@ -54,15 +55,10 @@ class _Conversion(Conversion):
         self.made[f"{name}.bias"] = bias
 
 
-def _detect_tensorflow(state: State, meta: Mapping[str, Any]) -> bool:
-    return prefix_of(state, _TENSORFLOW_MARK, TENSORFLOW) is not None
-
-
 def _convert_tensorflow(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Variables of the official networks; a fused doubling layer keeps its weight (k, k, out, in)."""
-    prefix = prefix_of(state, _TENSORFLOW_MARK, TENSORFLOW) or ""
-    require_settings(tensorflow_settings(meta, prefix), _USUAL, _OWNER)
-    found = _Conversion(section(state, _TENSORFLOW_MARK, [prefix]) or {})
+    require_settings(tensorflow_settings(meta, prefix_of(state, *_TENSORFLOW)), _USUAL, _OWNER)
+    found = _Conversion(section(state, *_TENSORFLOW) or {})
     levels, fused = count(found.left, r"ToRGB_lod\d+/weight"), "8x8/Conv0_up/weight" in found.left
     found.start(found.take("4x4/Dense/weight").T, found.take("4x4/Dense/bias"))
     config = {"lod": found.number("lod", 0.0), "fused": fused}
@@ -126,6 +122,6 @@ def sized(state: State, lod: float) -> Generator:
 
 
 LAYOUTS = (
-    Layout("tensorflow", _detect_tensorflow, _convert_tensorflow),
+    Layout("tensorflow", detector(*_TENSORFLOW), _convert_tensorflow),
     Layout("genforce", _detect_genforce, _convert_genforce),
 )

@@ -43,12 +43,14 @@ class Generator(nn.Module):
         maps: dict[int, Patch] = {}
         for level, (within, wanted) in enumerate(self._windows(window)):
             if level:
-                double = self.doubles[level - 1]
-                x = _activated(_DOUBLE(x, within, double.weight, double.bias))
-            x = _activated(_CONVOLVE(x, wanted, self.convs[level].weight, self.convs[level].bias))
+                x = _activated(_DOUBLE(x, within, *self._weights(f"doubles.{level - 1}")))
+            x = _activated(_CONVOLVE(x, wanted, *self._weights(f"convs.{level}")))
             if level >= self.growth.last - 1:
                 maps[level] = x
         return self.growth.picture(lambda level, part: self.colours[level](maps[level].cut(part).values), window)
+
+    def _weights(self, name: str) -> tuple[Tensor, Tensor]:
+        return self.get_parameter(f"{name}.weight"), self.get_parameter(f"{name}.bias")
 
     def _windows(self, window: Window) -> list[tuple[Window, Window]]:
         """Plan the windows of the two maps of each resolution that is used, from the last one backwards."""
@@ -61,9 +63,9 @@ class Generator(nn.Module):
         return plan
 
 
-def untrained(dim: int, channels: Sequence[int], seed: int) -> Generator:
+def untrained(dim: int, channels: Sequence[int], seed: int, lod: float = 0.0) -> Generator:
     """Build a network of random weights, scaled as when training begins; the same for the same seed."""
-    network = Generator(dim, channels)
+    network = Generator(dim, channels, lod)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for tensor in network.state_dict().values():

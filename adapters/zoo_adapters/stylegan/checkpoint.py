@@ -17,6 +17,7 @@ from zoo.conversion import (
     Conversion,
     check_filter,
     count,
+    detector,
     doubling,
     prefix_of,
     require_settings,
@@ -31,7 +32,7 @@ _MAPPING_RATE = 0.01
 _FUSED_FROM = 128
 """The side of the map from which on the official networks fuse upsampling and convolution."""
 _OWNER = "the StyleGAN file"
-_TENSORFLOW_MARK = "synthesis/4x4/Const/StyleMod/weight"
+_TENSORFLOW = ("synthesis/4x4/Const/StyleMod/weight", TENSORFLOW)
 _GENFORCE = ("synthesis.layer0.const", ("generator_smooth.", "generator.", ""))
 _BLUR = (1.0, 2.0, 1.0)
 _USUAL = {
@@ -82,21 +83,14 @@ class _Conversion(Conversion):
         self.made[f"colours.{level}.bias"] = bias
 
 
-def _detect_tensorflow(state: State, meta: Mapping[str, Any]) -> bool:
-    return prefix_of(state, _TENSORFLOW_MARK, TENSORFLOW) is not None
-
-
 def _convert_tensorflow(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Variables of the official networks, inputs before outputs."""
-    prefix = prefix_of(state, _TENSORFLOW_MARK, TENSORFLOW) or ""
-    told = tensorflow_settings(meta, prefix)
+    told = tensorflow_settings(meta, prefix_of(state, *_TENSORFLOW))
     require_settings(told, _USUAL, _OWNER)
-    found = _Conversion(section(state, _TENSORFLOW_MARK, [prefix]) or {})
+    found = _Conversion(section(state, *_TENSORFLOW) or {})
     found.left.pop("synthesis/lod", None)  # it is set to the network's own whenever that runs
-    config = {
-        "lod": found.number("lod", 0.0),
-        "fused": {True: "always", False: "never"}.get(told.get("fused_scale"), "auto"),
-    }
+    fused = {True: "always", False: "never"}.get(told.get("fused_scale", "auto"), "auto")
+    config: dict[str, Any] = {"lod": found.number("lod", 0.0), "fused": fused}
     if isinstance(told.get("truncation_cutoff"), int):
         config["cutoff"] = told["truncation_cutoff"]
     for index in range(count(found.left, r"mapping/Dense\d+/weight")):
@@ -122,16 +116,13 @@ def _convert_tensorflow(state: State, meta: Mapping[str, Any]) -> tuple[State, d
     return found.finish(), config
 
 
-def _detect_genforce(state: State, meta: Mapping[str, Any]) -> bool:
-    return prefix_of(state, *_GENFORCE) is not None
-
-
 def _convert_genforce(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Keys of genforce, which do not tell what is fused."""
     found = _Conversion(section(state, *_GENFORCE) or {})
     config = {"lod": found.number("synthesis.lod", 0.0)}
     for index in range(count(found.left, r"mapping\.dense\d+\.weight")):
-        found.mapping(index, *(found.take(f"mapping.dense{index}.{name}") for name in ("weight", "bias")))
+        weight, bias = (found.take(f"mapping.dense{index}.{name}") for name in ("weight", "bias"))
+        found.mapping(index, weight, bias)
     found.move("mapping.mean", "truncation.w_avg")
     if "mapping.label_weight" in found.left:
         found.labels(found.take("mapping.label_weight"))
@@ -172,6 +163,6 @@ def sized(state: State, lod: float) -> Generator:
 
 
 LAYOUTS = (
-    Layout("tensorflow", _detect_tensorflow, _convert_tensorflow),
-    Layout("genforce", _detect_genforce, _convert_genforce),
+    Layout("tensorflow", detector(*_TENSORFLOW), _convert_tensorflow),
+    Layout("genforce", detector(*_GENFORCE), _convert_genforce),
 )
