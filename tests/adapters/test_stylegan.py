@@ -176,6 +176,14 @@ def test_states_that_do_not_fit(golden: Golden, change: dict[str, Tensor | None]
         opened({key: tensor for key, tensor in changed.items() if tensor is not None})
 
 
+def test_a_file_whose_tensors_have_other_axes(golden: Golden, tmp_path: Path) -> None:
+    save_file({**golden.state, "synthesis.layer2.weight": torch.ones(3)}, tmp_path / "mine.safetensors")
+    with pytest.raises(
+        CheckpointError, match=r"mine\.safetensors has the keys of stylegan/genforce, but not its shapes: "
+    ):
+        zoo.load(tmp_path / "mine.safetensors", device="cpu")
+
+
 @pytest.mark.parametrize(
     ("setting", "value"),
     [("use_instance_norm", False), ("blur_filter", None), ("blur_filter.1", 1), ("mapping_nonlinearity", "relu")],

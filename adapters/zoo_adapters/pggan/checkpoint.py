@@ -122,6 +122,18 @@ def sized(state: State, lod: float) -> Generator:
 
 
 LAYOUTS = (
-    Layout("tensorflow", detector(*_TENSORFLOW), _convert_tensorflow),
-    Layout("genforce", _detect_genforce, _convert_genforce),
+    Layout(
+        "tensorflow",
+        detector(*_TENSORFLOW),
+        _convert_tensorflow,
+        about="the authors' pickles of TensorFlow's variables (karras2018iclr-*.pkl)",
+        marks=(_TENSORFLOW[0],),
+    ),
+    Layout(
+        "genforce",
+        _detect_genforce,
+        _convert_genforce,
+        about="genforce, the released SeFa and InterFaceGAN",
+        marks=(_GENFORCE[0], "output0.weight"),
+    ),
 )

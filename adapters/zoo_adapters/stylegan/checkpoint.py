@@ -163,6 +163,18 @@ def sized(state: State, lod: float) -> Generator:
 
 
 LAYOUTS = (
-    Layout("tensorflow", detector(*_TENSORFLOW), _convert_tensorflow),
-    Layout("genforce", detector(*_GENFORCE), _convert_genforce),
+    Layout(
+        "tensorflow",
+        detector(*_TENSORFLOW),
+        _convert_tensorflow,
+        about="NVIDIA's pickles of TensorFlow's variables (karras2019stylegan-*.pkl)",
+        marks=(_TENSORFLOW[0],),
+    ),
+    Layout(
+        "genforce",
+        detector(*_GENFORCE),
+        _convert_genforce,
+        about="genforce, the released SeFa and InterFaceGAN",
+        marks=(_GENFORCE[0],),
+    ),
 )
