@@ -133,7 +133,7 @@ LAYOUTS = (
         "genforce",
         _detect_genforce,
         _convert_genforce,
-        about="genforce, the released SeFa and InterFaceGAN",
+        about="genforce and the released SeFa",
         marks=(_GENFORCE[0], "output0.weight"),
     ),
 )

@@ -174,7 +174,7 @@ LAYOUTS = (
         "genforce",
         detector(*_GENFORCE),
         _convert_genforce,
-        about="genforce, the released SeFa and InterFaceGAN",
+        about="genforce and the released SeFa",
         marks=(_GENFORCE[0],),
     ),
 )
