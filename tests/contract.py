@@ -11,11 +11,11 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 import zoo
+from tests.families import families
 from tests.linear import model_of
 from zoo import Adapter
 from zoo.adapter import detect_layout
 from zoo.region import parse_region
-from zoo.registry import load_zoo
 from zoo.testing import draw, in_float64
 
 EXACT = 1e-12
@@ -23,11 +23,6 @@ EXACT = 1e-12
 
 REGIONS = ["box:0,0,1,1", "box:15,15,1,1", "box:7,8,1,1", "box:0,3,2,9", "box:5,6,4,7", "box:2,0,9,2", "not:left"]
 """Regions of 16x16 pixels whose windows end at borders, beside them and far from them."""
-
-
-def families() -> Mapping[str, type[Adapter]]:
-    """Every architecture: a file must be told from those of all others."""
-    return {name: plugin.load() for name, plugin in load_zoo().plugins.adapters.items()}
 
 
 def layout_of(state: Mapping[str, Tensor], meta: Mapping[str, object] | None = None) -> tuple[str, str]:

@@ -715,6 +715,7 @@ WEIGHTS = [
 
 STYLEGAN2, BIGGAN = ({"file.pt": hostile.golden(name)} for name in ("stylegan2_ada", "biggan_ajbrock"))
 PGGAN, STYLEGAN = ({"file.pt": hostile.golden(name)} for name in ("pggan", "stylegan1"))
+DEEP, UNCONDITIONAL = ({"file.pt": hostile.golden(name)} for name in ("biggan_deep", "studiogan_sngan_uncond"))
 OTHER_FAMILIES = [
     Bad("lod-negative", "sample ./file.pt -o lod=-1", "pggan: option lod|greater than or equal to 0", PGGAN),
     Bad("lod-beyond-the-network", "sample ./file.pt -o lod=3.5", "level of detail 3.5|0 and this network's 3", PGGAN),
@@ -743,6 +744,12 @@ OTHER_FAMILIES = [
     Bad("class-beyond-the-last", "sample ./file.pt --label 10", "--label 10|0 to 9", BIGGAN),
     Bad("rows-of-one-row", "analyze ./file.pt -a lowrank --layers 0", "layers", BIGGAN),
     Bad("parts-beyond-the-last", "analyze ./file.pt --layers 7", "--layers 7|0-3", BIGGAN),
+    Bad("truncation-without-statistics", "sample ./file.pt --truncation 1.5", "1.5: a BigGAN-deep|from 0 to 1", DEEP),
+    Bad("deep-epsilon-zero", "sample ./file.pt -o epsilon=0", "biggan-deep: option epsilon|greater than 0", DEEP),
+    Bad("deep-space-of-no-network", "sample ./file.pt --space w", "space of a BigGAN-deep|'w'|z", DEEP),
+    Bad("unknown-option", "sample ./file.pt -o epsilon=1", "option of studiogan|'epsilon'|classes", UNCONDITIONAL),
+    Bad("label-of-an-unconditional-resnet", "sample ./file.pt --label 1", "--label 1|not conditional", UNCONDITIONAL),
+    Bad("layers-that-read-no-code", "analyze ./file.pt --layers 1", "--layers 1|0-0", UNCONDITIONAL),
 ]
 
 # --- registries ------------------------------------------------------------------------------------------------------

@@ -14,10 +14,12 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 from zoo_adapters.dcgan.adapter import DCGAN
 
-from benchmarks import shapes
+import zoo
+from benchmarks import nvidia
 from benchmarks.jacobian import deviation
+from benchmarks.official import STUDIOGAN, biggan_deep, studiogan
 from benchmarks.ways import BASE, CARD_ONLY, CASES, SEARCH, WAYS, Case, Found, Task, floor
-from tests.contract import families
+from tests.families import families
 from zoo.adapter import Adapter, detect_layout
 from zoo.region import Region, parse_region
 from zoo.testing import draw, render
@@ -82,9 +84,9 @@ def test_cases_name_regions_that_there_are() -> None:
 @pytest.mark.parametrize(
     ("make", "told", "arguments"),
     [
-        (shapes.pggan_variables, ("pggan", "tensorflow"), "static_kwargs"),
-        (shapes.stylegan_variables, ("stylegan", "tensorflow"), "static_kwargs"),
-        (shapes.stylegan2_state, ("stylegan2", "nvidia"), "_init_kwargs"),
+        (nvidia.pggan_variables, ("pggan", "tensorflow"), "static_kwargs"),
+        (nvidia.stylegan_variables, ("stylegan", "tensorflow"), "static_kwargs"),
+        (nvidia.stylegan2_state, ("stylegan2", "nvidia"), "_init_kwargs"),
     ],
 )
 def test_networks_as_the_official_files_keep_them(
@@ -117,3 +119,14 @@ def settings_below(prefix: str, kwargs: Mapping[str, Any]) -> dict[str, Any]:
             settings_below(f"{prefix}.{name}", value) if isinstance(value, Mapping) else {f"{prefix}.{name}": value}
         )
     return found
+
+
+@pytest.mark.parametrize("kind", ["deep", *STUDIOGAN])
+def test_files_that_are_drawn_give_pictures_that_are_not_saturated(kind: str, tmp_path: Path) -> None:
+    official = biggan_deep(128, width=8, classes=5) if kind == "deep" else studiogan(kind, 64, width=8, classes=5)
+    model = zoo.load(official.save(tmp_path / "file.pth"), device="cpu")
+    with torch.no_grad():
+        images = model.adapter.synthesize(model.sample(4))
+    assert 0.1 < float(images.std()) < 0.8
+    assert float((images.abs() > 0.95).float().mean()) < 0.1
+    assert float((images[0] - images[1]).std()) > 0.01

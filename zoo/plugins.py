@@ -30,6 +30,8 @@ BUILT_IN = (
     "zoo_adapters.stylegan",
     "zoo_adapters.stylegan2",
     "zoo_adapters.biggan",
+    "zoo_adapters.biggan_deep",
+    "zoo_adapters.studiogan",
     "zoo_analyzers.sefa",
     "zoo_analyzers.lowrank",
     "zoo_analyzers.nullspace",

@@ -13,7 +13,8 @@ from zoo_adapters.stylegan.network import Generator, untrained
 
 import zoo
 from tests import variables
-from tests.contract import REGIONS, check_cut, check_linearized, check_released_directions, families, layout_of
+from tests.contract import REGIONS, check_cut, check_linearized, check_released_directions, layout_of
+from tests.families import families
 from tests.golden import Golden
 from zoo import CheckpointError, Codes, OptionError, UnknownNameError
 from zoo.adapter import detect_layout

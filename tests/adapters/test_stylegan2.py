@@ -18,10 +18,10 @@ from tests.contract import (
     check_cut,
     check_linearized,
     check_released_directions,
-    families,
     layout_of,
     share_of_work,
 )
+from tests.families import families
 from tests.golden import Golden
 from zoo import CheckpointError, Codes, OptionError, UnknownNameError
 from zoo.adapter import detect_layout
