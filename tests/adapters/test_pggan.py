@@ -11,7 +11,7 @@ from zoo_adapters.pggan.adapter import PGGAN
 from zoo_adapters.pggan.network import untrained
 
 import zoo
-from tests import variables
+from tests import containers, variables
 from tests.contract import (
     REGIONS,
     check_cut,
@@ -118,6 +118,19 @@ def test_the_averaged_network_of_a_training_checkpoint_is_taken(layout: str, tmp
     model = zoo.load(tmp_path / "training.pt", device="cpu")
     assert model.layout == layout
     golden.check("image", model.adapter.synthesize(Codes(golden.inputs["z"])))
+
+
+@pytest.mark.parametrize("version", [2, None])
+def test_an_official_pickle(name: str, golden: Golden, version: int | None, tmp_path: Path) -> None:
+    arrays = {key: tensor.numpy() for key, tensor in variables.pggan(golden.state, fused=FUSED[name]).items()}
+    settings = {"num_channels": 3, "label_size": 0, "fmap_max": 32, "fused_scale": FUSED[name]}
+    content = containers.tensorflow_pickle(arrays, settings, version=version, build_func_name="G_paper")
+    (tmp_path / "karras.pkl").write_bytes(content)
+    model = zoo.load(tmp_path / "karras.pkl", device="cpu")
+    assert (model.card.adapter, model.layout) == ("pggan", "tensorflow")
+    golden.check("image", model.adapter.synthesize(Codes(golden.inputs["z"])))
+    growing = zoo.load(tmp_path / "karras.pkl", device="cpu", options={"lod": 0.4})
+    golden.check("image_lod0.4", growing.adapter.synthesize(Codes(golden.inputs["z"])))
 
 
 def test_a_file_is_analysed_and_its_codes_are_normalised(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from zoo_adapters.stylegan.adapter import StyleGAN
 from zoo_adapters.stylegan.network import Generator, untrained
 
 import zoo
-from tests import variables
+from tests import containers, variables
 from tests.contract import REGIONS, check_cut, check_linearized, check_released_directions, layout_of
 from tests.families import families
 from tests.golden import Golden
@@ -149,6 +149,18 @@ def test_the_averaged_network_of_a_training_checkpoint_is_taken(golden: Golden, 
     model = zoo.load(tmp_path / "training.pt", device="cpu")
     assert model.layout == layout
     golden.check("image", model.adapter.synthesize(Codes(golden.outputs["w_trunc"])))
+
+
+@pytest.mark.parametrize(("fused", "output"), [({}, "image"), ({"fused_scale": True}, "image_fused")])
+def test_an_official_pickle(golden: Golden, fused: dict[str, Any], output: str, tmp_path: Path) -> None:
+    arrays = {key: tensor.numpy() for key, tensor in variables.stylegan(golden.state).items()}
+    settings = {"num_channels": 3, "resolution": 32, "label_size": 0, "blur_filter": [1, 2, 1], **fused}
+    own, parts = containers.split_components(arrays, {"mapping": settings, "synthesis": settings})
+    content = containers.tensorflow_pickle(own, settings, parts, version=3)
+    (tmp_path / "karras.pkl").write_bytes(content)
+    model = zoo.load(tmp_path / "karras.pkl", device="cpu")
+    assert (model.card.adapter, model.layout) == ("stylegan", "tensorflow")
+    golden.check(output, model.adapter.synthesize(Codes(golden.outputs["w_trunc"])))
 
 
 def test_a_file_is_analysed(golden: Golden, tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn.functional import conv2d, leaky_relu
 from zoo_adapters.stylegan2.adapter import StyleGAN2
-from zoo_adapters.stylegan2.network import Generator, untrained
+from zoo_adapters.stylegan2.network import Colour, Generator, Layer, untrained
 
 import zoo
-from tests import variables
+from tests import containers, variables
 from tests.contract import (
     REGIONS,
     check_cut,
@@ -175,6 +175,42 @@ def test_the_averaged_network_of_a_training_checkpoint_is_taken(
     torch.save(content, tmp_path / "training.pt")
     model = zoo.load(tmp_path / "training.pt", device="cpu")
     golden.check("image", model.adapter.synthesize(Codes(golden.outputs["w_trunc"])))
+
+
+@pytest.mark.parametrize("version", [4, 5])
+def test_an_official_pickle_of_tensorflow(version: int, tmp_path: Path) -> None:
+    golden = Golden.read("stylegan2")
+    arrays = {key: tensor.numpy() for key, tensor in variables.stylegan2(golden.state).items()}
+    settings = {"num_channels": 3, "label_size": 0, "architecture": "skip", "resample_kernel": [1, 3, 3, 1]}
+    settings |= {"conv_clamp": 256, "num_fp16_res": 4} if version == 5 else {}
+    own, parts = containers.split_components(arrays, {"mapping": settings, "synthesis": settings})
+    content = containers.tensorflow_pickle(own, settings, parts, version, build_func_name="G_main")
+    (tmp_path / "network.pkl").write_bytes(content)
+    model = zoo.load(tmp_path / "network.pkl", device="cpu")
+    assert (model.card.adapter, model.layout) == ("stylegan2", "tensorflow")
+    golden.check("image", model.adapter.synthesize(Codes(golden.outputs["w_trunc"])))
+    assert bounds(model.adapter.network) == {256 if version == 5 else None}
+
+
+@pytest.mark.parametrize("bound", [256, None])
+def test_an_official_pickle_of_pytorch(bound: float | None, tmp_path: Path) -> None:
+    """The layers' own bound counts: code that is younger than the file may have set another than the file was told."""
+    golden = Golden.read("stylegan2_ada")
+    network = containers.network(
+        golden.state,
+        init_kwargs={"z_dim": 48, "mapping_kwargs": {"num_layers": 8}, "synthesis_kwargs": {"conv_clamp": 1}},
+        attributes={"synthesis.b4": {"architecture": "skip"}, "synthesis.b4.conv1": {"conv_clamp": bound}},
+    )
+    (tmp_path / "network.pkl").write_bytes(containers.nvidia_pickle({"G_ema": network}))
+    model = zoo.load(tmp_path / "network.pkl", device="cpu")
+    assert (model.card.adapter, model.layout) == ("stylegan2", "nvidia")
+    golden.check("image", model.adapter.synthesize(Codes(golden.outputs["w_trunc"])))
+    assert bounds(model.adapter.network) == {bound}
+
+
+def bounds(network: torch.nn.Module) -> set[float | None]:
+    """At what the layers and colours of a network are cut off."""
+    return {module.bound for module in network.modules() if isinstance(module, Layer | Colour)}
 
 
 def test_a_file_is_analysed_and_edited(name: str, state: dict[str, Tensor], tmp_path: Path) -> None:
