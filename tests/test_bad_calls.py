@@ -714,8 +714,20 @@ WEIGHTS = [
 ]
 
 STYLEGAN2, BIGGAN = ({"file.pt": hostile.golden(name)} for name in ("stylegan2_ada", "biggan_ajbrock"))
+PGGAN, STYLEGAN = ({"file.pt": hostile.golden(name)} for name in ("pggan", "stylegan1"))
 DEEP, UNCONDITIONAL = ({"file.pt": hostile.golden(name)} for name in ("biggan_deep", "studiogan_sngan_uncond"))
 OTHER_FAMILIES = [
+    Bad("lod-negative", "sample ./file.pt -o lod=-1", "pggan: option lod|greater than or equal to 0", PGGAN),
+    Bad("lod-beyond-the-network", "sample ./file.pt -o lod=3.5", "level of detail 3.5|0 and this network's 3", PGGAN),
+    Bad("fused-of-no-sense", "sample ./file.pt -o fused=perhaps", "pggan: option fused|'perhaps'", PGGAN),
+    Bad("fused-where-the-file-is-not", "sample ./file.pt -o fused=true", "doubles.2.weight|of another shape", PGGAN),
+    Bad("truncation-of-a-pggan", "sample ./file.pt --truncation 0.5", "a PGGAN has no truncation", PGGAN),
+    Bad("lod-beyond-a-stylegan", "sample ./file.pt -o lod=3.5", "level of detail 3.5|0 and this network's 3", STYLEGAN),
+    Bad("fused-of-no-kind", "sample ./file.pt -o fused=yes", "stylegan: option fused|'yes'|'auto'", STYLEGAN),
+    Bad("cutoff-of-a-stylegan", "sample ./file.pt -o cutoff=-1", "stylegan: option cutoff|'-1'", STYLEGAN),
+    Bad("noise-of-a-stylegan", "sample ./file.pt -o noise=loud", "stylegan: option noise|'loud'", STYLEGAN),
+    Bad("row-beyond-the-last", "analyze ./file.pt -a lowrank --layers 8", "layers|8", STYLEGAN),
+    Bad("clamp-of-zero", "sample ./file.pt -o conv_clamp=0", "stylegan2: option conv_clamp|greater than 0", STYLEGAN2),
     Bad(
         "unknown-noise", "sample ./file.pt -o noise=loud", "stylegan2: option noise|'loud'|'none' or 'drawn'", STYLEGAN2
     ),

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 BUILT_IN = (
     "zoo_adapters.dcgan",
+    "zoo_adapters.pggan",
+    "zoo_adapters.stylegan",
     "zoo_adapters.stylegan2",
     "zoo_adapters.biggan",
     "zoo_adapters.biggan_deep",

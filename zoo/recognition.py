@@ -40,7 +40,13 @@ def recognize(path: Path, families: Mapping[str, type[Adapter]]) -> Recognized:
     note = note_in(content.meta, path)
     if note is None:
         family, layout = detect_layout(families, content.state, content.meta)
-        state, config = layout.convert(content.state, content.meta)
+        try:
+            state, config = layout.convert(content.state, content.meta)
+        except (LookupError, TypeError, ValueError, RuntimeError) as error:
+            told = str(error).partition("\n")[0]
+            raise CheckpointError(
+                f"{path} has the keys of {family}/{layout.name}, but not its shapes: {told}"
+            ) from None
         return Recognized(family, layout.name, content.container, _averaged(content.state, layout), state, config)
     if note.adapter not in families:
         raise CheckpointError(
