@@ -28,6 +28,8 @@ BUILT_IN = (
     "zoo_adapters.dcgan",
     "zoo_adapters.stylegan2",
     "zoo_adapters.biggan",
+    "zoo_adapters.r3gan",
+    "zoo_adapters.stylegan3",
     "zoo_analyzers.sefa",
     "zoo_analyzers.lowrank",
     "zoo_analyzers.nullspace",
