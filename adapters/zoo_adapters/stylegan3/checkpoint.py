@@ -120,14 +120,21 @@ LAYOUTS = (Layout("nvidia", _detect, _convert),)
 def sized(state: State, config: Mapping[str, Any]) -> Generator:
     """Build the network of the sizes that a canonical state and its config tell. Raises `CheckpointError` if it cannot."""
     try:
-        shapes = [tuple(state[f"mapping.layers.{index}.weight"].shape) for index in range(count(state, r"mapping\.layers\.\d+\.weight"))]
+        shapes = [
+            tuple(state[f"mapping.layers.{index}.weight"].shape)
+            for index in range(count(state, r"mapping\.layers\.\d+\.weight"))
+        ]
         widths = [shapes[0][1], *(rows for rows, _ in shapes)]
         embedded, classes = state["mapping.embed.weight"].shape if "mapping.embed.weight" in state else (0, 0)
         mapping = MappingNetwork(widths[0] - embedded, widths, classes)
         plans, clamp, dim = config["plans"], config["clamp"], widths[-1]
         layers = [
             Layer(
-                dim, state[f"layers.{index}.weight"].shape, plan, radial=state[f"layers.{index}.lower"].ndim == 2, clamp=clamp
+                dim,
+                state[f"layers.{index}.weight"].shape,
+                plan,
+                radial=state[f"layers.{index}.lower"].ndim == 2,
+                clamp=clamp,
             )
             for index, plan in enumerate(plans)
         ]

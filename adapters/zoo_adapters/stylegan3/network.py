@@ -209,7 +209,13 @@ class Generator(MappedNetwork):
 
 
 def untrained(
-    dim: int, channels: Sequence[int], sides: Sequence[int], seed: int, *, size: int = 3, radial: bool = False,
+    dim: int,
+    channels: Sequence[int],
+    sides: Sequence[int],
+    seed: int,
+    *,
+    size: int = 3,
+    radial: bool = False,
     classes: int = 0,
 ) -> Generator:
     """Build a network of random weights; the same for the same seed.
