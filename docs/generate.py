@@ -114,6 +114,18 @@ def adapter(name: str) -> str:
     return f"*{entry.summary}*. Provides: {provides}.\n\n{schema_of(entry)}"
 
 
+def layouts(name: str) -> str:
+    """List the public formats of one architecture, or of all of them."""
+    families = [name] if name else sorted(PLUGINS.adapters)
+    rows = [
+        [*([] if name else [code(family)]), code(layout.name), layout.about, ", ".join(map(code, layout.marks))]
+        for family in families
+        for layout in PLUGINS.adapter(family).load().layouts
+    ]
+    first = [] if name else ["architecture"]
+    return table([*first, "format", "whose files", "recognised by"], rows)
+
+
 def schema_of(entry: AdapterPlugin | AnalyzerPlugin) -> str:
     """Set the options of an entry as a table, read from their pydantic model."""
     fields = entry.schema().model_json_schema().get("properties", {})
@@ -229,6 +241,7 @@ KINDS: dict[str, Callable[[str], str]] = {
     "global-options": lambda _: options_of(APP),
     "analyzer": analyzer,
     "adapter": adapter,
+    "layouts": layouts,
     "models": models,
     "matrix": matrix,
     "capabilities": capabilities,

@@ -1,8 +1,12 @@
 """What several tests share: real models, loaded once a session, and plain helpers as fixtures."""
 
+import os
 from pathlib import Path
 
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # one process a core: with more threads than cores, each is many times slower
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import zoo
 from zoo.model import Model

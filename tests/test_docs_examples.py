@@ -4,8 +4,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -20,9 +19,7 @@ from zoo.weights import fetch
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-"""The README first: its examples take longest, and pages run side by side."""
 MODELS = tuple(load_zoo().registry.cards)
-Outcome = subprocess.CompletedProcess[str]
 
 
 def params() -> Sequence[ParameterSet]:
@@ -35,25 +32,15 @@ def params() -> Sequence[ParameterSet]:
     return found
 
 
-@pytest.fixture(scope="module")
-def outcomes(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[Path, Future[Outcome]]]:
-    """Run the selected pages, one on each processor at a time: most of an example is the start of Python and torch."""
-    items = [
-        item
-        for item in request.session.items
-        if isinstance(item, pytest.Function) and item.originalname == test_the_examples_of_a_page_run.__name__
-    ]
-    selected = [Path(str(item.callspec.params["page"])) for item in items]
-    if any(item.get_closest_marker("real") for item in items):
-        for card in load_zoo().registry.cards.values():
-            fetch(card)  # beforehand: what pip installs for the pages comes without an index
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        yield {page: pool.submit(run, page, tmp_path_factory.mktemp(page.stem) / "page") for page in selected}
+@pytest.fixture(scope="session")
+def cached() -> None:
+    """Fetch the real weights beforehand: what pip installs for the pages comes without an index."""
+    for card in load_zoo().registry.cards.values():
+        if card.weights.verified:
+            fetch(card)
 
 
-def run(page: Path, folder: Path) -> Outcome:
+def run(page: Path, folder: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-P", "-W", "error", pages.__file__, str(page), str(folder)]
     return subprocess.run(
         command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False
@@ -61,8 +48,10 @@ def run(page: Path, folder: Path) -> Outcome:
 
 
 @pytest.mark.parametrize("page", params())
-def test_the_examples_of_a_page_run(page: Path, outcomes: dict[Path, Future[Outcome]]) -> None:
-    done = outcomes[page].result()
+def test_the_examples_of_a_page_run(page: Path, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    if request.node.get_closest_marker("real"):
+        request.getfixturevalue("cached")
+    done = run(page, tmp_path / "page")
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -20,6 +20,7 @@ from tests.network import CONTENT, FAULTS, Home, Server, serving, source_of
 KINDS = ("https", "hf", "gdrive", "pypi")
 OVERCOME = {"none", "redirect", "slow", "stalls once", "truncates once", "resets once", "500 once"}
 RESUMED = {"stalls", "truncates", "resets"}
+pytestmark = pytest.mark.xdist_group("network")  # its faults are played once, for all its tests
 WORDS = {
     "stalls": "silent|broke off|not enough bytes|another hash",
     "silent": "silent|broke off|Unable to fetch|No matching distribution",

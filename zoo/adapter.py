@@ -35,12 +35,16 @@ class Layout:
     """One public file format of a family.
 
     `detect(state, meta)` says whether a file is of this layout; `convert(state, meta)` gives the family's canonical
-    state and the config for `Adapter.load`. `meta` is what came beside the tensors.
+    state and the config for `Adapter.load`. `meta` is what came beside the tensors. `about` says in a line whose files
+    these are, and `marks` are keys that every one of them has, prefixes of networks left out: the documentation, and
+    the message about a file that fits no layout, are made of them.
     """
 
     name: str
     detect: Callable[[State, Mapping[str, Any]], bool]
     convert: Callable[[State, Mapping[str, Any]], tuple[State, dict[str, Any]]]
+    about: str = ""
+    marks: tuple[str, ...] = ()
 
 
 class Adapter(ABC):

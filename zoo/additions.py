@@ -16,7 +16,7 @@ from zoo.cards import Card, Licence, Source, Weights
 from zoo.errors import CardError, OptionError, OutputError, UnknownNameError, WeightsError
 from zoo.files import is_kind, output_error, whole_file
 from zoo.model import Model, card_of_file, open_card, print_licence
-from zoo.names import unknown_name
+from zoo.names import imagenet_names, unknown_name
 from zoo.progress import Progress, silent
 from zoo.registry import Zoo, added_folder
 
@@ -129,4 +129,6 @@ def _as_yaml(card: Card) -> dict[str, Any]:
         value = getattr(card, field)
         if value and value != usual[field].default:
             written[field] = list(value) if isinstance(value, tuple) else value
+    if card.classes == imagenet_names():
+        written["classes"] = "imagenet"
     return written

@@ -12,24 +12,24 @@ from typing import Any
 import torch
 
 from zoo import weights
-from zoo.adapter import Adapter, detect_layout
+from zoo.adapter import Adapter
 from zoo.cards import Card, Licence, Source, Weights
-from zoo.checkpoint import read_checkpoint
 from zoo.codes import MOST_TRUNCATION, Codes, load_codes, save_codes
 from zoo.entries import AdapterPlugin
 from zoo.errors import CardError, CodesError, OptionError, PluginError, UnknownNameError
 from zoo.files import is_kind
-from zoo.names import unknown_name
+from zoo.names import is_file_name, unknown_name
 from zoo.notebook import facts_html
+from zoo.notes import read_note
 from zoo.options import parse_options
 from zoo.plugins import reason, skip
 from zoo.progress import Progress, silent
+from zoo.recognition import Recognized, recognize
 from zoo.region import Region, parse_region
 from zoo.registry import Zoo
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 MOST_CODES = 100_000
-_FILE_ENDINGS = {".pt", ".pth", ".tar", ".bin", ".ckpt", ".safetensors", ".pkl"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +107,9 @@ class Model:
             raise OptionError(f"--label {label}: {self.name} is not conditional and takes no label")
         if isinstance(label, str) and label in classes:
             return classes.index(label)
+        folded = [name.casefold() for name in classes]
+        if isinstance(label, str) and folded.count(label.casefold()) == 1:
+            return folded.index(label.casefold())
         if isinstance(label, int) or re.fullmatch(r"\d{1,9}", label):
             if int(label) >= len(classes) or int(label) < 0:
                 raise OptionError(f"--label {label}: {self.name} has the classes 0 to {len(classes) - 1}")
@@ -157,9 +160,13 @@ def open_model(name: str | Path, zoo: Zoo, **loading: Any) -> Model:
 
     `loading` and what is raised are those of `open_card`; besides, `UnknownNameError` for a name or file there is not.
     """
-    if not is_file_name(str(name)):
-        return open_card(zoo.registry.resolve(str(name)), zoo, **loading)
-    return replace(open_card(card_of_file(Path(name)), zoo, **loading), source=str(name))
+    model = open_card(card_of(name, zoo), zoo, **loading)
+    return replace(model, source=str(name)) if is_file_name(str(name)) else model
+
+
+def card_of(name: str | Path, zoo: Zoo) -> Card:
+    """Find the card of a model by its name, or make one for a weights file. Raises `UnknownNameError`."""
+    return card_of_file(Path(name)) if is_file_name(str(name)) else zoo.registry.resolve(str(name))
 
 
 def open_card(
@@ -178,23 +185,48 @@ def open_card(
     `announce` is told the card, licence included, before the weights are used. Raises the errors of the fetch, the
     reader and the adapter, `CardError` where card and file differ, and `OptionError` for a device or type there is not.
     """
-    place, kind = choose_device(device), choose_dtype(dtype)
-    choices = _choices(card.adapter, zoo, card, options) if card.adapter else None
+    choose_device(device), choose_dtype(dtype)
+    if card.adapter:
+        _choices(card.adapter, zoo, card, options)
     announce(card)
     path, sha256 = weights.fetch(card, progress)
     progress(0, 2, "opening the network")
-    content = read_checkpoint(path)
+    found = recognize(path, families_for(card, zoo))
     progress(1, 2, "opening the network")
-    plugins = [zoo.plugins.adapter(card.adapter)] if card.adapter else list(zoo.plugins.adapters.values())
-    families = _families(plugins, wanted=bool(card.adapter))
-    family, layout = detect_layout(families, content.state, content.meta)
-    state, config = layout.convert(content.state, content.meta)
-    if choices is None:
-        choices = _choices(family, zoo, card, options)
-    adapter = families[family].load(state, {**config, **choices}, space=space, device=place, dtype=kind)
+    model = assemble(card, found, path, sha256, zoo, space=space, device=device, dtype=dtype, options=options)
     progress(2, 2, "opening the network")
+    return model
+
+
+def assemble(
+    card: Card,
+    found: Recognized,
+    path: Path,
+    sha256: str,
+    zoo: Zoo,
+    *,
+    space: str | None = None,
+    device: str = "cpu",
+    dtype: str = "float32",
+    options: Mapping[str, Any] | None = None,
+) -> Model:
+    """Build the model of a card from what its file was recognised as. Raises what `open_card` does of it."""
+    config = {**found.config, **_choices(found.family, zoo, card, options)}
+    family = families_for(card, zoo, found.family)[found.family]
+    adapter = family.load(found.state, config, space=space, device=choose_device(device), dtype=choose_dtype(dtype))
     _check_card(card, adapter, path)
-    return Model(_completed(card, family, adapter), adapter, sha256, layout.name, card.name, space, dict(options or {}))
+    completed = _completed(card, found.family, adapter)
+    return Model(completed, adapter, sha256, found.layout, card.name, space, dict(options or {}))
+
+
+def families_for(card: Card, zoo: Zoo, family: str = "") -> dict[str, type[Adapter]]:
+    """Load the adapter classes that may read a card's file: its own architecture's, or every one there is.
+
+    One that fails is an error if it was asked for by name, and skipped otherwise.
+    """
+    wanted = family or card.adapter
+    plugins = [zoo.plugins.adapter(wanted)] if wanted else list(zoo.plugins.adapters.values())
+    return _families(plugins, wanted=bool(wanted))
 
 
 def check_count(option: str, count: int, least: int = 1) -> None:
@@ -230,16 +262,11 @@ def choose_dtype(name: str) -> torch.dtype:
     return DTYPES[name]
 
 
-def is_file_name(name: str) -> bool:
-    """Say whether a model was named by a path to a file rather than by its card."""
-    path = Path(name)
-    return "/" in name or "\\" in name or path.suffix in _FILE_ENDINGS
-
-
 def _choices(family: str, zoo: Zoo, card: Card, options: Mapping[str, Any] | None) -> dict[str, Any]:
     """Validate what a card and the caller choose for an architecture; the caller's choice wins."""
     schema = zoo.plugins.adapter(family).schema()
-    return parse_options(family, schema, {**card.config, **(options or {})}).model_dump(exclude_unset=True)
+    named = {"classes": card.classes} if card.classes and "classes" in schema.model_fields else {}
+    return parse_options(family, schema, {**named, **card.config, **(options or {})}).model_dump(exclude_unset=True)
 
 
 def _families(plugins: Iterable[AdapterPlugin], *, wanted: bool) -> dict[str, type[Adapter]]:
@@ -263,15 +290,17 @@ def card_of_file(path: Path) -> Card:
     if not str(path).isprintable():
         raise UnknownNameError(f"the name {str(path)!r} has signs that no card can tell: rename the file")
     stem = re.sub(r"[^a-z0-9_-]+", "-", path.stem.lower()).strip("-_") or "model"
+    note = read_note(path)
     return Card(
         name=f"file.{stem}",
         adapter="",
-        summary=f"the file {path.name}",
+        summary=note.summary if note else f"the file {path.name}",
         resolution=1,
         space="?",
         dim=1,
         weights=Weights(sources=(Source(url=str(path.absolute())),)),
-        licence=Licence(weights="unknown: ask whoever gave you the file"),
+        licence=note.licence if note else Licence(weights="unknown: ask whoever gave you the file"),
+        origin=f"{note.origin}, sha256 {note.sha256}" if note else None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from pathlib import Path
 
 from zoo.errors import UnknownNameError
 
@@ -14,6 +15,23 @@ COMMON_REGIONS: Mapping[str, str] = {
     "bottom": "box:0.5,0.0,0.5,1.0",
 }
 """The regions that every model has."""
+
+_FILE_ENDINGS = {".pt", ".pth", ".tar", ".bin", ".ckpt", ".safetensors", ".pkl"}
+
+
+def imagenet_names() -> tuple[str, ...]:
+    """Name the 1000 classes of ImageNet in the order of their numbers, each by a lemma of its own (WordNet 3.0).
+
+    WordNet is Princeton University's, and free to use with that said.
+    """
+    return tuple(Path(__file__).with_name("imagenet.txt").read_text(encoding="utf-8").splitlines())
+
+
+def names_of(classes: str | Iterable[str]) -> tuple[str, ...]:
+    """Read names of classes: themselves, a text with commas, or the word ``imagenet`` for its thousand."""
+    if isinstance(classes, str):
+        return imagenet_names() if classes == "imagenet" else tuple(classes.split(","))
+    return tuple(classes)
 
 
 def unknown_name(kind: str, asked: str, known: Iterable[str]) -> UnknownNameError:
@@ -28,3 +46,9 @@ def unknown_name(kind: str, asked: str, known: Iterable[str]) -> UnknownNameErro
     else:
         hint = "there are none"
     return UnknownNameError(f"no {kind} is called {asked!r}: {hint}")
+
+
+def is_file_name(name: str) -> bool:
+    """Say whether a model was named by a path to a file rather than by its card."""
+    path = Path(name)
+    return "/" in name or "\\" in name or path.suffix in _FILE_ENDINGS

@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from zoo.errors import OptionError
-from zoo.names import unknown_name
+from zoo.names import names_of, unknown_name
 
 
 class Options(BaseModel):
@@ -16,9 +16,9 @@ class Options(BaseModel):
 
 
 ClassNames = Annotated[
-    tuple[str, ...], BeforeValidator(lambda value: value.split(",") if isinstance(value, str) else value)
+    tuple[str, ...], BeforeValidator(lambda value: names_of(value) if isinstance(value, str) else value)
 ]
-"""Names of classes in their order: a list in a card, a text with commas on the command line."""
+"""Names of classes in their order: a list in a card, a text with commas on the command line, or ``imagenet``."""
 
 
 def class_names(given: Sequence[str], count: int) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ import yaml
 
 from zoo.cards import Card, Licence, Source, Weights
 from zoo.errors import CardError, UnknownNameError
-from zoo.names import unknown_name
+from zoo.names import names_of, unknown_name
 from zoo.places import config_folder
 from zoo.plugins import Plugins, load_plugins, skip, unique
 
@@ -138,13 +138,19 @@ def _validated(path: Path, index: int, fields: Any) -> Card:
     name = fields.get("name") if isinstance(fields, dict) else None
     label = name if isinstance(name, str) else f"number {index + 1}"
     try:
-        return TypeAdapter(Card).validate_python({**fields, "file": path} if isinstance(fields, dict) else fields)
+        return TypeAdapter(Card).validate_python(_written(fields, path) if isinstance(fields, dict) else fields)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the card"
         raise CardError(
             f"registry {path}, card {label}, field {where}: {first['msg'].removeprefix('Value error, ')}"
         ) from None
+
+
+def _written(fields: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Complete the fields of a card: the file they stand in, and the names of classes that a word stands for."""
+    named = {"classes": names_of(fields["classes"])} if fields.get("classes") == "imagenet" else {}
+    return {**fields, **named, "file": path}
 
 
 def _trusted(fields: dict[str, Any]) -> Card:
@@ -154,7 +160,7 @@ def _trusted(fields: dict[str, Any]) -> Card:
     return Card(
         **{
             **fields,
-            "classes": tuple(fields.get("classes", ())),
+            "classes": names_of(fields.get("classes", ())),
             "weights": Weights(**{**weights, "sources": sources}),
             "licence": Licence(**fields["licence"]),
             "file": built_in_file(),

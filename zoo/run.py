@@ -21,7 +21,8 @@ from zoo.files import refuse_existing, whole_folder
 from zoo.jacobian import Means
 from zoo.means import check_means, means_of
 from zoo.measures import Locality, visible_steps
-from zoo.model import Model, is_file_name, open_model
+from zoo.model import Model, open_model
+from zoo.names import is_file_name
 from zoo.notebook import facts_html, table_html
 from zoo.options import parse_options
 from zoo.progress import Progress, silent

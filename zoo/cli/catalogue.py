@@ -1,4 +1,4 @@
-"""Commands that look things up and never import torch: list, info, plugins."""
+"""Commands that look things up, and import torch for nothing but a weights file: list, info, plugins."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import typer
 from rich.markup import escape
 
 from zoo.cards import Card
-from zoo.cli.console import Settings, table
+from zoo.cli.console import Settings, progress_bars, table
 from zoo.entries import AdapterPlugin, AnalyzerPlugin
-from zoo.names import COMMON_REGIONS, unknown_name
+from zoo.names import COMMON_REGIONS, is_file_name, unknown_name
 
 
 def list_(
@@ -44,10 +44,10 @@ def list_(
 
 def info(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="A model, adapter or analyzer; 'adapter:dcgan' tells kinds apart.")],
+    name: Annotated[str, typer.Argument(help="A model, adapter, analyzer or weights file; or 'adapter:dcgan'.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show everything known of a model, an architecture or an analysis."""
+    """Show everything known of a model, an architecture, an analysis or a weights file."""
     settings: Settings = context.obj
     facts = _facts(settings, name)
     if as_json:
@@ -115,6 +115,8 @@ def _matrix(settings: Settings) -> tuple[list[str], list[list[str]]]:
 
 
 def _facts(settings: Settings, name: str) -> dict[str, Any]:
+    if is_file_name(name):
+        return _file_facts(settings, name)
     kind, colon, bare = name.partition(":")
     lookups = {"model": _model_facts, "adapter": _adapter_facts, "analyzer": _analyzer_facts}
     if colon:
@@ -135,6 +137,14 @@ def _facts(settings: Settings, name: str) -> dict[str, Any]:
     raise unknown_name("model, adapter or analyzer", name, [*registry.cards, *found.adapters, *found.analyzers])
 
 
+def _file_facts(settings: Settings, name: str) -> dict[str, Any]:
+    """Read a weights file and say what it is; this alone, of all lookups, needs torch."""
+    from zoo.converting import find_out
+
+    with progress_bars(settings) as progress:
+        return dict(find_out(name, settings.zoo, progress=progress).facts())
+
+
 def _model_facts(settings: Settings, name: str) -> dict[str, Any]:
     from zoo.cache import whereabouts
 
@@ -145,7 +155,7 @@ def _model_facts(settings: Settings, name: str) -> dict[str, Any]:
         "adapter": card.adapter,
         "resolution": f"{card.resolution} x {card.resolution}",
         "space": card.codes,
-        "classes": ", ".join(card.classes) or "none",
+        "classes": _classes(card.classes),
         "licence of the weights": card.licence.weights,
         "licence of the data": card.licence.data or "not stated",
         "data set": card.dataset or "not stated",
@@ -163,6 +173,12 @@ def _model_facts(settings: Settings, name: str) -> dict[str, Any]:
             for analyzer in settings.zoo.plugins.analyzers.values()
         ],
     }
+
+
+def _classes(names: tuple[str, ...]) -> str:
+    """Name the classes, of many the first ones."""
+    few = ", ".join(names[:20])
+    return f"{few}, … ({len(names)} in all)" if len(names) > 20 else few or "none"
 
 
 def _unpinned(card: Card) -> str:

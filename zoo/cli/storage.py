@@ -1,4 +1,4 @@
-"""Commands about files: pull, cache, add, remove."""
+"""Commands about files: pull, cache, add, convert, remove."""
 
 from __future__ import annotations
 
@@ -119,6 +119,25 @@ def add(
     settings.console.print(escape(str(written)), soft_wrap=True)
 
 
+def convert(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="FILE", help="A weights file, or a model of 'zoo list'.")],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="FILE", help="Where to write; or FILE.safetensors, here.")
+    ] = None,
+    licence: Annotated[str | None, typer.Option(help="The terms of the weights, in a line.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Say what a weights file is, and write it as safetensors that keep its licence."""
+    from zoo import converting
+
+    settings: Settings = context.obj
+    with progress_bars(settings) as progress:
+        found = converting.find_out(name, settings.zoo, licence=licence, progress=progress)
+    settings.console.print(table(["", ""], [[key, escape(value)] for key, value in found.facts().items()]))
+    settings.console.print(escape(str(converting.convert(found, out, force=force))), soft_wrap=True)
+
+
 def remove(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="A model of 'zoo add'.")],
@@ -166,4 +185,10 @@ def _state(file: store.CachedFile, damaged: list[store.CachedFile], *, checked: 
     return "damaged" if file in damaged else "intact"
 
 
-COMMANDS: dict[str, Callable[..., None]] = {"pull": pull, "cache": cache, "add": add, "remove": remove}
+COMMANDS: dict[str, Callable[..., None]] = {
+    "pull": pull,
+    "cache": cache,
+    "add": add,
+    "convert": convert,
+    "remove": remove,
+}

@@ -276,7 +276,7 @@ def _open(settings: Settings, model: str, progress: Progress, *, option: list[st
 
 def _short(model: str) -> str:
     """Name a folder after a model, or after a weights file without its folders and ending."""
-    from zoo.model import is_file_name
+    from zoo.names import is_file_name
 
     return Path(model.replace("\\", "/")).stem if is_file_name(model) else model
 

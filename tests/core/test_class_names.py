@@ -1,0 +1,69 @@
+"""Names of classes: ImageNet's by a word, labels by name whatever the case."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from zoo_adapters.biggan.adapter import BigGAN
+
+from tests.golden import Golden
+from tests.linear import model_of
+from zoo.cli import run
+from zoo.errors import UnknownNameError
+from zoo.model import Model
+from zoo.names import imagenet_names, names_of
+from zoo.registry import added_folder, read_cards
+
+
+def test_the_thousand_names() -> None:
+    names = imagenet_names()
+    assert len({name.casefold() for name in names}) == 1000
+    assert [names[index] for index in (0, 207, 388, 999)] == [
+        "tench",
+        "golden retriever",
+        "giant panda",
+        "toilet tissue",
+    ]
+    assert names_of("imagenet") == names
+    assert names_of("a,b") == names_of(["a", "b"]) == ("a", "b")
+
+
+def test_labels_by_name() -> None:
+    tiny = BigGAN.tiny(0)
+    tiny.classes = ("Cat", "dog", *map(str, range(len(tiny.classes) - 2)))
+    model = Model(model_of(tiny).card, tiny, "", "", "")
+    assert [model.label_index(label) for label in ("Cat", "cat", "DOG", 1, "1")] == [0, 0, 1, 1, 1]
+    with pytest.raises(UnknownNameError, match="did you mean dog"):
+        model.label_index("dogg")
+
+
+def test_a_card_names_them_by_a_word(tmp_path: Path) -> None:
+    card = {
+        "name": "biggan.mine",
+        "adapter": "biggan",
+        "summary": "Mine.",
+        "resolution": 128,
+        "space": "z",
+        "dim": 120,
+        "classes": "imagenet",
+        "weights": {"sources": [{"url": "mine.pth"}]},
+        "licence": {"weights": "CC0"},
+    }
+    (tmp_path / "registry.yaml").write_text(yaml.safe_dump({"models": [card]}))
+    assert read_cards(tmp_path / "registry.yaml")[0].classes == imagenet_names()
+
+
+def test_names_are_given_when_a_file_is_added(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ZOO_CONFIG", str(tmp_path / "config"))
+    golden = Golden.read("biggan_ajbrock")
+    names = [f"class {index}" for index in range(len(golden.state["shared.weight"]))]
+    torch.save(golden.state, tmp_path / "G_ema.pth")
+    add = ["add", str(tmp_path / "G_ema.pth"), "--name", "biggan.mine"]
+    assert run([*add, "-o", f"classes={','.join(names)}"]) == 0
+    [card] = read_cards(added_folder() / "biggan.mine.yaml")
+    assert card.classes == tuple(names)
+    capsys.readouterr()
+    assert run(["sample", "biggan.mine", "--samples", "1", "--label", "CLASS 1", "--out", str(tmp_path / "run")]) == 0

@@ -1,0 +1,115 @@
+"""Converting a weights file: from any public format to a safetensors file that says what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+
+from zoo import weights
+from zoo.cards import Card, Licence
+from zoo.errors import OptionError, OutputError
+from zoo.files import whole_file
+from zoo.model import Model, assemble, card_of, families_for, print_licence
+from zoo.notes import KEY, Note
+from zoo.progress import Progress, silent
+from zoo.recognition import Recognized, recognize
+from zoo.registry import Zoo
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A weights file that was read: its card, the file, what it was recognised as, and the network built from it."""
+
+    card: Card
+    path: Path
+    recognized: Recognized
+    model: Model
+
+    def facts(self) -> dict[str, str]:
+        """Say what was found, in words."""
+        height, width = self.model.adapter.resolution
+        classes = self.model.adapter.classes
+        numbers = sum(tensor.numel() for tensor in self.recognized.state.values())
+        return {
+            "file": str(self.path),
+            "sha256": self.model.weights_sha256,
+            "architecture": self.recognized.family,
+            "format": f"{self.recognized.layout} ({self.recognized.container})",
+            "averaged weights": self.recognized.averaged,
+            "resolution": f"{height} x {width}",
+            "codes": str(self.model.adapter.space),
+            "classes": _few(classes),
+            "numbers": f"{numbers:,}",
+            "licence": str(self.card.licence),
+        }
+
+
+def find_out(
+    name: str | Path,
+    zoo: Zoo,
+    *,
+    licence: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    progress: Progress = silent,
+) -> Found:
+    """Read a weights file, or a model's, and build its network, so that nothing about it is a guess.
+
+    Where the file's terms are not known otherwise, those of the model whose card names its hash are taken. Raises the
+    errors of the fetch, the reader and the adapter.
+    """
+    card = card_of(name, zoo)
+    path, sha256 = weights.fetch(card, progress)
+    card = _licensed(card, sha256, zoo, licence)
+    print_licence(card)
+    progress(0, 2, "opening the network")
+    recognized = recognize(path, families_for(card, zoo))
+    progress(1, 2, "opening the network")
+    model = assemble(card, recognized, path, sha256, zoo, options=options)
+    progress(2, 2, "opening the network")
+    return Found(card, path, recognized, model)
+
+
+def convert(found: Found, out: Path | None = None, *, force: bool = False) -> Path:
+    """Write the canonical weights as safetensors with a note of origin and licence; return the file that was written.
+
+    `out` None is the file's own name with ``.safetensors``, in the current folder. Raises `OptionError` for another
+    ending, `OutputError` where a file is in the way or the disk refuses.
+    """
+    out = out or Path(f"{found.path.stem}.safetensors")
+    if out.suffix != ".safetensors":
+        raise OptionError(f"-o {out}: a converted file is safetensors, so that its name ends in .safetensors")
+    if out.exists() and (not force or out.samefile(found.path)):
+        how = "choose another -o" if out.samefile(found.path) else "pass --force to replace it, or choose another -o"
+        raise OutputError(f"there is a file {out} already: {how}")
+    note = Note(
+        adapter=found.recognized.family,
+        layout=found.recognized.layout,
+        origin=found.path.name,
+        sha256=found.model.weights_sha256,
+        licence=found.card.licence,
+        summary=found.card.summary,
+        config=found.recognized.config,
+    )
+    tensors = {key: tensor.contiguous() for key, tensor in found.recognized.state.items()}
+    with whole_file(out) as partial:
+        save_file(tensors, partial, metadata={KEY: note.as_text()})
+    return out
+
+
+def _licensed(card: Card, sha256: str, zoo: Zoo, licence: str | None) -> Card:
+    """Complete a file's terms: as given, else as the card of the same file says."""
+    if licence is not None:
+        return replace(card, licence=Licence(licence))
+    twins = [other for other in zoo.registry.cards.values() if other.weights.sha256 == sha256]
+    if card.adapter or not twins:
+        return card
+    return replace(card, licence=twins[0].licence, summary=twins[0].summary, origin=twins[0].name)
+
+
+def _few(names: tuple[str, ...]) -> str:
+    shown = ", ".join(names[:8])
+    return f"{len(names)}: {shown}{', …' if len(names) > 8 else ''}" if names else "none"

@@ -1,0 +1,59 @@
+"""What a weights file is: its container, the family and public format that it is of, and its canonical state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo.adapter import Adapter, detect_layout
+from zoo.checkpoint import State, read_checkpoint
+from zoo.errors import CheckpointError
+from zoo.notes import note_in
+
+_AVERAGED = ("G_ema", "Gs", "generator_smooth", "generator_ema", "g_ema", "avgG")
+_RAW = ("G", "generator", "g", "netG")
+
+
+@dataclass(frozen=True, eq=False)
+class Recognized:
+    """A file that a family knows: `state` and `config` are what its adapter is built from.
+
+    `averaged` says in words whether the weights are the average over training (EMA) that papers show pictures of.
+    """
+
+    family: str
+    layout: str
+    container: str
+    averaged: str
+    state: State
+    config: dict[str, Any]
+
+
+def recognize(path: Path, families: Mapping[str, type[Adapter]]) -> Recognized:
+    """Read a weights file and bring it to the canonical keys of the one family that knows its format.
+
+    Raises `CheckpointError` for a file that cannot be read, that no family knows, or that does not fit its own.
+    """
+    content = read_checkpoint(path)
+    note = note_in(content.meta, path)
+    if note is None:
+        family, layout = detect_layout(families, content.state, content.meta)
+        state, config = layout.convert(content.state, content.meta)
+        return Recognized(family, layout.name, content.container, _averaged(content.state), state, config)
+    if note.adapter not in families:
+        raise CheckpointError(
+            f"{path} was converted for the architecture {note.adapter}, and {', '.join(sorted(families))} was asked for"
+        )
+    told = f"as in {note.origin}, which it was converted from"
+    return Recognized(note.adapter, note.layout, "safetensors of zoo", told, content.state, note.config)
+
+
+def _averaged(state: State) -> str:
+    """Tell by the prefixes of the keys which of a checkpoint's generators is taken."""
+    heads = {key.partition(".")[0] for key in state}
+    averaged, raw = (next((name for name in names if name in heads), None) for names in (_AVERAGED, _RAW))
+    if averaged:
+        return f"yes: {averaged}" + (f", not {raw}" if raw else "")
+    return f"no: the file holds {raw} only" if raw else "not said: the file holds one network without a name"
