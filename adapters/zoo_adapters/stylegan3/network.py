@@ -19,10 +19,10 @@ from zoo.window import Convolution, Patch, Transposed, Window
 
 _SLOPE = 0.2
 _EPSILON = 1e-8
-_PIECE = 2**22
-"""How many numbers are filtered at a time: maps at the higher rate are large, and those beyond the cache are slow."""
+_PIECE = 2**20
+"""How many numbers are activated at a time: maps at the higher rate are large, and slow where they leave the cache."""
 _CHANNELS = 16
-"""Channels are filtered by so many, or a multiple: those that a processor works on at once."""
+"""Channels are taken by so many, or a multiple of it: as many as a processor works on at once."""
 
 
 class Input(nn.Module):
