@@ -30,7 +30,10 @@ _DIM = 512
 
 @dataclass(frozen=True)
 class Pickled:
-    """One network object: its class, its state dict, what it was made with, and the attributes of modules by path."""
+    """One network object: its class, its state dict, what it was made with, and the attributes of modules by path.
+
+    The path of the object itself is empty. A class whose objects do not keep what they were made with has none.
+    """
 
     kind: str
     state: dict[str, Tensor]
@@ -41,7 +44,7 @@ class Pickled:
     def meta(self) -> dict[str, Any]:
         """The settings, flat: nested names joined by points, lists by index."""
         nested = {"_class": self.kind, "_init_kwargs": self.init_kwargs, **self.attributes}
-        return {key.removeprefix("."): value for key, value in _flat(nested, "")}
+        return {key.lstrip("."): value for key, value in _flat(nested, "")}
 
 
 def _flat(value: Any, path: str) -> Iterator[tuple[str, Any]]:
@@ -203,10 +206,8 @@ def r3gan(config: str = "ffhq-256", seed: int = 0) -> Pickled:
     draw.weight("Model.AggregationLayer.Layer", 3, stages[-1], 1, 1, gain=0.2)
     if classes:
         draw.weight("Model.EmbeddingLayer", _CODE, classes)
-    groups = [channels * _EXPANSION // group for channels in stages]
-    kwargs: dict[str, Any] = {"NoiseDimension": _CODE, "WidthPerStage": list(stages), "CardinalityPerStage": groups}
-    kwargs |= {"BlocksPerStage": [_BLOCKS] * len(stages), "ExpansionFactor": _EXPANSION, "c_dim": classes}
-    return Pickled("training.networks.Generator", draw.state, kwargs)
+    attributes = {"": {"z_dim": _CODE, "c_dim": classes, "img_resolution": 2 << len(stages)}}
+    return Pickled("training.networks.Generator", draw.state, attributes=attributes)
 
 
 def _draw_block(draw: _Draw, key: str, channels: int, group: int) -> None:

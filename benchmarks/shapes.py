@@ -1,6 +1,6 @@
 """Generators of the published sizes with random weights: what an operation costs does not depend on the weights.
 
-from benchmarks.shapes import biggan, stylegan2
+from benchmarks.shapes import biggan, r3gan, stylegan2, stylegan3
 
 adapter = stylegan2(128)
 """
@@ -9,8 +9,12 @@ from __future__ import annotations
 
 from zoo_adapters.biggan.adapter import BigGAN
 from zoo_adapters.biggan.network import untrained as untrained_biggan
+from zoo_adapters.r3gan.adapter import R3GAN
 from zoo_adapters.stylegan2.adapter import StyleGAN2
 from zoo_adapters.stylegan2.network import untrained as untrained_stylegan2
+from zoo_adapters.stylegan3.adapter import StyleGAN3
+
+from benchmarks import pickled
 
 _MULTIPLES = {128: (16, 16, 8, 4, 2, 1), 256: (16, 16, 8, 8, 4, 2, 1), 512: (16, 16, 8, 8, 4, 2, 1, 1)}
 _CHUNKS = {128: 20, 256: 20, 512: 16}
@@ -26,3 +30,15 @@ def biggan(resolution: int = 128, seed: int = 0) -> BigGAN:
     """Build a BigGAN (96 channels, 1000 classes, attention at 64²) of 128², 256² or 512², codes of 120, 140 or 128."""
     channels, chunk = [96 * multiple for multiple in _MULTIPLES[resolution]], _CHUNKS[resolution]
     return BigGAN(untrained_biggan(seed, channels, first=chunk, chunk=chunk, classes=1000, embedding=128, attends=3))
+
+
+def stylegan3(config: str = "t", resolution: int = 256, seed: int = 0) -> StyleGAN3:
+    """Build a StyleGAN3 of configuration T or R, codes w of 16 x 512 numbers, of 256², 512² or 1024²."""
+    made = pickled.stylegan3(config, resolution, seed)
+    return StyleGAN3.load(*StyleGAN3.layouts[0].convert(made.state, made.meta))
+
+
+def r3gan(config: str = "ffhq-256", seed: int = 0) -> R3GAN:
+    """Build an R3GAN of a published configuration: cifar10, ffhq-64, ffhq-256, imagenet-32 or imagenet-64."""
+    made = pickled.r3gan(config, seed)
+    return R3GAN.load(*R3GAN.layouts[0].convert(made.state, made.meta))

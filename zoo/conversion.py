@@ -50,16 +50,10 @@ class Conversion:
 
     def take(self, key: str) -> Tensor:
         """Take a tensor out. Raises `CheckpointError` when it is missing."""
-        tensor = self.see(key)
-        del self.left[key]
-        return tensor
-
-    def see(self, key: str) -> Tensor:
-        """Look at a tensor that is not yet taken. Raises `CheckpointError` when it is missing."""
         if key not in self.left:
             rest = ", ".join(list(self.left)[:4]) or "nothing"
             raise CheckpointError(f"{self.owner} does not fit the network; missing: {key}; not yet read: {rest}")
-        return self.left[key]
+        return self.left.pop(key)
 
     def move(self, name: str, key: str) -> None:
         """Give a tensor another key."""

@@ -70,7 +70,7 @@ class R3GAN(Adapter):
         return Codes(z, drawn if labels is None else labels)
 
     def projections(self) -> list[Projection]:
-        """Return what makes the first map of the code: a row for each number of the basis, the label's columns cut off."""
+        """Return what makes the first map: a row for each number of the basis, the label's columns cut off."""
         network = self.network
         weight = network.basis.flatten(1)[:, :, None] * network.start.weight[:, None, : self.space.dim]
         return [Projection(0, weight.flatten(0, 1))]

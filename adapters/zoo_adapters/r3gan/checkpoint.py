@@ -43,7 +43,7 @@ def _convert_block(found: Conversion, name: str, key: str) -> None:
         found.move(f"{name}.{part}.bias", f"{key}.NonLinearity{layer}.Bias")
 
 
-LAYOUTS = (Layout("r3gan", _detect, _convert),)
+LAYOUTS = (Layout("r3gan", _detect, _convert, about="the authors' pickles", marks=(f"Model.{_MARK}",)),)
 
 
 def sized(state: State) -> Generator:

@@ -1,4 +1,4 @@
-"""The R3GAN generator (Huang et al., "The GAN is dead; long live the GAN!", NeurIPS 2024): no normalisation, no style."""
+"""The R3GAN generator (Huang et al., "The GAN is dead; long live the GAN!", NeurIPS 2024): no norms and no styles."""
 
 from collections.abc import Sequence
 
