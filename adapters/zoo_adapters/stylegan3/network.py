@@ -90,8 +90,8 @@ class Resampling:
         """The two filters. Raises `ValueError` where the first would not reach every point that the second reads."""
         total = self.fine + self.upper - 1 - self.inside * self.up
         before = (total + self.up) // 2 if self.before is None else self.before
-        if before >= self.upper or total - before > self.upper - self.up:
-            raise ValueError(f"a map of {self.inside} points is too small for one of {self.outside}")
+        if min(self.up, self.down) < 1 or before >= self.upper or total - before > self.upper - self.up:
+            raise ValueError(f"filters between maps of {self.inside} and {self.outside} points read beyond the first")
         return Transposed(self.upper, self.upper - 1 - before, self.up), Convolution(self.lower, 0, self.down)
 
 
