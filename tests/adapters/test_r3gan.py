@@ -11,6 +11,7 @@ from zoo_adapters.r3gan.adapter import R3GAN
 from zoo_adapters.r3gan.network import Generator, Stage, untrained
 
 import zoo
+from tests.containers import network, plain_class_pickle
 from tests.golden import Golden
 from zoo import CheckpointError, Codes, CodesError, OptionError, UnknownNameError
 from zoo.adapter import Adapter, detect_layout
@@ -61,6 +62,24 @@ def test_the_averaged_network_is_taken(golden: Golden, prefix: str) -> None:
     parts = [("G_ema.", 0), ("G.", 1)] if prefix == "G_ema." else [(prefix, 0)]
     state = {f"{part}{key}": tensor + off for part, off in parts for key, tensor in golden.state.items()}
     golden.check("image", opened(state).synthesize(Codes(golden.inputs["z"])))
+
+
+@pytest.mark.parametrize("module", ["training.networks", "training.networks_baseline"])
+def test_a_training_pickle_is_read(golden: Golden, module: str, tmp_path: Path) -> None:
+    """Its networks are ordinary objects, of classes that were renamed."""
+    networks = {
+        name: network(
+            {key: tensor + off for key, tensor in golden.state.items()},
+            f"{module}.Generator",
+            attributes={"": {"z_dim": 48, "c_dim": 0, "img_resolution": 16}},
+            persistent=False,
+        )
+        for name, off in (("G", 1), ("G_ema", 0))
+    }
+    (tmp_path / "network-snapshot-final.pkl").write_bytes(plain_class_pickle(networks))
+    model = zoo.load(tmp_path / "network-snapshot-final.pkl", device="cpu")
+    assert (model.layout, model.card.adapter) == ("r3gan", "r3gan")
+    golden.check("image", model.adapter.synthesize(Codes(golden.inputs["z"])))
 
 
 def test_a_file_is_converted_and_analysed(golden: Golden, tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from zoo_adapters.stylegan3.adapter import StyleGAN3
 from zoo_adapters.stylegan3.network import Generator, Input, untrained
 
 import zoo
+from benchmarks.pickled import Pickled
+from tests.containers import network, nvidia_pickle
 from tests.golden import Golden
 from tests.linear import model_of
 from zoo import CheckpointError, Codes, LayersError, UnknownNameError
@@ -85,20 +87,24 @@ def test_images_in_w(golden: Golden) -> None:
 # Files
 
 
-def told(golden: Golden) -> dict[str, Any]:
-    """Give what a pickle of the same network says beside its tensors, as far as it is read."""
-    meta: dict[str, Any] = {"mapping.fc0.bias_gain": 0.01, "mapping.fc1.bias_gain": 0.01}
-    meta |= {"synthesis.output_scale": 0.25, "synthesis.input.sampling_rate": 16, "synthesis.input.bandwidth": 2}
+def attributes(golden: Golden) -> dict[str, dict[str, Any]]:
+    """Give what the network's objects hold beside their tensors, by their path, as far as it is read."""
+    made: dict[str, dict[str, Any]] = {f"mapping.fc{index}": {"bias_gain": 0.01} for index in (0, 1)}
+    made |= {"synthesis": {"output_scale": 0.25}, "synthesis.input": {"sampling_rate": 16.0, "bandwidth": 2.0}}
     grown, before = golden.card["config"]["conv_kernel"] - 1, 36
-    names = {name for key in golden.state if key.endswith("up_filter") for name in [key.removesuffix(".up_filter")]}
+    names = [key.removesuffix(".up_filter") for key in golden.state if key.endswith("up_filter")]
     for key in sorted(names, key=lambda name: int(name.split("_")[0].partition(".L")[2])):
         after = int(key.split("_")[1])
         up, down = (len(golden.state[f"{key}.{way}_filter"]) // 6 for way in ("up", "down"))
         total = (after - 1) * down + 1 - (before + grown) * up + 6 * up + 6 * down - 2
-        meta |= {f"{key}.up_factor": up, f"{key}.down_factor": down, f"{key}.conv_clamp": 256}
-        meta[f"{key}.padding.0"] = (total + up) // 2
-        before = after
-    return {f"G_ema.{key}": value for key, value in meta.items()}
+        first, before = (total + up) // 2, after
+        made[key] = {"up_factor": up, "down_factor": down, "padding": [first, total - first] * 2, "conv_clamp": 256}
+    return made
+
+
+def told(golden: Golden) -> dict[str, Any]:
+    """Give the same as it is read from a file."""
+    return {f"G_ema.{key}": value for key, value in Pickled("", {}, {}, attributes(golden)).meta.items()}
 
 
 def averaged(golden: Golden) -> dict[str, Tensor]:
@@ -119,6 +125,23 @@ def test_what_stands_beside_the_tensors_is_read(golden: Golden) -> None:
     for key, value in {**{f"G_ema.{key}": value for key, value in changes.items()}, padding: meta[padding] - 1}.items():
         adapter = opened(state, "z", {**meta, key: value})
         assert float((adapter.synthesize(Codes(golden.inputs["z"])) - golden.outputs["image_psi1"]).abs().max()) > 0.01
+
+
+def test_a_training_pickle_is_read(golden: Golden, tmp_path: Path) -> None:
+    kind, config = "training.networks_stylegan3.Generator", golden.card["config"]
+    networks = {
+        name: network(
+            {key: tensor + off for key, tensor in golden.state.items()},
+            kind,
+            init_kwargs=config,
+            attributes=attributes(golden),
+        )
+        for name, off in (("G", 1), ("G_ema", 0))
+    }
+    (tmp_path / "network-snapshot.pkl").write_bytes(nvidia_pickle(networks))
+    model = zoo.load(tmp_path / "network-snapshot.pkl", device="cpu")
+    assert (model.layout, model.card.adapter) == ("nvidia", "stylegan3")
+    golden.check("image", model.adapter.synthesize(Codes(golden.outputs["w_trunc"])))
 
 
 def test_activations_are_cut_off_where_the_network_did(golden: Golden) -> None:
