@@ -714,6 +714,7 @@ WEIGHTS = [
 ]
 
 STYLEGAN2, BIGGAN = ({"file.pt": hostile.golden(name)} for name in ("stylegan2_ada", "biggan_ajbrock"))
+STYLEGAN3, R3GAN = ({"file.pt": hostile.golden(name)} for name in ("stylegan3_t", "r3gan"))
 OTHER_FAMILIES = [
     Bad(
         "unknown-noise", "sample ./file.pt -o noise=loud", "stylegan2: option noise|'loud'|'none' or 'drawn'", STYLEGAN2
@@ -731,6 +732,11 @@ OTHER_FAMILIES = [
     Bad("class-beyond-the-last", "sample ./file.pt --label 10", "--label 10|0 to 9", BIGGAN),
     Bad("rows-of-one-row", "analyze ./file.pt -a lowrank --layers 0", "layers", BIGGAN),
     Bad("parts-beyond-the-last", "analyze ./file.pt --layers 7", "--layers 7|0-3", BIGGAN),
+    Bad("noise-of-a-network-without", "sample ./file.pt -o noise=none", "option of stylegan3|'noise'", STYLEGAN3),
+    Bad("pose-beyond-the-last-row", "analyze ./file.pt --layers 16", "--layers 16|0-15", STYLEGAN3),
+    Bad("space-of-no-stylegan3", "sample ./file.pt --space s", "space of a StyleGAN3|'s'|w, z", STYLEGAN3),
+    Bad("truncation-where-there-is-none", "sample ./file.pt --truncation 0.7", "truncation 0.7|R3GAN has none", R3GAN),
+    Bad("w-where-there-is-none", "sample ./file.pt --space w", "space of an R3GAN|'w'|z", R3GAN),
 ]
 
 # --- registries ------------------------------------------------------------------------------------------------------
