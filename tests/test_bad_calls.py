@@ -716,6 +716,7 @@ WEIGHTS = [
 STYLEGAN2, BIGGAN = ({"file.pt": hostile.golden(name)} for name in ("stylegan2_ada", "biggan_ajbrock"))
 PGGAN, STYLEGAN = ({"file.pt": hostile.golden(name)} for name in ("pggan", "stylegan1"))
 DEEP, UNCONDITIONAL = ({"file.pt": hostile.golden(name)} for name in ("biggan_deep", "studiogan_sngan_uncond"))
+STYLEGAN3, R3GAN = ({"file.pt": hostile.golden(name)} for name in ("stylegan3_t", "r3gan"))
 OTHER_FAMILIES = [
     Bad("lod-negative", "sample ./file.pt -o lod=-1", "pggan: option lod|greater than or equal to 0", PGGAN),
     Bad("lod-beyond-the-network", "sample ./file.pt -o lod=3.5", "level of detail 3.5|0 and this network's 3", PGGAN),
@@ -750,6 +751,11 @@ OTHER_FAMILIES = [
     Bad("unknown-option", "sample ./file.pt -o epsilon=1", "option of studiogan|'epsilon'|classes", UNCONDITIONAL),
     Bad("label-of-an-unconditional-resnet", "sample ./file.pt --label 1", "--label 1|not conditional", UNCONDITIONAL),
     Bad("layers-that-read-no-code", "analyze ./file.pt --layers 1", "--layers 1|0-0", UNCONDITIONAL),
+    Bad("noise-of-a-network-without", "sample ./file.pt -o noise=none", "option of stylegan3|'noise'", STYLEGAN3),
+    Bad("pose-beyond-the-last-row", "analyze ./file.pt --layers 16", "--layers 16|0-15", STYLEGAN3),
+    Bad("space-of-no-stylegan3", "sample ./file.pt --space s", "space of a StyleGAN3|'s'|w, z", STYLEGAN3),
+    Bad("truncation-where-there-is-none", "sample ./file.pt --truncation 0.7", "truncation 0.7|R3GAN has none", R3GAN),
+    Bad("w-where-there-is-none", "sample ./file.pt --space w", "space of an R3GAN|'w'|z", R3GAN),
 ]
 
 # --- registries ------------------------------------------------------------------------------------------------------
