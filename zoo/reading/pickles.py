@@ -1,0 +1,322 @@
+"""A pickle as records: what its instructions would have made, written down instead of made.
+
+A pickle is a program for a machine with a stack and a memory. This machine runs it as far as numbers, text, lists and
+tuples go; wherever the program names a class or function, calls one, or makes or changes an object, it only notes that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from zoo.reading.bounds import Bounds, BrokenError, RefusedError
+from zoo.reading.opcodes import operations
+
+DICT, SET = "builtins.dict", "builtins.set"
+_LONGEST_NAME = 200
+_LARGEST_NUMBER = 2**512
+_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
+_IGNORED = {"PROTO", "FRAME", "STOP"}
+_MAKERS = {f"{module}.{name}" for module in ("copyreg", "copy_reg") for name in ("_reconstructor", "__newobj__")}
+_REASONS = {
+    "EXT1": "a class by its number in a registry",
+    "EXT2": "a class by its number in a registry",
+    "EXT4": "a class by its number in a registry",
+    "NEXT_BUFFER": "a buffer from outside the file",
+    "READONLY_BUFFER": "a buffer from outside the file",
+}
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Global:
+    """The name of a class or function, and no more than the name."""
+
+    path: str
+
+
+@dataclass(eq=False, slots=True, repr=False)
+class Record:
+    """A note of one object: of what class, made how, and what was put into it.
+
+    `path` is the class or function; a dictionary is a record too, since keys that a file chooses are never hashed.
+    `called` tells a call with arguments from an object that was made empty. `items`, `pairs` and `states` are what was
+    appended, set by key, and given as state, in order.
+    """
+
+    path: str
+    args: tuple[Any, ...] = ()
+    called: bool = False
+    items: list[Any] = field(default_factory=list)
+    pairs: list[tuple[Any, Any]] = field(default_factory=list)
+    states: list[Any] = field(default_factory=list)
+
+
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Persistent:
+    """A reference to something outside the pickle; in torch files, to a storage."""
+
+    pid: Any
+
+
+class Parsed(NamedTuple):
+    """What a pickle holds, the position behind it, and all references in it to something outside.
+
+    `content` is made of None, bool, int, float, str, views of the file, list, tuple, `Global`, `Record`, `Persistent`.
+    """
+
+    content: Any
+    end: int
+    references: list[Persistent]
+
+
+def parse(data: memoryview, bounds: Bounds, start: int = 0) -> Parsed:
+    """Read the pickle that begins at `start`. Raises `BrokenError` or `RefusedError`."""
+    machine, end = _Machine(), start
+    for name, argument, position in operations(data, start):
+        end = position
+        bounds.operations -= 1
+        if bounds.operations < 0:
+            raise RefusedError("it has more instructions than any network's file needs")
+        if name in _IGNORED:
+            continue
+        if name in _REASONS:
+            raise RefusedError(f"it asks for {_REASONS[name]}")
+        machine.run(name, argument)
+    return Parsed(machine.pop(), end, machine.references)
+
+
+class _Machine:
+    """The stack and the memory. Every instruction adds at most one small object to them."""
+
+    def __init__(self) -> None:
+        self._stack: list[Any] = []
+        self._marks: list[int] = []
+        self._memo: dict[int, Any] = {}
+        self.references: list[Persistent] = []
+
+    def run(self, name: str, argument: Any) -> None:
+        if name in _CONSTANTS:
+            self._stack.append(_CONSTANTS[name])
+        elif name in _ACTIONS:
+            _ACTIONS[name](self)
+        elif name in _ACTIONS_WITH:
+            _ACTIONS_WITH[name](self, argument)
+        else:
+            self._push(argument)
+
+    def pop(self) -> Any:
+        self._need(1)
+        return self._stack.pop()
+
+    def _need(self, count: int) -> None:
+        if len(self._stack) - (self._marks[-1] if self._marks else 0) < count:
+            raise BrokenError("an instruction finds nothing to work on")
+
+    def _top(self) -> Any:
+        self._need(1)
+        return self._stack[-1]
+
+    def _push(self, value: Any) -> None:
+        if isinstance(value, int) and abs(value) > _LARGEST_NUMBER:
+            raise RefusedError("it holds a number of absurd size")
+        self._stack.append(value)
+
+    def _since_mark(self) -> list[Any]:
+        if not self._marks:
+            raise BrokenError("an instruction finds no mark")
+        mark = self._marks.pop()
+        values = self._stack[mark:]
+        del self._stack[mark:]
+        return values
+
+    # --- stack and memory
+
+    def mark(self) -> None:
+        self._marks.append(len(self._stack))
+
+    def drop(self) -> None:
+        if self._marks and self._marks[-1] == len(self._stack):
+            self._marks.pop()
+        else:
+            self.pop()
+
+    def drop_to_mark(self) -> None:
+        self._since_mark()
+
+    def duplicate(self) -> None:
+        self._stack.append(self._top())
+
+    def memoize(self) -> None:
+        self._memo[len(self._memo)] = self._top()
+
+    def put(self, index: int) -> None:
+        if not 0 <= index < 2**32:
+            raise RefusedError("it names a place in memory that no pickle needs")
+        self._memo[index] = self._top()
+
+    def get(self, index: int) -> None:
+        if index not in self._memo:
+            raise BrokenError("it reads a place in memory that was never written")
+        self._stack.append(self._memo[index])
+
+    # --- lists, tuples, dictionaries, sets
+
+    def make_list(self, *, marked: bool) -> None:
+        self._stack.append(self._since_mark() if marked else [])
+
+    def make_tuple(self, count: int | None) -> None:
+        if count is None:
+            self._stack.append(tuple(self._since_mark()))
+        else:
+            self._need(count)
+            self._stack[-count:] = [tuple(self._stack[-count:])]
+
+    def make(self, path: str, *, marked: bool) -> None:
+        values = self._since_mark() if marked else []
+        record = Record(path)
+        self._stack.append(record)
+        if path == DICT:
+            self._set(record, values)
+        else:
+            record.items.extend(values)
+
+    def append(self, *, marked: bool) -> None:
+        values = self._since_mark() if marked else [self.pop()]
+        target = self._top()
+        if not isinstance(target, list | Record):
+            raise RefusedError(f"it appends to a {_said(target)}")
+        (target if isinstance(target, list) else target.items).extend(values)
+
+    def set_items(self, *, marked: bool) -> None:
+        if marked:
+            values = self._since_mark()
+        else:
+            self._need(2)
+            values = [self._stack.pop(), self._stack.pop()][::-1]
+        self._set(self._top(), values)
+
+    def _set(self, target: Any, values: list[Any]) -> None:
+        if not isinstance(target, Record):
+            raise RefusedError(f"it sets items of a {_said(target)}")
+        if len(values) % 2:
+            raise BrokenError("a key has no value")
+        target.pairs.extend(zip(values[::2], values[1::2], strict=True))
+
+    # --- classes, calls and objects: noted only
+
+    def name(self, path: str | None = None) -> None:
+        """Note a global. STACK_GLOBAL takes its two names from the stack."""
+        if path is None:
+            self._need(2)
+            names = [self._stack.pop(), self._stack.pop()][::-1]
+            if not all(isinstance(name, str) for name in names):
+                raise RefusedError("it names a class by what is no text")
+            path = ".".join(names)
+        path = path.replace(" ", ".")
+        if len(path) > _LONGEST_NAME or not path.isprintable():
+            raise RefusedError("it names a class by a strange name")
+        self._stack.append(Global(path))
+
+    def call(self) -> None:
+        self._need(2)
+        args, function = self._stack.pop(), self._stack.pop()
+        path = _path(function)
+        if path in _MAKERS and isinstance(args, tuple) and args and isinstance(args[0], Global):
+            self._stack.append(Record(args[0].path, args[1:]))
+        else:
+            self._stack.append(Record(path, _arguments(args), called=True))
+
+    def new(self, *, keywords: bool) -> None:
+        """Note an object that is made without its `__init__`; keyword arguments of `__new__` are left out."""
+        self._need(3 if keywords else 2)
+        if keywords:
+            self._stack.pop()
+        args, kind = self._stack.pop(), self._stack.pop()
+        self._stack.append(Record(_path(kind), _arguments(args)))
+
+    def instance(self, path: str | None = None) -> None:
+        """Note an object of the oldest protocols, whose arguments, if there are any, are those of a call."""
+        values = self._since_mark()
+        if path is None:
+            if not values:
+                raise BrokenError("an object has no class")
+            path = _path(values.pop(0))
+        else:
+            self.name(path)
+            path = self.pop().path
+        self._stack.append(Record(path, tuple(values), called=bool(values)))
+
+    def build(self) -> None:
+        state = self.pop()
+        target = self._top()
+        if not isinstance(target, Record):
+            raise RefusedError(f"it sets the state of a {_said(target)}")
+        target.states.append(state)
+
+    def refer(self, text: str | None = None) -> None:
+        """Note a reference; one that holds a class beside its source, as old torch files do, is that class."""
+        pid = self.pop() if text is None else text
+        is_class = isinstance(pid, tuple) and len(pid) > 1 and pid[0] == "module" and isinstance(pid[1], Global)
+        if is_class:
+            self._stack.append(pid[1])
+        else:
+            self.references.append(Persistent(pid))
+            self._stack.append(self.references[-1])
+
+
+_ACTIONS: dict[str, Callable[[_Machine], None]] = {
+    "MARK": _Machine.mark,
+    "POP": _Machine.drop,
+    "POP_MARK": _Machine.drop_to_mark,
+    "DUP": _Machine.duplicate,
+    "MEMOIZE": _Machine.memoize,
+    "EMPTY_LIST": lambda machine: machine.make_list(marked=False),
+    "LIST": lambda machine: machine.make_list(marked=True),
+    "TUPLE": lambda machine: machine.make_tuple(None),
+    "TUPLE1": lambda machine: machine.make_tuple(1),
+    "TUPLE2": lambda machine: machine.make_tuple(2),
+    "TUPLE3": lambda machine: machine.make_tuple(3),
+    "EMPTY_DICT": lambda machine: machine.make(DICT, marked=False),
+    "DICT": lambda machine: machine.make(DICT, marked=True),
+    "EMPTY_SET": lambda machine: machine.make(SET, marked=False),
+    "FROZENSET": lambda machine: machine.make(SET, marked=True),
+    "APPEND": lambda machine: machine.append(marked=False),
+    "APPENDS": lambda machine: machine.append(marked=True),
+    "ADDITEMS": lambda machine: machine.append(marked=True),
+    "SETITEM": lambda machine: machine.set_items(marked=False),
+    "SETITEMS": lambda machine: machine.set_items(marked=True),
+    "STACK_GLOBAL": _Machine.name,
+    "REDUCE": _Machine.call,
+    "NEWOBJ": lambda machine: machine.new(keywords=False),
+    "NEWOBJ_EX": lambda machine: machine.new(keywords=True),
+    "OBJ": _Machine.instance,
+    "BUILD": _Machine.build,
+    "BINPERSID": _Machine.refer,
+}
+_ACTIONS_WITH: dict[str, Callable[[_Machine, Any], None]] = {
+    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), _Machine.put),
+    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), _Machine.get),
+    "GLOBAL": _Machine.name,
+    "INST": _Machine.instance,
+    "PERSID": _Machine.refer,
+}
+
+
+def _path(value: Any) -> str:
+    """Name what is called: a global by its name, what a call gave by that call's with `()` behind it."""
+    if isinstance(value, Global):
+        return value.path
+    if isinstance(value, Record):
+        return value.path if value.path.endswith("()") else f"{value.path}()"
+    raise RefusedError(f"it calls a {_said(value)}")
+
+
+def _arguments(value: Any) -> tuple[Any, ...]:
+    if not isinstance(value, tuple):
+        raise RefusedError(f"it passes a {_said(value)} as arguments")
+    return value
+
+
+def _said(value: Any) -> str:
+    return value.path if isinstance(value, Record | Global) else type(value).__name__
