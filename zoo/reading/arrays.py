@@ -114,8 +114,9 @@ class Arrays:
         kind, shape = _numpy_dtype(dtype), _sizes(shape)
         content = self._bytes(content)
         if len(content) != prod(shape) * kind.itemsize:
-            claimed = f"an array of {prod(shape):,} numbers of {kind.itemsize} bytes"
-            raise RefusedError(f"it holds {claimed}, and {len(content):,} bytes for it")
+            raise RefusedError(
+                f"it holds {len(content):,} bytes for {prod(shape):,} numbers of {kind.itemsize} bytes each"
+            )
         self._bounds.spend(len(content))
         values = np.frombuffer(content, "u1" if kind == np.bool_ else kind)
         values = values.reshape(shape, order="F" if in_columns else "C")

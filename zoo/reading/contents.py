@@ -9,7 +9,7 @@ from torch import Tensor
 
 from zoo.reading.arrays import Arrays, dtype_of
 from zoo.reading.bounds import Bounds, BrokenError, RefusedError
-from zoo.reading.pickles import DICT, SET, Global, Record
+from zoo.reading.pickles import DICT, SET, Persistent, Record, described
 
 _MOST_LISTED = 64
 _MAPPINGS = {
@@ -53,11 +53,11 @@ class Contents:
             self.add("", content)
         elif (pairs := _pairs(content)) is not None:
             self._add_each("", (pair for pair in pairs if not (snapshot and _dropped(pair[0]))), 0)
-        elif self._read("the file", self._arrays.tensor, content) is not None:
+        elif self._arrays.tensor(content) is not None:
             raise RefusedError("it holds a tensor, not a dictionary of weights")
         else:
             self._refuse_call(content)
-            raise RefusedError(f"it holds {_described(content)}, not a dictionary of weights")
+            raise RefusedError(f"it holds {described(content)}, not a dictionary of weights")
         return "pickle"
 
     def add(self, key: str, value: Any, depth: int = 0) -> None:
@@ -88,7 +88,7 @@ class Contents:
         try:
             return read(value)
         except RefusedError as error:
-            raise RefusedError(f"{key[:80]}: {error}") from None
+            raise RefusedError(f"tensor {key[:80]}: {error}") from None
 
     def _keep(self, key: str, tensor: Tensor) -> None:
         if key in self.state:
@@ -107,13 +107,13 @@ class Contents:
             tensor = self._read(_join(key, name), self._arrays.tensor, value)
             if tensor is None:
                 self._refuse_call(value)
-                raise RefusedError(f"it has {_described(value)} for the tensor {_join(key, name)}")
+                raise RefusedError(f"it has {described(value)} for the tensor {_join(key, name)}")
             if name not in passing:
                 self._keep(_join(key, name), tensor)
         for name, value in _entries(state, "_modules"):
             if not _is_module(value):
                 self._refuse_call(value)
-                raise RefusedError(f"it has {_described(value)} for the module {_join(key, name)}")
+                raise RefusedError(f"it has {described(value)} for the module {_join(key, name)}")
             self.add(_join(key, name), value, depth + 1)
         for name, value in state.items():
             if name not in _MODULE:
@@ -141,18 +141,18 @@ class Contents:
         state = _state(record)
         version = state.get("version")
         if version is not None and (type(version) is not int or not 2 <= version <= 5):
-            raise RefusedError(f"it has a TensorFlow network of version {_described(version)}; zoo reads 2 to 5")
+            raise RefusedError(f"it has a TensorFlow network of version {described(version)}; zoo reads 2 to 5")
         self.meta[_join(key, "_class")] = record.path
         for name, value in _variables(state.get("variables")):
             self._bounds.visit(f"{prefix}{name}", depth)
             tensor = self._read(f"{prefix}{name}", self._arrays.numpy, value)
             if tensor is None:
                 self._refuse_call(value)
-                raise RefusedError(f"it has {_described(value)} for the variable {name}")
+                raise RefusedError(f"it has {described(value)} for the variable {name}")
             self._keep(f"{prefix}{name}", tensor)
         for name, component in _pairs(state.get("components")) or ():
             if not _is_tensorflow(component):
-                raise RefusedError(f"it has {_described(component)} for the component {name}")
+                raise RefusedError(f"it has {described(component)} for the component {name}")
             place = _join(_join(key, "components"), name)
             self._add_tensorflow(place, f"{prefix}{_name(name)}/", component, depth + 1)
         for name, value in state.items():
@@ -162,6 +162,8 @@ class Contents:
     def _refuse_call(self, value: Any) -> None:
         if isinstance(value, Record) and value.path.startswith("torch._utils._rebuild_"):
             raise RefusedError(f"it has a tensor of a kind that zoo does not read ({value.path})")
+        if isinstance(value, Persistent):
+            raise RefusedError("it refers to something outside of the pickle that is no tensor")
         if isinstance(value, Record) and value.called:
             raise RefusedError(f"it asks for {value.path}, and zoo reads tensors and plain values only")
 
@@ -223,7 +225,7 @@ def _module(record: Record) -> tuple[str, dict[str, Any]]:
         return record.path, _state(record)
     meta = dict(_named(record.args[0] if record.args else None))
     if meta.get("type") != "class" or meta.get("version") != 6:
-        what = f"type {_described(meta.get('type'))}, version {_described(meta.get('version'))}"
+        what = f"type {described(meta.get('type'))}, version {described(meta.get('version'))}"
         raise RefusedError(f"it has a persistent object of {what}; zoo reads type 'class', version 6")
     kind, state = meta.get("class_name"), _named(meta.get("state"))
     if not isinstance(kind, str):
@@ -265,19 +267,9 @@ def _dropped(name: Any) -> bool:
 
 def _name(value: Any) -> str:
     if not isinstance(value, str | int | float | bool | None):
-        raise RefusedError(f"it uses {_described(value)} as a name")
+        raise RefusedError(f"it uses {described(value)} as a name")
     return str(value)
 
 
 def _join(key: str, name: Any) -> str:
     return f"{key}.{_name(name)}" if key else _name(name)
-
-
-def _described(value: Any) -> str:
-    if isinstance(value, int | float | None):
-        return str(value)
-    if isinstance(value, str):
-        return repr(value[:20])
-    if isinstance(value, Record):
-        return "a dictionary" if value.path in _MAPPINGS else f"an object of {value.path}"
-    return f"the name {value.path}" if isinstance(value, Global) else f"a {type(value).__name__}"

@@ -6,8 +6,8 @@ tuples go; wherever the program names a class or function, calls one, or makes o
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from zoo.reading.bounds import Bounds, BrokenError, RefusedError
@@ -41,15 +41,21 @@ class Record:
 
     `path` is the class or function; a dictionary is a record too, since keys that a file chooses are never hashed.
     `called` tells a call with arguments from an object that was made empty. `items`, `pairs` and `states` are what was
-    appended, set by key, and given as state, in order.
+    appended, set by key, and given as state, in order; lists once there is something.
     """
 
     path: str
     args: tuple[Any, ...] = ()
     called: bool = False
-    items: list[Any] = field(default_factory=list)
-    pairs: list[tuple[Any, Any]] = field(default_factory=list)
-    states: list[Any] = field(default_factory=list)
+    items: Sequence[Any] = ()
+    pairs: Sequence[tuple[Any, Any]] = ()
+    states: Sequence[Any] = ()
+
+    def add(self, part: str, values: Iterable[Any]) -> None:
+        """Note more of `items`, `pairs` or `states`."""
+        if not getattr(self, part):
+            setattr(self, part, [])
+        getattr(self, part).extend(values)
 
 
 @dataclass(frozen=True, eq=False, slots=True, repr=False)
@@ -179,14 +185,17 @@ class _Machine:
         if path == DICT:
             self._set(record, values)
         else:
-            record.items.extend(values)
+            record.add("items", values)
 
     def append(self, *, marked: bool) -> None:
         values = self._since_mark() if marked else [self.pop()]
         target = self._top()
         if not isinstance(target, list | Record):
-            raise RefusedError(f"it appends to a {_said(target)}")
-        (target if isinstance(target, list) else target.items).extend(values)
+            raise RefusedError(f"it appends to {described(target)}")
+        if isinstance(target, list):
+            target.extend(values)
+        else:
+            target.add("items", values)
 
     def set_items(self, *, marked: bool) -> None:
         if marked:
@@ -198,10 +207,10 @@ class _Machine:
 
     def _set(self, target: Any, values: list[Any]) -> None:
         if not isinstance(target, Record):
-            raise RefusedError(f"it sets items of a {_said(target)}")
+            raise RefusedError(f"it sets items of {described(target)}")
         if len(values) % 2:
             raise BrokenError("a key has no value")
-        target.pairs.extend(zip(values[::2], values[1::2], strict=True))
+        target.add("pairs", zip(values[::2], values[1::2], strict=True))
 
     # --- classes, calls and objects: noted only
 
@@ -251,8 +260,8 @@ class _Machine:
         state = self.pop()
         target = self._top()
         if not isinstance(target, Record):
-            raise RefusedError(f"it sets the state of a {_said(target)}")
-        target.states.append(state)
+            raise RefusedError(f"it sets the state of {described(target)}")
+        target.add("states", [state])
 
     def refer(self, text: str | None = None) -> None:
         """Note a reference; one that holds a class beside its source, as old torch files do, is that class."""
@@ -309,14 +318,25 @@ def _path(value: Any) -> str:
         return value.path
     if isinstance(value, Record):
         return value.path if value.path.endswith("()") else f"{value.path}()"
-    raise RefusedError(f"it calls a {_said(value)}")
+    raise RefusedError(f"it calls {described(value)}")
 
 
 def _arguments(value: Any) -> tuple[Any, ...]:
     if not isinstance(value, tuple):
-        raise RefusedError(f"it passes a {_said(value)} as arguments")
+        raise RefusedError(f"it passes {described(value)} as arguments")
     return value
 
 
-def _said(value: Any) -> str:
-    return value.path if isinstance(value, Record | Global) else type(value).__name__
+def described(value: Any) -> str:
+    """Say what a value is, in a few words whatever it is."""
+    if isinstance(value, int | float | None):
+        return str(value)
+    if isinstance(value, str):
+        return repr(value[:20])
+    if isinstance(value, Record):
+        return "a dictionary" if value.path == DICT else f"an object of {value.path}"
+    if isinstance(value, Global):
+        return f"the name {value.path}"
+    return {Persistent: "a reference to something outside", memoryview: "bytes"}.get(
+        type(value), f"a {type(value).__name__}"
+    )

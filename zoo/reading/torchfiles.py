@@ -74,10 +74,13 @@ def parse_legacy(data: memoryview, bounds: Bounds) -> tuple[Any, Outside]:
         found[key] = Storage(data[begin:position], dtypes[key])
 
     def outside(pid: Any) -> Storage:
-        _, key, _ = _storage_reference(pid)
+        dtype, key, count = _storage_reference(pid)
+        view = pid[5] if len(pid) > 5 else None
         if key not in found:
             raise BrokenError(f"storage {key} is not there")
-        return _viewed(found[key], pid[5] if len(pid) > 5 else None)
+        if view is None and len(found[key].content) != count * dtype.itemsize:
+            raise RefusedError(f"it claims {count:,} numbers of {dtype} in {len(found[key].content):,} bytes")
+        return _viewed(found[key], view)
 
     return content, outside
 
