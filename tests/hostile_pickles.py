@@ -1,7 +1,7 @@
 """Hostile pickles by kind: programs by every route that a pickle has to code, bombs, lies and tricks.
 
-A program's payload makes a file `PWNED` in the working folder. `live` says how that is proved: what it is loaded with by
-somebody who trusts it. Bombs and lies run nothing; they cost time or memory, or claim what is not there.
+A program's payload makes a file `PWNED` in the working folder. `live` says how that is proved: what it is loaded with
+by somebody who trusts it. Bombs and lies run nothing; they cost time or memory, or claim what is not there.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ STATE = {"fc.weight": torch.ones(2, 3)}
 class Hostile:
     """A file's content; `kind` for the counts, `live` for what runs its payload (None where there is none).
 
-    `reads` tells that zoo reads the file, its payload being a mere note; else it is refused with a line that has `words`.
+    `reads` tells that zoo reads the file, its payload being a mere note; else it is refused, with a line in which are
+    the `words`.
     """
 
     id: str
@@ -103,11 +104,11 @@ def given(name: str) -> bytes:
 
 
 def with_extension(content: bytes) -> Any:
-    copyreg.add_extension("posix", "system", 240)  # type: ignore[no-untyped-call]
+    copyreg.add_extension("posix", "system", 240)
     try:
         return pickle.loads(content)
     finally:
-        copyreg.remove_extension("posix", "system", 240)  # type: ignore[no-untyped-call]
+        copyreg.remove_extension("posix", "system", 240)
 
 
 def with_torch(content: bytes) -> Any:
@@ -115,7 +116,7 @@ def with_torch(content: bytes) -> Any:
 
 
 class _Trusting(pickle.Unpickler):
-    """Loads as the libraries of these files do, with their classes; `run` is what becomes of source that comes along."""
+    """Loads as the libraries of these files do, with their classes; `run` is what becomes of the source in the file."""
 
     def __init__(self, content: bytes, run: Callable[[str], Any]) -> None:
         super().__init__(io.BytesIO(content), encoding="latin1")
@@ -152,7 +153,7 @@ def one_after_another(content: bytes) -> None:
         pickle.load(stream)
 
 
-# --- programs: by every instruction that can lead to a call ------------------------------------------------------------
+# --- programs: by every instruction that can lead to a call -----------------------------------------------------------
 
 _ROUTES: dict[str, bytes] = {
     "global-reduce": SYSTEM + COMMAND + b"\x85R",
@@ -262,7 +263,7 @@ def _numpy_file() -> bytes:
     return buffer.getvalue()
 
 
-# --- programs: by where they stand in a file that is otherwise honest --------------------------------------------------
+# --- programs: by where they stand in a file that is otherwise honest -------------------------------------------------
 
 
 def _with_part(part: str, value: Any) -> Network:
@@ -356,7 +357,7 @@ def _sources() -> list[Hostile]:
     ]
 
 
-# --- bombs: small files that claim or make much ------------------------------------------------------------------------
+# --- bombs: small files that claim or make much ----------------------------------------------------------------------
 
 
 def _lists(levels: int, width: int) -> Any:
@@ -454,7 +455,7 @@ def _nested_files() -> bytes:
     )
 
 
-# --- tricks with types, references and archives ------------------------------------------------------------------------
+# --- tricks with types, references and archives -----------------------------------------------------------------------
 
 
 def _types() -> list[Hostile]:
@@ -472,7 +473,9 @@ def _types() -> list[Hostile]:
         "a dtype by another name": _array_with(dtype=Calls(np.dtype, "f4,O")),
         "a dtype that is text": _array_with(dtype="f4"),
         "pointers as bytes": _array_with(dtype=np.dtype("O"), data=bytes(16)),
-        "a quantized tensor": torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8),
+        "a quantized tensor": Calls(
+            torch._utils._rebuild_qtensor, torch.ones(2), 0, (2,), (1,), (torch.per_tensor_affine, 0.1, 0), False
+        ),
         "a sparse tensor": torch.eye(2).to_sparse(),
         "a tensor of no device": torch.ones(2, device="meta"),
     }
@@ -584,7 +587,7 @@ def corpus() -> list[Hostile]:
     ]
 
 
-# --- what becomes of them, in a process of its own ---------------------------------------------------------------------
+# --- what becomes of them, in a process of its own --------------------------------------------------------------------
 
 
 def trust_all() -> None:
