@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_MOST_OPERATIONS = 600_000
+_MOST_OPERATIONS = 400_000
 _MOST_VISITS = 200_000
 _DEEPEST = 24
 _TOO_MUCH = "it is nested too deeply, or holds too many values or too long names"

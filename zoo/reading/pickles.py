@@ -16,7 +16,6 @@ from zoo.reading.opcodes import operations
 DICT, SET = "builtins.dict", "builtins.set"
 _LONGEST_NAME = 200
 _LARGEST_NUMBER = 2**512
-_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 _IGNORED = {"PROTO", "FRAME", "STOP"}
 _MAKERS = {f"{module}.{name}" for module in ("copyreg", "copy_reg") for name in ("_reconstructor", "__newobj__")}
 _REASONS = {
@@ -84,11 +83,10 @@ def parse(data: memoryview, bounds: Bounds, start: int = 0) -> Parsed:
         bounds.operations -= 1
         if bounds.operations < 0:
             raise RefusedError("it has more instructions than any network's file needs")
-        if name in _IGNORED:
-            continue
         if name in _REASONS:
             raise RefusedError(f"it asks for {_REASONS[name]}")
-        machine.run(name, argument)
+        if name not in _IGNORED:
+            _ACTIONS.get(name, _Machine.push)(machine, argument)
     return Parsed(machine.pop(), end, machine.references)
 
 
@@ -100,16 +98,6 @@ class _Machine:
         self._marks: list[int] = []
         self._memo: dict[int, Any] = {}
         self.references: list[Persistent] = []
-
-    def run(self, name: str, argument: Any) -> None:
-        if name in _CONSTANTS:
-            self._stack.append(_CONSTANTS[name])
-        elif name in _ACTIONS:
-            _ACTIONS[name](self)
-        elif name in _ACTIONS_WITH:
-            _ACTIONS_WITH[name](self, argument)
-        else:
-            self._push(argument)
 
     def pop(self) -> Any:
         self._need(1)
@@ -123,7 +111,7 @@ class _Machine:
         self._need(1)
         return self._stack[-1]
 
-    def _push(self, value: Any) -> None:
+    def push(self, value: Any) -> None:
         if isinstance(value, int) and abs(value) > _LARGEST_NUMBER:
             raise RefusedError("it holds a number of absurd size")
         self._stack.append(value)
@@ -274,42 +262,50 @@ class _Machine:
             self._stack.append(self.references[-1])
 
 
-_ACTIONS: dict[str, Callable[[_Machine], None]] = {
-    "MARK": _Machine.mark,
-    "POP": _Machine.drop,
-    "POP_MARK": _Machine.drop_to_mark,
-    "DUP": _Machine.duplicate,
-    "MEMOIZE": _Machine.memoize,
-    "EMPTY_LIST": lambda machine: machine.make_list(marked=False),
-    "LIST": lambda machine: machine.make_list(marked=True),
-    "TUPLE": lambda machine: machine.make_tuple(None),
-    "TUPLE1": lambda machine: machine.make_tuple(1),
-    "TUPLE2": lambda machine: machine.make_tuple(2),
-    "TUPLE3": lambda machine: machine.make_tuple(3),
-    "EMPTY_DICT": lambda machine: machine.make(DICT, marked=False),
-    "DICT": lambda machine: machine.make(DICT, marked=True),
-    "EMPTY_SET": lambda machine: machine.make(SET, marked=False),
-    "FROZENSET": lambda machine: machine.make(SET, marked=True),
-    "APPEND": lambda machine: machine.append(marked=False),
-    "APPENDS": lambda machine: machine.append(marked=True),
-    "ADDITEMS": lambda machine: machine.append(marked=True),
-    "SETITEM": lambda machine: machine.set_items(marked=False),
-    "SETITEMS": lambda machine: machine.set_items(marked=True),
-    "STACK_GLOBAL": _Machine.name,
-    "REDUCE": _Machine.call,
-    "NEWOBJ": lambda machine: machine.new(keywords=False),
-    "NEWOBJ_EX": lambda machine: machine.new(keywords=True),
-    "OBJ": _Machine.instance,
-    "BUILD": _Machine.build,
-    "BINPERSID": _Machine.refer,
-}
-_ACTIONS_WITH: dict[str, Callable[[_Machine, Any], None]] = {
+def _without(action: Callable[..., None], *args: Any, **options: Any) -> Callable[[_Machine, Any], None]:
+    """Make an action of an instruction that has no argument."""
+    return lambda machine, _: action(machine, *args, **options)
+
+
+_ACTIONS: dict[str, Callable[[_Machine, Any], None]] = {
+    "NONE": _without(_Machine.push, None),
+    "NEWTRUE": _without(_Machine.push, True),
+    "NEWFALSE": _without(_Machine.push, False),
+    "EMPTY_TUPLE": _without(_Machine.push, ()),
+    "MARK": _without(_Machine.mark),
+    "POP": _without(_Machine.drop),
+    "POP_MARK": _without(_Machine.drop_to_mark),
+    "DUP": _without(_Machine.duplicate),
+    "MEMOIZE": _without(_Machine.memoize),
     **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), _Machine.put),
     **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), _Machine.get),
+    "EMPTY_LIST": _without(_Machine.make_list, marked=False),
+    "LIST": _without(_Machine.make_list, marked=True),
+    "TUPLE": _without(_Machine.make_tuple, None),
+    "TUPLE1": _without(_Machine.make_tuple, 1),
+    "TUPLE2": _without(_Machine.make_tuple, 2),
+    "TUPLE3": _without(_Machine.make_tuple, 3),
+    "EMPTY_DICT": _without(_Machine.make, DICT, marked=False),
+    "DICT": _without(_Machine.make, DICT, marked=True),
+    "EMPTY_SET": _without(_Machine.make, SET, marked=False),
+    "FROZENSET": _without(_Machine.make, SET, marked=True),
+    "APPEND": _without(_Machine.append, marked=False),
+    "APPENDS": _without(_Machine.append, marked=True),
+    "ADDITEMS": _without(_Machine.append, marked=True),
+    "SETITEM": _without(_Machine.set_items, marked=False),
+    "SETITEMS": _without(_Machine.set_items, marked=True),
     "GLOBAL": _Machine.name,
+    "STACK_GLOBAL": _Machine.name,
+    "REDUCE": _without(_Machine.call),
+    "NEWOBJ": _without(_Machine.new, keywords=False),
+    "NEWOBJ_EX": _without(_Machine.new, keywords=True),
+    "OBJ": _Machine.instance,
     "INST": _Machine.instance,
+    "BUILD": _without(_Machine.build),
+    "BINPERSID": _Machine.refer,
     "PERSID": _Machine.refer,
 }
+"""What each instruction does; one that is not here puts its argument on the stack."""
 
 
 def _path(value: Any) -> str:
