@@ -412,6 +412,14 @@ def _bombs() -> list[Hostile]:
         + b"".join(b"M" + struct.pack("<H", i) + b"N" for i in range(60_000))
         + b"us",
     }
+    unnamed = b"}(" + b"K\x01N" * 100_000 + b"u"
+    empty = b"}(" + text("_modules") + b"}" + text("_buffers") + b"}(" + (text("b") + b"N") * 50_000 + b"uu"
+    for name, state in {"unnamed attributes": unnamed, "a module of empty buffers": empty}.items():
+        thing = named("a.Thing") + b")\x81" + state + b"b"
+        bodies[f"{name}, many times"] = b"}" + text("w") + b"]\x94(" + thing + b"\x94" + b"h\x01" * 9000 + b"es"
+    bodies["a name of megabytes, many times"] = text("a" * 2**21) + b"\x94" + b"h\x00h\x00\x930" * 60_000
+    parameter = named("torch._utils._rebuild_parameter") + b"\x94"
+    bodies["a parameter of a parameter"] = parameter + b"h\x00" * 30_000 + b"N" + b"\x85R" * 30_000
     function = np.zeros(1).__reduce__()[0]
     zeros, numbers = np.float32(0).__reduce__()[0], np.zeros(1).__reduce_ex__(5)[0]
     contents: dict[str, Any] = {
@@ -431,6 +439,8 @@ def _bombs() -> list[Hostile]:
         "a tensor far behind its storage": _tensor_with(offset=2**47),
         "a tensor before its storage": _tensor_with(offset=-4),
         "a tensor of negative strides": _tensor_with(stride=(-3, -1)),
+        "an array of endless empty axes": _array_with(shape=(2**40, 2**40, 0), data=b""),
+        "a tensor of endless empty axes": _tensor_with(size=(2**40, 2**40, 0), stride=(1, 1, 1)),
         "a tensor of wide strides": _tensor_with(size=(2, 1), stride=(2**40, 1)),
         "a bytearray of gigabytes": Calls(bytearray, 2**40),
         "a range of a range": Calls(list, Calls(range, 2**40)),
@@ -451,10 +461,10 @@ def _bombs() -> list[Hostile]:
 
 def _nested_files() -> bytes:
     """Thousands of storages, each a file within the file, each of which is the same bytes full of instructions."""
-    inner = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19." + program(b"N0" * 50_000 + b"N", 2)
-    return pickle.dumps(
-        {f"w{index}": _tensor_with(storage=Calls(torch.storage._load_from_bytes, inner)) for index in range(3000)}, 4
-    )
+    honest = _saved(torch.ones(6)._typed_storage(), legacy=True)
+    inner = honest[:15] + program(b"N0" * 50_000 + b"N", 2) + honest[21:]
+    load = torch.storage._load_from_bytes
+    return pickle.dumps({f"w{index}": _tensor_with(storage=Calls(load, inner)) for index in range(3000)}, 4)
 
 
 # --- tricks with types, references and archives -----------------------------------------------------------------------
@@ -564,6 +574,7 @@ def _archives() -> list[Hostile]:
         "an encrypted member": _encrypted(_zip(honest)),
         "a wrong checksum": _zip(honest).replace(honest[numbers], b"\x01" * len(honest[numbers])),
     }
+    contents["members by the ten thousand"] = _zip({**honest, **{f"{root}/{index}": b"" for index in range(21_000)}})
     fine = {"members out of the archive", "an absolute member", "a link as a member", "members listed many times"}
     return [Hostile(name, "a trick with archives", content, None, name in fine) for name, content in contents.items()]
 

@@ -7,6 +7,7 @@ A file is recognised by its content, never by its name. Nested dictionaries are 
 from __future__ import annotations
 
 import mmap
+import struct
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from zoo.tensorfile import FLOATS
 State = dict[str, Tensor]
 """The tensors of a weights file, by key."""
 
+_MOST_MEMBERS = 20_000
 _STRANGERS = {
     b"<!DOCTYPE": "an HTML page",
     b"<!doctype": "an HTML page",
@@ -65,7 +67,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
             if len(head) > 9 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size:
                 return Checkpoint(*_read_safetensors(path), "safetensors")
             if head.startswith((b"PK\x03\x04", b"\x80")):
-                return _read_records(path, memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)))
+                return _read_records(path, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror}") from None
     kind = next((kind for start, kind in _STRANGERS.items() if head.startswith(start)), None)
@@ -119,22 +121,27 @@ def _read_safetensors(path: Path) -> tuple[State, dict[str, Any]]:
         raise CheckpointError(f"{path} is a broken safetensors file: {_one_line(error)}") from None
 
 
-def _read_records(path: Path, data: memoryview) -> Checkpoint:
+def _read_records(path: Path, data: mmap.mmap) -> Checkpoint:
     """Read a torch file or a pickle; what its networks are is told by records, and nothing is made of the rest."""
     bounds = Bounds(len(data))
+    read = _read_archive if data[:2] == b"PK" else _read_pickle
     try:
-        is_archive = bytes(data[:2]) == b"PK"
-        contents, container = _read_archive(path, data, bounds) if is_archive else _read_pickle(data, bounds)
+        contents, container = read(path, data, bounds)
     except RefusedError as error:
-        raise CheckpointError(f"{path} was refused: {error}") from None
+        raise CheckpointError(f"{path} was refused: {_one_line(error)}") from None
     except BrokenError as error:
-        raise CheckpointError(f"{path} is broken: {error}") from None
+        raise CheckpointError(f"{path} is broken: {_one_line(error)}") from None
     if not contents.state:
         raise CheckpointError(f"{path} holds no tensor")
     return Checkpoint(contents.state, contents.meta, container)
 
 
-def _read_archive(path: Path, data: memoryview, bounds: Bounds) -> tuple[Contents, str]:
+def _read_archive(path: Path, data: mmap.mmap, bounds: Bounds) -> tuple[Contents, str]:
+    members, position = 0, -1
+    while (position := data.find(b"PK\x01\x02", position + 1)) >= 0:  # every member is listed behind this mark
+        members += 1
+        if members > _MOST_MEMBERS:
+            raise RefusedError("it is a zip archive of more members than any network needs")
     try:
         with zipfile.ZipFile(path) as archive:
             _check_archive(path, archive, len(data))
@@ -142,12 +149,13 @@ def _read_archive(path: Path, data: memoryview, bounds: Bounds) -> tuple[Content
             contents = _contents(bounds, outside)
             contents.add_file(content, snapshot=False)
             return contents, "torch zip"
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, OSError, EOFError, ValueError, struct.error, RuntimeError) as error:
         raise CheckpointError(f"{path} is a truncated or broken zip archive: {_one_line(error)}") from None
 
 
-def _read_pickle(data: memoryview, bounds: Bounds) -> tuple[Contents, str]:
-    if is_legacy(bytes(data[:64])):
+def _read_pickle(path: Path, mapped: mmap.mmap, bounds: Bounds) -> tuple[Contents, str]:
+    data = memoryview(mapped)
+    if is_legacy(mapped[:64]):
         content, outside = parse_legacy(data, bounds)
         contents = _contents(bounds, outside)
         contents.add_file(content, snapshot=False)
@@ -176,4 +184,4 @@ def _check_archive(path: Path, archive: zipfile.ZipFile, size: int) -> None:
 
 def _one_line(error: Exception) -> str:
     text = " ".join(str(error).split())
-    return text[:160] or type(error).__name__
+    return text[:200] or type(error).__name__

@@ -15,6 +15,8 @@ from zoo.reading.bounds import Bounds, BrokenError, RefusedError
 from zoo.reading.pickles import Global, Persistent, Record
 
 _MOST_AXES = 16
+_ENDLESS = 2**48
+_NO_SHAPE = "its shape is no shape"
 _STORAGES = {
     "FloatStorage": torch.float32,
     "DoubleStorage": torch.float64,
@@ -68,11 +70,9 @@ class Arrays:
 
         Raises `RefusedError` for one of another kind of numbers, or that claims more than lies behind it.
         """
-        if not isinstance(value, Record) or not value.called:
-            return None
-        if value.path in _PARAMETER and value.args:
-            return self.tensor(value.args[0])
-        if value.path in _REBUILT and len(value.args) >= 4:
+        if isinstance(value, Record) and value.path in _PARAMETER and value.args:
+            value = value.args[0]
+        if isinstance(value, Record) and value.path in _REBUILT and len(value.args) >= 4:
             return self._torch(*value.args[:4])
         return self.numpy(value)
 
@@ -95,7 +95,7 @@ class Arrays:
 
     def _torch(self, storage_record: Any, offset: Any, size: Any, stride: Any) -> Tensor:
         """Copy a tensor out of its storage: `size` numbers per axis, `stride` apart, from `offset` on."""
-        size, stride, (offset,) = _sizes(size), _sizes(stride), _sizes((offset,))
+        size, stride, (offset,) = _shape(size), _sizes(stride), _sizes((offset,))
         if len(size) != len(stride):
             raise BrokenError("it has more sizes than strides, or fewer")
         storage = self._storage(storage_record)
@@ -111,7 +111,7 @@ class Arrays:
         return self._copies[view]
 
     def _array(self, content: Any, dtype: Any, shape: Any, *, in_columns: bool) -> Tensor:
-        kind, shape = _numpy_dtype(dtype), _sizes(shape)
+        kind, shape = _numpy_dtype(dtype), _shape(shape)
         content = self._bytes(content)
         if len(content) != prod(shape) * kind.itemsize:
             raise RefusedError(
@@ -179,10 +179,18 @@ def _sizes(value: Any) -> tuple[int, ...]:
     if isinstance(value, Record) and value.path == "torch.Size" and len(value.args) == 1:
         value = value.args[0]
     if not isinstance(value, tuple | list) or len(value) > _MOST_AXES:
-        raise RefusedError("its shape is no shape")
-    if not all(type(count) is int and 0 <= count < 2**48 for count in value):
-        raise RefusedError("its shape is no shape")
+        raise RefusedError(_NO_SHAPE)
+    if not all(type(count) is int and 0 <= count < _ENDLESS for count in value):
+        raise RefusedError(_NO_SHAPE)
     return tuple(value)
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    """Take a shape whose numbers could be counted even if no axis were empty: the libraries multiply them."""
+    shape = _sizes(value)
+    if prod(max(count, 1) for count in shape) >= _ENDLESS:
+        raise RefusedError(_NO_SHAPE)
+    return shape
 
 
 def _numpy_dtype(value: Any) -> np.dtype[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 _MOST_OPERATIONS = 400_000
 _MOST_VISITS = 200_000
+_MOST_LOOKS = 4_000_000
 _DEEPEST = 24
 _TOO_MUCH = "it is nested too deeply, or holds too many values or too long names"
 
@@ -22,6 +23,7 @@ class Bounds:
     def __init__(self, size: int) -> None:
         self.operations = _MOST_OPERATIONS
         self._visits = _MOST_VISITS
+        self._looks = _MOST_LOOKS
         self._bytes = 4 * size + 2**20
 
     def visit(self, key: str, depth: int) -> None:
@@ -30,6 +32,12 @@ class Bounds:
         if depth > _DEEPEST or self._visits < 0:
             raise RefusedError(_TOO_MUCH)
         self.spend(len(key), _TOO_MUCH)
+
+    def look(self, count: int) -> None:
+        """Count entries of a record that are looked through. Raises `RefusedError` for too many."""
+        self._looks -= count
+        if self._looks < 0:
+            raise RefusedError(_TOO_MUCH)
 
     def spend(self, count: int, reason: str = "it claims more numbers than the file holds") -> None:
         """Count bytes that are about to be taken. Raises `RefusedError` beyond four times the file."""

@@ -207,8 +207,8 @@ class _Machine:
         if path is None:
             self._need(2)
             names = [self._stack.pop(), self._stack.pop()][::-1]
-            if not all(isinstance(name, str) for name in names):
-                raise RefusedError("it names a class by what is no text")
+            if not all(isinstance(name, str) and len(name) <= _LONGEST_NAME for name in names):
+                raise RefusedError("it names a class by what is no name")
             path = ".".join(names)
         path = path.replace(" ", ".")
         if len(path) > _LONGEST_NAME or not path.isprintable():
