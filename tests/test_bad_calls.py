@@ -32,7 +32,7 @@ import pytest
 import timm  # noqa: F401 - here, so that no call's few seconds are spent on it
 import torch
 
-from tests import hostile
+from tests import containers, hostile
 from tests.hostile import Builder, FakePip, Payload, Refusal
 from zoo import cli
 
@@ -711,6 +711,22 @@ CHECKPOINTS = [
     ]
 ]
 
+_SOURCE = containers.nvidia_pickle({"G_ema": containers.network({"w": ONE})})
+_PAYLOAD = containers.nvidia_pickle({}, G_ema=Payload())
+_OBJECTS = containers.nvidia_pickle({}, G_ema={"w": hostile.object_array()})
+_VERSION = containers.tensorflow_pickle({"lod": 0.0}, {}, version=6)
+PICKLES = [
+    Bad(f"pickle-{name}-{command}", f"{command} ./bad.pkl", words, {"bad.pkl": hostile.raw(content)})
+    for command in ("sample", "analyze", "add --name dcgan.bad")
+    for name, words, content in [
+        ("with-source", "fits no known layout|begin G_ema.w", _SOURCE),
+        ("with-a-payload", "bad.pkl was refused|posix.system", _PAYLOAD),
+        ("of-objects", "bad.pkl was refused|G_ema.w|not plain numbers", _OBJECTS),
+        ("of-another-version", "bad.pkl was refused|version 6; zoo reads 2 to 5", _VERSION),
+        ("truncated", "bad.pkl is broken|ends in the middle", _SOURCE[:-100]),
+    ]
+]
+
 WEIGHTS = [
     Bad("weights-missing", "sample toy.lost", "toy.lost|lost.pt"),
     Bad("weights-missing-pulled", "pull toy.lost", "toy.lost|lost.pt"),
@@ -844,6 +860,7 @@ TABLE = [
     *DIRECTIONS,
     *COMPARISONS,
     *CHECKPOINTS,
+    *PICKLES,
     *WEIGHTS,
     *OTHER_FAMILIES,
     *REGISTRIES,

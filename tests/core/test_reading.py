@@ -10,8 +10,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import zoo
 from tests import containers
 from tests.containers import TensorFlowNetwork, network
+from tests.golden import Golden
 from zoo import CheckpointError
 from zoo.checkpoint import Checkpoint, read_checkpoint
 
@@ -140,6 +142,18 @@ def test_buffers_that_no_state_dict_holds_are_left_out(tmp_path: Path) -> None:
     containers.find(generator, "mapping").passing = {"w_avg"}
     found = read(containers.nvidia_pickle({"G_ema": generator}), tmp_path)
     assert "G_ema.mapping.w_avg" not in found.state and "G_ema.mapping.fc0.weight" in found.state
+
+
+def test_a_published_snapshot_opens_as_a_model(tmp_path: Path) -> None:
+    """The pickle draws what the plain state of the same network draws."""
+    packed = Golden.read("stylegan2_ada")
+    halves = network({key: tensor / 2 for key, tensor in packed.state.items()}, "training.networks.Generator")
+    snapshot = {"G": halves, "G_ema": network(packed.state, "training.networks.Generator")}
+    (tmp_path / "snapshot.pkl").write_bytes(containers.nvidia_pickle(snapshot))
+    torch.save(packed.state, tmp_path / "state.pt")
+    models = [zoo.load(str(tmp_path / name), device="cpu") for name in ("snapshot.pkl", "state.pt")]
+    images = [model.adapter.synthesize(model.sample(2)) for model in models]
+    assert torch.equal(*images)
 
 
 def test_a_network_that_is_none_is_not_missed(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from zoo.reading.bounds import Bounds, BrokenError, RefusedError
-from zoo.reading.pickles import Global, Persistent, Record
+from zoo.reading.records import Global, Persistent, Record
 
 _MOST_AXES = 16
 _ENDLESS = 2**48

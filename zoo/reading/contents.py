@@ -10,7 +10,7 @@ from torch import Tensor
 from zoo.reading.arrays import Arrays, dtype_of
 from zoo.reading.bounds import Bounds, RefusedError
 from zoo.reading.objects import Objects, name_of
-from zoo.reading.pickles import Persistent, Record, described
+from zoo.reading.records import Persistent, Record, described
 
 _MOST_LISTED = 64
 _MODULE = {"_parameters", "_buffers", "_modules", "_non_persistent_buffers_set"}

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, TypeGuard
 
 from zoo.reading.bounds import Bounds, BrokenError, RefusedError
-from zoo.reading.pickles import DICT, SET, Record, described
+from zoo.reading.records import DICT, SET, Record, described
 
 _MAPPINGS = {
     DICT,

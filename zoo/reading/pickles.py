@@ -6,14 +6,13 @@ tuples go; wherever the program names a class or function, calls one, or makes o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from zoo.reading.bounds import Bounds, BrokenError, RefusedError
 from zoo.reading.opcodes import operations
+from zoo.reading.records import DICT, SET, Global, Persistent, Record, described
 
-DICT, SET = "builtins.dict", "builtins.set"
 _LONGEST_NAME = 200
 _LARGEST_NUMBER = 2**512
 _IGNORED = {"PROTO", "FRAME", "STOP"}
@@ -25,43 +24,6 @@ _REASONS = {
     "NEXT_BUFFER": "a buffer from outside the file",
     "READONLY_BUFFER": "a buffer from outside the file",
 }
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Global:
-    """The name of a class or function, and no more than the name."""
-
-    path: str
-
-
-@dataclass(eq=False, slots=True, repr=False)
-class Record:
-    """A note of one object: of what class, made how, and what was put into it.
-
-    `path` is the class or function; a dictionary is a record too, since keys that a file chooses are never hashed.
-    `called` tells a call with arguments from an object that was made empty. `items`, `pairs` and `states` are what was
-    appended, set by key, and given as state, in order; lists once there is something.
-    """
-
-    path: str
-    args: tuple[Any, ...] = ()
-    called: bool = False
-    items: Sequence[Any] = ()
-    pairs: Sequence[tuple[Any, Any]] = ()
-    states: Sequence[Any] = ()
-
-    def add(self, part: str, values: Iterable[Any]) -> None:
-        """Note more of `items`, `pairs` or `states`."""
-        if not getattr(self, part):
-            setattr(self, part, [])
-        getattr(self, part).extend(values)
-
-
-@dataclass(frozen=True, eq=False, slots=True, repr=False)
-class Persistent:
-    """A reference to something outside the pickle; in torch files, to a storage."""
-
-    pid: Any
 
 
 class Parsed(NamedTuple):
@@ -321,18 +283,3 @@ def _arguments(value: Any) -> tuple[Any, ...]:
     if not isinstance(value, tuple):
         raise RefusedError(f"it passes {described(value)} as arguments")
     return value
-
-
-def described(value: Any) -> str:
-    """Say what a value is, in a few words whatever it is."""
-    if isinstance(value, int | float | None):
-        return str(value)
-    if isinstance(value, str):
-        return repr(value[:20])
-    if isinstance(value, Record):
-        return "a dictionary" if value.path == DICT else f"an object of {value.path}"
-    if isinstance(value, Global):
-        return f"the name {value.path}"
-    return {Persistent: "a reference to something outside", memoryview: "bytes"}.get(
-        type(value), f"a {type(value).__name__}"
-    )

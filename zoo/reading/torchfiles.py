@@ -10,7 +10,8 @@ import torch
 
 from zoo.reading.arrays import Storage, storage_dtype
 from zoo.reading.bounds import Bounds, BrokenError, RefusedError
-from zoo.reading.pickles import Persistent, Record, parse
+from zoo.reading.pickles import parse
+from zoo.reading.records import Persistent, Record
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _NO_STORAGE = "it refers to something outside of the pickle that is no storage"
