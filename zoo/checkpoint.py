@@ -72,7 +72,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(f"cannot read {path}: {error.strerror}") from None
     kind = next((kind for start, kind in _STRANGERS.items() if head.startswith(start)), None)
     found = "an empty file" if not head else kind or f"bytes {head[:8].hex(' ')}"
-    raise CheckpointError(f"{path} is neither a safetensors nor a torch file, nor a pickle: it holds {found}")
+    raise CheckpointError(f"{path} is neither a safetensors nor a torch file nor a pickle: it holds {found}")
 
 
 def require_finite(state: Mapping[str, Tensor], origin: str) -> None:
