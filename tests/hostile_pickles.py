@@ -401,7 +401,7 @@ def _bombs() -> list[Hostile]:
         "marks without end": b"(" * deep,
         "a list of itself": b"}" + text("w") + b"]\x94h\x00as",
         "a dictionary of itself": b"}\x94" + text("w") + b"h\x00s",
-        "a module of itself": NAMESPACE + b"\x94}" + text("_modules") + b"}" + text("m") + b"h\x00sS''\n0sb",
+        "a module of itself": named("a.Thing") + b")\x81\x94}" + text("_modules") + b"}" + text("m") + b"h\x00ssb",
         "a million instructions": b"N0" * 500_000 + b"N",
         "dictionaries by the million": b"(" + b"}" * 1_000_000 + b"l",
         "doubled lists": b"]\x94"
@@ -496,7 +496,7 @@ def _types() -> list[Hostile]:
 
 def _references() -> list[Hostile]:
     bodies = {
-        "a persistent text": b"}" + text("w") + b"Pstorage\nsS''\n0",
+        "a persistent text": b"}" + text("w") + b"Pstorage\ns",
         "a persistent tuple": b"}" + text("w") + text("storage") + b"\x85Qs",
         "a buffer from outside": b"\x97",
         "a buffer made read-only": b"N\x98",
