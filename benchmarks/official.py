@@ -1,6 +1,6 @@
-"""Files of the published sizes with random weights, under the keys and in the containers of their authors.
+"""Residual generators of the published sizes with random weights, in the files of their authors.
 
-from benchmarks.official import biggan_deep, studiogan
+from benchmarks.official import biggan, biggan_deep, studiogan
 
 biggan_deep(128).save(path)
 model = zoo.load(path)
@@ -142,6 +142,49 @@ def _deep(inputs: int, outputs: int) -> list[tuple[int, ...]]:
     """Give the shapes of a bottleneck's convolutions."""
     inner = inputs // 4
     return [(inner, inputs, 1, 1), (inner, inner, 3, 3), (inner, inner, 3, 3), (outputs, inner, 1, 1)]
+
+
+# BigGAN-PyTorch
+
+_BROCK = {128: (16, 16, 8, 4, 2, 1), 256: (16, 16, 8, 8, 4, 2, 1), 512: (16, 16, 8, 8, 4, 2, 1, 1)}
+_CHUNKS, _ATTENDS = {128: 20, 256: 20, 512: 16}, 3
+
+
+class _BrockDraw(_Draw):
+    """Keeps the one vector of a spectral norm that BigGAN-PyTorch stores, and its record of the norm."""
+
+    def _spectral(self, key: str, weight: Tensor) -> float:
+        matrix, left = weight.flatten(1), normalize(self.normal(len(weight)), dim=0)
+        for _ in range(_ITERATIONS):
+            left = normalize(matrix @ normalize(matrix.T @ left, dim=0), dim=0)
+        norm = float((matrix.T @ left).norm())
+        self.state.update({f"{key}.weight": weight, f"{key}.u0": left[None], f"{key}.sv0": torch.tensor([norm])})
+        return norm
+
+
+def biggan(resolution: int = 128, seed: int = 0, *, width: int = 96, classes: int = _CLASSES) -> Official:
+    """Draw `G_ema.pth` of 128², 256² or 512²: 1000 classes, embedded in 128 numbers, `width` 96 as released."""
+    draw, chunk = _BrockDraw(seed, spectral=True), _CHUNKS[resolution]
+    channels = [multiple * width for multiple in _BROCK[resolution]]
+    draw.state["shared.weight"] = draw.normal(classes, _CODE)
+    square = draw.weight("linear", 16 * channels[0], chunk)
+    for index, (inputs, outputs) in enumerate(pairwise(channels)):
+        key = f"blocks.{index}.0"
+        short = square * draw.weight(f"{key}.conv_sc", outputs, inputs, 1, 1)
+        for half, wide in ((1, inputs), (2, outputs)):
+            norm = f"{key}.bn{half}"
+            draw.statistics(f"{norm}.stored_mean", f"{norm}.stored_var", (wide,), square)
+            left = draw.conditional([f"{norm}.gain", f"{norm}.bias"], wide, _CODE + chunk)
+            square = left * draw.weight(f"{key}.conv{half}", outputs, wide, 3, 3)
+        square += short
+        if index == _ATTENDS:
+            draw.attention(f"blocks.{index}.1", outputs, ["theta", "phi", "g", "o"], "gamma")
+            draw.state[f"blocks.{index}.1.gamma"] = torch.tensor(0.5)
+    gain, bias = (draw.normal(channels[-1]) for _ in range(2))
+    draw.state.update({"output_layer.0.gain": 1 + 0.1 * gain, "output_layer.0.bias": 0.1 * bias})
+    draw.statistics("output_layer.0.stored_mean", "output_layer.0.stored_var", (channels[-1],), square)
+    draw.weight("output_layer.2", 3, channels[-1], 3, 3)
+    return Official(draw.state)
 
 
 # PyTorch-StudioGAN

@@ -1,0 +1,193 @@
+"""From somebody's file to its directions: what each command takes on files of the published sizes.
+
+    python -m benchmarks.fullsize [NAME …] [--folder DIR]        time and peak memory of the commands; SeFa alone
+    python -m benchmarks.fullsize [NAME …] --jacobians           lowrank and nullspace; at 512² and above, 16 tangents
+
+Weights are random, in the containers and under the keys of their authors (`benchmarks.files`). Each command is a
+process of its own, which loads Python, torch and the file again. SeFa alone is the analysis in a process that has the
+network, the fastest of five runs; beside it stands what the released code does: concatenate the weights, scale each
+projection to unit length, and pass WWᵀ to numpy's solver for matrices without symmetry.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import zoo
+from benchmarks.files import FILES
+from zoo.model import Model
+from zoo.operator import RegionJacobian
+from zoo.plugins import load_plugins
+
+ROUNDS = 5
+TANGENTS = 16
+LARGE = 512
+"""From this resolution on, Jacobians are extrapolated from `TANGENTS` columns."""
+
+
+def measured(command: Sequence[str], settings: dict[str, str]) -> tuple[float, float]:
+    """Run a command; return the seconds that it took and the most memory that it had, in GB. Raises if it fails."""
+    start = time.perf_counter()
+    process = subprocess.Popen(command, env={**os.environ, **settings}, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    took = time.perf_counter() - start
+    if status:
+        raise SystemExit(f"{' '.join(command)} failed")
+    return took, usage.ru_maxrss * 1024 / 1e9
+
+
+def told(mode: str, name: str, file: Path) -> dict[str, Any]:
+    """Measure in a process of its own; return what it says."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.fullsize", name, mode, "--folder", str(file)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return answer
+
+
+def fastest(work: Callable[[], object]) -> float:
+    """Return the seconds of the fastest of `ROUNDS` runs."""
+    times = []
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def analysis(model: Model, analyzer: str, region: str) -> zoo.Directions:
+    """Run an analysis alone, without the measures and the report that a command adds."""
+    entry = load_plugins().analyzer(analyzer)
+    probe = zoo.Probe(model.sample(1), model.region(region), None, torch.Generator().manual_seed(0))
+    return entry.load()(entry.schema()()).analyze(model.adapter, probe)
+
+
+def released(model: Model) -> None:
+    """Do what the released code does with the same weights."""
+    weight = np.concatenate([part.weight.numpy().T for part in model.adapter.projections()], axis=1)
+    weight = weight / np.linalg.norm(weight, axis=0, keepdims=True)
+    np.linalg.eig(weight @ weight.T)
+
+
+def sefa_alone(file: Path) -> dict[str, float]:
+    """Time SeFa and the released procedure on a network that is there."""
+    model = zoo.load(file, device="cpu")
+    with np.errstate(invalid="ignore"):
+        return {
+            "sefa": fastest(lambda: analysis(model, "sefa", "all")),
+            "released": fastest(lambda: released(model)),
+        }
+
+
+def jacobians(file: Path) -> dict[str, Any]:
+    """Time `lowrank` and `nullspace` at one code; of large images, some columns of the Jacobian."""
+    model = zoo.load(file, device="cpu")
+    dim, large = model.adapter.space.dim, model.adapter.resolution[0] >= LARGE
+    found: dict[str, Any] = {"dim": dim, "large": large, "side": model.adapter.resolution[0]}
+    if large:
+        operator = RegionJacobian(model.adapter, model.sample(1), model.region("center"))
+        start = time.perf_counter()
+        operator.prepare()
+        found["recording"] = time.perf_counter() - start
+        start = time.perf_counter()
+        for axes in torch.eye(dim)[:TANGENTS].split(4):
+            operator.push(axes)
+        found["tangents"] = time.perf_counter() - start
+        return found
+    for name in ("lowrank", "nullspace"):
+        start = time.perf_counter()
+        analysis(model, name, "center")
+        found[name] = time.perf_counter() - start
+    return found
+
+
+def commands(name: str, file: Path, folder: Path) -> list[str]:
+    """Measure the commands from the file on, and SeFa alone: a row of the table."""
+    settings = {"ZOO_CONFIG": str(folder / "config"), "ZOO_CACHE": str(folder / "cache"), "ZOO_JACOBIANS": "0"}
+    model = f"{name.partition('.')[0]}.measured"
+    zoo_ = [sys.executable, "-m", "zoo", "--quiet"]
+    steps = {
+        "add": [*zoo_, "add", str(file), "--name", model, "--force"],
+        "info": [*zoo_, "info", model],
+        "sample": [*zoo_, "sample", model, "--samples", "1", "--out", str(folder / "samples"), "--force"],
+        "sefa": [*zoo_, "analyze", model, "--show", "1", "--unseen", "0", "--out", str(folder / "sefa"), "--force"],
+    }
+    cells = [f"{took:.1f} s, {peak:.1f} GB" for took, peak in (measured(step, settings) for step in steps.values())]
+    alone = told("--alone", name, file)
+    ratio = alone["released"] / alone["sefa"]
+    return [name, f"{file.stat().st_size / 1e6:,.0f} MB", *cells, f"{alone['sefa']:.3f} s", f"{ratio:.1f}"]
+
+
+def derivatives(name: str, file: Path) -> list[str]:
+    """Measure the analyses of one code: a row of the other table."""
+    found = told("--differentiate", name, file)
+    if not found["large"]:
+        return [
+            name,
+            f"{found['side']}²",
+            str(found["dim"]),
+            f"{found['lowrank']:.1f} s",
+            f"{found['nullspace']:.1f} s",
+        ]
+    whole = found["recording"] + found["tangents"] * found["dim"] / TANGENTS
+    return [
+        *(name, f"{found['side']}²", str(found["dim"])),
+        f"{TANGENTS} tangents {found['tangents']:.1f} s; all, extrapolated: {whole:.0f} s",
+        "",
+    ]
+
+
+def main() -> None:
+    """Measure, and print a Markdown table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(FILES)}")
+    parser.add_argument("--folder", type=Path, help="where files are written and kept; or nowhere")
+    for mode in ("--jacobians", "--alone", "--differentiate"):
+        parser.add_argument(mode, action="store_true", help="" if mode == "--jacobians" else argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.alone or asked.differentiate:
+        print(json.dumps((sefa_alone if asked.alone else jacobians)(asked.folder)))
+        return
+    heads = ["file", "images", "d", "`lowrank`", "`nullspace`"]
+    if not asked.jacobians:
+        heads = [
+            "file",
+            "size",
+            "`zoo add`",
+            "`zoo info`",
+            "`zoo sample`",
+            "`zoo analyze`",
+            "SeFa alone",
+            "released ÷ zoo",
+        ]
+    print(f"| {' | '.join(heads)} |\n| {' | '.join('---' for _ in heads)} |")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = asked.folder or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in asked.names or FILES:
+            file = folder / f"{name}.weights"
+            if not file.exists():
+                FILES[name](file)
+            row = derivatives(name, file) if asked.jacobians else commands(name, file, folder)
+            print(f"| {' | '.join(row)} |", flush=True)
+            if asked.folder is None:
+                file.unlink()
+
+
+if __name__ == "__main__":
+    main()
