@@ -1,6 +1,6 @@
 """Generators of the published sizes with random weights: what an operation costs does not depend on the weights.
 
-from benchmarks.shapes import biggan, pggan, stylegan, stylegan2
+from benchmarks.shapes import biggan, pggan, r3gan, stylegan, stylegan2, stylegan3
 
 adapter = stylegan2(128)
 
@@ -14,11 +14,14 @@ from itertools import pairwise
 from zoo_adapters.biggan.adapter import BigGAN
 from zoo_adapters.pggan.adapter import PGGAN
 from zoo_adapters.pggan.network import untrained as untrained_pggan
+from zoo_adapters.r3gan.adapter import R3GAN
 from zoo_adapters.stylegan.adapter import StyleGAN
 from zoo_adapters.stylegan.network import untrained as untrained_stylegan
 from zoo_adapters.stylegan2.adapter import StyleGAN2
 from zoo_adapters.stylegan2.network import untrained as untrained_stylegan2
+from zoo_adapters.stylegan3.adapter import StyleGAN3
 
+from benchmarks import pickled
 from zoo.blocks import Generator, Plan, untrained
 
 _MULTIPLES = {128: (16, 16, 8, 4, 2, 1), 256: (16, 16, 8, 8, 4, 2, 1), 512: (16, 16, 8, 8, 4, 2, 1, 1)}
@@ -50,3 +53,15 @@ def biggan(resolution: int = 128, seed: int = 0) -> BigGAN:
 def widths(resolution: int, base: int) -> list[int]:
     """List the channels of a network's maps, from 4x4 on: `base` through the side, at most 512."""
     return [min(512, base // (4 << level)) for level in range(resolution.bit_length() - 2)]
+
+
+def stylegan3(config: str = "t", resolution: int = 256, seed: int = 0) -> StyleGAN3:
+    """Build a StyleGAN3 of configuration T or R, codes w of 16 x 512 numbers, of 256², 512² or 1024²."""
+    made = pickled.stylegan3(config, resolution, seed)
+    return StyleGAN3.load(*StyleGAN3.layouts[0].convert(made.state, made.meta))
+
+
+def r3gan(config: str = "ffhq-256", seed: int = 0) -> R3GAN:
+    """Build an R3GAN of a published configuration: cifar10, ffhq-64, ffhq-256, imagenet-32 or imagenet-64."""
+    made = pickled.r3gan(config, seed)
+    return R3GAN.load(*R3GAN.layouts[0].convert(made.state, made.meta))

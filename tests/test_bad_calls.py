@@ -32,7 +32,7 @@ import pytest
 import timm  # noqa: F401 - here, so that no call's few seconds are spent on it
 import torch
 
-from tests import hostile
+from tests import containers, hostile
 from tests.hostile import Builder, FakePip, Payload, Refusal
 from zoo import cli
 
@@ -613,7 +613,7 @@ CHECKPOINTS = [
         ("payload-torch", "bad.pt|refused|system", hostile.torch_file(Payload())),
         ("payload-among-weights", "bad.pt|refused|system", hostile.toy_but(convTr9__weight=Payload())),
         ("payload-legacy", "bad.pt|refused|system", hostile.torch_file({"a": Payload()}, legacy=True)),
-        ("whole-module", "bad.pt|refused", hostile.torch_file(torch.nn.Linear(2, 2))),
+        ("whole-module", "fits no known layout|begin bias, weight", hostile.torch_file(torch.nn.Linear(2, 2))),
         ("torchscript", "bad.pt|TorchScript", hostile.torchscript),
         ("bomb", "bad.pt|larger than the file", hostile.bomb),
         ("compressed", "bad.pt|refused", hostile.rezipped(lambda *pair: pair, zipfile.ZIP_DEFLATED)),
@@ -623,10 +623,10 @@ CHECKPOINTS = [
         ("pickle-cut", "bad.pt", _garble("data.pkl", b"\x80\x02}q\x00(X\x07\x00")),
         ("without-a-storage", "bad.pt|broken", _drop("data/0")),
         ("byteorder-nonsense", "bad.pt", _garble("byteorder", b"middle")),
-        ("lying-storage", "bad.pt|record size", hostile.lying_storage),
+        ("lying-storage", "bad.pt|claims 1,000 numbers|16 bytes", hostile.lying_storage),
         (
             "expanded",
-            "bad.pt|convTr1.weight|claims more",
+            "bad.pt|convTr1.weight|claims more numbers",
             hostile.toy_but(convTr1__weight=torch.zeros(1).expand(10**9)),
         ),
         ("shared-storage", "bad.pt|more", hostile.shared_storage),
@@ -636,7 +636,7 @@ CHECKPOINTS = [
         ("lattice", "bad.pt|too many values", hostile.torch_file(hostile.lattice())),
         ("many-values", "bad.pt|too many values", hostile.torch_file(hostile.many_plain_values())),
         ("list", "bad.pt|holds a list|not a dictionary", hostile.torch_file([torch.zeros(1)])),
-        ("tensor", "bad.pt|holds a Tensor|not a dictionary", hostile.torch_file(torch.zeros(1))),
+        ("tensor", "bad.pt|holds a tensor|not a dictionary", hostile.torch_file(torch.zeros(1))),
         ("no-tensor", "bad.pt|no tensor", hostile.torch_file({"epoch": 3})),
         ("names-clash", "bad.pt|two tensors are called a.b", hostile.torch_file(_clash())),
         ("unknown-keys", "fits no known layout|dcgan/named|strange.w", hostile.torch_file({"strange.w": ONE})),
@@ -665,11 +665,19 @@ CHECKPOINTS = [
         ("complex", "convs.0.weight|complex", hostile.toy_but(convTr1__weight=torch.ones(12, 16, 4, 4) * 1j)),
         (
             "eight-bit",
-            "convs.0.weight|float8",
+            "does not read|_rebuild_tensor_v3",
             hostile.toy_but(convTr1__weight=torch.ones(12, 16, 4, 4).to(torch.float8_e4m3fn)),
         ),
-        ("sparse", "not a dense tensor", hostile.toy_but(convTr1__weight=torch.eye(12).to_sparse())),
-        ("meta", "not a dense tensor", hostile.toy_but(convTr1__weight=torch.ones(3, device="meta"))),
+        (
+            "sparse",
+            "a kind that zoo does not read|_rebuild_sparse_tensor",
+            hostile.toy_but(convTr1__weight=torch.eye(12).to_sparse()),
+        ),
+        (
+            "meta",
+            "a kind that zoo does not read|_rebuild_meta_tensor",
+            hostile.toy_but(convTr1__weight=torch.ones(3, device="meta")),
+        ),
         ("negative-variance", "finite", hostile.toy_but(batchNorm1__running_var=torch.full((16,), -1.0))),
         ("safetensors-length-lie", "bad.pt|safetensors", hostile.safetensors({}, length=2**40)),
         ("safetensors-length-monstrous", "bad.pt|safetensors", hostile.safetensors({}, length=2**64 - 1)),
@@ -703,6 +711,22 @@ CHECKPOINTS = [
     ]
 ]
 
+_SOURCE = containers.nvidia_pickle({"G_ema": containers.network({"w": ONE})})
+_PAYLOAD = containers.nvidia_pickle({}, G_ema=Payload())
+_OBJECTS = containers.nvidia_pickle({}, G_ema={"w": hostile.object_array()})
+_VERSION = containers.tensorflow_pickle({"lod": 0.0}, {}, version=6)
+PICKLES = [
+    Bad(f"pickle-{name}-{command}", f"{command} ./bad.pkl", words, {"bad.pkl": hostile.raw(content)})
+    for command in ("sample", "analyze", "add --name dcgan.bad")
+    for name, words, content in [
+        ("with-source", "fits no known layout|begin G_ema.w", _SOURCE),
+        ("with-a-payload", "bad.pkl was refused|posix.system", _PAYLOAD),
+        ("of-objects", "bad.pkl was refused|G_ema.w|not plain numbers", _OBJECTS),
+        ("of-another-version", "bad.pkl was refused|version 6; zoo reads 2 to 5", _VERSION),
+        ("truncated", "bad.pkl is broken|ends in the middle", _SOURCE[:-100]),
+    ]
+]
+
 WEIGHTS = [
     Bad("weights-missing", "sample toy.lost", "toy.lost|lost.pt"),
     Bad("weights-missing-pulled", "pull toy.lost", "toy.lost|lost.pt"),
@@ -716,6 +740,7 @@ WEIGHTS = [
 STYLEGAN2, BIGGAN = ({"file.pt": hostile.golden(name)} for name in ("stylegan2_ada", "biggan_ajbrock"))
 PGGAN, STYLEGAN = ({"file.pt": hostile.golden(name)} for name in ("pggan", "stylegan1"))
 DEEP, UNCONDITIONAL = ({"file.pt": hostile.golden(name)} for name in ("biggan_deep", "studiogan_sngan_uncond"))
+STYLEGAN3, R3GAN = ({"file.pt": hostile.golden(name)} for name in ("stylegan3_t", "r3gan"))
 OTHER_FAMILIES = [
     Bad("lod-negative", "sample ./file.pt -o lod=-1", "pggan: option lod|greater than or equal to 0", PGGAN),
     Bad("lod-beyond-the-network", "sample ./file.pt -o lod=3.5", "level of detail 3.5|0 and this network's 3", PGGAN),
@@ -750,6 +775,11 @@ OTHER_FAMILIES = [
     Bad("unknown-option", "sample ./file.pt -o epsilon=1", "option of studiogan|'epsilon'|classes", UNCONDITIONAL),
     Bad("label-of-an-unconditional-resnet", "sample ./file.pt --label 1", "--label 1|not conditional", UNCONDITIONAL),
     Bad("layers-that-read-no-code", "analyze ./file.pt --layers 1", "--layers 1|0-0", UNCONDITIONAL),
+    Bad("noise-of-a-network-without", "sample ./file.pt -o noise=none", "option of stylegan3|'noise'", STYLEGAN3),
+    Bad("pose-beyond-the-last-row", "analyze ./file.pt --layers 16", "--layers 16|0-15", STYLEGAN3),
+    Bad("space-of-no-stylegan3", "sample ./file.pt --space s", "space of a StyleGAN3|'s'|w, z", STYLEGAN3),
+    Bad("truncation-where-there-is-none", "sample ./file.pt --truncation 0.7", "truncation 0.7|R3GAN has none", R3GAN),
+    Bad("w-where-there-is-none", "sample ./file.pt --space w", "space of an R3GAN|'w'|z", R3GAN),
 ]
 
 # --- registries ------------------------------------------------------------------------------------------------------
@@ -855,6 +885,7 @@ TABLE = [
     *DIRECTIONS,
     *COMPARISONS,
     *CHECKPOINTS,
+    *PICKLES,
     *WEIGHTS,
     *OTHER_FAMILIES,
     *REGISTRIES,

@@ -21,11 +21,13 @@ class Projection:
     """The weights that first touch the latent code in one layer.
 
     `weight` (out, dim) is the *effective* one: learning-rate multipliers applied, spectral norm divided, class columns
-    cut off. `layer` is the row of the code that it reads.
+    cut off. `layer` is the row of the code that it reads. What a row that stands `apart` does is of another kind than
+    the others, such as to turn the picture: it is left out unless layers are chosen, and its own among them.
     """
 
     layer: int
     weight: Tensor
+    apart: bool = False
 
 
 @dataclass(frozen=True)

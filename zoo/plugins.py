@@ -32,6 +32,8 @@ BUILT_IN = (
     "zoo_adapters.biggan",
     "zoo_adapters.biggan_deep",
     "zoo_adapters.studiogan",
+    "zoo_adapters.r3gan",
+    "zoo_adapters.stylegan3",
     "zoo_analyzers.sefa",
     "zoo_analyzers.lowrank",
     "zoo_analyzers.nullspace",

@@ -9,7 +9,9 @@ map, and nowhere else, so that every number is the one that the whole layer woul
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import torch
@@ -90,7 +92,11 @@ class Local(ABC):
 
     def _needs(self, wanted: Window) -> Window:
         """Give that window as if the input went on beyond its borders."""
-        return Window(self._span(wanted.rows), self._span(wanted.columns))
+        return self._turned(self._span, wanted)
+
+    def _turned(self, rule: Callable[[Span], Span], window: Window) -> Window:
+        """Apply a rule to the axes that the layer acts along."""
+        return Window(rule(window.rows), rule(window.columns))
 
     def _held(self, x: Patch, wanted: Window) -> Patch:
         """Cut what is needed and there is."""
@@ -103,12 +109,40 @@ class Local(ABC):
 
 
 @dataclass(frozen=True)
-class Convolution(Local):
-    """A convolution, or a filter by channel: output o reads the inputs o · stride − padding + tap."""
+class Kernel(Local):
+    """A layer with a kernel of `kernel` taps along both axes, or along the rows' numbers or the columns' alone."""
 
     kernel: int
     padding: int = 0
     stride: int = 1
+    along: Literal["both", "rows", "columns"] = "both"
+
+    @abstractmethod
+    def __call__(self, x: Patch, wanted: Window, weight: Tensor, bias: Tensor | None = None, groups: int = 1) -> Patch:
+        """Compute a window of the output."""
+
+    def filter(self, x: Patch, wanted: Window, taps: Tensor) -> Patch:
+        """Filter every channel by itself: by `taps` (t, t), or by (t,) along one axis and then along the other."""
+        channels = x.values.shape[1]
+        if taps.ndim == 2:
+            return self(x, wanted, taps.expand(channels, 1, -1, -1), groups=channels)
+        between = Window(self._held(x, wanted).window.rows, wanted.columns)
+        rows = taps.expand(channels, 1, 1, -1)
+        across = replace(self, along="columns")(x, between, rows, groups=channels)
+        return replace(self, along="rows")(across, wanted, rows.transpose(2, 3), groups=channels)
+
+    def _turned(self, rule: Callable[[Span], Span], window: Window) -> Window:
+        rows = window.rows if self.along == "columns" else rule(window.rows)
+        return Window(rows, window.columns if self.along == "rows" else rule(window.columns))
+
+    @property
+    def _strides(self) -> tuple[int, int]:
+        return 1 if self.along == "columns" else self.stride, 1 if self.along == "rows" else self.stride
+
+
+@dataclass(frozen=True)
+class Convolution(Kernel):
+    """A convolution, or a filter by channel: output o reads the inputs o · stride − padding + tap."""
 
     def __call__(self, x: Patch, wanted: Window, weight: Tensor, bias: Tensor | None = None, groups: int = 1) -> Patch:
         """Compute a window of the output; weights are those of `torch.nn.functional.conv2d`."""
@@ -120,7 +154,7 @@ class Convolution(Local):
         both = min(above, below), min(left, right)
         extra = left - both[1], right - both[1], above - both[0], below - both[0]
         values = functional.pad(held.values, extra) if any(extra) else held.values
-        return Patch(functional.conv2d(values, weight, bias, self.stride, both, groups=groups), wanted)
+        return Patch(functional.conv2d(values, weight, bias, self._strides, both, groups=groups), wanted)
 
     def _span(self, wanted: Span) -> Span:
         first, last = (output * self.stride - self.padding for output in (wanted[0], wanted[1] - 1))
@@ -128,19 +162,15 @@ class Convolution(Local):
 
 
 @dataclass(frozen=True)
-class Transposed(Local):
+class Transposed(Kernel):
     """A transposed convolution: input i adds to the outputs i · stride − padding + tap."""
-
-    kernel: int
-    padding: int = 0
-    stride: int = 1
 
     def __call__(self, x: Patch, wanted: Window, weight: Tensor, bias: Tensor | None = None, groups: int = 1) -> Patch:
         """Compute a window of the output; weights are those of `torch.nn.functional.conv_transpose2d`."""
         held = self._held(x, wanted)
-        made = Window(self._reached(held.window.rows), self._reached(held.window.columns))
+        made = self._turned(self._reached, held.window)
         drop = _margin(made.rows, wanted.rows), _margin(made.columns, wanted.columns)
-        values = functional.conv_transpose2d(held.values, weight, bias, self.stride, drop, groups=groups)
+        values = functional.conv_transpose2d(held.values, weight, bias, self._strides, drop, groups=groups)
         return Patch(values, Window(_shrink(made.rows, drop[0]), _shrink(made.columns, drop[1]))).cut(wanted)
 
     def _span(self, wanted: Span) -> Span:

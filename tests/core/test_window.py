@@ -12,7 +12,7 @@ from zoo_adapters.dcgan.adapter import DCGAN
 from zoo.adapter import Adapter
 from zoo.region import Region, parse_region
 from zoo.testing import draw, in_float64
-from zoo.window import Bilinear, Convolution, Local, Nearest, Patch, Transposed, Window
+from zoo.window import Bilinear, Convolution, Kernel, Local, Nearest, Patch, Transposed, Window
 
 EXACT = 1e-12
 """Relative to the largest value, in float64: a convolution of fewer pixels may sum in another order, nothing else."""
@@ -27,6 +27,10 @@ LAYERS: list[Local] = [
     Transposed(3, stride=2),
     Transposed(4, padding=1, stride=2),
     Transposed(3, padding=1),
+    Convolution(3, padding=1, along="rows"),
+    Convolution(4, padding=1, stride=2, along="columns"),
+    Transposed(4, padding=1, stride=2, along="rows"),
+    Transposed(5, padding=4, stride=2, along="columns"),
     Nearest(),
     Nearest(3),
     Bilinear(),
@@ -35,24 +39,32 @@ LAYERS: list[Local] = [
 SIZE = (7, 6)
 
 
+def weight_of(layer: Kernel, groups: int) -> Tensor:
+    """Draw positive weights for two channels, of one tap across the axis that the layer does not act along."""
+    taps = [1 if layer.along == other else layer.kernel for other in ("columns", "rows")]
+    return torch.rand(2, 2 // groups, *taps, dtype=torch.float64, generator=seeded()) + 0.1
+
+
 def compute(layer: Local, x: Patch, wanted: Window, groups: int = 1) -> Patch:
     """Apply a layer with fixed random weights of two channels."""
     if isinstance(layer, Nearest | Bilinear):
         return layer(x, wanted)
-    assert isinstance(layer, Convolution | Transposed)
-    weight = torch.rand(2, 2 // groups, layer.kernel, layer.kernel, dtype=torch.float64, generator=seeded()) + 0.1
-    return layer(x, wanted, weight, torch.tensor([0.5, -0.5], dtype=torch.float64), groups)
+    assert isinstance(layer, Kernel)
+    return layer(x, wanted, weight_of(layer, groups), torch.tensor([0.5, -0.5], dtype=torch.float64), groups)
 
 
 def whole(layer: Local, x: Tensor, groups: int = 1) -> Tensor:
     """Apply it by torch's own function alone."""
     if isinstance(layer, Nearest | Bilinear):
         return functional.interpolate(x, scale_factor=layer.factor, mode=type(layer).__name__.lower())
-    assert isinstance(layer, Convolution | Transposed)
-    weight = torch.rand(2, 2 // groups, layer.kernel, layer.kernel, dtype=torch.float64, generator=seeded()) + 0.1
+    assert isinstance(layer, Kernel)
     function = functional.conv2d if isinstance(layer, Convolution) else functional.conv_transpose2d
     bias = torch.tensor([0.5, -0.5], dtype=torch.float64)
-    return function(x, weight, bias, layer.stride, layer.padding, groups=groups)
+    still = [layer.along == other for other in ("columns", "rows")]
+    stride, padding = (
+        [idle if one else value for one in still] for idle, value in ((1, layer.stride), (0, layer.padding))
+    )
+    return function(x, weight_of(layer, groups), bias, stride, padding, groups=groups)
 
 
 def seeded() -> torch.Generator:
@@ -94,6 +106,23 @@ def test_what_a_window_reads_is_what_the_derivative_says(layer: Local) -> None:
         needed = layer.reads(wanted, SIZE)
         assert needed | used == needed
         assert isinstance(layer, Bilinear) or needed == used
+
+
+@pytest.mark.parametrize(
+    "layer", [Convolution(4, 2, 2), Convolution(3, 1), Transposed(4, 1, 2), Transposed(6, 2, 4)], ids=str
+)
+def test_a_filter_along_one_axis_after_the_other_is_one_of_both(layer: Kernel) -> None:
+    x = torch.randn(2, 2, *SIZE, dtype=torch.float64, generator=seeded())
+    taps = torch.rand(layer.kernel, dtype=torch.float64, generator=seeded())
+    square = torch.outer(taps, taps)
+    function = functional.conv2d if isinstance(layer, Convolution) else functional.conv_transpose2d
+    image = function(x, square.expand(2, 1, -1, -1), None, layer.stride, layer.padding, groups=2)
+    for wanted in windows((image.shape[-2], image.shape[-1])):
+        needed = layer.reads(wanted, SIZE)
+        for kernel in (taps, square):
+            found = layer.filter(Patch(cut(x, needed), needed), wanted, kernel)
+            assert found.window == wanted
+            assert torch.allclose(found.values, cut(image, wanted), rtol=0, atol=EXACT * float(image.abs().max()))
 
 
 @pytest.mark.parametrize("text", ["box:1,2,3,1", "box:0,0,1,1+box:6,5,1,1", "not:box:2,2,3,3", "all"])

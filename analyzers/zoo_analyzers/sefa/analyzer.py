@@ -19,7 +19,11 @@ class SeFa(Analyzer[SeFaOptions]):
 
         Raises `CapabilityError` if there is no projection, `LayersError` if none reads those layers.
         """
-        parts = [part for part in adapter.projections() if probe.layers is None or part.layer in probe.layers]
+        parts = [
+            part
+            for part in adapter.projections()
+            if (not part.apart if probe.layers is None else part.layer in probe.layers)
+        ]
         if not parts and probe.layers is None:
             raise CapabilityError(f"this network declares no projection in {adapter.space}")
         if not parts:

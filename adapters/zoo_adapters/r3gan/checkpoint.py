@@ -1,0 +1,69 @@
+"""The public file format of R3GAN generators, brought to the keys of `network.Generator`.
+
+Folded in on the way: the 4 by which a filter makes up for the zeros between the pixels of a doubled map.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from zoo import CheckpointError, Layout, State
+from zoo.conversion import Conversion, count, section
+from zoo_adapters.r3gan.network import Generator, Stage
+
+_MARK, _PREFIXES = "MainLayers.0.Layers.0.Basis", ("G_ema.Model.", "G.Model.", "Model.", "")
+
+
+def _detect(state: State, meta: Mapping[str, Any]) -> bool:
+    return section(state, _MARK, _PREFIXES) is not None
+
+
+def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
+    """Keys of the published pickles; their half precision is not repeated."""
+    found = Conversion(section(state, _MARK, _PREFIXES) or {}, "the R3GAN file")
+    found.move("basis", _MARK)
+    found.move("start.weight", "MainLayers.0.Layers.0.LinearLayer.weight")
+    if "EmbeddingLayer.weight" in found.left:
+        found.made["embed"] = found.take("EmbeddingLayer.weight").T
+    for index in range(count(found.left, r"MainLayers\.\d+\.Layers\.1\.LinearLayer1\.Layer\.weight")):
+        key = f"MainLayers.{index}.Layers"
+        if index:
+            found.made[f"stages.{index}.kernel"] = found.take(f"{key}.0.Resampler.Kernel") * 4
+        if f"{key}.0.LinearLayer.Layer.weight" in found.left:
+            found.move(f"stages.{index}.change.weight", f"{key}.0.LinearLayer.Layer.weight")
+        for block in range(count(found.left, rf"MainLayers\.{index}\.Layers\.\d+\.LinearLayer1\.Layer\.weight")):
+            _convert_block(found, f"stages.{index}.blocks.{block}", f"{key}.{block + 1}")
+    found.move("colour.weight", "AggregationLayer.Layer.weight")
+    return found.finish(), {}
+
+
+def _convert_block(found: Conversion, name: str, key: str) -> None:
+    for layer, part in enumerate(("widen", "mix", "narrow"), 1):
+        found.move(f"{name}.{part}.weight", f"{key}.LinearLayer{layer}.Layer.weight")
+    for layer, part in enumerate(("widen", "mix"), 1):
+        found.move(f"{name}.{part}.bias", f"{key}.NonLinearity{layer}.Bias")
+
+
+LAYOUTS = (Layout("r3gan", _detect, _convert, about="the authors' pickles", marks=(f"Model.{_MARK}",)),)
+
+
+def sized(state: State) -> Generator:
+    """Build the network of the sizes that a canonical state tells. Raises `CheckpointError` where it cannot."""
+    try:
+        width, inputs = state["start.weight"].shape
+        classes, embedding = state["embed"].shape if "embed" in state else (0, 0)
+        stages: list[Stage] = []
+        for index in range(count(state, r"stages\.\d+\.blocks\.0\.mix\.weight")):
+            stages.append(_stage(state, f"stages.{index}", stages[-1].channels if stages else width))
+        return Generator(inputs - embedding, stages, embedding=embedding, classes=classes)
+    except (KeyError, IndexError, TypeError, ValueError, RuntimeError, ZeroDivisionError) as error:
+        raise CheckpointError(f"the shapes of the R3GAN file are those of no network: {error}") from None
+
+
+def _stage(state: State, name: str, inputs: int) -> Stage:
+    shapes = [
+        state[f"{name}.blocks.{block}.mix.weight"].shape
+        for block in range(count(state, rf"{name}\.blocks\.\d+\.mix\.weight"))
+    ]
+    channels = state[f"{name}.blocks.0.widen.weight"].shape[1]
+    taps = len(state[f"{name}.kernel"]) if f"{name}.kernel" in state else 0
+    return Stage(inputs, channels, [(shape[0], shape[0] // shape[1]) for shape in shapes], taps)

@@ -1,0 +1,135 @@
+"""The public file format of StyleGAN3 generators, brought to the keys of `network.Generator`.
+
+Folded in on the way: equalised learning rates, the activations' gain √2 (into the mapping's weights and the layers'
+bias), the normalisation of convolutions' weights, the factor by which a filter raises the rate, and the 0.25 of images.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict
+from itertools import pairwise
+from math import sqrt
+from typing import Any
+
+from zoo import CheckpointError, Layout, State
+from zoo.conversion import Conversion, count, section
+from zoo.mapped import Mapping as MappingNetwork
+from zoo_adapters.stylegan3.network import Colour, Generator, Input, Layer, Resampling
+
+_MARK, _PREFIXES = "synthesis.input.freqs", ("G_ema.", "G.", "")
+_LAYER = re.compile(r"synthesis\.L(\d+)_(\d+)_\d+\.weight")
+_GAIN = sqrt(2)
+_RATE, _SCALE, _CLAMP, _MARGIN, _BANDWIDTH, _TAPS = 0.01, 0.25, 256.0, 10, 2.0, 6
+"""What the published networks have, for a file of tensors alone: the mapping's learning rate, the factor of images, the
+bound of activations, the points of a map beyond the picture, the highest frequency of the input's waves within the
+band, and the taps of a filter for each factor of the rate."""
+
+
+def _detect(state: State, meta: Mapping[str, Any]) -> bool:
+    return section(state, _MARK, _PREFIXES) is not None
+
+
+def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
+    """Keys of NVIDIA's networks; what the tensors do not tell is read beside them, or is that of the published ones."""
+    prefix = next(prefix for prefix in _PREFIXES if prefix + _MARK in state)
+    told = {key.removeprefix(prefix): value for key, value in meta.items() if key.startswith(prefix)}
+    found = Conversion(section(state, _MARK, _PREFIXES) or {}, "the StyleGAN3 file")
+    layers = _layers(found)
+    for index in range(count(found.left, r"mapping\.fc\d+\.weight")):
+        rate = told.get(f"mapping.fc{index}.bias_gain", _RATE)
+        found.dense(f"mapping.layers.{index}", f"mapping.fc{index}", gain=_GAIN, rate=rate)
+    found.move("mapping.mean", "mapping.w_avg")
+    if "mapping.embed.weight" in found.left:
+        found.dense("mapping.embed", "mapping.embed")
+    _convert_input(found)
+    plans = [
+        _convert_layer(found, f"layers.{index}", key, (inside, outside), told)
+        for index, ((_, inside), (key, outside)) in enumerate(pairwise([layers[0], *layers[:-1]]))
+    ]
+    scale = told.get("synthesis.output_scale", _SCALE)
+    _convert_colour(found, layers[-1][0], scale)
+    config = {
+        "plans": [asdict(plan) for plan in plans],
+        "rate": told.get("synthesis.input.sampling_rate", layers[0][1] - 2 * _MARGIN),
+        "bandwidth": told.get("synthesis.input.bandwidth", _BANDWIDTH),
+        "clamp": told.get(f"{layers[0][0]}.conv_clamp", _CLAMP),
+        "scale": scale,
+    }
+    return found.finish(), config
+
+
+def _layers(found: Conversion) -> list[tuple[str, int]]:
+    """Find the layers in their order, each with the side of its map, which its name tells."""
+    matches = [match for match in map(_LAYER.fullmatch, found.left) if match]
+    layers = [
+        (match[0].removesuffix(".weight"), int(match[2])) for match in sorted(matches, key=lambda match: int(match[1]))
+    ]
+    if len(layers) < 2 or layers[-1][1] != layers[-2][1]:
+        names = ", ".join(key for key, _ in layers[-2:]) or "none"
+        raise CheckpointError(f"{found.owner} does not fit the network; the last layers that it has: {names}")
+    return layers
+
+
+def _convert_input(found: Conversion) -> None:
+    key = "synthesis.input"
+    weight = found.take(f"{key}.weight")
+    found.made["input.weight"] = weight / sqrt(weight.shape[1])
+    for name, old in (("frequencies", "freqs"), ("phases", "phases"), ("transform", "transform")):
+        found.move(f"input.{name}", f"{key}.{old}")
+    found.dense("input.affine", f"{key}.affine")
+
+
+def _convert_layer(
+    found: Conversion, name: str, key: str, sides: tuple[int, int], told: Mapping[str, Any]
+) -> Resampling:
+    """Convert a layer between maps of two sides, and return how it resamples."""
+    weight, upper, lower = (found.take(f"{key}.{part}") for part in ("weight", "up_filter", "down_filter"))
+    up = told.get(f"{key}.up_factor", len(upper) // _TAPS)
+    down = told.get(f"{key}.down_factor", len(lower) // _TAPS)
+    found.made[f"{name}.weight"] = weight * weight.square().mean(dim=(1, 2, 3), keepdim=True).rsqrt()
+    found.made[f"{name}.bias"] = found.take(f"{key}.bias") * _GAIN
+    found.made[f"{name}.upper"] = upper * up
+    found.made[f"{name}.lower"] = lower.flip(list(range(lower.ndim)))
+    found.move(f"{name}.magnitude", f"{key}.magnitude_ema")
+    found.dense(f"{name}.affine", f"{key}.affine")
+    inside = sides[0] + weight.shape[-1] - 1
+    return Resampling(inside, sides[1], up, down, len(upper), len(lower), told.get(f"{key}.padding.0"))
+
+
+def _convert_colour(found: Conversion, key: str, scale: float) -> None:
+    weight, magnitude = found.take(f"{key}.weight"), found.take(f"{key}.magnitude_ema")
+    found.made["colour.weight"] = weight.flatten(1) * (scale * magnitude.rsqrt() / sqrt(weight[0].numel()))
+    found.made["colour.bias"] = found.take(f"{key}.bias") * scale
+    found.dense("colour.affine", f"{key}.affine")
+
+
+LAYOUTS = (
+    Layout(
+        "nvidia",
+        _detect,
+        _convert,
+        about="NVIDIA's networks, configurations T and R",
+        marks=(_MARK, "mapping.fc0.weight"),
+    ),
+)
+
+
+def sized(state: State, config: Mapping[str, Any]) -> Generator:
+    """Build the network of the sizes that a canonical state and its config tell. Raises `CheckpointError`."""
+    depth = count(state, r"mapping\.layers\.\d+\.weight")
+    try:
+        shapes = [tuple(state[f"mapping.layers.{index}.weight"].shape) for index in range(depth)]
+        widths = [shapes[0][1], *(rows for rows, _ in shapes)]
+        embedded, classes = state["mapping.embed.weight"].shape if "mapping.embed.weight" in state else (0, 0)
+        mapping = MappingNetwork(widths[0] - embedded, widths, classes)
+        plans, dim, clamp = [Resampling(**plan) for plan in config["plans"]], widths[-1], config["clamp"]
+        layers = []
+        for index, plan in enumerate(plans):
+            weight, lower = state[f"layers.{index}.weight"], state[f"layers.{index}.lower"]
+            layers.append(Layer(dim, weight.shape, plan, radial=lower.ndim == 2, clamp=clamp))
+        side = plans[0].inside + 1 - state["layers.0.weight"].shape[-1]
+        start = Input(dim, len(state["input.phases"]), side, config["rate"], config["bandwidth"])
+        colour = Colour(dim, state["colour.weight"].shape[1], None if clamp is None else clamp * config["scale"])
+        return Generator(mapping, start, layers, colour)
+    except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+        raise CheckpointError(f"the shapes of the StyleGAN3 file are those of no network: {error}") from None

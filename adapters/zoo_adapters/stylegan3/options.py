@@ -1,0 +1,13 @@
+"""What a StyleGAN3 can be told."""
+
+from pydantic import Field
+
+from zoo import Options
+from zoo.options import ClassNames
+
+
+class StyleGAN3Options(Options):
+    """Options of a StyleGAN3."""
+
+    cutoff: int | None = Field(None, ge=0, description="how many rows of w truncation acts on, from the first; or all")
+    classes: ClassNames = Field((), description="names of the classes of a conditional network; or their numbers")

@@ -1,0 +1,220 @@
+"""Pickled networks of the published sizes with random weights: what each object in the file holds, under its own names.
+
+from benchmarks.pickled import r3gan, stylegan3
+
+stylegan3("t", 1024).state            # as its state dict
+stylegan3("r", 256).meta              # the settings beside it, flat, as they are read from a file
+
+Weights are scaled so that pictures are not saturated. Filters and sizes of StyleGAN3 are those of the paper (Karras et
+al., NeurIPS 2021, section 3.2 and appendix C): low-pass filters of 6 taps for each factor of the rate under a Kaiser
+window, by scipy, or a jinc under the same window where the filter is radial.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from math import log2, pi, prod
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import signal, special
+from torch import Tensor
+
+_TAPS, _RAISE, _MARGIN = 6, 2, 10
+_LAYERS, _CRITICAL = 14, 2
+_DIM = 512
+
+
+@dataclass(frozen=True)
+class Pickled:
+    """One network object: its class, its state dict, what it was made with, and the attributes of modules by path.
+
+    The path of the object itself is empty. A class whose objects do not keep what they were made with has none.
+    """
+
+    kind: str
+    state: dict[str, Tensor]
+    init_kwargs: dict[str, Any] = field(default_factory=dict)
+    attributes: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """The settings, flat: nested names joined by points, lists by index."""
+        nested = {"_class": self.kind, "_init_kwargs": self.init_kwargs, **self.attributes}
+        return {key.lstrip("."): value for key, value in _flat(nested, "")}
+
+
+def _flat(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping | list):
+        pairs = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for key, each in pairs:
+            yield from _flat(each, f"{path}.{key}")
+    elif not isinstance(value, np.ndarray):
+        yield path, value
+
+
+@dataclass(frozen=True)
+class _Signal:
+    """A map as samples of a signal: points a side, rate, cutoff and half the width of the transition band."""
+
+    side: int
+    rate: int
+    cutoff: float
+    half: float
+
+
+def _signals(resolution: int) -> list[_Signal]:
+    """Compute the schedule of all layers: cutoffs grow geometrically, up to the critically sampled last ones."""
+    first, last = (2.0, 2**2.1), (resolution / 2, resolution / 2 * 2**0.3)
+    made = []
+    for index in range(_LAYERS + 1):
+        share = min(index / (_LAYERS - _CRITICAL), 1)
+        cutoff, stop = (low * (high / low) ** share for low, high in zip(first, last, strict=True))
+        rate = 2 ** int(np.ceil(log2(min(2 * stop, resolution))))
+        side = resolution if index >= _LAYERS - 1 else rate + 2 * _MARGIN
+        made.append(_Signal(side, rate, cutoff, max(stop, rate / 2) - cutoff))
+    return made
+
+
+def _low_pass(taps: int, of: _Signal, rate: int, *, radial: bool = False) -> Tensor:
+    """Design a filter that keeps a signal's band at a sampling rate: (taps,), or (taps, taps)."""
+    if not radial:
+        return torch.as_tensor(signal.firwin(taps, of.cutoff, width=2 * of.half, fs=rate), dtype=torch.float32)
+    places = (np.arange(taps) - (taps - 1) / 2) / rate
+    radius = np.hypot(*np.meshgrid(places, places))
+    window = np.kaiser(taps, signal.kaiser_beta(signal.kaiser_atten(taps, 2 * of.half / (rate / 2))))
+    kernel = special.j1(2 * of.cutoff * pi * radius) / (pi * radius) * np.outer(window, window)
+    return torch.as_tensor(kernel / kernel.sum(), dtype=torch.float32)
+
+
+def stylegan3(config: str = "t", resolution: int = 1024, seed: int = 0, classes: int = 0) -> Pickled:
+    """Draw G_ema of configuration T or R: of 1024² and 512² as FFHQ's, of 256² with half the channels at most rates."""
+    radial, size = config == "r", 1 if config == "r" else 3
+    base, most = (32768 if resolution > 256 else 16384) * (1 + radial), 512 * (1 + radial)
+    draw, signals = _Draw(seed), _signals(resolution)
+    channels = [*(int(min(np.rint(base / 2 / each.cutoff), most)) for each in signals[:-1]), 3]
+    attributes = {"synthesis": {"num_ws": _LAYERS + 2, "output_scale": 0.25}}
+    draw.dense("mapping.fc0", _DIM, _DIM * (2 if classes else 1), rate=0.01)
+    draw.dense("mapping.fc1", _DIM, _DIM, rate=0.01)
+    if classes:
+        draw.dense("mapping.embed", _DIM, classes)
+    draw.state["mapping.w_avg"] = draw.normal(_DIM) * 0.1
+    attributes["synthesis.input"] = _draw_input(draw, channels[0], signals[0])
+    for index, (before, after) in enumerate(pairwise([signals[0], *signals])):
+        inputs, outputs = channels[max(index - 1, 0)], channels[index]
+        key, last = f"synthesis.L{index}_{after.side}_{outputs}", index == _LAYERS
+        shape = (outputs, inputs, 1, 1) if last else (outputs, inputs, size, size)
+        attributes[key] = _draw_layer(draw, key, shape, (before, after), radial and index < _LAYERS - _CRITICAL)
+    kwargs: dict[str, Any] = {"z_dim": _DIM, "c_dim": classes, "w_dim": _DIM, "img_resolution": resolution}
+    kwargs |= {"img_channels": 3, "mapping_kwargs": {"num_layers": 2}, "channel_base": base, "channel_max": most}
+    kwargs |= {"conv_kernel": size, "use_radial_filters": radial}
+    return Pickled("training.networks_stylegan3.Generator", draw.state, kwargs, attributes)
+
+
+class _Draw:
+    """Draws tensors under their keys, all from one seed."""
+
+    def __init__(self, seed: int) -> None:
+        self.generator = torch.Generator().manual_seed(seed)
+        self.state: dict[str, Tensor] = {}
+
+    def normal(self, *shape: int) -> Tensor:
+        """Draw standard normal numbers."""
+        return torch.randn(shape, generator=self.generator)
+
+    def weight(self, key: str, *shape: int, gain: float = 1.0) -> None:
+        """Draw a weight (out, in, ...) whose outputs have the mean square gain² for inputs of mean square 1."""
+        self.state[f"{key}.weight"] = self.normal(*shape) * gain * prod(shape[1:]) ** -0.5
+
+    def dense(self, key: str, outputs: int, inputs: int, *, rate: float = 1.0, bias: float = 0.0) -> None:
+        """Draw a fully connected layer of equalised learning rate."""
+        self.state[f"{key}.weight"] = self.normal(outputs, inputs) / rate
+        self.state[f"{key}.bias"] = torch.full([outputs], bias)
+
+
+def _draw_input(draw: _Draw, channels: int, of: _Signal) -> dict[str, Any]:
+    """Draw waves within the first band, hardly turned or shifted by w."""
+    key, waves = "synthesis.input", draw.normal(channels, 2)
+    radii = waves.norm(dim=1, keepdim=True)
+    draw.state[f"{key}.weight"] = draw.normal(channels, channels)
+    draw.state[f"{key}.transform"] = torch.eye(3)
+    draw.state[f"{key}.freqs"] = waves / (radii * (radii.square() / 4).exp()) * of.cutoff
+    draw.state[f"{key}.phases"] = torch.rand(channels, generator=draw.generator) - 0.5
+    draw.state[f"{key}.affine.weight"] = draw.normal(4, _DIM) * 0.1
+    draw.state[f"{key}.affine.bias"] = torch.tensor([1.0, 0, 0, 0])
+    return {"sampling_rate": of.rate, "bandwidth": of.cutoff, "size": np.array([of.side] * 2)}
+
+
+def _draw_layer(
+    draw: _Draw, key: str, shape: tuple[int, int, int, int], signals: tuple[_Signal, _Signal], radial: bool
+) -> dict[str, Any]:
+    """Draw a layer of a weight's shape between two signals; the last one, to colours, has no filters."""
+    (outputs, inputs, size, _), (before, after) = shape, signals
+    colours = outputs == 3
+    rate = max(before.rate, after.rate) * (1 if colours else _RAISE)
+    up, down = rate // before.rate, rate // after.rate
+    upper, lower = (1 if colours else _TAPS * factor for factor in (up, down))
+    draw.state[f"{key}.weight"] = draw.normal(*shape)
+    draw.state[f"{key}.bias"] = 0.1 * draw.normal(outputs)
+    draw.state[f"{key}.magnitude_ema"] = torch.ones(())
+    if not colours:
+        draw.state[f"{key}.up_filter"] = _low_pass(upper, before, rate)
+        draw.state[f"{key}.down_filter"] = _low_pass(lower, after, rate, radial=radial)
+    draw.dense(f"{key}.affine", inputs, _DIM, bias=1.0)
+    total = (after.side - 1) * down + 1 - (before.side + size - 1) * up + upper + lower - 2
+    first = (total + up) // 2
+    told = {"is_torgb": colours, "conv_kernel": size, "conv_clamp": 256, "padding": [first, total - first] * 2}
+    sizes = {"in_size": np.array([before.side] * 2), "out_size": np.array([after.side] * 2)}
+    factors = {"up_factor": up, "up_taps": upper, "down_factor": down, "down_taps": lower, "down_radial": radial}
+    rates = {"in_sampling_rate": before.rate, "out_sampling_rate": after.rate, "tmp_sampling_rate": rate}
+    return {**told, **sizes, **factors, **rates}
+
+
+_BLOCKS, _EXPANSION, _GROUP = 2, 2, 16
+_STAGES = {
+    "cifar10": (768,) * 4,
+    "ffhq-64": (*(768,) * 4, 384),
+    "ffhq-256": (*(768,) * 4, 384, 192, 96),
+    "imagenet-32": (1536,) * 4,
+    "imagenet-64": (1536,) * 5,
+}
+_GROUPS = {"imagenet-32": 32, "imagenet-64": 32}
+_CLASSES = {"cifar10": 10, "imagenet-32": 1000, "imagenet-64": 1000}
+_CODE = 64
+
+
+def r3gan(config: str = "ffhq-256", seed: int = 0) -> Pickled:
+    """Draw G_ema of a published configuration, a key of `_STAGES`: codes of 64 numbers, two blocks a stage."""
+    draw, stages, classes = _Draw(seed), _STAGES[config], _CLASSES.get(config, 0)
+    group = _GROUPS.get(config, _GROUP)
+    embedded = _CODE if classes else 0
+    taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
+    for index, (inputs, channels) in enumerate(pairwise([_CODE + embedded, *stages])):
+        key = f"Model.MainLayers.{index}.Layers"
+        if index:
+            draw.state[f"{key}.0.Resampler.Kernel"] = torch.outer(taps, taps)
+            if inputs != channels:
+                draw.weight(f"{key}.0.LinearLayer.Layer", channels, inputs, 1, 1)
+        else:
+            draw.state[f"{key}.0.Basis"] = draw.normal(channels, 4, 4)
+            draw.weight(f"{key}.0.LinearLayer", channels, inputs)
+        for block in range(1, _BLOCKS + 1):
+            _draw_block(draw, f"{key}.{block}", channels, group)
+    draw.weight("Model.AggregationLayer.Layer", 3, stages[-1], 1, 1, gain=0.2)
+    if classes:
+        draw.weight("Model.EmbeddingLayer", _CODE, classes)
+    attributes = {"": {"z_dim": _CODE, "c_dim": classes, "img_resolution": 2 << len(stages)}}
+    return Pickled("training.networks.Generator", draw.state, attributes=attributes)
+
+
+def _draw_block(draw: _Draw, key: str, channels: int, group: int) -> None:
+    """Draw a residual block that adds a third of what it reads."""
+    width = channels * _EXPANSION
+    shapes = [(width, channels, 1, 1), (width, group, 3, 3), (channels, width, 1, 1)]
+    for index, shape in enumerate(shapes, 1):
+        draw.weight(f"{key}.LinearLayer{index}.Layer", *shape, gain=0.5 if index == len(shapes) else 1.4)
+    for index in (1, 2):
+        draw.state[f"{key}.NonLinearity{index}.Bias"] = 0.1 * draw.normal(width)
