@@ -84,8 +84,8 @@ def check_filter(key: str, tensor: Tensor, taps: Sequence[float]) -> None:
     """Raise `CheckpointError` unless a filter, or each channel's, is `taps` along both axes, up to a factor."""
     row = torch.tensor(taps)
     wanted = torch.outer(row, row) / row.sum() ** 2
-    if tensor.numel() % wanted.numel() == 0:
-        each = tensor.reshape(-1, *wanted.shape)
+    if tensor.numel() and tensor.numel() % wanted.numel() == 0:
+        each = tensor.float().reshape(-1, *wanted.shape)
         if torch.allclose(each / each.sum(dim=(1, 2), keepdim=True), wanted, atol=1e-5):
             return
     told = ", ".join(f"{tap:g}" for tap in taps)

@@ -36,6 +36,11 @@ class Growth:
         return self.levels - 1 - floor(self.lod)
 
     @property
+    def drawn(self) -> tuple[int, ...]:
+        """The resolutions whose colours are in the picture."""
+        return (self.last - 1, self.last) if self.lod % 1 else (self.last,)
+
+    @property
     def side(self) -> int:
         """Rows and columns of the picture, however far the network has grown."""
         return 2 << self.levels

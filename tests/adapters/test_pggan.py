@@ -24,8 +24,10 @@ from tests.families import families
 from tests.golden import Golden
 from zoo import CheckpointError, Codes, CodesError, UnknownNameError
 from zoo.adapter import detect_layout
+from zoo.converting import convert, find_out
 from zoo.jacobian import jacobian
 from zoo.region import parse_region
+from zoo.registry import load_zoo
 from zoo.testing import check_adapter, draw, in_float64, render
 
 FUSED = {"pggan": False, "pggan_fused": True}
@@ -131,6 +133,14 @@ def test_an_official_pickle(name: str, golden: Golden, version: int | None, tmp_
     golden.check("image", model.adapter.synthesize(Codes(golden.inputs["z"])))
     growing = zoo.load(tmp_path / "karras.pkl", device="cpu", options={"lod": 0.4})
     golden.check("image_lod0.4", growing.adapter.synthesize(Codes(golden.inputs["z"])))
+
+
+def test_a_converted_file_keeps_what_is_fused(golden: Golden, official: dict[str, Tensor], tmp_path: Path) -> None:
+    save_file({key: tensor.contiguous() for key, tensor in official.items()}, tmp_path / "official.safetensors")
+    found = find_out(tmp_path / "official.safetensors", load_zoo())
+    convert(found, tmp_path / "mine.safetensors")
+    model = zoo.load(tmp_path / "mine.safetensors", device="cpu")
+    golden.check("image", model.adapter.synthesize(Codes(golden.inputs["z"])))
 
 
 def test_a_file_is_analysed_and_its_codes_are_normalised(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ class PGGAN(Adapter):
         return replace(codes, latents=normalized(codes.latents))
 
     def projections(self) -> list[Projection]:
-        """Return the dense layer, a row for each (channel, pixel) of the first map."""
+        """Return the dense layer, a row for each (pixel, channel) of the first map."""
         return [Projection(0, self.network.start.weight)]
 
     def synthesize(self, codes: Codes) -> Tensor:

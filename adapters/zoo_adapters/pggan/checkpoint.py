@@ -45,9 +45,9 @@ class _Conversion(Conversion):
         super().__init__(state, _OWNER)
 
     def start(self, weight: Tensor, bias: Tensor) -> None:
-        """Convert the dense layer, its weight (channels · 16, dim), its bias (channels)."""
-        self.made["start.weight"] = weight * (_GAIN / 4 / sqrt(weight.shape[1]))
-        self.made["start.bias"] = bias.repeat_interleave(16)
+        """Convert the dense layer, its weight (channels, 16, dim) and its bias (channels), to whole pixels."""
+        self.made["start.weight"] = weight.transpose(0, 1).flatten(0, 1) * (_GAIN / 4 / sqrt(weight.shape[2]))
+        self.made["start.bias"] = bias.repeat(16)
 
     def conv(self, name: str, weight: Tensor, bias: Tensor, *, inputs: int, gain: float = _GAIN) -> None:
         """Convert a convolution."""
@@ -60,7 +60,8 @@ def _convert_tensorflow(state: State, meta: Mapping[str, Any]) -> tuple[State, d
     require_settings(tensorflow_settings(meta, prefix_of(state, *_TENSORFLOW)), _USUAL, _OWNER)
     found = _Conversion(section(state, *_TENSORFLOW) or {})
     levels, fused = count(found.left, r"ToRGB_lod\d+/weight"), "8x8/Conv0_up/weight" in found.left
-    found.start(found.take("4x4/Dense/weight").T, found.take("4x4/Dense/bias"))
+    first = found.take("4x4/Dense/weight").T
+    found.start(first.unflatten(0, (-1, 16)), found.take("4x4/Dense/bias"))
     config = {"lod": found.number("lod", 0.0), "fused": fused}
 
     def convert(name: str, key: str, **how: float) -> None:
@@ -87,7 +88,7 @@ def _convert_genforce(state: State, meta: Mapping[str, Any]) -> tuple[State, dic
     found = _Conversion(section(state, *_GENFORCE) or {})
     config: dict[str, Any] = {"lod": found.number("lod", 0.0)}
     first = found.take("layer0.weight").flip(2, 3)
-    found.start(first.permute(0, 2, 3, 1).flatten(0, 2), found.take("layer0.bias"))
+    found.start(first.permute(0, 2, 3, 1).flatten(1, 2), found.take("layer0.bias"))
     for level in range(count(found.left, r"output\d+\.weight")):
         if level:
             weight, inputs = found.take(f"layer{2 * level}.weight"), len(found.made[f"convs.{level - 1}.bias"])

@@ -22,7 +22,8 @@ _CONVOLVE, _DOUBLE = Convolution(kernel=3, padding=1), Transposed(kernel=4, padd
 class Generator(nn.Module):
     """From z (n, dim) to images (n, 3, side, side): a dense layer to 4x4 pixels, and two layers for each doubling.
 
-    `channels` are those of the maps, from 4x4 on; `lod` is the level of detail (see `zoo.growing`).
+    `channels` are those of the maps, from 4x4 on; `lod` is the level of detail (see `zoo.growing`). The dense layer
+    makes pixel after pixel, so that maps lie with their channels last, where convolutions are faster.
     """
 
     def __init__(self, dim: int, channels: Sequence[int], lod: float = 0.0) -> None:
@@ -39,13 +40,14 @@ class Generator(nn.Module):
     def forward(self, z: Tensor, window: Window | None = None) -> Tensor:
         """Render z, which is normalised first, or a window of the picture only."""
         window = window or Window.whole((self.side, self.side))
-        x = _activated(Patch.whole(self.start(normalized(z)).view(len(z), -1, 4, 4)))
+        first = self.start(normalized(z)).view(len(z), 4, 4, -1).permute(0, 3, 1, 2)
+        x = _activated(Patch.whole(first))
         maps: dict[int, Patch] = {}
         for level, (within, wanted) in enumerate(self._windows(window)):
             if level:
                 x = _activated(_DOUBLE(x, within, *self._weights(f"doubles.{level - 1}")))
             x = _activated(_CONVOLVE(x, wanted, *self._weights(f"convs.{level}")))
-            if level >= self.growth.last - 1:
+            if level in self.growth.drawn:
                 maps[level] = x
         return self.growth.picture(lambda level, part: self.colours[level](maps[level].cut(part).values), window)
 

@@ -101,7 +101,7 @@ class Generator(MappedNetwork):
             styled: Styled = self.layers[row](x, w[:, row])
             if row % 2 == 0 or level < self.growth.last:
                 x = self._convolved(row, styled.applied())
-            if row % 2 and level >= self.growth.last - 1:
+            if row % 2 and level in self.growth.drawn:
                 made[level] = styled
         whole = Window.whole((self.side, self.side))
         return self.growth.picture(lambda level, part: self.colours[level](made[level], part), window or whole)
