@@ -3,8 +3,8 @@
     python -m tests.fuzz --count 100000 --seed 0
 
 Input number i of a seed is the same on every machine. A failure is anything but tensors or a `CheckpointError` of one
-line: another exception, more than five seconds of computing, more memory than allowed, or a payload that ran. Failures are kept in
-the folder `--keep`, and the exit code is 1.
+line: another exception, more than five seconds of computing, more memory than allowed, or a payload that ran.
+Failures are kept in the folder `--keep`, and the exit code is 1.
 """
 
 from __future__ import annotations
