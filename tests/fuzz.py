@@ -3,8 +3,8 @@
     python -m tests.fuzz --count 100000 --seed 0
 
 Input number i of a seed is the same on every machine. A failure is anything but tensors or a `CheckpointError` of one
-line: another exception, more than five seconds, more memory than allowed, or a payload that ran. Failures are kept in
-the folder `--keep`, and the exit code is 1.
+line: another exception, more than five seconds of computing, more memory than allowed, or a payload that ran.
+Failures are kept in the folder `--keep`, and the exit code is 1.
 """
 
 from __future__ import annotations
@@ -105,8 +105,8 @@ def fuzz(inputs: Iterator[tuple[int, bytes]], seconds: float = float("inf")) -> 
 
 def _try(outcomes: Outcomes, index: int, content: bytes) -> None:
     Path("file").write_bytes(content)
-    before, start = _peak(), time.perf_counter()
-    signal.setitimer(signal.ITIMER_REAL, 2 * SECONDS)
+    before, start = _peak(), time.process_time()
+    signal.setitimer(signal.ITIMER_REAL, 12 * SECONDS)
     try:
         read_checkpoint(Path("file"))
         told = "read"
@@ -118,7 +118,7 @@ def _try(outcomes: Outcomes, index: int, content: bytes) -> None:
         told = f"FAILURE {type(error).__name__}: {str(error)[:100]}"
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-    taken = time.perf_counter() - start
+    taken = time.process_time() - start
     if taken > SECONDS:
         told = "FAILURE it took too long"
     if _peak() - before > MEGABYTES * 2**20:

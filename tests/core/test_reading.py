@@ -1,5 +1,6 @@
 """Honest files of every container: what was put in comes out, key by key and number by number."""
 
+import argparse
 import io
 import pickle
 from pathlib import Path
@@ -290,6 +291,24 @@ def test_every_kind_of_array_as_numpy_wrote_it(protocol: int, tmp_path: Path) ->
     for key, array in {**arrays, **shaped}.items():
         assert np.array_equal(found[key].numpy(), array) and found[key].is_contiguous(), key
     assert not np.shares_memory(found["cut"].numpy(), base)
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_what_training_leaves_beside_weights(legacy: bool, tmp_path: Path) -> None:
+    args = argparse.Namespace(size=256, device=torch.device("cpu"), shape=torch.Size([2, 3]))
+    beside = {"args": args, "loss": np.float64(0.5), "seen": {"a"}, "size": torch.Size([4]), "device": args.device}
+    torch.save({**STATE, **beside}, tmp_path / "file", _use_new_zipfile_serialization=not legacy)
+    found = read_checkpoint(tmp_path / "file")
+    same(found.state, STATE)
+    assert found.meta == {
+        "args._class": "argparse.Namespace",
+        "args.size": 256,
+        "args.shape.0": 2,
+        "args.shape.1": 3,
+        "loss": 0.5,
+        "seen.0": "a",
+        "size.0": 4,
+    }
 
 
 def test_tied_tensors_stay_tied_and_what_is_read_is_owned(tmp_path: Path) -> None:

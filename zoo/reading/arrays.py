@@ -154,6 +154,11 @@ class Arrays:
         return value
 
 
+def is_scalar(value: Any) -> bool:
+    """Say whether a value is a numpy scalar."""
+    return isinstance(value, Record) and value.path in {f"{module}multiarray.scalar" for module in _NUMPY}
+
+
 def dtype_of(value: Any) -> torch.dtype | None:
     """The type of torch that a global names, if it does."""
     return DTYPES.get(value.path) if isinstance(value, Global) else None

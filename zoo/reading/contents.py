@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from zoo.reading.arrays import Arrays, dtype_of
+from zoo.reading.arrays import Arrays, dtype_of, is_scalar
 from zoo.reading.bounds import Bounds, RefusedError
 from zoo.reading.objects import Objects, name_of
 from zoo.reading.records import Persistent, Record, described
@@ -58,6 +58,8 @@ class Contents:
             self.meta[key] = value
         elif isinstance(value, list | tuple):
             self._add_each(key, enumerate(value), depth)
+        elif is_scalar(value):
+            self._add_attribute(key, value, depth)
         elif (tensor := self._read(key, self._arrays.tensor, value)) is not None:
             self._keep(key, tensor)
         elif (pairs := self._objects.pairs(value)) is not None:
@@ -152,7 +154,7 @@ class Contents:
             raise RefusedError("it refers to something outside of the pickle that is no tensor")
         if isinstance(value, Record) and value.path.startswith("torch._utils._rebuild_"):
             raise RefusedError(f"it has a tensor of a kind that zoo does not read ({value.path})")
-        if isinstance(value, Record) and value.called:
+        if not self._objects.is_harmless(value):
             raise RefusedError(f"it asks for {value.path}, and zoo reads tensors and plain values only")
 
 

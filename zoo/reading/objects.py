@@ -17,6 +17,7 @@ _MAPPINGS = {
     "dnnlib.EasyDict",
 }
 _SETS = {SET, "__builtin__.set", "builtins.frozenset", "__builtin__.frozenset"}
+_PLAIN = {"torch.Size", "torch.device"}
 _PERSISTENT = "torch_utils.persistence._reconstruct_persistent_obj"
 _TENSORFLOW = {"dnnlib.tflib.network.Network", "tfutil.Network", "network.Network"}
 
@@ -64,9 +65,15 @@ class Objects:
             return ()
         if value.path in _SETS:
             return enumerate(self.names(value))
+        if value.path == "torch.Size" and value.args and isinstance(value.args[0], tuple | list):
+            return enumerate(value.args[0])
         if (pairs := self.pairs(value)) is not None:
             return pairs
         return () if value.called else [("_class", value.path), *self.state(value).items()]
+
+    def is_harmless(self, value: Any) -> bool:
+        """Say whether a value is no call, or one that plain checkpoints hold: a set, a size, a device."""
+        return not isinstance(value, Record) or not value.called or value.path in _SETS | _PLAIN
 
     def is_module(self, value: Any) -> TypeGuard[Record]:
         """Say whether a value is a module: a persistent object of NVIDIA's, or an object with a module's state."""
