@@ -76,8 +76,11 @@ def doubling(weight: Tensor) -> Tensor:
     flipped 3x3 weight, the second one a tap later.
     """
     flipped = weight.flip(2, 3).transpose(0, 1)
-    pads = [(left, 1 - left, top, 1 - top) for top in (0, 1) for left in (0, 1)]
-    return torch.stack([pad(flipped, around) for around in pads]).sum(dim=0)
+    height, width = flipped.shape[2:]
+    joined = pad(flipped, (0, 1, 0, 1))
+    for top, left in ((0, 1), (1, 0), (1, 1)):
+        joined[..., top : top + height, left : left + width] += flipped
+    return joined
 
 
 def check_filter(key: str, tensor: Tensor, taps: Sequence[float]) -> None:
