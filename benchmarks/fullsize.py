@@ -5,9 +5,9 @@
 
 Weights are random, in the containers and under the keys of their authors (`benchmarks.files`). Each command is a
 process of its own, which loads Python, torch and the file again. SeFa alone is the analysis in a process that has the
-network, the fastest of five runs; Jacobians are given in processor time, which is summed over threads and hardly
-depends on what else the machine does. Beside SeFa stands what the released code does: concatenate the weights, scale each
-projection to unit length, and pass WWᵀ to numpy's solver for matrices without symmetry.
+network, the fastest of five runs; Jacobians are given in processor time, summed over threads, which hardly
+depends on what else the machine does. Beside SeFa stands what the released code does: concatenate the weights, scale
+each projection to unit length, and pass WWᵀ to numpy's solver for matrices without symmetry.
 """
 
 from __future__ import annotations
