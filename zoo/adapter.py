@@ -176,8 +176,29 @@ def detect_layout(adapters: Mapping[str, type[Adapter]], state: State, meta: Map
         names = " and ".join(f"{name}/{layout.name}" for name, layout in found)
         raise CheckpointError(f"the file fits several layouts: {names}; one of them detects too much")
     keys = ", ".join(sorted(state)[:4])
-    known = ", ".join(f"{name}/{layout.name}" for name, adapter in adapters.items() for layout in adapter.layouts)
-    raise CheckpointError(f"the file fits no known layout ({known}); its keys begin {keys}")
+    hint = _nearest(adapters, state) or f"known are files of {', '.join(sorted(adapters))}"
+    raise CheckpointError(f"the file fits no known layout; its keys begin {keys}; {hint}")
+
+
+_LONGEST_MARK = 8
+_COUNTS = range(1, _LONGEST_MARK + 1)
+
+
+def _nearest(adapters: Mapping[str, type[Adapter]], state: State) -> str:
+    """Name the layout of which the most marks are there, though not all, and what the file lacks; or nothing."""
+    ends = {
+        ".".join(parts[-count:]) for parts in (key.rsplit(".", _LONGEST_MARK) for key in state) for count in _COUNTS
+    }
+    found = []
+    for name, adapter in adapters.items():
+        for layout in adapter.layouts:
+            missing = [mark for mark in layout.marks if mark not in ends]
+            if layout.marks and len(missing) < len(layout.marks):
+                found.append((len(missing) / len(layout.marks), f"{name}/{layout.name}", missing))
+    if not found:
+        return ""
+    _, name, missing = min(found)
+    return f"nearest is {name}, " + (f"which also has {', '.join(missing)}" if missing else "but its shapes are others")
 
 
 def _fits(layout: Layout, state: State, meta: Mapping[str, Any]) -> bool:

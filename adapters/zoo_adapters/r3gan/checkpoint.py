@@ -43,7 +43,9 @@ def _convert_block(found: Conversion, name: str, key: str) -> None:
         found.move(f"{name}.{part}.bias", f"{key}.NonLinearity{layer}.Bias")
 
 
-LAYOUTS = (Layout("r3gan", _detect, _convert, about="the authors' pickles", marks=(f"Model.{_MARK}",)),)
+LAYOUTS = (
+    Layout("r3gan", _detect, _convert, about="the authors' pickles, or their state dict", marks=(f"Model.{_MARK}",)),
+)
 
 
 def sized(state: State) -> Generator:

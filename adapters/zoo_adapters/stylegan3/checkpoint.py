@@ -108,7 +108,7 @@ LAYOUTS = (
         "nvidia",
         _detect,
         _convert,
-        about="NVIDIA's networks, configurations T and R",
+        about="NVIDIA's networks, configurations T and R, pickle or state dict",
         marks=(_MARK, "mapping.fc0.weight"),
     ),
 )
