@@ -65,5 +65,6 @@ def _stage(state: State, name: str, inputs: int) -> Stage:
         for block in range(count(state, rf"{name}\.blocks\.\d+\.mix\.weight"))
     ]
     channels = state[f"{name}.blocks.0.widen.weight"].shape[1]
-    taps = len(state[f"{name}.kernel"]) if f"{name}.kernel" in state else 0
-    return Stage(inputs, channels, [(shape[0], shape[0] // shape[1]) for shape in shapes], taps)
+    return Stage(
+        inputs, channels, [(shape[0], shape[0] // shape[1]) for shape in shapes], doubles=f"{name}.kernel" in state
+    )
