@@ -1,35 +1,58 @@
 """Generators of the published sizes with random weights: what an operation costs does not depend on the weights.
 
-from benchmarks.shapes import biggan, r3gan, stylegan2, stylegan3
+from benchmarks.shapes import biggan, pggan, r3gan, stylegan, stylegan2, stylegan3
 
 adapter = stylegan2(128)
+
+`benchmarks/official.py` and `benchmarks/nvidia.py` draw whole files, as they are published.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from zoo_adapters.biggan.adapter import BigGAN
-from zoo_adapters.biggan.network import untrained as untrained_biggan
+from zoo_adapters.pggan.adapter import PGGAN
+from zoo_adapters.pggan.network import untrained as untrained_pggan
 from zoo_adapters.r3gan.adapter import R3GAN
+from zoo_adapters.stylegan.adapter import StyleGAN
+from zoo_adapters.stylegan.network import untrained as untrained_stylegan
 from zoo_adapters.stylegan2.adapter import StyleGAN2
 from zoo_adapters.stylegan2.network import untrained as untrained_stylegan2
 from zoo_adapters.stylegan3.adapter import StyleGAN3
 
 from benchmarks import pickled
+from zoo.blocks import Generator, Plan, untrained
 
 _MULTIPLES = {128: (16, 16, 8, 4, 2, 1), 256: (16, 16, 8, 8, 4, 2, 1), 512: (16, 16, 8, 8, 4, 2, 1, 1)}
 _CHUNKS = {128: 20, 256: 20, 512: 16}
 
 
+def pggan(resolution: int = 1024, seed: int = 0) -> PGGAN:
+    """Build a PGGAN (512 channels at most, z of 512 numbers), of 8² to 1024²."""
+    return PGGAN(untrained_pggan(512, widths(resolution, 16384), seed))
+
+
+def stylegan(resolution: int = 1024, seed: int = 0) -> StyleGAN:
+    """Build a StyleGAN (512 channels at most, w of 512 numbers, 8 mapped layers), of 8² to 1024²."""
+    return StyleGAN(untrained_stylegan(512, widths(resolution, 16384), seed, depth=8), cutoff=StyleGAN.cutoff)
+
+
 def stylegan2(resolution: int = 256, seed: int = 0) -> StyleGAN2:
     """Build a StyleGAN2, configuration F (512 channels at most, w of 512 numbers, 8 mapped layers), of 8² to 1024²."""
-    sides = [4 << level for level in range(resolution.bit_length() - 2)]
-    return StyleGAN2(untrained_stylegan2(512, [min(512, 32768 // side) for side in sides], seed, depth=8))
+    return StyleGAN2(untrained_stylegan2(512, widths(resolution, 32768), seed, depth=8))
 
 
 def biggan(resolution: int = 128, seed: int = 0) -> BigGAN:
     """Build a BigGAN (96 channels, 1000 classes, attention at 64²) of 128², 256² or 512², codes of 120, 140 or 128."""
     channels, chunk = [96 * multiple for multiple in _MULTIPLES[resolution]], _CHUNKS[resolution]
-    return BigGAN(untrained_biggan(seed, channels, first=chunk, chunk=chunk, classes=1000, embedding=128, attends=3))
+    plans = [Plan(wide, narrow, attends=index == 3) for index, (wide, narrow) in enumerate(pairwise(channels))]
+    return BigGAN(untrained(Generator(plans, 4, first=chunk, chunk=chunk, classes=1000, embedding=128), seed))
+
+
+def widths(resolution: int, base: int) -> list[int]:
+    """List the channels of a network's maps, from 4x4 on: `base` through the side, at most 512."""
+    return [min(512, base // (4 << level)) for level in range(resolution.bit_length() - 2)]
 
 
 def stylegan3(config: str = "t", resolution: int = 256, seed: int = 0) -> StyleGAN3:

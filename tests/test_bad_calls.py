@@ -714,8 +714,21 @@ WEIGHTS = [
 ]
 
 STYLEGAN2, BIGGAN = ({"file.pt": hostile.golden(name)} for name in ("stylegan2_ada", "biggan_ajbrock"))
+PGGAN, STYLEGAN = ({"file.pt": hostile.golden(name)} for name in ("pggan", "stylegan1"))
+DEEP, UNCONDITIONAL = ({"file.pt": hostile.golden(name)} for name in ("biggan_deep", "studiogan_sngan_uncond"))
 STYLEGAN3, R3GAN = ({"file.pt": hostile.golden(name)} for name in ("stylegan3_t", "r3gan"))
 OTHER_FAMILIES = [
+    Bad("lod-negative", "sample ./file.pt -o lod=-1", "pggan: option lod|greater than or equal to 0", PGGAN),
+    Bad("lod-beyond-the-network", "sample ./file.pt -o lod=3.5", "level of detail 3.5|0 and this network's 3", PGGAN),
+    Bad("fused-of-no-sense", "sample ./file.pt -o fused=perhaps", "pggan: option fused|'perhaps'", PGGAN),
+    Bad("fused-where-the-file-is-not", "sample ./file.pt -o fused=true", "doubles.2.weight|of another shape", PGGAN),
+    Bad("truncation-of-a-pggan", "sample ./file.pt --truncation 0.5", "a PGGAN has no truncation", PGGAN),
+    Bad("lod-beyond-a-stylegan", "sample ./file.pt -o lod=3.5", "level of detail 3.5|0 and this network's 3", STYLEGAN),
+    Bad("fused-of-no-kind", "sample ./file.pt -o fused=yes", "stylegan: option fused|'yes'|'auto'", STYLEGAN),
+    Bad("cutoff-of-a-stylegan", "sample ./file.pt -o cutoff=-1", "stylegan: option cutoff|'-1'", STYLEGAN),
+    Bad("noise-of-a-stylegan", "sample ./file.pt -o noise=loud", "stylegan: option noise|'loud'", STYLEGAN),
+    Bad("row-beyond-the-last", "analyze ./file.pt -a lowrank --layers 8", "layers|8", STYLEGAN),
+    Bad("clamp-of-zero", "sample ./file.pt -o conv_clamp=0", "stylegan2: option conv_clamp|greater than 0", STYLEGAN2),
     Bad(
         "unknown-noise", "sample ./file.pt -o noise=loud", "stylegan2: option noise|'loud'|'none' or 'drawn'", STYLEGAN2
     ),
@@ -732,6 +745,12 @@ OTHER_FAMILIES = [
     Bad("class-beyond-the-last", "sample ./file.pt --label 10", "--label 10|0 to 9", BIGGAN),
     Bad("rows-of-one-row", "analyze ./file.pt -a lowrank --layers 0", "layers", BIGGAN),
     Bad("parts-beyond-the-last", "analyze ./file.pt --layers 7", "--layers 7|0-3", BIGGAN),
+    Bad("truncation-without-statistics", "sample ./file.pt --truncation 1.5", "1.5: a BigGAN-deep|from 0 to 1", DEEP),
+    Bad("deep-epsilon-zero", "sample ./file.pt -o epsilon=0", "biggan-deep: option epsilon|greater than 0", DEEP),
+    Bad("deep-space-of-no-network", "sample ./file.pt --space w", "space of a BigGAN-deep|'w'|z", DEEP),
+    Bad("unknown-option", "sample ./file.pt -o epsilon=1", "option of studiogan|'epsilon'|classes", UNCONDITIONAL),
+    Bad("label-of-an-unconditional-resnet", "sample ./file.pt --label 1", "--label 1|not conditional", UNCONDITIONAL),
+    Bad("layers-that-read-no-code", "analyze ./file.pt --layers 1", "--layers 1|0-0", UNCONDITIONAL),
     Bad("noise-of-a-network-without", "sample ./file.pt -o noise=none", "option of stylegan3|'noise'", STYLEGAN3),
     Bad("pose-beyond-the-last-row", "analyze ./file.pt --layers 16", "--layers 16|0-15", STYLEGAN3),
     Bad("space-of-no-stylegan3", "sample ./file.pt --space s", "space of a StyleGAN3|'s'|w, z", STYLEGAN3),

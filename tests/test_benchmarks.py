@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,10 +14,15 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 from zoo_adapters.dcgan.adapter import DCGAN
 
+import zoo
+from benchmarks import nvidia
 from benchmarks.jacobian import deviation
+from benchmarks.official import STUDIOGAN, biggan_deep, studiogan
 from benchmarks.ways import BASE, CARD_ONLY, CASES, SEARCH, WAYS, Case, Found, Task, floor
-from zoo.adapter import Adapter
+from tests.families import families
+from zoo.adapter import Adapter, detect_layout
 from zoo.region import Region, parse_region
+from zoo.testing import draw, render
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.script.*")  # torch's forward mode warns of itself
 
@@ -72,3 +79,54 @@ def test_cases_name_regions_that_there_are() -> None:
     for case in CASES.values():
         if case.region != "mouth":
             assert parse_region(case.region, (128, 128)).mask.any()
+
+
+@pytest.mark.parametrize(
+    ("make", "told", "arguments"),
+    [
+        (nvidia.pggan_variables, ("pggan", "tensorflow"), "static_kwargs"),
+        (nvidia.stylegan_variables, ("stylegan", "tensorflow"), "static_kwargs"),
+        (nvidia.stylegan2_state, ("stylegan2", "nvidia"), "_init_kwargs"),
+    ],
+)
+def test_networks_as_the_official_files_keep_them(
+    make: Callable[[int], tuple[dict[str, Tensor], dict[str, Any]]],
+    told: tuple[str, str],
+    arguments: str,
+) -> None:
+    """They open, and their pictures are neither flat nor far beyond [-1, 1]."""
+    prefix = "G_ema." if arguments == "_init_kwargs" else "Gs."
+    plain, kwargs = make(16)
+    state, meta = (
+        {prefix + key: tensor for key, tensor in plain.items()},
+        settings_below(f"{prefix}{arguments}", kwargs),
+    )
+    family, layout = detect_layout(families(), state, meta)
+    assert (family, layout.name) == told
+    converted, config = layout.convert(state, meta)
+    adapter = families()[family].load(converted, config)
+    assert adapter.space.dim == 512
+    images = render(adapter, draw(adapter, 2, 0))
+    assert images.shape == (2, 3, 16, 16)
+    assert 0.02 < float(images.std()) < 0.8
+
+
+def settings_below(prefix: str, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Flatten arguments as they come out of a pickle."""
+    found: dict[str, Any] = {}
+    for name, value in kwargs.items():
+        found |= (
+            settings_below(f"{prefix}.{name}", value) if isinstance(value, Mapping) else {f"{prefix}.{name}": value}
+        )
+    return found
+
+
+@pytest.mark.parametrize("kind", ["deep", *STUDIOGAN])
+def test_files_that_are_drawn_give_pictures_that_are_not_saturated(kind: str, tmp_path: Path) -> None:
+    official = biggan_deep(128, width=8, classes=5) if kind == "deep" else studiogan(kind, 64, width=8, classes=5)
+    model = zoo.load(official.save(tmp_path / "file.pth"), device="cpu")
+    with torch.no_grad():
+        images = model.adapter.synthesize(model.sample(4))
+    assert 0.1 < float(images.std()) < 0.8
+    assert float((images.abs() > 0.95).float().mean()) < 0.1
+    assert float((images[0] - images[1]).std()) > 0.01

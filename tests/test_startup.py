@@ -17,7 +17,7 @@ import zoo
 
 COMMAND = Path(sys.executable).with_name("zoo")
 SLOW = ("torch", "numpy", "timm", "huggingface_hub", "safetensors", "PIL", "imageio", "jinja2", "matplotlib")
-RATIO = 2.5
+RATIO = 3.0
 ROUNDS = 10
 
 LOOKUPS = {
@@ -78,7 +78,7 @@ def test_built_in_entries_load_nothing_slow() -> None:
 
 
 def test_list_takes_little_longer_than_its_libraries(tmp_path: Path) -> None:
-    """At most 2.5 times as long; the fastest of interleaved runs are compared, so that a busy machine does no harm."""
+    """At most three times the processor time, forty cards included; of interleaved runs the fastest are compared."""
     listing = [str(COMMAND), "list"]
     libraries = [sys.executable, "-c", "import typer, rich, pluggy, yaml"]
     times: dict[str, list[float]] = {"listing": [], "libraries": []}

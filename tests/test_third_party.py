@@ -260,7 +260,7 @@ def test_matrix_on_tiny_networks(plugins: Plugins, seed: int) -> None:
         tried.add((plugin.name, name))
     built_in = {
         (analyzer, family)
-        for family in ("biggan", "dcgan", "stylegan2")
+        for family in ("biggan", "biggan-deep", "dcgan", "pggan", "studiogan", "stylegan", "stylegan2")
         for analyzer in ("sefa", "lowrank", "nullspace", "resefa", "random-orthonormal")
     }
     assert built_in | {(analyzer, "mosaic") for analyzer, _ in built_in} <= tried

@@ -37,7 +37,8 @@ class Layout:
     `detect(state, meta)` says whether a file is of this layout; `convert(state, meta)` gives the family's canonical
     state and the config for `Adapter.load`. `meta` is what came beside the tensors. `about` says in a line whose files
     these are, and `marks` are keys that every one of them has, prefixes of networks left out: the documentation, and
-    the message about a file that fits no layout, are made of them.
+    the message about a file that fits no layout, are made of them. `averaged` says that all of its files hold the
+    average over training (EMA), though their keys do not say so.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Layout:
     convert: Callable[[State, Mapping[str, Any]], tuple[State, dict[str, Any]]]
     about: str = ""
     marks: tuple[str, ...] = ()
+    averaged: bool = False
 
 
 class Adapter(ABC):

@@ -124,6 +124,14 @@ def draw_labels(count: int, dim: int, classes: int, generator: torch.Generator) 
     return torch.stack([latents for latents, _ in drawn]), torch.stack([label for _, label in drawn])
 
 
+def truncated(normal: Tensor, bound: float) -> Tensor:
+    """Map standard normal numbers to those of the normal distribution within ± `bound`, quantile to quantile."""
+    half = torch.special.ndtr(torch.tensor(bound, dtype=torch.float64)) - 0.5
+    inside = 0.5 + 2 * half * (torch.special.ndtr(normal.double()) - 0.5)
+    within: Tensor = torch.special.ndtri(inside)
+    return within.to(normal.dtype)
+
+
 def check_codes(codes: Codes, space: LatentSpace, origin: str, *, classes: int = 0, needs_labels: bool = False) -> None:
     """Raise `CodesError` unless codes fit a space and a number of classes, and are finite; `origin` names them."""
     if tuple(codes.latents.shape[1:]) != space.shape:

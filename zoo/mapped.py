@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as Dictionary
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, ClassVar, Self
 
@@ -198,6 +198,23 @@ class MappedAdapter(Adapter):
         return torch.cat([mean + truncation * (drawn - mean), free], dim=1)
 
 
+def choose_noise(layers: Iterable[nn.Module], config: Dictionary[str, Any]) -> None:
+    """Keep the noise that is stored in the file, use none, or one that is drawn, layer by layer, from a seed.
+
+    Each layer has buffers `noise` and `strength`; config has `noise` and `noise_seed`.
+    """
+    noise, generator = config.get("noise", "stored"), torch.Generator().manual_seed(config.get("noise_seed", 0))
+    for layer in layers:
+        stored = layer.get_buffer("noise")
+        if noise == "none":
+            layer.get_buffer("strength").zero_()
+        elif noise == "drawn":
+            stored.copy_(torch.randn(stored.shape, generator=generator))
+
+
 def normalized(x: Tensor) -> Tensor:
-    """Bring codes (n, dim) to the root mean square 1 (pixel normalisation, Karras et al., ICLR 2018, section 4.2)."""
+    """Bring each code, or each pixel of a map, to the root mean square 1 over axis 1.
+
+    (Pixel normalisation, Karras et al., ICLR 2018, section 4.2.)
+    """
     return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + _EPSILON)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 
 from zoo.errors import UnknownNameError
@@ -19,6 +20,7 @@ COMMON_REGIONS: Mapping[str, str] = {
 _FILE_ENDINGS = {".pt", ".pth", ".tar", ".bin", ".ckpt", ".safetensors", ".pkl"}
 
 
+@cache
 def imagenet_names() -> tuple[str, ...]:
     """Name the 1000 classes of ImageNet in the order of their numbers, each by a lemma of its own (WordNet 3.0).
 

@@ -26,8 +26,12 @@ if TYPE_CHECKING:
 
 BUILT_IN = (
     "zoo_adapters.dcgan",
+    "zoo_adapters.pggan",
+    "zoo_adapters.stylegan",
     "zoo_adapters.stylegan2",
     "zoo_adapters.biggan",
+    "zoo_adapters.biggan_deep",
+    "zoo_adapters.studiogan",
     "zoo_adapters.r3gan",
     "zoo_adapters.stylegan3",
     "zoo_analyzers.sefa",

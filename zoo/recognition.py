@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo.adapter import Adapter, detect_layout
+from zoo.adapter import Adapter, Layout, detect_layout
 from zoo.checkpoint import State, read_checkpoint
 from zoo.errors import CheckpointError
 from zoo.notes import note_in
@@ -40,8 +40,14 @@ def recognize(path: Path, families: Mapping[str, type[Adapter]]) -> Recognized:
     note = note_in(content.meta, path)
     if note is None:
         family, layout = detect_layout(families, content.state, content.meta)
-        state, config = layout.convert(content.state, content.meta)
-        return Recognized(family, layout.name, content.container, _averaged(content.state), state, config)
+        try:
+            state, config = layout.convert(content.state, content.meta)
+        except (LookupError, TypeError, ValueError, RuntimeError) as error:
+            told = str(error).partition("\n")[0]
+            raise CheckpointError(
+                f"{path} has the keys of {family}/{layout.name}, but not its shapes: {told}"
+            ) from None
+        return Recognized(family, layout.name, content.container, _averaged(content.state, layout), state, config)
     if note.adapter not in families:
         raise CheckpointError(
             f"{path} was converted for the architecture {note.adapter}, and {', '.join(sorted(families))} was asked for"
@@ -50,8 +56,10 @@ def recognize(path: Path, families: Mapping[str, type[Adapter]]) -> Recognized:
     return Recognized(note.adapter, note.layout, "safetensors of zoo", told, content.state, note.config)
 
 
-def _averaged(state: State) -> str:
-    """Tell by the prefixes of the keys which of a checkpoint's generators is taken."""
+def _averaged(state: State, layout: Layout) -> str:
+    """Tell by the format, or by the prefixes of the keys, which of a checkpoint's generators is taken."""
+    if layout.averaged:
+        return "yes: all files of this format are"
     heads = {key.partition(".")[0] for key in state}
     averaged, raw = (next((name for name in names if name in heads), None) for names in (_AVERAGED, _RAW))
     if averaged:

@@ -2,34 +2,29 @@
 
 from pathlib import Path
 from statistics import NormalDist
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from zoo_adapters.biggan.adapter import BigGAN
-from zoo_adapters.biggan.network import untrained
-from zoo_adapters.dcgan.adapter import DCGAN
-from zoo_adapters.stylegan2.adapter import StyleGAN2
 
 import zoo
+from tests import families
 from tests.golden import Golden
 from zoo import CheckpointError, Codes, CodesError, OptionError, UnknownNameError
-from zoo.adapter import Adapter, detect_layout
 from zoo.conversion import doubling
-from zoo.region import parse_region
-from zoo.testing import check_adapter, draw, in_float64, render
+from zoo.testing import check_adapter, in_float64, render
 
-FAMILIES: dict[str, type[Adapter]] = {"biggan": BigGAN, "dcgan": DCGAN, "stylegan2": StyleGAN2}
 EXACT = 1e-12
 """Relative to the largest value, in float64: the same sums in another order."""
 
 
-def opened(state: dict[str, Tensor], **config: object) -> BigGAN:
-    family, layout = detect_layout(FAMILIES, state, {})
-    assert (family, layout.name) == ("biggan", "ajbrock")
-    converted, told = layout.convert(state, {})
-    return BigGAN.load(converted, {**told, **config})
+def opened(state: dict[str, Tensor], **config: Any) -> BigGAN:
+    found = families.opened(state, ("biggan", "ajbrock"), None, **config)
+    assert isinstance(found, BigGAN)
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +43,7 @@ def test_weights_with_their_spectral_norms_divided_out(golden: Golden) -> None:
     network = opened(golden.state).network
     golden.check("linear_weight_sn", network.start.weight)
     golden.check("blocks.0.0.bn1.gain_weight_sn", network.get_parameter("blocks.0.norm1.gain"))
-    golden.check("y", network.embed[golden.inputs["label"]])
+    golden.check("y", network.get_parameter("embed")[golden.inputs["label"]])
 
 
 def test_epsilon_is_that_of_the_blocks(golden: Golden) -> None:
@@ -118,21 +113,13 @@ def test_conformance(seed: int) -> None:
     check_adapter(BigGAN.tiny(seed), seed)
 
 
-def test_conformance_without_attention() -> None:
-    check_adapter(without_attention())
-
-
-def without_attention() -> BigGAN:
-    return BigGAN(untrained(0, [8, 8, 4], first=4, chunk=3, classes=3, embedding=2, attends=None))
-
-
 def test_the_projections_are_the_measured_first_steps() -> None:
     """Part 0 as the first dense layer, part i + 1 as the condition of block i's norms, read; in float64."""
     adapter = in_float64(BigGAN.tiny(3))
     assert isinstance(adapter, BigGAN)
     network, parts = adapter.network, adapter.projections()
     assert [part.layer for part in parts] == [0, 1, 2]
-    embedded = network.embed[0]
+    embedded = network.get_parameter("embed")[0]
 
     def steps(z: Tensor) -> list[Tensor]:
         chunks = torch.split(z, [4, 3, 3])
@@ -158,35 +145,6 @@ def test_each_direction_lies_in_one_part_of_the_code(golden: Golden) -> None:
     rows = torch.cat([part.weight for part in adapter.projections()])
     gram = (rows.T @ rows).view(4, 12, 4, 12).abs().amax(dim=(1, 3))
     assert torch.equal(gram != 0, torch.eye(4, dtype=torch.bool))
-
-
-REGIONS = ["box:0,0,1,1", "box:15,15,1,1", "box:7,8,1,1", "box:0,3,2,9", "box:5,6,4,7", "not:left", "all"]
-
-
-@pytest.mark.parametrize("text", [*REGIONS, "box:0,0,2,2+box:9,9,3,1"])
-@pytest.mark.parametrize("attends", [True, False])
-def test_a_region_is_the_cut_of_the_image(text: str, attends: bool) -> None:
-    adapter = in_float64(BigGAN.tiny(1) if attends else without_attention())
-    codes, region = draw(adapter, 2, 0), parse_region(text, adapter.resolution)
-    images = adapter.synthesize(codes).flatten(2)
-    found = adapter.region_output(codes, region)
-    assert torch.allclose(found, images[..., region.pixels], rtol=0, atol=EXACT * float(images.abs().max()))
-
-
-@pytest.mark.filterwarnings("ignore:Attempted to insert a get_attr Node")  # torch, about its own graph
-def test_a_derivative_can_be_linearized_and_mapped_over_tangents() -> None:
-    adapter = BigGAN.tiny(0)
-    code, region = draw(adapter, 1, 0), parse_region("center", adapter.resolution)
-
-    def output(delta: Tensor) -> Tensor:
-        return adapter.region_output(adapter.move(code, delta), region)[0].mean(dim=0)
-
-    origin = torch.zeros(adapter.space.dim)
-    primal, linear = torch.func.linearize(output, origin)
-    assert torch.allclose(primal, output(origin), atol=1e-6)
-    found = torch.func.vmap(linear)(torch.eye(adapter.space.dim))
-    wanted = torch.func.jacrev(output)(origin).T
-    assert torch.allclose(found, wanted, atol=1e-5 * float(wanted.abs().max()))
 
 
 # Codes

@@ -1,4 +1,4 @@
-"""StyleGAN2 against numbers recorded from three original implementations."""
+"""StyleGAN2 against numbers recorded from three original implementations, and in TensorFlow's variables."""
 
 from pathlib import Path
 from typing import Any
@@ -7,37 +7,58 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
-from zoo_adapters.biggan.adapter import BigGAN
-from zoo_adapters.dcgan.adapter import DCGAN
+from torch.nn.functional import conv2d, leaky_relu
 from zoo_adapters.stylegan2.adapter import StyleGAN2
-from zoo_adapters.stylegan2.network import Generator, untrained
+from zoo_adapters.stylegan2.network import Colour, Generator, Layer, untrained
 
 import zoo
+from tests import containers, variables
+from tests.contract import (
+    REGIONS,
+    check_cut,
+    check_linearized,
+    check_released_directions,
+    layout_of,
+    share_of_work,
+)
+from tests.families import families
 from tests.golden import Golden
-from tests.linear import model_of
 from zoo import CheckpointError, Codes, OptionError, UnknownNameError
-from zoo.adapter import Adapter, detect_layout
-from zoo.region import parse_region
+from zoo.adapter import detect_layout
 from zoo.testing import check_adapter, draw, in_float64, render
 
-FAMILIES: dict[str, type[Adapter]] = {"biggan": BigGAN, "dcgan": DCGAN, "stylegan2": StyleGAN2}
-LAYOUTS = {"stylegan2": "genforce", "stylegan2_ada": "nvidia", "stylegan2_rosinality": "rosinality"}
-TRUNCATION = {"stylegan2": (0.7, 5), "stylegan2_ada": (0.7, 5), "stylegan2_rosinality": (0.6, None)}
-EXACT = 1e-12
-"""Relative to the largest value, in float64: the same sums in another order."""
+LAYOUTS = {
+    "stylegan2": "genforce",
+    "stylegan2_tensorflow": "tensorflow",
+    "stylegan2_ada": "nvidia",
+    "stylegan2_rosinality": "rosinality",
+}
+TRUNCATION = {"nvidia": (0.7, 5), "genforce": (0.7, 5), "tensorflow": (0.7, 5), "rosinality": (0.6, None)}
 
 
-def state_of(golden: Golden) -> dict[str, Tensor]:
-    """Give the state as a checkpoint has it: rosinality's holds the mean code beside the network."""
+def recorded(name: str) -> tuple[Golden, dict[str, Tensor]]:
+    """Give a recording, and its state as a checkpoint has it.
+
+    Rosinality's holds the mean code beside the network; the variables of TensorFlow are made of genforce's state.
+    """
+    golden = Golden.read(name.removesuffix("_tensorflow"))
+    if name.endswith("_tensorflow"):
+        return golden, official(golden.state)
     beside = {"latent_avg": golden.inputs["latent_avg"]} if "latent_avg" in golden.inputs else {}
-    return {**golden.state, **beside}
+    return golden, {**golden.state, **beside}
 
 
-def opened(state: dict[str, Tensor], space: str | None = None, **config: Any) -> StyleGAN2:
-    family, layout = detect_layout(FAMILIES, state, {})
+def official(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same network in the official file's variables."""
+    return {f"Gs.{key}": tensor for key, tensor in variables.stylegan2(state).items()}
+
+
+def opened(
+    state: dict[str, Tensor], space: str | None = None, meta: dict[str, Any] | None = None, **config: Any
+) -> StyleGAN2:
+    family, layout = detect_layout(families(), state, meta or {})
     assert family == "stylegan2"
-    converted, told = layout.convert(state, {})
+    converted, told = layout.convert(state, meta or {})
     return StyleGAN2.load(converted, {**told, **config}, space=space)
 
 
@@ -48,21 +69,25 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def golden(name: str) -> Golden:
-    return Golden.read(name)
+    return recorded(name)[0]
+
+
+@pytest.fixture(scope="module")
+def state(name: str) -> dict[str, Tensor]:
+    return recorded(name)[1]
 
 
 # Parity
 
 
-def test_layout(name: str, golden: Golden) -> None:
-    family, layout = detect_layout(FAMILIES, state_of(golden), {})
-    assert (family, layout.name) == ("stylegan2", LAYOUTS[name])
+def test_layout(name: str, state: dict[str, Tensor]) -> None:
+    assert layout_of(state) == ("stylegan2", LAYOUTS[name])
 
 
-def test_mapping_and_truncation(name: str, golden: Golden) -> None:
+def test_mapping_and_truncation(name: str, golden: Golden, state: dict[str, Tensor]) -> None:
     """The originals draw no codes by themselves: the mapping is reached by moving z from the origin to theirs."""
-    psi, cutoff = TRUNCATION[name]
-    adapter = opened(state_of(golden), cutoff=cutoff)
+    psi, cutoff = TRUNCATION[LAYOUTS[name]]
+    adapter = opened(state, cutoff=cutoff)
     w = adapter.network.mapping(golden.inputs["z"])
     golden.check("w", w)
     free, tight = (adapter.sample(4, torch.Generator().manual_seed(1), None, psi).latents for psi in (None, psi))
@@ -72,15 +97,15 @@ def test_mapping_and_truncation(name: str, golden: Golden) -> None:
     assert torch.equal(tight[:, count:], free[:, count:])
 
 
-def test_images_in_z(name: str, golden: Golden) -> None:
-    psi, cutoff = TRUNCATION[name]
-    adapter = opened(state_of(golden), "z", cutoff=cutoff)
+def test_images_in_z(name: str, golden: Golden, state: dict[str, Tensor]) -> None:
+    psi, cutoff = TRUNCATION[LAYOUTS[name]]
+    adapter = opened(state, "z", cutoff=cutoff)
     golden.check("image", adapter.synthesize(Codes(golden.inputs["z"], None, psi)))
     golden.check("image_psi1", adapter.synthesize(Codes(golden.inputs["z"])))
 
 
-def test_images_in_w(name: str, golden: Golden) -> None:
-    golden.check("image", opened(state_of(golden)).synthesize(Codes(golden.outputs["w_trunc"])))
+def test_images_in_w(golden: Golden, state: dict[str, Tensor]) -> None:
+    golden.check("image", opened(state).synthesize(Codes(golden.outputs["w_trunc"])))
 
 
 @pytest.mark.parametrize(
@@ -111,20 +136,8 @@ def test_styles() -> None:
 
 @pytest.mark.parametrize("layers", ["all", "0-1", "2-3", "0,2,5-6", "6-7"])
 def test_sefa_gives_the_released_directions(layers: str, data: Path) -> None:
-    """Their eigenvectors were not sorted; those of zero eigenvalues, where columns are fewer than dim, are any."""
-    reference = {
-        key.removeprefix(f"{layers}/"): value
-        for key, value in load_file(data / "stylegan2_sefa.safetensors").items()
-        if key.startswith(f"{layers}/")
-    }
     adapter = opened(Golden.read("stylegan2").state)
-    chosen = None if layers == "all" else ",".join(map(str, reference["layers"].tolist()))
-    found = zoo.analyze(model_of(adapter), "sefa", layers=chosen, k=40, unseen=0)
-    order = reference["eigenvalues"].argsort(descending=True)[: len(found)]
-    largest = float(found.scores[0])
-    assert torch.allclose(found.scores.float(), reference["eigenvalues"][order], atol=2e-5 * largest)
-    cosines = (found.vectors.float() * reference["boundaries"][order]).sum(dim=1).abs()
-    assert float(cosines.min()) >= 1 - 1e-4  # eigenvalues are at least 1e-3 of themselves apart
+    check_released_directions(adapter, data / "stylegan2_sefa.safetensors", layers)
 
 
 def test_an_edit_gives_the_released_image(data: Path) -> None:
@@ -140,23 +153,68 @@ def test_an_edit_gives_the_released_image(data: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "prefix"),
-    [("stylegan2", "generator_smooth."), ("stylegan2_ada", "G_ema."), ("stylegan2_rosinality", "g_ema.")],
+    ("name", "prefix", "other"),
+    [
+        ("stylegan2", "generator_smooth.", "generator."),
+        ("stylegan2_tensorflow", "Gs.", "G."),
+        ("stylegan2_ada", "G_ema.", "G."),
+        ("stylegan2_rosinality", "g_ema.", "g."),
+    ],
 )
-def test_the_averaged_network_of_a_training_checkpoint_is_taken(name: str, prefix: str, tmp_path: Path) -> None:
-    golden = Golden.read(name)
-    other = {"generator_smooth.": "generator.", "G_ema.": "G.", "g_ema.": "g."}[prefix]
-    beside = {key: tensor for key, tensor in state_of(golden).items() if key not in golden.state}
-    state = {
-        f"{part}{key}": tensor + (part == other) for key, tensor in golden.state.items() for part in (prefix, other)
-    }
-    torch.save({**state, **beside, "step": 5}, tmp_path / "training.pt")
+def test_the_averaged_network_of_a_training_checkpoint_is_taken(
+    name: str, prefix: str, other: str, tmp_path: Path
+) -> None:
+    golden, state = recorded(name)
+    content: dict[str, Any] = {"step": 5}
+    for key, tensor in state.items():
+        if key == "latent_avg":
+            content[key] = tensor
+        else:
+            plain = key.removeprefix("Gs.")
+            content |= {f"{part}{plain}": tensor + (part == other) for part in (prefix, other)}
+    torch.save(content, tmp_path / "training.pt")
     model = zoo.load(tmp_path / "training.pt", device="cpu")
     golden.check("image", model.adapter.synthesize(Codes(golden.outputs["w_trunc"])))
 
 
-def test_a_file_is_analysed_and_edited(name: str, golden: Golden, tmp_path: Path) -> None:
-    save_file(state_of(golden), tmp_path / "mine.safetensors")
+@pytest.mark.parametrize("version", [4, 5])
+def test_an_official_pickle_of_tensorflow(version: int, tmp_path: Path) -> None:
+    golden = Golden.read("stylegan2")
+    arrays = {key: tensor.numpy() for key, tensor in variables.stylegan2(golden.state).items()}
+    settings = {"num_channels": 3, "label_size": 0, "architecture": "skip", "resample_kernel": [1, 3, 3, 1]}
+    settings |= {"conv_clamp": 256, "num_fp16_res": 4} if version == 5 else {}
+    own, parts = containers.split_components(arrays, {"mapping": settings, "synthesis": settings})
+    content = containers.tensorflow_pickle(own, settings, parts, version, build_func_name="G_main")
+    (tmp_path / "network.pkl").write_bytes(content)
+    model = zoo.load(tmp_path / "network.pkl", device="cpu")
+    assert (model.card.adapter, model.layout) == ("stylegan2", "tensorflow")
+    golden.check("image", model.adapter.synthesize(Codes(golden.outputs["w_trunc"])))
+    assert bounds(model.adapter.network) == {256 if version == 5 else None}
+
+
+@pytest.mark.parametrize("bound", [256, None])
+def test_an_official_pickle_of_pytorch(bound: float | None, tmp_path: Path) -> None:
+    """The layers' own bound counts: code that is younger than the file may have set another than the file was told."""
+    golden = Golden.read("stylegan2_ada")
+    network = containers.network(
+        golden.state,
+        init_kwargs={"z_dim": 48, "mapping_kwargs": {"num_layers": 8}, "synthesis_kwargs": {"conv_clamp": 1}},
+        attributes={"synthesis.b4": {"architecture": "skip"}, "synthesis.b4.conv1": {"conv_clamp": bound}},
+    )
+    (tmp_path / "network.pkl").write_bytes(containers.nvidia_pickle({"G_ema": network}))
+    model = zoo.load(tmp_path / "network.pkl", device="cpu")
+    assert (model.card.adapter, model.layout) == ("stylegan2", "nvidia")
+    golden.check("image", model.adapter.synthesize(Codes(golden.outputs["w_trunc"])))
+    assert bounds(model.adapter.network) == {bound}
+
+
+def bounds(network: torch.nn.Module) -> set[float | None]:
+    """At what the layers and colours of a network are cut off."""
+    return {module.bound for module in network.modules() if isinstance(module, Layer | Colour)}
+
+
+def test_a_file_is_analysed_and_edited(name: str, state: dict[str, Tensor], tmp_path: Path) -> None:
+    save_file({key: tensor.contiguous() for key, tensor in state.items()}, tmp_path / "mine.safetensors")
     model = zoo.load(tmp_path / "mine.safetensors", device="cpu")
     assert (model.layout, model.card.adapter, model.card.space) == (LAYOUTS[name], "stylegan2", "w")
     found = zoo.analyze(model, "lowrank", region="center", layers="2-3", unseen=0, k=2, show=1)
@@ -177,7 +235,10 @@ def test_a_mean_code_that_is_missing_is_taken_over_drawn_ones() -> None:
     [
         ("filter", "conv0.resample_filter is not the filter"),
         ("missing", r"missing: synthesis\.b8\.conv0\.bias"),
-        ("spare", r"left over: \(synthesis\.b8\.skip\.weight\)"),
+        ("spare", r"left over: \(synthesis\.b8\.spare\)"),
+        ("resnet", "not of the architecture skip"),
+        ("orig", "not of the architecture skip"),
+        ("grey", "makes pictures of 1 channels instead of 3"),
         ("shape", r"layers\.1\.bias \(3,\) instead of"),
         ("mapping", "those of no network"),
     ],
@@ -189,13 +250,115 @@ def test_states_that_do_not_fit(change: str, told: str) -> None:
     elif change == "missing":
         del state["synthesis.b8.conv0.bias"]
     elif change == "spare":
+        state["synthesis.b8.spare"] = torch.ones(3)
+    elif change == "resnet":
         state["synthesis.b8.skip.weight"] = torch.ones(3, 3, 1, 1)
+    elif change == "orig":
+        del state["synthesis.b4.torgb.weight"]
+    elif change == "grey":
+        state["synthesis.b4.torgb.weight"] = torch.ones(1, 32, 1, 1)
+        state["synthesis.b4.torgb.bias"] = torch.ones(1)
     elif change == "shape":
         state["synthesis.b8.conv0.bias"] = torch.ones(3)
     else:
         state = {key: tensor for key, tensor in state.items() if not key.startswith("mapping.fc")}
     with pytest.raises(CheckpointError, match=told):
         opened(state)
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value"),
+    [
+        ("stylegan2_ada", "synthesis.b4.architecture", "resnet"),
+        ("stylegan2_ada", "_init_kwargs.synthesis_kwargs.activation", "relu"),
+        ("stylegan2_ada", "_init_kwargs.mapping_kwargs.activation", "relu"),
+        ("stylegan2_tensorflow", "Gs.static_kwargs.architecture", "orig"),
+        ("stylegan2_tensorflow", "Gs.components.mapping.static_kwargs.normalize_latents", False),
+        ("stylegan2_tensorflow", "Gs.components.synthesis.static_kwargs.resample_kernel", None),
+        ("stylegan2_tensorflow", "Gs.static_kwargs.resample_kernel.1", 2),
+    ],
+)
+def test_networks_that_were_made_otherwise(name: str, key: str, value: Any) -> None:
+    _, state = recorded(name)
+    with pytest.raises(CheckpointError, match=f"the StyleGAN2 file was made with .*{value!r}, which is not supported"):
+        opened(state, meta={key: value})
+
+
+@pytest.mark.parametrize("name", ["stylegan2_ada", "stylegan2_tensorflow"])
+def test_a_file_tells_the_rate_at_which_its_mapping_learned(name: str) -> None:
+    """With weights and biases a tenth as large, a rate ten times as high gives the same w."""
+    golden, state = recorded(name)
+    meta = {"_init_kwargs.mapping_kwargs.lr_multiplier": 0.1, "Gs.static_kwargs.mapping_lrmul": 0.1}
+    tenth = {
+        key: tensor / 10 if "mapping.fc" in key or "mapping/Dense" in key else tensor for key, tensor in state.items()
+    }
+    golden.check("w", opened(tenth, meta=meta).network.mapping(golden.inputs["z"]))
+
+
+@pytest.mark.parametrize(("layout", "together"), [("genforce", True), ("tensorflow", True), ("tensorflow", False)])
+def test_labels_of_a_file(layout: str, together: bool) -> None:
+    """Embedded, and normalised with the code (StyleGAN2) or by themselves (StyleGAN2-ADA)."""
+    golden, generator = Golden.read("stylegan2"), torch.Generator().manual_seed(0)
+    embedding, first = torch.randn(3, 48, generator=generator), torch.randn(44, 96, generator=generator)
+    bias = torch.zeros(48) if together else torch.randn(48, generator=generator)
+    state = {**golden.state, "mapping.dense0.weight": first}
+    if layout == "genforce":
+        state["mapping.label_weight"] = embedding
+    else:
+        key = f"mapping/Label{'Concat' if together else 'Embed'}"
+        state = {**variables.stylegan2(state), f"{key}/weight": embedding}
+        state |= {} if together else {f"{key}/bias": bias}
+    adapter = opened(state)
+    assert adapter.classes == ("0", "1", "2")
+    parts = [golden.inputs["z"], embedding[[2, 0, 2]] / (1 if together else 3**0.5) + bias]
+    if together:
+        parts = [torch.cat(parts, dim=1)]
+    x = torch.cat([part / part.square().mean(dim=1, keepdim=True).sqrt() for part in parts], dim=1)
+    for index in range(8):
+        weight = first if index == 0 else golden.state[f"mapping.dense{index}.weight"]
+        bias = golden.state[f"mapping.dense{index}.bias"]
+        x = leaky_relu(x @ weight.T * (0.01 / weight.shape[1] ** 0.5) + 0.01 * bias, 0.2) * 2**0.5
+    found = adapter._map(golden.inputs["z"], torch.tensor([2, 0, 2]))
+    assert torch.allclose(found, x, atol=5e-5)  # the tolerance of w
+
+
+CLAMPED = {
+    "G_ema.synthesis.b4.conv1.conv_clamp": "stylegan2_ada",
+    "G_ema._init_kwargs.synthesis_kwargs.conv_clamp": "stylegan2_ada",
+    "Gs.static_kwargs.conv_clamp": "stylegan2_tensorflow",
+}
+
+
+@pytest.mark.parametrize("key", list(CLAMPED))
+def test_a_file_tells_the_bound_of_its_activations(key: str) -> None:
+    golden, state = recorded(CLAMPED[key])
+    if key.startswith("G_ema."):
+        state = {f"G_ema.{name}": tensor for name, tensor in state.items()}
+    codes = Codes(golden.outputs["w_trunc"])
+    golden.check("image", opened(state, meta={key: 256}).synthesize(codes))
+    golden.check("image", opened(state, meta={key: None}).synthesize(codes))
+    bounded = opened(state, meta={key: 0.5}).synthesize(codes)
+    assert torch.equal(bounded, opened(state, conv_clamp=0.5).synthesize(codes))
+    assert float((bounded - golden.outputs["image"]).abs().max()) > 1
+
+
+def test_activations_and_colours_are_cut_off_at_the_bound() -> None:
+    """Against a network of 4x4 pixels that is computed from its own modulated weights."""
+    network, bound = untrained(5, [4], 0, bound=0.7).double(), 0.7
+    w = torch.randn(2, 2, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    layer, colour, images = network.layers[0], network.colours[0], []
+    for rows in w:
+        kernel = layer.get_parameter("weight") * layer.get_submodule("affine")(rows[0])[:, None, None]
+        kernel = kernel / (kernel.square().sum(dim=(1, 2, 3), keepdim=True) + 1e-8).sqrt()
+        x = conv2d(network.constant[None], kernel, padding=1) * 2**0.5
+        x = x + layer.get_parameter("bias")[:, None, None] + layer.get_buffer("strength") * layer.get_buffer("noise")
+        x = leaky_relu(x, 0.2).clamp(-bound, bound)
+        weight = colour.get_parameter("weight") * colour.get_submodule("affine")(rows[1])
+        y = torch.einsum("kc,nchw->nkhw", weight, x) + colour.get_parameter("bias")[:, None, None]
+        images.append(y.clamp(-bound, bound))
+    found = StyleGAN2(network).synthesize(Codes(w))
+    assert torch.allclose(found, torch.cat(images), atol=1e-12)
+    assert float((found.abs() == bound).double().mean()) > 0.05
 
 
 # The contract
@@ -209,6 +372,15 @@ def test_conformance(seed: int) -> None:
 @pytest.mark.parametrize("space", ["w", "z"])
 def test_conformance_of_a_conditional_network(space: str) -> None:
     check_adapter(StyleGAN2(untrained(6, [6, 4], 2, classes=3), space), 1)
+
+
+@pytest.mark.parametrize("space", ["w", "z"])
+def test_conformance_where_labels_are_normalised_with_the_code(space: str) -> None:
+    check_adapter(StyleGAN2(untrained(6, [6, 4], 2, classes=3, together=True), space), 1)
+
+
+def test_conformance_where_activations_are_bounded() -> None:
+    check_adapter(StyleGAN2(untrained(6, [6, 4], 2, bound=0.7)), 1)
 
 
 def test_labels_are_normalised_by_themselves_and_mapped() -> None:
@@ -261,44 +433,21 @@ def test_each_row_of_w_reaches_its_layer_only() -> None:
         assert not torch.equal(adapter.synthesize(Codes(w)), adapter.synthesize(codes))
 
 
-REGIONS = ["box:0,0,1,1", "box:15,15,1,1", "box:7,8,1,1", "box:0,3,2,9", "box:5,6,4,7", "box:2,0,9,2", "not:left"]
-
-
 @pytest.mark.parametrize("text", [*REGIONS, "box:0,0,2,2+box:9,9,3,1"])
 def test_a_region_is_the_cut_of_the_image(text: str) -> None:
-    adapter = in_float64(StyleGAN2.tiny(1))
-    codes, region = draw(adapter, 2, 0), parse_region(text, adapter.resolution)
-    images = adapter.synthesize(codes).flatten(2)
-    found = adapter.region_output(codes, region)
-    assert torch.allclose(found, images[..., region.pixels], rtol=0, atol=EXACT * float(images.abs().max()))
+    check_cut(StyleGAN2.tiny(1), text)
 
 
 def test_a_small_region_costs_little() -> None:
-    """Multiplications of 5 % of the pixels, by torch's own count, against those of the whole image."""
+    """5 % of the pixels."""
     adapter = StyleGAN2(untrained(16, [32, 32, 32, 32, 32], 0))
-    codes = draw(adapter, 1, 0)
-    counts = {}
-    for text in ("all", "box:0.4,0.4,0.22,0.22"):
-        with FlopCounterMode(display=False) as counter:
-            adapter.region_output(codes, parse_region(text, adapter.resolution))
-        counts[text] = counter.get_total_flops()
-    assert counts["box:0.4,0.4,0.22,0.22"] <= 0.15 * counts["all"]
+    assert share_of_work(adapter, "box:0.4,0.4,0.22,0.22") <= 0.15
 
 
 @pytest.mark.filterwarnings("ignore:Attempted to insert a get_attr Node")  # torch, about its own graph
 def test_a_derivative_can_be_linearized_and_mapped_over_tangents() -> None:
-    for adapter in (StyleGAN2.tiny(0), StyleGAN2(untrained(6, [6, 4], 2, classes=3), "z")):
-        code, region = draw(adapter, 1, 0), parse_region("center", adapter.resolution)
-
-        def output(delta: Tensor, adapter: Adapter = adapter, code: Codes = code) -> Tensor:
-            return adapter.region_output(adapter.move(code, delta), region)[0].mean(dim=0)  # noqa: B023
-
-        origin, basis = torch.zeros(adapter.space.dim), torch.eye(adapter.space.dim)
-        primal, linear = torch.func.linearize(output, origin)
-        assert torch.allclose(primal, output(origin), atol=1e-6)
-        found = torch.func.vmap(linear)(basis)
-        wanted = torch.func.jacrev(output)(origin).T
-        assert torch.allclose(found, wanted, atol=1e-5 * float(wanted.abs().max()))
+    check_linearized(StyleGAN2.tiny(0))
+    check_linearized(StyleGAN2(untrained(6, [6, 4], 2, classes=3), "z"))
 
 
 # Options

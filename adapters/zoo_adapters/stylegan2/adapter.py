@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
-import torch
-
 from zoo import Projection, State
-from zoo.mapped import MappedAdapter, MappedNetwork
+from zoo.mapped import MappedAdapter, MappedNetwork, choose_noise
 from zoo_adapters.stylegan2.checkpoint import LAYOUTS, sized
 from zoo_adapters.stylegan2.network import Generator, untrained
 
@@ -23,18 +21,12 @@ class StyleGAN2(MappedAdapter):
     @classmethod
     def shaped(cls, state: State, config: Mapping[str, Any]) -> Generator:
         """Build the network whose sizes a canonical state tells by its shapes."""
-        return sized(state)
+        return sized(state, config)
 
     @classmethod
     def prepare(cls, network: MappedNetwork, config: Mapping[str, Any]) -> None:
-        """Keep the noise that is stored in the file, use none, or one that is drawn, layer by layer, from a seed."""
-        noise, generator = config.get("noise", "stored"), torch.Generator().manual_seed(config.get("noise_seed", 0))
-        for layer in network.get_submodule("layers").children():
-            stored = layer.get_buffer("noise")
-            if noise == "none":
-                layer.get_buffer("strength").zero_()
-            elif noise == "drawn":
-                stored.copy_(torch.randn(stored.shape, generator=generator))
+        """Choose the noise."""
+        choose_noise(network.get_submodule("layers").children(), config)
 
     @classmethod
     def tiny(cls, seed: int) -> Self:

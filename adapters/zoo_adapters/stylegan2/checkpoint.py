@@ -4,7 +4,7 @@ Folded in on the way: equalised learning rates, the activations' gain √2 (into
 noise strength of the layers), the 1 added to styles, the scale of the colours.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from math import sqrt
 from typing import Any
 
@@ -12,25 +12,45 @@ import torch
 from torch import Tensor
 
 from zoo import CheckpointError, Layout, State
-from zoo.conversion import Conversion, count, section
+from zoo.conversion import (
+    TENSORFLOW,
+    Conversion,
+    check_filter,
+    count,
+    detector,
+    prefix_of,
+    require_settings,
+    section,
+    settings,
+    tensorflow_settings,
+)
 from zoo.mapped import Mapping as MappingNetwork
 from zoo_adapters.stylegan2.network import Generator
 
 _GAIN = sqrt(2)
 _MAPPING_RATE = 0.01
-_TAPS = torch.tensor([1.0, 3.0, 3.0, 1.0])
+_OWNER = "the StyleGAN2 file"
+_TAPS = (1.0, 3.0, 3.0, 1.0)
 _FILTERS = ("resample_filter", "kernel")
-
-
-def _detector(mark: str, prefixes: tuple[str, ...]) -> Callable[[State, Mapping[str, Any]], bool]:
-    return lambda state, meta: section(state, mark, prefixes) is not None
+_USUAL = {
+    "architecture": "skip",
+    "num_channels": 3,
+    "normalize_latents": True,
+    "mapping_nonlinearity": "lrelu",
+    "nonlinearity": "lrelu",
+    "activation": "lrelu",
+    "use_wscale": True,
+    "use_noise": True,
+    "resample_kernel": _TAPS,  # a list is told by its numbers, and one that is switched off by its name
+    **{f"resample_kernel.{index}": tap for index, tap in enumerate(_TAPS)},
+}
 
 
 class _Conversion(Conversion):
     """The conversion of a StyleGAN2's layers."""
 
     def __init__(self, state: State) -> None:
-        super().__init__(state, "the StyleGAN2 file")
+        super().__init__(state, _OWNER)
 
     def layer(self, index: int, weight: Tensor, bias: Tensor, noise: Tensor, strength: Tensor) -> None:
         """Convert a layer, its weight as `torch.nn.functional.conv2d` and `conv_transpose2d` would correlate with."""
@@ -42,29 +62,47 @@ class _Conversion(Conversion):
 
     def colour(self, level: int, weight: Tensor, bias: Tensor) -> None:
         """Convert a 1x1 convolution to colours."""
+        if weight.numel() != weight.shape[-3] * 3:
+            raise CheckpointError(f"{self.owner} makes pictures of {len(bias.flatten())} channels instead of 3")
         self.made[f"colours.{level}.weight"] = weight.reshape(3, -1) / sqrt(weight.numel() // 3)
         self.made[f"colours.{level}.bias"] = bias.flatten()
+
+    def variables(self, name: str, key: str, **how: float) -> None:
+        """Convert a fully connected layer of TensorFlow, its weight (in, out), as `linear` does."""
+        self.linear(name, self.take(f"{key}weight").T, self.take(f"{key}bias"), **how)
+
+    def labels(self, weight: Tensor) -> dict[str, Any]:
+        """Convert labels' embedding (classes, dim) that is normalised with the code; return the config that says so."""
+        self.made["mapping.embed.weight"], self.made["mapping.embed.bias"] = weight.T, torch.zeros(weight.shape[1])
+        return {"together": True}
+
+    def require_skips(self, first: str, residual: str) -> None:
+        """Raise `CheckpointError` unless each resolution adds its colours to the picture, and nothing else is added."""
+        if first not in self.left or any(key.endswith(residual) for key in self.left):
+            raise CheckpointError(
+                f"{self.owner} is not of the architecture skip, that of configurations E and F: no other is supported"
+            )
 
     def finish(self) -> State:
         """Check the filters that are left over, and drop them. Raises `CheckpointError`."""
         for key in [key for key in self.left if key.endswith(_FILTERS)]:
-            _check_filter(key, self.left.pop(key))
+            check_filter(key, self.left.pop(key), _TAPS)
         return super().finish()
-
-
-def _check_filter(key: str, tensor: Tensor) -> None:
-    wanted = torch.outer(_TAPS, _TAPS)
-    if tensor.numel() != 16 or not torch.allclose(
-        tensor.reshape(4, 4) / tensor.sum() * wanted.sum(), wanted, atol=1e-4
-    ):
-        raise CheckpointError(f"{key} is not the filter 1, 3, 3, 1: only networks that resample by it can be opened")
 
 
 def _convert_nvidia(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Keys of NVIDIA's PyTorch ports; the style's bias holds the 1, doubling layers correlate."""
+    prefix = prefix_of(state, *_NVIDIA)
+    layers = ("synthesis.b4.conv1.", "synthesis.b4.", "_init_kwargs.synthesis_kwargs.")
+    told = settings(meta, [f"{prefix}{place}" for place in layers])
+    mapping = settings(meta, [f"{prefix}_init_kwargs.mapping_kwargs."])
+    for arguments in (told, mapping):
+        require_settings(arguments, _USUAL, _OWNER)
     found = _Conversion(section(state, *_NVIDIA) or {})
+    found.require_skips("synthesis.b4.torgb.weight", ".skip.weight")
     for index in range(count(found.left, r"mapping\.fc\d+\.weight")):
-        found.dense(f"mapping.layers.{index}", f"mapping.fc{index}", gain=_GAIN, rate=_MAPPING_RATE)
+        rate = mapping.get("lr_multiplier", _MAPPING_RATE)
+        found.dense(f"mapping.layers.{index}", f"mapping.fc{index}", gain=_GAIN, rate=rate)
     found.made["mapping.mean"] = found.take("mapping.w_avg")
     if "mapping.embed.weight" in found.left:
         found.dense("mapping.embed", "mapping.embed")
@@ -79,7 +117,38 @@ def _convert_nvidia(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[
                 found.dense(f"layers.{index}.affine", f"{key}.affine")
         found.colour(level, found.take(f"{block}.torgb.weight"), found.take(f"{block}.torgb.bias"))
         found.dense(f"colours.{level}.affine", f"{block}.torgb.affine")
-    return found.finish(), {}
+    return found.finish(), _config(told)
+
+
+def _convert_tensorflow(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
+    """Variables of NVIDIA's networks in TensorFlow, inputs before outputs; else as genforce's."""
+    told = tensorflow_settings(meta, prefix_of(state, *_TENSORFLOW))
+    require_settings(told, _USUAL, _OWNER)
+    found = _Conversion(section(state, *_TENSORFLOW) or {})
+    found.require_skips("synthesis/4x4/ToRGB/weight", "/Skip/weight")
+    found.left.pop("lod", None)  # nothing in these networks reads it
+    config = _config(told)
+    for index in range(count(found.left, r"mapping/Dense\d+/weight")):
+        rate = told.get("mapping_lrmul", _MAPPING_RATE)
+        found.variables(f"mapping.layers.{index}", f"mapping/Dense{index}/", gain=_GAIN, rate=rate)
+    found.move("mapping.mean", "dlatent_avg")
+    if "mapping/LabelConcat/weight" in found.left:
+        config |= found.labels(found.take("mapping/LabelConcat/weight"))
+    elif "mapping/LabelEmbed/weight" in found.left:
+        found.variables("mapping.embed", "mapping/LabelEmbed/")
+    found.made["constant"] = found.take("synthesis/4x4/Const/const")[0]
+    for level in range(count(found.left, r"synthesis/\d+x\d+/ToRGB/weight")):
+        block = f"synthesis/{4 << level}x{4 << level}"
+        for part, index in (("Conv0_up", 2 * level - 1), ("Conv1" if level else "Conv", 2 * level)):
+            if index >= 0:
+                key = f"{block}/{part}"
+                weight = _scaled(found.take(f"{key}/weight").permute(3, 2, 0, 1), flip=index % 2 == 1)
+                noise, strength = found.take(f"synthesis/noise{index}"), found.take(f"{key}/noise_strength")
+                found.layer(index, weight, found.take(f"{key}/bias"), noise, strength)
+                found.variables(f"layers.{index}.affine", f"{key}/mod_", shift=1.0)
+        found.colour(level, found.take(f"{block}/ToRGB/weight").permute(3, 2, 0, 1), found.take(f"{block}/ToRGB/bias"))
+        found.variables(f"colours.{level}.affine", f"{block}/ToRGB/mod_", shift=1.0)
+    return found.finish(), config
 
 
 def _convert_genforce(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
@@ -87,6 +156,7 @@ def _convert_genforce(state: State, meta: Mapping[str, Any]) -> tuple[State, dic
     found = _Conversion(section(state, *_GENFORCE) or {})
     for index in range(count(found.left, r"mapping\.dense\d+\.weight")):
         found.dense(f"mapping.layers.{index}", f"mapping.dense{index}", gain=_GAIN, rate=_MAPPING_RATE)
+    config = found.labels(found.take("mapping.label_weight")) if "mapping.label_weight" in found.left else {}
     found.made["mapping.mean"] = found.take("truncation.w_avg")
     found.made["constant"] = found.take("synthesis.early_layer.const")[0]
     for index in range(count(found.left, r"synthesis\.layer\d+\.weight")):
@@ -99,7 +169,7 @@ def _convert_genforce(state: State, meta: Mapping[str, Any]) -> tuple[State, dic
         key = f"synthesis.output{level}"
         found.colour(level, found.take(f"{key}.weight"), found.take(f"{key}.bias"))
         found.dense(f"colours.{level}.affine", f"{key}.style", shift=1.0)
-    return found.finish(), {}
+    return found.finish(), config
 
 
 def _convert_rosinality(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
@@ -124,25 +194,57 @@ def _convert_rosinality(state: State, meta: Mapping[str, Any]) -> tuple[State, d
     return found.finish(), {}
 
 
+def _config(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Take what `Adapter.load` reads from a network's own arguments."""
+    found = {"conv_clamp": told.get("conv_clamp"), "cutoff": told.get("truncation_cutoff")}
+    return {name: value for name, value in found.items() if isinstance(value, int | float)}
+
+
 def _scaled(weight: Tensor, *, flip: bool = False) -> Tensor:
     """Equalise a convolution's learning rate, which matters where a small number is added before the root."""
     scaled = weight / sqrt(weight[0].numel())
     return scaled.flip(2, 3) if flip else scaled
 
 
-_NVIDIA = ("synthesis.b4.const", ("G_ema.", ""))
+_TENSORFLOW = ("synthesis/4x4/Conv/mod_weight", TENSORFLOW)
+_NVIDIA = ("synthesis.b4.const", ("G_ema.", "G.", ""))
 _GENFORCE = ("synthesis.early_layer.const", ("generator_smooth.", "generator.", ""))
 _ROSINALITY = ("conv1.conv.modulation.weight", ("g_ema.", "g.", ""))
 
 LAYOUTS = (
-    Layout("nvidia", _detector(*_NVIDIA), _convert_nvidia),
-    Layout("genforce", _detector(*_GENFORCE), _convert_genforce),
-    Layout("rosinality", _detector(*_ROSINALITY), _convert_rosinality),
+    Layout(
+        "tensorflow",
+        detector(*_TENSORFLOW),
+        _convert_tensorflow,
+        about="NVIDIA's pickles of TensorFlow's variables: StyleGAN2 (stylegan2-*-config-f.pkl), StyleGAN2-ADA",
+        marks=(_TENSORFLOW[0],),
+    ),
+    Layout(
+        "nvidia",
+        detector(*_NVIDIA),
+        _convert_nvidia,
+        about="NVIDIA's networks in PyTorch (StyleGAN2-ADA, and StyleGAN2 in StyleGAN3's code), pickle or state dict",
+        marks=(_NVIDIA[0],),
+    ),
+    Layout(
+        "genforce",
+        detector(*_GENFORCE),
+        _convert_genforce,
+        about="genforce and the released SeFa",
+        marks=(_GENFORCE[0],),
+    ),
+    Layout(
+        "rosinality",
+        detector(*_ROSINALITY),
+        _convert_rosinality,
+        about="rosinality's port",
+        marks=(_ROSINALITY[0],),
+    ),
 )
 
 
-def sized(state: State) -> Generator:
-    """Build the network of the sizes that a canonical state tells. Raises `CheckpointError` where it cannot."""
+def sized(state: State, config: Mapping[str, Any]) -> Generator:
+    """Build the network of the sizes that a canonical state tells, as config says. Raises `CheckpointError`."""
     depth = count(state, r"mapping\.layers\.\d+\.weight")
     levels = count(state, r"colours\.\d+\.weight")
     try:
@@ -150,7 +252,7 @@ def sized(state: State) -> Generator:
         widths = [shapes[0][1], *(rows for rows, _ in shapes)]
         channels = [state[f"colours.{level}.weight"].shape[1] for level in range(levels)]
         embedded, classes = state["mapping.embed.weight"].shape if "mapping.embed.weight" in state else (0, 0)
-        mapping = MappingNetwork(widths[0] - embedded, widths, classes)
-        return Generator(mapping, widths[-1], channels)
+        mapping = MappingNetwork(widths[0] - embedded, widths, classes, together=config.get("together", False))
+        return Generator(mapping, widths[-1], channels, config.get("conv_clamp"))
     except (KeyError, IndexError, ValueError, RuntimeError) as error:
-        raise CheckpointError(f"the shapes of the StyleGAN2 file are those of no network: {error}") from None
+        raise CheckpointError(f"the shapes of {_OWNER} are those of no network: {error}") from None

@@ -27,9 +27,11 @@ class Layer(nn.Module):
     A layer that `doubles` is a transposed convolution (weight: inputs first) and a filter that smoothes its output.
     """
 
-    def __init__(self, dim: int, inputs: int, outputs: int, side: int, *, doubles: bool) -> None:
+    def __init__(
+        self, dim: int, inputs: int, outputs: int, side: int, *, doubles: bool, bound: float | None = None
+    ) -> None:
         super().__init__()
-        self.doubles = doubles
+        self.doubles, self.bound = doubles, bound
         self.affine = nn.Linear(dim, inputs)
         self.weight = nn.Parameter(torch.zeros(*((inputs, outputs) if doubles else (outputs, inputs)), 3, 3))
         self.bias = nn.Parameter(torch.zeros(outputs))
@@ -57,7 +59,8 @@ class Layer(nn.Module):
         # The square root of 2 is the activation's gain, which bias and strength hold already.
         scale = torch.rsqrt((style.square() @ self.squares + _EPSILON) / 2)
         offset = self.bias[:, None, None] + self.strength * Patch.whole(self.noise).cut(wanted).values
-        return Patch(leaky_relu(torch.addcmul(offset, y.values, scale[:, :, None, None]), _SLOPE), wanted)
+        made = leaky_relu(torch.addcmul(offset, y.values, scale[:, :, None, None]), _SLOPE)
+        return Patch(_bounded(made, self.bound), wanted)
 
     def _convolve(self, x: Patch, wanted: Window) -> Patch:
         if not self.doubles:
@@ -70,8 +73,9 @@ class Layer(nn.Module):
 class Colour(nn.Module):
     """A 1x1 convolution to three channels, whose input channels a row of w scales; its outputs are left as they are."""
 
-    def __init__(self, dim: int, inputs: int) -> None:
+    def __init__(self, dim: int, inputs: int, bound: float | None = None) -> None:
         super().__init__()
+        self.bound = bound
         self.affine = nn.Linear(dim, inputs)
         self.weight = nn.Parameter(torch.zeros(3, inputs))
         self.bias = nn.Parameter(torch.zeros(3))
@@ -81,27 +85,28 @@ class Colour(nn.Module):
         values = x.cut(wanted).values
         weight = self.weight * self.affine(w)[:, None]
         colours = torch.baddbmm(self.bias[:, None], weight, values.flatten(2))
-        return colours.view(-1, 3, *values.shape[2:])
+        return _bounded(colours.view(-1, 3, *values.shape[2:]), self.bound)
 
 
 class Generator(MappedNetwork):
     """From w (n, rows, dim) to images (n, 3, side, side): a constant of 4x4 pixels, and two layers for each doubling.
 
     `channels` are those of the maps, from 4x4 on. Layer i reads row i; the colours of a resolution read the row behind
-    its layers, which the next resolution's first layer reads too.
+    its layers, which the next resolution's first layer reads too. Where there is a `bound`, all that layers and colours
+    give is cut off at ± it, as NVIDIA's networks do that compute in half precision.
     """
 
-    def __init__(self, mapping: Mapping, dim: int, channels: Sequence[int]) -> None:
+    def __init__(self, mapping: Mapping, dim: int, channels: Sequence[int], bound: float | None = None) -> None:
         super().__init__()
         self.mapping = mapping
         self.constant = nn.Parameter(torch.zeros(channels[0], 4, 4))
-        layers, side = [Layer(dim, channels[0], channels[0], 4, doubles=False)], 4
+        layers, side = [Layer(dim, channels[0], channels[0], 4, doubles=False, bound=bound)], 4
         for wide, narrow in pairwise(channels):
             side *= 2
-            layers.append(Layer(dim, wide, narrow, side, doubles=True))
-            layers.append(Layer(dim, narrow, narrow, side, doubles=False))
+            layers.append(Layer(dim, wide, narrow, side, doubles=True, bound=bound))
+            layers.append(Layer(dim, narrow, narrow, side, doubles=False, bound=bound))
         self.layers = nn.ModuleList(layers)
-        self.colours = nn.ModuleList(Colour(dim, width) for width in channels)
+        self.colours = nn.ModuleList(Colour(dim, width, bound) for width in channels)
         self.kernel = nn.Buffer(_filter(3), persistent=False)
         self.side, self.rows = side, 2 * len(channels)
         self.register_load_state_dict_post_hook(lambda module, _: module.fold())  # type: ignore[no-untyped-call]
@@ -145,17 +150,30 @@ class Generator(MappedNetwork):
 
 
 def untrained(
-    dim: int, channels: Sequence[int], seed: int, *, dim_z: int | None = None, depth: int = 2, classes: int = 0
+    dim: int,
+    channels: Sequence[int],
+    seed: int,
+    *,
+    dim_z: int | None = None,
+    depth: int = 2,
+    classes: int = 0,
+    together: bool = False,
+    bound: float | None = None,
 ) -> Generator:
     """Build a network of random weights and noise, scaled as when training begins; the same for the same seed."""
     dim_z = dim_z or dim
-    network = Generator(Mapping(dim_z, [dim_z + (dim if classes else 0), *[dim] * depth], classes), dim, channels)
+    widths = [dim_z + (dim if classes else 0), *[dim] * depth]
+    network = Generator(Mapping(dim_z, widths, classes, together=together), dim, channels, bound)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for key, tensor in network.state_dict().items():
             spread = tensor[0].numel() ** -0.5 if tensor.ndim in {2, 4} and not key.endswith("noise") else 0.5
             tensor.copy_(torch.randn(tensor.shape, generator=generator) * spread + key.endswith("affine.bias"))
     return network
+
+
+def _bounded(x: Tensor, bound: float | None) -> Tensor:
+    return x if bound is None else x.clamp(-bound, bound)
 
 
 def _filter(channels: int) -> Tensor:

@@ -16,4 +16,5 @@ class StyleGAN2Options(Options):
     )
     noise_seed: int = Field(0, ge=0, lt=2**32, description="the seed of noise that is drawn")
     cutoff: int | None = Field(None, ge=0, description="how many rows of w truncation acts on, from the first; or all")
+    conv_clamp: float | None = Field(None, gt=0, description="the bound of activations, where the file tells none")
     classes: ClassNames = Field((), description="names of the classes of a conditional network; or their numbers")

@@ -1,0 +1,13 @@
+"""What a BigGAN-deep can be told."""
+
+from pydantic import Field
+
+from zoo import Options
+from zoo.options import ClassNames
+
+
+class BigGANDeepOptions(Options):
+    """Options of a BigGAN-deep."""
+
+    epsilon: float = Field(1e-4, gt=0, description="what normalisations add to variances")
+    classes: ClassNames = Field((), description="names of the classes; or their numbers")

@@ -1,0 +1,79 @@
+"""The PGGAN generator (Karras et al., "Progressive Growing of GANs", ICLR 2018).
+
+Equalised learning rates are folded into the weights, and nearest-neighbour upsampling with the 3x3 convolution behind
+it is one transposed convolution, which has 4 taps a pixel instead of 9 (see `checkpoint`).
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import leaky_relu
+
+from zoo.growing import Growth
+from zoo.mapped import normalized
+from zoo.window import Convolution, Patch, Transposed, Window
+
+_SLOPE = 0.2
+_CONVOLVE, _DOUBLE = Convolution(kernel=3, padding=1), Transposed(kernel=4, padding=1, stride=2)
+
+
+class Generator(nn.Module):
+    """From z (n, dim) to images (n, 3, side, side): a dense layer to 4x4 pixels, and two layers for each doubling.
+
+    `channels` are those of the maps, from 4x4 on; `lod` is the level of detail (see `zoo.growing`).
+    """
+
+    def __init__(self, dim: int, channels: Sequence[int], lod: float = 0.0) -> None:
+        super().__init__()
+        self.dim, self.growth = dim, Growth(len(channels), lod)
+        self.start = nn.Linear(dim, channels[0] * 16)
+        self.doubles = nn.ModuleList(
+            nn.ConvTranspose2d(wide, narrow, kernel_size=4, stride=2, padding=1) for wide, narrow in pairwise(channels)
+        )
+        self.convs = nn.ModuleList(nn.Conv2d(width, width, kernel_size=3, padding=1) for width in channels)
+        self.colours = nn.ModuleList(nn.Conv2d(width, 3, kernel_size=1) for width in channels)
+        self.side = self.growth.side
+
+    def forward(self, z: Tensor, window: Window | None = None) -> Tensor:
+        """Render z, which is normalised first, or a window of the picture only."""
+        window = window or Window.whole((self.side, self.side))
+        x = _activated(Patch.whole(self.start(normalized(z)).view(len(z), -1, 4, 4)))
+        maps: dict[int, Patch] = {}
+        for level, (within, wanted) in enumerate(self._windows(window)):
+            if level:
+                x = _activated(_DOUBLE(x, within, *self._weights(f"doubles.{level - 1}")))
+            x = _activated(_CONVOLVE(x, wanted, *self._weights(f"convs.{level}")))
+            if level >= self.growth.last - 1:
+                maps[level] = x
+        return self.growth.picture(lambda level, part: self.colours[level](maps[level].cut(part).values), window)
+
+    def _weights(self, name: str) -> tuple[Tensor, Tensor]:
+        return self.get_parameter(f"{name}.weight"), self.get_parameter(f"{name}.bias")
+
+    def _windows(self, window: Window) -> list[tuple[Window, Window]]:
+        """Plan the windows of the two maps of each resolution that is used, from the last one backwards."""
+        wanted = self.growth.shown(window)
+        plan: list[tuple[Window, Window]] = []
+        for level in reversed(range(self.growth.last + 1)):
+            within = _CONVOLVE.reads(wanted, (4 << level, 4 << level))
+            plan.insert(0, (within, wanted))
+            wanted = _DOUBLE.reads(within, (2 << level, 2 << level))
+        return plan
+
+
+def untrained(dim: int, channels: Sequence[int], seed: int, lod: float = 0.0) -> Generator:
+    """Build a network of random weights, scaled as when training begins; the same for the same seed."""
+    network = Generator(dim, channels, lod)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for tensor in network.state_dict().values():
+            spread = 1.4 * tensor[0].numel() ** -0.5 if tensor.ndim > 1 else 0.3
+            tensor.copy_(torch.randn(tensor.shape, generator=generator) * spread)
+    return network
+
+
+def _activated(x: Patch) -> Patch:
+    """Cut off a part of what is negative, and normalise each pixel."""
+    return Patch(normalized(leaky_relu(x.values, _SLOPE)), x.window)

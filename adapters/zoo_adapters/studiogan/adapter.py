@@ -1,0 +1,23 @@
+"""StudioGAN's generators as zoo sees them: a normal code z that one layer, or every block, reads, and maybe a class."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from zoo.blocks import Generator, Plan, untrained
+from zoo.residual import ResidualAdapter
+from zoo_adapters.studiogan.checkpoint import LAYOUTS
+
+
+class StudioGAN(ResidualAdapter):
+    """An SNGAN, SAGAN, BigGAN or BigGAN-deep of PyTorch-StudioGAN (Kang, Shin & Park, TPAMI 2023)."""
+
+    family = "StudioGAN"
+    layouts = LAYOUTS
+    epsilon = 1e-4
+
+    @classmethod
+    def tiny(cls, seed: int) -> Self:
+        """Build an untrained SAGAN of 16x16 pixels and 3 classes, with codes of 5 numbers."""
+        plans = [Plan(8, 8, attends=True), Plan(8, 4)]
+        return cls(untrained(Generator(plans, 4, first=5, chunk=0, classes=3, embedding=3, epsilon=cls.epsilon), seed))
