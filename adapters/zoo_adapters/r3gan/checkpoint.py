@@ -7,14 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from zoo import CheckpointError, Layout, State
-from zoo.conversion import Conversion, count, section
+from zoo.conversion import Conversion, count, detector, section
 from zoo_adapters.r3gan.network import Generator, Stage
 
 _MARK, _PREFIXES = "MainLayers.0.Layers.0.Basis", ("G_ema.Model.", "G.Model.", "Model.", "")
-
-
-def _detect(state: State, meta: Mapping[str, Any]) -> bool:
-    return section(state, _MARK, _PREFIXES) is not None
 
 
 def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
@@ -43,7 +39,15 @@ def _convert_block(found: Conversion, name: str, key: str) -> None:
         found.move(f"{name}.{part}.bias", f"{key}.NonLinearity{layer}.Bias")
 
 
-LAYOUTS = (Layout("r3gan", _detect, _convert, about="the authors' pickles", marks=(f"Model.{_MARK}",)),)
+LAYOUTS = (
+    Layout(
+        "r3gan",
+        detector(_MARK, _PREFIXES),
+        _convert,
+        about="the authors' pickles, or state dicts of them",
+        marks=(_MARK,),
+    ),
+)
 
 
 def sized(state: State) -> Generator:
