@@ -12,6 +12,7 @@ import pickle
 import struct
 import sys
 import types
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -246,13 +247,14 @@ def stand_ins() -> Iterator[None]:
 @contextmanager
 def old_numpy() -> Iterator[None]:
     """Let numpy's functions bear the names that they had before numpy 2."""
-    core = import_module("numpy._core.multiarray"), import_module("numpy._core.numeric")
-    functions = core[0]._reconstruct, core[0].scalar, core[1]._frombuffer
+    functions: list[Any] = [np.zeros(1).__reduce__()[0], np.float32(0).__reduce__()[0], np.zeros(1).__reduce_ex__(5)[0]]
     before = [function.__module__ for function in functions]
     try:
         for function, name in zip(functions, before, strict=True):
             function.__module__ = name.replace("numpy._core", "numpy.core")
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            yield
     finally:
         for function, name in zip(functions, before, strict=True):
             function.__module__ = name

@@ -32,7 +32,7 @@ import pytest
 import timm  # noqa: F401 - here, so that no call's few seconds are spent on it
 import torch
 
-from tests import hostile
+from tests import containers, hostile
 from tests.hostile import Builder, FakePip, Payload, Refusal
 from zoo import cli
 
@@ -613,7 +613,7 @@ CHECKPOINTS = [
         ("payload-torch", "bad.pt|refused|system", hostile.torch_file(Payload())),
         ("payload-among-weights", "bad.pt|refused|system", hostile.toy_but(convTr9__weight=Payload())),
         ("payload-legacy", "bad.pt|refused|system", hostile.torch_file({"a": Payload()}, legacy=True)),
-        ("whole-module", "bad.pt|refused", hostile.torch_file(torch.nn.Linear(2, 2))),
+        ("whole-module", "fits no known layout|begin bias, weight", hostile.torch_file(torch.nn.Linear(2, 2))),
         ("torchscript", "bad.pt|TorchScript", hostile.torchscript),
         ("bomb", "bad.pt|larger than the file", hostile.bomb),
         ("compressed", "bad.pt|refused", hostile.rezipped(lambda *pair: pair, zipfile.ZIP_DEFLATED)),
@@ -623,10 +623,10 @@ CHECKPOINTS = [
         ("pickle-cut", "bad.pt", _garble("data.pkl", b"\x80\x02}q\x00(X\x07\x00")),
         ("without-a-storage", "bad.pt|broken", _drop("data/0")),
         ("byteorder-nonsense", "bad.pt", _garble("byteorder", b"middle")),
-        ("lying-storage", "bad.pt|record size", hostile.lying_storage),
+        ("lying-storage", "bad.pt|claims 1,000 numbers|16 bytes", hostile.lying_storage),
         (
             "expanded",
-            "bad.pt|convTr1.weight|claims more",
+            "bad.pt|convTr1.weight|claims more numbers",
             hostile.toy_but(convTr1__weight=torch.zeros(1).expand(10**9)),
         ),
         ("shared-storage", "bad.pt|more", hostile.shared_storage),
@@ -636,7 +636,7 @@ CHECKPOINTS = [
         ("lattice", "bad.pt|too many values", hostile.torch_file(hostile.lattice())),
         ("many-values", "bad.pt|too many values", hostile.torch_file(hostile.many_plain_values())),
         ("list", "bad.pt|holds a list|not a dictionary", hostile.torch_file([torch.zeros(1)])),
-        ("tensor", "bad.pt|holds a Tensor|not a dictionary", hostile.torch_file(torch.zeros(1))),
+        ("tensor", "bad.pt|holds a tensor|not a dictionary", hostile.torch_file(torch.zeros(1))),
         ("no-tensor", "bad.pt|no tensor", hostile.torch_file({"epoch": 3})),
         ("names-clash", "bad.pt|two tensors are called a.b", hostile.torch_file(_clash())),
         ("unknown-keys", "fits no known layout|dcgan/named|strange.w", hostile.torch_file({"strange.w": ONE})),
@@ -665,11 +665,19 @@ CHECKPOINTS = [
         ("complex", "convs.0.weight|complex", hostile.toy_but(convTr1__weight=torch.ones(12, 16, 4, 4) * 1j)),
         (
             "eight-bit",
-            "convs.0.weight|float8",
+            "does not read|_rebuild_tensor_v3",
             hostile.toy_but(convTr1__weight=torch.ones(12, 16, 4, 4).to(torch.float8_e4m3fn)),
         ),
-        ("sparse", "not a dense tensor", hostile.toy_but(convTr1__weight=torch.eye(12).to_sparse())),
-        ("meta", "not a dense tensor", hostile.toy_but(convTr1__weight=torch.ones(3, device="meta"))),
+        (
+            "sparse",
+            "a kind that zoo does not read|_rebuild_sparse_tensor",
+            hostile.toy_but(convTr1__weight=torch.eye(12).to_sparse()),
+        ),
+        (
+            "meta",
+            "a kind that zoo does not read|_rebuild_meta_tensor",
+            hostile.toy_but(convTr1__weight=torch.ones(3, device="meta")),
+        ),
         ("negative-variance", "finite", hostile.toy_but(batchNorm1__running_var=torch.full((16,), -1.0))),
         ("safetensors-length-lie", "bad.pt|safetensors", hostile.safetensors({}, length=2**40)),
         ("safetensors-length-monstrous", "bad.pt|safetensors", hostile.safetensors({}, length=2**64 - 1)),
@@ -700,6 +708,22 @@ CHECKPOINTS = [
         ("safetensors-truncated", "bad.pt|broken safetensors", hostile.truncated_safetensors),
         ("safetensors-nan", "not finite", hostile.safetensors_but(batchNorm1__bias=torch.full((16,), float("nan")))),
         ("safetensors-integers", "int", hostile.safetensors_but(batchNorm1__bias=torch.ones(16, dtype=torch.int32))),
+    ]
+]
+
+_SOURCE = containers.nvidia_pickle({"G_ema": containers.network({"w": ONE})})
+_PAYLOAD = containers.nvidia_pickle({}, G_ema=Payload())
+_OBJECTS = containers.nvidia_pickle({}, G_ema={"w": hostile.object_array()})
+_VERSION = containers.tensorflow_pickle({"lod": 0.0}, {}, version=6)
+PICKLES = [
+    Bad(f"pickle-{name}-{command}", f"{command} ./bad.pkl", words, {"bad.pkl": hostile.raw(content)})
+    for command in ("sample", "analyze", "add --name dcgan.bad")
+    for name, words, content in [
+        ("with-source", "fits no known layout|begin G_ema.w", _SOURCE),
+        ("with-a-payload", "bad.pkl was refused|posix.system", _PAYLOAD),
+        ("of-objects", "bad.pkl was refused|G_ema.w|not plain numbers", _OBJECTS),
+        ("of-another-version", "bad.pkl was refused|version 6; zoo reads 2 to 5", _VERSION),
+        ("truncated", "bad.pkl is broken|ends in the middle", _SOURCE[:-100]),
     ]
 ]
 
@@ -861,6 +885,7 @@ TABLE = [
     *DIRECTIONS,
     *COMPARISONS,
     *CHECKPOINTS,
+    *PICKLES,
     *WEIGHTS,
     *OTHER_FAMILIES,
     *REGISTRIES,

@@ -6,27 +6,30 @@ A file is recognised by its content, never by its name. Nested dictionaries are 
 
 from __future__ import annotations
 
-import pickle
-import re
-import warnings
+import mmap
+import struct
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from zoo.errors import CheckpointError
+from zoo.reading.arrays import Arrays
+from zoo.reading.bounds import Bounds, BrokenError, RefusedError
+from zoo.reading.contents import Contents
+from zoo.reading.pickles import parse
+from zoo.reading.torchfiles import Outside, is_legacy, nested_storage, no_outside, parse_archive, parse_legacy
 from zoo.tensorfile import FLOATS
 
 State = dict[str, Tensor]
 """The tensors of a weights file, by key."""
 
-_DEEPEST = 16
-_MOST_VALUES = 200_000
+_MOST_MEMBERS = 20_000
 _STRANGERS = {
     b"<!DOCTYPE": "an HTML page",
     b"<!doctype": "an HTML page",
@@ -50,27 +53,26 @@ class Checkpoint:
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Read a safetensors file or a torch file (zip or legacy) with weights-only loading, on the CPU.
+    """Read a safetensors file, a torch file (zip or legacy) or a pickle of networks, on the CPU; nothing in it is run.
 
-    Every tensor is a dense copy of its own. Raises `CheckpointError` saying what was found for files that are missing,
-    truncated, of another kind, that ask for code to be run, or whose tensors claim more than the file holds.
+    Every tensor is a dense copy of its own. Networks that were pickled whole become their state dict, and beside it
+    their class and plain attributes in `meta`. The containers are "safetensors", "torch zip", "torch legacy", "pickle"
+    and "TensorFlow pickle". Raises `CheckpointError` saying what was found for files that are missing, truncated, of
+    another kind, that ask for code to be run, or whose tensors claim more than the file holds.
     """
     try:
         with path.open("rb") as file:
             head = file.read(64)
-        size = path.stat().st_size
+            size = path.stat().st_size
+            if len(head) > 9 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size:
+                return Checkpoint(*_read_safetensors(path), "safetensors")
+            if head.startswith((b"PK\x03\x04", b"\x80")):
+                return _read_records(path, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror}") from None
-    if len(head) > 9 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size:
-        return Checkpoint(*_read_safetensors(path), "safetensors")
-    if head.startswith(b"PK\x03\x04"):
-        _check_archive(path, size)
-        return Checkpoint(*_read_torch(path), "torch zip")
-    if head.startswith(b"\x80"):
-        return Checkpoint(*_read_torch(path), "torch legacy")
     kind = next((kind for start, kind in _STRANGERS.items() if head.startswith(start)), None)
     found = "an empty file" if not head else kind or f"bytes {head[:8].hex(' ')}"
-    raise CheckpointError(f"{path} is neither a safetensors nor a torch file: it holds {found}")
+    raise CheckpointError(f"{path} is neither a safetensors nor a torch file nor a pickle: it holds {found}")
 
 
 def require_finite(state: Mapping[str, Tensor], origin: str) -> None:
@@ -119,13 +121,56 @@ def _read_safetensors(path: Path) -> tuple[State, dict[str, Any]]:
         raise CheckpointError(f"{path} is a broken safetensors file: {_one_line(error)}") from None
 
 
-def _check_archive(path: Path, size: int) -> None:
-    """Refuse archives that torch never writes: compressed members (bombs), or none that torch would read."""
+def _read_records(path: Path, data: mmap.mmap) -> Checkpoint:
+    """Read a torch file or a pickle; what its networks are is told by records, and nothing is made of the rest."""
+    bounds = Bounds(len(data))
+    read = _read_archive if data[:2] == b"PK" else _read_pickle
+    try:
+        contents, container = read(path, data, bounds)
+    except RefusedError as error:
+        raise CheckpointError(f"{path} was refused: {_one_line(error)}") from None
+    except BrokenError as error:
+        raise CheckpointError(f"{path} is broken: {_one_line(error)}") from None
+    if not contents.state:
+        raise CheckpointError(f"{path} holds no tensor")
+    return Checkpoint(contents.state, contents.meta, container)
+
+
+def _read_archive(path: Path, data: mmap.mmap, bounds: Bounds) -> tuple[Contents, str]:
+    members, position = 0, -1
+    while (position := data.find(b"PK\x01\x02", position + 1)) >= 0:  # every member is listed behind this mark
+        members += 1
+        if members > _MOST_MEMBERS:
+            raise RefusedError("it is a zip archive of more members than any network needs")
     try:
         with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+            _check_archive(path, archive, len(data))
+            content, outside = parse_archive(archive, bounds)
+            contents = _contents(bounds, outside)
+            contents.add_file(content, snapshot=False)
+            return contents, "torch zip"
+    except (zipfile.BadZipFile, OSError, EOFError, ValueError, struct.error, RuntimeError) as error:
         raise CheckpointError(f"{path} is a truncated or broken zip archive: {_one_line(error)}") from None
+
+
+def _read_pickle(path: Path, mapped: mmap.mmap, bounds: Bounds) -> tuple[Contents, str]:
+    data = memoryview(mapped)
+    if is_legacy(mapped[:64]):
+        content, outside = parse_legacy(data, bounds)
+        contents = _contents(bounds, outside)
+        contents.add_file(content, snapshot=False)
+        return contents, "torch legacy"
+    contents = _contents(bounds, no_outside)
+    return contents, contents.add_file(parse(data, bounds).content, snapshot=True)
+
+
+def _contents(bounds: Bounds, outside: Outside) -> Contents:
+    return Contents(Arrays(bounds, outside, lambda data: nested_storage(data, bounds)), bounds)
+
+
+def _check_archive(path: Path, archive: zipfile.ZipFile, size: int) -> None:
+    """Refuse archives that torch never writes: compressed members (bombs), or none that torch would read."""
+    members = archive.infolist()
     if not any(member.filename.endswith("/data.pkl") for member in members):
         some = ", ".join(member.filename for member in members[:3])
         raise CheckpointError(f"{path} is a zip archive, but not one of torch: it holds {some or 'nothing'}")
@@ -133,83 +178,10 @@ def _check_archive(path: Path, size: int) -> None:
         raise CheckpointError(f"{path} is a TorchScript archive, which holds code; zoo reads files of weights only")
     if sum(member.file_size for member in members) > size:
         raise CheckpointError(f"{path} is a zip archive whose members claim to be larger than the file; refused")
-
-
-def _read_torch(path: Path) -> tuple[State, dict[str, Any]]:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about pickle protocols and sparse tensors, whose fate is one line anyway
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(f"{path} was refused: {_what_it_asks(error)}") from None
-    except Exception as error:
-        raise CheckpointError(f"{path} is a broken torch file: {_one_line(error)}") from None
-    if not isinstance(content, Mapping):
-        raise CheckpointError(f"{path} holds a {type(content).__name__}, not a dictionary of weights")
-    found = _Flattened(path)
-    found.add("", content, 0)
-    if not found.state:
-        raise CheckpointError(f"{path} holds no tensor")
-    return found.state, found.meta
-
-
-class _Flattened:
-    """Tensors and plain values of a nested dictionary, by point-joined key, in bounded time and memory."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.state: State = {}
-        self.meta: dict[str, Any] = {}
-        self._visits = 0
-        self._allowance = 4 * path.stat().st_size + 2**20
-        self._copies: dict[tuple[Any, ...], Tensor] = {}
-
-    def add(self, key: str, value: Any, depth: int) -> None:
-        self._visits += 1
-        if depth > _DEEPEST or self._visits > _MOST_VALUES:
-            self._refuse("it is nested too deeply or holds too many values")
-        if isinstance(value, Tensor):
-            if key in self.state:
-                self._refuse(f"two tensors are called {key}")
-            self.state[key] = self._copy(key, value)
-        elif isinstance(value, Mapping):
-            for name, item in value.items():
-                self.add(f"{key}.{name}" if key else str(name), item, depth + 1)
-        elif isinstance(value, list | tuple):
-            for index, item in enumerate(value):
-                self.add(f"{key}.{index}", item, depth + 1)
-        elif isinstance(value, str | int | float | bool | None):
-            self.meta[key] = value
-
-    def _copy(self, key: str, tensor: Tensor) -> Tensor:
-        """Copy a dense tensor; tied ones share a copy, overlapping ones may not add up to far more than the file."""
-        if tensor.layout != torch.strided or tensor.is_quantized or tensor.device.type != "cpu":
-            self._refuse(f"{key} is not a dense tensor")
-        view = (tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride())
-        if view in self._copies and tensor.numel():
-            return self._copies[view]
-        size = tensor.numel() * tensor.element_size()
-        self._allowance -= size
-        if size > tensor.untyped_storage().nbytes() or self._allowance < 0:
-            self._refuse(f"{key} claims more numbers than the file holds")
-        self._copies[view] = tensor.detach().clone(memory_format=torch.contiguous_format)
-        return self._copies[view]
-
-    def _refuse(self, reason: str) -> NoReturn:
-        raise CheckpointError(f"{self.path} was refused: {reason}")
-
-
-def _what_it_asks(error: Exception) -> str:
-    text = re.sub(r"\x1b\[\d*m", "", " ".join(str(error).split()))
-    match = re.search(r"GLOBAL ([\w.]+)", text) or re.search(
-        r"(?:Unsupported|unsupported) (?:class|global):? ([\w.]+)", text
-    )
-    if match:
-        return f"it asks for {match[1]}, and zoo reads tensors and plain values only"
-    text = text.rpartition("WeightsUnpickler error: ")[2]
-    return f"it is not a plain file of weights ({text[:120]})"
+    if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+        raise CheckpointError(f"{path} was refused: it is a zip archive with compressed members, as torch writes none")
 
 
 def _one_line(error: Exception) -> str:
     text = " ".join(str(error).split())
-    return text[:160] or type(error).__name__
+    return text[:200] or type(error).__name__
