@@ -81,7 +81,7 @@ def analysis(model: Model, analyzer: str, region: str) -> zoo.Directions:
 
 def released(model: Model) -> None:
     """Do what the released code does with the same weights."""
-    weight = np.concatenate([part.weight.numpy().T for part in model.adapter.projections()], axis=1)
+    weight = np.concatenate([part.weight.numpy().T for part in model.adapter.projections() if not part.apart], axis=1)
     weight = weight / np.linalg.norm(weight, axis=0, keepdims=True)
     np.linalg.eig(weight @ weight.T)
 

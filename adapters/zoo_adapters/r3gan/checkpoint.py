@@ -7,14 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from zoo import CheckpointError, Layout, State
-from zoo.conversion import Conversion, count, section
+from zoo.conversion import Conversion, count, detector, section
 from zoo_adapters.r3gan.network import Generator, Stage
 
 _MARK, _PREFIXES = "MainLayers.0.Layers.0.Basis", ("G_ema.Model.", "G.Model.", "Model.", "")
-
-
-def _detect(state: State, meta: Mapping[str, Any]) -> bool:
-    return section(state, _MARK, _PREFIXES) is not None
 
 
 def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
@@ -44,7 +40,13 @@ def _convert_block(found: Conversion, name: str, key: str) -> None:
 
 
 LAYOUTS = (
-    Layout("r3gan", _detect, _convert, about="the authors' pickles, or their state dict", marks=(f"Model.{_MARK}",)),
+    Layout(
+        "r3gan",
+        detector(_MARK, _PREFIXES),
+        _convert,
+        about="the authors' pickles, or state dicts of them",
+        marks=(_MARK,),
+    ),
 )
 
 
@@ -67,5 +69,6 @@ def _stage(state: State, name: str, inputs: int) -> Stage:
         for block in range(count(state, rf"{name}\.blocks\.\d+\.mix\.weight"))
     ]
     channels = state[f"{name}.blocks.0.widen.weight"].shape[1]
-    taps = len(state[f"{name}.kernel"]) if f"{name}.kernel" in state else 0
-    return Stage(inputs, channels, [(shape[0], shape[0] // shape[1]) for shape in shapes], taps)
+    return Stage(
+        inputs, channels, [(shape[0], shape[0] // shape[1]) for shape in shapes], doubles=f"{name}.kernel" in state
+    )

@@ -9,7 +9,7 @@ from torch.nn.functional import leaky_relu
 from zoo.window import Convolution, Patch, Transposed, Window
 
 _SLOPE = 0.2
-_CONVOLVE = Convolution(kernel=3, padding=1)
+_CONVOLVE, _DOUBLE = Convolution(kernel=3, padding=1), Transposed(kernel=4, padding=1, stride=2)
 
 
 class Block(nn.Module):
@@ -32,23 +32,22 @@ class Block(nn.Module):
 class Stage(nn.Module):
     """The blocks of a resolution, behind a 1x1 convolution, where channels change, and a filter that doubles the map.
 
-    `blocks` are the width and groups of each; the first stage has no filter: `taps` is 0 there.
+    `blocks` are the width and groups of each. The first stage does not double its map.
     """
 
-    def __init__(self, inputs: int, channels: int, blocks: Sequence[tuple[int, int]], taps: int) -> None:
+    def __init__(self, inputs: int, channels: int, blocks: Sequence[tuple[int, int]], *, doubles: bool) -> None:
         super().__init__()
         self.inputs, self.channels = inputs, channels
         self.change = nn.Conv2d(inputs, channels, kernel_size=1, bias=False) if inputs != channels else None
-        self.kernel = nn.Buffer(torch.zeros(taps, taps)) if taps else None
+        self.kernel = nn.Buffer(torch.zeros(4, 4)) if doubles else None
         self.blocks = nn.ModuleList(Block(channels, *sizes) for sizes in blocks)
-        self._double = Transposed(taps, (taps - 2) // 2, stride=2)
 
     def plan(self, wanted: Window, side: int) -> tuple[list[Window], Window]:
         """Plan the windows of what each block reads, and of what the stage does, for a map of `side` pixels."""
         windows = [wanted]
         for _ in self.blocks:
             windows.insert(0, _CONVOLVE.reads(windows[0], (side, side)))
-        read = windows[0] if self.kernel is None else self._double.reads(windows[0], (side // 2, side // 2))
+        read = windows[0] if self.kernel is None else _DOUBLE.reads(windows[0], (side // 2, side // 2))
         return windows, read
 
     def forward(self, x: Patch, windows: Sequence[Window]) -> Patch:
@@ -56,7 +55,7 @@ class Stage(nn.Module):
         if self.change is not None:
             x = Patch(self.change(x.values), x.window)
         if self.kernel is not None:
-            x = self._double.filter(x, windows[0], self.kernel)
+            x = _DOUBLE.filter(x, windows[0], self.kernel)
         for block, wanted in zip(self.blocks, windows[1:], strict=True):
             x = block(x, wanted)
         return x
@@ -83,9 +82,8 @@ class Generator(nn.Module):
         if self.embed is not None:
             z = torch.cat([z, self.embed[labels]], dim=1)
         x = Patch.whole(self.start(z)[:, :, None, None] * self.basis)
-        for stage, windows in zip(
-            self.stages, self._windows(window or Window.whole((self.side, self.side))), strict=True
-        ):
+        plans = self._windows(window or Window.whole((self.side, self.side)))
+        for stage, windows in zip(self.stages, plans, strict=True):
             x = stage(x, windows)
         colours: Tensor = self.colour(x.values)
         return colours
@@ -115,7 +113,7 @@ def untrained(
     Each stage has so many blocks, twice as wide, in groups of `group` channels.
     """
     stages = [
-        Stage(before, width, [(2 * width, 2 * width // group)] * blocks, taps=4 if index else 0)
+        Stage(before, width, [(2 * width, 2 * width // group)] * blocks, doubles=index > 0)
         for index, (before, width) in enumerate(zip([channels[0], *channels], channels, strict=False))
     ]
     network = Generator(dim, stages, embedding=embedding, classes=classes)

@@ -12,7 +12,7 @@ from math import sqrt
 from typing import Any
 
 from zoo import CheckpointError, Layout, State
-from zoo.conversion import Conversion, count, section
+from zoo.conversion import Conversion, count, detector, prefix_of, section, settings
 from zoo.mapped import Mapping as MappingNetwork
 from zoo_adapters.stylegan3.network import Colour, Generator, Input, Layer, Resampling
 
@@ -25,14 +25,9 @@ bound of activations, the points of a map beyond the picture, the highest freque
 band, and the taps of a filter for each factor of the rate."""
 
 
-def _detect(state: State, meta: Mapping[str, Any]) -> bool:
-    return section(state, _MARK, _PREFIXES) is not None
-
-
 def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Keys of NVIDIA's networks; what the tensors do not tell is read beside them, or is that of the published ones."""
-    prefix = next(prefix for prefix in _PREFIXES if prefix + _MARK in state)
-    told = {key.removeprefix(prefix): value for key, value in meta.items() if key.startswith(prefix)}
+    told = settings(meta, [prefix_of(state, _MARK, _PREFIXES) or ""])
     found = Conversion(section(state, _MARK, _PREFIXES) or {}, "the StyleGAN3 file")
     layers = _layers(found)
     for index in range(count(found.left, r"mapping\.fc\d+\.weight")):
@@ -106,10 +101,10 @@ def _convert_colour(found: Conversion, key: str, scale: float) -> None:
 LAYOUTS = (
     Layout(
         "nvidia",
-        _detect,
+        detector(_MARK, _PREFIXES),
         _convert,
         about="NVIDIA's networks, configurations T and R, pickle or state dict",
-        marks=(_MARK, "mapping.fc0.weight"),
+        marks=(_MARK,),
     ),
 )
 

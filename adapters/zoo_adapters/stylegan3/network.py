@@ -26,7 +26,7 @@ _CHANNELS = 16
 
 
 class Input(nn.Module):
-    """Fourier features on a grid of `side` points, `rate` of them a unit: waves that w turns and shifts (section 3.1).
+    """Fourier features on a grid of `side` points, `rate` of them a unit: waves that w turns and shifts (section 3).
 
     A wave faster than `bandwidth` is weaker, and one beyond what the rate can hold is left out.
     """
@@ -41,7 +41,7 @@ class Input(nn.Module):
         self.transform = nn.Buffer(torch.eye(3))
 
     def forward(self, w: Tensor, wanted: Window) -> Patch:
-        """Compute a window of the first map from w (n, dim): cosine, sine and shift of the picture, up to a scale."""
+        """Compute a window of the first map from w (n, dim)."""
         frequencies, phases = self._turned(self.affine(w))
         fast = frequencies.square().sum(dim=2).sqrt() - self.bandwidth
         strength = (1 - fast / (self.rate / 2 - self.bandwidth)).clamp(0, 1)
@@ -51,7 +51,10 @@ class Input(nn.Module):
         return Patch((waves @ self.weight.T).permute(0, 3, 1, 2), wanted)
 
     def _turned(self, pose: Tensor) -> tuple[Tensor, Tensor]:
-        """Turn and shift the waves by a pose (n, 4), then by `transform`: frequencies (n, c, 2) and phases (n, c)."""
+        """Turn and shift the waves by a pose, after `transform`: frequencies (n, c, 2) and phases (n, c).
+
+        A pose (n, 4) is cosine, sine and shift along columns and rows, all times a factor that is divided out.
+        """
         pose = pose / pose[:, :2].square().sum(dim=1, keepdim=True).sqrt()
         cosine, sine, shift = pose[:, 0, None], pose[:, 1, None], pose[:, 2:]
         first, second = self.frequencies.T
@@ -140,15 +143,20 @@ class Layer(nn.Module):
         return self._lower.reads(wanted, (self.plan.fine, self.plan.fine))
 
     def _filtered(self, x: Patch, wanted: Window) -> Tensor:
-        """Activate at the higher rate, some channels and rows at a time."""
+        """Activate at the higher rate, some images, channels and rows at a time."""
         (top, bottom), (left, right) = self._fine(wanted).rows, self._fine(wanted).columns
-        across = len(x.values) * (right - left)
-        channels = max(1, _PIECE // (across * (bottom - top) * _CHANNELS)) * _CHANNELS
-        rows = max(1, _PIECE // (across * min(channels, x.values.shape[1]) * self.plan.down))
+        width, area = x.values.shape[1], (bottom - top) * (right - left)
+        images = max(1, _PIECE // (area * width))
+        channels = max(1, _PIECE // (area * _CHANNELS)) * _CHANNELS
+        rows = max(1, _PIECE // ((right - left) * min(channels, width) * self.plan.down))
         first, last = wanted.rows
         bands = [Window((row, min(row + rows, last)), wanted.columns) for row in range(first, last, rows)]
-        groups = [Patch(values, x.window) for values in x.values.split(channels, dim=1)]
-        return _joined([_joined([self._activated(group, band) for band in bands], 2) for group in groups], 1)
+
+        def part(values: Tensor) -> Tensor:
+            return _joined([self._activated(Patch(values, x.window), band) for band in bands], 2)
+
+        groups = x.values.split(images)
+        return _joined([_joined([part(some) for some in group.split(channels, dim=1)], 1) for group in groups], 0)
 
     def _activated(self, x: Patch, wanted: Window) -> Tensor:
         fine = self._raise.filter(x, self._fine(wanted), self.upper)
