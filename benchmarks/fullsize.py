@@ -28,6 +28,7 @@ import torch
 
 import zoo
 from benchmarks.files import FILES
+from zoo.jacobian import default_chunk
 from zoo.model import Model
 from zoo.operator import RegionJacobian
 from zoo.plugins import load_plugins
@@ -104,7 +105,8 @@ def jacobians(file: Path) -> dict[str, Any]:
     start = time.process_time()
     operator.prepare()
     recorded = time.process_time()
-    for axes in torch.eye(found["dim"])[:TANGENTS].split(4):
+    together = default_chunk(model.adapter, model.region("all"))
+    for axes in torch.eye(found["dim"])[:TANGENTS].split(min(together, TANGENTS)):
         operator.push(axes)
     found["tangents"] = time.process_time() - recorded
     found["whole"] = recorded - start + found["tangents"] * found["dim"] / TANGENTS

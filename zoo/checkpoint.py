@@ -9,10 +9,10 @@ from __future__ import annotations
 import mmap
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -30,6 +30,7 @@ State = dict[str, Tensor]
 """The tensors of a weights file, by key."""
 
 _MOST_MEMBERS = 20_000
+MOST_TENSORS = 20_000
 _STRANGERS = {
     b"<!DOCTYPE": "an HTML page",
     b"<!doctype": "an HTML page",
@@ -82,11 +83,31 @@ def require_finite(state: Mapping[str, Tensor], origin: str) -> None:
             raise CheckpointError(f"{origin}: {key} holds numbers that are not finite; the file is damaged")
 
 
-def fill_module(module: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
-    """Load a state into a network, every key and shape accounted for.
+AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
-    Raises `CheckpointError` naming keys that are missing, left over, or of another shape.
+
+def build_module(make: Callable[[], AnyModule], state: Mapping[str, Tensor], origin: str) -> AnyModule:
+    """Build a network and load a state into it, its shapes compared before memory is taken for any of them.
+
+    `make` is called twice, first for a sketch on torch's device ``meta``, whose tensors hold no numbers: a small file
+    can have the shapes of a network that no machine holds. Raises `CheckpointError` as `require_fit`.
     """
+    with torch.device("meta"):
+        sketch = make()
+    require_fit(sketch, state, origin)
+    module = make()
+    module.load_state_dict(dict(state))
+    return module
+
+
+def fill_module(module: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
+    """Load a state into a network, every key and shape accounted for. Raises `CheckpointError` as `require_fit`."""
+    require_fit(module, state, origin)
+    module.load_state_dict(dict(state))
+
+
+def require_fit(module: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
+    """Raise `CheckpointError` naming keys that are missing, left over, empty, or of another shape or type."""
     wanted = module.state_dict()
     shared = sorted(wanted.keys() & state.keys())
     faults = {
@@ -102,18 +123,23 @@ def fill_module(module: nn.Module, state: Mapping[str, Tensor], origin: str) -> 
             for key in shared
             if (state[key].dtype in FLOATS) != wanted[key].is_floating_point() or state[key].is_complex()
         ],
+        "empty": [key for key in shared if not state[key].numel()],
     }
     told = [f"{what}: {', '.join(keys[:4])}{', …' if len(keys) > 4 else ''}" for what, keys in faults.items() if keys]
     if told:
         raise CheckpointError(f"{origin} does not fit the network; {'; '.join(told)}")
     require_finite({key: tensor.to(wanted[key].dtype) for key, tensor in state.items()}, origin)
-    module.load_state_dict(dict(state))
 
 
 def _read_safetensors(path: Path) -> tuple[State, dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
-            state = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118 - no mapping
+            keys = list(file.keys())
+            if len(keys) > MOST_TENSORS:
+                raise CheckpointError(
+                    f"{path} was refused: it holds {len(keys):,} tensors, more than any network's file"
+                )
+            state = {key: file.get_tensor(key).clone() for key in keys}
             if not state:
                 raise CheckpointError(f"{path} holds no tensor")
             return state, dict(file.metadata() or {})

@@ -11,8 +11,9 @@ from safetensors.torch import save_file
 
 from zoo import weights
 from zoo.cards import Card, Licence
+from zoo.checkpoint import State
 from zoo.errors import OptionError, OutputError
-from zoo.files import whole_file
+from zoo.files import is_kind, whole_file
 from zoo.model import Model, assemble, card_of, families_for, print_licence
 from zoo.notes import KEY, Note
 from zoo.progress import Progress, silent
@@ -79,25 +80,37 @@ def convert(found: Found, out: Path | None = None, *, force: bool = False) -> Pa
     `out` None is the file's own name with ``.safetensors``, in the current folder. Raises `OptionError` for another
     ending, `OutputError` where a file is in the way or the disk refuses.
     """
-    out = out or Path(f"{found.path.stem}.safetensors")
+    out = out or Path(f"{found.path.stem[:200]}.safetensors")
     if out.suffix != ".safetensors":
         raise OptionError(f"-o {out}: a converted file is safetensors, so that its name ends in .safetensors")
-    if out.exists() and (not force or out.samefile(found.path)):
+    if is_kind(out, Path.exists) and (not force or out.samefile(found.path)):
         how = "choose another -o" if out.samefile(found.path) else "pass --force to replace it, or choose another -o"
         raise OutputError(f"there is a file {out} already: {how}")
+    before = found.recognized.note
     note = Note(
         adapter=found.recognized.family,
         layout=found.recognized.layout,
-        origin=found.path.name,
-        sha256=found.model.weights_sha256,
+        origin=before.origin if before else found.path.name,
+        sha256=before.sha256 if before else found.model.weights_sha256,
+        averaged=found.recognized.averaged,
         licence=found.card.licence,
         summary=found.card.summary,
-        config=found.recognized.config,
+        config={**found.recognized.config, **found.model.chosen},
     )
-    tensors = {key: tensor.contiguous() for key, tensor in found.recognized.state.items()}
     with whole_file(out) as partial:
-        save_file(tensors, partial, metadata={KEY: note.as_text()})
+        save_file(_untied(found.recognized.state), partial, metadata={KEY: note.as_text()})
     return out
+
+
+def _untied(state: State) -> State:
+    """Lay every tensor out by itself: the format knows none that share their numbers."""
+    seen: set[int] = set()
+    untied: State = {}
+    for key, tensor in state.items():
+        place = tensor.untyped_storage().data_ptr()
+        untied[key] = tensor.clone() if place in seen else tensor.contiguous()
+        seen.add(place)
+    return untied
 
 
 def _licensed(card: Card, sha256: str, zoo: Zoo, licence: str | None) -> Card:

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
 from zoo.adapter import Adapter
-from zoo.checkpoint import State, fill_module
+from zoo.checkpoint import State, build_module
 from zoo.codes import Codes, LatentSpace, draw_labels, draw_normal
+from zoo.conversion import count
 from zoo.errors import CodesError
 from zoo.names import unknown_name
 from zoo.options import class_names
@@ -119,9 +120,8 @@ class MappedAdapter(Adapter):
         """
         if space not in {None, "w", "z"}:
             raise unknown_name(f"space of a {cls.family}", str(space), ["w", "z"])
-        network = cls.shaped(state, config)
-        mean = {} if "mapping.mean" in state else {"mapping.mean": network.mapping.mean}
-        fill_module(network, {**state, **mean}, f"the {cls.family} file")
+        mean = {} if "mapping.mean" in state else _no_mean(state)
+        network = build_module(lambda: cls.shaped(state, config), {**state, **mean}, f"the {cls.family} file")
         cls.prepare(network, config)
         cutoff = config.get("cutoff", cls.cutoff)
         adapter = cls(network.to(device, dtype), space or "w", classes=config.get("classes", ()), cutoff=cutoff)
@@ -210,6 +210,13 @@ def choose_noise(layers: Iterable[nn.Module], config: Dictionary[str, Any]) -> N
             layer.get_buffer("strength").zero_()
         elif noise == "drawn":
             stored.copy_(torch.randn(stored.shape, generator=generator))
+
+
+def _no_mean(state: State) -> State:
+    """Make a mean code of zeros, as wide as the last layer of the mapping; nothing where there is none."""
+    depth = count(state, r"mapping\.layers\.\d+\.bias")
+    last = state.get(f"mapping.layers.{depth - 1}.bias")
+    return {} if last is None else {"mapping.mean": torch.zeros_like(last)}
 
 
 def normalized(x: Tensor) -> Tensor:

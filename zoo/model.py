@@ -16,7 +16,7 @@ from zoo.adapter import Adapter
 from zoo.cards import Card, Licence, Source, Weights
 from zoo.codes import MOST_TRUNCATION, Codes, load_codes, save_codes
 from zoo.entries import AdapterPlugin
-from zoo.errors import CardError, CodesError, OptionError, PluginError, UnknownNameError
+from zoo.errors import CardError, CheckpointError, CodesError, OptionError, PluginError, UnknownNameError
 from zoo.files import is_kind
 from zoo.names import is_file_name, unknown_name
 from zoo.notebook import facts_html
@@ -36,7 +36,8 @@ MOST_CODES = 100_000
 class Model:
     """A generator ready to use: its card, its adapter, and the hash of the weights it was built from.
 
-    `source` is what it was opened by; `space` and `options` are what was chosen then, beyond the usual.
+    `source` is what it was opened by; `space` and `options` are what was chosen then, beyond the usual; `chosen` is all
+    that the architecture was told, by its card and by `options`.
     """
 
     card: Card
@@ -46,6 +47,7 @@ class Model:
     source: str
     space: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    chosen: Mapping[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"Model({self.name}: {self.adapter.space}, {self.dtype} on {self.adapter.device})"
@@ -126,6 +128,10 @@ class Model:
         home = card.get("space", {}).get("name") if isinstance(card.get("space"), dict) else None
         if home not in {None, self.adapter.space.name}:
             raise CodesError(f"{path} holds codes of the space {home}, but the model's is {self.adapter.space}")
+        if label is not None and self.adapter.classes and not self.adapter.needs_labels:
+            raise OptionError(
+                f"--label {label}: codes of {self.adapter.space} were made with their class: leave it out"
+            )
         if label is not None:
             codes = Codes(codes.latents, torch.full((len(codes),), self.label_index(label)), codes.truncation)
         codes = codes.to(self.adapter.device, self.adapter.dtype)
@@ -211,12 +217,19 @@ def assemble(
     options: Mapping[str, Any] | None = None,
 ) -> Model:
     """Build the model of a card from what its file was recognised as. Raises what `open_card` does of it."""
-    config = {**found.config, **_choices(found.family, zoo, card, options)}
+    chosen = _choices(found.family, zoo, card, options)
+    _check_settings(found, zoo, path)
+    config = {**found.config, **chosen}
     family = families_for(card, zoo, found.family)[found.family]
-    adapter = family.load(found.state, config, space=space, device=choose_device(device), dtype=choose_dtype(dtype))
-    _check_card(card, adapter, path)
-    completed = _completed(card, found.family, adapter)
-    return Model(completed, adapter, sha256, found.layout, card.name, space, dict(options or {}))
+    place, kind = choose_device(device), choose_dtype(dtype)
+    try:
+        adapter = family.load(found.state, config, space=space, device=place, dtype=kind)
+        completed = _completed(card, found.family, adapter)
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+        told = " ".join(str(error).split())[:120]
+        raise CheckpointError(f"{path} holds a {found.family} whose settings make no network: {told}") from error
+    _check_card(card, completed, path)
+    return Model(completed, adapter, sha256, found.layout, card.name, space, dict(options or {}), chosen)
 
 
 def families_for(card: Card, zoo: Zoo, family: str = "") -> dict[str, type[Adapter]]:
@@ -269,6 +282,14 @@ def _choices(family: str, zoo: Zoo, card: Card, options: Mapping[str, Any] | Non
     return parse_options(family, schema, {**named, **card.config, **(options or {})}).model_dump(exclude_unset=True)
 
 
+def _check_settings(found: Recognized, zoo: Zoo, path: Path) -> None:
+    """Raise `OptionError` for settings in a file that nobody could choose as options."""
+    schema = zoo.plugins.adapter(found.family).schema()
+    settings = found.config.items()
+    told = {name: value for name, value in settings if name in schema.model_fields and value is not None}
+    parse_options(str(path), schema, told)
+
+
 def _families(plugins: Iterable[AdapterPlugin], *, wanted: bool) -> dict[str, type[Adapter]]:
     """Load adapter classes; one that fails is an error if it was asked for by name, and skipped otherwise."""
     families = {}
@@ -304,13 +325,12 @@ def card_of_file(path: Path) -> Card:
     )
 
 
-def _check_card(card: Card, adapter: Adapter, path: Path) -> None:
+def _check_card(card: Card, seen: Card, path: Path) -> None:
     """Raise `CardError` where a card says another size or space than the weights have."""
-    seen = _completed(card, card.adapter, adapter)
     if card.layers == 1:  # or left out
         seen = replace(seen, layers=1)
     told = [f"{one.resolution}², {one.codes}" for one in (card, seen)]
-    if card.adapter and adapter.space.name == card.space and told[0] != told[1]:
+    if card.adapter and seen.space == card.space and told[0] != told[1]:
         raise CardError(f"{card.name}: its card says {told[0]}, but {path} holds {told[1]}: mend the card or the file")
 
 

@@ -16,7 +16,8 @@ from zoo.errors import CheckpointError
 
 KEY = "zoo"
 FORMAT = 1
-_LONGEST = 2**24
+_LONGEST_HEAD, _LONGEST, _LONGEST_TEXT = 2**26, 2**20, 500
+_LARGEST, _MOST, _DEEPEST = 2**32, 10_000, 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,13 +25,15 @@ class Note:
     """What a converted file says of itself.
 
     `adapter` is the architecture whose canonical keys it has and `config` what its adapter needs beside them; `layout`
-    is the public format that it was read from, `sha256` the hash of that file, `origin` its name.
+    is the public format that it was read from, `sha256` the hash of that file, `origin` its name; `averaged` says
+    whether the weights are the average over training.
     """
 
     adapter: str
     layout: str
     origin: str
     sha256: str
+    averaged: str
     licence: Licence
     summary: str
     config: dict[str, Any] = field(default_factory=dict)
@@ -40,19 +43,42 @@ class Note:
         return json.dumps({"format": FORMAT, **asdict(self)}, allow_nan=False)
 
 
+_TEXTS = ("adapter", "layout", "origin", "sha256", "averaged", "summary")
+
+
+def require_plain(value: Any, depth: int = 0) -> None:
+    """Raise `ValueError` unless settings are lists and dictionaries of printable texts and of numbers of some size."""
+    if isinstance(value, dict | list | tuple):
+        if depth > _DEEPEST or len(value) > _MOST:
+            raise ValueError("settings are nested too deeply, or too many")
+        for part in [*value, *value.values()] if isinstance(value, dict) else value:
+            require_plain(part, depth + 1)
+    elif isinstance(value, str):
+        if len(value) > _LONGEST_TEXT or not value.isprintable():
+            raise ValueError("a text is too long, or holds signs that steer a terminal")
+    elif isinstance(value, int | float):
+        if not abs(value) <= _LARGEST:
+            raise ValueError("a setting is beyond all measure, or no number")
+    elif value is not None:
+        raise ValueError(f"a setting is a {type(value).__name__}")
+
+
 def note_in(meta: Mapping[str, Any], path: Path) -> Note | None:
     """Read the note of a file from its metadata; None where there is none. Raises `CheckpointError`."""
     if KEY not in meta:
         return None
     try:
+        if len(meta[KEY]) > _LONGEST:
+            raise ValueError(f"it has {len(meta[KEY]):,} signs")
         told = json.loads(meta[KEY])
         if told.pop("format") != FORMAT:
             raise CheckpointError(f"{path} was converted by another version of zoo: convert the original file again")
         licence = Licence(**told.pop("licence"))
         note = Note(**told, licence=licence)
-        texts = [note.adapter, note.layout, note.origin, note.sha256, note.summary, licence.weights, licence.data or ""]
-        if not all(isinstance(text, str) and text.isprintable() for text in texts) or not isinstance(note.config, dict):
-            raise ValueError("a text is missing, or holds signs that steer a terminal")
+        texts = [*(getattr(note, name) for name in _TEXTS), licence.weights, licence.data or ""]
+        if not all(isinstance(text, str) for text in texts) or not isinstance(note.config, dict):
+            raise ValueError("a text is missing")
+        require_plain([*texts, note.config])
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         reason = " ".join(str(error).split())[:120]
         raise CheckpointError(f"{path} holds a note of zoo that cannot be read: {reason}") from None
@@ -64,7 +90,7 @@ def read_note(path: Path) -> Note | None:
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
-            if not 2 <= length <= min(_LONGEST, path.stat().st_size):
+            if not 2 <= length <= min(_LONGEST_HEAD, path.stat().st_size):
                 return None
             head = json.loads(file.read(length))
         meta = head.get("__metadata__")

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from zoo.adapter import Adapter, Layout, detect_layout
 from zoo.checkpoint import State, read_checkpoint
 from zoo.errors import CheckpointError
-from zoo.notes import note_in
+from zoo.notes import Note, note_in, require_plain
 
 _AVERAGED = ("G_ema", "Gs", "generator_smooth", "generator_ema", "g_ema", "avgG")
+_PARALLEL, _HALF = "module.", (torch.float16, torch.bfloat16)
 _RAW = ("G", "generator", "g", "netG")
 
 
@@ -29,6 +32,7 @@ class Recognized:
     averaged: str
     state: State
     config: dict[str, Any]
+    note: Note | None = None
 
 
 def recognize(path: Path, families: Mapping[str, type[Adapter]]) -> Recognized:
@@ -39,21 +43,31 @@ def recognize(path: Path, families: Mapping[str, type[Adapter]]) -> Recognized:
     content = read_checkpoint(path)
     note = note_in(content.meta, path)
     if note is None:
-        family, layout = detect_layout(families, content.state, content.meta)
+        found = _plain(content.state)
+        family, layout = detect_layout(families, found, content.meta)
         try:
-            state, config = layout.convert(content.state, content.meta)
-        except (LookupError, TypeError, ValueError, RuntimeError) as error:
+            state, config = layout.convert(found, content.meta)
+            require_plain(config)
+        except (LookupError, TypeError, ValueError, RuntimeError, ArithmeticError) as error:
             told = str(error).partition("\n")[0]
             raise CheckpointError(
                 f"{path} has the keys of {family}/{layout.name}, but not its shapes: {told}"
             ) from None
-        return Recognized(family, layout.name, content.container, _averaged(content.state, layout), state, config)
+        return Recognized(family, layout.name, content.container, _averaged(found, layout), state, config)
     if note.adapter not in families:
         raise CheckpointError(
             f"{path} was converted for the architecture {note.adapter}, and {', '.join(sorted(families))} was asked for"
         )
-    told = f"as in {note.origin}, which it was converted from"
-    return Recognized(note.adapter, note.layout, "safetensors of zoo", told, content.state, note.config)
+    return Recognized(note.adapter, note.layout, "safetensors of zoo", note.averaged, content.state, note.config, note)
+
+
+def _plain(state: State) -> State:
+    """Drop the ``module.`` that parallel training puts before all keys, and widen half precision to full."""
+    wrapped = all(key.startswith(_PARALLEL) for key in state)
+    return {
+        (key.removeprefix(_PARALLEL) if wrapped else key): tensor.float() if tensor.dtype in _HALF else tensor
+        for key, tensor in state.items()
+    }
 
 
 def _averaged(state: State, layout: Layout) -> str:

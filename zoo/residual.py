@@ -14,7 +14,7 @@ from torch import Tensor
 
 from zoo.adapter import Adapter, Projection
 from zoo.blocks import Generator, Norm, Plan
-from zoo.checkpoint import State, fill_module
+from zoo.checkpoint import State, build_module
 from zoo.codes import Codes, LatentSpace, draw_labels, draw_normal, truncated
 from zoo.conversion import count
 from zoo.errors import CheckpointError, CodesError
@@ -60,8 +60,7 @@ class ResidualAdapter(Adapter):
         """
         if space not in {None, "z"}:
             raise unknown_name(f"space of a {cls.family}", str(space), ["z"])
-        network = cls._sized(state, config)
-        fill_module(network, state, f"the {cls.family} file")
+        network = build_module(lambda: cls._sized(state, config), state, f"the {cls.family} file")
         return cls(network.to(device, dtype), config.get("classes", ()))
 
     @classmethod
@@ -83,10 +82,10 @@ class ResidualAdapter(Adapter):
                 classes=classes,
                 embedding=embedding,
                 norm=cls.norm,
-                epsilon=config.get("epsilon", cls.epsilon),
+                epsilon=float(config.get("epsilon", cls.epsilon)),
                 last_epsilon=cls.last_epsilon,
             )
-        except (LookupError, ValueError, RuntimeError, ZeroDivisionError) as error:
+        except (LookupError, TypeError, ValueError, RuntimeError, ArithmeticError) as error:
             raise CheckpointError(f"the shapes of the {cls.family} file are those of no network: {error}") from None
 
     def sample(

@@ -97,7 +97,7 @@ def is_offline() -> bool:
 def _local(card: Card) -> tuple[Path, str] | None:
     """Find the file where a source says that it lies on this machine; a wrong one is an error if there is no other."""
     for path in card.paths():
-        if is_kind(path, Path.exists):
+        if is_kind(path, Path.is_file):
             try:
                 return path, _checked(card, path)
             except WeightsError:

@@ -56,7 +56,7 @@ def test_the_licence_stays_with_the_file(home: Path, capsys: pytest.CaptureFixtu
     assert run(["info", "mine.safetensors", "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["format"] == "nvidia (safetensors of zoo)"
-    assert facts["averaged weights"] == "as in ada.pt, which it was converted from"
+    assert facts["averaged weights"] == "yes: G_ema, not G"
 
 
 @pytest.mark.real
@@ -110,3 +110,20 @@ def test_a_note_that_lies(home: Path, change: dict[str, object], told: str) -> N
     _with_note(out, change)
     with pytest.raises(CheckpointError, match=told):
         zoo.load(out, device="cpu")
+
+
+def test_what_a_card_tells_the_network_stays_with_the_file(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZOO_CONFIG", str(home / "config"))
+    assert run(["add", "ada.pt", "--name", "stylegan2.mine", "-o", "conv_clamp=1", "-o", "cutoff=3"]) == 0
+    assert run(["convert", "stylegan2.mine", "-o", "mine.safetensors"]) == 0
+    assert run(["convert", "./mine.safetensors", "-o", "again.safetensors"]) == 0
+    note = read_note(Path("again.safetensors"))
+    assert note is not None
+    assert (note.origin, note.averaged) == ("ada.pt", "yes: G_ema, not G")
+    one, two = (zoo.load(name, device="cpu") for name in ("stylegan2.mine", "./again.safetensors"))
+    codes = [model.sample(2, truncation=0.5) for model in (one, two)]
+    assert torch.equal(codes[0].latents, codes[1].latents)
+    images = [model.adapter.synthesize(codes[0]) for model in (one, two)]
+    assert torch.equal(*images)
+    plain = zoo.load("ada.pt", device="cpu")
+    assert not torch.equal(plain.adapter.synthesize(codes[0]), images[0])

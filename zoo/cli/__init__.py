@@ -72,9 +72,7 @@ def _run(arguments: Sequence[str]) -> int:
     except ZooError as error:
         return _fail(str(error), error.exit_code, arguments)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail(
-            "interrupted; no output was left behind, and what was fetched so far serves the next try", INTERRUPTED, ()
-        )
+        return _fail(_INTERRUPTION, INTERRUPTED, ())
     except BrokenPipeError:
         sys.stderr.close()
         return 0

@@ -7,10 +7,11 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from zoo import Layout, State
-from zoo.conversion import count
+from zoo.conversion import count, section
 from zoo.residual_files import ResidualConversion
 
 _EPSILON = 1e-6
+_PREFIXES = ("G_ema.", "G.", "state_dict.", "")
 _MARKS = ("shared.weight", "linear.u0", "blocks.0.0.bn1.gain.u0")
 _PARTS = {"norm1": "bn1", "conv1": "conv1", "norm2": "bn2", "conv2": "conv2", "shortcut": "conv_sc"}
 _ATTENTION = {"query": "theta", "key": "phi", "value": "g", "output": "o"}
@@ -39,10 +40,11 @@ class _Conversion(ResidualConversion):
 
 def _detect(state: State, meta: Mapping[str, Any]) -> bool:
     """The first dense layer and the first block, each with a vector of its spectral norm."""
-    return state.keys() >= set(_MARKS)
+    return (section(state, _MARKS[0], _PREFIXES) or {}).keys() >= set(_MARKS)
 
 
 def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
+    state = section(state, _MARKS[0], _PREFIXES) or {}
     kept = {key: tensor for key, tensor in state.items() if not key.endswith(".sv0")}  # a record of training
     found = _Conversion(kept, "the BigGAN file")
     found.move("embed", "shared.weight")

@@ -9,11 +9,12 @@ from typing import Any
 from torch import Tensor
 
 from zoo import CheckpointError, Layout, State
-from zoo.conversion import count
+from zoo.conversion import count, section
 from zoo.residual_files import ResidualConversion
 
 _OWNER = "the BigGAN-deep file"
 _BOTTOM, _COLOURS = 4, 3
+_PREFIXES = ("G_ema.", "G.", "state_dict.", "")
 _MARKS = ("embeddings.weight", "generator.gen_z.weight_u", "generator.layers.0.bn_0.running_means")
 _PARTS = {
     "narrow.norm": "bn_0",
@@ -60,10 +61,11 @@ class _Conversion(ResidualConversion):
 
 def _detect(state: State, meta: Mapping[str, Any]) -> bool:
     """The embedding, the first layer with a vector of its spectral norm, and statistics of truncations."""
-    return state.keys() >= set(_MARKS)
+    return (section(state, _MARKS[0], _PREFIXES) or {}).keys() >= set(_MARKS)
 
 
 def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
+    state = section(state, _MARKS[0], _PREFIXES) or {}
     found = _Conversion(state)
     found.made["embed"] = found.embed
     found.start("generator.gen_z")

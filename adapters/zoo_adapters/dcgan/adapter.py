@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from zoo import Adapter, CheckpointError, Codes, CodesError, LatentSpace, Projection, Region, State, unknown_name
-from zoo.checkpoint import fill_module
+from zoo.checkpoint import build_module
 from zoo.codes import draw_labels, draw_normal
 from zoo.window import Patch, Window
 from zoo_adapters.dcgan.checkpoint import LAYOUTS
@@ -47,8 +47,8 @@ class DCGAN(Adapter):
         shapes = [tuple(weight.shape) for weight in weights if weight is not None]
         if len(shapes) < 2 or any(len(shape) != 4 for shape in shapes) or shapes[-1][1] != 3:
             raise CheckpointError(f"a DCGAN has 4-d weights that end in 3 channels, found {shapes[:6]}")
-        network = Generator([shapes[0][0], *(shape[1] for shape in shapes)])
-        fill_module(network, state, "the DCGAN file")
+        channels = [shapes[0][0], *(shape[1] for shape in shapes)]
+        network = build_module(lambda: Generator(channels), state, "the DCGAN file")
         return cls(network.to(device, dtype), config.get("classes", ()))
 
     @classmethod

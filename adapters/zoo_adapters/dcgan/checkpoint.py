@@ -60,10 +60,11 @@ def _renumber(state: State) -> State:
     parts = {key: (int(match[1]), match[2]) for key in state if (match := _MAIN.fullmatch(key))}
     convs = _blocks(state)
     norms = sorted({number for number, _ in parts.values()} - set(convs))
+    orders = (("convs", convs), ("norms", norms))
+    places = {number: f"{kind}.{index}" for kind, order in orders for index, number in enumerate(order)}
     converted: State = {}
     for key, (number, name) in parts.items():
-        kind, order = ("convs", convs) if number in convs else ("norms", norms)
-        converted[f"{kind}.{order.index(number)}.{name}"] = state[key]
+        converted[f"{places[number]}.{name}"] = state[key]
     return converted
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from zoo import Adapter, Codes, CodesError, LatentSpace, Projection, Region, State, unknown_name
-from zoo.checkpoint import fill_module
+from zoo.checkpoint import build_module
 from zoo.codes import draw_normal
 from zoo.mapped import normalized
 from zoo.window import Patch, Window
@@ -42,8 +42,8 @@ class PGGAN(Adapter):
         """Build from a canonical state; config holds the level of detail and how doubling layers are meant."""
         if space not in {None, "z"}:
             raise unknown_name("space of a PGGAN", str(space), ["z"])
-        network = sized(state, config.get("lod", 0.0))
-        fill_module(network, joined(state, fused=config.get("fused", False)), "the PGGAN file")
+        whole = joined(state, fused=config.get("fused", False))
+        network = build_module(lambda: sized(state, config.get("lod", 0.0)), whole, "the PGGAN file")
         return cls(network.to(device, dtype))
 
     @classmethod

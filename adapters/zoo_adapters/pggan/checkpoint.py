@@ -118,7 +118,7 @@ def sized(state: State, lod: float) -> Generator:
         return Generator(
             state["start.weight"].shape[1], [len(state[f"convs.{level}.bias"]) for level in range(levels)], lod
         )
-    except (KeyError, IndexError, ValueError, RuntimeError) as error:
+    except (LookupError, TypeError, ValueError, RuntimeError, ArithmeticError) as error:
         raise CheckpointError(f"the shapes of {_OWNER} are those of no network: {error}") from None
 
 

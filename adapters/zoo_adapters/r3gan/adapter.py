@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from zoo import Adapter, Codes, CodesError, LatentSpace, OptionError, Projection, Region, State, unknown_name
-from zoo.checkpoint import fill_module
+from zoo.checkpoint import build_module
 from zoo.codes import draw_labels, draw_normal
 from zoo.options import class_names
 from zoo.window import Patch, Window
@@ -42,8 +42,7 @@ class R3GAN(Adapter):
         """Build from the keys of `network.Generator`; config may name `classes`."""
         if space not in {None, "z"}:
             raise unknown_name("space of an R3GAN", str(space), ["z"])
-        network = sized(state)
-        fill_module(network, state, "the R3GAN file")
+        network = build_module(lambda: sized(state), state, "the R3GAN file")
         return cls(network.to(device, dtype), config.get("classes", ()))
 
     @classmethod

@@ -59,7 +59,7 @@ def sized(state: State) -> Generator:
         for index in range(count(state, r"stages\.\d+\.blocks\.0\.mix\.weight")):
             stages.append(_stage(state, f"stages.{index}", stages[-1].channels if stages else width))
         return Generator(inputs - embedding, stages, embedding=embedding, classes=classes)
-    except (KeyError, IndexError, TypeError, ValueError, RuntimeError, ZeroDivisionError) as error:
+    except (LookupError, TypeError, ValueError, RuntimeError, ArithmeticError) as error:
         raise CheckpointError(f"the shapes of the R3GAN file are those of no network: {error}") from None
 
 

@@ -10,13 +10,15 @@ from itertools import pairwise
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from zoo import Layout, State
+from zoo import CheckpointError, Layout, State
 from zoo.conversion import count, section
 from zoo.residual_files import ResidualConversion
 
 _MARK, _PREFIXES = "conv2d5.bias", ("state_dict.", "")
 _BOTTLENECK, _SHORTCUT = "blocks.0.0.conv2d4.bias", "blocks.0.0.conv2d0.bias"
+_MOST_CLASSES = 10_000
 _COMMON = ("linear0.bias", "blocks.0.0.conv2d2.bias", "bn4.running_mean")
 _PLAIN = {"norm1": "bn1", "conv1": "conv2d1", "norm2": "bn2", "conv2": "conv2d2"}
 _DEEP = {
@@ -104,10 +106,16 @@ def _convert(state: State, *, deep: bool, embeds: bool) -> State:
     if deep or (embeds and "shared.weight" in found.left):
         found.move("embed", "shared.weight")
     elif not embeds and gain is not None:  # whose columns are the classes
-        found.made["embed"] = torch.eye(gain.shape[-1] if gain.ndim else 0)
+        found.made["embed"] = _one_hot(gain.shape[-1] if gain.ndim else 0)
     found.norm("norm", "bn4")
     found.layer("colour", "conv2d5")
     return found.finish()
+
+
+def _one_hot(classes: int) -> Tensor:
+    if classes > _MOST_CLASSES:
+        raise CheckpointError(f"the StudioGAN file has {classes:,} classes; at most {_MOST_CLASSES:,} are read")
+    return torch.eye(classes)
 
 
 def _doubling(found: _Conversion, blocks: Sequence[str]) -> list[bool]:

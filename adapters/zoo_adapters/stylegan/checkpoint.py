@@ -158,7 +158,7 @@ def sized(state: State, lod: float) -> Generator:
         embedded, classes = state["mapping.embed.weight"].shape if "mapping.embed.weight" in state else (0, 0)
         mapping = MappingNetwork(widths[0] - embedded, widths, classes, together=True)
         return Generator(mapping, widths[-1], channels, lod)
-    except (KeyError, IndexError, ValueError, RuntimeError) as error:
+    except (LookupError, TypeError, ValueError, RuntimeError, ArithmeticError) as error:
         raise CheckpointError(f"the shapes of {_OWNER} are those of no network: {error}") from None
 
 

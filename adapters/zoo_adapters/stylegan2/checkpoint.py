@@ -254,5 +254,5 @@ def sized(state: State, config: Mapping[str, Any]) -> Generator:
         embedded, classes = state["mapping.embed.weight"].shape if "mapping.embed.weight" in state else (0, 0)
         mapping = MappingNetwork(widths[0] - embedded, widths, classes, together=config.get("together", False))
         return Generator(mapping, widths[-1], channels, config.get("conv_clamp"))
-    except (KeyError, IndexError, ValueError, RuntimeError) as error:
+    except (LookupError, TypeError, ValueError, RuntimeError, ArithmeticError) as error:
         raise CheckpointError(f"the shapes of {_OWNER} are those of no network: {error}") from None

@@ -117,14 +117,15 @@ def sized(state: State, config: Mapping[str, Any]) -> Generator:
         widths = [shapes[0][1], *(rows for rows, _ in shapes)]
         embedded, classes = state["mapping.embed.weight"].shape if "mapping.embed.weight" in state else (0, 0)
         mapping = MappingNetwork(widths[0] - embedded, widths, classes)
-        plans, dim, clamp = [Resampling(**plan) for plan in config["plans"]], widths[-1], config["clamp"]
+        plans, dim = [Resampling(**plan) for plan in config["plans"]], widths[-1]
+        clamp = None if config["clamp"] is None else float(config["clamp"])
         layers = []
         for index, plan in enumerate(plans):
             weight, lower = state[f"layers.{index}.weight"], state[f"layers.{index}.lower"]
             layers.append(Layer(dim, weight.shape, plan, radial=lower.ndim == 2, clamp=clamp))
         side = plans[0].inside + 1 - state["layers.0.weight"].shape[-1]
-        start = Input(dim, len(state["input.phases"]), side, config["rate"], config["bandwidth"])
-        colour = Colour(dim, state["colour.weight"].shape[1], None if clamp is None else clamp * config["scale"])
+        start = Input(dim, len(state["input.phases"]), side, float(config["rate"]), float(config["bandwidth"]))
+        colour = Colour(dim, state["colour.weight"].shape[1], None if clamp is None else clamp * float(config["scale"]))
         return Generator(mapping, start, layers, colour)
-    except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+    except (LookupError, TypeError, ValueError, RuntimeError, ArithmeticError) as error:
         raise CheckpointError(f"the shapes of the StyleGAN3 file are those of no network: {error}") from None

@@ -1,0 +1,161 @@
+"""Files whose shapes, settings or notes lie: one line, soon, and in little memory, whatever they claim to be."""
+
+import json
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+import zoo
+from tests.golden import Golden
+from zoo.converting import convert, find_out
+from zoo.errors import CheckpointError, ZooError
+from zoo.registry import load_zoo
+
+ZOO = load_zoo()
+MEMORY = 6_000_000_000
+"""Bytes of address space: torch takes 4 GB of it, and what the files claim is far beyond."""
+NOTE = {
+    "format": 1,
+    "layout": "?",
+    "origin": "?",
+    "sha256": "?",
+    "averaged": "?",
+    "summary": "?",
+    "licence": {"weights": "CC0"},
+}
+
+
+def noted(path: Path, adapter: str, state: dict[str, Tensor], config: dict[str, Any] | None = None) -> Path:
+    """Write a file as if zoo had converted it."""
+    note = {**NOTE, "adapter": adapter, "config": config or {}}
+    save_file({key: value.contiguous() for key, value in state.items()}, path, metadata={"zoo": json.dumps(note)})
+    return path
+
+
+HUGE: dict[str, tuple[str, dict[str, Tensor]]] = {
+    "noise of 32768² pixels": (
+        "stylegan2",
+        {
+            **{f"colours.{level}.weight": torch.zeros(3, 1) for level in range(14)},
+            "mapping.layers.0.weight": torch.zeros(1, 1),
+            "mapping.layers.0.bias": torch.zeros(1),
+        },
+    ),
+    "convolutions of 32768² channels": (
+        "pggan",
+        {
+            "start.weight": torch.zeros(16, 1),
+            "colours.0.weight": torch.zeros(3, 1),
+            "convs.0.bias": torch.zeros(2**15),
+        },
+    ),
+    "layers of 65536² weights": (
+        "stylegan2",
+        {
+            "mapping.layers.0.weight": torch.zeros(2**16, 0),
+            "mapping.layers.1.weight": torch.zeros(2**16, 0),
+            "colours.0.weight": torch.zeros(3, 1),
+        },
+    ),
+}
+
+
+def test_shapes_beyond_every_memory_are_refused_before_any_is_taken(tmp_path: Path) -> None:
+    files = [noted(tmp_path / f"{index}.safetensors", *made) for index, made in enumerate(HUGE.values())]
+    gain = Golden.read("studiogan_sngan").state
+    key = next(key for key in gain if key.endswith("blocks.0.0.bn1.gain.weight"))
+    torch.save({**gain, key: torch.zeros(1, 100_000)}, tmp_path / "classes.pt")
+    done = subprocess.run(
+        [sys.executable, "-c", _OPEN, *map(str, [*files, tmp_path / "classes.pt"])],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY)),
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["refused"] * 4
+
+
+_OPEN = """
+import sys, zoo
+for file in sys.argv[1:]:
+    try:
+        zoo.load(file, device="cpu")
+    except zoo.CheckpointError as error:
+        assert "\\n" not in str(error) and len(str(error)) < 600, error
+        print("refused")
+"""
+
+SETTINGS: list[tuple[str, dict[str, Any]]] = [
+    ("stylegan2_ada", {"cutoff": "x"}),
+    ("stylegan2_ada", {"noise": "drawn", "noise_seed": "x"}),
+    ("stylegan2_ada", {"classes": 5}),
+    ("stylegan2_ada", {"conv_clamp": float("nan")}),
+    ("stylegan1", {"lod": "x"}),
+    ("pggan", {"lod": "x"}),
+    ("biggan_ajbrock", {"epsilon": "x"}),
+    ("stylegan3_t", {"clamp": "a"}),
+    ("stylegan3_t", {"clamp": 10**400}),
+    ("stylegan3_t", {"rate": "abc"}),
+    ("stylegan3_t", {"plans": 3}),
+    ("stylegan3_t", {"plans": []}),
+    ("r3gan", {"classes": ["\x1b[2J"]}),
+]
+
+
+@pytest.mark.parametrize(("recording", "change"), SETTINGS, ids=lambda value: str(value)[:40])
+def test_settings_of_no_sense(recording: str, change: dict[str, Any], tmp_path: Path) -> None:
+    """Whether they stand in a note of zoo's or are made of what a pickle said."""
+    torch.save(Golden.read(recording).state, tmp_path / "honest.pt")
+    found = find_out(tmp_path / "honest.pt", ZOO).recognized
+    file = noted(tmp_path / "lies.safetensors", found.family, found.state, {**found.config, **change})
+    with pytest.raises(ZooError):
+        model = zoo.load(file, device="cpu")
+        model.adapter.synthesize(model.sample(1))
+
+
+@pytest.mark.parametrize(
+    "name", ["mapping.fc0.weight", "mapping.w_avg", "synthesis.b4.const", "synthesis.b8.conv0.bias"]
+)
+@pytest.mark.parametrize("shape", [(40, 0), (0,), (), (3, 2, 2)])
+def test_tensors_of_another_shape(name: str, shape: tuple[int, ...], tmp_path: Path) -> None:
+    torch.save({**Golden.read("stylegan2_ada").state, name: torch.zeros(shape)}, tmp_path / "file.pt")
+    with pytest.raises(CheckpointError):
+        zoo.load(tmp_path / "file.pt", device="cpu")
+
+
+def test_one_tensor_under_many_names_is_counted_for_each(tmp_path: Path) -> None:
+    one = torch.ones(64, 64)
+    torch.save({f"mapping.fc{index}.weight": one for index in range(1000)}, tmp_path / "many.pt")
+    with pytest.raises(CheckpointError, match="claims more numbers than the file holds"):
+        zoo.load(tmp_path / "many.pt", device="cpu")
+
+
+def test_tied_weights_are_written_apart(tmp_path: Path) -> None:
+    state = dict(Golden.read("stylegan2_ada").state)
+    state["synthesis.b8.conv1.affine.bias"] = state["synthesis.b8.conv0.affine.bias"]
+    torch.save(state, tmp_path / "tied.pt")
+    out = convert(find_out(tmp_path / "tied.pt", ZOO), tmp_path / "apart.safetensors")
+    codes = zoo.load(out, device="cpu").sample(1)
+    one, two = (zoo.load(file, device="cpu").adapter.synthesize(codes) for file in (tmp_path / "tied.pt", out))
+    assert torch.equal(one, two)
+
+
+def test_files_of_half_precision_and_of_parallel_training(tmp_path: Path) -> None:
+    golden = Golden.read("biggan_ajbrock")
+    half = {f"module.{key}": tensor.half() if tensor.ndim > 1 else tensor for key, tensor in golden.state.items()}
+    torch.save(half, tmp_path / "half.pth")
+    torch.save({key.removeprefix("module."): tensor.float() for key, tensor in half.items()}, tmp_path / "wide.pth")
+    one, two = (zoo.load(tmp_path / name, device="cpu") for name in ("half.pth", "wide.pth"))
+    codes = one.sample(2)
+    assert torch.equal(one.adapter.synthesize(codes), two.adapter.synthesize(codes))
+    torch.save({f"G_ema.{key}": tensor for key, tensor in golden.state.items()}, tmp_path / "named.pth")
+    assert find_out(tmp_path / "named.pth", ZOO).facts()["averaged weights"] == "yes: G_ema"
