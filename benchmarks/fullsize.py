@@ -121,7 +121,8 @@ def jacobians(file: Path) -> dict[str, Any]:
 def commands(name: str, file: Path, folder: Path) -> list[str]:
     """Measure the commands from the file on, and SeFa alone: a row of the table."""
     settings = {"ZOO_CONFIG": str(folder / "config"), "ZOO_CACHE": str(folder / "cache"), "ZOO_JACOBIANS": "0"}
-    model = f"{name.partition('.')[0]}.measured"
+    family = max((known for known in load_plugins().adapters if name.startswith(known)), key=len)
+    model = f"{family}.measured"
     zoo_ = [sys.executable, "-m", "zoo", "--quiet"]
     steps = {
         "add": [*zoo_, "add", str(file), "--name", model, "--force"],
