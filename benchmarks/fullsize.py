@@ -40,15 +40,25 @@ SOON = 1200
 """At this resolution and above, and where the whole Jacobian would take longer, it is extrapolated from `TANGENTS`."""
 
 
+_MEASURE = """
+import resource, subprocess, sys, time
+start = time.perf_counter()
+done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL)
+print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, done.returncode)
+"""
+
+
 def measured(command: Sequence[str], settings: dict[str, str]) -> tuple[float, float]:
-    """Run a command; return the seconds that it took and the most memory that it had, in GB. Raises if it fails."""
-    start = time.perf_counter()
-    process = subprocess.Popen(command, env={**os.environ, **settings}, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    took = time.perf_counter() - start
-    if status:
+    """Run a command; return the seconds that it took and the most memory that it had, in GB. Raises if it fails.
+
+    A small process starts it: one that is started from here would be said to have had this one's memory.
+    """
+    watch = [sys.executable, "-S", "-c", _MEASURE, *command]
+    done = subprocess.run(watch, env={**os.environ, **settings}, stdout=subprocess.PIPE, text=True, check=True)
+    took, peak, status = done.stdout.split()
+    if int(status):
         raise SystemExit(f"{' '.join(command)} failed")
-    return took, usage.ru_maxrss * 1024 / 1e9
+    return float(took), int(peak) * 1024 / 1e9
 
 
 def told(mode: str, name: str, file: Path) -> dict[str, Any]:
