@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -104,6 +105,7 @@ def sefa_alone(file: Path) -> dict[str, float]:
         return {
             "sefa": fastest(lambda: analysis(model, "sefa", "all")),
             "released": fastest(lambda: released(model)),
+            "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9,
         }
 
 
@@ -138,12 +140,17 @@ def commands(name: str, file: Path, folder: Path) -> list[str]:
         "add": [*zoo_, "add", str(file), "--name", model, "--force"],
         "info": [*zoo_, "info", model],
         "sample": [*zoo_, "sample", model, "--samples", "1", "--out", str(folder / "samples"), "--force"],
-        "sefa": [*zoo_, "analyze", model, "--show", "1", "--unseen", "0", "--out", str(folder / "sefa"), "--force"],
     }
     cells = [f"{took:.1f} s, {peak:.1f} GB" for took, peak in (measured(step, settings) for step in steps.values())]
     alone = told("--alone", name, file)
     ratio = alone["released"] / alone["sefa"]
-    return [name, f"{file.stat().st_size / 1e6:,.0f} MB", *cells, f"{alone['sefa']:.3f} s", f"{ratio:.1f}"]
+    return [
+        name,
+        f"{file.stat().st_size / 1e6:,.0f} MB",
+        *cells,
+        f"{alone['sefa']:.3f} s, {alone['peak']:.1f} GB",
+        f"{ratio:.1f}",
+    ]
 
 
 def derivatives(name: str, file: Path) -> list[str]:

@@ -160,9 +160,14 @@ def models(_: str) -> str:
     """List the models of the registry."""
     cards = load_registry(PLUGINS).match(None)
     rows = [
-        [code(card.name), card.summary, f"{card.resolution}²", code(card.codes), str(card.licence)] for card in cards
+        [
+            *(code(card.name), card.summary, f"{card.resolution}²", code(card.codes)),
+            "yes" if card.weights.verified else "no",
+            str(card.licence),
+        ]
+        for card in cards
     ]
-    return table(["model", "images", "size", "codes", "licence"], rows)
+    return table(["model", "images", "size", "codes", "tried", "licence"], rows)
 
 
 def matrix(_: str) -> str:
