@@ -174,16 +174,7 @@ def main() -> None:
         return
     heads = ["file", "images", "d", f"{TANGENTS} tangents", "whole Jacobian", "`lowrank`", "`nullspace`"]
     if not asked.jacobians:
-        heads = [
-            "file",
-            "size",
-            "`zoo add`",
-            "`zoo info`",
-            "`zoo sample`",
-            "`zoo analyze`",
-            "SeFa alone",
-            "released ÷ zoo",
-        ]
+        heads = ["file", "size", "`zoo add`", "`zoo info`", "`zoo sample`", "SeFa alone", "released ÷ zoo"]
     print(f"| {' | '.join(heads)} |\n| {' | '.join('---' for _ in heads)} |")
     with tempfile.TemporaryDirectory() as temporary:
         folder = asked.folder or Path(temporary)
