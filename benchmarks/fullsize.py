@@ -141,14 +141,14 @@ def commands(name: str, file: Path, folder: Path) -> list[str]:
         "info": [*zoo_, "info", model],
         "sample": [*zoo_, "sample", model, "--samples", "1", "--out", str(folder / "samples"), "--force"],
     }
-    cells = [f"{took:.1f} s, {peak:.1f} GB" for took, peak in (measured(step, settings) for step in steps.values())]
+    cells = [f"{took:.1f} s, {peak:.2f} GB" for took, peak in (measured(step, settings) for step in steps.values())]
     alone = told("--alone", name, file)
     ratio = alone["released"] / alone["sefa"]
     return [
         name,
         f"{file.stat().st_size / 1e6:,.0f} MB",
         *cells,
-        f"{alone['sefa']:.3f} s, {alone['peak']:.1f} GB",
+        f"{alone['sefa']:.3f} s, {alone['peak']:.2f} GB",
         f"{ratio:.1f}",
     ]
 
