@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -25,6 +26,8 @@ from tests.families import families
 from tests.golden import Golden
 from zoo import CheckpointError, Codes, OptionError, UnknownNameError
 from zoo.adapter import detect_layout
+from zoo.cli import run
+from zoo.codes import save_codes
 from zoo.testing import check_adapter, draw, in_float64, render
 
 LAYOUTS = {
@@ -148,6 +151,38 @@ def test_an_edit_gives_the_released_image(data: Path) -> None:
     moved = adapter.move(Codes(golden.outputs["w_trunc"]), 3 * reference["2-3/boundaries"][0], (2, 3))
     deviation = (adapter.synthesize(moved) - reference["edit_2-3_0_d3/image"]).abs().max()
     assert float(deviation) <= 2 * golden.card["tolerance"]["out/image"]["suggested_atol"]
+
+
+def test_a_published_direction_moves_rows_4_to_7(tmp_path: Path) -> None:
+    """An array (1, dim), as LowRankGAN published them, from the command line; the picture is that of the moved rows."""
+    golden = Golden.read("stylegan2_ada")
+    torch.save(golden.state, tmp_path / "mine.pt")
+    direction = torch.nn.functional.normalize(torch.randn(1, 40, generator=torch.Generator().manual_seed(0)))
+    np.save(tmp_path / "mouth_open.npy", direction.numpy())
+    save_codes(tmp_path / "codes.safetensors", Codes(golden.outputs["w_trunc"][:1]), {})
+    chosen = [
+        "--layers",
+        "4-7",
+        "--strengths=-3,0,3",
+        "--video",
+        "none",
+        "--codes",
+        str(tmp_path / "codes.safetensors"),
+    ]
+    files = [str(tmp_path / name) for name in ("mine.pt", "mouth_open.npy")]
+    assert run(["edit", *files, *chosen, "--out", str(tmp_path / "run")]) == 0
+    assert (tmp_path / "run" / "sheet.png").exists()
+    adapter = opened(golden.state)
+    rows = golden.outputs["w_trunc"][:1].clone()
+    rows[:, 4:8] += 3 * direction
+    found = zoo.edit(
+        zoo.load(tmp_path / "mine.pt", device="cpu"),
+        zoo.Directions.load(tmp_path / "mouth_open.npy", space=adapter.space),
+        codes=Codes(golden.outputs["w_trunc"][:1]),
+        strengths=[3.0],
+        layers="4-7",
+    )
+    assert torch.allclose(found.images[0, 0, 0], adapter.synthesize(Codes(rows))[0], atol=1e-5)
 
 
 # Files
