@@ -54,6 +54,18 @@ class Mapping(nn.Module):
         return w
 
 
+def mapping_of(state: State, *, together: bool = False) -> Mapping:
+    """Build the mapping whose sizes a canonical state tells, under ``mapping.``, its weights not yet filled in.
+
+    Raises `LookupError` or `ValueError` where they are those of none.
+    """
+    depth = count(state, r"mapping\.layers\.\d+\.weight")
+    shapes = [tuple(state[f"mapping.layers.{index}.weight"].shape) for index in range(depth)]
+    widths = [shapes[0][1], *(rows for rows, _ in shapes)]
+    embedded, classes = state["mapping.embed.weight"].shape if "mapping.embed.weight" in state else (0, 0)
+    return Mapping(widths[0] - embedded, widths, classes, together=together)
+
+
 class MappedNetwork(nn.Module):
     """A mapping and the layers that read w: `rows` rows of it; images are (side, side).
 

@@ -24,7 +24,7 @@ from zoo.conversion import (
     section,
     tensorflow_settings,
 )
-from zoo.mapped import Mapping as MappingNetwork
+from zoo.mapped import mapping_of
 from zoo_adapters.stylegan.network import Generator
 
 _GAIN = sqrt(2)
@@ -150,14 +150,10 @@ def flip_fused(network: Generator, fused: str) -> None:
 
 def sized(state: State, lod: float) -> Generator:
     """Build the network of the sizes that a canonical state tells. Raises `CheckpointError` where it cannot."""
-    depth = count(state, r"mapping\.layers\.\d+\.weight")
     try:
-        shapes = [tuple(state[f"mapping.layers.{index}.weight"].shape) for index in range(depth)]
-        widths = [shapes[0][1], *(rows for rows, _ in shapes)]
         channels = [state[f"colours.{level}.weight"].shape[1] for level in range(count(state, r"colours\.\d+\.weight"))]
-        embedded, classes = state["mapping.embed.weight"].shape if "mapping.embed.weight" in state else (0, 0)
-        mapping = MappingNetwork(widths[0] - embedded, widths, classes, together=True)
-        return Generator(mapping, widths[-1], channels, lod)
+        mapping = mapping_of(state, together=True)
+        return Generator(mapping, len(mapping.mean), channels, lod)
     except (LookupError, TypeError, ValueError, RuntimeError, ArithmeticError) as error:
         raise CheckpointError(f"the shapes of {_OWNER} are those of no network: {error}") from None
 

@@ -24,7 +24,7 @@ from zoo.conversion import (
     settings,
     tensorflow_settings,
 )
-from zoo.mapped import Mapping as MappingNetwork
+from zoo.mapped import mapping_of
 from zoo_adapters.stylegan2.network import Generator
 
 _GAIN = sqrt(2)
@@ -245,14 +245,10 @@ LAYOUTS = (
 
 def sized(state: State, config: Mapping[str, Any]) -> Generator:
     """Build the network of the sizes that a canonical state tells, as config says. Raises `CheckpointError`."""
-    depth = count(state, r"mapping\.layers\.\d+\.weight")
     levels = count(state, r"colours\.\d+\.weight")
     try:
-        shapes = [tuple(state[f"mapping.layers.{index}.weight"].shape) for index in range(depth)]
-        widths = [shapes[0][1], *(rows for rows, _ in shapes)]
         channels = [state[f"colours.{level}.weight"].shape[1] for level in range(levels)]
-        embedded, classes = state["mapping.embed.weight"].shape if "mapping.embed.weight" in state else (0, 0)
-        mapping = MappingNetwork(widths[0] - embedded, widths, classes, together=config.get("together", False))
-        return Generator(mapping, widths[-1], channels, config.get("conv_clamp"))
+        mapping = mapping_of(state, together=config.get("together", False))
+        return Generator(mapping, len(mapping.mean), channels, config.get("conv_clamp"))
     except (LookupError, TypeError, ValueError, RuntimeError, ArithmeticError) as error:
         raise CheckpointError(f"the shapes of {_OWNER} are those of no network: {error}") from None

@@ -13,7 +13,7 @@ from typing import Any
 
 from zoo import CheckpointError, Layout, State
 from zoo.conversion import Conversion, count, detector, prefix_of, section, settings
-from zoo.mapped import Mapping as MappingNetwork
+from zoo.mapped import mapping_of
 from zoo_adapters.stylegan3.network import Colour, Generator, Input, Layer, Resampling
 
 _MARK, _PREFIXES = "synthesis.input.freqs", ("G_ema.", "G.", "")
@@ -111,13 +111,9 @@ LAYOUTS = (
 
 def sized(state: State, config: Mapping[str, Any]) -> Generator:
     """Build the network of the sizes that a canonical state and its config tell. Raises `CheckpointError`."""
-    depth = count(state, r"mapping\.layers\.\d+\.weight")
     try:
-        shapes = [tuple(state[f"mapping.layers.{index}.weight"].shape) for index in range(depth)]
-        widths = [shapes[0][1], *(rows for rows, _ in shapes)]
-        embedded, classes = state["mapping.embed.weight"].shape if "mapping.embed.weight" in state else (0, 0)
-        mapping = MappingNetwork(widths[0] - embedded, widths, classes)
-        plans, dim = [Resampling(**plan) for plan in config["plans"]], widths[-1]
+        mapping = mapping_of(state)
+        plans, dim = [Resampling(**plan) for plan in config["plans"]], len(mapping.mean)
         clamp = None if config["clamp"] is None else float(config["clamp"])
         layers = []
         for index, plan in enumerate(plans):
