@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pickle
 import re
 import subprocess
 import sys
@@ -14,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from tests.network import CONTENT, FAULTS, Home, Server, serving, source_of
 
 KINDS = ("https", "hf", "gdrive", "pypi")
 OVERCOME = {"none", "redirect", "slow", "stalls once", "truncates once", "resets once", "500 once"}
 RESUMED = {"stalls", "truncates", "resets"}
-pytestmark = pytest.mark.xdist_group("network")  # its faults are played once, for all its tests
 WORDS = {
     "stalls": "silent|broke off|not enough bytes|another hash",
     "silent": "silent|broke off|Unable to fetch|No matching distribution",
@@ -75,9 +76,19 @@ def attempt(fault: str, kind: str, folder: Path) -> Outcome:
 
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Outcome]:
-    """Try everything; most of the time is spent waiting, so several at once."""
+    """Try everything, once for all processes of the tests; most of the time is spent waiting, so several at once."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    with FileLock(shared / "faults.lock"):
+        if not (shared / "faults").exists():
+            (shared / "faults").write_bytes(pickle.dumps(_outcomes(shared / "homes")))
+    found: dict[tuple[str, str], Outcome] = pickle.loads((shared / "faults").read_bytes())
+    return found
+
+
+def _outcomes(homes: Path) -> dict[tuple[str, str], Outcome]:
     cases = [(fault, kind) for fault in FAULTS for kind in KINDS]
-    homes = tmp_path_factory.mktemp("homes")
+    homes.mkdir()
     with ThreadPoolExecutor(6) as pool:
         found = pool.map(lambda case: attempt(case[0], case[1], homes / "-".join(case)), cases)
         return dict(zip(cases, found, strict=True))
