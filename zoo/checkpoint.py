@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from zoo.errors import CheckpointError
 from zoo.reading.arrays import Arrays
-from zoo.reading.bounds import Bounds, BrokenError, RefusedError
+from zoo.reading.bounds import MOST_TENSORS, Bounds, BrokenError, RefusedError
 from zoo.reading.contents import Contents
 from zoo.reading.pickles import parse
 from zoo.reading.torchfiles import Outside, is_legacy, nested_storage, no_outside, parse_archive, parse_legacy
@@ -30,7 +30,6 @@ State = dict[str, Tensor]
 """The tensors of a weights file, by key."""
 
 _MOST_MEMBERS = 20_000
-MOST_TENSORS = 20_000
 _STRANGERS = {
     b"<!DOCTYPE": "an HTML page",
     b"<!doctype": "an HTML page",
@@ -92,8 +91,11 @@ def build_module(make: Callable[[], AnyModule], state: Mapping[str, Tensor], ori
     `make` is called twice, first for a sketch on torch's device ``meta``, whose tensors hold no numbers: a small file
     can have the shapes of a network that no machine holds. Raises `CheckpointError` as `require_fit`.
     """
-    with torch.device("meta"):
-        sketch = make()
+    try:
+        with torch.device("meta"):
+            sketch = make()
+    except (LookupError, TypeError, ValueError, RuntimeError, ArithmeticError) as error:
+        raise CheckpointError(f"the shapes of {origin} are those of no network: {error}") from None
     require_fit(sketch, state, origin)
     module = make()
     module.load_state_dict(dict(state))

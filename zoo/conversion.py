@@ -31,9 +31,14 @@ def section(state: State, mark: str, prefixes: Iterable[str]) -> State | None:
     return {key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)}
 
 
-def detector(mark: str, prefixes: Iterable[str]) -> Callable[[State, Mapping[str, Any]], bool]:
-    """Make the `detect` of a layout that is told by one key."""
-    return lambda state, meta: prefix_of(state, mark, prefixes) is not None
+def detector(mark: str, prefixes: Iterable[str], *more: str) -> Callable[[State, Mapping[str, Any]], bool]:
+    """Make the `detect` of a layout that is told by one key, and by `more` beside it in the same network."""
+
+    def detect(state: State, meta: Mapping[str, Any]) -> bool:
+        prefix = prefix_of(state, mark, prefixes)
+        return prefix is not None and all(prefix + key in state for key in more)
+
+    return detect
 
 
 def settings(meta: Mapping[str, Any], places: Iterable[str]) -> dict[str, Any]:
@@ -138,5 +143,5 @@ class Conversion:
         self.made[f"{name}.bias"] = bias * (gain * rate) + shift
 
     def finish(self) -> State:
-        """Return the canonical state; what is left over stays in it, in brackets, to be told by `fill_module`."""
+        """Return the canonical state; what is left over stays in it, in brackets, to be told by `require_fit`."""
         return {**self.made, **{f"({key})": tensor for key, tensor in self.left.items()}}

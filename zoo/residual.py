@@ -17,7 +17,7 @@ from zoo.blocks import Generator, Norm, Plan
 from zoo.checkpoint import State, build_module
 from zoo.codes import Codes, LatentSpace, draw_labels, draw_normal, truncated
 from zoo.conversion import count
-from zoo.errors import CheckpointError, CodesError
+from zoo.errors import CodesError
 from zoo.names import unknown_name
 from zoo.options import class_names
 from zoo.region import Region
@@ -65,28 +65,25 @@ class ResidualAdapter(Adapter):
 
     @classmethod
     def _sized(cls, state: State, config: Mapping[str, Any]) -> Generator:
-        """Build the network of the sizes that a canonical state tells. Raises `CheckpointError` where it cannot."""
-        try:
-            if empty := [key for key, tensor in state.items() if not tensor.numel()]:
-                raise ValueError(f"{empty[0]} is empty")
-            plans = [_plan(state, f"blocks.{index}") for index in range(count(state, r"blocks\.\d+\.conv2\.weight"))]
-            (rows, wide), shared = state["start.weight"].shape, bool(config.get("shared"))
-            classes, embedding = state["embed"].shape if "embed" in state else (0, 0)
-            gain = state.get("blocks.0.norm1.gain")
-            return Generator(
-                plans,
-                isqrt(rows // plans[0].inputs),
-                first=wide - embedding * shared,
-                chunk=0 if gain is None else gain.shape[1] - embedding,
-                shared=shared,
-                classes=classes,
-                embedding=embedding,
-                norm=cls.norm,
-                epsilon=float(config.get("epsilon", cls.epsilon)),
-                last_epsilon=cls.last_epsilon,
-            )
-        except (LookupError, TypeError, ValueError, RuntimeError, ArithmeticError) as error:
-            raise CheckpointError(f"the shapes of the {cls.family} file are those of no network: {error}") from None
+        """Build the network of the sizes that a canonical state tells."""
+        if empty := [key for key, tensor in state.items() if not tensor.numel()]:
+            raise ValueError(f"{empty[0]} is empty")
+        plans = [_plan(state, f"blocks.{index}") for index in range(count(state, r"blocks\.\d+\.conv2\.weight"))]
+        (rows, wide), shared = state["start.weight"].shape, bool(config.get("shared"))
+        classes, embedding = state["embed"].shape if "embed" in state else (0, 0)
+        gain = state.get("blocks.0.norm1.gain")
+        return Generator(
+            plans,
+            isqrt(rows // plans[0].inputs),
+            first=wide - embedding * shared,
+            chunk=0 if gain is None else gain.shape[1] - embedding,
+            shared=shared,
+            classes=classes,
+            embedding=embedding,
+            norm=cls.norm,
+            epsilon=float(config.get("epsilon", cls.epsilon)),
+            last_epsilon=cls.last_epsilon,
+        )
 
     def sample(
         self,

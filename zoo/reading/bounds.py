@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+MOST_TENSORS = 20_000
+"""More than any network has."""
 _MOST_OPERATIONS = 400_000
 _MOST_VISITS = 200_000
 _MOST_LOOKS = 4_000_000

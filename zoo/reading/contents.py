@@ -8,12 +8,11 @@ from typing import Any
 from torch import Tensor
 
 from zoo.reading.arrays import Arrays, dtype_of, is_scalar
-from zoo.reading.bounds import Bounds, RefusedError
+from zoo.reading.bounds import MOST_TENSORS, Bounds, RefusedError
 from zoo.reading.objects import Objects, name_of
 from zoo.reading.records import Persistent, Record, described
 
 _MOST_LISTED = 64
-_MOST_TENSORS = 20_000
 _MODULE = {"_parameters", "_buffers", "_modules", "_non_persistent_buffers_set"}
 _NOT_GENERATORS = ("D", "augment_pipe")
 
@@ -95,8 +94,8 @@ class Contents:
     def _keep(self, key: str, tensor: Tensor) -> None:
         if key in self.state:
             raise RefusedError(f"two tensors are called {key[:80]}")
-        if len(self.state) >= _MOST_TENSORS:
-            raise RefusedError(f"it holds more than {_MOST_TENSORS:,} tensors")
+        if len(self.state) >= MOST_TENSORS:
+            raise RefusedError(f"it holds more than {MOST_TENSORS:,} tensors")
         self._bounds.spend(tensor.nbytes)  # again for each of its names: what is made of them is apart
         self.state[key] = tensor
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from zoo import Layout, State
-from zoo.conversion import count, section
+from zoo.conversion import count, detector, section
 from zoo.residual_files import ResidualConversion
 
 _EPSILON = 1e-6
@@ -38,11 +38,6 @@ class _Conversion(ResidualConversion):
         self.set_norm(name, self.take(f"{key}.stored_mean"), self.take(f"{key}.stored_var"), **affine)
 
 
-def _detect(state: State, meta: Mapping[str, Any]) -> bool:
-    """The first dense layer and the first block, each with a vector of its spectral norm."""
-    return (section(state, _MARKS[0], _PREFIXES) or {}).keys() >= set(_MARKS)
-
-
 def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     state = section(state, _MARKS[0], _PREFIXES) or {}
     kept = {key: tensor for key, tensor in state.items() if not key.endswith(".sv0")}  # a record of training
@@ -61,4 +56,5 @@ def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, An
     return found.finish(), {}
 
 
-LAYOUTS = (Layout("ajbrock", _detect, _convert, "the first author's PyTorch port, `G_ema.pth`", _MARKS),)
+_ABOUT = "the first author's PyTorch port, `G_ema.pth`"
+LAYOUTS = (Layout("ajbrock", detector(_MARKS[0], _PREFIXES, *_MARKS[1:]), _convert, _ABOUT, _MARKS),)

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from zoo import CheckpointError, Layout, State
-from zoo.conversion import count, section
+from zoo.conversion import count, detector, section
 from zoo.residual_files import ResidualConversion
 
 _OWNER = "the BigGAN-deep file"
@@ -59,11 +59,6 @@ class _Conversion(ResidualConversion):
                 self.made[f"start.{part}"] = pixels.transpose(0, 1).flatten(0, 1)
 
 
-def _detect(state: State, meta: Mapping[str, Any]) -> bool:
-    """The embedding, the first layer with a vector of its spectral norm, and statistics of truncations."""
-    return (section(state, _MARKS[0], _PREFIXES) or {}).keys() >= set(_MARKS)
-
-
 def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     state = section(state, _MARKS[0], _PREFIXES) or {}
     found = _Conversion(state)
@@ -99,4 +94,4 @@ def _doubling(meta: Mapping[str, Any], blocks: int) -> list[bool]:
 
 
 _ABOUT = "Hugging Face's port of DeepMind's networks, `pytorch_model.bin`"
-LAYOUTS = (Layout("huggingface", _detect, _convert, _ABOUT, _MARKS, averaged=True),)
+LAYOUTS = (Layout("huggingface", detector(_MARKS[0], _PREFIXES, *_MARKS[1:]), _convert, _ABOUT, _MARKS, averaged=True),)

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from zoo import CheckpointError, Layout, State
+from zoo import Layout, State
 from zoo.conversion import (
     TENSORFLOW,
     Conversion,
@@ -112,14 +112,11 @@ def joined(state: State, *, fused: bool) -> State:
 
 
 def sized(state: State, lod: float) -> Generator:
-    """Build the network of the sizes that a canonical state tells. Raises `CheckpointError` where it cannot."""
+    """Build the network of the sizes that a canonical state tells."""
     levels = count(state, r"colours\.\d+\.weight")
-    try:
-        return Generator(
-            state["start.weight"].shape[1], [len(state[f"convs.{level}.bias"]) for level in range(levels)], lod
-        )
-    except (LookupError, TypeError, ValueError, RuntimeError, ArithmeticError) as error:
-        raise CheckpointError(f"the shapes of {_OWNER} are those of no network: {error}") from None
+    return Generator(
+        state["start.weight"].shape[1], [len(state[f"convs.{level}.bias"]) for level in range(levels)], lod
+    )
 
 
 LAYOUTS = (

@@ -6,7 +6,7 @@ Folded in on the way: the 4 by which a filter makes up for the zeros between the
 from collections.abc import Mapping
 from typing import Any
 
-from zoo import CheckpointError, Layout, State
+from zoo import Layout, State
 from zoo.conversion import Conversion, count, detector, section
 from zoo_adapters.r3gan.network import Generator, Stage
 
@@ -51,16 +51,13 @@ LAYOUTS = (
 
 
 def sized(state: State) -> Generator:
-    """Build the network of the sizes that a canonical state tells. Raises `CheckpointError` where it cannot."""
-    try:
-        width, inputs = state["start.weight"].shape
-        classes, embedding = state["embed"].shape if "embed" in state else (0, 0)
-        stages: list[Stage] = []
-        for index in range(count(state, r"stages\.\d+\.blocks\.0\.mix\.weight")):
-            stages.append(_stage(state, f"stages.{index}", stages[-1].channels if stages else width))
-        return Generator(inputs - embedding, stages, embedding=embedding, classes=classes)
-    except (LookupError, TypeError, ValueError, RuntimeError, ArithmeticError) as error:
-        raise CheckpointError(f"the shapes of the R3GAN file are those of no network: {error}") from None
+    """Build the network of the sizes that a canonical state tells."""
+    width, inputs = state["start.weight"].shape
+    classes, embedding = state["embed"].shape if "embed" in state else (0, 0)
+    stages: list[Stage] = []
+    for index in range(count(state, r"stages\.\d+\.blocks\.0\.mix\.weight")):
+        stages.append(_stage(state, f"stages.{index}", stages[-1].channels if stages else width))
+    return Generator(inputs - embedding, stages, embedding=embedding, classes=classes)
 
 
 def _stage(state: State, name: str, inputs: int) -> Stage:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoo import CheckpointError, Layout, State
+from zoo import Layout, State
 from zoo.conversion import (
     TENSORFLOW,
     Conversion,
@@ -149,13 +149,10 @@ def flip_fused(network: Generator, fused: str) -> None:
 
 
 def sized(state: State, lod: float) -> Generator:
-    """Build the network of the sizes that a canonical state tells. Raises `CheckpointError` where it cannot."""
-    try:
-        channels = [state[f"colours.{level}.weight"].shape[1] for level in range(count(state, r"colours\.\d+\.weight"))]
-        mapping = mapping_of(state, together=True)
-        return Generator(mapping, len(mapping.mean), channels, lod)
-    except (LookupError, TypeError, ValueError, RuntimeError, ArithmeticError) as error:
-        raise CheckpointError(f"the shapes of {_OWNER} are those of no network: {error}") from None
+    """Build the network of the sizes that a canonical state tells."""
+    channels = [state[f"colours.{level}.weight"].shape[1] for level in range(count(state, r"colours\.\d+\.weight"))]
+    mapping = mapping_of(state, together=True)
+    return Generator(mapping, len(mapping.mean), channels, lod)
 
 
 LAYOUTS = (

@@ -244,11 +244,8 @@ LAYOUTS = (
 
 
 def sized(state: State, config: Mapping[str, Any]) -> Generator:
-    """Build the network of the sizes that a canonical state tells, as config says. Raises `CheckpointError`."""
+    """Build the network of the sizes that a canonical state tells, as config says."""
     levels = count(state, r"colours\.\d+\.weight")
-    try:
-        channels = [state[f"colours.{level}.weight"].shape[1] for level in range(levels)]
-        mapping = mapping_of(state, together=config.get("together", False))
-        return Generator(mapping, len(mapping.mean), channels, config.get("conv_clamp"))
-    except (LookupError, TypeError, ValueError, RuntimeError, ArithmeticError) as error:
-        raise CheckpointError(f"the shapes of {_OWNER} are those of no network: {error}") from None
+    channels = [state[f"colours.{level}.weight"].shape[1] for level in range(levels)]
+    mapping = mapping_of(state, together=config.get("together", False))
+    return Generator(mapping, len(mapping.mean), channels, config.get("conv_clamp"))

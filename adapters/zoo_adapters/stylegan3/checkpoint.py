@@ -110,18 +110,15 @@ LAYOUTS = (
 
 
 def sized(state: State, config: Mapping[str, Any]) -> Generator:
-    """Build the network of the sizes that a canonical state and its config tell. Raises `CheckpointError`."""
-    try:
-        mapping = mapping_of(state)
-        plans, dim = [Resampling(**plan) for plan in config["plans"]], len(mapping.mean)
-        clamp = None if config["clamp"] is None else float(config["clamp"])
-        layers = []
-        for index, plan in enumerate(plans):
-            weight, lower = state[f"layers.{index}.weight"], state[f"layers.{index}.lower"]
-            layers.append(Layer(dim, weight.shape, plan, radial=lower.ndim == 2, clamp=clamp))
-        side = plans[0].inside + 1 - state["layers.0.weight"].shape[-1]
-        start = Input(dim, len(state["input.phases"]), side, float(config["rate"]), float(config["bandwidth"]))
-        colour = Colour(dim, state["colour.weight"].shape[1], None if clamp is None else clamp * float(config["scale"]))
-        return Generator(mapping, start, layers, colour)
-    except (LookupError, TypeError, ValueError, RuntimeError, ArithmeticError) as error:
-        raise CheckpointError(f"the shapes of the StyleGAN3 file are those of no network: {error}") from None
+    """Build the network of the sizes that a canonical state and its config tell."""
+    mapping = mapping_of(state)
+    plans, dim = [Resampling(**plan) for plan in config["plans"]], len(mapping.mean)
+    clamp = None if config["clamp"] is None else float(config["clamp"])
+    layers = []
+    for index, plan in enumerate(plans):
+        weight, lower = state[f"layers.{index}.weight"], state[f"layers.{index}.lower"]
+        layers.append(Layer(dim, weight.shape, plan, radial=lower.ndim == 2, clamp=clamp))
+    side = plans[0].inside + 1 - state["layers.0.weight"].shape[-1]
+    start = Input(dim, len(state["input.phases"]), side, float(config["rate"]), float(config["bandwidth"]))
+    colour = Colour(dim, state["colour.weight"].shape[1], None if clamp is None else clamp * float(config["scale"]))
+    return Generator(mapping, start, layers, colour)
