@@ -103,10 +103,13 @@ def _convert_genforce(state: State, meta: Mapping[str, Any]) -> tuple[State, dic
 
 
 def joined(state: State, *, fused: bool) -> State:
-    """Join upsampling to the weights of doubling layers: (out, in, 3, 3), or, `fused`, (in, out, 3, 3) and flipped."""
+    """Join upsampling to the weights of doubling layers: (out, in, 3, 3), or, `fused`, (in, out, 3, 3) and flipped.
+
+    Those that are joined already, of 4x4 taps, are left as they are.
+    """
     made = dict(state)
     for key, weight in state.items():
-        if key.startswith("doubles.") and key.endswith(".weight"):
+        if key.startswith("doubles.") and key.endswith(".weight") and weight.shape[-1] == 3:
             made[key] = doubling(weight.transpose(0, 1).flip(2, 3) if fused else weight)
     return made
 

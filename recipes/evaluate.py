@@ -1,0 +1,167 @@
+"""Measure a model of avatars against pictures that it was not trained on.
+
+    python -m recipes.evaluate MODEL --data DIR [--json FILE] [--sheet FILE.png]
+
+MODEL is a card's name or a weights file. Distances are taken in the features of the attribute predictor (the scorer
+`avatars`); beside each stands the same measure of two real halves, `val` and `test`, which no model can beat but by
+chance.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+import zoo
+from recipes.avatars import Avatars, read
+from recipes.pictures import tiled
+from zoo.model import Model
+from zoo_scorers.avatars import AvatarsScorer
+
+SHOWN = 64
+"""How many uncurated samples of a class are compared with one another, and how many a sheet shows."""
+NEIGHBOURS = 3
+"""Precision and recall call a picture near that is within this neighbour's distance (Kynkäänniemi et al., 2019)."""
+VANISHED = 0.2
+"""A value is said to have vanished where it has less than this part of its share among real pictures."""
+
+Array = NDArray[np.float64]
+
+
+def frechet(one: Array, other: Array) -> float:
+    """Compute the Fréchet distance of two sets of features (n, d), as normal distributions (Heusel et al., 2017)."""
+    means = one.mean(axis=0) - other.mean(axis=0)
+    first, second = np.cov(one, rowvar=False), np.cov(other, rowvar=False)
+    root = scipy.linalg.sqrtm(first @ second).real
+    return float(means @ means + np.trace(first + second - 2 * root))
+
+
+def covered(points: Array, by: Array, neighbours: int = NEIGHBOURS) -> float:
+    """Say which share of points (n, d) lies within the reach of others (m, d): each reaches its k-th neighbour.
+
+    Of samples by real pictures it is their precision, of real pictures by samples their recall.
+    """
+    own = _distances(by, by)
+    reach = np.partition(own, neighbours, axis=1)[:, neighbours]
+    return float((_distances(points, by) <= reach).any(axis=1).mean())
+
+
+def nearest(points: Array, among: Array) -> Array:
+    """Give the distance of each point (n, d) to the nearest of others (m, d)."""
+    return np.concatenate([_distances(some, among).min(axis=1) for some in np.array_split(points, 1 + len(points) // 500)])
+
+
+def closest_pair(points: Array) -> float:
+    """Give the smallest distance between two of the points (n, d)."""
+    distances = _distances(points, points)
+    np.fill_diagonal(distances, np.inf)
+    return float(distances.min())
+
+
+def _distances(one: Array, other: Array) -> Array:
+    squares = (one**2).sum(axis=1)[:, None] + (other**2).sum(axis=1) - 2 * one @ other.T
+    return np.sqrt(np.maximum(squares, 0))
+
+
+def pixels(images: NDArray[np.uint8]) -> Tensor:
+    """Bring pictures (n, h, w, 3) of uint8 to what networks make: (n, 3, h, w) in [-1, 1]."""
+    return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def in_batches(work: Any, images: Tensor, size: int = 250) -> Tensor:
+    """Apply work to images, some at a time."""
+    return torch.cat([work(some) for some in images.split(size)])
+
+
+@torch.no_grad()
+def draw(model: Model, count: int, seed: int, label: int | None = None) -> tuple[Tensor, Tensor | None]:
+    """Draw images (count, 3, h, w), rounded to what a picture file holds, and their labels."""
+    labels = None if label is None or not model.adapter.classes else torch.full((count,), label)
+    codes = model.adapter.sample(count, torch.Generator().manual_seed(seed), labels)
+    images = [model.adapter.synthesize(codes[start : start + 50]) for start in range(0, count, 50)]
+    return ((torch.cat(images).clamp(-1, 1) + 1) * 127.5).round() / 127.5 - 1, codes.labels
+
+
+def measure(model: Model, train: Avatars, val: Avatars, test: Avatars) -> dict[str, Any]:
+    """Take every measure."""
+    scorer = AvatarsScorer()
+
+    def features(images: Tensor) -> Array:
+        found: Array = in_batches(scorer.features, images).double().numpy()
+        return found
+
+    made, labels = draw(model, len(test.images), seed=1)
+    true, also, fake = features(pixels(test.images)), features(pixels(val.images)), features(made)
+    seen = features(pixels(train.images[:: max(1, len(train.images) // 20_000)]))
+    shares = {name: _shares(scorer, made, pixels(test.images), name) for name in train.attributes}
+    found = {
+        "samples": len(made),
+        "frechet": frechet(fake, true),
+        "frechet_real": frechet(also, true),
+        "precision": covered(fake, true),
+        "recall": covered(true, fake),
+        "precision_real": covered(also, true),
+        "shares": shares,
+        "vanished": [
+            f"{name}={value}"
+            for name, values in shares.items()
+            for value, (share, real) in values.items()
+            if share < VANISHED * real
+        ],
+        "nearest": _quantiles(nearest(fake, seen)),
+        "nearest_real": _quantiles(nearest(true, seen)),
+        "closest_pair": {}, "closest_pair_real": {},
+    }
+    for label, style in enumerate(train.attributes["style"]):
+        own = pixels(test.images[test.labels[:, 0] == label][:SHOWN]).flatten(1).double().numpy()
+        found["closest_pair_real"][style] = closest_pair(own) / own.shape[1] ** 0.5
+        if model.adapter.classes:
+            some = draw(model, SHOWN, seed=2, label=label)[0].flatten(1).double().numpy()
+            found["closest_pair"][style] = closest_pair(some) / some.shape[1] ** 0.5
+    if labels is not None:
+        right = scorer.predict(made)["style"] == labels
+        found["recognized"] = {
+            style: float(right[labels == label].float().mean())
+            for label, style in enumerate(train.attributes["style"])
+        }
+    return found
+
+
+def _shares(scorer: AvatarsScorer, made: Tensor, real: Tensor, name: str) -> dict[str, tuple[float, float]]:
+    """Give the share of each value of an attribute among samples and among real pictures, as the scorer sees both."""
+    values = scorer.values[name]
+    seen = [torch.bincount(scorer.predict(images)[name], minlength=len(values)) / len(images) for images in (made, real)]
+    return {value: (float(seen[0][place]), float(seen[1][place])) for place, value in enumerate(values)}
+
+
+def _quantiles(distances: Array) -> dict[str, float]:
+    return {f"{part:.0%}": float(np.quantile(distances, part)) for part in (0.0, 0.01, 0.1, 0.5)}
+
+
+def main() -> None:
+    """Measure a model and print what was found."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--sheet", type=Path)
+    asked = parser.parse_args()
+    model = zoo.load(asked.model)
+    if asked.sheet:
+        tiled(draw(model, SHOWN, seed=0)[0], 8).save(asked.sheet)
+    found = json.dumps(measure(model, *(read(asked.data, split) for split in ("train", "val", "test"))), indent=1)
+    if asked.json:
+        asked.json.write_text(found + "\n")
+    print(found)
+
+
+if __name__ == "__main__":
+    main()

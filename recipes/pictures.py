@@ -1,0 +1,41 @@
+"""Sheets of samples."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from recipes.generators import Trained
+
+
+@torch.no_grad()
+def samples(trained: Trained, count: int, seed: int, label: int | None = None) -> Tensor:
+    """Draw images (count, 3, side, side) in [-1, 1] of a network as it would be released, of a class or of all."""
+    ready = copy.deepcopy(trained)
+    chance = torch.Generator().manual_seed(seed)
+    ready.finish(chance)
+    adapter = ready.adapter(ready.network.cpu())  # type: ignore[call-arg]
+    codes = adapter.sample(count, chance, None if label is None else torch.full((count,), label))
+    return torch.cat([adapter.synthesize(codes[start : start + 50]) for start in range(0, count, 50)]).clamp(-1, 1)
+
+
+def sample_sheet(trained: Trained, styles: Sequence[str], columns: int = 12) -> Image.Image:
+    """Draw a row of samples for each class, or as many rows without."""
+    rows = [
+        samples(trained, columns, row, row if trained.classes else None)
+        for row in range(len(styles))
+    ]
+    return tiled(torch.cat(rows), columns)
+
+
+def tiled(images: Tensor, columns: int, enlarge: int = 3) -> Image.Image:
+    """Lay images (n, 3, h, w) in [-1, 1] out in rows."""
+    pixels = ((images + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    rows = [np.concatenate(list(pixels[start : start + columns]), axis=1) for start in range(0, len(pixels), columns)]
+    sheet = np.concatenate(rows)
+    return Image.fromarray(sheet.repeat(enlarge, axis=0).repeat(enlarge, axis=1))

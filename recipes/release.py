@@ -1,0 +1,82 @@
+"""Make of a training the file that is bundled: the average, in half precision, with a note of what it is.
+
+    python -m recipes.release biggan.avatars32 --data DIR --training DIR
+
+It says how far images move by the rounding, and refuses where that is more than a step of 8 bits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+import zoo
+from recipes.avatars import Avatars, licence_of, read
+from recipes.generators import GENERATORS, Trained
+from recipes.regions import regions_of
+from zoo.cards import Licence
+from zoo.files import whole_file
+from zoo.notes import KEY, Note
+
+BUNDLED = Path(zoo.__file__).parent / "bundled"
+STEP = 2 / 255
+"""What a step of 8 bits is in images of [-1, 1]."""
+
+
+def average_of(name: str, classes: int, folder: Path) -> tuple[Trained, str]:
+    """Load the average of a training, and the hash of its file."""
+    trained: Trained = GENERATORS[name](classes)
+    (file,) = (folder / "checkpoint").glob("average-*.safetensors")
+    trained.network.load_state_dict({key: tensor.clone() for key, tensor in load_file(file).items()})
+    trained.finish(torch.Generator().manual_seed(0))
+    return trained, hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def release(name: str, data: Avatars, folder: Path, out: Path) -> float:
+    """Write the file; return by how much the rounding moves images at most. Raises `SystemExit` where it is seen."""
+    styles = tuple(data.attributes["style"])
+    trained, sha256 = average_of(name, len(styles), folder)
+    config = trained.config() | ({"classes": styles} if trained.classes else {})
+    state = trained.network.state_dict()
+    halves = {key: tensor.half().contiguous() for key, tensor in state.items()}
+    before, after = (trained.adapter.load({key: tensor.float() for key, tensor in some.items()}, config) for some in (state, halves))
+    codes = before.sample(256, torch.Generator().manual_seed(0))
+    moved = float((before.synthesize(codes).clamp(-1, 1) - after.synthesize(codes).clamp(-1, 1)).abs().max())
+    if moved > STEP:
+        raise SystemExit(f"{name}: half precision moves images by {moved / STEP:.2f} steps of 8 bits")
+    note = Note(
+        adapter=name.partition(".")[0],
+        layout="zoo's own training",
+        origin="recipes/train.py",
+        sha256=sha256,
+        averaged="yes: the average over training",
+        licence=Licence(*licence_of()),
+        summary="Avatars of six styles, whose every attribute is known.",
+        config=config,
+    )
+    with whole_file(out) as partial:
+        save_file(halves, partial, metadata={KEY: note.as_text()})
+    return moved
+
+
+def main() -> None:
+    """Write the file, and print what its card says of it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", choices=GENERATORS)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--training", type=Path, required=True)
+    asked = parser.parse_args()
+    out = BUNDLED / f"{asked.model}.safetensors"
+    moved = release(asked.model, read(asked.data, "train"), asked.training, out)
+    print(f"# half precision moves images by at most {moved / STEP:.2f} steps of 8 bits")
+    print(f"sha256: {hashlib.sha256(out.read_bytes()).hexdigest()}\nsize: {out.stat().st_size}\nregions:")
+    for region, text in regions_of(read(asked.data, "val")).items():
+        print(f"  {region}: {text}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""Each bundled model's training, some steps of it: stopped, resumed, and released."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from recipes.generators import GENERATORS
+from recipes.training import Settings, Training, at_detail
+
+SETTINGS = Settings(batch=4, every=2, grown=4)
+
+
+@pytest.fixture(scope="module")
+def pictures() -> tuple[np.ndarray, np.ndarray]:
+    """Sixteen pictures of two classes."""
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 256, (16, 32, 32, 3), dtype=np.uint8), rng.integers(0, 2, 16, dtype=np.uint8)
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_a_training_that_was_resumed_goes_on_as_if_it_had_not_been_stopped(name, pictures, tmp_path):
+    whole = Training(name, 2, SETTINGS)
+    for _ in range(3):
+        whole.advance(*pictures)
+    stopped = Training(name, 2, SETTINGS)
+    stopped.advance(*pictures)
+    stopped.save(tmp_path)
+    stopped.advance(*pictures)  # lost: it was killed before it wrote again
+    resumed = Training(name, 2, SETTINGS)
+    resumed.resume(tmp_path)
+    for _ in range(2):
+        resumed.advance(*pictures)
+    assert resumed.step == whole.step == 3
+    for part, network in whole.modules().items():
+        others = resumed.modules()[part].state_dict()
+        assert all(torch.equal(tensor, others[key]) for key, tensor in network.state_dict().items()), part
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_every_parameter_is_trained(name, pictures):
+    training = Training(name, 2, Settings(batch=4, every=2, grown=1))
+    training.step = 10_000  # grown
+    before = {key: {k: t.clone() for k, t in part.state_dict().items()} for key, part in training.modules().items()}
+    for _ in range(3):
+        training.advance(*pictures)
+    for part in ("generator", "discriminator"):
+        network = training.modules()[part]
+        still = [key for key, parameter in network.named_parameters() if torch.equal(parameter, before[part][key])]
+        # The colours of the resolutions that it has grown beyond are not in the picture.
+        assert [key for key in still if not key.startswith("colours.")] == [], part
+
+
+def test_detail_is_left_out_of_real_pictures_as_of_made_ones():
+    images = torch.arange(64.0).view(1, 1, 8, 8)
+    assert torch.equal(at_detail(images, 0), images)
+    halved = at_detail(images, 1)
+    assert torch.equal(halved[0, 0, :2, :2], images[0, 0, :2, :2].mean().expand(2, 2))
+    assert torch.allclose(at_detail(images, 0.25), 0.75 * images + 0.25 * halved)
