@@ -71,6 +71,7 @@ FILES: dict[str, Write] = {
     "pggan-256": partial(_tensorflow, 2, nvidia.pggan_variables, 256),
     "stylegan-256": partial(_tensorflow, 3, nvidia.stylegan_variables, 256),
     "stylegan2-256": partial(_stylegan2, 256),
+    "stylegan3-t-128": partial(_object, partial(pickled.stylegan3, "t", 128)),
     "stylegan3-t-256": partial(_object, partial(pickled.stylegan3, "t", 256)),
     "stylegan3-r-256": partial(_object, partial(pickled.stylegan3, "r", 256)),
 }
