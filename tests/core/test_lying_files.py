@@ -165,8 +165,8 @@ def test_parallel_training_of_one_network_of_a_checkpoint(tmp_path: Path) -> Non
     """Both networks are saved, one of them from within its wrapper; what stands beside its tensors goes with it."""
     golden = Golden.read("stylegan2_ada")
     raw = {key: tensor + 1 for key, tensor in golden.state.items()}
-    wrapped = {f"module.{key}": tensor for key, tensor in golden.state.items()}
-    wrapped["module.synthesis.b4.conv_clamp"] = 0.5
+    beside = {"module.synthesis.b4.conv_clamp": 0.5}
+    wrapped = {**{f"module.{key}": tensor for key, tensor in golden.state.items()}, **beside}
     torch.save({"G": raw, "G_ema": wrapped}, tmp_path / "both.pt")
     found = find_out(tmp_path / "both.pt", ZOO)
     assert found.facts()["averaged weights"] == "yes: G_ema, not G"
