@@ -224,7 +224,7 @@ def read_model(
     except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
         told = " ".join(str(error).split())[:120]
         raise CheckpointError(f"{path} holds a {found.family} whose settings make no network: {told}") from error
-    _check_card(card, completed, path)
+    _check_card(card, completed, path, told_more=bool(options))
     progress(2, 2, "opening the network")
     return found, Model(completed, adapter, sha256, found.layout, card.name, space, dict(options or {}), chosen)
 
@@ -316,10 +316,13 @@ def card_of_file(path: Path) -> Card:
     )
 
 
-def _check_card(card: Card, seen: Card, path: Path) -> None:
-    """Raise `CardError` where a card says another size or space than the weights have."""
-    if card.layers == 1:  # or left out
-        seen = replace(seen, layers=1)
+def _check_card(card: Card, seen: Card, path: Path, *, told_more: bool) -> None:
+    """Raise `CardError` where a card says another size or space than the weights have.
+
+    Its rows count where the card says them and nobody told the network more: a level of detail leaves some out.
+    """
+    if card.layers == 1 or told_more:
+        card, seen = (replace(one, layers=1) for one in (card, seen))
     told = [f"{one.resolution}², {one.codes}" for one in (card, seen)]
     if card.adapter and seen.space == card.space and told[0] != told[1]:
         raise CardError(f"{card.name}: its card says {told[0]}, but {path} holds {told[1]}: mend the card or the file")
