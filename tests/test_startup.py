@@ -66,6 +66,17 @@ def test_importing_zoo_loads_no_command_line() -> None:
     assert not {"typer", "click", "rich"} & set(loaded_by("import zoo"))
 
 
+@pytest.mark.parametrize(("chosen", "told"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_of_the_command_sleep_while_they_wait(chosen: str | None, told: str) -> None:
+    """Unless the environment says otherwise; torch reads it when it is loaded, which must not have happened yet."""
+    code = "from zoo.cli import main\nimport os, sys\nsys.argv = ['zoo', '--version']\ntry: main()\n"
+    code += "finally: print(os.environ.get('OMP_WAIT_POLICY'), 'torch' in sys.modules)"
+    variables = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
+    variables |= {} if chosen is None else {"OMP_WAIT_POLICY": chosen}
+    done = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == f"{told} False"
+
+
 def test_built_in_entries_load_nothing_slow() -> None:
     """Every entry of every kind, and the options of each, come without torch."""
     loaded = loaded_by(

@@ -14,10 +14,11 @@ from zoo.cards import Card, Licence
 from zoo.checkpoint import State
 from zoo.errors import OptionError, OutputError
 from zoo.files import is_kind, whole_file
-from zoo.model import Model, assemble, card_of, families_for, print_licence
+from zoo.model import Model, card_of, print_licence, read_model
+from zoo.names import few_names
 from zoo.notes import KEY, Note
 from zoo.progress import Progress, silent
-from zoo.recognition import Recognized, recognize
+from zoo.recognition import Recognized
 from zoo.registry import Zoo
 
 
@@ -43,7 +44,7 @@ class Found:
             "averaged weights": self.recognized.averaged,
             "resolution": f"{height} x {width}",
             "codes": str(self.model.adapter.space),
-            "classes": _few(classes),
+            "classes": few_names(classes),
             "numbers": f"{numbers:,}",
             "licence": str(self.card.licence),
         }
@@ -66,11 +67,7 @@ def find_out(
     path, sha256 = weights.fetch(card, progress)
     card = _licensed(card, sha256, zoo, licence)
     print_licence(card)
-    progress(0, 2, "opening the network")
-    recognized = recognize(path, families_for(card, zoo))
-    progress(1, 2, "opening the network")
-    model = assemble(card, recognized, path, sha256, zoo, options=options)
-    progress(2, 2, "opening the network")
+    recognized, model = read_model(card, path, sha256, zoo, options=options, progress=progress)
     return Found(card, path, recognized, model)
 
 
@@ -121,8 +118,3 @@ def _licensed(card: Card, sha256: str, zoo: Zoo, licence: str | None) -> Card:
     if card.adapter or not twins:
         return card
     return replace(card, licence=twins[0].licence, summary=twins[0].summary, origin=twins[0].name)
-
-
-def _few(names: tuple[str, ...]) -> str:
-    shown = ", ".join(names[:8])
-    return f"{len(names)}: {shown}{', …' if len(names) > 8 else ''}" if names else "none"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,9 @@ from zoo import weights
 from zoo.adapter import Adapter
 from zoo.cards import Card, Licence, Source, Weights
 from zoo.codes import MOST_TRUNCATION, Codes, load_codes, save_codes
-from zoo.entries import AdapterPlugin
 from zoo.errors import CardError, CheckpointError, CodesError, OptionError, PluginError, UnknownNameError
 from zoo.files import is_kind
-from zoo.names import is_file_name, unknown_name
+from zoo.names import few_names, is_file_name, unknown_name
 from zoo.notebook import facts_html
 from zoo.notes import read_note
 from zoo.options import parse_options
@@ -60,7 +59,7 @@ class Model:
             "adapter": self.card.adapter,
             "images": f"{height} x {width}",
             "codes": self.adapter.space,
-            "classes": ", ".join(self.adapter.classes) or "none",
+            "classes": few_names(self.adapter.classes),
             "licence": self.card.licence,
             "network": f"{self.dtype} on {self.adapter.device}",
         }
@@ -195,18 +194,12 @@ def open_card(
     if card.adapter:
         _choices(card.adapter, zoo, card, options)
     announce(card)
-    path, sha256 = weights.fetch(card, progress)
-    progress(0, 2, "opening the network")
-    found = recognize(path, families_for(card, zoo))
-    progress(1, 2, "opening the network")
-    model = assemble(card, found, path, sha256, zoo, space=space, device=device, dtype=dtype, options=options)
-    progress(2, 2, "opening the network")
-    return model
+    file = weights.fetch(card, progress)
+    return read_model(card, *file, zoo, space=space, device=device, dtype=dtype, options=options, progress=progress)[1]
 
 
-def assemble(
+def read_model(
     card: Card,
-    found: Recognized,
     path: Path,
     sha256: str,
     zoo: Zoo,
@@ -215,31 +208,25 @@ def assemble(
     device: str = "cpu",
     dtype: str = "float32",
     options: Mapping[str, Any] | None = None,
-) -> Model:
-    """Build the model of a card from what its file was recognised as. Raises what `open_card` does of it."""
+    progress: Progress = silent,
+) -> tuple[Recognized, Model]:
+    """Read the fetched file of a card: what it is recognised as, and the model. Raises what `open_card` does of it."""
+    progress(0, 2, "opening the network")
+    families = _families(card, zoo)
+    found = recognize(path, families)
+    progress(1, 2, "opening the network")
     chosen = _choices(found.family, zoo, card, options)
     _check_settings(found, zoo, path)
-    config = {**found.config, **chosen}
-    family = families_for(card, zoo, found.family)[found.family]
-    place, kind = choose_device(device), choose_dtype(dtype)
+    config, place, kind = {**found.config, **chosen}, choose_device(device), choose_dtype(dtype)
     try:
-        adapter = family.load(found.state, config, space=space, device=place, dtype=kind)
+        adapter = families[found.family].load(found.state, config, space=space, device=place, dtype=kind)
         completed = _completed(card, found.family, adapter)
     except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
         told = " ".join(str(error).split())[:120]
         raise CheckpointError(f"{path} holds a {found.family} whose settings make no network: {told}") from error
-    _check_card(card, completed, path)
-    return Model(completed, adapter, sha256, found.layout, card.name, space, dict(options or {}), chosen)
-
-
-def families_for(card: Card, zoo: Zoo, family: str = "") -> dict[str, type[Adapter]]:
-    """Load the adapter classes that may read a card's file: its own architecture's, or every one there is.
-
-    One that fails is an error if it was asked for by name, and skipped otherwise.
-    """
-    wanted = family or card.adapter
-    plugins = [zoo.plugins.adapter(wanted)] if wanted else list(zoo.plugins.adapters.values())
-    return _families(plugins, wanted=bool(wanted))
+    _check_card(card, completed, path, told_more=bool(options))
+    progress(2, 2, "opening the network")
+    return found, Model(completed, adapter, sha256, found.layout, card.name, space, dict(options or {}), chosen)
 
 
 def check_count(option: str, count: int, least: int = 1) -> None:
@@ -290,15 +277,19 @@ def _check_settings(found: Recognized, zoo: Zoo, path: Path) -> None:
     parse_options(str(path), schema, told)
 
 
-def _families(plugins: Iterable[AdapterPlugin], *, wanted: bool) -> dict[str, type[Adapter]]:
-    """Load adapter classes; one that fails is an error if it was asked for by name, and skipped otherwise."""
+def _families(card: Card, zoo: Zoo) -> dict[str, type[Adapter]]:
+    """Load the adapter classes that may read a card's file: its own architecture's, or every one there is.
+
+    One that fails is an error if the card names it, and skipped otherwise.
+    """
+    plugins = [zoo.plugins.adapter(card.adapter)] if card.adapter else list(zoo.plugins.adapters.values())
     families = {}
     for plugin in plugins:
         try:
             families[plugin.name] = plugin.load()
         except Exception as error:
             message = f"the adapter {plugin.name} cannot be loaded: {reason(error)}"
-            if wanted:
+            if card.adapter:
                 raise PluginError(message) from error
             skip(message, error)
     return families
@@ -325,10 +316,13 @@ def card_of_file(path: Path) -> Card:
     )
 
 
-def _check_card(card: Card, seen: Card, path: Path) -> None:
-    """Raise `CardError` where a card says another size or space than the weights have."""
-    if card.layers == 1:  # or left out
-        seen = replace(seen, layers=1)
+def _check_card(card: Card, seen: Card, path: Path, *, told_more: bool) -> None:
+    """Raise `CardError` where a card says another size or space than the weights have.
+
+    Its rows count where the card says them and nobody told the network more: a level of detail leaves some out.
+    """
+    if card.layers == 1 or told_more:
+        card, seen = (replace(one, layers=1) for one in (card, seen))
     told = [f"{one.resolution}², {one.codes}" for one in (card, seen)]
     if card.adapter and seen.space == card.space and told[0] != told[1]:
         raise CardError(f"{card.name}: its card says {told[0]}, but {path} holds {told[1]}: mend the card or the file")

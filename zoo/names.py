@@ -1,6 +1,6 @@
 """Names: those that every model knows, and suggestions for near misses."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -17,6 +17,7 @@ COMMON_REGIONS: Mapping[str, str] = {
 }
 """The regions that every model has."""
 
+_FEW = 12
 _FILE_ENDINGS = {".pt", ".pth", ".tar", ".bin", ".ckpt", ".safetensors", ".pkl"}
 
 
@@ -36,6 +37,12 @@ def names_of(classes: str | Iterable[str]) -> tuple[str, ...]:
     return tuple(classes)
 
 
+def few_names(names: Sequence[str]) -> str:
+    """List names with commas, of many the first ones and how many there are; "none" for none."""
+    shown = ", ".join(names[:_FEW])
+    return f"{shown}, … ({len(names)} in all)" if len(names) > _FEW else shown or "none"
+
+
 def unknown_name(kind: str, asked: str, known: Iterable[str]) -> UnknownNameError:
     """Build the error for a name that nobody bears: it names near misses, or all there are when they are few."""
     names = sorted(set(known))
@@ -43,8 +50,7 @@ def unknown_name(kind: str, asked: str, known: Iterable[str]) -> UnknownNameErro
     if near:
         hint = f"did you mean {' or '.join(near)}?"
     elif names:
-        shown = ", ".join(names[:12])
-        hint = f"there are: {shown}{', …' if len(names) > 12 else ''}"
+        hint = f"there are: {few_names(names)}"
     else:
         hint = "there are none"
     return UnknownNameError(f"no {kind} is called {asked!r}: {hint}")

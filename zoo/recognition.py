@@ -43,10 +43,10 @@ def recognize(path: Path, families: Mapping[str, type[Adapter]]) -> Recognized:
     content = read_checkpoint(path)
     note = note_in(content.meta, path)
     if note is None:
-        found = _plain(content.state)
-        family, layout = detect_layout(families, found, content.meta)
+        found, meta = _plain(content.state, content.meta)
+        family, layout = detect_layout(families, found, meta)
         try:
-            state, config = layout.convert(found, content.meta)
+            state, config = layout.convert(found, meta)
             require_plain(config)
         except (LookupError, TypeError, ValueError, RuntimeError, ArithmeticError) as error:
             told = str(error).partition("\n")[0]
@@ -61,13 +61,20 @@ def recognize(path: Path, families: Mapping[str, type[Adapter]]) -> Recognized:
     return Recognized(note.adapter, note.layout, "safetensors of zoo", note.averaged, content.state, note.config, note)
 
 
-def _plain(state: State) -> State:
-    """Drop the ``module.`` that parallel training puts before all keys, and widen half precision to full."""
-    wrapped = all(key.startswith(_PARALLEL) for key in state)
-    return {
-        (key.removeprefix(_PARALLEL) if wrapped else key): tensor.float() if tensor.dtype in _HALF else tensor
-        for key, tensor in state.items()
-    }
+def _plain(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
+    """Drop the ``module.`` that parallel training puts before all keys, or all of one network, and widen halves."""
+    whole = all(key.startswith(_PARALLEL) for key in state)
+    places = [key.partition(".") for key in state]
+    wrapped = {head for head, _, _ in places} - {head for head, _, rest in places if not rest.startswith(_PARALLEL)}
+
+    def plain(key: str) -> str:
+        head, point, rest = key.partition(".")
+        if whole:
+            return key.removeprefix(_PARALLEL)
+        return f"{head}{point}{rest.removeprefix(_PARALLEL)}" if head in wrapped else key
+
+    full = {plain(key): tensor.float() if tensor.dtype in _HALF else tensor for key, tensor in state.items()}
+    return full, {plain(key): value for key, value in meta.items()}
 
 
 def _averaged(state: State, layout: Layout) -> str:

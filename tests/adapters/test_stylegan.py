@@ -18,6 +18,7 @@ from tests.families import families
 from tests.golden import Golden
 from zoo import CheckpointError, Codes, OptionError, UnknownNameError
 from zoo.adapter import detect_layout
+from zoo.cli import run
 from zoo.testing import check_adapter, draw, in_float64, render
 
 PSI, CUTOFF = 0.7, 5
@@ -104,6 +105,19 @@ def test_a_level_of_detail(golden: Golden, state: dict[str, Tensor], option: boo
     adapter = opened(state, lod=1.0) if option else opened({**state, key: torch.tensor(1.0)})
     assert adapter.space.layers == 6
     golden.check("image_lod1", adapter.synthesize(Codes(golden.outputs["w_trunc"][:, :6])))
+
+
+def test_a_level_of_detail_of_a_model_with_a_card(
+    golden: Golden, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its card counts the rows of the network that is fully grown."""
+    monkeypatch.setenv("ZOO_CONFIG", str(tmp_path / "config"))
+    save_file(golden.state, tmp_path / "mine.safetensors")
+    assert run(["add", str(tmp_path / "mine.safetensors"), "--name", "stylegan.mine"]) == 0
+    assert zoo.load("stylegan.mine", device="cpu").card.layers == 8
+    coarse = zoo.load("stylegan.mine", device="cpu", options={"lod": 1})
+    assert coarse.card.layers == coarse.adapter.space.layers == 6
+    golden.check("image_lod1", coarse.adapter.synthesize(Codes(golden.outputs["w_trunc"][:, :6])))
 
 
 def test_a_resolution_is_faded_in(golden: Golden) -> None:

@@ -172,6 +172,7 @@ def test_a_file_is_converted_and_analysed(golden: Golden, tmp_path: Path) -> Non
         ("last", r"the last layers that it has: synthesis\.L12_52_16, synthesis\.L13_32_16"),
         ("padding", "between maps of 38 and 36 points"),
         ("factor", "between maps of 38 and 36 points"),
+        ("taps", r"does not say the factor of synthesis\.L5_52_24\.down_filter, and its 11 taps"),
         ("text", "those of no network"),
     ],
 )
@@ -189,6 +190,8 @@ def test_states_that_do_not_fit(change: str, message: str) -> None:
         state = {key: tensor for key, tensor in state.items() if ".L14_" not in key}
     elif change == "padding":
         meta["synthesis.L1_36_24.padding.0"] = 30
+    elif change == "taps":
+        state["synthesis.L5_52_24.down_filter"] = state["synthesis.L5_52_24.down_filter"][1:]
     elif change == "factor":
         meta["synthesis.L1_36_24.up_factor"] = 0
     else:

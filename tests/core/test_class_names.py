@@ -12,7 +12,7 @@ from tests.linear import model_of
 from zoo.cli import run
 from zoo.errors import UnknownNameError
 from zoo.model import Model
-from zoo.names import imagenet_names, names_of
+from zoo.names import few_names, imagenet_names, names_of
 from zoo.registry import added_folder, read_cards
 
 
@@ -36,6 +36,15 @@ def test_labels_by_name() -> None:
     assert [model.label_index(label) for label in ("Cat", "cat", "DOG", 1, "1")] == [0, 0, 1, 1, 1]
     with pytest.raises(UnknownNameError, match="did you mean dog"):
         model.label_index("dogg")
+
+
+def test_of_many_names_the_first_are_shown() -> None:
+    assert [few_names(names) for names in ((), ("a", "b"))] == ["none", "a, b"]
+    tiny = BigGAN.tiny(0)
+    tiny.classes = imagenet_names()
+    shown = Model(model_of(tiny).card, tiny, "", "", "")._repr_html_()
+    assert "tench, goldfish, " in shown
+    assert ", … (1000 in all)" in shown
 
 
 def test_a_card_names_them_by_a_word(tmp_path: Path) -> None:

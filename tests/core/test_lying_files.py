@@ -159,3 +159,16 @@ def test_files_of_half_precision_and_of_parallel_training(tmp_path: Path) -> Non
     assert torch.equal(one.adapter.synthesize(codes), two.adapter.synthesize(codes))
     torch.save({f"G_ema.{key}": tensor for key, tensor in golden.state.items()}, tmp_path / "named.pth")
     assert find_out(tmp_path / "named.pth", ZOO).facts()["averaged weights"] == "yes: G_ema"
+
+
+def test_parallel_training_of_one_network_of_a_checkpoint(tmp_path: Path) -> None:
+    """Both networks are saved, one of them from within its wrapper; what stands beside its tensors goes with it."""
+    golden = Golden.read("stylegan2_ada")
+    raw = {key: tensor + 1 for key, tensor in golden.state.items()}
+    beside = {"module.synthesis.b4.conv_clamp": 0.5}
+    wrapped = {**{f"module.{key}": tensor for key, tensor in golden.state.items()}, **beside}
+    torch.save({"G": raw, "G_ema": wrapped}, tmp_path / "both.pt")
+    found = find_out(tmp_path / "both.pt", ZOO)
+    assert found.facts()["averaged weights"] == "yes: G_ema, not G"
+    assert torch.equal(found.recognized.state["constant"], golden.state["synthesis.b4.const"])
+    assert found.recognized.config == {"conv_clamp": 0.5}

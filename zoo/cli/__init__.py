@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 import warnings
@@ -93,7 +94,12 @@ def _unexpected(error: Exception, arguments: Sequence[str]) -> int:
 
 
 def main() -> None:
-    """Run zoo with the process's own arguments."""
+    """Run zoo with the process's own arguments.
+
+    Threads that wait for each other give their core away, unless the environment says otherwise: as they are by
+    default, they hold it, and where another program wants it too, everything takes some ten times as long.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # is read when torch is loaded
     sys.exit(run(sys.argv[1:]))
 
 

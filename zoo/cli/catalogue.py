@@ -12,7 +12,7 @@ from rich.markup import escape
 from zoo.cards import Card
 from zoo.cli.console import Settings, progress_bars, table
 from zoo.entries import AdapterPlugin, AnalyzerPlugin
-from zoo.names import COMMON_REGIONS, is_file_name, unknown_name
+from zoo.names import COMMON_REGIONS, few_names, is_file_name, unknown_name
 
 
 def list_(
@@ -155,7 +155,7 @@ def _model_facts(settings: Settings, name: str) -> dict[str, Any]:
         "adapter": card.adapter,
         "resolution": f"{card.resolution} x {card.resolution}",
         "space": card.codes,
-        "classes": _classes(card.classes),
+        "classes": few_names(card.classes),
         "licence of the weights": card.licence.weights,
         "licence of the data": card.licence.data or "not stated",
         "data set": card.dataset or "not stated",
@@ -173,12 +173,6 @@ def _model_facts(settings: Settings, name: str) -> dict[str, Any]:
             for analyzer in settings.zoo.plugins.analyzers.values()
         ],
     }
-
-
-def _classes(names: tuple[str, ...]) -> str:
-    """Name the classes, of many the first ones."""
-    few = ", ".join(names[:20])
-    return f"{few}, … ({len(names)} in all)" if len(names) > 20 else few or "none"
 
 
 def _unpinned(card: Card) -> str:

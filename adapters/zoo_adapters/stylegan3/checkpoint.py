@@ -79,8 +79,7 @@ def _convert_layer(
 ) -> Resampling:
     """Convert a layer between maps of two sides, and return how it resamples."""
     weight, upper, lower = (found.take(f"{key}.{part}") for part in ("weight", "up_filter", "down_filter"))
-    up = told.get(f"{key}.up_factor", len(upper) // _TAPS)
-    down = told.get(f"{key}.down_factor", len(lower) // _TAPS)
+    up, down = (_factor(found, told, f"{key}.{way}", len(taps)) for way, taps in (("up", upper), ("down", lower)))
     found.made[f"{name}.weight"] = weight * weight.square().mean(dim=(1, 2, 3), keepdim=True).rsqrt()
     found.made[f"{name}.bias"] = found.take(f"{key}.bias") * _GAIN
     found.made[f"{name}.upper"] = upper * up
@@ -89,6 +88,18 @@ def _convert_layer(
     found.dense(f"{name}.affine", f"{key}.affine")
     inside = sides[0] + weight.shape[-1] - 1
     return Resampling(inside, sides[1], up, down, len(upper), len(lower), told.get(f"{key}.padding.0"))
+
+
+def _factor(found: Conversion, told: Mapping[str, Any], key: str, taps: int) -> Any:
+    """Find the factor by which a filter changes the rate, or tell it by its taps. Raises `CheckpointError`."""
+    if f"{key}_factor" in told:
+        return told[f"{key}_factor"]
+    if taps % _TAPS:
+        raise CheckpointError(
+            f"{found.owner} does not say the factor of {key}_filter, and its {taps} taps do not tell: in published "
+            f"networks they are {_TAPS} for each; open the pickle instead"
+        )
+    return taps // _TAPS
 
 
 def _convert_colour(found: Conversion, key: str, scale: float) -> None:
