@@ -19,12 +19,12 @@ import scipy.linalg
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from zoo_scorers.avatars import AvatarsScorer
 
 import zoo
 from recipes.avatars import Avatars, read
 from recipes.pictures import tiled
 from zoo.model import Model
-from zoo_scorers.avatars import AvatarsScorer
 
 SHOWN = 64
 """How many uncurated samples of a class are compared with one another, and how many a sheet shows."""
@@ -56,7 +56,8 @@ def covered(points: Array, by: Array, neighbours: int = NEIGHBOURS) -> float:
 
 def nearest(points: Array, among: Array) -> Array:
     """Give the distance of each point (n, d) to the nearest of others (m, d)."""
-    return np.concatenate([_distances(some, among).min(axis=1) for some in np.array_split(points, 1 + len(points) // 500)])
+    parts = np.array_split(points, 1 + len(points) // 500)
+    return np.concatenate([_distances(some, among).min(axis=1) for some in parts])
 
 
 def closest_pair(points: Array) -> float:
@@ -118,7 +119,8 @@ def measure(model: Model, train: Avatars, val: Avatars, test: Avatars) -> dict[s
         ],
         "nearest": _quantiles(nearest(fake, seen)),
         "nearest_real": _quantiles(nearest(true, seen)),
-        "closest_pair": {}, "closest_pair_real": {},
+        "closest_pair": {},
+        "closest_pair_real": {},
     }
     for label, style in enumerate(train.attributes["style"]):
         own = pixels(test.images[test.labels[:, 0] == label][:SHOWN]).flatten(1).double().numpy()
@@ -129,8 +131,7 @@ def measure(model: Model, train: Avatars, val: Avatars, test: Avatars) -> dict[s
     if labels is not None:
         right = scorer.predict(made)["style"] == labels
         found["recognized"] = {
-            style: float(right[labels == label].float().mean())
-            for label, style in enumerate(train.attributes["style"])
+            style: float(right[labels == label].float().mean()) for label, style in enumerate(train.attributes["style"])
         }
     return found
 
@@ -138,8 +139,10 @@ def measure(model: Model, train: Avatars, val: Avatars, test: Avatars) -> dict[s
 def _shares(scorer: AvatarsScorer, made: Tensor, real: Tensor, name: str) -> dict[str, tuple[float, float]]:
     """Give the share of each value of an attribute among samples and among real pictures, as the scorer sees both."""
     values = scorer.values[name]
-    seen = [torch.bincount(scorer.predict(images)[name], minlength=len(values)) / len(images) for images in (made, real)]
-    return {value: (float(seen[0][place]), float(seen[1][place])) for place, value in enumerate(values)}
+    ours, theirs = (
+        torch.bincount(scorer.predict(images)[name], minlength=len(values)) / len(images) for images in (made, real)
+    )
+    return {value: (float(ours[place]), float(theirs[place])) for place, value in enumerate(values)}
 
 
 def _quantiles(distances: Array) -> dict[str, float]:

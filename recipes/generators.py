@@ -17,13 +17,6 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm, one_hot
-
-from zoo import Adapter
-from zoo.blocks import Generator as Residual
-from zoo.blocks import Norm, Plan
-from zoo.growing import Growth
-from zoo.mapped import MappedNetwork, Mapping
-from zoo.window import Patch
 from zoo_adapters.biggan.adapter import BigGAN
 from zoo_adapters.pggan.adapter import PGGAN
 from zoo_adapters.pggan.network import Generator as Progressive
@@ -31,6 +24,13 @@ from zoo_adapters.stylegan.adapter import StyleGAN
 from zoo_adapters.stylegan.network import Generator as Styled
 from zoo_adapters.stylegan2.adapter import StyleGAN2
 from zoo_adapters.stylegan2.network import Generator as Modulated
+
+from zoo import Adapter
+from zoo.blocks import Generator as Residual
+from zoo.blocks import Norm, Plan
+from zoo.growing import Growth
+from zoo.mapped import MappedNetwork, Mapping
+from zoo.window import Patch
 
 WIDTHS = (128, 128, 64, 32)
 """The channels of all networks' maps, from 4x4 pixels on."""
@@ -69,14 +69,14 @@ class Trained(ABC):
         """Give every parameter its spread and speed."""
         return [rate for module in self.network.modules() for rate in self._rates_of(module)]
 
-    def grow(self, lod: float) -> None:
+    def grow(self, lod: float) -> None:  # noqa: B027 (most networks do not grow)
         """Set the level of detail, where the network grows."""
 
     def config(self) -> dict[str, Any]:
         """What the adapter is told beside the weights."""
         return {}
 
-    def finish(self, generator: torch.Generator) -> None:
+    def finish(self, generator: torch.Generator) -> None:  # noqa: B027 (in some nothing follows)
         """Bring up to date what is not learnt but follows from the weights."""
 
     def _rates_of(self, module: nn.Module) -> Iterator[Rate]:
@@ -188,7 +188,8 @@ class TrainedMapped(Trained):
         """Take the mean code over many."""
         self.network.fold()
         labels = torch.arange(10_000) % self.classes
-        w = self.network.mapping(torch.randn(10_000, self.dim, generator=generator), one_hot(labels, self.classes).float())
+        z = torch.randn(len(labels), self.dim, generator=generator)
+        w = self.network.mapping(z, one_hot(labels, self.classes).to(z))
         self.network.mapping.mean.copy_(w.mean(dim=0))
 
 

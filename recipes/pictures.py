@@ -26,10 +26,7 @@ def samples(trained: Trained, count: int, seed: int, label: int | None = None) -
 
 def sample_sheet(trained: Trained, styles: Sequence[str], columns: int = 12) -> Image.Image:
     """Draw a row of samples for each class, or as many rows without."""
-    rows = [
-        samples(trained, columns, row, row if trained.classes else None)
-        for row in range(len(styles))
-    ]
+    rows = [samples(trained, columns, row, row if trained.classes else None) for row in range(len(styles))]
     return tiled(torch.cat(rows), columns)
 
 

@@ -43,7 +43,8 @@ def release(name: str, data: Avatars, folder: Path, out: Path) -> float:
     config = trained.config() | ({"classes": styles} if trained.classes else {})
     state = trained.network.state_dict()
     halves = {key: tensor.half().contiguous() for key, tensor in state.items()}
-    before, after = (trained.adapter.load({key: tensor.float() for key, tensor in some.items()}, config) for some in (state, halves))
+    rounded = {key: tensor.float() for key, tensor in halves.items()}
+    before, after = (trained.adapter.load(some, config) for some in (state, rounded))
     codes = before.sample(256, torch.Generator().manual_seed(0))
     moved = float((before.synthesize(codes).clamp(-1, 1) - after.synthesize(codes).clamp(-1, 1)).abs().max())
     if moved > STEP:

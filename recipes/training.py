@@ -19,6 +19,7 @@ from recipes.discriminator import Discriminator
 from recipes.generators import GENERATORS, WIDTHS, Rate, Trained, draw_weights
 from zoo.files import whole_file
 
+
 @dataclass(frozen=True)
 class Settings:
     """How to train. The losses are non-saturating, with R1 (Mescheder et al., ICML 2018)."""
@@ -93,7 +94,8 @@ class Training:
         if self.step % self.settings.every == 0:
             loss = loss + self.settings.every * self.settings.penalty / 2 * self._slope(real, classes)
         self._update(1, loss)
-        return {"discriminator": float(loss.detach()), "real": float(true.detach().mean()), "made": float(false.detach().mean())}
+        told = {"discriminator": loss, "real": true.mean(), "made": false.mean()}
+        return {name: float(value.detach()) for name, value in told.items()}
 
     def _make(self, classes: Tensor, chance: torch.Generator) -> dict[str, float]:
         """Train the generator."""

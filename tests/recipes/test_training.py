@@ -1,16 +1,8 @@
 """Each bundled model's training, some steps of it: stopped, resumed, and released."""
 
-import json
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from recipes.generators import GENERATORS
 from recipes.training import Settings, Training, at_detail
