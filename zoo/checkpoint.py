@@ -30,6 +30,8 @@ State = dict[str, Tensor]
 """The tensors of a weights file, by key."""
 
 _MOST_MEMBERS = 20_000
+_MOST_WEIGHTS = 2_000
+"""Three times what the deepest published network has; torch fills thousands of layers in quadratic time."""
 _STRANGERS = {
     b"<!DOCTYPE": "an HTML page",
     b"<!doctype": "an HTML page",
@@ -89,8 +91,13 @@ def build_module(make: Callable[[], AnyModule], state: Mapping[str, Tensor], ori
     """Build a network and load a state into it, its shapes compared before memory is taken for any of them.
 
     `make` is called twice, first for a sketch on torch's device ``meta``, whose tensors hold no numbers: a small file
-    can have the shapes of a network that no machine holds. Raises `CheckpointError` as `require_fit`.
+    can have the shapes of a network that no machine holds. Raises `CheckpointError` as `require_fit`, and for thousands
+    of weights.
     """
+    if len(state) > _MOST_WEIGHTS:
+        raise CheckpointError(
+            f"{origin} does not fit the network; it has {len(state):,} weights, more than any network"
+        )
     try:
         with torch.device("meta"):
             sketch = make()

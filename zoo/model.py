@@ -16,7 +16,15 @@ from zoo.adapter import Adapter
 from zoo.cards import Card, Licence, Source, Weights
 from zoo.codes import MOST_TRUNCATION, Codes, load_codes, save_codes
 from zoo.entries import AdapterPlugin
-from zoo.errors import CardError, CheckpointError, CodesError, OptionError, PluginError, UnknownNameError
+from zoo.errors import (
+    CardError,
+    CheckpointError,
+    CodesError,
+    OptionError,
+    PluginError,
+    UnknownNameError,
+    is_out_of_memory,
+)
 from zoo.files import is_kind
 from zoo.names import is_file_name, unknown_name
 from zoo.notebook import facts_html
@@ -30,6 +38,8 @@ from zoo.registry import Zoo
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 MOST_CODES = 100_000
+MOST_SIDE = 2**14
+"""Pixels of a side; each doubling of the map costs a file a few numbers, and whoever opens it four times as many."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,9 +235,13 @@ def assemble(
     try:
         adapter = family.load(found.state, config, space=space, device=place, dtype=kind)
         completed = _completed(card, found.family, adapter)
-    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise
         told = " ".join(str(error).split())[:120]
         raise CheckpointError(f"{path} holds a {found.family} whose settings make no network: {told}") from error
+    if max(adapter.resolution) > MOST_SIDE:
+        raise CheckpointError(f"{path} holds a {found.family} of more than {MOST_SIDE:,} pixels a side")
     _check_card(card, completed, path)
     return Model(completed, adapter, sha256, found.layout, card.name, space, dict(options or {}), chosen)
 
