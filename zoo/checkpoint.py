@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 import struct
+import warnings
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -99,7 +100,8 @@ def build_module(make: Callable[[], AnyModule], state: Mapping[str, Tensor], ori
             f"{origin} does not fit the network; it has {len(state):,} weights, more than any network"
         )
     try:
-        with torch.device("meta"):
+        with warnings.catch_warnings(), torch.device("meta"):
+            warnings.simplefilter("ignore")  # torch's, about layers without numbers, which `require_fit` tells
             sketch = make()
     except (LookupError, TypeError, ValueError, RuntimeError, ArithmeticError) as error:
         raise CheckpointError(f"the shapes of {origin} are those of no network: {error}") from None

@@ -142,8 +142,8 @@ class MappedAdapter(Adapter):
         adapter = cls(network.to(device, dtype), space or "w", classes=config.get("classes", ()), cutoff=cutoff)
         if mean:
             generator = torch.Generator().manual_seed(0)
-            means = [adapter._map_drawn(_AT_A_TIME, generator, None)[0].mean(dim=0) for _ in range(_PARTS)]
-            network.mapping.mean.copy_(torch.stack(means).mean(dim=0))
+            for _ in range(_PARTS):
+                network.mapping.mean += adapter._map_drawn(_AT_A_TIME, generator, None)[0].mean(dim=0) / _PARTS
         return adapter
 
     def sample(

@@ -322,8 +322,8 @@ def card_of_file(path: Path) -> Card:
     """Make a card for a bare file; what only the weights can tell is filled in by `_completed`."""
     if not is_kind(path, Path.is_file):
         raise UnknownNameError(f"there is no file {path}: name a weights file, or a model of 'zoo list'")
-    if not str(path).isprintable():
-        raise UnknownNameError(f"the name {str(path)!r} has signs that no card can tell: rename the file")
+    if not str(path.absolute()).isprintable():
+        raise UnknownNameError(f"the name {str(path.absolute())!r} has signs that no card can tell: rename the file")
     stem = re.sub(r"[^a-z0-9_-]+", "-", path.stem.lower()).strip("-_") or "model"
     note = read_note(path)
     return Card(
@@ -337,6 +337,14 @@ def card_of_file(path: Path) -> Card:
         licence=note.licence if note else Licence(weights="unknown: ask whoever gave you the file"),
         origin=f"{note.origin}, sha256 {note.sha256}" if note else None,
     )
+
+
+def changed(card: Card, **fields: Any) -> Card:
+    """Change a card as somebody asks. Raises `CardError` for what no card can say."""
+    try:
+        return replace(card, **fields)
+    except ValueError as error:
+        raise CardError(f"{card.name}: {error}") from None
 
 
 def _check_card(card: Card, seen: Card, path: Path) -> None:

@@ -154,6 +154,15 @@ def test_pictures_beyond_all_measure_are_refused(tmp_path: Path) -> None:
         zoo.load(noted(tmp_path / "large.safetensors", "pggan", state), device="cpu")
 
 
+def test_a_first_map_without_channels(tmp_path: Path) -> None:
+    """Refused without a word of torch's about layers that have no numbers: here, warnings are errors."""
+    state = dict(Golden.read("studiogan_sagan").state)
+    state |= {key: state[key][:2] for key in ("linear0.bias", "linear0.weight_orig", "linear0.weight_u")}
+    torch.save(state, tmp_path / "narrow.pt")
+    with pytest.raises(CheckpointError, match="of another shape"):
+        zoo.load(tmp_path / "narrow.pt", device="cpu")
+
+
 @pytest.mark.parametrize("inputs", [48, 50])
 def test_labels_that_leave_no_room_for_the_code(inputs: int, tmp_path: Path) -> None:
     state = Golden.read("stylegan2_ada").state
