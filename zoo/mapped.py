@@ -143,7 +143,8 @@ class MappedAdapter(Adapter):
         if mean:
             generator = torch.Generator().manual_seed(0)
             for _ in range(_PARTS):
-                network.mapping.mean += adapter._map_drawn(_AT_A_TIME, generator, None)[0].mean(dim=0) / _PARTS
+                drawn = adapter._map_drawn(_AT_A_TIME, generator, None)[0]
+                network.mapping.mean.add_(drawn.mean(dim=0) / _PARTS)
         return adapter
 
     def sample(

@@ -11,6 +11,7 @@ from tests.toys import write_tiny
 from zoo import additions
 from zoo.cache import sha256_of
 from zoo.cli import run
+from zoo.model import open_card
 from zoo.registry import added_folder, read_cards
 
 
@@ -133,12 +134,11 @@ def test_a_folder_whose_name_no_card_can_tell(
 
 def test_of_two_additions_at_once_one_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other one's card arrives while this one's file is read."""
-    read = additions.open_card
 
     def late(*args: Any, **loading: Any) -> Any:
-        monkeypatch.setattr(additions, "open_card", read)
+        monkeypatch.setattr(additions, "open_card", open_card)
         assert run(["add", "netG.safetensors", "--name", "dcgan.mine", "--summary", "the first"]) == 0
-        return read(*args, **loading)
+        return open_card(*args, **loading)
 
     monkeypatch.setattr(additions, "open_card", late)
     assert run(["add", "netG.safetensors", "--name", "dcgan.mine", "--summary", "the second"]) == 2
