@@ -377,6 +377,24 @@ def _shared_numbers() -> bytes:
     return pickle.dumps({str(index): Calls(function, np.ndarray, (0,), b"b", then=(state,)) for index in range(400)}, 4)
 
 
+def _colliding() -> bytes:
+    """Fill a table of Python's hashes, 2**18 places, along the path of its probes, and walk that again and again.
+
+    Small numbers stand at the place that they say. The last number's own probes all end where something stands, and
+    then early on the path.
+    """
+    last = 2**18 - 1
+    path = [0]
+    while len(path) < 170_000:
+        path.append((5 * path[-1] + 1) & last)
+    far = 618_166_433
+    return (
+        b"N"
+        + b"".join(b"r" + struct.pack("<I", place) for place in [*path, far])
+        + (b"j" + struct.pack("<I", far)) * 100_000
+    )
+
+
 def _bombs() -> list[Hostile]:
     huge8, huge4 = struct.pack("<Q", 2**62), struct.pack("<I", 2**32 - 1)
     deep = 100_000
@@ -393,6 +411,7 @@ def _bombs() -> list[Hostile]:
         "LONG without end": b"L" + b"9" * 2**20,
         "a place in memory far away": b"Nr" + huge4 + b"0]",
         "a place in memory without end": b"Np" + b"9" * 3000 + b"\n0]",
+        "places in memory that collide": _colliding(),
         "lists in lists": b"]" * deep + b"a" * (deep - 1),
         "tuples in tuples": b")" + b"\x85" * deep,
         "dictionaries in dictionaries": (b"}" + text("a")) * deep + b"}" + b"s" * deep,

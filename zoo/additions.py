@@ -14,8 +14,8 @@ from zoo import weights
 from zoo.cache import sha256_of
 from zoo.cards import Card, Licence, Source, Weights
 from zoo.errors import CardError, OptionError, OutputError, UnknownNameError, WeightsError
-from zoo.files import is_kind, output_error, whole_file
-from zoo.model import Model, card_of_file, open_card, print_licence
+from zoo.files import is_kind, locked, output_error, whole_file
+from zoo.model import Model, card_of_file, changed, open_card, print_licence
 from zoo.names import imagenet_names, unknown_name
 from zoo.progress import Progress, silent
 from zoo.registry import Zoo, added_folder
@@ -51,14 +51,16 @@ def add(
         how = "pass --force to replace its card" if place.exists() else f"its card is in {known.file}: choose another"
         raise OutputError(f"there is a model {name} already: {how}")
     stranger = card_of_file(file)
-    stranger = replace(
+    stranger = changed(
         stranger,
         summary=summary or stranger.summary,
         licence=Licence(licence) if licence else stranger.licence,
         config=dict(options or {}),
     )
     card = _named(open_card(stranger, zoo, device="cpu", progress=progress), file, name)
-    with whole_file(place) as partial:
+    with locked(place), whole_file(place) as partial:
+        if place.exists() and not force:
+            raise OutputError(f"there is a model {name} already: another process has added it meanwhile")
         partial.write_text(yaml.safe_dump({"models": [_as_yaml(card)]}, sort_keys=False), encoding="utf-8")
     return card, place
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 import struct
+import warnings
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ State = dict[str, Tensor]
 """The tensors of a weights file, by key."""
 
 _MOST_MEMBERS = 20_000
+_MOST_WEIGHTS = 2_000
+"""Three times what the deepest published network has; torch fills thousands of layers in quadratic time."""
 _STRANGERS = {
     b"<!DOCTYPE": "an HTML page",
     b"<!doctype": "an HTML page",
@@ -89,10 +92,16 @@ def build_module(make: Callable[[], AnyModule], state: Mapping[str, Tensor], ori
     """Build a network and load a state into it, its shapes compared before memory is taken for any of them.
 
     `make` is called twice, first for a sketch on torch's device ``meta``, whose tensors hold no numbers: a small file
-    can have the shapes of a network that no machine holds. Raises `CheckpointError` as `require_fit`.
+    can have the shapes of a network that no machine holds. Raises `CheckpointError` as `require_fit`, and for thousands
+    of weights.
     """
+    if len(state) > _MOST_WEIGHTS:
+        raise CheckpointError(
+            f"{origin} does not fit the network; it has {len(state):,} weights, more than any network"
+        )
     try:
-        with torch.device("meta"):
+        with warnings.catch_warnings(), torch.device("meta"):
+            warnings.simplefilter("ignore")  # torch's, about layers without numbers, which `require_fit` tells
             sketch = make()
     except (LookupError, TypeError, ValueError, RuntimeError, ArithmeticError) as error:
         raise CheckpointError(f"the shapes of {origin} are those of no network: {error}") from None

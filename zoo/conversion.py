@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import isfinite, sqrt
@@ -72,6 +73,11 @@ def require_settings(found: Mapping[str, Any], usual: Mapping[str, Any], owner: 
 def count(state: State, pattern: str) -> int:
     """Count the keys that a regular expression matches as a whole."""
     return sum(re.fullmatch(pattern, key) is not None for key in state)
+
+
+def row(state: State, template: str, *, first: int = 0) -> int:
+    """Count the keys that a template such as ``blocks.{}.weight`` gives for `first` and the numbers after it."""
+    return next(number for number in itertools.count() if template.format(first + number) not in state)
 
 
 def doubling(weight: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from zoo import weights
@@ -14,7 +15,7 @@ from zoo.cards import Card, Licence
 from zoo.checkpoint import State
 from zoo.errors import OptionError, OutputError
 from zoo.files import is_kind, whole_file
-from zoo.model import Model, card_of, print_licence, read_model
+from zoo.model import Model, card_of, changed, print_licence, read_model
 from zoo.names import few_names
 from zoo.notes import KEY, Note
 from zoo.progress import Progress, silent
@@ -95,7 +96,10 @@ def convert(found: Found, out: Path | None = None, *, force: bool = False) -> Pa
         config={**found.recognized.config, **found.model.chosen},
     )
     with whole_file(out) as partial:
-        save_file(_untied(found.recognized.state), partial, metadata={KEY: note.as_text()})
+        try:
+            save_file(_untied(found.recognized.state), partial, metadata={KEY: note.as_text()})
+        except SafetensorError as error:  # which says in its own way what the system refused
+            raise OSError(str(error)) from error
     return out
 
 
@@ -113,7 +117,7 @@ def _untied(state: State) -> State:
 def _licensed(card: Card, sha256: str, zoo: Zoo, licence: str | None) -> Card:
     """Complete a file's terms: as given, else as the card of the same file says."""
     if licence is not None:
-        return replace(card, licence=Licence(licence))
+        return changed(card, licence=Licence(licence))
     twins = [other for other in zoo.registry.cards.values() if other.weights.sha256 == sha256]
     if card.adapter or not twins:
         return card

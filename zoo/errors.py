@@ -20,11 +20,17 @@
 Anything else that escapes is a fault of zoo's own (exit code 1).
 """
 
+_LONGEST = 900
+
 
 class ZooError(Exception):
     """The root of the tree: a single line that the person at the keyboard can act on."""
 
     exit_code = 2
+
+    def __str__(self) -> str:
+        """Tell it in one line: names in it may be those of a file from strangers."""
+        return one_line(super().__str__())
 
 
 class UnknownNameError(ZooError):
@@ -79,6 +85,12 @@ class ContractError(ZooError):
     """An adapter or analyzer broke the contract: its author's fault, not the caller's."""
 
     exit_code = 1
+
+
+def one_line(message: str) -> str:
+    """Make one line of a message, without signs that steer a terminal, its middle cut out where it is endless."""
+    line = "".join(sign if sign.isprintable() else "?" for sign in " ".join(message.split()))
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST * 2 // 3]} … {line[-_LONGEST // 3 :]}"
 
 
 def is_out_of_memory(error: BaseException) -> bool:

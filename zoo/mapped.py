@@ -24,7 +24,8 @@ from zoo.window import Patch, Window
 
 _SLOPE = 0.2
 _EPSILON = 1e-8
-_MEAN_OF = 4096
+_PARTS, _AT_A_TIME = 64, 64
+"""A mean code is one of 4096 codes, few of them at a time: a small file can have a mapping of very wide layers."""
 
 
 class Mapping(nn.Module):
@@ -63,6 +64,8 @@ def mapping_of(state: State, *, together: bool = False) -> Mapping:
     shapes = [tuple(state[f"mapping.layers.{index}.weight"].shape) for index in range(depth)]
     widths = [shapes[0][1], *(rows for rows, _ in shapes)]
     embedded, classes = state["mapping.embed.weight"].shape if "mapping.embed.weight" in state else (0, 0)
+    if embedded >= widths[0]:
+        raise ValueError(f"labels take all {widths[0]} inputs of the mapping")
     return Mapping(widths[0] - embedded, widths, classes, together=together)
 
 
@@ -138,8 +141,10 @@ class MappedAdapter(Adapter):
         cutoff = config.get("cutoff", cls.cutoff)
         adapter = cls(network.to(device, dtype), space or "w", classes=config.get("classes", ()), cutoff=cutoff)
         if mean:
-            drawn = adapter._map_drawn(_MEAN_OF, torch.Generator().manual_seed(0), None)[0]
-            network.mapping.mean.copy_(drawn.mean(dim=0))
+            generator = torch.Generator().manual_seed(0)
+            for _ in range(_PARTS):
+                drawn = adapter._map_drawn(_AT_A_TIME, generator, None)[0]
+                network.mapping.mean.add_(drawn.mean(dim=0) / _PARTS)
         return adapter
 
     def sample(

@@ -15,7 +15,15 @@ from zoo import weights
 from zoo.adapter import Adapter
 from zoo.cards import Card, Licence, Source, Weights
 from zoo.codes import MOST_TRUNCATION, Codes, load_codes, save_codes
-from zoo.errors import CardError, CheckpointError, CodesError, OptionError, PluginError, UnknownNameError
+from zoo.errors import (
+    CardError,
+    CheckpointError,
+    CodesError,
+    OptionError,
+    PluginError,
+    UnknownNameError,
+    is_out_of_memory,
+)
 from zoo.files import is_kind
 from zoo.names import few_names, is_file_name, unknown_name
 from zoo.notebook import facts_html
@@ -29,6 +37,8 @@ from zoo.registry import Zoo
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 MOST_CODES = 100_000
+MOST_SIDE = 2**14
+"""Pixels of a side; each doubling of the map costs a file a few numbers, and whoever opens it four times as many."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,9 +231,13 @@ def read_model(
     try:
         adapter = families[found.family].load(found.state, config, space=space, device=place, dtype=kind)
         completed = _completed(card, found.family, adapter)
-    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise
         told = " ".join(str(error).split())[:120]
         raise CheckpointError(f"{path} holds a {found.family} whose settings make no network: {told}") from error
+    if max(adapter.resolution) > MOST_SIDE:
+        raise CheckpointError(f"{path} holds a {found.family} of more than {MOST_SIDE:,} pixels a side")
     _check_card(card, completed, path, told_more=bool(options))
     progress(2, 2, "opening the network")
     return found, Model(completed, adapter, sha256, found.layout, card.name, space, dict(options or {}), chosen)
@@ -299,8 +313,8 @@ def card_of_file(path: Path) -> Card:
     """Make a card for a bare file; what only the weights can tell is filled in by `_completed`."""
     if not is_kind(path, Path.is_file):
         raise UnknownNameError(f"there is no file {path}: name a weights file, or a model of 'zoo list'")
-    if not str(path).isprintable():
-        raise UnknownNameError(f"the name {str(path)!r} has signs that no card can tell: rename the file")
+    if not str(path.absolute()).isprintable():
+        raise UnknownNameError(f"the name {str(path.absolute())!r} has signs that no card can tell: rename the file")
     stem = re.sub(r"[^a-z0-9_-]+", "-", path.stem.lower()).strip("-_") or "model"
     note = read_note(path)
     return Card(
@@ -314,6 +328,14 @@ def card_of_file(path: Path) -> Card:
         licence=note.licence if note else Licence(weights="unknown: ask whoever gave you the file"),
         origin=f"{note.origin}, sha256 {note.sha256}" if note else None,
     )
+
+
+def changed(card: Card, **fields: Any) -> Card:
+    """Change a card as somebody asks. Raises `CardError` for what no card can say."""
+    try:
+        return replace(card, **fields)
+    except ValueError as error:
+        raise CardError(f"{card.name}: {error}") from None
 
 
 def _check_card(card: Card, seen: Card, path: Path, *, told_more: bool) -> None:

@@ -41,9 +41,10 @@ def recognize(path: Path, families: Mapping[str, type[Adapter]]) -> Recognized:
     Raises `CheckpointError` for a file that cannot be read, that no family knows, or that does not fit its own.
     """
     content = read_checkpoint(path)
-    note = note_in(content.meta, path)
+    held = {key: tensor for key, tensor in content.state.items() if tensor.numel()}  # what two empty axes make is huge
+    note = note_in(content.meta, path) if content.container == "safetensors" else None
     if note is None:
-        found, meta = _plain(content.state, content.meta)
+        found, meta = _plain(held, content.meta)
         family, layout = detect_layout(families, found, meta)
         try:
             state, config = layout.convert(found, meta)
@@ -58,7 +59,7 @@ def recognize(path: Path, families: Mapping[str, type[Adapter]]) -> Recognized:
         raise CheckpointError(
             f"{path} was converted for the architecture {note.adapter}, and {', '.join(sorted(families))} was asked for"
         )
-    return Recognized(note.adapter, note.layout, "safetensors of zoo", note.averaged, content.state, note.config, note)
+    return Recognized(note.adapter, note.layout, "safetensors of zoo", note.averaged, held, note.config, note)
 
 
 def _plain(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:

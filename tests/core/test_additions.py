@@ -2,13 +2,16 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from tests.toys import write_tiny
+from zoo import additions
 from zoo.cache import sha256_of
 from zoo.cli import run
+from zoo.model import open_card
 from zoo.registry import added_folder, read_cards
 
 
@@ -73,6 +76,10 @@ def test_a_file_gets_a_card_and_is_analysed_by_its_name(home: Path, capsys: pyte
         ("add config --name dcgan.mine", "there is no file config"),
         ("add note.txt --name dcgan.mine", "note.txt"),
         ("add netG.safetensors --name dcgan.mine -o nonsense=1", "nonsense"),
+        ("add netG.safetensors --name dcgan.mine --summary \x1b[2J", "without control signs"),
+        ("add netG.safetensors --name dcgan.mine --licence \x1b[2J", "without control signs"),
+        ("convert ./netG.safetensors -o new.safetensors --licence \x1b[2J", "without control signs"),
+        (f"convert ./netG.safetensors -o {'n' * 300}.safetensors", "cannot write"),
         ("add netG.safetensors", "--name"),
         ("remove dcgan.digiface64", "no model of 'zoo add'"),
         ("remove dcgan.nothing", "no model of 'zoo add'"),
@@ -113,6 +120,30 @@ def test_odd_paths_in_cards_and_calls_are_one_line(home: Path, capsys: pytest.Ca
     write_tiny(home / "a\nb.safetensors")
     assert run(["sample", "./a\nb.safetensors", "--samples", "1", "--out", "odd"]) in {0, 2}
     assert "internal error" not in capsys.readouterr().err
+
+
+def test_a_folder_whose_name_no_card_can_tell(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "a\x1b[2Jb").mkdir()
+    monkeypatch.chdir(home / "a\x1b[2Jb")
+    write_tiny(Path("netG.safetensors"))
+    assert run(["info", "./netG.safetensors"]) == 2
+    assert "no card can tell" in capsys.readouterr().err
+
+
+def test_of_two_additions_at_once_one_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other one's card arrives while this one's file is read."""
+
+    def late(*args: Any, **loading: Any) -> Any:
+        monkeypatch.setattr(additions, "open_card", open_card)
+        assert run(["add", "netG.safetensors", "--name", "dcgan.mine", "--summary", "the first"]) == 0
+        return open_card(*args, **loading)
+
+    monkeypatch.setattr(additions, "open_card", late)
+    assert run(["add", "netG.safetensors", "--name", "dcgan.mine", "--summary", "the second"]) == 2
+    assert "the first" in (added_folder() / "dcgan.mine.yaml").read_text()
+    assert sorted(path.name for path in added_folder().iterdir()) == ["dcgan.mine.yaml"]
 
 
 @pytest.mark.parametrize("change", [{"resolution": 32}, {"dim": 13}, {"layers": 3}])

@@ -4,6 +4,7 @@ import json
 import resource
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,16 @@ HUGE: dict[str, tuple[str, dict[str, Tensor]]] = {
             "colours.0.weight": torch.zeros(3, 1),
         },
     ),
+    "weights of nothing, of 32768² channels": (
+        "pggan",
+        {
+            "start.weight": torch.zeros(16, 1),
+            "start.bias": torch.zeros(16),
+            "colours.0.weight": torch.zeros(3, 1),
+            "convs.0.bias": torch.zeros(1),
+            "doubles.0.weight": torch.zeros(2**15, 2**15, 0, 0),
+        },
+    ),
 }
 
 
@@ -72,8 +83,9 @@ def test_shapes_beyond_every_memory_are_refused_before_any_is_taken(tmp_path: Pa
     gain = Golden.read("studiogan_sngan").state
     key = next(key for key in gain if key.endswith("blocks.0.0.bn1.gain.weight"))
     torch.save({**gain, key: torch.zeros(1, 100_000)}, tmp_path / "classes.pt")
+    torch.save(wide_mapping(), tmp_path / "wide.pt")
     done = subprocess.run(
-        [sys.executable, "-c", _OPEN, *map(str, [*files, tmp_path / "classes.pt"])],
+        [sys.executable, "-c", _OPEN, *map(str, [*files, tmp_path / "classes.pt", tmp_path / "wide.pt"])],
         capture_output=True,
         text=True,
         timeout=300,
@@ -81,7 +93,7 @@ def test_shapes_beyond_every_memory_are_refused_before_any_is_taken(tmp_path: Pa
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY)),
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["refused"] * 4
+    assert done.stdout.split() == [*["refused"] * (len(HUGE) + 1), "read"]
 
 
 _OPEN = """
@@ -89,10 +101,96 @@ import sys, zoo
 for file in sys.argv[1:]:
     try:
         zoo.load(file, device="cpu")
+        print("read")
     except zoo.CheckpointError as error:
         assert "\\n" not in str(error) and len(str(error)) < 600, error
         print("refused")
 """
+
+
+def wide_mapping() -> dict[str, Tensor]:
+    """A StyleGAN2 without a mean code, whose mapping has a layer of 60,000 numbers: 4096 codes at once take 2 GB."""
+    state = {key: tensor for key, tensor in Golden.read("stylegan2_rosinality").state.items() if "latent" not in key}
+    for key in [key for key in state if key.startswith("style.")]:
+        dim = len(state.pop(key))
+    for index, (rows, columns) in enumerate([(60_000, 1), (dim, 60_000)], 1):
+        state |= {f"style.{index}.weight": torch.zeros(rows, columns), f"style.{index}.bias": torch.zeros(rows)}
+    return state
+
+
+def test_layers_by_the_thousand_are_refused_soon(tmp_path: Path) -> None:
+    """Conversion and torch itself would take minutes."""
+    block = {
+        "LinearLayer1.Layer.weight": (1, 1),
+        "LinearLayer2.Layer.weight": (3, 3),
+        "LinearLayer3.Layer.weight": (1, 1),
+    }
+    stages = {
+        "MainLayers.0.Layers.0.Basis": torch.ones(1, 4, 4),
+        "MainLayers.0.Layers.0.LinearLayer.weight": torch.ones(1, 1),
+        "AggregationLayer.Layer.weight": torch.ones(3, 1, 1, 1),
+    }
+    for index in range(1500):
+        key = f"MainLayers.{index}.Layers"
+        stages |= {f"{key}.0.Resampler.Kernel": torch.ones(4, 4)} if index else {}
+        stages |= {f"{key}.1.{name}": torch.ones(1, 1, *size) for name, size in block.items()}
+        stages |= {f"{key}.1.NonLinearity{layer}.Bias": torch.ones(1) for layer in (1, 2)}
+    save_file(stages, tmp_path / "deep.safetensors")
+    start = time.process_time()
+    with pytest.raises(CheckpointError, match="more than any network"):
+        zoo.load(tmp_path / "deep.safetensors", device="cpu")
+    assert time.process_time() - start < 5
+
+
+def test_pictures_beyond_all_measure_are_refused(tmp_path: Path) -> None:
+    """A PGGAN of one channel draws 2**22 pixels a side from a file of 20 kB."""
+    state = {"start.weight": torch.ones(16, 1), "start.bias": torch.ones(16)}
+    for level in range(20):
+        state |= {f"convs.{level}.weight": torch.ones(1, 1, 3, 3), f"convs.{level}.bias": torch.ones(1)}
+        state |= {f"colours.{level}.weight": torch.ones(3, 1, 1, 1), f"colours.{level}.bias": torch.ones(3)}
+        if level:
+            state |= {f"doubles.{level - 1}.weight": torch.ones(1, 1, 3, 3), f"doubles.{level - 1}.bias": torch.ones(1)}
+    with pytest.raises(CheckpointError, match="pixels a side"):
+        zoo.load(noted(tmp_path / "large.safetensors", "pggan", state), device="cpu")
+
+
+def test_a_first_map_without_channels(tmp_path: Path) -> None:
+    """Refused without a word of torch's about layers that have no numbers: here, warnings are errors."""
+    state = dict(Golden.read("studiogan_sagan").state)
+    state |= {key: state[key][:2] for key in ("linear0.bias", "linear0.weight_orig", "linear0.weight_u")}
+    torch.save(state, tmp_path / "narrow.pt")
+    with pytest.raises(CheckpointError, match="of another shape"):
+        zoo.load(tmp_path / "narrow.pt", device="cpu")
+
+
+@pytest.mark.parametrize("inputs", [48, 50])
+def test_labels_that_leave_no_room_for_the_code(inputs: int, tmp_path: Path) -> None:
+    state = Golden.read("stylegan2_ada").state
+    embed = {"mapping.embed.weight": torch.ones(inputs, 3), "mapping.embed.bias": torch.ones(inputs)}
+    torch.save({**state, **embed}, tmp_path / "labels.pt")
+    with pytest.raises(CheckpointError, match="labels take all"):
+        zoo.load(tmp_path / "labels.pt", device="cpu")
+
+
+def test_numbers_that_torch_cannot_compute_with(tmp_path: Path) -> None:
+    torch.save(Golden.read("pggan").state, tmp_path / "honest.pt")
+    found = find_out(tmp_path / "honest.pt", ZOO).recognized
+    state = {key: tensor.to(torch.float8_e4m3fn) for key, tensor in found.state.items()}
+    with pytest.raises(CheckpointError, match="not implemented"):
+        zoo.load(noted(tmp_path / "eighth.safetensors", "pggan", state, found.config), device="cpu")
+
+
+def test_a_note_is_one_only_in_a_file_that_zoo_can_have_written(tmp_path: Path) -> None:
+    torch.save({**Golden.read("stylegan2_ada").state, "zoo": 5}, tmp_path / "zoo.pt")
+    assert find_out(tmp_path / "zoo.pt", ZOO).recognized.note is None
+
+
+def test_names_in_a_file_steer_no_terminal(tmp_path: Path) -> None:
+    torch.save({"\x1b[2J\nall is well": torch.ones(1), "a" * 100_000: torch.ones(1)}, tmp_path / "names.pt")
+    with pytest.raises(CheckpointError) as caught:
+        zoo.load(tmp_path / "names.pt", device="cpu")
+    assert str(caught.value).isprintable() and len(str(caught.value)) < 1000
+
 
 SETTINGS: list[tuple[str, dict[str, Any]]] = [
     ("stylegan2_ada", {"cutoff": "x"}),

@@ -1,24 +1,30 @@
 """Each bundled model's training, some steps of it: stopped, resumed, and released."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from recipes.generators import GENERATORS
 from recipes.training import Settings, Training, at_detail
 
+Pictures = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 SETTINGS = Settings(batch=4, every=2, grown=4)
 
 
 @pytest.fixture(scope="module")
-def pictures() -> tuple[np.ndarray, np.ndarray]:
+def pictures() -> Pictures:
     """Sixteen pictures of two classes."""
     rng = np.random.default_rng(0)
     return rng.integers(0, 256, (16, 32, 32, 3), dtype=np.uint8), rng.integers(0, 2, 16, dtype=np.uint8)
 
 
 @pytest.mark.parametrize("name", GENERATORS)
-def test_a_training_that_was_resumed_goes_on_as_if_it_had_not_been_stopped(name, pictures, tmp_path):
+def test_a_training_that_was_resumed_goes_on_as_if_it_had_not_been_stopped(
+    name: str, pictures: Pictures, tmp_path: Path
+) -> None:
     whole = Training(name, 2, SETTINGS)
     for _ in range(3):
         whole.advance(*pictures)
@@ -37,7 +43,7 @@ def test_a_training_that_was_resumed_goes_on_as_if_it_had_not_been_stopped(name,
 
 
 @pytest.mark.parametrize("name", GENERATORS)
-def test_every_parameter_is_trained(name, pictures):
+def test_every_parameter_is_trained(name: str, pictures: Pictures) -> None:
     training = Training(name, 2, Settings(batch=4, every=2, grown=1))
     training.step = 10_000  # grown
     before = {key: {k: t.clone() for k, t in part.state_dict().items()} for key, part in training.modules().items()}
@@ -50,7 +56,7 @@ def test_every_parameter_is_trained(name, pictures):
         assert [key for key in still if not key.startswith("colours.")] == [], part
 
 
-def test_detail_is_left_out_of_real_pictures_as_of_made_ones():
+def test_detail_is_left_out_of_real_pictures_as_of_made_ones() -> None:
     images = torch.arange(64.0).view(1, 1, 8, 8)
     assert torch.equal(at_detail(images, 0), images)
     halved = at_detail(images, 1)

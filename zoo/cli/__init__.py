@@ -13,13 +13,12 @@ from typing import Annotated
 import typer
 
 from zoo.cli.console import Settings
-from zoo.errors import ZooError, is_out_of_memory
+from zoo.errors import ZooError, is_out_of_memory, one_line
 from zoo.plugins import Plugins, PluginWarning, load_plugins
 from zoo.version import __version__
 
 INTERRUPTED = 130
 _INTERRUPTION = "interrupted; no output was left behind, and what was fetched so far serves the next try"
-_LONGEST = 900
 
 
 def _print_version(asked: bool) -> None:
@@ -106,15 +105,9 @@ def main() -> None:
 def _fail(message: str, code: int, arguments: Sequence[str]) -> int:
     if "--debug" in arguments:
         traceback.print_exc()
-    print(f"zoo: {_one_line(message)}", file=sys.stderr)
+    print(f"zoo: {one_line(message)}", file=sys.stderr)
     return code
 
 
-def _one_line(message: str) -> str:
-    """Make one line of a message, without signs that steer a terminal, its middle cut out where it is endless."""
-    line = "".join(sign if sign.isprintable() else "?" for sign in " ".join(message.split()))
-    return line if len(line) <= _LONGEST else f"{line[: _LONGEST * 2 // 3]} … {line[-_LONGEST // 3 :]}"
-
-
 def _one_line_warning(message: Warning | str, *_: object, **__: object) -> None:
-    print(f"zoo: warning: {_one_line(str(message))}", file=sys.stderr)
+    print(f"zoo: warning: {one_line(str(message))}", file=sys.stderr)

@@ -63,7 +63,7 @@ class Arrays:
     ) -> None:
         self._bounds, self._outside, self._nested = bounds, outside, nested
         self._storages: dict[int, tuple[Any, Storage]] = {}
-        self._copies: dict[tuple[Any, ...], Tensor] = {}
+        self._copies: dict[str, Tensor] = {}
 
     def tensor(self, value: Any) -> Tensor | None:
         """Read a tensor, a parameter or a numpy array or scalar; None for anything else.
@@ -103,7 +103,7 @@ class Arrays:
         extent = 1 + sum((count - 1) * step for count, step in zip(size, stride, strict=True)) if prod(size) else 0
         if (offset + extent) * width > len(storage.content) or prod(size) * width > len(storage.content):
             raise RefusedError("it claims more numbers than the file holds")
-        view = (id(storage), offset, size, stride)
+        view = f"{id(storage)} {offset} {size} {stride}"  # a file can choose numbers whose hashes collide
         if view not in self._copies:
             self._bounds.spend(max(extent, prod(size)) * width)
             content = storage.content[offset * width : (offset + extent) * width]

@@ -58,7 +58,7 @@ class _Machine:
     def __init__(self) -> None:
         self._stack: list[Any] = []
         self._marks: list[int] = []
-        self._memo: dict[int, Any] = {}
+        self._memo: dict[str, Any] = {}  # by text: a file can choose numbers whose hashes collide
         self.references: list[Persistent] = []
 
     def pop(self) -> Any:
@@ -104,17 +104,17 @@ class _Machine:
         self._stack.append(self._top())
 
     def memoize(self) -> None:
-        self._memo[len(self._memo)] = self._top()
+        self._memo[str(len(self._memo))] = self._top()
 
     def put(self, index: int) -> None:
         if not 0 <= index < 2**32:
             raise RefusedError("it names a place in memory that no pickle needs")
-        self._memo[index] = self._top()
+        self._memo[str(index)] = self._top()
 
     def get(self, index: int) -> None:
-        if index not in self._memo:
+        if str(index) not in self._memo:
             raise BrokenError("it reads a place in memory that was never written")
-        self._stack.append(self._memo[index])
+        self._stack.append(self._memo[str(index)])
 
     # --- lists, tuples, dictionaries, sets
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from zoo import Layout, State
-from zoo.conversion import Conversion, count, detector, section
+from zoo.conversion import Conversion, detector, row, section
 from zoo_adapters.r3gan.network import Generator, Stage
 
 _MARK, _PREFIXES = "MainLayers.0.Layers.0.Basis", ("G_ema.Model.", "G.Model.", "Model.", "")
@@ -20,13 +20,13 @@ def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, An
     found.move("start.weight", "MainLayers.0.Layers.0.LinearLayer.weight")
     if "EmbeddingLayer.weight" in found.left:
         found.made["embed"] = found.take("EmbeddingLayer.weight").T
-    for index in range(count(found.left, r"MainLayers\.\d+\.Layers\.1\.LinearLayer1\.Layer\.weight")):
+    for index in range(row(found.left, "MainLayers.{}.Layers.1.LinearLayer1.Layer.weight")):
         key = f"MainLayers.{index}.Layers"
         if index:
             found.made[f"stages.{index}.kernel"] = found.take(f"{key}.0.Resampler.Kernel") * 4
         if f"{key}.0.LinearLayer.Layer.weight" in found.left:
             found.move(f"stages.{index}.change.weight", f"{key}.0.LinearLayer.Layer.weight")
-        for block in range(count(found.left, rf"MainLayers\.{index}\.Layers\.\d+\.LinearLayer1\.Layer\.weight")):
+        for block in range(row(found.left, f"{key}.{{}}.LinearLayer1.Layer.weight", first=1)):
             _convert_block(found, f"stages.{index}.blocks.{block}", f"{key}.{block + 1}")
     found.move("colour.weight", "AggregationLayer.Layer.weight")
     return found.finish(), {}
@@ -55,7 +55,7 @@ def sized(state: State) -> Generator:
     width, inputs = state["start.weight"].shape
     classes, embedding = state["embed"].shape if "embed" in state else (0, 0)
     stages: list[Stage] = []
-    for index in range(count(state, r"stages\.\d+\.blocks\.0\.mix\.weight")):
+    for index in range(row(state, "stages.{}.blocks.0.mix.weight")):
         stages.append(_stage(state, f"stages.{index}", stages[-1].channels if stages else width))
     return Generator(inputs - embedding, stages, embedding=embedding, classes=classes)
 
@@ -63,7 +63,7 @@ def sized(state: State) -> Generator:
 def _stage(state: State, name: str, inputs: int) -> Stage:
     shapes = [
         state[f"{name}.blocks.{block}.mix.weight"].shape
-        for block in range(count(state, rf"{name}\.blocks\.\d+\.mix\.weight"))
+        for block in range(row(state, f"{name}.blocks.{{}}.mix.weight"))
     ]
     channels = state[f"{name}.blocks.0.widen.weight"].shape[1]
     return Stage(

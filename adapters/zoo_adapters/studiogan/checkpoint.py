@@ -18,7 +18,7 @@ from zoo.residual_files import ResidualConversion
 
 _MARK, _PREFIXES = "conv2d5.bias", ("state_dict.", "")
 _BOTTLENECK, _SHORTCUT = "blocks.0.0.conv2d4.bias", "blocks.0.0.conv2d0.bias"
-_MOST_CLASSES = 10_000
+_MOST_CLASSES = 4_000
 _COMMON = ("linear0.bias", "blocks.0.0.conv2d2.bias", "bn4.running_mean")
 _PLAIN = {"norm1": "bn1", "conv1": "conv2d1", "norm2": "bn2", "conv2": "conv2d2"}
 _DEEP = {
