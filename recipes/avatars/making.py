@@ -32,23 +32,23 @@ def make(folder: Path, *, size: int, train: int, held: int, jobs: int, tell: Cal
     with whole_folder(folder) as work:
         for split, whole in plan(counts).items():
             for number, shard in enumerate(whole.shards(SHARD)):
-                images = render(shard.requests(), size, jobs)
-                masks = (
-                    masks_of(images, shard, jobs) if split != "train" else np.zeros((0, len(PARTS), size, size), bool)
-                )
+                images, masks = draw(shard, size, jobs, masked=split != "train")
                 path = work / f"{split}-{number:03}.npz"
                 write(path, Avatars(images, shard.labels, shard.variants, masks, ATTRIBUTES, PARTS))
                 tell(path.name)
         (work / "dataset.json").write_text(json.dumps(_about(size, counts), indent=1) + "\n")
 
 
-def masks_of(images: NDArray[np.uint8], shard: Plan, jobs: int) -> NDArray[np.bool_]:
-    """Find the pixels that each part changes, (n, parts, size, size)."""
-    masks = []
-    for part in PARTS:
-        without = render(shard.requests(part), images.shape[1], jobs)
-        masks.append((np.abs(images.astype(np.int16) - without) > LEVELS).any(axis=-1))
-    return np.stack(masks, axis=1)
+def draw(shard: Plan, size: int, jobs: int, *, masked: bool) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Draw the pictures of a plan, (n, size, size, 3), and the pixels that each part changes, (n, parts, size, size).
+
+    Unless ``masked``, there are no masks: their n is 0.
+    """
+    parts = PARTS if masked else ()
+    requests = [*shard.requests(), *(request for part in parts for request in shard.requests(part))]
+    images, *others = render(requests, size, jobs).reshape(1 + len(parts), -1, size, size, 3)
+    masks = [(np.abs(images.astype(np.int16) - without) > LEVELS).any(axis=-1) for without in others]
+    return images, np.stack(masks, axis=1) if masked else np.zeros((0, len(PARTS), size, size), bool)
 
 
 def _about(size: int, counts: dict[str, int]) -> dict[str, object]:
