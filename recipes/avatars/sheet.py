@@ -41,7 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="the folder of python -m recipes.avatars")
     parser.add_argument("out", type=Path, help="the PNG to write")
-    parser.add_argument("--columns", type=int, default=14, help="pictures of each style")
+    parser.add_argument("--columns", type=int, default=10, help="pictures of each style")
     parser.add_argument("--enlarge", type=int, default=2, help="side of a pixel")
     asked = parser.parse_args()
     sheet(read(asked.data, "test"), asked.columns, asked.enlarge).save(asked.out, optimize=True)
