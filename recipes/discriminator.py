@@ -27,7 +27,8 @@ class Halve(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Compute maps of half the side."""
         y = leaky_relu(self.conv2(avg_pool2d(leaky_relu(self.conv1(x), 0.2), 2)), 0.2)
-        return (y + self.shortcut(avg_pool2d(x, 2))) / sqrt(2)
+        halved: Tensor = (y + self.shortcut(avg_pool2d(x, 2))) / sqrt(2)
+        return halved
 
 
 class Discriminator(nn.Module):

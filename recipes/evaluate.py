@@ -60,16 +60,18 @@ def nearest(points: Array, among: Array) -> Array:
     return np.concatenate([_distances(some, among).min(axis=1) for some in parts])
 
 
-def closest_pair(points: Array) -> float:
-    """Give the smallest distance between two of the points (n, d)."""
+def closest(images: Tensor) -> float:
+    """Give the smallest difference between two of the images (n, 3, h, w): the root of its mean square."""
+    points = images.flatten(1).double().numpy()
     distances = _distances(points, points)
     np.fill_diagonal(distances, np.inf)
-    return float(distances.min())
+    return float(distances.min()) / float(points.shape[1] ** 0.5)
 
 
 def _distances(one: Array, other: Array) -> Array:
     squares = (one**2).sum(axis=1)[:, None] + (other**2).sum(axis=1) - 2 * one @ other.T
-    return np.sqrt(np.maximum(squares, 0))
+    distances: Array = np.sqrt(np.maximum(squares, 0))
+    return distances
 
 
 def pixels(images: NDArray[np.uint8]) -> Tensor:
@@ -92,48 +94,47 @@ def draw(model: Model, count: int, seed: int, label: int | None = None) -> tuple
 
 
 def measure(model: Model, train: Avatars, val: Avatars, test: Avatars) -> dict[str, Any]:
-    """Take every measure."""
+    """Take every measure of a model, and, under ``real``, the same of `val` in its place."""
     scorer = AvatarsScorer()
-
-    def features(images: Tensor) -> Array:
-        found: Array = in_batches(scorer.features, images).double().numpy()
-        return found
-
     made, labels = draw(model, len(test.images), seed=1)
-    true, also, fake = features(pixels(test.images)), features(pixels(val.images)), features(made)
-    seen = features(pixels(train.images[:: max(1, len(train.images) // 20_000)]))
-    shares = {name: _shares(scorer, made, pixels(test.images), name) for name in train.attributes}
-    found = {
+    real, also = pixels(test.images), pixels(val.images)
+    seen = _features(scorer, pixels(train.images[:: max(1, len(train.images) // 20_000)]))
+    shares = {name: _shares(scorer, made, real, name) for name in train.attributes}
+    found: dict[str, Any] = {
         "samples": len(made),
-        "frechet": frechet(fake, true),
-        "frechet_real": frechet(also, true),
-        "precision": covered(fake, true),
-        "recall": covered(true, fake),
-        "precision_real": covered(also, true),
+        **_compared(_features(scorer, made), _features(scorer, real), seen),
+        "real": _compared(_features(scorer, also), _features(scorer, real), seen),
         "shares": shares,
-        "vanished": [
-            f"{name}={value}"
-            for name, values in shares.items()
-            for value, (share, real) in values.items()
-            if share < VANISHED * real
-        ],
-        "nearest": _quantiles(nearest(fake, seen)),
-        "nearest_real": _quantiles(nearest(true, seen)),
-        "closest_pair": {},
-        "closest_pair_real": {},
+        "vanished": [f"{name}={value}" for name, some in shares.items() for value in some if _vanished(*some[value])],
     }
+    right = None if labels is None else scorer.predict(made)["style"] == labels
+    found["styles"] = {}
     for label, style in enumerate(train.attributes["style"]):
-        own = pixels(test.images[test.labels[:, 0] == label][:SHOWN]).flatten(1).double().numpy()
-        found["closest_pair_real"][style] = closest_pair(own) / own.shape[1] ** 0.5
-        if model.adapter.classes:
-            some = draw(model, SHOWN, seed=2, label=label)[0].flatten(1).double().numpy()
-            found["closest_pair"][style] = closest_pair(some) / some.shape[1] ** 0.5
-    if labels is not None:
-        right = scorer.predict(made)["style"] == labels
-        found["recognized"] = {
-            style: float(right[labels == label].float().mean()) for label, style in enumerate(train.attributes["style"])
-        }
+        own = {"closest_real": closest(pixels(test.images[test.labels[:, 0] == label][:SHOWN]))}
+        if model.adapter.classes and labels is not None and right is not None:
+            own["recognized"] = float(right[labels == label].float().mean())
+            own["closest"] = closest(draw(model, SHOWN, seed=2, label=label)[0])
+        found["styles"][style] = own
     return found
+
+
+def _features(scorer: AvatarsScorer, images: Tensor) -> Array:
+    found: Array = in_batches(scorer.features, images).double().numpy()
+    return found
+
+
+def _compared(fake: Array, real: Array, seen: Array) -> dict[str, Any]:
+    """Compare features of samples with those of real pictures, and with what was seen in training."""
+    return {
+        "frechet": frechet(fake, real),
+        "precision": covered(fake, real),
+        "recall": covered(real, fake),
+        "nearest": _quantiles(nearest(fake, seen)),
+    }
+
+
+def _vanished(share: float, real: float) -> bool:
+    return share < VANISHED * real
 
 
 def _shares(scorer: AvatarsScorer, made: Tensor, real: Tensor, name: str) -> dict[str, tuple[float, float]]:

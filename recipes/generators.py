@@ -105,7 +105,8 @@ class BatchNorm(Norm):
         if not self.training:
             return super().forward(x, condition, truncation)
         values = batch_norm(x.values, self.mean, self.variance, training=True, momentum=_MOMENTUM, eps=self.epsilon)
-        scale, shift = self.scale, self.shift
+        scale: Tensor = self.scale
+        shift: Tensor = self.shift
         if self.gain is not None and self.bias is not None and condition is not None:
             scale, shift = scale + condition @ self.gain.T, shift + condition @ self.bias.T
         return Patch(torch.relu(torch.addcmul(shift[..., None, None], values, scale[..., None, None])), x.window)
@@ -200,7 +201,7 @@ class _Modulated(Modulated):
         """Prepare what depends on the weights alone, within the graph of derivatives where there is one."""
         for layer in self._layers():
             squares = layer.weight.square().sum(dim=(2, 3))
-            layer.squares = squares if layer.doubles else squares.T
+            layer.squares = squares if layer.doubles else squares.T  # type: ignore[assignment]
 
 
 class TrainedStyleGAN2(TrainedMapped):
