@@ -52,7 +52,7 @@ class Training:
         self.average = copy.deepcopy(self.generator)
         self.average.network.requires_grad_(False)
         for part in self.modules().values():
-            part.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            part.to(device).to(memory_format=torch.channels_last)
         self.optimisers = [self._optimiser(some) for some in rates]
 
     def modules(self) -> dict[str, torch.nn.Module]:
