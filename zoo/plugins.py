@@ -108,6 +108,10 @@ class Plugins:
         """Look up an analysis. Raises `UnknownNameError`."""
         return _pick("analyzer", name, self.analyzers)
 
+    def scorer(self, name: str) -> ScorerPlugin:
+        """Look up an attribute predictor. Raises `UnknownNameError`."""
+        return _pick("scorer", name, self.scorers)
+
     def add_commands(self, app: typer.Typer) -> None:
         """Let plugins add their commands to the command line; one that fails is skipped with a warning.
 

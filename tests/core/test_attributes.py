@@ -17,11 +17,12 @@ import zoo
 from tests.core.test_registry import CARD
 from tests.linear import Linear, model_of
 from tests.toys import write_tiny
-from zoo.attributes import suggest_names
+from zoo.attributes import Effect
 from zoo.cards import Card
 from zoo.cli import run
 from zoo.model import Model
 from zoo.plugins import PluginWarning
+from zoo.scoring import measure_scores
 
 PLUGIN = """
 import torch
@@ -187,14 +188,18 @@ class Square(zoo.Scorer):
         return torch.stack([pixel.square(), torch.ones_like(pixel)], dim=1)
 
 
-def effect_at(latents: list[float], step: float) -> zoo.attributes.Suggestion | None:
-    """Ask about the one direction of a generator whose only pixel is a tenth of the code."""
+def name_at(latents: Tensor, step: float, **scorers: zoo.Scorer) -> Effect | None:
+    """Ask for the name of the one direction of a generator whose only pixel is a tenth of the code."""
     model = model_of(Linear(torch.tensor([[0.1]]), (1, 1)))
     directions = zoo.Directions(model.adapter.space, torch.ones(1, 1), torch.ones(1))
-    codes = zoo.Codes(torch.tensor(latents)[:, None])
-    found = suggest_names(model, {"square": Square()}, codes, directions, steps=torch.tensor([step]))
+    codes, steps, region = zoo.Codes(latents[:, None]), torch.tensor([step]), model.region("all")
+    found = measure_scores(model, scorers, codes, directions, steps=steps, region=region)
     assert found is not None
-    return found[0]
+    return found.directions[0].name
+
+
+def effect_at(latents: list[float], step: float) -> Effect | None:
+    return name_at(torch.tensor(latents), step, square=Square())
 
 
 def test_the_effect_is_the_mean_difference_in_standard_deviations() -> None:
@@ -217,13 +222,10 @@ def test_the_others_name_where_one_scorer_fails() -> None:
                 raise RuntimeError("late")
             return super().score(images) * 100
 
-    model = model_of(Linear(torch.tensor([[0.1]]), (1, 1)))
-    directions = zoo.Directions(model.adapter.space, torch.ones(1, 1), torch.ones(1))
-    codes = zoo.Codes(torch.arange(1.0, 7.0)[:, None])
     with pytest.warns(PluginWarning, match="the scorer late failed"):
-        found = suggest_names(model, {"late": Late(), "square": Square()}, codes, directions, steps=torch.tensor([0.9]))
-    assert found is not None and found[0] is not None
-    assert found[0].scorer == "square"
+        found = name_at(torch.linspace(1, 6, 20), 0.9, late=Late(), square=Square())
+    assert found is not None
+    assert found.scorer == "square"
 
 
 def test_a_weak_effect_is_not_named() -> None:
