@@ -154,7 +154,8 @@ def strongest(effects: Sequence[Effect]) -> Effect | None:
 
 
 def _commonest(attribute: Attribute, values: Tensor) -> str:
-    return attribute.values[Counter(values.tolist()).most_common(1)[0][0]]
+    [(place, _)] = Counter(map(int, values)).most_common(1)
+    return attribute.values[place]
 
 
 def fitting_scorers(card: Card, plugins: Mapping[str, ScorerPlugin]) -> dict[str, Scorer]:

@@ -281,7 +281,7 @@ def _render(model: Model, codes: Codes, turn: Callable[[Tensor], Tensor], progre
             images = model.adapter.synthesize(codes[start : start + size])
         if not all(map(math.isfinite, map(float, images.aminmax()))):  # unlike isfinite(images), without a copy
             raise CheckpointError(
-                f"{model.name}: images are not finite: damaged weights, or --codes or --strengths too large"
+                f"{model.name}: images are not finite: damaged weights, or --codes, --strengths or --step too large"
             )
         part = turn(images)
         if start == 0:

@@ -38,6 +38,7 @@ BUILT_IN = (
     "zoo_analyzers.lowrank",
     "zoo_analyzers.nullspace",
     "zoo_analyzers.resefa",
+    "zoo_scorers.avatars",
 )
 STRICT = "ZOO_STRICT_PLUGINS"
 """Environment variable: when it is set and not empty, a plugin that would be skipped is an error, not a warning."""

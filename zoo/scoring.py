@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -80,18 +81,16 @@ def measure_scores(
     """
     if not len(directions):
         return None
-    asked, inside = dict(scorers), torch.from_numpy(region.mask.copy())
-    batches, size = [], images_together(model.adapter)
+    asked, inside, said = dict(scorers), torch.from_numpy(region.mask.copy()), []
+    size = images_together(model.adapter)
     for start in range(0, len(codes), size):
-        progress(start, len(codes), "scoring images")
-        batches.append(_Batch(model, asked, inside, _moves(model, codes[start : start + size], directions, steps)))
+        progress(start, len(codes), "scoring codes")
+        said.append(_ask(model, asked, _moves(model, codes[start : start + size], directions, steps), inside))
         if not asked:
             return None
-    progress(len(codes), len(codes), "scoring images")
-    scores = torch.cat(
-        [torch.cat([torch.stack(batch.scores[name]) for batch in batches], dim=1) for name in asked], dim=2
-    )
-    squares = torch.cat([torch.stack(batch.squares) for batch in batches], dim=1).mean(dim=1)
+    progress(len(codes), len(codes), "scoring codes")
+    scores = torch.cat([torch.cat([one.scores[name] for one in said], dim=1) for name in asked], dim=2)
+    squares = torch.cat([one.squares for one in said], dim=1).mean(dim=1)
     attributes = read_attributes(asked)
     rows = zip(steps.tolist(), scores[1::2], scores[2::2], (squares[::2] + squares[1::2]) / 2, strict=True)
     return Scores(
@@ -123,30 +122,30 @@ def _moves(model: Model, codes: Codes, directions: Directions, steps: Tensor) ->
             yield model.adapter.move(codes, sign * vector, directions.layers)
 
 
-class _Batch:
-    """What scorers say of a few codes, for each move (n, columns), and how each but the first changes pixels (n, 2).
+@dataclass(frozen=True, eq=False)
+class _Said:
+    """What scorers say of n codes: scores (1 + 2k, n, columns) of each, and how pixels change (2k, n, 2)."""
 
-    A scorer that fails is taken out of `asked`.
-    """
+    scores: dict[str, Tensor]
+    squares: Tensor
 
-    def __init__(self, model: Model, asked: dict[str, Scorer], inside: Tensor, moves: Iterator[Codes]) -> None:
-        self.scores: dict[str, list[Tensor]] = {name: [] for name in asked}
-        self.squares: list[Tensor] = []
-        before = None
-        for moved in moves:
-            images = render(model, moved)
-            if before is None:
-                before = images
-            else:
-                self.squares.append(torch.stack([squared_change(change, inside) for change in images - before]))
-            for name in list(asked):
-                try:
-                    self.scores[name].append(_scores(asked[name], images.clamp(-1, 1)))
-                except Exception as error:
-                    skip_scorer(name, model.card, error)
-                    del asked[name]
-            if not asked:
-                break
+
+def _ask(model: Model, asked: dict[str, Scorer], moves: Iterator[Codes], inside: Tensor) -> _Said:
+    """Render a few codes, unedited and then moved, and score them; a scorer that fails is taken out of `asked`."""
+    scores: dict[str, list[Tensor]] = {name: [] for name in asked}
+    before = render(model, next(moves))
+    squares = []
+    for images in chain([before], (render(model, moved) for moved in moves)):
+        squares.append(torch.stack([squared_change(change, inside) for change in images - before]))
+        for name in list(asked):
+            try:
+                scores[name].append(_scores(asked[name], images.clamp(-1, 1)))
+            except Exception as error:
+                skip_scorer(name, model.card, error)
+                del asked[name]
+        if not asked:
+            break
+    return _Said({name: torch.stack(scores[name]) for name in asked}, torch.stack(squares)[1:])
 
 
 def _scores(scorer: Scorer, images: Tensor) -> Tensor:
