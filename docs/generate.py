@@ -198,8 +198,8 @@ def avatars(_: str) -> str:
         [
             code(name),
             ", ".join(values),
-            f"{100 * card['accuracy'][name]:.1f} %",
-            f"{100 * card['accuracy_spoiled'][name]:.1f} %",
+            f"{100 * card['accuracy'][name]:.2f} %",
+            f"{100 * card['accuracy_spoiled'][name]:.2f} %",
         ]
         for name, values in card["attributes"].items()
     ]

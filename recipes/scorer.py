@@ -196,7 +196,7 @@ def resume(path: Path, parts: Mapping[str, Any]) -> int:
 def table(card: Mapping[str, Any]) -> str:
     """Set the accuracies as a Markdown table."""
     rows = [
-        f"| {name} | {len(values)} | {card['accuracy'][name]:.1%} | {card['accuracy_spoiled'][name]:.1%} |"
+        f"| {name} | {len(values)} | {card['accuracy'][name]:.2%} | {card['accuracy_spoiled'][name]:.2%} |"
         for name, values in card["attributes"].items()
     ]
     return "\n".join(["| attribute | values | accuracy | of spoiled images |", "| --- | --- | --- | --- |", *rows])
