@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from zoo_scorers.avatars.card import read_card
 
 import zoo
 from zoo import errors, hookspecs
@@ -96,7 +97,7 @@ def _default(part: Any) -> str:
     return "" if part.is_flag or part.default is None else str(part.default)
 
 
-# Analyses, architectures, models
+# Analyses, architectures, models, scorers
 
 
 def analyzer(name: str) -> str:
@@ -190,6 +191,21 @@ def regions(_: str) -> str:
     return table(["region", "is"], [[code(name), code(text)] for name, text in COMMON_REGIONS.items()])
 
 
+def avatars(_: str) -> str:
+    """List what the scorer of avatars knows, and how well."""
+    card = read_card()
+    rows = [
+        [
+            code(name),
+            ", ".join(values),
+            f"{100 * card['accuracy'][name]:.2f} %",
+            f"{100 * card['accuracy_spoiled'][name]:.2f} %",
+        ]
+        for name, values in card["attributes"].items()
+    ]
+    return table(["attribute", "values", "accuracy", "of spoiled pictures"], rows)
+
+
 # Python
 
 
@@ -251,6 +267,7 @@ KINDS: dict[str, Callable[[str], str]] = {
     "matrix": matrix,
     "capabilities": capabilities,
     "regions": regions,
+    "avatars": avatars,
     "hooks": hooks,
     "public-names": public_names,
     "error": error,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import scipy.linalg
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from zoo_scorers.avatars import AvatarsScorer
+from zoo_scorers.avatars.scorer import Avatars as AvatarsScorer
 
 import zoo
 from recipes.avatars import Avatars, read
@@ -99,7 +100,7 @@ def measure(model: Model, train: Avatars, val: Avatars, test: Avatars) -> dict[s
     made, labels = draw(model, len(test.images), seed=1)
     real, also = pixels(test.images), pixels(val.images)
     seen = _features(scorer, pixels(train.images[:: max(1, len(train.images) // 20_000)]))
-    shares = {name: _shares(scorer, made, real, name) for name in train.attributes}
+    shares = {name: _shares(scorer, made, real, name, values) for name, values in train.attributes.items()}
     found: dict[str, Any] = {
         "samples": len(made),
         **_compared(_features(scorer, made), _features(scorer, real), seen),
@@ -107,7 +108,7 @@ def measure(model: Model, train: Avatars, val: Avatars, test: Avatars) -> dict[s
         "shares": shares,
         "vanished": [f"{name}={value}" for name, some in shares.items() for value in some if _vanished(*some[value])],
     }
-    right = None if labels is None else scorer.predict(made)["style"] == labels
+    right = None if labels is None else predicted(scorer, made, "style") == labels
     found["styles"] = {}
     for label, style in enumerate(train.attributes["style"]):
         own = {"closest_real": closest(pixels(test.images[test.labels[:, 0] == label][:SHOWN]))}
@@ -116,6 +117,12 @@ def measure(model: Model, train: Avatars, val: Avatars, test: Avatars) -> dict[s
             own["closest"] = closest(draw(model, SHOWN, seed=2, label=label)[0])
         found["styles"][style] = own
     return found
+
+
+def predicted(scorer: AvatarsScorer, images: Tensor, attribute: str) -> Tensor:
+    """Give the likeliest value of an attribute, by its place among those, for images (n, 3, h, w): (n,)."""
+    columns = [place for place, name in enumerate(scorer.attributes) if name.startswith(f"{attribute}=")]
+    return in_batches(scorer.score, images)[:, columns].argmax(dim=1)
 
 
 def _features(scorer: AvatarsScorer, images: Tensor) -> Array:
@@ -137,11 +144,12 @@ def _vanished(share: float, real: float) -> bool:
     return share < VANISHED * real
 
 
-def _shares(scorer: AvatarsScorer, made: Tensor, real: Tensor, name: str) -> dict[str, tuple[float, float]]:
+def _shares(
+    scorer: AvatarsScorer, made: Tensor, real: Tensor, name: str, values: Sequence[str]
+) -> dict[str, tuple[float, float]]:
     """Give the share of each value of an attribute among samples and among real pictures, as the scorer sees both."""
-    values = scorer.values[name]
     ours, theirs = (
-        torch.bincount(scorer.predict(images)[name], minlength=len(values)) / len(images) for images in (made, real)
+        torch.bincount(predicted(scorer, images, name), minlength=len(values)) / len(images) for images in (made, real)
     )
     return {value: (float(ours[place]), float(theirs[place])) for place, value in enumerate(values)}
 

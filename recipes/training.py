@@ -22,15 +22,15 @@ from zoo.files import whole_file
 
 @dataclass(frozen=True)
 class Settings:
-    """How to train. The losses are non-saturating, with R1 (Mescheder et al., ICML 2018)."""
+    """How to train. Pictures are judged against real ones of their class, with R1 and R2 (Huang et al., NeurIPS 2024)."""
 
     images: int = 400_000
     """How many real pictures are shown."""
     batch: int = 32
     rate: float = 2.5e-3
-    penalty: float = 0.02
-    """The weight γ of R1 ..."""
-    every: int = 16
+    penalty: float = 0.1
+    """The weight γ of both penalties ..."""
+    every: int = 8
     """... which is taken every so many steps, times as much (Karras et al., CVPR 2020, section 3.1)."""
     memory: int = 5_000
     """The half-life of the average of the weights, in pictures; at first, a twentieth of those shown."""
@@ -79,30 +79,33 @@ class Training:
         classes = torch.from_numpy(labels[picked]).to(self.device).long()
         if self.generator.grows:
             real = self._grow(real)
-        losses = self._judge(real, classes, chance) | self._make(classes, chance)
+        losses, true = self._judge(real, classes, chance)
+        losses |= self._make(true, classes, chance)
         self.step += 1
         self._remember()
         return losses
 
-    def _judge(self, real: Tensor, classes: Tensor, chance: torch.Generator) -> dict[str, float]:
-        """Train the discriminator."""
+    def _judge(self, real: Tensor, classes: Tensor, chance: torch.Generator) -> tuple[dict[str, float], Tensor]:
+        """Train the discriminator; return what it was told, and how it judged the real pictures (n,)."""
         with torch.no_grad(), self._fast():
             made = self._images(classes, chance)
         with self._fast():
             true, false = self.discriminator(real, classes), self.discriminator(made, classes)
-        loss = softplus(-true.float()).mean() + softplus(false.float()).mean()
+        loss = softplus(false.float() - true.float()).mean()
         if self.step % self.settings.every == 0:
-            loss = loss + self.settings.every * self.settings.penalty / 2 * self._slope(real, classes)
+            loss = loss + self.settings.every * self.settings.penalty / 2 * (
+                self._slope(real, classes) + self._slope(made, classes)
+            )
         self._update(1, loss)
         told = {"discriminator": loss, "real": true.mean(), "made": false.mean()}
-        return {name: float(value.detach()) for name, value in told.items()}
+        return {name: float(value.detach()) for name, value in told.items()}, true.detach().float()
 
-    def _make(self, classes: Tensor, chance: torch.Generator) -> dict[str, float]:
-        """Train the generator."""
+    def _make(self, true: Tensor, classes: Tensor, chance: torch.Generator) -> dict[str, float]:
+        """Train the generator to be judged better than the real pictures (n,) of the same classes were."""
         self.discriminator.requires_grad_(False)
         with self._fast():
             judged = self.discriminator(self._images(classes, chance), classes)
-        loss = softplus(-judged.float()).mean()
+        loss = softplus(true - judged.float()).mean()
         self._update(0, loss)
         self.discriminator.requires_grad_(True)
         return {"generator": float(loss.detach())}
@@ -111,10 +114,10 @@ class Training:
         z = torch.randn(len(classes), self.generator.dim, generator=chance).to(self.device)
         return self.generator.render(z, classes, chance)
 
-    def _slope(self, real: Tensor, classes: Tensor) -> Tensor:
-        """Measure R1: the squared length of the derivative at real pictures."""
-        real = real.detach().requires_grad_(True)
-        (slope,) = torch.autograd.grad(self.discriminator(real, classes).sum(), real, create_graph=True)
+    def _slope(self, images: Tensor, classes: Tensor) -> Tensor:
+        """Measure how steep the discriminator is: the squared length of its derivative at pictures."""
+        images = images.detach().float().requires_grad_(True)
+        (slope,) = torch.autograd.grad(self.discriminator(images, classes).sum(), images, create_graph=True)
         return slope.square().sum(dim=(1, 2, 3)).mean()
 
     def _update(self, place: int, loss: Tensor) -> None:

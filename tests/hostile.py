@@ -139,6 +139,7 @@ def furnish(folder: Path) -> None:
         folder / "zoo.yaml",
         card("toy.plain", "toy.pt", default=True, regions=boxes),
         card("toy.eyes", "eyes.pt", resolution=8, dim=100),
+        card("toy.avatars", "toy.pt"),  # the name that zoo's own scorer knows
         card("toy.lost", "lost.pt"),
         card("toy.swapped", "toy.pt", weights={"sources": [{"url": "toy.pt"}], "sha256": ZEROS}),
         card("toy.alien", "toy.pt", adapter="dcgam"),

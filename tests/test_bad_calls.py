@@ -202,7 +202,7 @@ NAMES = [
     Bad("file-pulled", "pull ./toy.pt", "no model|toy.pt", early=True),
     Bad("unknown-model-of-an-architecture", "pull biggan.x", "no model|'biggan.x'", early=True),
     Bad("unknown-pattern", "list zebra*", "no model|'zebra*'|there are", early=True),
-    Bad("unknown-info", "info zebra", "model, adapter or analyzer|'zebra'", early=True),
+    Bad("unknown-info", "info zebra", "model, adapter, analyzer or scorer|'zebra'", early=True),
     Bad("near-info", "info nulspace", "'nulspace'|did you mean nullspace", early=True),
     Bad("unknown-kind", "info planet:earth", "kind|'planet'|analyzer", early=True),
     Bad("unknown-name-of-a-kind", "info adapter:sefa", "no adapter|'sefa'|dcgan", early=True),
@@ -580,6 +580,57 @@ COMPARISONS = [
     ),
 ]
 
+SCORE = "score toy.avatars dirs.safetensors"
+SCORES = [
+    Bad("score-without-directions", "score toy.avatars", "Missing argument|DIRECTIONS", early=True),
+    Bad("score-unknown-model", "score zebra dirs.safetensors", "no model|'zebra'", early=True),
+    Bad("score-nothing-fits", "score toy dirs.safetensors", "no scorer fits toy.plain|avatars (|a plugin", early=True),
+    Bad(
+        "score-another-fits",
+        "score toy dirs.safetensors --scorer avatars",
+        "the scorer avatars does not fit toy.plain, but none does",
+        early=True,
+    ),
+    Bad("score-nothing-fits-a-file", "score ./toy.pt dirs.safetensors", "no scorer fits file.toy|avatars ("),
+    Bad("score-unknown-scorer", f"{SCORE} --scorer smiles", "no scorer is called 'smiles'|avatars", early=True),
+    Bad("score-near-scorer", f"{SCORE} --scorer avatar", "'avatar'|did you mean avatars", early=True),
+    Bad("score-missing", "score toy.avatars none.npy", "none.npy|No such file"),
+    Bad("score-folder-without", "score toy.avatars earlier", "earlier/directions.safetensors|No such file"),
+    Bad(
+        "score-of-another-space",
+        "score toy.avatars d.npy",
+        "d.npy|directions of 10 numbers|z (12)",
+        {"d.npy": hostile.array(np.ones(10))},
+    ),
+    Bad("score-pickle", "score toy.avatars d.npy", "d.npy", {"d.npy": hostile.pickled(Payload())}),
+    Bad("score-one-code", f"{SCORE} --samples 1", "--samples 1|at least 2"),
+    Bad("score-too-many-codes", f"{SCORE} --samples 100001", "--samples 100001|at most 100,000"),
+    Bad("score-samples-no-number", f"{SCORE} --samples few", "--samples|'few'", early=True),
+    Bad("score-seed-negative", f"{SCORE} --seed=-1", "--seed -1|0 and"),
+    Bad("score-step-zero", f"{SCORE} --step 0", "--step 0|above 0"),
+    Bad("score-step-negative", f"{SCORE} --step=-2", "--step -2|above 0"),
+    Bad("score-step-nan", f"{SCORE} --step nan", "--step nan|finite"),
+    Bad("score-step-infinite", f"{SCORE} --step 1e999", "--step inf|finite"),
+    Bad("score-step-no-number", f"{SCORE} --step far", "--step|'far'", early=True),
+    Bad("score-step-overflows", f"{SCORE} --step 1e300 --samples 2", "not finite|--step"),
+    Bad("score-unknown-region", f"{SCORE} -r knee", "region|'knee'|center"),
+    Bad("score-show-zero", f"{SCORE} --show 0", "--show 0|at least 1"),
+    Bad("score-layers", f"{SCORE} --layers 0", "--layers|single row"),
+    Bad("score-label", f"{SCORE} --label red", "--label red|not conditional"),
+    Bad("score-truncation", f"{SCORE} --truncation 9", "--truncation 9|0 and 2"),
+    Bad("score-unknown-space", f"{SCORE} --space w", "space|'w'|z"),
+    Bad("score-option-unknown", f"{SCORE} -o depth=3", "option of dcgan|'depth'", early=True),
+    Bad("score-codes-missing", f"{SCORE} --codes none.npy", "none.npy|No such file"),
+    Bad(
+        "score-codes-too-few",
+        f"{SCORE} --codes c.npy",
+        "codes 1|at least 2",
+        {"c.npy": hostile.array(np.ones((1, 12)))},
+    ),
+    Bad("score-out-exists", f"{SCORE} --out earlier", "earlier exists|--force", early=True),
+    Bad("score-out-under-a-file", f"{SCORE} --samples 2 --show 1 --step 1 --out toy.pt/s", "cannot write"),
+]
+
 # --- checkpoints -----------------------------------------------------------------------------------------------------
 
 
@@ -886,6 +937,7 @@ TABLE = [
     *CODES,
     *DIRECTIONS,
     *COMPARISONS,
+    *SCORES,
     *CHECKPOINTS,
     *PICKLES,
     *WEIGHTS,
@@ -1035,6 +1087,9 @@ WRITERS = [
     pytest.param(
         "compare dirs.safetensors dirs.safetensors --model toy --top 1 --out earlier --force", 8, id="compare"
     ),
+    pytest.param(
+        "score toy.avatars dirs.safetensors --samples 2 --show 1 --step 1 --out earlier --force", 5, id="score"
+    ),
     pytest.param("pull toy.far", 6, id="pull"),
     pytest.param("add toy.pt --name dcgan.mine", 5, id="add"),
     pytest.param("add toy.pt --name toy.far", 5, id="add-by-hand"),
@@ -1143,6 +1198,9 @@ GOOD = [
     Bad("compare-arrays-as-json", "compare d.npy dirs.safetensors --json", "", {"d.npy": hostile.array(np.ones(12))}),
     Bad("compare-in-pictures", "compare dirs.safetensors d.npy --model toy --samples 2 --out new", "",
         {"d.npy": hostile.array(np.ones((14, 12)))}),
+    Bad("score", "score toy.avatars dirs.safetensors --samples 2", ""),
+    Bad("score-an-array-as-json", "score toy.avatars d.npy --samples 2 --scorer avatars --step 1 --json", "",
+        {"d.npy": hostile.array(np.ones(12))}),
     Bad("pull-a-path", "pull toy.plain", ""),
     Bad("nothing-at-all", "", ""),
     Bad("list", "list", ""),

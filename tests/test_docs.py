@@ -49,6 +49,23 @@ def test_the_formats_page_names_every_key_of_a_comparison() -> None:
     assert not [key for key in keys if f"`{key}`" not in FORMATS]
 
 
+def test_the_formats_page_names_every_key_of_scores() -> None:
+    class Shade(zoo.Scorer):
+        attributes = ("shade",)
+
+        def fits(self, card: Card) -> bool:
+            return True
+
+        def score(self, images: torch.Tensor) -> torch.Tensor:
+            return images.mean(dim=(1, 2, 3))[:, None]
+
+    model = model_of(DCGAN.tiny(0))
+    told = zoo.score(model, zoo.analyze(model), scorer=Shade(), samples=2, step=1.0).as_json()
+    [attribute, *_], [direction, *_] = told["attributes"], told["directions"]
+    keys = [*told, *attribute, *direction, *direction["effects"][0]]
+    assert not [key for key in keys if f"`{key}`" not in FORMATS]
+
+
 def test_the_example_of_a_registry_is_one(tmp_path: Path) -> None:
     [text] = blocks(FORMATS, "yaml")
     (tmp_path / "cards.yaml").write_text(text)

@@ -19,7 +19,12 @@ from zoo.plugins import load_plugins
 from zoo.version import __version__
 
 ROOT = Path(__file__).parents[1]
-SHELVES = {"zoo": "zoo", "zoo_adapters": "adapters/zoo_adapters", "zoo_analyzers": "analyzers/zoo_analyzers"}
+SHELVES = {
+    "zoo": "zoo",
+    "zoo_adapters": "adapters/zoo_adapters",
+    "zoo_analyzers": "analyzers/zoo_analyzers",
+    "zoo_scorers": "scorers/zoo_scorers",
+}
 
 pytestmark = pytest.mark.skipif(not (ROOT / ".git").exists(), reason="a checkout is needed to build from")
 
@@ -65,7 +70,7 @@ def site(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_three_packages_and_nothing_else(wheel: Path, members: list[str]) -> None:
+def test_the_packages_and_nothing_else(wheel: Path, members: list[str]) -> None:
     assert wheel.name == f"latent_zoo-{__version__}-py3-none-any.whl"
     assert {name.partition("/")[0] for name in members} == {*SHELVES, f"latent_zoo-{__version__}.dist-info"}
     assert len(set(members)) == len(members)
@@ -73,7 +78,7 @@ def test_three_packages_and_nothing_else(wheel: Path, members: list[str]) -> Non
 
 
 def test_every_file_of_the_packages(members: list[str]) -> None:
-    """The wheel holds the files of the three packages, `registry.yaml` inside zoo, and what describes it."""
+    """The wheel holds the files of the packages, `registry.yaml` inside zoo, and what describes it."""
     wanted = {
         f"{package}/{name.relative_to(shelf)}"
         for name in files_of_the_checkout()
@@ -91,6 +96,9 @@ def test_every_file_of_the_packages(members: list[str]) -> None:
         "zoo/py.typed",
         "zoo_adapters/py.typed",
         "zoo_analyzers/py.typed",
+        "zoo_scorers/py.typed",
+        "zoo_scorers/avatars/card.json",
+        "zoo_scorers/avatars/weights.safetensors",
         f"latent_zoo-{__version__}.dist-info/licenses/LICENSE",
     ],
 )
@@ -109,8 +117,9 @@ def test_the_command_is_declared(wheel: Path) -> None:
 
 def test_the_packages_come_from_the_wheel(site: Path, tmp_path: Path) -> None:
     code = (
-        "import json, zoo, zoo_adapters, zoo_analyzers, zoo.registry as r\n"
-        "print(json.dumps([zoo.__file__, zoo_adapters.__file__, zoo_analyzers.__file__, str(r.built_in_file())]))"
+        "import json, zoo, zoo_adapters, zoo_analyzers, zoo_scorers, zoo.registry as r\n"
+        "print(json.dumps([zoo.__file__, zoo_adapters.__file__, zoo_analyzers.__file__, zoo_scorers.__file__,"
+        " str(r.built_in_file())]))"
     )
     found = json.loads(call([sys.executable, "-c", code], tmp_path, PYTHONPATH=str(site)))
     assert found == [str(site / package / "__init__.py") for package in SHELVES] + [str(site / "zoo" / "registry.yaml")]

@@ -1,7 +1,7 @@
 """zoo: find meaning in GANs.
 
 ``zoo.load`` opens a model, ``zoo.analyze`` finds directions in its latent space, ``zoo.edit`` moves codes along them,
-``zoo.compare`` holds two sets of them against each other.
+``zoo.compare`` holds two sets of them against each other, ``zoo.score`` says which attributes they change.
 Everything heavy, torch above all, is imported on first use, so that ``import zoo`` is quick.
 """
 
@@ -32,7 +32,7 @@ from zoo.version import __version__
 if TYPE_CHECKING:
     from zoo.adapter import Adapter, Layout, Projection
     from zoo.analyzer import Analyzer, Probe, Scorer
-    from zoo.api import analyze, compare, edit, load
+    from zoo.api import analyze, compare, edit, load, score
     from zoo.checkpoint import State
     from zoo.codes import Codes, LatentSpace
     from zoo.comparison import Comparison
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from zoo.model import Model
     from zoo.options import Options
     from zoo.region import Region
+    from zoo.scores import Scores
 
 _LATE = {
     "Adapter": "zoo.adapter",
@@ -58,11 +59,13 @@ _LATE = {
     "Projection": "zoo.adapter",
     "Region": "zoo.region",
     "Scorer": "zoo.analyzer",
+    "Scores": "zoo.scores",
     "State": "zoo.checkpoint",
     "analyze": "zoo.api",
     "compare": "zoo.api",
     "edit": "zoo.api",
     "load": "zoo.api",
+    "score": "zoo.api",
 }
 
 __all__ = [
@@ -95,6 +98,7 @@ __all__ = [
     "RegionError",
     "Scorer",
     "ScorerPlugin",
+    "Scores",
     "State",
     "UnknownNameError",
     "WeightsError",
@@ -105,6 +109,7 @@ __all__ = [
     "edit",
     "hookimpl",
     "load",
+    "score",
     "unknown_name",
 ]
 

@@ -51,7 +51,12 @@ class Analyzer(ABC, Generic[AnyOptions]):
 
 
 class Scorer(ABC):
-    """A predictor of named attributes, for models that it fits; one that fails is skipped with a warning."""
+    """A predictor of named attributes, for models that it fits; one that fails is skipped with a warning.
+
+    `attributes` names the columns of what `score` returns. Columns ``hair=red``, ``hair=black`` are the values of one
+    categorical attribute ``hair``: of these, the one of highest score is the predicted value, so that probabilities,
+    their logarithms and logits all serve. Any other column is a score of its own, higher where there is more of it.
+    """
 
     attributes: ClassVar[Sequence[str]]
 

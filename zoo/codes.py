@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -103,6 +104,12 @@ def join(parts: Sequence[Codes]) -> Codes:
         latents=torch.cat([part.latents for part in parts]),
         labels=torch.cat(labels) if labels else None,
     )
+
+
+def further_generator(seed: int, what: str) -> torch.Generator:
+    """Make a generator for further codes of a seed, for `what`; they are never the codes of a neighbouring seed."""
+    digest = hashlib.sha256(f"{what} of seed {seed}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:4]))
 
 
 def draw_normal(count: int, dim: int, generator: torch.Generator) -> Tensor:

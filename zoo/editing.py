@@ -157,9 +157,7 @@ def edit(
     drawn with `seed`. `layers` defaults to the rows that each direction was found for. Raises `DirectionsError` for
     directions of another space or an index that is not there, and `OptionError`.
     """
-    space = model.adapter.space
-    if layers is not None and space.layers == 1:
-        raise LayersError(f"--layers: {model.name} has a single row of {space}; leave it out")
+    asked = rows_to_move(model, layers)
     steps = _strengths(strengths)
     moves = _moves(directions, indices)
     if down is not None and len(moves) != 1:
@@ -167,7 +165,6 @@ def edit(
     every = moves if down is None else [*moves, down]
     for home in {id(term.directions): term.directions for move in every for term in move.terms}.values():
         check_home(model, home)
-    asked = resolve_layers(layers, space.layers)
     if asked is not None:
         moves, down = [move.in_layers(asked) for move in moves], down and down.in_layers(asked)
     if down is None:
@@ -182,6 +179,14 @@ def edit(
     images = render(model, join([_moved(model, chosen, part) for part in plan]), progress)
     images = images.view(-1, len(steps), len(chosen), *images.shape[1:]).transpose(1, 2)
     return Edit(images, chosen, tuple(moves), steps, model, down)
+
+
+def rows_to_move(model: Model, layers: str | Sequence[int] | None) -> tuple[int, ...] | None:
+    """Read the rows that moves shall act on instead of their own; None for those. Raises `LayersError`."""
+    space = model.adapter.space
+    if layers is not None and space.layers == 1:
+        raise LayersError(f"--layers: {model.name} has a single row of {space}; leave it out")
+    return resolve_layers(layers, space.layers)
 
 
 class OtherModelWarning(UserWarning):
@@ -276,7 +281,7 @@ def _render(model: Model, codes: Codes, turn: Callable[[Tensor], Tensor], progre
             images = model.adapter.synthesize(codes[start : start + size])
         if not all(map(math.isfinite, map(float, images.aminmax()))):  # unlike isfinite(images), without a copy
             raise CheckpointError(
-                f"{model.name}: images are not finite: damaged weights, or --codes or --strengths too large"
+                f"{model.name}: images are not finite: damaged weights, or --codes, --strengths or --step too large"
             )
         part = turn(images)
         if start == 0:

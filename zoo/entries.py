@@ -81,12 +81,20 @@ class AnalyzerPlugin:
 
 @dataclass(frozen=True, kw_only=True)
 class ScorerPlugin:
-    """Announce an attribute predictor: its name, a line about it, its attributes, and how to load its class."""
+    """Announce an attribute predictor: its name, a line about it, its attributes, and how to load its class.
+
+    `attributes` are those of the class; see `zoo.Scorer`.
+    """
 
     name: str
     summary: str
     load: Callable[[], type[Scorer]]
     attributes: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the attributes, each once, without the values of categorical ones."""
+        return tuple(dict.fromkeys(attribute.partition("=")[0] for attribute in self.attributes))
 
 
 def _schema(load: Callable[[], type[Options]] | None) -> type[Options]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from zoo.attributes import Suggestion
+from zoo.attributes import Effect
 from zoo.codes import Codes
 from zoo.directions import Directions
 from zoo.measures import Locality, locality
@@ -28,7 +28,7 @@ class Figures:
     kept: float | None
     own: Locality | None
     unseen: Locality | None
-    name: Suggestion | None = None
+    name: Effect | None = None
 
     def texts(self) -> dict[str, str]:
         """Return the figures as people read them; a locality that did not reach its change ends with a star."""

@@ -28,6 +28,8 @@ RUN_FILES = frozenset(
         "edit.mp4",
         "samples.png",
         "comparison.json",
+        "scores.json",
+        "scores.md",
     }
 )
 """Every name that zoo writes into a run folder: ``--force`` replaces a folder only if it holds nothing else."""

@@ -88,6 +88,15 @@ def consistency(changes: Tensor) -> float | None:
     return float((cosines.sum() - cosines.trace()) / (count * (count - 1)))
 
 
+def squared_change(change: Tensor, inside: Tensor) -> Tensor:
+    """Compute the mean square of a change image (3, h, w) inside and outside of a mask (h, w): (2,) float64.
+
+    NaN where there is no outside.
+    """
+    squares = change.cpu().to(torch.float64).square_().mean(dim=0)
+    return torch.stack([squares[inside].mean(), squares[~inside].mean()])
+
+
 class _Change:
     """The mean squared change inside and outside of a region, a step for each direction at a time."""
 
@@ -116,12 +125,9 @@ class _Change:
             return self.adapter.synthesize(codes)
 
     def _measured(self, codes: Codes) -> Tensor:
-        """Reduce a batch to (n, 2), inside and outside, one image at a time: as float64, large ones need much room."""
-        found = torch.empty(len(codes), 2, dtype=torch.float64)
-        for place, image in enumerate(self._images(codes)):
-            squares = (image - self.origin[0]).cpu().to(torch.float64).square_().mean(dim=0)
-            found[place, 0], found[place, 1] = squares[self.inside].mean(), squares[~self.inside].mean()
-        return found
+        """Reduce a batch to (n, 2), one image at a time: as float64, large ones need much room."""
+        images = self._images(codes)
+        return torch.stack([squared_change(image - self.origin[0], self.inside) for image in images])
 
 
 def _equal_change(change: _Change, target: float) -> tuple[Tensor, Tensor]:

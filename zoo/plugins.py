@@ -38,6 +38,7 @@ BUILT_IN = (
     "zoo_analyzers.lowrank",
     "zoo_analyzers.nullspace",
     "zoo_analyzers.resefa",
+    "zoo_scorers.avatars",
 )
 STRICT = "ZOO_STRICT_PLUGINS"
 """Environment variable: when it is set and not empty, a plugin that would be skipped is an error, not a warning."""
@@ -107,6 +108,10 @@ class Plugins:
     def analyzer(self, name: str) -> AnalyzerPlugin:
         """Look up an analysis. Raises `UnknownNameError`."""
         return _pick("analyzer", name, self.analyzers)
+
+    def scorer(self, name: str) -> ScorerPlugin:
+        """Look up an attribute predictor. Raises `UnknownNameError`."""
+        return _pick("scorer", name, self.scorers)
 
     def add_commands(self, app: typer.Typer) -> None:
         """Let plugins add their commands to the command line; one that fails is skipped with a warning.

@@ -22,6 +22,7 @@ from zoo.page import render_page
 from zoo.pictures import Tile, data_url, save_sheet, sprite, strip, to_picture
 from zoo.progress import Progress, silent
 from zoo.region import Region
+from zoo.scores import Scores
 from zoo.spectrum import plot_spectrum
 
 _TILE = 128
@@ -42,7 +43,7 @@ _ELSEWHERE = {"locality", "command", "kept", "names", "spectrum", "spectrum_of"}
 
 @dataclass(frozen=True, eq=False)
 class Finding:
-    """What the report shows: shown directions, the codes analysed, unseen ones, and a row of figures a direction."""
+    """What the report shows: shown directions, the codes analysed, unseen ones, figures of each direction, scores."""
 
     model: Model
     region: Region
@@ -50,6 +51,7 @@ class Finding:
     unseen: Codes | None
     directions: Directions
     figures: Sequence[Figures]
+    scores: Scores | None = None
 
 
 def write_report(folder: Path, finding: Finding, progress: Progress = silent) -> None:
@@ -107,8 +109,7 @@ def _section(
     return {
         "index": made.index,
         "name": None if name is None else str(name),
-        "effect": None if name is None else f"{name.effect:+.1f}".replace("-", "−"),
-        "agreement": None if name is None else f"{name.agreement:.0%}",
+        "effect": None if name is None else name.sentence(),
         "step": figure(made.step),
         "strengths": [signed(share * made.step) for share in SHARES],
         "codes": [
@@ -178,7 +179,8 @@ def _page(finding: Finding, sections: Sequence[Mapping[str, Any]]) -> str:
         sections=sections,
         visible_change=VISIBLE_CHANGE,
         clear_effect=CLEAR_EFFECT,
-        named=finding.directions.provenance.get("names") is not None,
+        scores=None if finding.scores is None else finding.scores.table(),
+        scored=None if finding.scores is None else finding.scores.facts(),
         colour_bar=data_url(colour_bar()),
         spectrum=plot_spectrum(record.get("spectrum") or [], record.get("rank")),
         spectrum_of=record.get("spectrum_of", "The spectrum"),

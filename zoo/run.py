@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,8 +10,8 @@ from typing import Any
 import torch
 
 from zoo.analyzer import Analyzer, Probe, Scorer
-from zoo.attributes import CODES_FOR_NAMES, Suggestion, fitting_scorers, suggest_names
-from zoo.codes import Codes, resolve_layers
+from zoo.attributes import Effect, fitting_scorers
+from zoo.codes import Codes, further_generator, resolve_layers
 from zoo.directions import Directions
 from zoo.entries import AnalyzerPlugin
 from zoo.errors import CapabilityError, ContractError, LayersError, ZooError, is_out_of_memory
@@ -30,9 +29,12 @@ from zoo.question import Question, check_question, command_of, split_options
 from zoo.region import Region
 from zoo.registry import Zoo
 from zoo.report import Finding, write_report
+from zoo.scores import Scores
+from zoo.scoring import measure_scores
 from zoo.version import __version__
 
 _MOST_MEASURED = 16
+_CODES_FOR_NAMES = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +42,8 @@ class Run:
     """An analysis that was carried out: its directions, the codes, and how local each direction proved to be.
 
     `own` and `unseen` hold a list for each measured direction, with a `Locality` for each code; both are empty where
-    the region is the whole image. `names` holds what scorers suggest for each measured direction, None where no effect
-    is clear; it is None itself where no installed scorer fits the model, or each that does failed.
+    the region is the whole image. `scores` holds what scorers say of each measured direction; None where no installed
+    scorer fits the model, or each that does failed.
     """
 
     model: Model
@@ -51,8 +53,13 @@ class Run:
     directions: Directions
     own: tuple[tuple[Locality, ...], ...]
     unseen: tuple[tuple[Locality, ...], ...]
-    names: tuple[Suggestion | None, ...] | None
+    scores: Scores | None
     show: int
+
+    @property
+    def names(self) -> tuple[Effect | None, ...] | None:
+        """What each measured direction could be called, None where no effect is clear; None without scores."""
+        return None if self.scores is None else tuple(one.name for one in self.scores.directions)
 
     def __repr__(self) -> str:
         return f"Run({self.model.name}, region {self.region.text}: {self.directions!r})"
@@ -72,20 +79,26 @@ class Run:
                 self.directions.save(partial / "directions.npy")
             self.model.save_codes(partial / "codes.safetensors", self.codes)
             finding = Finding(
-                self.model, self.region, self.codes, self.unseen_codes, self.directions.take(self.show), self.table()
+                self.model,
+                self.region,
+                self.codes,
+                self.unseen_codes,
+                self.directions.take(self.show),
+                self.table(),
+                self.scores,
             )
             write_report(partial, finding, progress)
 
     def table(self) -> list[Figures]:
         """List the figures of each shown direction."""
-        shown = self.directions.take(self.show)
+        shown, names = self.directions.take(self.show), self.names
         return [
             Figures(
                 score=float(shown.scores[index]),
                 kept=None if shown.kept is None else float(shown.kept[index]),
                 own=summary(self.own, index),
                 unseen=summary(self.unseen, index),
-                name=None if self.names is None else self.names[index],
+                name=None if names is None else names[index],
             )
             for index in range(len(shown))
         ]
@@ -105,21 +118,22 @@ def carry_out(
     generator = torch.Generator().manual_seed(question.seed)
     codes = _codes(question, model, generator)
     analyzer: Analyzer[Any] = plugin.load()(parse_options(plugin.name, plugin.schema(), question.options or {}))
-    scorers = fitting_scorers(model, zoo.plugins.scorers)
+    scorers = fitting_scorers(model.card, zoo.plugins.scorers)
     probe = Probe(codes, region, layers, generator, progress, means or Means())
     found = _analyze(plugin, analyzer, model, probe)
     unseen_codes = _unseen_codes(question, model, codes)
     shown = found.take(question.show)
     own = localities(model, codes[:_MOST_MEASURED], shown, region, progress=progress, what="measuring locality")
     unseen = localities(model, unseen_codes, shown, region, progress=progress, what="measuring locality, unseen codes")
-    names = _names(question, model, codes, shown, region=region, scorers=scorers, progress=progress)
-    record = _record(question, model, plugin, analyzer, codes)
+    scores = _scores(question, model, codes, shown, region=region, scorers=scorers, progress=progress)
+    done = Run(model, region, codes, unseen_codes, found, own, unseen, scores, question.show)
+    names = done.names
     measured = {
         "locality": {"own": as_json(own), "unseen": as_json(unseen)},
         "names": None if names is None else [None if name is None else name.as_json() for name in names],
     }
-    found = found.with_provenance(**record, **measured)
-    return Run(model, region, codes, unseen_codes, found, own, unseen, names, question.show)
+    record = _record(question, model, plugin, analyzer, codes)
+    return replace(done, directions=found.with_provenance(**record, **measured))
 
 
 def perform(
@@ -204,19 +218,14 @@ def _unseen_codes(question: Question, model: Model, codes: Codes) -> Codes | Non
 
 
 def _further_codes(question: Question, model: Model, codes: Codes, count: int, what: str) -> Codes:
-    """Draw codes of the same classes and truncation, with a seed derived from the question's.
-
-    Derived, so that they are never the codes of a neighbouring seed.
-    """
-    digest = hashlib.sha256(f"{what} of seed {question.seed}".encode()).digest()
-    generator = torch.Generator().manual_seed(int.from_bytes(digest[:4]))
-    drawn = model.draw(count, generator, truncation=codes.truncation)
+    """Draw codes of the same classes and truncation, with a seed derived from the question's."""
+    drawn = model.draw(count, further_generator(question.seed, what), truncation=codes.truncation)
     if codes.labels is None:
         return drawn
     return replace(drawn, labels=codes.labels.repeat(-(-count // len(codes)))[:count])
 
 
-def _names(
+def _scores(
     question: Question,
     model: Model,
     codes: Codes,
@@ -225,14 +234,13 @@ def _names(
     region: Region,
     scorers: Mapping[str, Scorer],
     progress: Progress,
-) -> tuple[Suggestion | None, ...] | None:
-    """Ask the scorers that fit the model what the directions could be called; None where there is none."""
+) -> Scores | None:
+    """Ask the scorers that fit the model about each direction, moved as far as its strips show; None without any."""
     if not scorers:
         return None
     steps = visible_steps(model.adapter, codes[0], directions.vectors, region, directions.layers)
-    further = _further_codes(question, model, codes, CODES_FOR_NAMES, "codes for names")
-    names = suggest_names(model, scorers, further, directions, steps=steps, progress=progress)
-    return None if names is None else tuple(names)
+    further = _further_codes(question, model, codes, _CODES_FOR_NAMES, "codes for names")
+    return measure_scores(model, scorers, further, directions, steps=steps, region=region, progress=progress)
 
 
 def _record(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,11 +18,12 @@ import zoo
 from tests.core.test_registry import CARD
 from tests.linear import Linear, model_of
 from tests.toys import write_tiny
-from zoo.attributes import suggest_names
+from zoo.attributes import Effect
 from zoo.cards import Card
 from zoo.cli import run
 from zoo.model import Model
 from zoo.plugins import PluginWarning
+from zoo.scoring import measure_scores
 
 PLUGIN = """
 import torch
@@ -84,6 +86,77 @@ def test_a_plugin_names_directions_and_the_file_and_the_page_say_so(install: Ins
     assert "Direction 1 <span>more bright bottom</span>" in page
     assert f"{names[0]['effect']:+.1f}".replace("-", "−") + " standard deviations, at 100% of the codes" in page
     assert "<td>–</td>" in page
+
+
+def test_the_report_has_the_scores_of_a_scorer_that_fits(install: Install, tmp_path: Path) -> None:
+    install(GOOD)
+    zoo.analyze(halves(), "sefa", normalize=False, out=tmp_path / "run")
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    _, _, after = page.partition('<h2 id="scores">Scores</h2>')
+    table = after.partition("</table>")[0]
+    assert '<th scope="col">bright top</th><th scope="col">bright bottom</th>' in table
+    assert "less bright top, 0." in table
+    assert "Disentanglement 1.00" in after
+
+
+def test_the_report_has_no_scores_without_a_scorer(tmp_path: Path) -> None:
+    zoo.analyze(halves(), "sefa", out=tmp_path / "run")
+    assert "Scores" not in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Furnish the working folder with a card of the name that the scorer fits, and directions in its model."""
+    write_tiny(tmp_path / "netG.safetensors")
+    card = {**CARD, "name": "test.model", "weights": {"sources": [{"url": "netG.safetensors"}]}}
+    (tmp_path / "cards.yaml").write_text(yaml.safe_dump({"models": [card]}))
+    monkeypatch.chdir(tmp_path)
+    zoo.analyze(zoo.load("test.model", registry=["cards.yaml"]), region="center", out="run")
+
+
+@pytest.mark.usefixtures("cards")
+def test_zoo_score(install: Install, capsys: pytest.CaptureFixture[str]) -> None:
+    install(GOOD.replace("return", "return 1000 *"))
+    call = ["--registry", "cards.yaml", "score", "test.model", "run", "--samples", "20", "--show", "2"]
+    capsys.readouterr()
+    assert run([*call, "--out", "scores"]) == 0
+    told = capsys.readouterr().out
+    assert "measured: at 20 codes, region center" in told
+    assert "bright bottom" in told and "completeness" in told and "scores.md" in told
+    assert {path.name for path in Path("scores").iterdir()} == {"scores.json", "scores.md"}
+    assert run([*call, "--out", "scores"]) == 2
+    assert "exists" in capsys.readouterr().err
+    assert run([*call, "--scorer", "halves", "--json", "--out", "scores", "--force"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == json.loads(Path("scores/scores.json").read_text())
+    assert [attribute["name"] for attribute in printed["attributes"]] == ["bright top", "bright bottom"]
+    assert len(printed["directions"]) == 2
+    model = zoo.load("test.model", registry=["cards.yaml"])
+    assert zoo.score(model, "run", scorer="halves", samples=20, show=2).as_json() == printed
+
+
+@pytest.mark.usefixtures("cards")
+def test_zoo_score_with_a_scorer_that_fails(install: Install, capsys: pytest.CaptureFixture[str]) -> None:
+    install("raise RuntimeError('no weights')")
+    capsys.readouterr()
+    assert run(["--registry", "cards.yaml", "score", "test.model", "run", "--samples", "2"]) == 2
+    warning, error = capsys.readouterr().err.splitlines()
+    assert "the scorer halves failed on test.model" in warning
+    assert error == "zoo: no scorer is left for test.model: each that fits failed"
+
+
+@pytest.mark.usefixtures("cards")
+def test_zoo_score_of_a_file_whose_card_the_scorer_does_not_know(
+    install: Install, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install(GOOD)
+    capsys.readouterr()
+    assert run(["score", "./netG.safetensors", "run"]) == 2
+    assert "no scorer fits file.netg: there are avatars (" in capsys.readouterr().err
+    assert run(["list", "--scorers"]) == 0
+    assert "halves   bright top, bright bottom" in capsys.readouterr().out
+    assert run(["info", "scorer:halves"]) == 0
+    assert "bright bottom" in capsys.readouterr().out
 
 
 def test_the_command_line_tells_the_names(
@@ -187,14 +260,18 @@ class Square(zoo.Scorer):
         return torch.stack([pixel.square(), torch.ones_like(pixel)], dim=1)
 
 
-def effect_at(latents: list[float], step: float) -> zoo.attributes.Suggestion | None:
-    """Ask about the one direction of a generator whose only pixel is a tenth of the code."""
+def name_at(latents: Tensor, step: float, **scorers: zoo.Scorer) -> Effect | None:
+    """Ask for the name of the one direction of a generator whose only pixel is a tenth of the code."""
     model = model_of(Linear(torch.tensor([[0.1]]), (1, 1)))
     directions = zoo.Directions(model.adapter.space, torch.ones(1, 1), torch.ones(1))
-    codes = zoo.Codes(torch.tensor(latents)[:, None])
-    found = suggest_names(model, {"square": Square()}, codes, directions, steps=torch.tensor([step]))
+    codes, steps, region = zoo.Codes(latents[:, None]), torch.tensor([step]), model.region("all")
+    found = measure_scores(model, scorers, codes, directions, steps=steps, region=region)
     assert found is not None
-    return found[0]
+    return found.directions[0].name
+
+
+def effect_at(latents: list[float], step: float) -> Effect | None:
+    return name_at(torch.tensor(latents), step, square=Square())
 
 
 def test_the_effect_is_the_mean_difference_in_standard_deviations() -> None:
@@ -217,13 +294,10 @@ def test_the_others_name_where_one_scorer_fails() -> None:
                 raise RuntimeError("late")
             return super().score(images) * 100
 
-    model = model_of(Linear(torch.tensor([[0.1]]), (1, 1)))
-    directions = zoo.Directions(model.adapter.space, torch.ones(1, 1), torch.ones(1))
-    codes = zoo.Codes(torch.arange(1.0, 7.0)[:, None])
     with pytest.warns(PluginWarning, match="the scorer late failed"):
-        found = suggest_names(model, {"late": Late(), "square": Square()}, codes, directions, steps=torch.tensor([0.9]))
-    assert found is not None and found[0] is not None
-    assert found[0].scorer == "square"
+        found = name_at(torch.linspace(1, 6, 20), 0.9, late=Late(), square=Square())
+    assert found is not None
+    assert found.scorer == "square"
 
 
 def test_a_weak_effect_is_not_named() -> None:

@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from zoo.cards import Card
 from zoo.cli.console import Settings, progress_bars, table
-from zoo.entries import AdapterPlugin, AnalyzerPlugin
+from zoo.entries import AdapterPlugin, AnalyzerPlugin, ScorerPlugin
 from zoo.names import COMMON_REGIONS, few_names, is_file_name, unknown_name
 
 
@@ -20,10 +20,11 @@ def list_(
     pattern: Annotated[str | None, typer.Argument(help="Show only models that match, such as 'dcgan*'.")] = None,
     adapters: Annotated[bool, typer.Option("--adapters", help="List architectures instead.")] = False,
     analyzers: Annotated[bool, typer.Option("--analyzers", help="List analyses instead.")] = False,
+    scorers: Annotated[bool, typer.Option("--scorers", help="List predictors of attributes instead.")] = False,
     matrix: Annotated[bool, typer.Option("--matrix", help="Show which analysis runs on which architecture.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List models, architectures or analyses."""
+    """List models, architectures, analyses or scorers."""
     settings: Settings = context.obj
     if matrix:
         columns, rows = _matrix(settings)
@@ -31,6 +32,8 @@ def list_(
         columns, rows = ["adapter", "provides", "summary"], _adapters(settings)
     elif analyzers:
         columns, rows = ["analyzer", "requires", "summary"], _analyzers(settings)
+    elif scorers:
+        columns, rows = ["scorer", "attributes", "summary"], _scorers(settings)
     else:
         columns, rows = (
             ["model", "adapter", "size", "space", "licence of the weights", "where"],
@@ -44,10 +47,12 @@ def list_(
 
 def info(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="A model, adapter, analyzer or weights file; or 'adapter:dcgan'.")],
+    name: Annotated[
+        str, typer.Argument(help="A model, adapter, analyzer, scorer or weights file; or 'adapter:dcgan'.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show everything known of a model, an architecture, an analysis or a weights file."""
+    """Show everything known of a model, an architecture, an analysis, a scorer or a weights file."""
     settings: Settings = context.obj
     facts = _facts(settings, name)
     if as_json:
@@ -100,6 +105,11 @@ def _analyzers(settings: Settings) -> list[list[str]]:
     return [[entry.name, ", ".join(sorted(entry.requires)), entry.summary] for entry in entries]
 
 
+def _scorers(settings: Settings) -> list[list[str]]:
+    entries = sorted(settings.zoo.plugins.scorers.values(), key=lambda entry: entry.name)
+    return [[entry.name, ", ".join(entry.names), entry.summary] for entry in entries]
+
+
 def _matrix(settings: Settings) -> tuple[list[str], list[list[str]]]:
     analyzers = sorted(settings.zoo.plugins.analyzers.values(), key=lambda entry: entry.name)
     adapters = sorted(settings.zoo.plugins.adapters.values(), key=lambda entry: entry.name)
@@ -118,7 +128,12 @@ def _facts(settings: Settings, name: str) -> dict[str, Any]:
     if is_file_name(name):
         return _file_facts(settings, name)
     kind, colon, bare = name.partition(":")
-    lookups = {"model": _model_facts, "adapter": _adapter_facts, "analyzer": _analyzer_facts}
+    lookups = {
+        "model": _model_facts,
+        "adapter": _adapter_facts,
+        "analyzer": _analyzer_facts,
+        "scorer": _scorer_facts,
+    }
     if colon:
         if kind not in lookups:
             raise unknown_name("kind of thing", kind, lookups)
@@ -134,7 +149,10 @@ def _facts(settings: Settings, name: str) -> dict[str, Any]:
         return _adapter_facts(settings, name)
     if name in found.analyzers:
         return _analyzer_facts(settings, name)
-    raise unknown_name("model, adapter or analyzer", name, [*registry.cards, *found.adapters, *found.analyzers])
+    if name in found.scorers:
+        return _scorer_facts(settings, name)
+    known = [*registry.cards, *found.adapters, *found.analyzers, *found.scorers]
+    raise unknown_name("model, adapter, analyzer or scorer", name, known)
 
 
 def _file_facts(settings: Settings, name: str) -> dict[str, Any]:
@@ -204,6 +222,21 @@ def _analyzer_facts(settings: Settings, name: str) -> dict[str, Any]:
         "requires": sorted(entry.requires) or "nothing",
         "region": "one with a complement, never the whole image" if entry.local else "any",
         "options": _options(entry),
+    }
+
+
+def _scorer_facts(settings: Settings, name: str) -> dict[str, Any]:
+    entry: ScorerPlugin = settings.zoo.plugins.scorer(name)
+    values = {attribute: [] for attribute in entry.names}  # type: dict[str, list[str]]
+    for column in entry.attributes:
+        attribute, _, value = column.partition("=")
+        values[attribute] += [value] if value else []
+    return {
+        "scorer": entry.name,
+        "summary": entry.summary,
+        "attributes": [
+            f"{attribute}: {', '.join(found)}" if found else attribute for attribute, found in values.items()
+        ],
     }
 
 

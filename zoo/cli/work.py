@@ -1,4 +1,4 @@
-"""Commands that run a network: sample, analyze, edit, compare. torch is imported inside them, never before."""
+"""Commands that run a network: sample, analyze, edit, compare, score. torch is imported inside them, never before."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from zoo.comparison import Comparison
     from zoo.model import Model
     from zoo.run import Run
+    from zoo.scores import Scores
 
 MOST_OF_A_RUN = 4
 """How many of a run folder's own codes `zoo edit` shows."""
@@ -264,7 +265,83 @@ def compare(
         _print_files(settings, folder)
 
 
-COMMANDS: dict[str, Callable[..., None]] = {"sample": sample, "analyze": analyze, "edit": edit, "compare": compare}
+def score(
+    context: typer.Context,
+    model: ModelName,
+    directions: Annotated[
+        Path, typer.Argument(metavar="DIRECTIONS", help="A directions file, an .npy array or a run folder.")
+    ],
+    scorer: Annotated[
+        str | None, typer.Option("--scorer", help="One of 'zoo list --scorers'; by default, all that fit the model.")
+    ] = None,
+    samples: Samples = 128,
+    seed: Seed = 0,
+    codes: CodesFile = None,
+    step: Annotated[
+        float | None, typer.Option(help="How far to move each way; by default, until the region changes visibly.")
+    ] = None,
+    region: Annotated[
+        str | None, typer.Option("--region", "-r", help="Where pixels are measured; by default, as when found.")
+    ] = None,
+    layers: Layers = None,
+    show: Annotated[int, typer.Option(help="How many directions to score.")] = 5,
+    label: Label = None,
+    truncation: Truncation = None,
+    space: Space = None,
+    device: Device = "auto",
+    dtype: Dtype = "float32",
+    option: Option = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Folder to write scores.json and scores.md to.")
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Measure which attributes directions change: scorers look at unseen codes, moved along each of them both ways."""
+    from zoo import files, scoring
+    from zoo.attributes import choose_scorers
+    from zoo.names import is_file_name
+
+    settings: Settings = context.obj
+    if out:
+        files.refuse_existing(out, force=force)
+    plugins = settings.zoo.plugins
+    known = None if is_file_name(model) else settings.zoo.registry.resolve(model)
+    scorers = choose_scorers(known, plugins, scorer) if known else None
+    with progress_bars(settings) as progress:
+        opened = _open(settings, model, progress, space=space, device=device, dtype=dtype, option=option)
+        made = scoring.score(
+            opened,
+            directions,
+            scorers or choose_scorers(opened.card, plugins, scorer),
+            codes=opened.read_codes(codes, label=label) if codes else None,
+            samples=samples,
+            seed=seed,
+            label=label,
+            truncation=truncation,
+            step=step,
+            region=region,
+            layers=layers,
+            show=show,
+            progress=progress,
+        )
+    if out:
+        made.save(out, force=force)
+    if as_json:
+        print(json.dumps(made.as_json(), indent=2))
+        return
+    _print_scores(settings, made)
+    if out:
+        _print_files(settings, out)
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "sample": sample,
+    "analyze": analyze,
+    "edit": edit,
+    "compare": compare,
+    "score": score,
+}
 
 
 def _open(settings: Settings, model: str, progress: Progress, *, option: list[str] | None, **loading: Any) -> Model:
@@ -323,6 +400,14 @@ def _print_comparison(settings: Settings, made: Comparison, top: int) -> None:
         settings.console.print(table(columns, rows[:top], right=columns[:3]))
         if len(rows) > top:
             settings.console.print(f"and {len(rows) - top} more; --top {len(rows)} shows all")
+
+
+def _print_scores(settings: Settings, made: Scores) -> None:
+    columns, rows = made.table()
+    for name, text in made.facts().items():
+        settings.console.print(escape(f"{name}: {text}"), soft_wrap=True)
+    escaped = [[escape(cell) for cell in row] for row in rows]
+    settings.console.print(table([escape(column) for column in columns], escaped, right=columns[1:-1]))
 
 
 def _print_files(settings: Settings, folder: Path) -> None:

@@ -1,0 +1,1 @@
+"""The predictors of attributes that come with zoo, a folder each."""

@@ -1,0 +1,128 @@
+"""The scorer of avatars: what it says of pictures that it was not trained on, and which models it fits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from zoo_scorers.avatars.card import WEIGHTS, columns, read_card
+from zoo_scorers.avatars.scorer import Avatars
+
+from tests.linear import Linear, model_of
+from zoo.attributes import fitting_scorers, read_attributes
+from zoo.cards import Card, Licence, Weights
+from zoo.plugins import load_plugins
+
+DATA = Path(__file__).parents[1] / "data" / "avatars.npz"
+SURE = ("style", "skin", "hair_colour", "background", "glasses")
+"""The attributes whose values are told apart by more than a few pixels."""
+
+
+@pytest.fixture(scope="module")
+def scorer() -> Avatars:
+    return Avatars()
+
+
+@pytest.fixture(scope="module")
+def images() -> Tensor:
+    """Test images of the data set: (n, 3, 32, 32) in [-1, 1]."""
+    return torch.from_numpy(np.load(DATA)["images"]).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def accuracy(scorer: Avatars, images: Tensor) -> dict[str, float]:
+    scores, labels = scorer.score(images), torch.from_numpy(np.load(DATA)["labels"]).long()
+    attributes = read_attributes({"avatars": scorer})
+    return {
+        attribute.name: float((attribute.predicted(scores) == wanted)[wanted != 255].double().mean())
+        for attribute, wanted in zip(attributes, labels.T, strict=True)
+    }
+
+
+def test_it_tells_the_attributes_of_avatars(scorer: Avatars, images: Tensor) -> None:
+    found = accuracy(scorer, images)
+    assert set(SURE) <= set(found)
+    assert all(found[name] >= 0.9 for name in SURE), found  # of 64 images; the card has the figures of thousands
+    assert sum(found.values()) / len(found) >= 0.9
+
+
+def test_it_averages_larger_images(scorer: Avatars, images: Tensor) -> None:
+    larger = images.repeat_interleave(4, dim=2).repeat_interleave(4, dim=3)
+    found, wanted = accuracy(scorer, larger), accuracy(scorer, images)
+    assert all(found[name] >= wanted[name] - 0.05 for name in SURE)
+
+
+def test_scores_are_log_probabilities_of_the_values(scorer: Avatars, images: Tensor) -> None:
+    scores = scorer.score(images[:4])
+    assert scores.shape == (4, len(Avatars.attributes))
+    for attribute in read_attributes({"avatars": scorer}):
+        sums = scores[:, attribute.columns].exp().sum(dim=1)
+        torch.testing.assert_close(sums, torch.ones(4))
+
+
+def test_features_are_what_the_attributes_are_read_from(scorer: Avatars, images: Tensor) -> None:
+    found = scorer.features(images)
+    assert found.shape == (len(images), 192)
+    alone = torch.cat([scorer.features(image[None]) for image in images[:3]])
+    torch.testing.assert_close(found[:3], alone, atol=1e-4, rtol=1e-4)  # float32, batched otherwise
+    assert float(found.std(dim=0).mean()) > 0
+
+
+def test_the_accuracy_of_the_card() -> None:
+    told = read_card()
+    assert set(told["accuracy"]) == set(told["attributes"])
+    assert all(told["accuracy"][name] >= 0.95 for name in SURE)
+
+
+def test_it_is_small() -> None:
+    assert WEIGHTS.stat().st_size < 3_000_000
+
+
+def test_the_entry_tells_the_attributes() -> None:
+    entry = load_plugins().scorers["avatars"]
+    assert entry.attributes == columns() == tuple(Avatars.attributes)
+    assert entry.names == tuple(read_card()["attributes"])
+
+
+def test_global_state_is_left_alone(images: Tensor) -> None:
+    before = torch.random.get_rng_state()
+    Avatars().score(images[:1])
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(
+    ("name", "dataset", "fits"),
+    [
+        ("biggan.avatars32", None, True),
+        ("stylegan2.avatars", None, True),
+        ("dcgan.mine", "avatars of recipes/avatars, 64 x 64", True),
+        ("dcgan.mine", None, False),
+        ("dcgan.digiface64", "DigiFace-1M", False),
+        ("dcgan.avatars-of-mine", "my own avatars", False),
+    ],
+)
+def test_the_models_that_it_fits(name: str, dataset: str | None, fits: bool) -> None:
+    weights = Weights(obtain="nowhere")
+    card = Card(
+        name=name,
+        adapter="dcgan",
+        summary="a test",
+        resolution=32,
+        space="z",
+        dim=4,
+        dataset=dataset,
+        weights=weights,
+        licence=Licence("none"),
+    )
+    assert ("avatars" in fitting_scorers(card, load_plugins().scorers)) is fits
+
+
+def test_it_scores_directions_of_a_model_that_it_fits(scorer: Avatars) -> None:
+    import zoo
+
+    model = model_of(Linear.tiny(0), "dcgan.avatars32")
+    found = zoo.score(model, zoo.analyze(model, show=1, unseen=0), samples=4, show=2, step=1.0)
+    assert [attribute.name for attribute in found.attributes] == list(read_card()["attributes"])
+    assert all(attribute.values for attribute in found.attributes)
