@@ -70,8 +70,9 @@ def main() -> None:
     parser.add_argument("model", choices=GENERATORS)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--training", type=Path, required=True)
+    parser.add_argument("--out", type=Path, help="instead of the file that is bundled")
     asked = parser.parse_args()
-    out = BUNDLED / f"{asked.model}.safetensors"
+    out = asked.out or BUNDLED / f"{asked.model}.safetensors"
     moved = release(asked.model, read(asked.data, "train"), asked.training, out)
     print(f"# half precision moves images by at most {moved / STEP:.2f} steps of 8 bits")
     print(f"sha256: {hashlib.sha256(out.read_bytes()).hexdigest()}\nsize: {out.stat().st_size}\nregions:")

@@ -22,13 +22,13 @@ from zoo.files import whole_file
 
 @dataclass(frozen=True)
 class Settings:
-    """How to train. Pictures are judged against real ones of their class, with R1 and R2 (Huang et al., NeurIPS 2024)."""
+    """How to train: each picture against a real one of its class, with R1 and R2 (Huang et al., NeurIPS 2024)."""
 
     images: int = 400_000
     """How many real pictures are shown."""
     batch: int = 32
     rate: float = 2.5e-3
-    penalty: float = 0.1
+    penalty: float = 0.6
     """The weight γ of both penalties ..."""
     every: int = 8
     """... which is taken every so many steps, times as much (Karras et al., CVPR 2020, section 3.1)."""
