@@ -61,7 +61,7 @@ class Run:
         """Show a notebook what was measured of each shown direction."""
         facts = {"model": self.model.name, "region": self.region.text, "found": repr(self.directions)}
         columns = ["direction", "score", "kept norm", "locality, own", "locality, unseen"]
-        rows = [[str(index), *figures.texts().values()] for index, figures in enumerate(self.table())]
+        rows = [[self.directions.label(index), *one.texts().values()] for index, one in enumerate(self.table())]
         return facts_html("Run", facts) + table_html(columns, rows)
 
     def save(self, folder: Path, *, force: bool = False, npy: bool = False, progress: Progress = silent) -> None:
@@ -106,7 +106,7 @@ def carry_out(
     codes = _codes(question, model, generator)
     analyzer: Analyzer[Any] = plugin.load()(parse_options(plugin.name, plugin.schema(), question.options or {}))
     scorers = fitting_scorers(model, zoo.plugins.scorers)
-    probe = Probe(codes, region, layers, generator, progress, means or Means())
+    probe = Probe(codes, region, layers, generator, progress, means or Means(), scorers)
     found = _analyze(plugin, analyzer, model, probe)
     unseen_codes = _unseen_codes(question, model, codes)
     shown = found.take(question.show)

@@ -51,7 +51,7 @@ class GANSpace(Analyzer[GANSpaceOptions]):
         )
 
     def _first_layer(self, adapter: Adapter, probe: Probe) -> tuple[Tensor, list[int]]:
-        """Stack the projections of the chosen layers, by default of the first: weight (out, dim), and which they are."""
+        """Stack the projections of the chosen layers, by default of the first: weight (out, dim), and those layers."""
         parts = list(adapter.projections())
         if not parts:
             raise CapabilityError(f"this network declares no projection in {adapter.space}")

@@ -30,9 +30,7 @@ class Moments:
         count = self.count + other.count
         shift, share = other.mean - self.mean, other.count / count
         spread = (1 - share) * self.covariance + share * other.covariance
-        return Moments(
-            count, self.mean + share * shift, spread + share * (1 - share) * torch.outer(shift, shift)
-        )
+        return Moments(count, self.mean + share * shift, spread + share * (1 - share) * torch.outer(shift, shift))
 
 
 def moments(batches: Iterable[Tensor]) -> Moments:
