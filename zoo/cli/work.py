@@ -215,6 +215,9 @@ def compare(
     model: Annotated[
         str | None, typer.Option("--model", help="Show both sets side by side in this model, and analyse it.")
     ] = None,
+    region: Annotated[
+        str | None, typer.Option("--region", "-r", help="Region of the analyses; by default all.")
+    ] = None,
     top: Annotated[int, typer.Option(help="How many rows to print and to show.")] = 10,
     samples: Samples = 1,
     seed: Seed = 0,
@@ -242,12 +245,29 @@ def compare(
     from zoo.sides import read_sides
 
     settings: Settings = context.obj
-    pictures = {"--codes": codes, "--label": label, "--truncation": truncation, "--space": space, "-o": option}
-    idle = [name for name, value in pictures.items() if value is not None and not model]
+    made = {
+        "--codes": codes,
+        "--label": label,
+        "--truncation": truncation,
+        "--space": space,
+        "-o": option,
+        "-r": region,
+    }
+    idle = [name for name, value in made.items() if value is not None and not model]
     if idle:
-        raise OptionError(f"{idle[0]} is about pictures, which only --model makes")
-    asked = {"samples": samples, "seed": seed, "codes": codes, "label": label, "truncation": truncation}
-    sides = read_sides((a, b), settings.zoo, model, parse_pairs(option or []), **asked)
+        raise OptionError(f"{idle[0]} is about pictures or analyses, which need --model")
+    sides = read_sides(
+        (a, b),
+        settings.zoo,
+        model,
+        parse_pairs(option or []),
+        region=region or "all",
+        samples=samples,
+        seed=seed,
+        codes=codes,
+        label=label,
+        truncation=truncation,
+    )
     known = None if model is None or is_file_name(model) else settings.zoo.registry.resolve(model)
     sides.check(settings.zoo, known, space)
     folder = out or (Path("runs") / f"compare-{short_name(a)[:60]}-{short_name(b)[:60]}" if model else None)

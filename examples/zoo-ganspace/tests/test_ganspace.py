@@ -20,6 +20,8 @@ SPREAD = torch.tensor([5.0, 4.0, 3.0, 2.0, 1.0])
 class Toy(Adapter):
     """Codes that spread along known axes, in two equal rows (w) or one (z); a linear layer reads each row."""
 
+    network: nn.Linear
+
     def __init__(self, layers: int, parts: int = 2) -> None:
         self.network = nn.Linear(5, 5 * parts, bias=False).requires_grad_(False)
         self.network.weight.copy_(torch.randn(5 * parts, 5, generator=torch.Generator().manual_seed(4)))
@@ -133,6 +135,6 @@ def test_what_cannot_be_asked() -> None:
     with pytest.raises(LayersError, match="no projection reads the layers 7"):
         analyze(Toy(1), layers=(7,))
     bare = Toy(1)
-    bare.projections = list  # type: ignore[method-assign, assignment]
+    bare.projections = list  # type: ignore[method-assign]
     with pytest.raises(CapabilityError, match="declares no projection in z"):
         analyze(bare)

@@ -1,8 +1,8 @@
 """Boundaries on a generator whose attributes are known: the brightness of its halves and of both together."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import pytest
 import torch
@@ -33,6 +33,8 @@ DIM = 6
 
 class Toy(Adapter):
     """Two pixels, one above the other: a tenth of the first and of the second number of the code (or of each row)."""
+
+    network: nn.Linear
 
     def __init__(self, layers: int = 1) -> None:
         self.network = nn.Linear(DIM, 2, bias=False).requires_grad_(False)
@@ -73,7 +75,7 @@ class Toy(Adapter):
 class Halves(Scorer):
     """The brightness of the top, of the bottom, their sum, a shade that never varies, and two values of a side."""
 
-    attributes = ("top", "bottom", "both", "shade", "side=top", "side=bottom")
+    attributes: ClassVar[Sequence[str]] = ("top", "bottom", "both", "shade", "side=top", "side=bottom")
 
     def fits(self, card: object) -> bool:
         return True

@@ -28,7 +28,7 @@ def original(chosen: dict[str, Any], *, smoothed: bool = False) -> nn.Module:
     network: nn.Module = LIBRARY.Generator(**chosen)
     if not smoothed:
         for layer in network.get_submodule("layers").children():
-            layer.get_submodule("0")[1] = nn.Identity()  # type: ignore[operator, index]
+            layer.get_submodule("0")[1] = nn.Identity()  # type: ignore[operator]
     randomize(network, 3)
     return network.eval()
 
