@@ -174,8 +174,7 @@ def enter(folder: Path) -> None:
         PIP_NO_BUILD_ISOLATION="0",  # this is how pip spells "without"
         PIP_DISABLE_PIP_VERSION_CHECK="1",
     )
-    leftovers = shutil.ignore_patterns("__pycache__", "*.pt")
-    shutil.copytree(EXAMPLES, folder / "work" / "examples", ignore=leftovers)
+    shutil.copytree(EXAMPLES, folder / "work" / "examples", ignore=shutil.ignore_patterns("__pycache__"))
     os.chdir(folder / "work")
 
 

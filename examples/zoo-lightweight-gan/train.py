@@ -19,7 +19,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 from zoo_lightweight_gan.library import load_library
 
-WIDTH, CODE, SIDE, BATCH, RATE = 32, 64, 32, 16, 1e-3
+WIDTH, CODE, SIDE, BATCH, RATE, PENALTY = 32, 64, 32, 8, 1e-3, 1.0
 
 
 class OnCPU(TorchFunctionMode):
@@ -38,13 +38,14 @@ def train(pictures: Path, out: Path, minutes: float, seed: int = 0) -> None:
     """Train for some minutes of a processor; what there is is saved every 50 steps."""
     torch.manual_seed(seed)
     with tempfile.TemporaryDirectory() as folder:
-        trainer = load_library().Trainer(
+        trainer = load_library().module.Trainer(
             base_dir=folder,
             image_size=SIDE,
             latent_dim=CODE,
             fmap_max=WIDTH,
             batch_size=BATCH,
             lr=RATE,
+            gp_weight=PENALTY,
             aug_prob=0.0,
             num_workers=0,
             use_aim=False,
@@ -74,7 +75,7 @@ def save(trainer: Any, path: Path) -> None:
     gan.reset_parameter_averaging()
     weights = gan.GE.state_dict().items()
     state = {f"GE.{key}": tensor.half() if tensor.is_floating_point() else tensor for key, tensor in weights}
-    torch.save({"GAN": state, "version": load_library().__version__}, path)
+    torch.save({"GAN": state, "version": load_library().module.__version__}, path)
 
 
 if __name__ == "__main__":

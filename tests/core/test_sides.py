@@ -7,12 +7,14 @@ import pytest
 import torch
 from zoo_analyzers.nullspace.analyzer import NullSpace
 from zoo_analyzers.nullspace.options import NullSpaceOptions
+from zoo_analyzers.sefa.analyzer import SeFa
 
 import zoo
 from tests.linear import Linear, model_of
 from tests.toys import write_tiny
-from zoo import Directions, DirectionsError, LatentSpace, Probe
+from zoo import Adapter, Directions, DirectionsError, LatentSpace, Probe
 from zoo.cli import run
+from zoo.plugins import Plugins
 from zoo.region import parse_region
 
 NAMES = ("hat", "[red] hair", "bow")
@@ -122,7 +124,7 @@ def test_a_file_comes_before_an_analysis_of_its_name(here: Path, capsys: pytest.
 
 def test_scorers_reach_an_analysis(monkeypatch: pytest.MonkeyPatch) -> None:
     """The installed ones that fit the model, by name."""
-    seen = []
+    seen: list[Probe] = []
 
     class Light(zoo.Scorer):
         attributes = ("light",)
@@ -133,16 +135,15 @@ def test_scorers_reach_an_analysis(monkeypatch: pytest.MonkeyPatch) -> None:
         def score(self, images: torch.Tensor) -> torch.Tensor:
             return images.mean(dim=(1, 2, 3))[:, None]
 
-    from zoo_analyzers.sefa.analyzer import SeFa
-
-    from zoo.plugins import Plugins
+    def spy(self: SeFa, adapter: Adapter, probe: Probe) -> Directions:
+        seen.append(probe)
+        return analyze(self, adapter, probe)
 
     plugin = zoo.ScorerPlugin(name="light", summary="test", load=lambda: Light, attributes=("light",))
     analyze = SeFa.analyze
     monkeypatch.setattr(Plugins, "scorers", {"light": plugin})
-    monkeypatch.setattr(
-        SeFa, "analyze", lambda self, adapter, probe: seen.append(probe.scorers) or analyze(self, adapter, probe)
-    )
+    monkeypatch.setattr(SeFa, "analyze", spy)
     zoo.analyze(model_of(Linear.tiny(0)), "sefa")
-    assert [list(scorers) for scorers in seen] == [["light"]]
-    assert isinstance(seen[0]["light"], Light)
+    [probe] = seen
+    assert list(probe.scorers) == ["light"]
+    assert isinstance(probe.scorers["light"], Light)

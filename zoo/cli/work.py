@@ -253,7 +253,7 @@ def compare(
         "-o": option,
         "-r": region,
     }
-    idle = [name for name, value in made.items() if value is not None and not model]
+    idle = [name for name, value in needing.items() if value is not None and not model]
     if idle:
         raise OptionError(f"{idle[0]} is about pictures or analyses, which need --model")
     sides = read_sides(

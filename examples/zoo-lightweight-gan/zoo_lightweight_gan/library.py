@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from types import ModuleType
+from typing import Any, NamedTuple
 
 import torch
 
@@ -13,15 +15,27 @@ _FIRST = ("adabelief_pytorch", "einops", "kornia.filters", "torchvision")
 """What it imports, and what might ask whether there is CUDA: imported beforehand, so that the answer is true."""
 
 
-def load_library() -> ModuleType:
-    """Import its module of networks and training.
+class Library(NamedTuple):
+    """The package's module of networks and training, and its filter.
+
+    A trainer replaces that one's name in the module by the identity, unless it is told to filter.
+    """
+
+    module: ModuleType
+    blur: Any
+
+
+@cache
+def load_library() -> Library:
+    """Import the package, when a network is built and not before: it takes seconds.
 
     The module asserts, as it is imported, that there is CUDA: its trainer needs it. For that one moment torch says so.
     """
     for name in _FIRST:
         importlib.import_module(name)
     with _cuda_claimed():
-        return importlib.import_module("lightweight_gan.lightweight_gan")
+        module = importlib.import_module("lightweight_gan.lightweight_gan")
+    return Library(module, module.Blur)
 
 
 @contextmanager

@@ -12,10 +12,6 @@ from torch import Tensor, nn
 from zoo import CheckpointError
 from zoo_lightweight_gan.library import load_library
 
-LIBRARY = load_library()
-_SMOOTHED = LIBRARY.Blur
-"""A trainer of the package replaces this name of its module by the identity, unless it is told to filter."""
-
 
 class FixedNoise(nn.Module):
     """The package's noise layer, always with the same noise (1, 1, side, side)."""
@@ -64,10 +60,11 @@ def settings(state: Mapping[str, Tensor]) -> dict[str, Any]:
 
 def make(chosen: Mapping[str, Any], *, smoothed: bool) -> nn.Module:
     """Build the package's generator; `smoothed` says whether its upsampling filters (the trainer's ``antialias``)."""
-    network: nn.Module = LIBRARY.Generator(**chosen)
+    library = load_library()
+    network: nn.Module = library.module.Generator(**chosen)
     _sequential(network, "initial_conv")[2] = Gate()
     for upsampling in _upsamplings(network):
-        upsampling[1] = _SMOOTHED() if smoothed else nn.Identity()
+        upsampling[1] = library.blur() if smoothed else nn.Identity()
         upsampling[5] = Gate()
     return network
 
