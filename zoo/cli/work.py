@@ -245,7 +245,7 @@ def compare(
     from zoo.sides import read_sides
 
     settings: Settings = context.obj
-    made = {
+    needing = {
         "--codes": codes,
         "--label": label,
         "--truncation": truncation,
