@@ -92,6 +92,11 @@ class Comparison:
                 save_pages(partial, "comparison", self._pages(self.pairs, progress))
                 self.pairs.model.save_codes(partial / "codes.safetensors", self.pairs.codes)
 
+    @property
+    def labelled(self) -> bool:
+        """Whether some of the directions bear attributes."""
+        return self.a.attributes is not None or self.b.attributes is not None
+
     def tables(self) -> list[tuple[tuple[str, ...], list[list[str]]]]:
         """Return the columns and rows of two tables: the nearest of B for each direction of A, and the other way."""
         a, b = self.a.label, self.b.label
@@ -128,10 +133,14 @@ class Comparison:
         return draw_pages(self._strips(pairs), count, headers, group=len(_SHARES), progress=progress)
 
     def _strips(self, pairs: Pairs) -> Iterator[Strip]:
-        rows = self.nearest_of_a.texts(self.a.label, self.b.label)
+        rows, between = self.nearest_of_a.texts(self.a.label, self.b.label), "\n" if self.labelled else ", "
         for index, (own, nearest, distance, turned) in enumerate(rows[: len(pairs.pixels)]):
             for code in range(len(pairs.codes)):
-                lines = [f"A {own}, B {nearest}", f"distance {distance}", *(["B turned round"] if turned else [])]
+                lines = [
+                    f"A {own}{between}B {nearest}",
+                    f"distance {distance}",
+                    *(["B turned round"] if turned else []),
+                ]
                 name = "\n".join([*lines, pairs.model.code_name(pairs.codes, code)])
                 yield Strip(name, [Tile(pixels) for pixels in pairs.pixels[index, code].flatten(0, 1)])
 

@@ -351,10 +351,9 @@ def _print_directions(settings: Settings, done: Run, folder: Path) -> None:
 def _print_comparison(settings: Settings, made: Comparison, top: int) -> None:
     for name, text in made.facts().items():
         settings.console.print(escape(f"{name}: {text}"), soft_wrap=True)
-    labelled = any(one.attributes for one in (made.a, made.b))
     for columns, found in made.tables():
         rows = [[escape(text) for text in row] for row in found]
-        settings.console.print(table(columns, rows[:top], right=columns[2:3] if labelled else columns[:3]))
+        settings.console.print(table(columns, rows[:top], right=columns[2:3] if made.labelled else columns[:3]))
         if len(rows) > top:
             settings.console.print(f"and {len(rows) - top} more; --top {len(rows)} shows all")
 
