@@ -1,4 +1,4 @@
-"""Train the model of the card lightweight-gan.avatars32: ``python train.py PICTURES OUT.pt [--minutes 5]``.
+"""Train the model of the card lightweight-gan.avatars32: ``python train.py PICTURES OUT.pt [--minutes 4]``.
 
 The package's own trainer, networks and losses are used, on a CPU: what its trainer sends to CUDA stays where it is. One
 thing is taken out of the discriminator, the two blocks of attention in its branch for pictures of 32 pixels: on a CPU
@@ -82,7 +82,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("pictures", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--minutes", type=float, default=5)
+    parser.add_argument("--minutes", type=float, default=4)
     told = parser.parse_args()
     with OnCPU():
         train(told.pictures, told.out, told.minutes)
