@@ -2,7 +2,7 @@
 
 The package's own trainer, networks and losses are used, on a CPU: what its trainer sends to CUDA stays where it is. One
 thing is taken out of the discriminator, the two blocks of attention in its branch for pictures of 32 pixels: on a CPU
-they take nineteen of twenty seconds. Code, seed and pictures are fixed, but not the number of steps that fit into the
+they take nine tenths of the time. Code, seed and pictures are fixed, but not the number of steps that fit into the
 minutes.
 """
 
