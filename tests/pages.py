@@ -1,6 +1,7 @@
 """Run the fenced examples of a page, in order, in a folder of their own: ``python tests/pages.py PAGE.md FOLDER``.
 
-What an example installs with pip goes into that folder too, never into the environment that runs it.
+What an example installs with pip goes into that folder too, never into the environment that runs it. The folder holds a
+copy of the repository's `examples`.
 
 ::
 
@@ -20,6 +21,7 @@ import importlib
 import io
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,6 +29,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+EXAMPLES = Path(__file__).parents[1] / "examples"
 TOLERANCE = 0.01
 LANGUAGES = {"python", "sh", "text", "yaml", "toml", "math"}
 
@@ -171,7 +174,7 @@ def enter(folder: Path) -> None:
         PIP_NO_BUILD_ISOLATION="0",  # this is how pip spells "without"
         PIP_DISABLE_PIP_VERSION_CHECK="1",
     )
-    (folder / "work").mkdir()
+    shutil.copytree(EXAMPLES, folder / "work" / "examples", ignore=shutil.ignore_patterns("__pycache__"))
     os.chdir(folder / "work")
 
 

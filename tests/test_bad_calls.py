@@ -549,6 +549,11 @@ COMPARISONS = [
         True,
     ),
     Bad("compare-pickle", "compare d.npy d.npy", "d.npy", {"d.npy": hostile.pickled(Payload())}, True),
+    Bad("compare-analysis-without-model", "compare sefa dirs.safetensors", "sefa is an analysis|--model", early=True),
+    Bad("compare-local-of-all", "compare nullspace sefa --model toy", "nullspace|whole image|--region", early=True),
+    Bad("compare-region-without-model", "compare dirs.safetensors dirs.safetensors -r top", "-r|--model", early=True),
+    Bad("compare-option-of-nobody", "compare sefa dirs.safetensors --model toy -o kk=3", "kk"),
+    Bad("compare-option-out-of-range", "compare sefa dirs.safetensors --model toy -o k=0", "sefa|k", early=True),
     Bad("compare-top-zero", "compare dirs.safetensors dirs.safetensors --top 0", "--top 0|at least 1", early=True),
     Bad("compare-unknown-model", "compare dirs.safetensors dirs.safetensors --model zebra", "'zebra'", early=True),
     Bad(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Generic, TypeVar
 
@@ -28,7 +28,8 @@ class Probe:
 
     `codes` are already drawn; `layers` are rows of the code, and the projections that read those rows (projections
     only, where the space has a single row); `generator` is for an analysis that draws more; `means` are the memory
-    that it may use and the place where Jacobians are kept, for `zoo.grams.gram_matrices` and its like.
+    that it may use and the place where Jacobians are kept, for `zoo.grams.gram_matrices` and its like; `scorers` are
+    the installed attribute predictors that fit the model, by name, for an analysis that is told what to look for.
     """
 
     codes: Codes
@@ -37,6 +38,7 @@ class Probe:
     generator: torch.Generator
     progress: Progress = silent
     means: Means = field(default_factory=Means)
+    scorers: Mapping[str, Scorer] = field(default_factory=dict)
 
 
 class Analyzer(ABC, Generic[AnyOptions]):

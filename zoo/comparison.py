@@ -92,6 +92,16 @@ class Comparison:
                 save_pages(partial, "comparison", self._pages(self.pairs, progress))
                 self.pairs.model.save_codes(partial / "codes.safetensors", self.pairs.codes)
 
+    @property
+    def labelled(self) -> bool:
+        """Whether some of the directions bear attributes."""
+        return self.a.attributes is not None or self.b.attributes is not None
+
+    def tables(self) -> list[tuple[tuple[str, ...], list[list[str]]]]:
+        """Return the columns and rows of two tables: the nearest of B for each direction of A, and the other way."""
+        a, b = self.a.label, self.b.label
+        return [(COLUMNS_OF_A, self.nearest_of_a.texts(a, b)), (COLUMNS_OF_B, self.nearest_of_b.texts(b, a))]
+
     def facts(self) -> dict[str, str]:
         """Say in short what was compared, and the principal angles."""
         angles = ", ".join(f"{angle:.1f}°" for angle in self.angles.tolist())
@@ -111,8 +121,8 @@ class Comparison:
     def _repr_html_(self) -> str:
         """Show a notebook the nearest rows of both sets, the angles, and the pictures if there are any."""
         shown = facts_html("Comparison", self.facts())
-        for columns, nearest in ((COLUMNS_OF_A, self.nearest_of_a), (COLUMNS_OF_B, self.nearest_of_b)):
-            shown += table_html(columns, nearest.texts())
+        for columns, rows in self.tables():
+            shown += table_html(columns, rows)
         if self.pairs is None:
             return shown
         return shown + image_html(data_url(next(self._pages(self.pairs))), "side by side")
@@ -123,9 +133,14 @@ class Comparison:
         return draw_pages(self._strips(pairs), count, headers, group=len(_SHARES), progress=progress)
 
     def _strips(self, pairs: Pairs) -> Iterator[Strip]:
-        for index, (_, nearest, distance, turned) in enumerate(self.nearest_of_a.texts()[: len(pairs.pixels)]):
+        rows, between = self.nearest_of_a.texts(self.a.label, self.b.label), "\n" if self.labelled else ", "
+        for index, (own, nearest, distance, turned) in enumerate(rows[: len(pairs.pixels)]):
             for code in range(len(pairs.codes)):
-                lines = [f"A {index}, B {nearest}", f"distance {distance}", *(["B turned round"] if turned else [])]
+                lines = [
+                    f"A {own}{between}B {nearest}",
+                    f"distance {distance}",
+                    *(["B turned round"] if turned else []),
+                ]
                 name = "\n".join([*lines, pairs.model.code_name(pairs.codes, code)])
                 yield Strip(name, [Tile(pixels) for pixels in pairs.pixels[index, code].flatten(0, 1)])
 
@@ -229,5 +244,6 @@ def _described(directions: Directions, name: str, rank: int) -> dict[str, Any]:
         "rank": rank,
         "space": directions.space.as_json(),
         "layers": None if directions.layers is None else list(directions.layers),
+        "attributes": None if directions.attributes is None else list(directions.attributes),
         **{key: value for key, value in directions.provenance.items() if key in told and isinstance(value, str)},
     }

@@ -26,7 +26,8 @@ class Directions:
 
     `vectors` (k, dim) unit rows; `scores` (k,), whose meaning is the analyzer's; `layers` the rows that were moved, or
     None for all (or where the space has one row only); `kept` (k,) the share of each direction that survived a
-    projection, or None; `provenance` a JSON-able record of how they came about. All float64, on the CPU.
+    projection, or None; `provenance` a JSON-able record of how they came about; `attributes` (k,) what each direction
+    changes more of, where the analysis was told and did not find out, or None. All float64, on the CPU.
     Raises `DirectionsError` unless shapes agree, numbers are finite and rows have unit length.
     """
 
@@ -36,6 +37,7 @@ class Directions:
     layers: tuple[int, ...] | None = None
     kept: Tensor | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    attributes: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         for name in ("vectors", "scores", "kept"):
@@ -51,6 +53,8 @@ class Directions:
                 raise DirectionsError(
                     f"{name} of {len(self)} directions have shape ({len(self)},), not {tuple(value.shape)}"
                 )
+        if self.attributes is not None and len(self.attributes) != len(self):
+            raise DirectionsError(f"{len(self)} directions have {len(self)} attributes, not {len(self.attributes)}")
         if not bool(torch.isfinite(self.vectors).all()) or bool(torch.isnan(self.scores).any()):
             raise DirectionsError("directions hold numbers that are not finite")
         lengths = self.vectors.norm(dim=1)
@@ -72,12 +76,17 @@ class Directions:
             raise DirectionsError(f"no direction {index}: the file holds 0 to {len(self) - 1}")
         if not abs(weight) < float("inf"):
             raise OptionError(f"weight {weight} of direction {index}: it must be a finite number")
-        return Move((Term(self, index, weight, self.layers, name or f"{self._title} {index}"),))
+        return Move((Term(self, index, weight, self.layers, name or f"{self._title} {self.label(index)}"),))
+
+    def label(self, index: int) -> str:
+        """Name a direction as tables do: by its index, and by its attribute if it has one."""
+        return str(index) if self.attributes is None else f"{index} {plain(self.attributes[index])}"
 
     def take(self, count: int) -> Directions:
         """Keep the first `count` directions."""
         kept = None if self.kept is None else self.kept[:count]
-        return replace(self, vectors=self.vectors[:count], scores=self.scores[:count], kept=kept)
+        attributes = None if self.attributes is None else self.attributes[:count]
+        return replace(self, vectors=self.vectors[:count], scores=self.scores[:count], kept=kept, attributes=attributes)
 
     def with_provenance(self, **entries: Any) -> Directions:
         """Add entries to the record."""
@@ -105,11 +114,12 @@ class Directions:
         facts = {"directions": f"{len(self)} of {self.space}", "found by": self.origin or "unknown"}
         if self.layers is not None:
             facts["rows moved"] = ", ".join(map(str, self.layers))
-        columns = {"direction": range(len(self)), "score": self.scores.tolist()}
+        columns = {"score": self.scores.tolist()}
         if self.kept is not None:
             columns["kept norm"] = self.kept.tolist()
-        rows = [[f"{value:.4g}" for value in row] for row in zip(*columns.values(), strict=True)]
-        return facts_html("Directions", facts) + table_html(list(columns), rows)
+        figures = zip(*columns.values(), strict=True)
+        rows = [[self.label(index), *(f"{value:.4g}" for value in row)] for index, row in enumerate(figures)]
+        return facts_html("Directions", facts) + table_html(["direction", *columns], rows)
 
     def card(self) -> dict[str, Any]:
         """Return the JSON card that goes into the file."""
@@ -118,6 +128,7 @@ class Directions:
             "space": self.space.as_json(),
             "layers": None if self.layers is None else list(self.layers),
             "kept": None if self.kept is None else [float(value) for value in self.kept],
+            "attributes": None if self.attributes is None else list(self.attributes),
             **self.provenance,
         }
 
@@ -221,6 +232,7 @@ def _from_tensors(path: Path) -> Directions:
         space = LatentSpace(str(card["space"]["name"]), int(card["space"]["dim"]), int(card["space"]["layers"]))
         layers = None if card["layers"] is None else tuple(int(layer) for layer in card["layers"])
         kept = None if card["kept"] is None else torch.tensor([float(value) for value in card["kept"]])
+        attributes = None if card.get("attributes") is None else tuple(str(name) for name in card["attributes"])
         vectors, scores = tensors["vectors"], tensors["scores"]
     except KeyError as error:
         raise UnreadableError(f"{error} is missing") from None
@@ -228,6 +240,6 @@ def _from_tensors(path: Path) -> Directions:
         raise UnreadableError(f"its card is wrong: {error}") from None
     if not {vectors.dtype, scores.dtype} <= {torch.float32, torch.float64}:
         raise UnreadableError("vectors and scores must be float32 or float64 numbers")
-    own = {"format", "space", "layers", "kept"}
+    own = {"format", "space", "layers", "kept", "attributes"}
     provenance = {key: value for key, value in card.items() if key not in own}
-    return Directions(space, vectors, scores, layers, kept, provenance)
+    return Directions(space, vectors, scores, layers, kept, provenance, attributes)

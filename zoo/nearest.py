@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,9 @@ import torch
 from torch import Tensor
 
 from zoo.linalg import unit_rows
+
+Label = Callable[[int], str]
+"""What a direction of an index is called."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,11 +32,11 @@ class Nearest:
         """Return −1 for each row whose nearest one must be turned round to agree with it, else 1."""
         return torch.where(self.cosines < 0, -1.0, 1.0).to(self.cosines.dtype)
 
-    def texts(self) -> list[list[str]]:
-        """Return a row of text for each direction: its index, the nearest one's, the distance, and if it is turned."""
+    def texts(self, label: Label = str, label_of_other: Label = str) -> list[list[str]]:
+        """Return a row of text for each direction: its label, the nearest one's, the distance, and if it is turned."""
         columns = (self.indices.tolist(), self.distances.tolist(), self.cosines.tolist())
         return [
-            [str(index), str(nearest), f"{distance:.4f}", "turned round" if cosine < 0 else ""]
+            [label(index), label_of_other(nearest), f"{distance:.4f}", "turned round" if cosine < 0 else ""]
             for index, (nearest, distance, cosine) in enumerate(zip(*columns, strict=True))
         ]
 

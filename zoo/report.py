@@ -66,7 +66,7 @@ def write_report(folder: Path, finding: Finding, progress: Progress = silent) ->
         strips = [_strip(finding.region, made, code) for code in range(len(scene.codes))]
         sections.append(_section(finding.figures[index], scene, made, strips, by_rows[index]))
         rows.append([tile for tiles in strips for tile in tiles])
-        names.append(_name(index, float(step), finding.figures[index]))
+        names.append(_name(directions.label(index), float(step), finding.figures[index]))
     if rows:
         save_sheet(folder / "sheet.png", rows, names, scene.titles, group=len(STRIP))
     (folder / "report.html").write_text(_page(finding, sections), encoding="utf-8")
@@ -91,9 +91,9 @@ def _strip(region: Region, made: Film, code: int) -> list[Tile]:
     return [Tile(made.pixels[frame, code], outline if frame == MIDDLE else None) for frame in STRIP]
 
 
-def _name(index: int, step: float, figures: Figures) -> str:
+def _name(label: str, step: float, figures: Figures) -> str:
     texts = figures.texts()
-    lines = [f"direction {index}", f"steps to ±{step:.2g}", f"score {texts['score']}"]
+    lines = [f"direction {label}", f"steps to ±{step:.2g}", f"score {texts['score']}"]
     if figures.own is not None:
         lines.append(f"locality {texts['own']}")
     if figures.unseen is not None:
@@ -108,6 +108,7 @@ def _section(
     name = figures.name
     return {
         "index": made.index,
+        "label": scene.directions.label(made.index),
         "name": None if name is None else str(name),
         "effect": None if name is None else name.sentence(),
         "step": figure(made.step),

@@ -68,7 +68,7 @@ class Run:
         """Show a notebook what was measured of each shown direction."""
         facts = {"model": self.model.name, "region": self.region.text, "found": repr(self.directions)}
         columns = ["direction", "score", "kept norm", "locality, own", "locality, unseen"]
-        rows = [[str(index), *figures.texts().values()] for index, figures in enumerate(self.table())]
+        rows = [[self.directions.label(index), *one.texts().values()] for index, one in enumerate(self.table())]
         return facts_html("Run", facts) + table_html(columns, rows)
 
     def save(self, folder: Path, *, force: bool = False, npy: bool = False, progress: Progress = silent) -> None:
@@ -119,7 +119,7 @@ def carry_out(
     codes = _codes(question, model, generator)
     analyzer: Analyzer[Any] = plugin.load()(parse_options(plugin.name, plugin.schema(), question.options or {}))
     scorers = fitting_scorers(model.card, zoo.plugins.scorers)
-    probe = Probe(codes, region, layers, generator, progress, means or Means())
+    probe = Probe(codes, region, layers, generator, progress, means or Means(), scorers)
     found = _analyze(plugin, analyzer, model, probe)
     unseen_codes = _unseen_codes(question, model, codes)
     shown = found.take(question.show)
@@ -219,10 +219,9 @@ def _unseen_codes(question: Question, model: Model, codes: Codes) -> Codes | Non
 
 def _further_codes(question: Question, model: Model, codes: Codes, count: int, what: str) -> Codes:
     """Draw codes of the same classes and truncation, with a seed derived from the question's."""
-    drawn = model.draw(count, further_generator(question.seed, what), truncation=codes.truncation)
-    if codes.labels is None:
-        return drawn
-    return replace(drawn, labels=codes.labels.repeat(-(-count // len(codes)))[:count])
+    labels = None if codes.labels is None else codes.labels.cpu().repeat(-(-count // len(codes)))[:count]
+    drawn = model.adapter.sample(count, further_generator(question.seed, what), labels, codes.truncation)
+    return drawn.to(model.adapter.device, model.adapter.dtype)
 
 
 def _scores(

@@ -24,6 +24,7 @@ from tests.contract import (
 )
 from tests.families import families
 from tests.golden import Golden
+from tests.linear import model_of
 from zoo import CheckpointError, Codes, OptionError, UnknownNameError
 from zoo.adapter import detect_layout
 from zoo.cli import run
@@ -518,3 +519,18 @@ def test_the_untrained_network_depends_on_its_seed_alone() -> None:
     assert all(torch.equal(one[key], again[key]) for key in one)
     assert not all(torch.equal(one[key], other[key]) for key in one)
     assert isinstance(untrained(6, [6, 4], 1), Generator)
+
+
+def test_unseen_codes_are_mapped_with_the_label_that_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Codes w hold what their label says: one that is put beside them later means nothing."""
+    adapter = StyleGAN2(untrained(6, [6, 4], 2, classes=3), classes=("a", "b", "c"))
+    mapped: list[list[int]] = []
+    sample = adapter.sample
+
+    def seen(count: int, generator: torch.Generator, labels: Tensor | None = None, truncation: Any = None) -> Codes:
+        mapped.append([] if labels is None else labels.tolist())
+        return sample(count, generator, labels, truncation)
+
+    monkeypatch.setattr(adapter, "sample", seen)
+    zoo.analyze(model_of(adapter), "sefa", label="c", unseen=3, k=2)
+    assert mapped == [[2], [2, 2, 2]]

@@ -208,9 +208,17 @@ def edit(
 
 def compare(
     context: typer.Context,
-    a: Annotated[Path, typer.Argument(metavar="A", help="A directions file, an .npy array or a run folder.")],
+    a: Annotated[
+        Path,
+        typer.Argument(metavar="A", help="A directions file, an .npy array, a run folder; or an analysis of --model."),
+    ],
     b: Annotated[Path, typer.Argument(metavar="B", help="Another one, of the same latent space.")],
-    model: Annotated[str | None, typer.Option("--model", help="Show both sets side by side in this model.")] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="Show both sets side by side in this model, and analyse it.")
+    ] = None,
+    region: Annotated[
+        str | None, typer.Option("--region", "-r", help="Region of the analyses; by default all.")
+    ] = None,
     top: Annotated[int, typer.Option(help="How many rows to print and to show.")] = 10,
     samples: Samples = 1,
     seed: Seed = 0,
@@ -220,7 +228,10 @@ def compare(
     space: Space = None,
     device: Device = "auto",
     dtype: Dtype = "float32",
-    option: Option = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option("-o", metavar="NAME=VALUE", help="An option of the analyses or the architecture."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Folder to write; with --model by default under runs/.")
@@ -230,22 +241,46 @@ def compare(
     """Compare two sets of directions: the nearest ones, the angles between their spans, and with --model pictures."""
     from zoo import comparison, files
     from zoo.moves import short_name
+    from zoo.names import is_file_name
+    from zoo.options import parse_pairs
+    from zoo.sides import read_sides
 
     settings: Settings = context.obj
-    pictures = {"--codes": codes, "--label": label, "--truncation": truncation, "--space": space, "-o": option}
-    idle = [name for name, value in pictures.items() if value is not None and not model]
+    needing = {
+        "--codes": codes,
+        "--label": label,
+        "--truncation": truncation,
+        "--space": space,
+        "-o": option,
+        "-r": region,
+    }
+    idle = [name for name, value in needing.items() if value is not None and not model]
     if idle:
-        raise OptionError(f"{idle[0]} is about pictures, which only --model makes")
+        raise OptionError(f"{idle[0]} is about pictures or analyses, which need --model")
+    sides = read_sides(
+        (a, b),
+        settings.zoo,
+        model,
+        parse_pairs(option or []),
+        region=region or "all",
+        samples=samples,
+        seed=seed,
+        codes=codes,
+        label=label,
+        truncation=truncation,
+    )
+    known = None if model is None or is_file_name(model) else settings.zoo.registry.resolve(model)
+    sides.check(settings.zoo, known, space)
     folder = out or (Path("runs") / f"compare-{short_name(a)[:60]}-{short_name(b)[:60]}" if model else None)
     if folder:
         files.refuse_existing(folder, force=force)
     with progress_bars(settings) as progress:
         opened = None
         if model:
-            opened = _open(settings, model, progress, space=space, device=device, dtype=dtype, option=option)
+            rest = [f"{name}={value}" for name, value in sides.rest.items()]
+            opened = _open(settings, model, progress, space=space, device=device, dtype=dtype, option=rest)
         made = comparison.compare(
-            a,
-            b,
+            *sides.directions(opened, settings.zoo, progress),
             model=opened,
             codes=opened.read_codes(codes, label=label) if opened and codes else None,
             samples=samples,
@@ -368,7 +403,7 @@ def _numbers(option: str, text: str, kind: Callable[[str], Any]) -> list[Any]:
 def _print_directions(settings: Settings, done: Run, folder: Path) -> None:
     columns = ["direction", "score", "kept norm", "locality, own", "locality, unseen"]
     figures = done.table()
-    rows = [[str(index), *one.texts().values()] for index, one in enumerate(figures)]
+    rows = [[escape(done.directions.label(index)), *one.texts().values()] for index, one in enumerate(figures)]
     if done.names is not None:
         rows = [[*row, str(one.name or "–")] for row, one in zip(rows, figures, strict=True)]
         columns = [*columns, "suggested name"]
@@ -391,13 +426,11 @@ def _print_directions(settings: Settings, done: Run, folder: Path) -> None:
 
 
 def _print_comparison(settings: Settings, made: Comparison, top: int) -> None:
-    from zoo.comparison import COLUMNS_OF_A, COLUMNS_OF_B
-
     for name, text in made.facts().items():
         settings.console.print(escape(f"{name}: {text}"), soft_wrap=True)
-    for columns, nearest in ((COLUMNS_OF_A, made.nearest_of_a), (COLUMNS_OF_B, made.nearest_of_b)):
-        rows = nearest.texts()
-        settings.console.print(table(columns, rows[:top], right=columns[:3]))
+    for columns, found in made.tables():
+        rows = [[escape(text) for text in row] for row in found]
+        settings.console.print(table(columns, rows[:top], right=columns[2:3] if made.labelled else columns[:3]))
         if len(rows) > top:
             settings.console.print(f"and {len(rows) - top} more; --top {len(rows)} shows all")
 

@@ -52,7 +52,9 @@ class NullSpace(Analyzer[NullSpaceOptions]):
             "spectrum": background.spectrum.tolist(),
         }
         rows = local.rows[:count] if given is not None else fix_signs(local.rows[:count])
-        return Directions(adapter.space, rows, local.scores[:count], layers, local.kept[:count], record)
+        told = None if given is None else given.attributes
+        attributes = None if told is None else tuple(told[index] for index in local.origins[:count])
+        return Directions(adapter.space, rows, local.scores[:count], layers, local.kept[:count], record, attributes)
 
     def _foreground(self, given: Directions | None, region: Tensor, probe: Probe) -> Tensor:
         """Take the directions that were given, or the region's own low-rank ones: (k, dim)."""

@@ -1,0 +1,246 @@
+"""The packages of examples/: what an outsider would write, built, installed beside zoo, and used."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import zoo
+from tests.toys import write_tiny
+from zoo.cli import run
+from zoo.plugins import load_plugins
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = sorted(path.parent for path in (ROOT / "examples").glob("*/pyproject.toml"))
+MODULES = [example.name.replace("-", "_") for example in EXAMPLES]
+PIP = ("-m", "pip", "install", "--quiet", "--no-deps", "--disable-pip-version-check", "--target")
+LIBRARY = (
+    "lightweight-gan==1.2.1",
+    "adabelief-pytorch==0.2.1",
+    "colorama==0.4.6",
+    "einops==0.8.2",
+    "kornia==0.9.0",
+    "kornia_rs==0.2.0",
+    "tabulate==0.10.0",
+)
+"""What zoo-lightweight-gan stands on, but for torch, torchvision and their like, which are there."""
+
+
+def python(*arguments: str | Path, cwd: Path, site: tuple[Path, ...] = ()) -> subprocess.CompletedProcess[str]:
+    """Run Python with some folders searched first, and zoo left to its defaults."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("ZOO_")}
+    path = [*map(str, site), *filter(None, kept.get("PYTHONPATH", "").split(os.pathsep))]
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=cwd,
+        env={**kept, "PYTHONPATH": os.pathsep.join(path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheels of all examples from copies, and install them into a folder of their own."""
+    base = tmp_path_factory.mktemp("examples")
+    shutil.copytree(ROOT / "examples", base / "source", ignore=shutil.ignore_patterns("__pycache__", "dist"))
+    sources = [base / "source" / example.name for example in EXAMPLES]
+    done = python(*PIP, base / "site", "--no-index", "--no-build-isolation", *sources, cwd=base)
+    assert done.returncode == 0, done.stderr
+    return base / "site"
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Fetch the package lightweight-gan and what it imports; where CI is set, that must succeed."""
+    base = tmp_path_factory.mktemp("library")
+    done = python(*PIP, base, "--only-binary", ":all:", *LIBRARY, cwd=base)
+    if done.returncode and not os.environ.get("CI"):
+        pytest.skip(f"lightweight-gan cannot be fetched: {done.stderr.strip().splitlines()[-1]}")
+    assert done.returncode == 0, done.stderr
+    return base
+
+
+@pytest.fixture
+def here(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Let the command line run in this process with the examples installed, in an empty folder, which it returns."""
+    monkeypatch.syspath_prepend(site)
+    monkeypatch.chdir(tmp_path)
+    write_tiny(tmp_path / "tiny.safetensors")
+    yield tmp_path
+    for name in [name for name in sys.modules if name.partition(".")[0] in MODULES]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
+def test_an_example_uses_documented_names_only(example: Path) -> None:
+    """Whatever it imports from zoo is in `zoo.__all__`, or has an entry of its own on the page Python."""
+    documented = set(re.findall(r"^::: (zoo\.[\w.]+)", (ROOT / "docs" / "python.md").read_text(), flags=re.MULTILINE))
+    for file in example.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                assert not any(alias.name.startswith("zoo.") for alias in node.names), file.name
+            if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "zoo":
+                names = {f"{node.module}.{alias.name}" for alias in node.names}
+                known = set(zoo.__all__) if node.module == "zoo" else documented
+                assert (
+                    node.module in documented
+                    or {name.removeprefix("zoo.") for name in names} <= known
+                    or (names <= documented)
+                ), f"{file.name} imports {names}"
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
+def test_an_example_is_complete(example: Path, site: Path) -> None:
+    [distribution] = site.glob(f"{example.name.replace('-', '_')}-*.dist-info")
+    assert (distribution / "licenses" / "LICENSE").read_text().startswith("MIT License")
+    assert f"# {example.name}" in (distribution / "METADATA").read_text()
+    assert (site / example.name.replace("-", "_") / "py.typed").exists()
+
+
+def test_the_examples_are_light_to_list(site: Path, tmp_path: Path) -> None:
+    """Each is found, and none of them loads torch to be listed."""
+    code = "import sys\nfrom zoo.cli import run\nassert run(['list', '--matrix', '--json']) == 0\n"
+    code += "assert run(['info', 'ganspace']) == run(['info', 'interfacegan']) == 0\nassert 'torch' not in sys.modules"
+    done = python("-c", code, cwd=tmp_path, site=(site,))
+    assert done.returncode == 0, done.stderr
+    rows = {row["adapter"]: row for row in json.JSONDecoder().raw_decode(done.stdout)[0]}
+    assert {row["interfacegan"] for row in rows.values()} == {"yes"}
+    assert {"dcgan", "stylegan2", "biggan", "lightweight-gan"} <= {
+        name for name in rows if rows[name]["ganspace"] == "yes"
+    }
+    assert "draws = 10000" in done.stdout
+
+
+def pytest_of(*examples: str, cwd: Path, site: tuple[Path, ...]) -> None:
+    """Run the tests of examples as their authors do, in a process of their own."""
+    folders = [ROOT / "examples" / name / "tests" for name in examples]
+    settings = ROOT / "examples" / examples[0] / "pyproject.toml"
+    done = python("-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", settings, *folders, cwd=cwd, site=site)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_tests_of_the_analyses_pass(site: Path, tmp_path: Path) -> None:
+    pytest_of("zoo-ganspace", "zoo-interfacegan", cwd=tmp_path, site=(site,))
+
+
+@pytest.mark.real
+def test_the_tests_of_the_architecture_pass(site: Path, library: Path, tmp_path: Path) -> None:
+    pytest_of("zoo-lightweight-gan", cwd=tmp_path, site=(site, library))
+
+
+def test_ganspace_is_used_as_any_analysis(here: Path) -> None:
+    assert run(["analyze", "./tiny.safetensors", "-a", "ganspace", "-o", "draws=500", "--out", "run"]) == 0
+    found = zoo.Directions.load(here / "run")
+    assert found.provenance["components_of"] == "activations"
+    assert "ganspace" in (here / "run" / "report.html").read_text(encoding="utf-8")
+
+
+def test_supervised_boundaries_are_compared_with_unsupervised_directions(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first table of the SeFa paper: the nearest direction of each attribute, in one command."""
+    latents = torch.randn(400, 12, generator=torch.Generator().manual_seed(1))
+    sefa = zoo.analyze("./tiny.safetensors", "sefa", device="cpu", k=12)
+    scores = {
+        f"score/{name}": (latents @ sefa.vectors[row].float()).contiguous() for name, row in (("hat", 4), ("bow", 7))
+    }
+    save_file({"latents": latents, **scores}, here / "labelled.safetensors")
+    question = ["compare", "interfacegan", "sefa", "--model", "./tiny.safetensors", "-o", "k=12"]
+    assert run([*question, "-o", "labelled=labelled.safetensors", "-o", "share=0.4", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    names = told["a"]["attributes"]
+    assert sorted(names) == ["bow", "hat"]
+    nearest = {name: row["nearest"] for name, row in zip(names, told["nearest_of_a"], strict=True)}
+    assert nearest == {"hat": 4, "bow": 7}
+    assert all(row["cosine"] > 0.9 for row in told["nearest_of_a"])
+    assert run([*question, "-o", "labelled=labelled.safetensors", "-o", "share=0.4", "--force"]) == 0
+    printed = capsys.readouterr().out
+    for name, row in nearest.items():
+        assert re.search(rf"^\d {name} +{row} +0\.0", printed, flags=re.MULTILINE), printed
+    assert (here / "runs" / "compare-interfacegan-sefa" / "comparison.png").exists()
+
+
+SCORER = """
+import torch
+from zoo import Scorer, ScorerPlugin, hookimpl
+
+class Light(Scorer):
+    attributes = ("light top", "light bottom")
+
+    def fits(self, card):
+        return card.adapter == "dcgan"
+
+    def score(self, images):
+        return torch.stack([half.mean(dim=(1, 2, 3)) for half in images.chunk(2, dim=2)], dim=1)
+
+@hookimpl
+def zoo_scorers():
+    return [ScorerPlugin(name="light", summary="test", load=lambda: Light, attributes=Light.attributes)]
+"""
+
+
+def test_boundaries_of_an_installed_scorer_bear_its_attributes_names(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = here / "site" / "light-1.0.dist-info"
+    folder.mkdir(parents=True)
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: light\nVersion: 1.0\n")
+    (folder / "entry_points.txt").write_text("[zoo]\nlight = light_scorer\n")
+    (here / "site" / "light_scorer.py").write_text(SCORER)
+    monkeypatch.syspath_prepend(here / "site")
+    assert "light" in load_plugins().scorers
+    question = ["analyze", "./tiny.safetensors", "-a", "interfacegan", "-o", "draws=400", "-o", "batch=100"]
+    assert run([*question, "--out", "run"]) == 0
+    sys.modules.pop("light_scorer")
+    found = zoo.Directions.load(here / "run")
+    assert sorted(found.attributes or ()) == ["light bottom", "light top"]
+    assert min(found.provenance["accuracy"].values()) > 0.8
+    printed = capsys.readouterr().out
+    page = (here / "run" / "report.html").read_text(encoding="utf-8")
+    for index, name in enumerate(found.attributes or ()):
+        assert f"{index} {name}" in printed
+        assert f"Direction {index} {name}" in page
+
+
+@pytest.mark.real
+def test_the_model_that_lightweight_gan_trained(site: Path, library: Path, tmp_path: Path) -> None:
+    """It opens by its name, and analyses find directions in it."""
+    commands = [
+        ["list", "lightweight-gan"],
+        ["sample", "lightweight-gan", "--samples", "2", "--out", "samples"],
+        *(
+            [
+                "analyze",
+                "lightweight-gan",
+                "-a",
+                name,
+                "--region",
+                "eyes",
+                "--unseen",
+                "0",
+                "--show",
+                "1",
+                "--out",
+                name,
+            ]
+            for name in ("nullspace", "ganspace")
+        ),
+    ]
+    code = f"from zoo.cli import run\nfor command in {commands!r}:\n    assert run(command) == 0, command\n"
+    done = python("-W", "error", "-c", code, cwd=tmp_path, site=(site, library))
+    assert done.returncode == 0, done.stderr
+    assert "lightweight-gan.avatars32" in done.stdout
+    assert zoo.Directions.load(tmp_path / "nullspace").space == zoo.LatentSpace("z", 64)
