@@ -1,4 +1,4 @@
-"""What every check is made of: to require something, to leave no trace, and to look at a module from a fresh process."""
+"""What every check is made of: requiring something, leaving no trace, and asking a fresh process."""
 
 from __future__ import annotations
 

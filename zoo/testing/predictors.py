@@ -17,12 +17,10 @@ _SIDE = 64
 
 def check_attributes(entry: ScorerPlugin) -> None:
     """The entry names the attributes that the class scores, each once."""
-    told = tuple(_scorer(entry).attributes)
+    told, announced = tuple(_scorer(entry).attributes), tuple(entry.attributes)
     require(bool(told) and all(told), "at least one attribute, each with a name", told)
     require(len(set(told)) == len(told), "each attribute once", told)
-    require(
-        told == tuple(entry.attributes), "the entry names the attributes of the class", f"{entry.attributes}, {told}"
-    )
+    require(told == announced, f"the entry names the attributes of the class, {told}", announced)
 
 
 def check_fits(entry: ScorerPlugin) -> None:

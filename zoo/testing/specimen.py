@@ -1,4 +1,4 @@
-"""A generator that is small, smooth and known, for the checks of analyses: it can do what it is told to, and no more."""
+"""A generator that is small, smooth and known, for the checks of analyses: it does what it is told to, and no more."""
 
 from __future__ import annotations
 

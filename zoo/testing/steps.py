@@ -43,7 +43,7 @@ def check_first_steps(adapter: Adapter, seed: int = 0) -> None:
 
 
 def _compare(declared: Tensor, owners: list[int], measured: list[Tensor]) -> None:
-    """Find every declared row (out, dim) among the measured ones, and nothing else in the steps where they first are."""
+    """Find every declared row (out, dim) among the measured ones, and nothing else in the steps where they are first."""
     lengths = declared.norm(dim=1)
     missing = lengths > _TOLERANCE * lengths.max()  # a row of zeros is read by nobody
     for rows in measured:
@@ -97,7 +97,8 @@ def _measured(adapter: Adapter, code: Codes, row: int | None) -> Iterator[Tensor
 
 def _results(adapter: Adapter, codes: Codes) -> list[Tensor]:
     """Render, and list every result of every operation, flat."""
-    with _Recorder() as recorder:
+    recorder = _Recorder()
+    with recorder:
         render(adapter, codes)
     return recorder.results
 
@@ -106,7 +107,7 @@ class _Recorder(TorchDispatchMode):
     """Keeps a copy of all floating point results."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.results: list[Tensor] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
