@@ -33,7 +33,7 @@ class Choice:
 
 
 def read_choice(installed: Iterable[str]) -> Choice:
-    """Read ``ZOO_PLUGINS``. Raises `PluginError` for names that no plugin bears, and for both kinds of names at once."""
+    """Read ``ZOO_PLUGINS``. Raises `PluginError` for names that no plugin bears, and for both kinds at once."""
     text = os.environ.get(CHOICE)
     words = [word.strip() for word in (text or "").split(",") if word.strip()]
     without = frozenset(_plain(word[1:]) for word in words if word.startswith("-"))

@@ -43,7 +43,7 @@ def check_first_steps(adapter: Adapter, seed: int = 0) -> None:
 
 
 def _compare(declared: Tensor, owners: list[int], measured: list[Tensor]) -> None:
-    """Find every declared row (out, dim) among the measured ones, and nothing else in the steps where they are first."""
+    """Find every declared row (out, dim) among the measured ones, and nothing else in the steps where they are."""
     lengths = declared.norm(dim=1)
     missing = lengths > _TOLERANCE * lengths.max()  # a row of zeros is read by nobody
     for rows in measured:
