@@ -24,7 +24,7 @@ def new(
 
     settings: Settings = context.obj
     made = new_package(kind, name, folder, plugins=settings.zoo.plugins)
-    settings.console.print(f"{escape(str(made))}: pip install -e './{escape(str(made))}[dev]'", soft_wrap=True)
+    settings.console.print(escape(f"{made}: pip install -e './{made}[dev]'"), soft_wrap=True)
 
 
 def check(

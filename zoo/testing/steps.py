@@ -8,6 +8,7 @@ their weight. So nothing that the adapter declares enters the measurement.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -82,10 +83,9 @@ def _hint(row: Tensor, measured: list[Tensor]) -> str:
 
 def _measured(adapter: Adapter, code: Codes, row: int | None) -> Iterator[Tensor]:
     """Yield, for every operation whose result follows the code, how each number of it does: (m, dim)."""
-    layers = None if row is None else (row,)
     columns = []
     for axis in torch.eye(adapter.space.dim, dtype=torch.float64, device=adapter.device) * _STEP:
-        ends = [_results(adapter, adapter.move(code, delta, layers)) for delta in (axis, -axis)]
+        ends = [_results(adapter, _shifted(code, delta, row)) for delta in (axis, -axis)]
         shapes = [[result.shape for result in end] for end in ends]
         require(shapes[0] == shapes[1], "the same operations whatever the code", "others for another code")
         columns.append([(high - low) / (2 * _STEP) for high, low in zip(*ends, strict=True)])
@@ -93,6 +93,13 @@ def _measured(adapter: Adapter, code: Codes, row: int | None) -> Iterator[Tensor
         rows = torch.stack(results, dim=1)
         if bool((rows.abs() > _TOLERANCE).any()) and bool(torch.isfinite(rows).all()):
             yield rows
+
+
+def _shifted(code: Codes, delta: Tensor, row: int | None) -> Codes:
+    """Add delta (dim,) to one row of a code, or to all of it."""
+    latents = code.latents.clone()
+    latents[:, slice(None) if row is None else row] += delta
+    return replace(code, latents=latents)
 
 
 def _results(adapter: Adapter, codes: Codes) -> list[Tensor]:
@@ -110,6 +117,10 @@ class _Recorder(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]
         self.results: list[Tensor] = []
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # torch would import its compiler, for seconds, to tell it that there is nothing to compile
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         for value in result if isinstance(result, tuple | list) else (result,):
@@ -122,8 +133,8 @@ def _normalization(adapter: Adapter, code: Codes) -> Tensor:
     """Differentiate what the adapter does to a code of a file before it is used: (dim, dim), the identity for most."""
     columns = []
     for axis in torch.eye(adapter.space.dim, dtype=torch.float64, device=adapter.device) * _STEP:
-        high, low = (adapter.normalize(adapter.move(code, delta)).latents.flatten() for delta in (axis, -axis))
-        columns.append((high - low)[: adapter.space.dim] / (2 * _STEP))
+        ends = [adapter.normalize(_shifted(code, delta, None)).latents.flatten() for delta in (axis, -axis)]
+        columns.append((ends[0] - ends[1])[: adapter.space.dim] / (2 * _STEP))
     return torch.stack(columns, dim=1)
 
 
