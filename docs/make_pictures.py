@@ -130,7 +130,7 @@ def truncation(model: Model, folder: Path) -> None:
 
 def cppn(model: Model, folder: Path) -> None:
     """The last sheet of the page that writes an adapter, whose examples are run for it."""
-    pages, page = FOLDER.parents[1] / "tests" / "pages.py", FOLDER.parent / "adapter.md"
+    pages, page = FOLDER.parents[1] / "tests" / "pages.py", FOLDER.parent / "first-adapter.md"
     subprocess.run([sys.executable, "-P", str(pages), str(page), str(folder / "page")], check=True)
     (folder / "page" / "work" / "runs" / "cppn-nullspace-middle" / "sheet.png").rename(folder / "page.png")
     shutil.rmtree(folder / "page")
