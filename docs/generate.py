@@ -199,7 +199,7 @@ def hooks(_: str) -> str:
     rows = []
     for name in HOOKS:
         hook = getattr(hookspecs, name)
-        text = str(inspect.signature(hook)).replace("typer.Typer", "Typer")
+        text = str(inspect.signature(hook)).replace("typer.Typer", "Typer").replace("'", "")
         rows.append([code(f"{name}{text}"), " ".join((hook.__doc__ or "").replace("``", "`").split())])
     return table(["hook", "what it does"], rows)
 
@@ -218,7 +218,7 @@ def types(_: str) -> str:
 
 
 def _type(kind: type) -> str:
-    about = _first_line(kind)
+    about = inspect.getdoc(kind) or ""
     rows = [[_member(kind, name), _first_line(inspect.getattr_static(kind, name, None))] for name in _members(kind)]
     return "\n\n".join([f"### zoo.{kind.__name__}", about, *([table(["member", ""], rows)] if rows else [])])
 

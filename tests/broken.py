@@ -104,11 +104,11 @@ class Twisted(torch.autograd.Function):
         return None
 
     @classmethod
-    def jvp(cls, ctx: Any, tangent: Tensor) -> Tensor:  # type: ignore[override]
+    def jvp(cls, ctx: Any, tangent: Tensor) -> Tensor:
         return tangent * cls.factors[0]
 
     @classmethod
-    def backward(cls, ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(cls, ctx: Any, gradient: Tensor) -> Tensor:
         return gradient * cls.factors[1]
 
 

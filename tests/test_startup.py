@@ -30,6 +30,11 @@ LOOKUPS = {
     "adapters": ["list", "--adapters"],
     "analyzers": ["list", "--analyzers"],
     "plugins": ["plugins"],
+    "help of new": ["new", "--help"],
+    "help of check": ["check", "--help"],
+    "mistaken kind of package": ["new", "adaptor", "mine"],
+    "mistaken name of a package": ["new", "adapter", "My GAN"],
+    "mistaken check": ["check", "model", "dcgan"],
     "info model": ["info", "dcgan"],
     "info adapter": ["info", "adapter:dcgan"],
     "info analyzer": ["info", "lowrank"],
@@ -57,7 +62,9 @@ def test_lookups_load_nothing_slow(kind: str) -> None:
         assert "pydantic" not in loaded
 
 
-@pytest.mark.parametrize("module", ["zoo", "zoo.cli", "zoo.entries", "zoo.hookspecs", "zoo.plugins", "zoo.registry"])
+@pytest.mark.parametrize(
+    "module", ["zoo", "zoo.cli", "zoo.entries", "zoo.hookspecs", "zoo.plugins", "zoo.registry", "zoo.conformance"]
+)
 def test_light_modules_load_nothing_slow(module: str) -> None:
     assert not {*SLOW, "pydantic"} & set(loaded_by(f"import {module}"))
 

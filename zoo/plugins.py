@@ -115,6 +115,10 @@ class Plugins:
         """Look up an analysis. Raises `UnknownNameError`."""
         return _pick("analyzer", name, self.analyzers)
 
+    def scorer(self, name: str) -> ScorerPlugin:
+        """Look up an attribute predictor. Raises `UnknownNameError`."""
+        return _pick("scorer", name, self.scorers)
+
     def provider(self, hook: str, name: str) -> str:
         """Name the distribution whose plugin gives the entry `name` of a hook, as `owner` does."""
         found = [owner for owner, entries in self._results(hook, object) for entry in entries if entry.name == name]

@@ -70,15 +70,15 @@ def _compare(declared: Tensor, owners: list[int], measured: list[Tensor]) -> Non
 
 
 def _hint(row: Tensor, measured: list[Tensor]) -> str:
-    """Say so where a missing row is there but for its length."""
-    rows = torch.cat(measured) if measured else row[None] * 0
-    lengths = rows.norm(dim=1) * row.norm()
-    cosines = (rows @ row) / torch.where(lengths > 0, lengths, 1)
-    best = int(cosines.abs().argmax())
-    if float(cosines[best].abs()) < 1 - _TOLERANCE:
-        return ""
-    factor = float(rows[best] @ row / (row @ row))
-    return f"; one is, times {factor:.4g}: declare the weight that acts, every factor applied"
+    """Say so where a missing row is there but for its length; the first such one is the network's first step."""
+    for rows in measured:
+        lengths = rows.norm(dim=1) * row.norm()
+        along = (rows @ row).abs() >= (1 - _TOLERANCE) * lengths
+        parallel = (along & (lengths > 0)).nonzero()
+        if len(parallel):
+            factor = float(rows[int(parallel[0, 0])] @ row / (row @ row))
+            return f"; one is, times {factor:.4g}: declare the weight that acts, every factor applied"
+    return ""
 
 
 def _measured(adapter: Adapter, code: Codes, row: int | None) -> Iterator[Tensor]:
