@@ -217,7 +217,12 @@ NAMES = [
     Bad("new-module-taken", "new analyzer adapters", "a module zoo_adapters already", early=True),
     Bad("new-folder-exists", "new analyzer mine earlier", "earlier exists|another folder", early=True),
     Bad("new-folder-is-a-file", "new analyzer mine toy.pt", "toy.pt exists|another folder", early=True),
-    Bad("new-folder-within-a-file", "new analyzer mine toy.pt/deep", "toy.pt/deep|a part of the path is a file", early=True),
+    Bad(
+        "new-folder-within-a-file",
+        "new analyzer mine toy.pt/deep",
+        "toy.pt/deep|a part of the path is a file",
+        early=True,
+    ),
     Bad("new-folder-name-too-long", f"new analyzer mine {LONG}", "the name is too long", early=True),
     Bad("check-without-a-name", "check card", "Missing argument|NAME", early=True),
     Bad("check-kind-unknown", "check model toy", "kind of thing to check|'model'|adapter", early=True),
