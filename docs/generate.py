@@ -236,7 +236,7 @@ def _member(kind: type, name: str) -> str:
     needed = name in getattr(kind, "__abstractmethods__", ()) or (inspect.isabstract(kind) and found is None)
     if isinstance(found, property) or not callable(getattr(found, "__func__", found)):
         noted = inspect.get_annotations(kind).get(name)
-        text = name if noted is None else f"{name}: {noted}"
+        text = name if noted is None else f"{name}: {noted}".replace(" | ", " or ")
     else:
         parameters = inspect.signature(getattr(found, "__func__", found)).parameters
         text = f"{name}({', '.join(word for word in parameters if word not in {'self', 'cls'})})"
