@@ -22,6 +22,7 @@ from zoo_scorers.avatars.card import read_card
 import zoo
 from zoo import errors, hookspecs
 from zoo.cli import build_app
+from zoo.conformance import CONTRACTS
 from zoo.entries import CAPABILITIES, AdapterPlugin, AnalyzerPlugin
 from zoo.names import COMMON_REGIONS
 from zoo.plugins import HOOKS, load_plugins
@@ -214,14 +215,70 @@ def hooks(_: str) -> str:
     rows = []
     for name in HOOKS:
         hook = getattr(hookspecs, name)
-        text = str(inspect.signature(hook)).replace("typer.Typer", "Typer")
+        text = str(inspect.signature(hook)).replace("typer.Typer", "Typer").replace("'", "")
         rows.append([code(f"{name}{text}"), " ".join((hook.__doc__ or "").replace("``", "`").split())])
     return table(["hook", "what it does"], rows)
 
 
+TYPES: tuple[type, ...] = (
+    *(zoo.AdapterPlugin, zoo.AnalyzerPlugin, zoo.ScorerPlugin),
+    *(zoo.Adapter, zoo.Layout, zoo.Projection, zoo.LatentSpace, zoo.Codes, zoo.Region),
+    *(zoo.Analyzer, zoo.Probe, zoo.Directions, zoo.Options, zoo.Scorer),
+)
+"""What the hooks are about, in the order in which one meets it."""
+
+
+def types(_: str) -> str:
+    """List each type that plugins meet: what it is, and its members."""
+    return "\n\n".join(_type(kind) for kind in TYPES)
+
+
+def _type(kind: type) -> str:
+    about = inspect.getdoc(kind) or ""
+    rows = [[_member(kind, name), _first_line(inspect.getattr_static(kind, name, None))] for name in _members(kind)]
+    return "\n\n".join([f"### zoo.{kind.__name__}", about, *([table(["member", ""], rows)] if rows else [])])
+
+
+def _members(kind: type) -> list[str]:
+    """Name what a type declares and defines itself, its fields first."""
+    declared = [name for name in inspect.get_annotations(kind) if not name.startswith("_")]
+    defined = [name for name in vars(kind) if not name.startswith("_") and name not in declared]
+    return [*declared, *(name for name in defined if name != "model_config")]
+
+
+def _member(kind: type, name: str) -> str:
+    """Write a field with its type, or a method with its parameters; in bold what has to be defined."""
+    found = inspect.getattr_static(kind, name, None)
+    needed = name in getattr(kind, "__abstractmethods__", ()) or (inspect.isabstract(kind) and found is None)
+    if isinstance(found, property) or not callable(getattr(found, "__func__", found)):
+        noted = inspect.get_annotations(kind).get(name)
+        text = name if noted is None else f"{name}: {noted}".replace(" | ", " or ")
+    else:
+        parameters = inspect.signature(getattr(found, "__func__", found)).parameters
+        text = f"{name}({', '.join(word for word in parameters if word not in {'self', 'cls'})})"
+    return f"**{code(text)}**" if needed else code(text)
+
+
+def _first_line(found: object) -> str:
+    """Return what a docstring says first; nothing where there is none of its own."""
+    text = inspect.getdoc(found) if callable(getattr(found, "__func__", found)) or isinstance(found, property) else None
+    return " ".join((text or "").split("\n\n")[0].replace("``", "`").split())
+
+
+def checks(kind: str) -> str:
+    """List the checks of a kind of thing, each with an anchor, to which a failure leads."""
+    rows = [[f'<a id="{kind}-{name}"></a>{code(name)}', text] for name, text in CONTRACTS[kind].items()]
+    return table(["check", "the contract"], rows)
+
+
+def contract(_: str) -> str:
+    """Say which version of the contract this is."""
+    return f"This zoo has contract {'.'.join(map(str, zoo.CONTRACT))} (`zoo.CONTRACT`)."
+
+
 def public_names(_: str) -> str:
     """List the public names but the errors, which have a page of their own."""
-    names = [name for name in zoo.__all__ if name not in ERRORS and not name.startswith("__")]
+    names = [name for name in zoo.__all__ if name not in ERRORS and not name.startswith("__") and name != "CONTRACT"]
     return "\n\n".join(_reference(name) for name in sorted(names, key=lambda name: (name[0].isupper(), name)))
 
 
@@ -269,6 +326,9 @@ KINDS: dict[str, Callable[[str], str]] = {
     "regions": regions,
     "avatars": avatars,
     "hooks": hooks,
+    "types": types,
+    "checks": checks,
+    "contract": contract,
     "public-names": public_names,
     "error": error,
     "error-tree": error_tree,

@@ -19,6 +19,7 @@ from torch import Tensor
 import zoo
 from zoo.codes import Codes
 from zoo.editing import render
+from zoo.linalg import eigenvectors
 from zoo.measures import consistency, locality, visible_steps
 from zoo.model import Model
 from zoo.pictures import Tile, save_sheet, to_pixels
@@ -128,9 +129,33 @@ def truncation(model: Model, folder: Path) -> None:
     save_sheet(folder / "sheet.png", rows, [f"truncation\n{value:g}" for value in values], [""] * 6)
 
 
+def projection(model: Model, folder: Path) -> None:
+    """What pictures change by along the eigenvectors of AᵀA, of the declared A and of one with its columns shuffled."""
+    from matplotlib.figure import Figure
+
+    [part] = model.adapter.projections()
+    weight = part.weight.double()
+    order = torch.randperm(weight.shape[1], generator=torch.Generator().manual_seed(0))
+    codes = model.sample(8, seed=5)
+    origins = render(model, codes)
+    chart = Figure(figsize=(7.2, 3.2), layout="constrained")
+    axes = chart.subplots(1, 2, sharey=True)
+    titles = ("the declared projection", "its columns in another order")
+    for axis, matrix, title in zip(axes, (weight, weight[:, order]), titles, strict=True):
+        values, rows = eigenvectors(matrix.T @ matrix)
+        moved = [render(model, model.adapter.move(codes, row.to(codes.latents))) for row in rows]
+        changes = [float((images - origins).square().mean()) for images in moved]
+        axis.scatter(values, changes, s=10, color="#c2410c")
+        axis.set(title=title, xlabel="eigenvalue of AᵀA", xscale="log", yscale="log")
+        told = torch.tensor([values.log().tolist(), torch.tensor(changes).log().tolist()])
+        axis.text(0.04, 0.92, f"correlation {float(told.corrcoef()[0, 1]):.2f}", transform=axis.transAxes)
+    axes[0].set_ylabel("mean squared change, a step of 1")
+    chart.savefig(folder / "sheet.png", dpi=140)
+
+
 def cppn(model: Model, folder: Path) -> None:
     """The last sheet of the page that writes an adapter, whose examples are run for it."""
-    pages, page = FOLDER.parents[1] / "tests" / "pages.py", FOLDER.parent / "adapter.md"
+    pages, page = FOLDER.parents[1] / "tests" / "pages.py", FOLDER.parent / "first-adapter.md"
     subprocess.run([sys.executable, "-P", str(pages), str(page), str(folder / "page")], check=True)
     (folder / "page" / "work" / "runs" / "cppn-nullspace-middle" / "sheet.png").rename(folder / "page.png")
     shutil.rmtree(folder / "page")
@@ -147,6 +172,7 @@ PICTURES: dict[str, Callable[[Model, Path], None]] = {
     "strengths": strengths,
     "consistency": consistency_,
     "truncation": truncation,
+    "projection": projection,
     "cppn": cppn,
 }
 

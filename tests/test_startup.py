@@ -31,6 +31,11 @@ LOOKUPS = {
     "analyzers": ["list", "--analyzers"],
     "scorers": ["list", "--scorers"],
     "plugins": ["plugins"],
+    "help of new": ["new", "--help"],
+    "help of check": ["check", "--help"],
+    "mistaken kind of package": ["new", "adaptor", "mine"],
+    "mistaken name of a package": ["new", "adapter", "My GAN"],
+    "mistaken check": ["check", "model", "dcgan"],
     "info model": ["info", "dcgan"],
     "info adapter": ["info", "adapter:dcgan"],
     "info analyzer": ["info", "lowrank"],
@@ -59,7 +64,9 @@ def test_lookups_load_nothing_slow(kind: str) -> None:
         assert "pydantic" not in loaded
 
 
-@pytest.mark.parametrize("module", ["zoo", "zoo.cli", "zoo.entries", "zoo.hookspecs", "zoo.plugins", "zoo.registry"])
+@pytest.mark.parametrize(
+    "module", ["zoo", "zoo.cli", "zoo.entries", "zoo.hookspecs", "zoo.plugins", "zoo.registry", "zoo.conformance"]
+)
 def test_light_modules_load_nothing_slow(module: str) -> None:
     assert not {*SLOW, "pydantic"} & set(loaded_by(f"import {module}"))
 
@@ -128,7 +135,7 @@ def test_late_names_agree_with_what_type_checkers_see() -> None:
     late, early = _imports()
     assert late == zoo._LATE
     assert set(zoo.__all__) == set(late) | (early - {"import_module", "TYPE_CHECKING", "Any"})
-    assert zoo.__all__ == sorted(zoo.__all__)
+    assert zoo.__all__ == sorted(zoo.__all__, key=lambda name: (not name.isupper(), name))
 
 
 def test_late_names_are_those_of_their_modules() -> None:

@@ -27,7 +27,7 @@ from zoo.errors import (
 )
 from zoo.hookspecs import hookimpl
 from zoo.names import unknown_name
-from zoo.version import __version__
+from zoo.version import CONTRACT, __version__
 
 if TYPE_CHECKING:
     from zoo.adapter import Adapter, Layout, Projection
@@ -69,6 +69,7 @@ _LATE = {
 }
 
 __all__ = [
+    "CONTRACT",
     "Adapter",
     "AdapterPlugin",
     "Analyzer",

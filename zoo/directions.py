@@ -231,7 +231,8 @@ def _from_tensors(path: Path) -> Directions:
     try:
         space = LatentSpace(str(card["space"]["name"]), int(card["space"]["dim"]), int(card["space"]["layers"]))
         layers = None if card["layers"] is None else tuple(int(layer) for layer in card["layers"])
-        kept = None if card["kept"] is None else torch.tensor([float(value) for value in card["kept"]])
+        shares = None if card["kept"] is None else [float(value) for value in card["kept"]]
+        kept = None if shares is None else torch.tensor(shares, dtype=torch.float64)
         attributes = None if card.get("attributes") is None else tuple(str(name) for name in card["attributes"])
         vectors, scores = tensors["vectors"], tensors["scores"]
     except KeyError as error:

@@ -77,8 +77,9 @@ def whole_folder(folder: Path, *, force: bool = False) -> Iterator[Path]:
     refuse_existing(folder, force=force)
     with workspace(folder) as work:
         yield work
-        for file in work.iterdir():
-            flush(file)
+        for file in work.rglob("*"):
+            if file.is_file():
+                flush(file)
         _take_name(work, folder)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import time
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import pluggy
 
 from zoo import hookspecs
+from zoo.admission import CHOICE, contract_of, read_choice, require_contract
 from zoo.entries import AdapterPlugin, AnalyzerPlugin, ScorerPlugin
 from zoo.errors import PluginError
 from zoo.names import unknown_name
@@ -63,13 +65,18 @@ Entry = TypeVar("Entry", bound=Named)
 
 @dataclass(frozen=True)
 class PluginInfo:
-    """One plugin: who ships it, in which version, which hooks it implements; or the error that kept it out."""
+    """One plugin: who ships it, in which version, which hooks it implements; or the error that kept it out.
+
+    `contract` is the one that it was written for, None where it was not loaded; `seconds` is how long its import took.
+    """
 
     module: str
     distribution: str
     version: str
     hooks: tuple[str, ...] = ()
     error: str | None = None
+    contract: tuple[int, int] | None = None
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -112,6 +119,11 @@ class Plugins:
     def scorer(self, name: str) -> ScorerPlugin:
         """Look up an attribute predictor. Raises `UnknownNameError`."""
         return _pick("scorer", name, self.scorers)
+
+    def provider(self, hook: str, name: str) -> str:
+        """Name the distribution whose plugin gives the entry `name` of a hook, as `owner` does."""
+        found = [owner for owner, entries in self._results(hook, object) for entry in entries if entry.name == name]
+        return found[0] if found else "nobody"
 
     def add_commands(self, app: typer.Typer) -> None:
         """Let plugins add their commands to the command line; one that fails is skipped with a warning.
@@ -173,28 +185,45 @@ def unique(kind: str, claims: Iterable[tuple[str, Entry]]) -> dict[str, Entry]:
 def load_plugins() -> Plugins:
     """Import the built-ins and every installed plugin; warn once for each that cannot be imported and skip it.
 
-    Raises `PluginError` for such a plugin when the environment variable ``ZOO_STRICT_PLUGINS`` is set.
+    ``ZOO_PLUGINS`` chooses which (see `zoo.admission`). Raises `PluginError` where it cannot be read, and for a plugin
+    that would be skipped when ``ZOO_STRICT_PLUGINS`` is set.
     """
     manager = pluggy.PluginManager("zoo")
     manager.add_hookspecs(hookspecs)
     infos: list[PluginInfo] = []
     owners: dict[str, str] = {}
     for name in BUILT_IN:
+        started = time.perf_counter()
         module = importlib.import_module(name)
         manager.register(module, name)
         owners[name] = "zoo itself"
-        infos.append(PluginInfo(name, "latent-zoo", "built in", _hooks_of(manager, module)))
-    for point in sorted(entry_points(group="zoo"), key=lambda point: (point.name, point.value)):
-        infos.append(_load_entry_point(point, manager, owners))
+        hooks, seconds = _hooks_of(manager, module), time.perf_counter() - started
+        infos.append(PluginInfo(name, "latent-zoo", "built in", hooks, contract=contract_of(module), seconds=seconds))
+    points = sorted(entry_points(group="zoo"), key=lambda point: (point.name, point.value))
+    choice = read_choice(name for point in points for name in _names_of(point))
+    for point in points:
+        found = PluginInfo(point.value, *_shipped_by(point), error=f"left out by {CHOICE}")
+        infos.append(_load_entry_point(point, manager, owners) if choice.takes(*_names_of(point)) else found)
     return Plugins(manager, tuple(infos), owners)
 
 
+def _names_of(point: EntryPoint) -> tuple[str, ...]:
+    """List the names by which a plugin can be chosen."""
+    return point.name, point.value, _shipped_by(point)[0]
+
+
+def _shipped_by(point: EntryPoint) -> tuple[str, str]:
+    """Name the distribution of an entry point, and its version."""
+    return (point.dist.name, point.dist.version) if point.dist else ("an unknown distribution", "?")
+
+
 def _load_entry_point(point: EntryPoint, manager: pluggy.PluginManager, owners: dict[str, str]) -> PluginInfo:
-    distribution = point.dist.name if point.dist else "an unknown distribution"
-    version = point.dist.version if point.dist else "?"
-    name = f"{distribution}:{point.value}"
+    distribution, version = _shipped_by(point)
+    name, contract, started = f"{distribution}:{point.value}", None, time.perf_counter()
     try:
         module = point.load()
+        contract = contract_of(module)
+        require_contract(contract, distribution)
         owners[name] = f"{distribution} {version}"
         manager.register(module, name)
         manager.check_pending()
@@ -202,8 +231,9 @@ def _load_entry_point(point: EntryPoint, manager: pluggy.PluginManager, owners: 
         if manager.has_plugin(name):
             manager.unregister(name=name)
         skip(f"plugin {point.value} of {distribution} {version} was skipped: {reason(error)}", error)
-        return PluginInfo(point.value, distribution, version, error=reason(error))
-    return PluginInfo(point.value, distribution, version, _hooks_of(manager, module))
+        return PluginInfo(point.value, distribution, version, error=reason(error), contract=contract)
+    hooks, seconds = _hooks_of(manager, module), time.perf_counter() - started
+    return PluginInfo(point.value, distribution, version, hooks, contract=contract, seconds=seconds)
 
 
 def skip(message: str, error: BaseException) -> None:
@@ -214,8 +244,9 @@ def skip(message: str, error: BaseException) -> None:
 
 
 def reason(error: BaseException) -> str:
-    """Put an exception's type and message on one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    """Put an exception's type and message on one line; zoo's own say enough without the type."""
+    text = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
+    return " ".join(text.split())
 
 
 def _hooks_of(manager: pluggy.PluginManager, module: ModuleType) -> tuple[str, ...]:

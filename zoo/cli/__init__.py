@@ -44,11 +44,11 @@ def _settings(
 
 def build_app(plugins: Plugins) -> typer.Typer:
     """Assemble the command line, the commands of plugins included."""
-    from zoo.cli import catalogue, storage, work
+    from zoo.cli import authors, catalogue, storage, work
 
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.callback()(_settings)
-    for name, command in {**catalogue.COMMANDS, **work.COMMANDS, **storage.COMMANDS}.items():
+    for name, command in {**catalogue.COMMANDS, **work.COMMANDS, **storage.COMMANDS, **authors.COMMANDS}.items():
         app.command(name)(command)
     plugins.add_commands(app)
     return app

@@ -67,10 +67,19 @@ def plugins(context: typer.Context) -> None:
     """Show the plugins that are installed, and those that had to be skipped."""
     settings: Settings = context.obj
     rows = [
-        (found.module, found.distribution, found.version, ", ".join(found.hooks), escape(found.error or ""))
+        (
+            found.module,
+            found.distribution,
+            found.version,
+            ".".join(map(str, found.contract or ())),
+            f"{1000 * found.seconds:.0f} ms",
+            ", ".join(found.hooks),
+            escape(found.error or ""),
+        )
         for found in settings.zoo.plugins.infos
     ]
-    settings.console.print(table(["plugin", "distribution", "version", "hooks", "error"], rows))
+    columns = ["plugin", "distribution", "version", "contract", "import", "hooks", "error"]
+    settings.console.print(table(columns, rows, right=["import"]))
 
 
 COMMANDS: dict[str, Callable[..., None]] = {"list": list_, "info": info, "plugins": plugins}

@@ -37,19 +37,26 @@ class Generator(nn.Module):
         return self.get_parameter("convs.0.weight")
 
     def fold(self) -> None:
-        """Join each normalisation to the convolution before it; loading a state does, changes in place do not."""
+        """Join each normalisation to the convolution before it; loading a state does, changes in place do not.
+
+        The first one, of 4x4 pixels, stays apart: its convolution reads the code by the weight that is declared.
+        """
         for index, norm in enumerate(self.norms):
             scale = norm.get_parameter("weight") * torch.rsqrt(norm.get_buffer("running_var") + _EPSILON)
             kernel = self.get_parameter(f"convs.{index}.weight") * scale[:, None, None]
             bias = norm.get_parameter("bias") - norm.get_buffer("running_mean") * scale
-            self.register_buffer(f"kernel{index}", kernel.detach(), persistent=False)
-            self.register_buffer(f"bias{index}", bias.detach(), persistent=False)
+            joined = {f"kernel{index}": kernel, f"bias{index}": bias} if index else {"scale": scale, "shift": bias}
+            for name, value in joined.items():
+                self.register_buffer(name, value.detach(), persistent=False)
 
     def forward(self, inputs: Tensor, window: Window | None = None) -> Tensor:
         """Render inputs (n, widths[0]) as images (n, widths[-1], h, w) in [-1, 1], or a window of them only."""
         x = Patch.whole(inputs[:, :, None, None])
         *hidden, last = self._windows(window)
-        for index, wanted in enumerate(hidden):
+        first = self.layers[0](x, hidden[0], self.first_weight).values
+        scaled = torch.addcmul(self.get_buffer("shift")[:, None, None], first, self.get_buffer("scale")[:, None, None])
+        x = Patch(torch.relu(scaled), hidden[0])
+        for index, wanted in enumerate(hidden[1:], 1):
             y = self.layers[index](x, wanted, self.get_buffer(f"kernel{index}"), self.get_buffer(f"bias{index}"))
             x = Patch(torch.relu(y.values), wanted)
         return torch.tanh(self.layers[-1](x, last, self.get_parameter(f"convs.{len(hidden)}.weight")).values)
