@@ -1,7 +1,7 @@
 """Run the fenced examples of a page, in order, in a folder of their own: ``python tests/pages.py PAGE.md FOLDER``.
 
-What an example installs with pip goes into that folder too, never into the environment that runs it. The folder holds a
-copy of the repository's `examples`.
+What an example installs with pip goes into that folder too, never into the environment that runs it. For the page
+`examples.md` the folder holds a copy of the repository's `examples`.
 
 ::
 
@@ -174,13 +174,15 @@ def enter(folder: Path) -> None:
         PIP_NO_BUILD_ISOLATION="0",  # this is how pip spells "without"
         PIP_DISABLE_PIP_VERSION_CHECK="1",
     )
-    shutil.copytree(EXAMPLES, folder / "work" / "examples", ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "work").mkdir()
     os.chdir(folder / "work")
 
 
 if __name__ == "__main__":
     page = Path(sys.argv[1]).absolute()
     enter(Path(sys.argv[2]).absolute())
+    if page.stem == EXAMPLES.name:
+        shutil.copytree(EXAMPLES, EXAMPLES.name, ignore=shutil.ignore_patterns("__pycache__"))
     try:
         run_page(page)
     except PageError as error:

@@ -58,10 +58,13 @@ def add(
         config=dict(options or {}),
     )
     card = _named(open_card(stranger, zoo, device="cpu", progress=progress), file, name)
-    with locked(place), whole_file(place) as partial:
-        if place.exists() and not force:
-            raise OutputError(f"there is a model {name} already: another process has added it meanwhile")
-        partial.write_text(yaml.safe_dump({"models": [_as_yaml(card)]}, sort_keys=False), encoding="utf-8")
+    try:
+        with locked(place), whole_file(place) as partial:
+            if place.exists() and not force:
+                raise OutputError(f"there is a model {name} already: another process has added it meanwhile")
+            partial.write_text(yaml.safe_dump({"models": [_as_yaml(card)]}, sort_keys=False), encoding="utf-8")
+    except OSError as error:
+        raise output_error(place, error) from error
     return card, place
 
 
