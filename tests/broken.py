@@ -309,7 +309,7 @@ ANALYZERS: dict[str, tuple[AnalyzerPlugin, str]] = {
     "requires": (analyzer_entry(requires=frozenset({"region"})), "requires (region) is enough to run; seen: "),
     "refusals": (
         analyzer_entry(analyze=_careless),
-        "gives a ZooError in one line, or finite directions; seen: ValueError",
+        "one of zoo's errors, in one line, or finite directions; seen: ValueError",
     ),
     "types": (analyzer_entry(analyze=_blind), "the same leading direction in float64; seen: one at a cosine of"),
     "files": (

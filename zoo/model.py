@@ -230,6 +230,7 @@ def read_model(
     config, place, kind = {**found.config, **chosen}, choose_device(device), choose_dtype(dtype)
     try:
         adapter = families[found.family].load(found.state, config, space=space, device=place, dtype=kind)
+        _name_classes(adapter, card, chosen)
         completed = _completed(card, found.family, adapter)
     except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RuntimeError) as error:
         if is_out_of_memory(error):
@@ -281,6 +282,12 @@ def _choices(family: str, zoo: Zoo, card: Card, options: Mapping[str, Any] | Non
     schema = zoo.plugins.adapter(family).schema()
     named = {"classes": card.classes} if card.classes and "classes" in schema.model_fields else {}
     return parse_options(family, schema, {**named, **card.config, **(options or {})}).model_dump(exclude_unset=True)
+
+
+def _name_classes(adapter: Adapter, card: Card, chosen: Mapping[str, Any]) -> None:
+    """Call a network's classes what its card does, where the architecture has no option by which it was told."""
+    if "classes" not in chosen and card.classes and len(card.classes) == len(adapter.classes):
+        adapter.classes = card.classes
 
 
 def _check_settings(found: Recognized, zoo: Zoo, path: Path) -> None:

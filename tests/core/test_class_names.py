@@ -7,7 +7,9 @@ import torch
 import yaml
 from zoo_adapters.biggan.adapter import BigGAN
 
+import zoo
 from tests.golden import Golden
+from tests.hostile import card, eyes_state
 from tests.linear import model_of
 from zoo.cli import run
 from zoo.errors import UnknownNameError
@@ -61,6 +63,18 @@ def test_a_card_names_them_by_a_word(tmp_path: Path) -> None:
     }
     (tmp_path / "registry.yaml").write_text(yaml.safe_dump({"models": [card]}))
     assert read_cards(tmp_path / "registry.yaml")[0].classes == imagenet_names()
+
+
+def test_a_card_names_them_where_the_architecture_has_no_option_for_it(tmp_path: Path) -> None:
+    torch.save(eyes_state(), tmp_path / "eyes.pth")
+    names = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth"]
+    mine = card("dcgan.mine", "eyes.pth", resolution=8, dim=100, classes=names)
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"models": [mine]}))
+    model = zoo.load("dcgan.mine", registry=[tmp_path / "mine.yaml"], device="cpu")
+    labels = model.sample(2, label="seventh").labels
+    assert labels is not None
+    assert labels.tolist() == [6, 6]
+    assert model.code_name(model.sample(1, label=1), 0) == "code 0, second"
 
 
 def test_names_are_given_when_a_file_is_added(

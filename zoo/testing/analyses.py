@@ -125,11 +125,14 @@ def check_requires(entry: AnalyzerPlugin) -> None:
 
 def check_refusals(entry: AnalyzerPlugin) -> None:
     """A network that nothing changes, or that is damaged, gives a ZooError or finite directions, nothing else."""
-    cases = [("a network that no code changes", 0.0, "center"), ("weights that are not finite", float("nan"), "center")]
+    cases = [
+        ("a network that no code changes", 0.0, "center"),
+        ("a network whose weights are not finite", float("nan"), "center"),
+    ]
     if entry.local:
         cases.append(("a region that is the whole image", 1.0, "all"))
     for what, gain, region in cases:
-        contract = f"{what} gives a ZooError in one line, or finite directions"
+        contract = f"on {what}: one of zoo's errors, in one line, or finite directions"
         try:
             found = _find(entry, Specimen(gain=gain), region=region)
         except ZooError as error:

@@ -43,7 +43,9 @@ def check_announcement(entry: AdapterPlugin) -> None:
     words, parts = entry.provided(adapter.space.name), adapter.projections()
     declared = f"provides {', '.join(sorted(words)) or 'nothing'}"
     require(("projection" in words) == bool(parts), "projection is announced where there are any", declared)
-    require("labels" in words or not adapter.classes, "labels are announced where there are classes", declared)
+    require(
+        "labels" in words or not adapter.classes, "labels are announced, in provides, where there are classes", declared
+    )
     require(
         {"derivative", "region"} <= words, "derivative and region, which every network has, are announced", declared
     )

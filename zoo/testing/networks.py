@@ -36,7 +36,8 @@ def check_codes(adapter: Adapter, seed: int = 0) -> None:
     codes, again = draw(adapter, 3, seed), draw(adapter, 3, seed)
     require(codes.latents.shape[1:] == adapter.space.shape, f"codes of {adapter.space}", codes.latents.shape)
     require(torch.equal(codes.latents, again.latents), "the same seed draws the same codes", "different ones")
-    require(codes.labels is not None or not adapter.needs_labels, "labels where the network reads them", codes.labels)
+    drawn = codes.labels is not None or not adapter.needs_labels
+    require(drawn, "sample draws labels where none are given, as zoo.codes.draw_labels does", "none in its codes")
     first = draw(adapter, 1, seed)
     require_close(first.latents, codes.latents[:1], OUTPUT_TOLERANCE, "the first code does not depend on the count")
     if codes.labels is not None and first.labels is not None:
