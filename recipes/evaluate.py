@@ -24,7 +24,8 @@ from zoo_scorers.avatars.scorer import Avatars as AvatarsScorer
 
 import zoo
 from recipes.avatars import Avatars, read
-from recipes.pictures import tiled
+from recipes.pictures import tiled, to_images
+from zoo.attributes import read_attributes
 from zoo.model import Model
 
 SHOWN = 64
@@ -77,7 +78,7 @@ def _distances(one: Array, other: Array) -> Array:
 
 def pixels(images: NDArray[np.uint8]) -> Tensor:
     """Bring pictures (n, h, w, 3) of uint8 to what networks make: (n, 3, h, w) in [-1, 1]."""
-    return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return to_images(torch.from_numpy(images))
 
 
 def in_batches(work: Any, images: Tensor, size: int = 250) -> Tensor:
@@ -121,8 +122,8 @@ def measure(model: Model, train: Avatars, val: Avatars, test: Avatars) -> dict[s
 
 def predicted(scorer: AvatarsScorer, images: Tensor, attribute: str) -> Tensor:
     """Give the likeliest value of an attribute, by its place among those, for images (n, 3, h, w): (n,)."""
-    columns = [place for place, name in enumerate(scorer.attributes) if name.startswith(f"{attribute}=")]
-    return in_batches(scorer.score, images)[:, columns].argmax(dim=1)
+    known = {one.name: one for one in read_attributes({"avatars": scorer})}
+    return known[attribute].predicted(in_batches(scorer.score, images))
 
 
 def _features(scorer: AvatarsScorer, images: Tensor) -> Array:

@@ -13,6 +13,11 @@ from torch import Tensor
 from recipes.generators import Trained
 
 
+def to_images(pixels: Tensor) -> Tensor:
+    """Turn pixels (n, h, w, 3) uint8 into images (n, 3, h, w) in [-1, 1]."""
+    return pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
 @torch.no_grad()
 def samples(trained: Trained, count: int, seed: int, label: int | None = None) -> Tensor:
     """Draw images (count, 3, side, side) in [-1, 1] of a network as it would be released, of a class or of all."""

@@ -22,6 +22,7 @@ from zoo_scorers.avatars.card import FOLDER
 from zoo_scorers.avatars.network import SIDE, build_network
 
 from recipes.avatars import Avatars, read
+from recipes.pictures import to_images
 from zoo.files import whole_file
 
 BATCH = 128
@@ -96,11 +97,6 @@ def batches(data: Avatars, generator: torch.Generator) -> Iterator[tuple[Tensor,
     images, labels = torch.from_numpy(data.images), torch.from_numpy(data.labels)
     for places in torch.randperm(len(images), generator=generator).split(BATCH):
         yield to_images(images[places]), labels[places].long()
-
-
-def to_images(pixels: Tensor) -> Tensor:
-    """Turn pixels (n, h, w, 3) uint8 into images (n, 3, h, w) in [-1, 1]."""
-    return pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def spoil(images: Tensor, generator: torch.Generator) -> Tensor:

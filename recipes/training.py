@@ -17,6 +17,7 @@ from torch.nn.functional import avg_pool2d, interpolate, softplus
 
 from recipes.discriminator import Discriminator
 from recipes.generators import GENERATORS, WIDTHS, Rate, Trained, draw_weights
+from recipes.pictures import to_images
 from zoo.files import whole_file
 
 
@@ -75,7 +76,7 @@ class Training:
         """
         chance = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + self.step)
         picked = torch.randint(len(images), (self.settings.batch,), generator=chance).numpy()
-        real = torch.from_numpy(images[picked]).to(self.device).permute(0, 3, 1, 2).float() / 127.5 - 1
+        real = to_images(torch.from_numpy(images[picked]).to(self.device))
         classes = torch.from_numpy(labels[picked]).to(self.device).long()
         if self.generator.grows:
             real = self._grow(real)
