@@ -161,9 +161,9 @@ class Model:
 
 
 def print_licence(card: Card) -> None:
-    """Show a model's licence on standard error, once a process."""
-    if card.name not in _shown:
-        _shown.add(card.name)
+    """Show a model's licence on standard error, once a process; again if the card has other terms by then."""
+    if card.terms not in _shown:
+        _shown.add(card.terms)
         print(card.terms, file=sys.stderr)
 
 
