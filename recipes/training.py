@@ -29,6 +29,8 @@ class Settings:
     """How many real pictures are shown."""
     batch: int = 32
     rate: float = 2.5e-3
+    cooled: int = 100_000
+    """Over how many of the last pictures the rate falls to nothing, evenly."""
     penalty: float = 0.6
     """The weight γ of both penalties ..."""
     every: int = 8
@@ -122,6 +124,9 @@ class Training:
         return slope.square().sum(dim=(1, 2, 3)).mean()
 
     def _update(self, place: int, loss: Tensor) -> None:
+        left = (self.settings.images - self.shown) / max(self.settings.cooled, 1)
+        for group in self.optimisers[place].param_groups:
+            group["lr"] = group["full"] * min(left, 1.0)
         self.optimisers[place].zero_grad(set_to_none=True)
         loss.backward()
         self.optimisers[place].step()
@@ -130,7 +135,7 @@ class Training:
         groups: dict[float, list[Tensor]] = {}
         for rate in rates:
             groups.setdefault(self.settings.rate * rate.speed, []).append(rate.parameter)
-        parts = [{"params": parameters, "lr": speed} for speed, parameters in groups.items()]
+        parts = [{"params": parameters, "lr": speed, "full": speed} for speed, parameters in groups.items()]
         return torch.optim.Adam(parts, betas=(0.0, 0.99), eps=1e-8, foreach=True)
 
     @torch.no_grad()

@@ -1,5 +1,6 @@
 """Each bundled model's training, some steps of it: stopped, resumed, and released."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,3 +64,12 @@ def test_detail_is_left_out_of_real_pictures_as_of_made_ones() -> None:
     halved = at_detail(images, 1)
     assert torch.equal(halved[0, 0, :2, :2], images[0, 0, :2, :2].mean().expand(2, 2))
     assert torch.allclose(at_detail(images, 0.25), 0.75 * images + 0.25 * halved)
+
+
+def test_the_rate_falls_evenly_to_nothing_at_the_end(pictures: Pictures) -> None:
+    training = Training("biggan.avatars32", 2, replace(SETTINGS, images=16, cooled=8))
+    rates = []
+    while training.shown < 16:
+        training.advance(*pictures)
+        rates.append(training.optimisers[0].param_groups[0]["lr"] / training.optimisers[0].param_groups[0]["full"])
+    assert rates == [1, 1, 1, 0.5]
