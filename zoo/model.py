@@ -346,7 +346,7 @@ def changed(card: Card, **fields: Any) -> Card:
 
 
 def _check_card(card: Card, seen: Card, path: Path, *, told_more: bool) -> None:
-    """Raise `CardError` where a card says another size or space than the weights have.
+    """Raise `CardError` where a card says another size, space or number of classes than the weights have.
 
     Its rows count where the card says them and nobody told the network more: a level of detail leaves some out.
     """
@@ -355,6 +355,10 @@ def _check_card(card: Card, seen: Card, path: Path, *, told_more: bool) -> None:
     told = [f"{one.resolution}², {one.codes}" for one in (card, seen)]
     if card.adapter and seen.space == card.space and told[0] != told[1]:
         raise CardError(f"{card.name}: its card says {told[0]}, but {path} holds {told[1]}: mend the card or the file")
+    named, held = len(card.classes), len(seen.classes)
+    if card.adapter and named not in {0, held} and not told_more:
+        wrong = f"its card names {named} classes, but {path} holds {held}"
+        raise CardError(f"{card.name}: {wrong}: mend the card or the file")
 
 
 def _completed(card: Card, family: str, adapter: Adapter) -> Card:

@@ -12,7 +12,7 @@ from tests.golden import Golden
 from tests.hostile import card, eyes_state
 from tests.linear import model_of
 from zoo.cli import run
-from zoo.errors import UnknownNameError
+from zoo.errors import CardError, UnknownNameError
 from zoo.model import Model
 from zoo.names import few_names, imagenet_names, names_of
 from zoo.registry import added_folder, read_cards
@@ -75,6 +75,9 @@ def test_a_card_names_them_where_the_architecture_has_no_option_for_it(tmp_path:
     assert labels is not None
     assert labels.tolist() == [6, 6]
     assert model.code_name(model.sample(1, label=1), 0) == "code 0, second"
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"models": [{**mine, "classes": names[:7]}]}))
+    with pytest.raises(CardError, match=r"its card names 7 classes, but .*eyes.pth holds 8: mend the card"):
+        zoo.load("dcgan.mine", registry=[tmp_path / "mine.yaml"], device="cpu")
 
 
 def test_names_are_given_when_a_file_is_added(
