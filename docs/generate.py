@@ -10,10 +10,12 @@ written here. A command, analysis, error or public name that no page speaks of y
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import typer
@@ -207,6 +209,85 @@ def avatars(_: str) -> str:
     return table(["attribute", "values", "accuracy", "of spoiled pictures"], rows)
 
 
+# The models in the box
+
+MEASURED = FOLDER.parent / "recipes" / "measured"
+REAL = "real pictures"
+
+
+def _measured() -> dict[str, Any]:
+    """Read what `recipes.evaluate` wrote of each model; the best comes first."""
+    found = {file.stem: json.loads(file.read_text()) for file in MEASURED.glob("*.avatars32.json")}
+    return dict(sorted(found.items(), key=lambda pair: float(pair[1]["frechet"])))
+
+
+def bundled(_: str) -> str:
+    """Show how good the models in the box are."""
+    found, cards = _measured(), load_registry(PLUGINS).cards
+    real = next(iter(found.values()))
+    twins = min(style["closest_real"] for style in real["styles"].values())
+    rows = [[REAL, "", *_likeness(real["real"]), "", f"{twins:.3f}"]]
+    for name, told in found.items():
+        styles = [style for style in told["styles"].values() if "closest" in style]
+        recognized = f"{min(style['recognized'] for style in styles):.1%}".replace("%", " %") if styles else ""
+        alike = f"{min(style['closest'] for style in styles):.3f}" if styles else ""
+        size = f"{(cards[name].weights.size or 0) / 1e6:.1f} MB"
+        rows.append([code(name), size, *_likeness(told), recognized, alike])
+    columns = ["", "file", "distance", "precision", "recall", "to the nearest", "recognised", "twins"]
+    return table(columns, rows)
+
+
+def _likeness(told: dict[str, Any]) -> list[str]:
+    return [
+        f"{told['frechet']:.1f}",
+        *(f"{told[key]:.2f}" for key in ("precision", "recall")),
+        f"{told['nearest']['50%']:.1f}",
+    ]
+
+
+def bundled_shares(_: str) -> str:
+    """Show how often each value of an attribute is seen."""
+    found = _measured()
+    shares: dict[str, Any] = next(iter(found.values()))["shares"]
+    rows = [
+        [
+            f"{name.replace('_', ' ')}: {value}",
+            f"{100 * real:.0f}",
+            *(f"{100 * told['shares'][name][value][0]:.0f}" for told in found.values()),
+        ]
+        for name, values in shares.items()
+        for value, (_, real) in values.items()
+    ]
+    return table(["", REAL, *map(code, found)], rows)
+
+
+def bundled_scores(_: str) -> str:
+    """Show what the analyses find in the models in the box."""
+    rows = json.loads((MEASURED / "scores.json").read_text())
+    attributes = list(rows[0]["strengths"])
+    columns = ["", "region", *(name.replace("_", " ") for name in attributes), "beside", "coverage"]
+    parts = []
+    for model in dict.fromkeys(row["model"] for row in rows):
+        own = [row for row in rows if row["model"] == model]
+        cells = [
+            [
+                code(row["analyzer"]) if row["analyzer"] in PLUGINS.analyzers else row["analyzer"],
+                code(row["region"]),
+                *(_two(row["strengths"][name]) for name in attributes),
+                _two(median(row["outside"])) if None not in row["outside"] else "",
+                _two(row["coverage"]),
+            ]
+            for row in own
+        ]
+        chance = ["*another picture*", "", *(_two(own[0]["chance"][name]) for name in attributes), "", ""]
+        parts.append(f"### {model}\n\n{table(columns, [*cells, chance])}")
+    return "\n\n".join(parts)
+
+
+def _two(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
 # Python
 
 
@@ -325,6 +406,9 @@ KINDS: dict[str, Callable[[str], str]] = {
     "capabilities": capabilities,
     "regions": regions,
     "avatars": avatars,
+    "bundled": bundled,
+    "bundled-shares": bundled_shares,
+    "bundled-scores": bundled_scores,
     "hooks": hooks,
     "types": types,
     "checks": checks,

@@ -1,6 +1,6 @@
 """Make every picture of the documents: `python docs/make_pictures.py [NAME …]`.
 
-All but one come from the real weights of `dcgan.digiface64`; with the same weights and libraries they are the same.
+All but three come from the real weights of `dcgan.digiface64`; with the same weights and libraries they are the same.
 """
 
 from __future__ import annotations
@@ -41,8 +41,13 @@ def main(names: Sequence[str]) -> None:
             print(f"{name}.webp: {(FOLDER / f'{name}.webp').stat().st_size / 1024:.0f} KiB")
 
 
-def mouth(model: Model, folder: Path) -> None:
+def biggan(_: Model, folder: Path) -> None:
     """The sheet of the README's first command."""
+    zoo.analyze(zoo.load("biggan", device="cpu"), "lowrank", region="eyes", samples=32, k=4, out=folder / "run")
+
+
+def mouth(model: Model, folder: Path) -> None:
+    """The sheet of the README's second command."""
     zoo.analyze(model, "nullspace", region="mouth", samples=32, out=folder / "run")
 
 
@@ -163,6 +168,7 @@ def cppn(model: Model, folder: Path) -> None:
 
 
 PICTURES: dict[str, Callable[[Model, Path], None]] = {
+    "biggan": biggan,
     "mouth": mouth,
     "first-steps": first_steps,
     "moving": moving,

@@ -1,6 +1,6 @@
 """Measure a model of avatars against pictures that it was not trained on.
 
-    python -m recipes.evaluate MODEL --data DIR [--json FILE] [--sheet FILE.png]
+    python -m recipes.evaluate MODEL --data DIR [--json FILE] [--sheet FILE.webp]
 
 MODEL is a card's name or a weights file. Distances are taken in the features of the attribute predictor (the scorer
 `avatars`); beside each stands the same measure of two real halves, `val` and `test`, which no model can beat but by
@@ -32,6 +32,9 @@ SHOWN = 64
 """How many uncurated samples of a class are compared with one another, and how many a sheet shows."""
 NEIGHBOURS = 3
 """Precision and recall call a picture near that is within this neighbour's distance (Kynkäänniemi et al., 2019)."""
+HALVES, FLOOR = 4, 2.5
+"""BigGAN's Fréchet distance is to be at most so many times that of two real halves, and this, which is 1.3 % of the
+features' total variance."""
 VANISHED = 0.2
 """A value is said to have vanished where it has less than this part of its share among real pictures."""
 
@@ -169,7 +172,7 @@ def main() -> None:
     asked = parser.parse_args()
     model = zoo.load(asked.model)
     if asked.sheet:
-        tiled(draw(model, SHOWN, seed=0)[0], 8).save(asked.sheet)
+        tiled(draw(model, SHOWN, seed=0)[0], 8).save(asked.sheet, lossless=True, method=6)
     found = json.dumps(measure(model, *(read(asked.data, split) for split in ("train", "val", "test"))), indent=1)
     if asked.json:
         asked.json.write_text(found + "\n")
