@@ -258,7 +258,7 @@ def bundled_shares(_: str) -> str:
         for name, values in shares.items()
         for value, (_, real) in values.items()
     ]
-    return table(["", REAL, *map(code, found)], rows)
+    return table(["", REAL, *(code(name.partition(".")[0]) for name in found)], rows)
 
 
 def bundled_scores(_: str) -> str:
@@ -272,7 +272,7 @@ def bundled_scores(_: str) -> str:
         cells = [
             [
                 code(row["analyzer"]) if row["analyzer"] in PLUGINS.analyzers else row["analyzer"],
-                code(row["region"]),
+                code(row["region"].rpartition("_")[2]),
                 *(_two(row["strengths"][name]) for name in attributes),
                 _two(median(row["outside"])) if None not in row["outside"] else "",
                 _two(row["coverage"]),

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import save_file
 
 from tests import broken
+from tests.hostile import eyes_state
 from tests.test_third_party import write_plugin
 from tests.toys import sequential
 from zoo import testing
@@ -149,7 +150,10 @@ CARDS: dict[str, tuple[dict[str, Any], str]] = {
     "container": ({"file": "tiny.pt"}, "shipped weights are safetensors; seen: torch zip"),
     "model": ({"space": "w"}, "codes w 12; seen: z (12)"),
     "regions": ({"regions": {"far": "box:0,0,99,1"}}, "the region far fits 16x16 pixels; seen: region box:0,0,99,1"),
-    "classes": ({"classes": ["cat", "dog"]}, "0 classes, as the network has; seen: 2"),
+    "classes": (
+        {"file": "eyes.safetensors", "resolution": 8, "dim": 100, "classes": ["cat"] * 8},
+        "each class has a name of its own; seen: cat, cat",
+    ),
     "samples": ({"file": "flat.safetensors"}, "another code gives another image; seen: the same"),
 }
 """For each check of a card what is changed in one that holds, and words of the failure."""
@@ -158,6 +162,8 @@ CARDS: dict[str, tuple[dict[str, Any], str]] = {
 def write_card(folder: Path, *, file: str = "tiny.safetensors", size: int | None = None, **fields: Any) -> Path:
     """Write a registry file of one card, and weights in its folder ``bundled``."""
     state = sequential(ZOO.plugins.adapter("dcgan").load().tiny(0).network.state_dict())
+    if file.startswith("eyes"):
+        state = eyes_state()
     weights = folder / "bundled" / file
     weights.parent.mkdir()
     if file.startswith("flat"):
@@ -181,6 +187,13 @@ def write_card(folder: Path, *, file: str = "tiny.safetensors", size: int | None
     registry = folder / "cards.yaml"
     registry.write_text(json.dumps({"models": [{**told, **fields}]}))
     return registry
+
+
+def test_a_card_with_more_classes_than_its_network_does_not_open(tmp_path: Path) -> None:
+    zoo = load_zoo([write_card(tmp_path, classes=["cat", "dog"])])
+    told = failures("card", testing.subject_of("card", zoo.registry.cards["dcgan.mine"], zoo))
+    assert set(told) == {"model", "samples"}
+    assert "its card names 2 classes, but" in told["model"]
 
 
 @pytest.mark.parametrize("check", ["", *CARDS])

@@ -66,9 +66,9 @@ CONTRACTS: Mapping[str, Mapping[str, str]] = {
         "licence": "the terms of the weights are stated",
         "weights": "the weights are here or can be fetched, with the card's hash and size",
         "container": "weights that come in a package hold no pickled code",
-        "model": "the model opens, of the size and space that the card says",
+        "model": "the model opens, of the size, space and number of classes that the card says",
         "regions": "every region can be read and lies within the pictures",
-        "classes": "the card names as many classes as the network has",
+        "classes": "each class has a name of its own",
         "samples": "samples are finite images of the right size",
     },
 }
