@@ -162,13 +162,13 @@ class TrainedMapped(Trained):
         """Make images of rows of w, of which the last ones of some come from another code of the same class."""
         self.network.fold()
         encoded = one_hot(labels, self.classes).to(z)
-        other = torch.randn(z.shape, generator=generator)
+        other = torch.randn(z.shape, generator=generator).to(z)
         w, mixed = (self.network.mapping(codes, encoded) for codes in (z, other))
         rows = self.network.rows
         first = torch.randint(1, rows, (len(z), 1), generator=generator)
         alone = torch.rand(len(z), 1, generator=generator) >= MIXED
         own = (torch.arange(rows) < first) | alone
-        images: Tensor = self.network(torch.where(own[:, :, None], w[:, None], mixed[:, None]))
+        images: Tensor = self.network(torch.where(own[:, :, None].to(z.device), w[:, None], mixed[:, None]))
         return images
 
     def _rates_of(self, module: nn.Module) -> Iterator[Rate]:

@@ -22,9 +22,10 @@ def to_images(pixels: Tensor) -> Tensor:
 def samples(trained: Trained, count: int, seed: int, label: int | None = None) -> Tensor:
     """Draw images (count, 3, side, side) in [-1, 1] of a network as it would be released, of a class or of all."""
     ready = copy.deepcopy(trained)
+    ready.network.cpu()
     chance = torch.Generator().manual_seed(seed)
     ready.finish(chance)
-    adapter = ready.adapter(ready.network.cpu())  # type: ignore[call-arg]
+    adapter = ready.adapter(ready.network)  # type: ignore[call-arg]
     codes = adapter.sample(count, chance, None if label is None else torch.full((count,), label))
     return torch.cat([adapter.synthesize(codes[start : start + 50]) for start in range(0, count, 50)]).clamp(-1, 1)
 

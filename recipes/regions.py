@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from recipes.avatars import Avatars
 
 SHARE = 0.5
-"""A pixel is of a part's region if it is the part's in this share of as many pictures as the likeliest pixel is."""
+"""A pixel counts if at least this fraction of the likeliest pixel's number of masks hold it."""
 
 
 def regions_of(data: Avatars) -> dict[str, str]:

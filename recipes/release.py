@@ -2,7 +2,7 @@
 
     python -m recipes.release biggan.avatars32 --data DIR --training DIR
 
-Weights are stored in half precision where that moves no image by a step of 8 bits.
+Weights are stored in half precision where that moves none of 256 images by a step of 8 bits.
 """
 
 from __future__ import annotations

@@ -76,19 +76,21 @@ def main() -> None:
     """Score every analysis on every model, and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", default=list(GENERATORS), metavar="MODEL")
-    asked = parser.parse_args().models
     file = MEASURED / "scores.json"
-    others = json.loads(file.read_text()) if file.exists() else []
-    rows = [row for row in others if row["model"] not in asked]
+    MEASURED.mkdir(exist_ok=True)
+    asked = parser.parse_args().models
+    if not set(asked) <= set(GENERATORS):
+        parser.error(f"the models are {', '.join(GENERATORS)}")
     for name in asked:
         model = zoo.load(name)
+        rows = json.loads(file.read_text()) if file.exists() else []
+        rows = [row for row in rows if row["model"] != name]
         for analyzer, region in RUNS:
             rows.append(scored(model, analyzer, region))
             print(json.dumps(rows[-1]), flush=True)
-    rows.sort(key=lambda row: list(GENERATORS).index(row["model"]))
-    MEASURED.mkdir(exist_ok=True)
-    with whole_file(file) as partial:
-        partial.write_text(json.dumps(rows, indent=1) + "\n")
+        rows.sort(key=lambda row: list(GENERATORS).index(row["model"]))
+        with whole_file(file) as partial:
+            partial.write_text(json.dumps(rows, indent=1) + "\n")
 
 
 if __name__ == "__main__":

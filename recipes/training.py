@@ -42,6 +42,10 @@ class Settings:
     seed: int = 0
 
 
+_FIXED = ("batch", "grown", "seed")
+"""What cannot be changed while a training is under way, as pictures are counted by it."""
+
+
 class Training:
     """A generator, its discriminator, its average over time, and their optimisers."""
 
@@ -177,6 +181,8 @@ class Training:
         if not (folder / "state.json").exists():
             return
         told = json.loads((folder / "state.json").read_text())
+        if told["name"] != self.name or any(told["settings"][key] != getattr(self.settings, key) for key in _FIXED):
+            raise SystemExit(f"{folder} is of {told['name']} with other settings of {', '.join(_FIXED)}")
         self.step = told["step"]
         for name, part in self.modules().items():
             part.load_state_dict(load_file(folder / f"{name}-{self.step}.safetensors"))
@@ -207,7 +213,8 @@ def _fill_moments(optimiser: torch.optim.Optimizer, state: dict[str, Tensor]) ->
     parameters = _parameters(optimiser)
     for name, value in state.items():
         place, _, key = name.partition(".")
-        optimiser.state[parameters[int(place)]][key] = value.clone()
+        parameter = parameters[int(place)]
+        optimiser.state[parameter][key] = value.clone() if key == "step" else value.to(parameter.device, copy=True)
 
 
 def _parameters(optimiser: torch.optim.Optimizer) -> Sequence[Tensor]:

@@ -61,6 +61,13 @@ def test_info(name: str, words: str, capsys: pytest.CaptureFixture[str]) -> None
     assert words in capsys.readouterr().out
 
 
+def test_info_crops_neither_names_nor_licences(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["info", "biggan"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "licence of the weights CC BY 4.0" in out
+    assert "Pixel Art by DiceBear (CC0 1.0)" in out
+
+
 def test_analyze_writes_a_run_folder_and_prints_a_table(registry: str, capsys: pytest.CaptureFixture[str]) -> None:
     question = ["-a", "nullspace", "-r", "spot", "--samples", "2", "-o", "energy=0.99"]
     assert run(["--registry", registry, "analyze", "dcgan.mine", *question, "--npy"]) == 0

@@ -43,6 +43,12 @@ def test_a_training_that_was_resumed_goes_on_as_if_it_had_not_been_stopped(
         assert all(torch.equal(tensor, others[key]) for key, tensor in network.state_dict().items()), part
 
 
+def test_a_training_is_not_resumed_with_another_batch(tmp_path: Path) -> None:
+    Training("biggan.avatars32", 2, SETTINGS).save(tmp_path)
+    with pytest.raises(SystemExit, match=r"is of biggan\.avatars32 with other settings of batch"):
+        Training("biggan.avatars32", 2, replace(SETTINGS, batch=8)).resume(tmp_path)
+
+
 @pytest.mark.parametrize("name", GENERATORS)
 def test_every_parameter_is_trained(name: str, pictures: Pictures) -> None:
     training = Training(name, 2, Settings(batch=4, every=2, grown=1))

@@ -43,9 +43,8 @@ class Settings:
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> Table:
     """Lay out text; columns named in `right` are set flush right."""
     made = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        first = column == columns[0]
-        made.add_column(column, justify="right" if column in right else "left", overflow="fold", no_wrap=first)
+    for place, column in enumerate(columns):
+        made.add_column(column, justify="right" if column in right else "left", overflow="fold", no_wrap=place == 0)
     for row in rows:
         made.add_row(*row)
     return made
