@@ -104,7 +104,8 @@ def measure(model: Model, train: Avatars, val: Avatars, test: Avatars) -> dict[s
     made, labels = draw(model, len(test.images), seed=1)
     real, also = pixels(test.images), pixels(val.images)
     seen = _features(scorer, pixels(train.images[:: max(1, len(train.images) // 20_000)]))
-    shares = {name: _shares(scorer, made, real, name, values) for name, values in train.attributes.items()}
+    ours, theirs = predicted(scorer, made), predicted(scorer, real)
+    shares = {name: _shares(ours[name], theirs[name], values) for name, values in train.attributes.items()}
     found: dict[str, Any] = {
         "samples": len(made),
         **_compared(_features(scorer, made), _features(scorer, real), seen),
@@ -112,7 +113,7 @@ def measure(model: Model, train: Avatars, val: Avatars, test: Avatars) -> dict[s
         "shares": shares,
         "vanished": [f"{name}={value}" for name, some in shares.items() for value in some if _vanished(*some[value])],
     }
-    right = None if labels is None else predicted(scorer, made, "style") == labels
+    right = None if labels is None else ours["style"] == labels
     found["styles"] = {}
     for label, style in enumerate(train.attributes["style"]):
         own = {"closest_real": closest(pixels(test.images[test.labels[:, 0] == label][:SHOWN]))}
@@ -123,10 +124,10 @@ def measure(model: Model, train: Avatars, val: Avatars, test: Avatars) -> dict[s
     return found
 
 
-def predicted(scorer: AvatarsScorer, images: Tensor, attribute: str) -> Tensor:
-    """Give the likeliest value of an attribute, by its place among those, for images (n, 3, h, w): (n,)."""
-    known = {one.name: one for one in read_attributes({"avatars": scorer})}
-    return known[attribute].predicted(in_batches(scorer.score, images))
+def predicted(scorer: AvatarsScorer, images: Tensor) -> dict[str, Tensor]:
+    """Give the likeliest value of each attribute, by its place among those, for images (n, 3, h, w): (n,)."""
+    scores = in_batches(scorer.score, images)
+    return {one.name: one.predicted(scores) for one in read_attributes({"avatars": scorer})}
 
 
 def _features(scorer: AvatarsScorer, images: Tensor) -> Array:
@@ -148,13 +149,9 @@ def _vanished(share: float, real: float) -> bool:
     return share < VANISHED * real
 
 
-def _shares(
-    scorer: AvatarsScorer, made: Tensor, real: Tensor, name: str, values: Sequence[str]
-) -> dict[str, tuple[float, float]]:
-    """Give the share of each value of an attribute among samples and among real pictures, as the scorer sees both."""
-    ours, theirs = (
-        torch.bincount(predicted(scorer, images, name), minlength=len(values)) / len(images) for images in (made, real)
-    )
+def _shares(made: Tensor, real: Tensor, values: Sequence[str]) -> dict[str, tuple[float, float]]:
+    """Give the share of each value among those predicted for samples (n,) and for real pictures (n,)."""
+    ours, theirs = (torch.bincount(places, minlength=len(values)) / len(places) for places in (made, real))
     return {value: (float(ours[place]), float(theirs[place])) for place, value in enumerate(values)}
 
 
