@@ -442,6 +442,9 @@ class FakePip:
 # --- an operating system that refuses ------------------------------------------------------------------------------
 
 
+_NAMELESS = getattr(os, "O_TMPFILE", 0)
+
+
 class Refusal:
     """Lets everything that writes below `folder` go through but the operation with a given number, which fails.
 
@@ -498,7 +501,8 @@ class Refusal:
     def _low_open(self, real: Callable[..., int]) -> Callable[..., int]:
         def call(place: Any, flags: int, *arguments: Any, **options: Any) -> int:
             writes = flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
-            if writes and self._counts("open", place):
+            nameless = flags & _NAMELESS == _NAMELESS != 0  # leaves no file: libraries probe a folder so
+            if writes and not nameless and self._counts("open", place):
                 self._raise()
             return real(place, flags, *arguments, **options)
 

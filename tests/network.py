@@ -72,13 +72,17 @@ FAULTS = {
 
 @dataclass
 class Server:
-    """What the server has, how it misbehaves, and what it was asked for."""
+    """What the server has, how it misbehaves, and what it was asked for.
+
+    No body ends before `together` of them have begun.
+    """
 
     fault: str = "none"
     content: bytes = CONTENT
     etag: str | None = '"one"'
     ranges: bool = True
     pause: float = 0.0
+    together: int = 0
     answer: tuple[int, dict[str, str], bytes] | None = None
     asked: list[tuple[str, str, str | None]] = field(default_factory=list)
     bodies: int = 0
@@ -193,6 +197,11 @@ class _Handler(BaseHTTPRequestHandler):
             for place in range(0, len(rest), 20_000):
                 self.wfile.write(rest[place : place + 20_000])
                 time.sleep(state.pause or 0.02)
+        elif state.together:
+            self.wfile.write(rest[:1])
+            while state.bodies < state.together and not state.stopped.wait(0.01):
+                pass
+            self.wfile.write(rest[1:])
         else:
             self.wfile.write(rest)
 

@@ -385,8 +385,11 @@ def test_a_module_in_the_current_folder_is_not_run(home: Home, server: Server) -
 
 
 def test_a_hash_that_another_process_has_trusted_stands(home: Home, server: Server) -> None:
-    """Two fetches of one address at a time, and the server gives them different bytes."""
-    server.pause = 0.02
+    """Two fetches of one address at a time, and the server gives them different bytes.
+
+    Neither body ends before both have begun: a fetch that starts after the other has ended finds its file, and is right.
+    """
+    server.together = 2
     home.write_card(url(server), content=None)
     first = subprocess.Popen(home.command("pull", "dcgan.thing"), env=home.environment(server), stderr=subprocess.PIPE)
     while not server.bodies:

@@ -23,6 +23,8 @@ OUTPUT_TOLERANCE = 1e-5
 """Images and mapped codes may differ by float32 rounding when the batch is of another size."""
 
 _KINDS = ("forward_hooks", "forward_pre_hooks", "backward_hooks", "backward_pre_hooks")
+# torch names the cache folder of its compiler here when a process takes its first derivative.
+_TORCH_SETS = {"TORCHINDUCTOR_CACHE_DIR"}
 _LIGHT = """
 import sys
 from zoo.plugins import load_plugins
@@ -120,5 +122,5 @@ _GLOBAL: dict[str, Callable[[], object]] = {
     "the precision of products": torch.get_float32_matmul_precision,
     "the choice of cuDNN's algorithms": lambda: (torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic),
     "the number of hooks on all modules": lambda: sum(len(getattr(modules, f"_global_{kind}")) for kind in _KINDS),
-    "the environment": lambda: dict(os.environ),
+    "the environment": lambda: {name: value for name, value in os.environ.items() if name not in _TORCH_SETS},
 }
