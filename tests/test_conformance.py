@@ -21,11 +21,11 @@ from zoo import testing
 from zoo.cli import run
 from zoo.conformance import CONTRACTS, Check, checks_of
 from zoo.errors import ContractError, UnknownNameError
-from zoo.registry import load_zoo
+from zoo.registry import load_installation
 from zoo.testing.contract import leaves_no_trace, require_light
 
 ROOT = Path(__file__).parents[1]
-ZOO = load_zoo()
+ZOO = load_installation()
 BROKEN: dict[str, dict[str, Any]] = {
     "adapter": broken.ADAPTERS,
     "analyzer": broken.ANALYZERS,
@@ -190,8 +190,8 @@ def write_card(folder: Path, *, file: str = "tiny.safetensors", size: int | None
 
 
 def test_a_card_with_more_classes_than_its_network_does_not_open(tmp_path: Path) -> None:
-    zoo = load_zoo([write_card(tmp_path, classes=["cat", "dog"])])
-    told = failures("card", testing.subject_of("card", zoo.registry.cards["dcgan.mine"], zoo))
+    installation = load_installation([write_card(tmp_path, classes=["cat", "dog"])])
+    told = failures("card", testing.subject_of("card", installation.registry.cards["dcgan.mine"], installation))
     assert set(told) == {"model", "samples"}
     assert "its card names 2 classes, but" in told["model"]
 
@@ -199,9 +199,9 @@ def test_a_card_with_more_classes_than_its_network_does_not_open(tmp_path: Path)
 @pytest.mark.parametrize("check", ["", *CARDS])
 def test_a_fault_of_a_card_fails_its_check_alone(check: str, tmp_path: Path) -> None:
     changed, words = CARDS.get(check, ({}, ""))
-    zoo = load_zoo([write_card(tmp_path, **changed)])
-    [card] = [card for card in zoo.registry.cards.values() if card.name.endswith(".mine")]
-    told = failures("card", testing.subject_of("card", card, zoo))
+    installation = load_installation([write_card(tmp_path, **changed)])
+    [card] = [card for card in installation.registry.cards.values() if card.name.endswith(".mine")]
+    told = failures("card", testing.subject_of("card", card, installation))
     assert set(told) == ({check} if check else set()), told
     assert words in told.get(check, "")
 

@@ -14,7 +14,7 @@ from zoo_adapters.dcgan.adapter import DCGAN
 import zoo
 from tests.linear import model_of
 from zoo.cards import Card
-from zoo.registry import load_zoo, read_cards
+from zoo.registry import load_installation, read_cards
 
 ROOT = Path(__file__).parents[1]
 FORMATS = (ROOT / "docs" / "formats.md").read_text()
@@ -77,7 +77,7 @@ def test_the_example_of_a_registry_is_one(tmp_path: Path) -> None:
 
 def test_the_readme_lists_every_model_that_was_tried_and_every_analysis() -> None:
     text = (ROOT / "README.md").read_text()
-    found = load_zoo()
+    found = load_installation()
     tried = [card.name for card in found.registry.cards.values() if card.weights.verified]
     for name in [*tried, *found.plugins.adapters, *found.plugins.analyzers]:
         assert f"`{name}`" in text

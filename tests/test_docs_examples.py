@@ -14,12 +14,12 @@ from pydantic import TypeAdapter
 
 from tests import pages
 from zoo.cards import Card
-from zoo.registry import load_zoo
+from zoo.registry import load_installation
 from zoo.weights import fetch
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-MODELS = tuple(load_zoo().registry.cards)
+MODELS = tuple(load_installation().registry.cards)
 
 
 def params() -> Sequence[ParameterSet]:
@@ -35,7 +35,7 @@ def params() -> Sequence[ParameterSet]:
 @pytest.fixture(scope="session")
 def cached() -> None:
     """Fetch the real weights beforehand: what pip installs for the pages comes without an index."""
-    for card in load_zoo().registry.cards.values():
+    for card in load_installation().registry.cards.values():
         if card.weights.verified:
             fetch(card)
 

@@ -11,10 +11,10 @@ from tests.linear import model_of
 from zoo.analyzer import Analyzer, Probe
 from zoo.errors import ZooError
 from zoo.model import Model
-from zoo.registry import load_zoo
+from zoo.registry import load_installation
 from zoo.testing import leaves_no_trace
 
-ZOO = load_zoo()
+ZOO = load_installation()
 PAIRS = [(adapter, analyzer) for adapter in ZOO.plugins.adapters for analyzer in ZOO.plugins.analyzers]
 CARDS = ZOO.registry.cards.values()
 REAL = [(card.name, analyzer) for card in CARDS if card.weights.verified for analyzer in ZOO.plugins.analyzers]

@@ -18,7 +18,7 @@ from zoo.files import is_kind, locked, output_error, whole_file
 from zoo.model import Model, card_of_file, changed, open_card, print_licence
 from zoo.names import imagenet_names, unknown_name
 from zoo.progress import Progress, silent
-from zoo.registry import Zoo, added_folder
+from zoo.registry import Installation, added_folder
 
 _OPTIONAL = ("layers", "classes", "dataset", "origin", "paper", "regions", "config")
 
@@ -26,7 +26,7 @@ _OPTIONAL = ("layers", "classes", "dataset", "origin", "paper", "regions", "conf
 def add(
     file: Path,
     name: str,
-    zoo: Zoo,
+    installation: Installation,
     *,
     summary: str | None = None,
     licence: str | None = None,
@@ -43,9 +43,9 @@ def add(
     """
     if not is_kind(file, Path.is_file):
         raise UnknownNameError(f"there is no file {file}: name a weights file")
-    known = zoo.registry.cards.get(name)
+    known = installation.registry.cards.get(name)
     if known is not None and (known.weights.remote or known.weights.obtain):
-        return _adopt(known, file, zoo, summary or licence or options, progress)
+        return _adopt(known, file, installation, summary or licence or options, progress)
     place = added_folder() / f"{name}.yaml"
     if known is not None and not (force and place.exists()):
         how = "pass --force to replace its card" if place.exists() else f"its card is in {known.file}: choose another"
@@ -57,7 +57,7 @@ def add(
         licence=Licence(licence) if licence else stranger.licence,
         config=dict(options or {}),
     )
-    card = _named(open_card(stranger, zoo, device="cpu", progress=progress), file, name)
+    card = _named(open_card(stranger, installation, device="cpu", progress=progress), file, name)
     try:
         with locked(place), whole_file(place) as partial:
             if place.exists() and not force:
@@ -83,12 +83,14 @@ def remove(name: str) -> Path:
     return place
 
 
-def _adopt(card: Card, file: Path, zoo: Zoo, described: object, progress: Progress) -> tuple[Card, Path]:
+def _adopt(
+    card: Card, file: Path, installation: Installation, described: object, progress: Progress
+) -> tuple[Card, Path]:
     if described:
         raise OptionError(f"{card.name} has a card, which gives summary, licence and options: leave them out")
     if card.weights.sha256 is None:
         here = Weights(sources=(Source(str(file.absolute())),))
-        open_card(replace(card, weights=here), zoo, device="cpu", progress=progress)
+        open_card(replace(card, weights=here), installation, device="cpu", progress=progress)
     elif sha256_of(file) != card.weights.sha256:
         raise WeightsError(
             f"{card.name}: {file} has another sha256 than its card names, {card.weights.sha256}: a model of your own "

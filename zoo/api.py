@@ -15,7 +15,7 @@ from zoo.errors import OptionError
 from zoo.model import Model, open_model
 from zoo.progress import Progress, silent
 from zoo.question import Question
-from zoo.registry import load_zoo
+from zoo.registry import load_installation
 from zoo.scores import Scores
 
 edit = editing.edit
@@ -39,7 +39,7 @@ def load(
     `space` None is the family's usual one, `device` ``auto`` is CUDA where there is one, `dtype` is ``float32`` or
     ``float64``; `registry` names further registry files. Raises a `ZooError` that says what to do.
     """
-    return open_model(name, load_zoo(registry), space=space, device=device, dtype=dtype, options=options)
+    return open_model(name, load_installation(registry), space=space, device=device, dtype=dtype, options=options)
 
 
 def analyze(
@@ -91,9 +91,9 @@ def analyze(
         unseen=unseen,
     )
     folder = None if out is None else Path(out)
-    zoo = load_zoo(registry)
+    installation = load_installation(registry)
     done = run.perform(
-        question, model, zoo, out=folder, force=force, memory=memory, keep=keep, progress=progress, **loading
+        question, model, installation, out=folder, force=force, memory=memory, keep=keep, progress=progress, **loading
     )
     return done.directions
 
@@ -126,7 +126,7 @@ def score(
     if isinstance(scorer, Scorer):
         scorers = {type(scorer).__name__: scorer}
     else:
-        scorers = choose_scorers(model.card, load_zoo().plugins, scorer)
+        scorers = choose_scorers(model.card, load_installation().plugins, scorer)
     return scoring.score(
         model,
         directions,

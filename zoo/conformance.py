@@ -16,7 +16,7 @@ from typing import Any
 
 from zoo.errors import ContractError
 from zoo.names import unknown_name
-from zoo.registry import Zoo, load_zoo
+from zoo.registry import Installation, load_installation
 
 CONTRACTS: Mapping[str, Mapping[str, str]] = {
     "adapter": {
@@ -113,11 +113,11 @@ class Check:
             raise ContractError(f"{told}; read {self.page}") from error
 
 
-def checks_of(kind: str, name: str, zoo: Zoo | None = None) -> tuple[Check, ...]:
+def checks_of(kind: str, name: str, installation: Installation | None = None) -> tuple[Check, ...]:
     """List the checks of an adapter, analyzer, scorer or card. Raises `UnknownNameError` where there is none."""
     if kind not in CONTRACTS:
         raise unknown_name("kind of thing to check", kind, CONTRACTS)
-    home = zoo or load_zoo()
+    home = installation or load_installation()
     found = home.registry.resolve(name) if kind == "card" else getattr(home.plugins, kind)(name)
     name = found.name
 

@@ -20,7 +20,7 @@ from zoo.names import few_names
 from zoo.notes import KEY, Note
 from zoo.progress import Progress, silent
 from zoo.recognition import Recognized
-from zoo.registry import Zoo
+from zoo.registry import Installation
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +53,7 @@ class Found:
 
 def find_out(
     name: str | Path,
-    zoo: Zoo,
+    installation: Installation,
     *,
     licence: str | None = None,
     options: Mapping[str, Any] | None = None,
@@ -64,11 +64,11 @@ def find_out(
     Where the file's terms are not known otherwise, those of the model whose card names its hash are taken. Raises the
     errors of the fetch, the reader and the adapter.
     """
-    card = card_of(name, zoo)
+    card = card_of(name, installation)
     path, sha256 = weights.fetch(card, progress)
-    card = _licensed(card, sha256, zoo, licence)
+    card = _licensed(card, sha256, installation, licence)
     print_licence(card)
-    recognized, model = read_model(card, path, sha256, zoo, options=options, progress=progress)
+    recognized, model = read_model(card, path, sha256, installation, options=options, progress=progress)
     return Found(card, path, recognized, model)
 
 
@@ -114,11 +114,11 @@ def _untied(state: State) -> State:
     return untied
 
 
-def _licensed(card: Card, sha256: str, zoo: Zoo, licence: str | None) -> Card:
+def _licensed(card: Card, sha256: str, installation: Installation, licence: str | None) -> Card:
     """Complete a file's terms: as given, else as the card of the same file says."""
     if licence is not None:
         return changed(card, licence=Licence(licence))
-    twins = [other for other in zoo.registry.cards.values() if other.weights.sha256 == sha256]
+    twins = [other for other in installation.registry.cards.values() if other.weights.sha256 == sha256]
     if card.adapter or not twins:
         return card
     return replace(card, licence=twins[0].licence, summary=twins[0].summary, origin=twins[0].name)

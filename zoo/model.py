@@ -33,7 +33,7 @@ from zoo.plugins import reason, skip
 from zoo.progress import Progress, silent
 from zoo.recognition import Recognized, recognize
 from zoo.region import Region, parse_region
-from zoo.registry import Zoo
+from zoo.registry import Installation
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 MOST_CODES = 100_000
@@ -170,23 +170,23 @@ def print_licence(card: Card) -> None:
 _shown: set[str] = set()
 
 
-def open_model(name: str | Path, zoo: Zoo, **loading: Any) -> Model:
+def open_model(name: str | Path, installation: Installation, **loading: Any) -> Model:
     """Load a model by its card's name, or straight from a weights file whose layout a family knows.
 
     `loading` and what is raised are those of `open_card`; besides, `UnknownNameError` for a name or file there is not.
     """
-    model = open_card(card_of(name, zoo), zoo, **loading)
+    model = open_card(card_of(name, installation), installation, **loading)
     return replace(model, source=str(name)) if is_file_name(str(name)) else model
 
 
-def card_of(name: str | Path, zoo: Zoo) -> Card:
+def card_of(name: str | Path, installation: Installation) -> Card:
     """Find the card of a model by its name, or make one for a weights file. Raises `UnknownNameError`."""
-    return card_of_file(Path(name)) if is_file_name(str(name)) else zoo.registry.resolve(str(name))
+    return card_of_file(Path(name)) if is_file_name(str(name)) else installation.registry.resolve(str(name))
 
 
 def open_card(
     card: Card,
-    zoo: Zoo,
+    installation: Installation,
     *,
     space: str | None = None,
     device: str = "auto",
@@ -202,17 +202,19 @@ def open_card(
     """
     choose_device(device), choose_dtype(dtype)
     if card.adapter:
-        _choices(card.adapter, zoo, card, options)
+        _choices(card.adapter, installation, card, options)
     announce(card)
     file = weights.fetch(card, progress)
-    return read_model(card, *file, zoo, space=space, device=device, dtype=dtype, options=options, progress=progress)[1]
+    return read_model(
+        card, *file, installation, space=space, device=device, dtype=dtype, options=options, progress=progress
+    )[1]
 
 
 def read_model(
     card: Card,
     path: Path,
     sha256: str,
-    zoo: Zoo,
+    installation: Installation,
     *,
     space: str | None = None,
     device: str = "cpu",
@@ -222,11 +224,11 @@ def read_model(
 ) -> tuple[Recognized, Model]:
     """Read the fetched file of a card: what it is recognised as, and the model. Raises what `open_card` does of it."""
     progress(0, 2, "opening the network")
-    families = _families(card, zoo)
+    families = _families(card, installation)
     found = recognize(path, families)
     progress(1, 2, "opening the network")
-    chosen = _choices(found.family, zoo, card, options)
-    _check_settings(found, zoo, path)
+    chosen = _choices(found.family, installation, card, options)
+    _check_settings(found, installation, path)
     config, place, kind = {**found.config, **chosen}, choose_device(device), choose_dtype(dtype)
     try:
         adapter = families[found.family].load(found.state, config, space=space, device=place, dtype=kind)
@@ -277,9 +279,9 @@ def choose_dtype(name: str) -> torch.dtype:
     return DTYPES[name]
 
 
-def _choices(family: str, zoo: Zoo, card: Card, options: Mapping[str, Any] | None) -> dict[str, Any]:
+def _choices(family: str, installation: Installation, card: Card, options: Mapping[str, Any] | None) -> dict[str, Any]:
     """Validate what a card and the caller choose for an architecture; the caller's choice wins."""
-    schema = zoo.plugins.adapter(family).schema()
+    schema = installation.plugins.adapter(family).schema()
     named = {"classes": card.classes} if card.classes and "classes" in schema.model_fields else {}
     return parse_options(family, schema, {**named, **card.config, **(options or {})}).model_dump(exclude_unset=True)
 
@@ -290,20 +292,22 @@ def _name_classes(adapter: Adapter, card: Card, chosen: Mapping[str, Any]) -> No
         adapter.classes = card.classes
 
 
-def _check_settings(found: Recognized, zoo: Zoo, path: Path) -> None:
+def _check_settings(found: Recognized, installation: Installation, path: Path) -> None:
     """Raise `OptionError` for settings in a file that nobody could choose as options."""
-    schema = zoo.plugins.adapter(found.family).schema()
+    schema = installation.plugins.adapter(found.family).schema()
     settings = found.config.items()
     told = {name: value for name, value in settings if name in schema.model_fields and value is not None}
     parse_options(str(path), schema, told)
 
 
-def _families(card: Card, zoo: Zoo) -> dict[str, type[Adapter]]:
+def _families(card: Card, installation: Installation) -> dict[str, type[Adapter]]:
     """Load the adapter classes that may read a card's file: its own architecture's, or every one there is.
 
     One that fails is an error if the card names it, and skipped otherwise.
     """
-    plugins = [zoo.plugins.adapter(card.adapter)] if card.adapter else list(zoo.plugins.adapters.values())
+    plugins = (
+        [installation.plugins.adapter(card.adapter)] if card.adapter else list(installation.plugins.adapters.values())
+    )
     families = {}
     for plugin in plugins:
         try:

@@ -18,7 +18,7 @@ from zoo.model import Model, check_count, check_seed
 from zoo.names import COMMON_REGIONS, unknown_name
 from zoo.options import parse_options
 from zoo.region import parse_region
-from zoo.registry import Zoo
+from zoo.registry import Installation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class Question:
 
 def check_question(
     question: Question,
-    zoo: Zoo,
+    installation: Installation,
     card: Card | None,
     *,
     size: tuple[int, int] | None = None,
@@ -51,7 +51,7 @@ def check_question(
     `size` is (height, width) of the images where a network is there to tell; else the card does. `space` None is the
     family's usual one. Raises `UnknownNameError`, `OptionError`, `CapabilityError`, `RegionError`, `CodesError`.
     """
-    plugin = zoo.plugins.analyzer(question.analyzer)
+    plugin = installation.plugins.analyzer(question.analyzer)
     parse_options(plugin.name, plugin.schema(), question.options or {})
     check_count("--samples", question.samples)
     check_count("--show", question.show)
@@ -61,7 +61,7 @@ def check_question(
         raise CodesError(f"cannot read codes from {question.codes}: there is no such file")
     if card is None:
         return plugin
-    obstacle = plugin.obstacle(zoo.plugins.adapter(card.adapter), space)
+    obstacle = plugin.obstacle(installation.plugins.adapter(card.adapter), space)
     if obstacle:
         raise CapabilityError(obstacle)
     region = parse_region(question.region, size or (card.resolution, card.resolution), card.regions)
@@ -74,17 +74,17 @@ def check_question(
     return plugin
 
 
-def split_options(question: Question, zoo: Zoo, card: Card | None) -> tuple[Question, dict[str, Any]]:
+def split_options(question: Question, installation: Installation, card: Card | None) -> tuple[Question, dict[str, Any]]:
     """Leave the analyzer its own options, and hand back the others: those of the architecture.
 
     An option that both have is the analyzer's. Raises `OptionError` for a name that neither knows, as far as the card
     tells the architecture.
     """
-    plugin = zoo.plugins.analyzer(question.analyzer)
+    plugin = installation.plugins.analyzer(question.analyzer)
     own = {name: value for name, value in (question.options or {}).items() if name in plugin.schema().model_fields}
     rest = {name: value for name, value in (question.options or {}).items() if name not in own}
     if card is not None and rest:
-        adapter = zoo.plugins.adapter(card.adapter)
+        adapter = installation.plugins.adapter(card.adapter)
         unknown = [name for name in rest if name not in adapter.schema().model_fields]
         if unknown:
             both = f"{plugin.name} or {adapter.name}" if adapter.schema().model_fields else plugin.name

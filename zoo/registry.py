@@ -23,7 +23,7 @@ from zoo.plugins import Plugins, load_plugins, skip, unique
 
 
 @dataclass(frozen=True)
-class Zoo:
+class Installation:
     """The plugins of this installation, and the cards that they and `extra` files lead to, read on first use."""
 
     plugins: Plugins
@@ -35,9 +35,9 @@ class Zoo:
         return load_registry(self.plugins, self.extra)
 
 
-def load_zoo(extra: Iterable[str | Path] = ()) -> Zoo:
+def load_installation(extra: Iterable[str | Path] = ()) -> Installation:
     """Find the plugins, and the registry files beside the built-in one."""
-    return Zoo(load_plugins(), tuple(Path(path) for path in extra))
+    return Installation(load_plugins(), tuple(Path(path) for path in extra))
 
 
 @dataclass(frozen=True)

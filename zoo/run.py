@@ -27,7 +27,7 @@ from zoo.options import parse_options
 from zoo.progress import Progress, silent
 from zoo.question import Question, check_question, command_of, split_options
 from zoo.region import Region
-from zoo.registry import Zoo
+from zoo.registry import Installation
 from zoo.report import Finding, write_report
 from zoo.scores import Scores
 from zoo.scoring import measure_scores
@@ -105,20 +105,26 @@ class Run:
 
 
 def carry_out(
-    question: Question, model: Model, zoo: Zoo, progress: Progress = silent, means: Means | None = None
+    question: Question,
+    model: Model,
+    installation: Installation,
+    progress: Progress = silent,
+    means: Means | None = None,
 ) -> Run:
     """Draw or read the codes, run the analyzer, and measure what it found.
 
     Scorers are loaded first, so that a broken one costs nothing; one that fails is skipped with a warning. Raises
     whatever is wrong with the question, and `ContractError` when the analyzer breaks the contract.
     """
-    plugin = check_question(question, zoo, model.card, size=model.adapter.resolution, space=model.adapter.space.name)
+    plugin = check_question(
+        question, installation, model.card, size=model.adapter.resolution, space=model.adapter.space.name
+    )
     region = model.region(question.region)
     layers = _layers(question, plugin, model)
     generator = torch.Generator().manual_seed(question.seed)
     codes = _codes(question, model, generator)
     analyzer: Analyzer[Any] = plugin.load()(parse_options(plugin.name, plugin.schema(), question.options or {}))
-    scorers = fitting_scorers(model.card, zoo.plugins.scorers)
+    scorers = fitting_scorers(model.card, installation.plugins.scorers)
     probe = Probe(codes, region, layers, generator, progress, means or Means(), scorers)
     found = _analyze(plugin, analyzer, model, probe)
     unseen_codes = _unseen_codes(question, model, codes)
@@ -139,7 +145,7 @@ def carry_out(
 def perform(
     question: Question,
     name: str | Path | Model,
-    zoo: Zoo,
+    installation: Installation,
     *,
     out: Path | None = None,
     force: bool = False,
@@ -157,16 +163,20 @@ def perform(
     check_means(memory, keep=keep)
     choices: dict[str, Any] = {}
     if isinstance(name, Model):
-        check_question(question, zoo, name.card, size=name.adapter.resolution, space=name.adapter.space.name)
+        check_question(question, installation, name.card, size=name.adapter.resolution, space=name.adapter.space.name)
     else:
-        known = None if is_file_name(str(name)) else zoo.registry.resolve(str(name))
-        question, choices = split_options(question, zoo, known)
-        check_question(question, zoo, known, space=loading.get("space"))
+        known = None if is_file_name(str(name)) else installation.registry.resolve(str(name))
+        question, choices = split_options(question, installation, known)
+        check_question(question, installation, known, space=loading.get("space"))
     if out is not None:
         refuse_existing(out, force=force)
-    model = name if isinstance(name, Model) else open_model(name, zoo, options=choices, progress=progress, **loading)
-    derives = "derivative" in zoo.plugins.analyzer(question.analyzer).requires
-    done = carry_out(question, model, zoo, progress, means_of(model, memory=memory, keep=keep and derives))
+    model = (
+        name
+        if isinstance(name, Model)
+        else open_model(name, installation, options=choices, progress=progress, **loading)
+    )
+    derives = "derivative" in installation.plugins.analyzer(question.analyzer).requires
+    done = carry_out(question, model, installation, progress, means_of(model, memory=memory, keep=keep and derives))
     if out is not None:
         done.save(out, force=force, npy=npy, progress=progress)
     return done

@@ -14,7 +14,7 @@ from zoo.files import is_kind
 from zoo.model import Model
 from zoo.progress import Progress, silent
 from zoo.question import Question, check_question, split_options
-from zoo.registry import Zoo
+from zoo.registry import Installation
 from zoo.run import perform
 
 
@@ -26,12 +26,14 @@ class Sides:
     questions: Mapping[Path, Question]
     rest: Mapping[str, Any]
 
-    def check(self, zoo: Zoo, card: Card | None, space: str | None) -> None:
+    def check(self, installation: Installation, card: Card | None, space: str | None) -> None:
         """Refuse what can be refused before weights are fetched; see `zoo.question.check_question`."""
         for question in self.questions.values():
-            check_question(question, zoo, card, space=space)
+            check_question(question, installation, card, space=space)
 
-    def directions(self, model: Model | None, zoo: Zoo, progress: Progress = silent) -> list[Directions | Path]:
+    def directions(
+        self, model: Model | None, installation: Installation, progress: Progress = silent
+    ) -> list[Directions | Path]:
         """Carry the analyses out; paths stay paths."""
         found: list[Directions | Path] = []
         for path in self.given:
@@ -39,22 +41,26 @@ class Sides:
             if question is None or model is None:
                 found.append(path)
             else:
-                found.append(perform(question, model, zoo, progress=progress).directions)
+                found.append(perform(question, model, installation, progress=progress).directions)
         return found
 
 
-def read_sides(given: Sequence[Path], zoo: Zoo, model: str | None, options: Mapping[str, Any], **asked: Any) -> Sides:
+def read_sides(
+    given: Sequence[Path], installation: Installation, model: str | None, options: Mapping[str, Any], **asked: Any
+) -> Sides:
     """Tell analyses from files, and share options out: each goes to every analysis that knows it, else to the network.
 
     A file or folder comes before an analysis of its name. `asked` are further parts of the `Question`. Raises
     `OptionError` for an analysis without a model.
     """
-    analyses = [path for path in given if str(path) in zoo.plugins.analyzers and not is_kind(path, Path.exists)]
+    analyses = [
+        path for path in given if str(path) in installation.plugins.analyzers and not is_kind(path, Path.exists)
+    ]
     if analyses and model is None:
         raise OptionError(f"{analyses[0]} is an analysis: pass --model to carry it out, or name a file or run folder")
     questions, rest = {}, dict(options)
     for path in analyses:
         question = Question(analyzer=str(path), options=options, show=1, unseen=0, **asked)
-        questions[path], unknown = split_options(question, zoo, None)
+        questions[path], unknown = split_options(question, installation, None)
         rest = {name: value for name, value in rest.items() if name in unknown}
     return Sides(tuple(given), questions, rest)

@@ -14,7 +14,7 @@ from zoo import CheckpointError, Codes
 from zoo.adapter import detect_layout
 from zoo.checkpoint import read_checkpoint
 from zoo.region import parse_region
-from zoo.registry import load_zoo
+from zoo.registry import load_installation
 from zoo.testing import check_adapter, check_derivatives, draw, leaves_no_trace, render
 
 TOLERANCE = 2e-6
@@ -148,7 +148,7 @@ def test_real_weights_give_the_originals_images(variant: str, data: Path) -> Non
 @pytest.mark.parametrize("variant", ["digiface64", "celeba64", "omniart-eyes128"])
 def test_cards_agree_with_the_networks(variant: str) -> None:
     model = zoo.load(f"dcgan.{variant}", device="cpu")
-    card, adapter = load_zoo().registry.resolve(f"dcgan.{variant}"), model.adapter
+    card, adapter = load_installation().registry.resolve(f"dcgan.{variant}"), model.adapter
     assert (card.resolution, card.space, card.dim) == (adapter.resolution[0], adapter.space.name, adapter.space.dim)
     assert card.classes == adapter.classes
     for name in card.regions:

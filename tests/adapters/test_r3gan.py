@@ -17,11 +17,13 @@ from zoo import CheckpointError, Codes, CodesError, OptionError, UnknownNameErro
 from zoo.adapter import Adapter, detect_layout
 from zoo.converting import convert, find_out
 from zoo.region import parse_region
-from zoo.registry import load_zoo
+from zoo.registry import load_installation
 from zoo.testing import check_adapter, draw, in_float64
 from zoo.window import Patch, Window
 
-FAMILIES: dict[str, type[Adapter]] = {name: entry.load() for name, entry in load_zoo().plugins.adapters.items()}
+FAMILIES: dict[str, type[Adapter]] = {
+    name: entry.load() for name, entry in load_installation().plugins.adapters.items()
+}
 EXACT = 1e-12
 """Relative to the largest value, in float64: the same sums in another order."""
 
@@ -84,7 +86,7 @@ def test_a_training_pickle_is_read(golden: Golden, module: str, tmp_path: Path) 
 
 def test_a_file_is_converted_and_analysed(golden: Golden, tmp_path: Path) -> None:
     save_file(golden.state, tmp_path / "mine.safetensors")
-    found = convert(find_out(str(tmp_path / "mine.safetensors"), load_zoo()), tmp_path / "found.safetensors")
+    found = convert(find_out(str(tmp_path / "mine.safetensors"), load_installation()), tmp_path / "found.safetensors")
     model = zoo.load(found, device="cpu")
     assert (model.layout, model.card.adapter, model.card.space) == ("r3gan", "r3gan", "z")
     golden.check("image", model.adapter.synthesize(Codes(golden.inputs["z"])))

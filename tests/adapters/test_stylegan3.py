@@ -22,11 +22,13 @@ from zoo import CheckpointError, Codes, LayersError, UnknownNameError
 from zoo.adapter import Adapter, detect_layout
 from zoo.converting import convert, find_out
 from zoo.region import parse_region
-from zoo.registry import load_zoo
+from zoo.registry import load_installation
 from zoo.testing import check_adapter, draw, in_float64, render
 from zoo.window import Window
 
-FAMILIES: dict[str, type[Adapter]] = {name: entry.load() for name, entry in load_zoo().plugins.adapters.items()}
+FAMILIES: dict[str, type[Adapter]] = {
+    name: entry.load() for name, entry in load_installation().plugins.adapters.items()
+}
 TRUNCATION = {"stylegan3_t": (0.7, None), "stylegan3_r": (0.7, 8)}
 EXACT = 1e-12
 """Relative to the largest value, in float64: the same sums in another order."""
@@ -154,7 +156,7 @@ def test_activations_are_cut_off_where_the_network_did(golden: Golden) -> None:
 
 def test_a_file_is_converted_and_analysed(golden: Golden, tmp_path: Path) -> None:
     save_file(golden.state, tmp_path / "mine.safetensors")
-    found = convert(find_out(str(tmp_path / "mine.safetensors"), load_zoo()), tmp_path / "found.safetensors")
+    found = convert(find_out(str(tmp_path / "mine.safetensors"), load_installation()), tmp_path / "found.safetensors")
     model = zoo.load(found, device="cpu")
     assert (model.layout, model.card.adapter, model.card.space) == ("nvidia", "stylegan3", "w")
     golden.check("image", model.adapter.synthesize(Codes(golden.outputs["w_trunc"])))

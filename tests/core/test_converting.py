@@ -14,9 +14,9 @@ from zoo.cli import run
 from zoo.converting import convert, find_out
 from zoo.errors import CheckpointError, OptionError, OutputError
 from zoo.notes import read_note
-from zoo.registry import load_zoo
+from zoo.registry import load_installation
 
-ZOO = load_zoo()
+ZOO = load_installation()
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ import zoo
 from tests.golden import Golden
 from zoo.converting import convert, find_out
 from zoo.errors import CheckpointError, ZooError
-from zoo.registry import load_zoo
+from zoo.registry import load_installation
 
-ZOO = load_zoo()
+ZOO = load_installation()
 MEMORY = 6_000_000_000
 """Bytes of address space: torch takes 4 GB of it, and what the files claim is far beyond."""
 NOTE = {

@@ -12,7 +12,7 @@ from zoo_adapters.dcgan.adapter import DCGAN
 import zoo
 from tests.linear import model_of
 from zoo.question import Question
-from zoo.registry import load_zoo
+from zoo.registry import load_installation
 from zoo.run import perform
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror='alert(2)'>\"'&\n\x1b[2J"
@@ -63,7 +63,7 @@ def results(name: str) -> dict[str, object]:
         "grid": zoo.edit(model, found.move(0, name=name), down=found.move(1), samples=1, strengths=[-1, 1]),
         "comparison": zoo.compare(found, found, model=model),
         "plain comparison": zoo.compare(found, found),
-        "run": perform(question, model, load_zoo()),
+        "run": perform(question, model, load_installation()),
     }
 
 

@@ -22,7 +22,7 @@ from tests.toys import write_tiny
 from zoo import Model, editing, pursuit
 from zoo.cli import console
 from zoo.model import open_model
-from zoo.registry import load_zoo
+from zoo.registry import load_installation
 
 
 class Recorder:
@@ -68,7 +68,7 @@ def sample(model: Model, folder: Path, progress: Recorder) -> None:
 
 def load(model: Model, folder: Path, progress: Recorder) -> None:
     folder.mkdir()
-    open_model(write_tiny(folder / "tiny.safetensors"), load_zoo(), progress=progress)
+    open_model(write_tiny(folder / "tiny.safetensors"), load_installation(), progress=progress)
 
 
 LOCALITY = ["measuring locality", "measuring locality, unseen codes", "pictures of the report"]
@@ -192,7 +192,7 @@ def test_work_draws_a_bar_only_once_it_has_taken_a_moment(
     screen = io.StringIO()
     monkeypatch.setattr(console, "Console", lambda **_: Console(file=screen, force_terminal=True, width=100))
     monkeypatch.setattr(console, "_MOMENT", moment)
-    with console.progress_bars(console.Settings(load_zoo())) as progress:
+    with console.progress_bars(console.Settings(load_installation())) as progress:
         progress(0, 5, "a [red] herring")
         for _ in range(100):
             time.sleep(0.02)
@@ -208,7 +208,7 @@ def test_there_is_one_bar_at_a_time_also_where_work_stops_half_way(monkeypatch: 
     monkeypatch.setattr(console, "Console", lambda **_: Console(file=screen, force_terminal=True, width=100))
     monkeypatch.setattr(console, "_MOMENT", 0.0)
     seen = {}
-    with console.progress_bars(console.Settings(load_zoo())) as progress:
+    with console.progress_bars(console.Settings(load_installation())) as progress:
         for what, done, total in (("first", 4_000_000, 14_000_000), ("second", 3_000_000, 0), ("network", 1, 2)):
             progress(done, total, what)
             screen.truncate(screen.seek(0))

@@ -6,7 +6,7 @@ import yaml
 
 from zoo import CardError, PluginError, UnknownNameError
 from zoo.region import parse_region
-from zoo.registry import Registry, built_in_file, load_zoo, read_cards
+from zoo.registry import Registry, built_in_file, load_installation, read_cards
 
 CARD: dict[str, object] = {
     "name": "dcgan.mine",
@@ -28,7 +28,7 @@ def write(folder: Path, *cards: dict[str, object]) -> Path:
 
 def test_the_built_in_file_is_valid_although_listing_does_not_validate_it() -> None:
     validated = read_cards(built_in_file())
-    quick = load_zoo().registry.cards
+    quick = load_installation().registry.cards
     assert {card.name for card in validated} <= set(quick)
     for card in validated:
         listed = quick[card.name]
@@ -48,14 +48,14 @@ def test_built_in_cards_are_licensed_their_regions_parse_and_those_that_were_tri
 
 
 def test_one_default_an_architecture() -> None:
-    registry = load_zoo().registry
+    registry = load_installation().registry
     for architecture in {card.architecture for card in registry.cards.values()}:
         assert sum(card.default for card in registry.cards.values() if card.architecture == architecture) == 1
         assert registry.resolve(architecture).default
 
 
 def test_a_users_file_joins_in(tmp_path: Path) -> None:
-    registry = load_zoo([write(tmp_path, CARD)]).registry
+    registry = load_installation([write(tmp_path, CARD)]).registry
     assert registry.resolve("dcgan.mine").paths() == [tmp_path / "mine.pt"]
     assert registry.resolve("dcgan").name == "dcgan.digiface64"
     assert [card.name for card in registry.match("dcgan.m*")] == ["dcgan.mine"]
@@ -65,17 +65,17 @@ def test_a_users_file_joins_in(tmp_path: Path) -> None:
 def test_a_name_claimed_twice_names_both_owners(tmp_path: Path) -> None:
     file = write(tmp_path, {**CARD, "name": "dcgan.celeba64"})
     with pytest.raises(PluginError, match=rf"zoo itself and {file}"):
-        _ = load_zoo([file]).registry
+        _ = load_installation([file]).registry
 
 
 def test_two_defaults_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CardError, match=r"dcgan\.digiface64 and dcgan\.mine"):
-        _ = load_zoo([write(tmp_path, {**CARD, "default": True})]).registry
+        _ = load_installation([write(tmp_path, {**CARD, "default": True})]).registry
 
 
 def test_unknown_names_are_suggested() -> None:
     with pytest.raises(UnknownNameError, match=r"did you mean dcgan\.digiface64"):
-        load_zoo().registry.resolve("dcgan.digifaces")
+        load_installation().registry.resolve("dcgan.digifaces")
 
 
 def test_an_empty_registry_says_so() -> None:
@@ -114,7 +114,7 @@ def test_errors_name_file_card_and_field(tmp_path: Path, change: dict[str, objec
 
 
 def test_an_architecture_without_models_says_how_to_bring_one() -> None:
-    found = load_zoo()
+    found = load_installation()
     few = {name: card for name, card in found.registry.cards.items() if card.adapter == "dcgan"}
     registry = Registry(few, found.plugins)
     for name in ("stylegan2", "stylegan2.ffhq1024", "stylegan2*"):
@@ -125,23 +125,25 @@ def test_an_architecture_without_models_says_how_to_bring_one() -> None:
 
 def test_the_cards_of_public_weights_tell_what_is_known_of_them() -> None:
     """Nobody has fetched them here, and they say so; each is of an architecture that there is, with its terms."""
-    zoo = load_zoo()
-    public = [card for card in zoo.registry.cards.values() if not card.weights.verified]
+    installation = load_installation()
+    public = [card for card in installation.registry.cards.values() if not card.weights.verified]
     assert len(public) >= 25
     for card in public:
         assert "not verified" in card.terms
-        assert card.adapter in zoo.plugins.adapters
+        assert card.adapter in installation.plugins.adapters
         assert card.name.startswith(f"{card.adapter}.")
         assert card.dataset and card.paper and card.origin and card.licence.data
         assert card.weights.remote or card.weights.obtain
         assert not any("odegeasslbc" in source.url for source in card.weights.sources)  # taken over by a stranger
     families = {card.architecture for card in public}
-    assert families == {card.architecture for card in public if zoo.registry.resolve(card.architecture).default}
+    assert families == {
+        card.architecture for card in public if installation.registry.resolve(card.architecture).default
+    }
 
 
 def test_published_boxes_are_where_they_were_published() -> None:
     """At 256 x 256 pixels: centre, then size; the origin is the centre less half of the size, rounded down."""
-    cards = load_zoo().registry.cards
+    cards = load_installation().registry.cards
     mouth = parse_region("mouth", (256, 256), cards["stylegan2.ffhq1024"].regions)
     rows, columns = np.nonzero(mouth.mask)
     assert (rows.min(), rows.max() + 1, columns.min(), columns.max() + 1) == (169, 199, 92, 162)

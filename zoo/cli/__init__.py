@@ -37,9 +37,9 @@ def _settings(
     ] = False,
 ) -> None:
     """Find meaning in GANs: directions that turn a head, open a mouth, change a style."""
-    from zoo.registry import Zoo
+    from zoo.registry import Installation
 
-    context.obj = Settings(Zoo(context.obj, tuple(registry or ())), quiet)
+    context.obj = Settings(Installation(context.obj, tuple(registry or ())), quiet)
 
 
 def build_app(plugins: Plugins) -> typer.Typer:

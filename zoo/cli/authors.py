@@ -23,7 +23,7 @@ def new(
     from zoo.scaffold import new_package
 
     settings: Settings = context.obj
-    made = new_package(kind, name, folder, plugins=settings.zoo.plugins)
+    made = new_package(kind, name, folder, plugins=settings.installation.plugins)
     settings.console.print(escape(f"{made}: pip install -e './{made}[dev]'"), soft_wrap=True)
 
 
@@ -36,7 +36,7 @@ def check(
     from zoo.conformance import checks_of
 
     settings: Settings = context.obj
-    checks, broken = checks_of(kind, name, settings.zoo), []
+    checks, broken = checks_of(kind, name, settings.installation), []
     wide = max(len(each.name) for each in checks)
     for each in checks:
         try:

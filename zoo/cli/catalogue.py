@@ -76,7 +76,7 @@ def plugins(context: typer.Context) -> None:
             ", ".join(found.hooks),
             escape(found.error or ""),
         )
-        for found in settings.zoo.plugins.infos
+        for found in settings.installation.plugins.infos
     ]
     columns = ["plugin", "distribution", "version", "contract", "import", "hooks", "error"]
     settings.console.print(table(columns, rows, right=["import"]))
@@ -88,9 +88,9 @@ COMMANDS: dict[str, Callable[..., None]] = {"list": list_, "info": info, "plugin
 def _models(settings: Settings, pattern: str | None) -> list[list[str]]:
     from zoo.cache import whereabouts
 
-    cards = settings.zoo.registry.match(pattern)
+    cards = settings.installation.registry.match(pattern)
     if not cards and pattern is not None:
-        raise settings.zoo.registry.unknown(pattern)
+        raise settings.installation.registry.unknown(pattern)
     return [
         [
             card.name + (" (default)" if card.default else ""),
@@ -105,23 +105,23 @@ def _models(settings: Settings, pattern: str | None) -> list[list[str]]:
 
 
 def _adapters(settings: Settings) -> list[list[str]]:
-    entries = sorted(settings.zoo.plugins.adapters.values(), key=lambda entry: entry.name)
+    entries = sorted(settings.installation.plugins.adapters.values(), key=lambda entry: entry.name)
     return [[entry.name, ", ".join(sorted(entry.provides)), entry.summary] for entry in entries]
 
 
 def _analyzers(settings: Settings) -> list[list[str]]:
-    entries = sorted(settings.zoo.plugins.analyzers.values(), key=lambda entry: entry.name)
+    entries = sorted(settings.installation.plugins.analyzers.values(), key=lambda entry: entry.name)
     return [[entry.name, ", ".join(sorted(entry.requires)), entry.summary] for entry in entries]
 
 
 def _scorers(settings: Settings) -> list[list[str]]:
-    entries = sorted(settings.zoo.plugins.scorers.values(), key=lambda entry: entry.name)
+    entries = sorted(settings.installation.plugins.scorers.values(), key=lambda entry: entry.name)
     return [[entry.name, ", ".join(entry.names), entry.summary] for entry in entries]
 
 
 def _matrix(settings: Settings) -> tuple[list[str], list[list[str]]]:
-    analyzers = sorted(settings.zoo.plugins.analyzers.values(), key=lambda entry: entry.name)
-    adapters = sorted(settings.zoo.plugins.adapters.values(), key=lambda entry: entry.name)
+    analyzers = sorted(settings.installation.plugins.analyzers.values(), key=lambda entry: entry.name)
+    adapters = sorted(settings.installation.plugins.adapters.values(), key=lambda entry: entry.name)
     rows = [
         [
             adapter.name + (f" in {space}" if space else ""),
@@ -147,7 +147,7 @@ def _facts(settings: Settings, name: str) -> dict[str, Any]:
         if kind not in lookups:
             raise unknown_name("kind of thing", kind, lookups)
         return lookups[kind](settings, bare)
-    registry, found = settings.zoo.registry, settings.zoo.plugins
+    registry, found = settings.installation.registry, settings.installation.plugins
     architectures = {card.architecture for card in registry.cards.values()}
     if name in registry.cards or name in architectures:
         facts = _model_facts(settings, name)
@@ -169,13 +169,13 @@ def _file_facts(settings: Settings, name: str) -> dict[str, Any]:
     from zoo.converting import find_out
 
     with progress_bars(settings) as progress:
-        return dict(find_out(name, settings.zoo, progress=progress).facts())
+        return dict(find_out(name, settings.installation, progress=progress).facts())
 
 
 def _model_facts(settings: Settings, name: str) -> dict[str, Any]:
     from zoo.cache import whereabouts
 
-    card = settings.zoo.registry.resolve(name)
+    card = settings.installation.registry.resolve(name)
     return {
         "model": card.name,
         "summary": card.summary,
@@ -196,8 +196,8 @@ def _model_facts(settings: Settings, name: str) -> dict[str, Any]:
         "regions": [f"{region} = {text}" for region, text in card.regions.items()],
         "common regions": ", ".join(COMMON_REGIONS),
         "analyzers": [
-            f"{analyzer.name}: {analyzer.obstacle(settings.zoo.plugins.adapter(card.adapter)) or 'yes'}"
-            for analyzer in settings.zoo.plugins.analyzers.values()
+            f"{analyzer.name}: {analyzer.obstacle(settings.installation.plugins.adapter(card.adapter)) or 'yes'}"
+            for analyzer in settings.installation.plugins.analyzers.values()
         ],
     }
 
@@ -210,8 +210,8 @@ def _unpinned(card: Card) -> str:
 
 
 def _adapter_facts(settings: Settings, name: str) -> dict[str, Any]:
-    entry: AdapterPlugin = settings.zoo.plugins.adapter(name)
-    cards = settings.zoo.registry.cards.values()
+    entry: AdapterPlugin = settings.installation.plugins.adapter(name)
+    cards = settings.installation.registry.cards.values()
     return {
         "adapter": entry.name,
         "summary": entry.summary,
@@ -224,7 +224,7 @@ def _adapter_facts(settings: Settings, name: str) -> dict[str, Any]:
 
 
 def _analyzer_facts(settings: Settings, name: str) -> dict[str, Any]:
-    entry: AnalyzerPlugin = settings.zoo.plugins.analyzer(name)
+    entry: AnalyzerPlugin = settings.installation.plugins.analyzer(name)
     return {
         "analyzer": entry.name,
         "summary": entry.summary,
@@ -235,7 +235,7 @@ def _analyzer_facts(settings: Settings, name: str) -> dict[str, Any]:
 
 
 def _scorer_facts(settings: Settings, name: str) -> dict[str, Any]:
-    entry: ScorerPlugin = settings.zoo.plugins.scorer(name)
+    entry: ScorerPlugin = settings.installation.plugins.scorer(name)
     values = {attribute: [] for attribute in entry.names}  # type: dict[str, list[str]]
     for column in entry.attributes:
         attribute, _, value = column.partition("=")

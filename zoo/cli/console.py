@@ -16,7 +16,7 @@ from rich.table import Table
 from zoo.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from zoo.registry import Zoo
+    from zoo.registry import Installation
 
 _WIDE = 200
 _MOMENT = 0.3
@@ -28,7 +28,7 @@ _BYTES = 1_000_000
 class Settings:
     """What this installation has, and the options before the verb."""
 
-    zoo: Zoo
+    installation: Installation
     quiet: bool = False
 
     @cached_property

@@ -24,7 +24,7 @@ def pull(context: typer.Context, names: Names) -> None:
     from zoo.weights import fetch
 
     settings: Settings = context.obj
-    for card in [settings.zoo.registry.resolve(name) for name in names]:
+    for card in [settings.installation.registry.resolve(name) for name in names]:
         typer.echo(card.terms, err=True)
         with progress_bars(settings) as progress:
             path, sha256 = fetch(card, progress)
@@ -51,10 +51,10 @@ def cache(
     from zoo.weights import forget as forget_weights
 
     settings: Settings = context.obj
-    cards = settings.zoo.registry.cards.values()
+    cards = settings.installation.registry.cards.values()
     removed: list[Path] = []
     if forget is not None:
-        removed += forget_weights(settings.zoo.registry.resolve(forget), cards)
+        removed += forget_weights(settings.installation.registry.resolve(forget), cards)
     kept.keep_limit()  # a limit that cannot be read is refused before anything is deleted
     if drop_jacobians:
         removed += kept.drop_all()
@@ -108,7 +108,7 @@ def add(
         card, written = additions.add(
             file,
             name,
-            settings.zoo,
+            settings.installation,
             summary=summary,
             licence=licence,
             options=parse_pairs(option or []),
@@ -133,7 +133,7 @@ def convert(
 
     settings: Settings = context.obj
     with progress_bars(settings) as progress:
-        found = converting.find_out(name, settings.zoo, licence=licence, progress=progress)
+        found = converting.find_out(name, settings.installation, licence=licence, progress=progress)
     settings.console.print(table(["", ""], [[key, escape(value)] for key, value in found.facts().items()]))
     settings.console.print(escape(str(converting.convert(found, out, force=force))), soft_wrap=True)
 
@@ -167,7 +167,7 @@ def _print_cache(settings: Settings, rows: list[dict[str, Any]]) -> None:
 
 def _require_every_plugin(settings: Settings) -> None:
     """Refuse to say which files no card names while the cards of some plugin are missing."""
-    skipped = [found.module for found in settings.zoo.plugins.infos if found.error]
+    skipped = [found.module for found in settings.installation.plugins.infos if found.error]
     if skipped:
         raise WeightsError(
             f"--clean: the plugin {skipped[0]} was skipped, and its models' files would be deleted as nobody's: "

@@ -124,7 +124,7 @@ def analyze(
         done = run.perform(
             question,
             model,
-            settings.zoo,
+            settings.installation,
             out=folder,
             force=force,
             npy=npy,
@@ -259,7 +259,7 @@ def compare(
         raise OptionError(f"{idle[0]} is about pictures or analyses, which need --model")
     sides = read_sides(
         (a, b),
-        settings.zoo,
+        settings.installation,
         model,
         parse_pairs(option or []),
         region=region or "all",
@@ -269,8 +269,8 @@ def compare(
         label=label,
         truncation=truncation,
     )
-    known = None if model is None or is_file_name(model) else settings.zoo.registry.resolve(model)
-    sides.check(settings.zoo, known, space)
+    known = None if model is None or is_file_name(model) else settings.installation.registry.resolve(model)
+    sides.check(settings.installation, known, space)
     folder = out or (Path("runs") / f"compare-{short_name(a)[:60]}-{short_name(b)[:60]}" if model else None)
     if folder:
         files.refuse_existing(folder, force=force)
@@ -280,7 +280,7 @@ def compare(
             rest = [f"{name}={value}" for name, value in sides.rest.items()]
             opened = _open(settings, model, progress, space=space, device=device, dtype=dtype, option=rest)
         made = comparison.compare(
-            *sides.directions(opened, settings.zoo, progress),
+            *sides.directions(opened, settings.installation, progress),
             model=opened,
             codes=opened.read_codes(codes, label=label) if opened and codes else None,
             samples=samples,
@@ -340,8 +340,8 @@ def score(
     settings: Settings = context.obj
     if out:
         files.refuse_existing(out, force=force)
-    plugins = settings.zoo.plugins
-    known = None if is_file_name(model) else settings.zoo.registry.resolve(model)
+    plugins = settings.installation.plugins
+    known = None if is_file_name(model) else settings.installation.registry.resolve(model)
     scorers = choose_scorers(known, plugins, scorer) if known else None
     with progress_bars(settings) as progress:
         opened = _open(settings, model, progress, space=space, device=device, dtype=dtype, option=option)
@@ -383,7 +383,7 @@ def _open(settings: Settings, model: str, progress: Progress, *, option: list[st
     from zoo.model import open_model
     from zoo.options import parse_pairs
 
-    return open_model(model, settings.zoo, options=parse_pairs(option or []), progress=progress, **loading)
+    return open_model(model, settings.installation, options=parse_pairs(option or []), progress=progress, **loading)
 
 
 def _short(model: str) -> str:

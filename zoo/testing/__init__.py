@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from zoo.adapter import Adapter
-from zoo.registry import Zoo
+from zoo.registry import Installation
 from zoo.testing import analyses, families, models, networks, predictors, steps
 from zoo.testing.contract import draw, leaves_no_trace, render, require, require_close, require_light
 from zoo.testing.models import Subject
@@ -59,9 +59,13 @@ def check_adapter(adapter: Adapter, seed: int = 0) -> None:
         _function("adapter", name)(adapter, seed)
 
 
-def subject_of(kind: str, found: Any, zoo: Zoo) -> Any:
+def subject_of(kind: str, found: Any, installation: Installation) -> Any:
     """Make what the checks of a kind are given: of cards the card and its home, of others the entry and its owner."""
-    return Subject(found, zoo) if kind == "card" else (found, zoo.plugins.provider(f"zoo_{kind}s", found.name))
+    return (
+        Subject(found, installation)
+        if kind == "card"
+        else (found, installation.plugins.provider(f"zoo_{kind}s", found.name))
+    )
 
 
 def run(kind: str, name: str, subject: Any) -> None:

@@ -16,7 +16,7 @@ from zoo.errors import ZooError
 from zoo.model import Model, open_card
 from zoo.names import COMMON_REGIONS
 from zoo.region import parse_region
-from zoo.registry import Zoo, read_cards
+from zoo.registry import Installation, read_cards
 from zoo.testing.contract import leaves_no_trace, render, require
 
 _UNKNOWN = ("unknown", "todo", "tbd", "none", "?")
@@ -27,7 +27,7 @@ class Subject:
     """A card, and the installation that it belongs to; its file is fetched and its model opened on first use."""
 
     card: Card
-    zoo: Zoo
+    installation: Installation
 
     @cached_property
     def file(self) -> Path:
@@ -37,12 +37,12 @@ class Subject:
     @cached_property
     def model(self) -> Model:
         """The opened model, on the CPU. Raises what `open_card` does."""
-        return open_card(self.card, self.zoo, device="cpu")
+        return open_card(self.card, self.installation, device="cpu")
 
     @property
     def shipped(self) -> bool:
         """Whether the weights come in the package of the card, zoo's own or a plugin's."""
-        packages = {path.parent for _, path in self.zoo.plugins.registries}
+        packages = {path.parent for _, path in self.installation.plugins.registries}
         inside = self.card.file is None or self.card.file.parent in packages
         bundled = any(source.scheme == "bundled" for source in self.card.weights.sources)
         return bundled or (inside and not self.card.weights.remote and bool(self.card.weights.sources))
@@ -51,7 +51,7 @@ class Subject:
 def check_card(subject: Subject) -> None:
     """The card's file is valid, field by field, and its architecture is installed."""
     card = subject.card
-    subject.zoo.plugins.adapter(card.adapter)
+    subject.installation.plugins.adapter(card.adapter)
     if card.file is not None:
         names = [other.name for other in read_cards(card.file)]
         require(card.name in names, f"a card in {card.file}", ", ".join(names))

@@ -8,7 +8,7 @@ from torch import Tensor
 from zoo.analyzer import Scorer
 from zoo.entries import ScorerPlugin
 from zoo.errors import ContractError
-from zoo.registry import load_zoo
+from zoo.registry import load_installation
 from zoo.testing.contract import OUTPUT_TOLERANCE, leaves_no_trace, require, require_close
 
 _SIDE = 64
@@ -26,7 +26,7 @@ def check_attributes(entry: ScorerPlugin) -> None:
 def check_fits(entry: ScorerPlugin) -> None:
     """`fits` answers for the card of any model with True or False."""
     scorer = _scorer(entry)
-    for card in load_zoo().registry.cards.values():
+    for card in load_installation().registry.cards.values():
         answer: object = scorer.fits(card)
         require(isinstance(answer, bool), f"True or False for {card.name}", repr(answer))
 
@@ -72,7 +72,7 @@ def _scores(entry: ScorerPlugin, images: Tensor) -> Tensor:
 def _images(entry: ScorerPlugin) -> Tensor:
     """Draw three smooth images in [-1, 1], of the size of the first model that the scorer fits: (3, 3, side, side)."""
     scorer = _scorer(entry)
-    sides = [card.resolution for card in load_zoo().registry.cards.values() if scorer.fits(card)]
+    sides = [card.resolution for card in load_installation().registry.cards.values() if scorer.fits(card)]
     coarse = torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
     side = sides[0] if sides else _SIDE
     return torch.nn.functional.interpolate(coarse, (side, side), mode="bilinear")
