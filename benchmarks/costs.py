@@ -15,11 +15,11 @@ from collections.abc import Callable
 import torch
 
 import zoo
-from zoo.editing import render
 from zoo.jacobian import jacobian
 from zoo.measures import locality
 from zoo.model import Model
 from zoo.plugins import load_plugins
+from zoo.render import render
 
 ROUNDS = 2
 MODELS = ("dcgan.celeba64", "dcgan.omniart-eyes128")

@@ -17,8 +17,8 @@ from collections import defaultdict
 from pathlib import Path
 
 from tests.golden import Golden
-from zoo.adapter import detect_layout
 from zoo.plugins import load_plugins
+from zoo.recognition import detect_layout
 
 
 def measured() -> dict[str, list[tuple[str, float, float]]]:

@@ -24,9 +24,9 @@ from zoo_scorers.avatars.card import read_card
 import zoo
 from zoo import errors, hookspecs
 from zoo.cli import build_app
+from zoo.common_regions import COMMON_REGIONS
 from zoo.conformance import CONTRACTS
 from zoo.entries import CAPABILITIES, AdapterPlugin, AnalyzerPlugin
-from zoo.names import COMMON_REGIONS
 from zoo.plugins import HOOKS, load_plugins
 from zoo.registry import load_registry
 

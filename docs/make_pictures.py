@@ -18,12 +18,12 @@ from torch import Tensor
 
 import zoo
 from zoo.codes import Codes
-from zoo.editing import render
 from zoo.linalg import eigenvectors
 from zoo.measures import consistency, locality, visible_steps
 from zoo.model import Model
 from zoo.pictures import Tile, save_sheet, to_pixels
 from zoo.region import Region
+from zoo.render import render
 
 FOLDER = Path(__file__).parent / "images"
 

@@ -14,7 +14,7 @@ import zoo
 from tests.families import families
 from tests.linear import model_of
 from zoo import Adapter
-from zoo.adapter import detect_layout
+from zoo.recognition import detect_layout
 from zoo.region import parse_region
 from zoo.testing import draw, in_float64
 

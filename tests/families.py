@@ -7,8 +7,9 @@ from typing import Any
 
 from torch import Tensor
 
-from zoo.adapter import Adapter, detect_layout
+from zoo.adapter import Adapter
 from zoo.plugins import load_plugins
+from zoo.recognition import detect_layout
 
 
 @cache

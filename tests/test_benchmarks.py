@@ -20,7 +20,8 @@ from benchmarks.jacobian import deviation
 from benchmarks.official import STUDIOGAN, biggan_deep, studiogan
 from benchmarks.ways import BASE, CARD_ONLY, CASES, SEARCH, WAYS, Case, Found, Task, floor
 from tests.families import families
-from zoo.adapter import Adapter, detect_layout
+from zoo.adapter import Adapter
+from zoo.recognition import detect_layout
 from zoo.region import Region, parse_region
 from zoo.testing import draw, render
 

@@ -387,7 +387,7 @@ def test_a_module_in_the_current_folder_is_not_run(home: Home, server: Server) -
 def test_a_hash_that_another_process_has_trusted_stands(home: Home, server: Server) -> None:
     """Two fetches of one address at a time, and the server gives them different bytes.
 
-    Neither body ends before both have begun: a fetch that starts after the other has ended finds its file, and is right.
+    Neither body ends before both have begun: a fetch that starts after the other ended would rightly find its file.
     """
     server.together = 2
     home.write_card(url(server), content=None)

@@ -24,16 +24,15 @@ from zoo.errors import (
     UnknownNameError,
     WeightsError,
     ZooError,
+    unknown_name,
 )
 from zoo.hookspecs import hookimpl
-from zoo.names import unknown_name
 from zoo.version import CONTRACT, __version__
 
 if TYPE_CHECKING:
-    from zoo.adapter import Adapter, Layout, Projection
+    from zoo.adapter import Adapter, Layout, Projection, State
     from zoo.analyzer import Analyzer, Probe, Scorer
     from zoo.api import analyze, compare, edit, load, score
-    from zoo.checkpoint import State
     from zoo.codes import Codes, LatentSpace
     from zoo.comparison import Comparison
     from zoo.directions import Directions, Move

@@ -10,10 +10,12 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from zoo.checkpoint import State
 from zoo.codes import Codes, LatentSpace, check_codes
-from zoo.errors import CheckpointError, CodesError, LayersError
+from zoo.errors import CodesError, LayersError
 from zoo.region import Region
+
+State = dict[str, Tensor]
+"""The tensors of a weights file, by key."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,56 +156,3 @@ class Adapter(ABC):
     def dtype(self) -> torch.dtype:
         """The floating point type that the network computes in."""
         return next(self.network.parameters()).dtype
-
-
-def images_together(adapter: Adapter) -> int:
-    """Choose how many images are rendered at a time: 16, fewer where they are large, the same on every machine."""
-    height, width = adapter.resolution
-    return max(1, min(16, 2**21 // (height * width)))
-
-
-def detect_layout(adapters: Mapping[str, type[Adapter]], state: State, meta: Mapping[str, Any]) -> tuple[str, Layout]:
-    """Find the one family and layout that a file is of: (adapter name, layout).
-
-    Raises `CheckpointError` when none fits, saying which keys the file has, or when two do, naming both.
-    """
-    found = [
-        (name, layout) for name, adapter in adapters.items() for layout in adapter.layouts if _fits(layout, state, meta)
-    ]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        names = " and ".join(f"{name}/{layout.name}" for name, layout in found)
-        raise CheckpointError(f"the file fits several layouts: {names}; one of them detects too much")
-    keys = ", ".join(sorted(state)[:4])
-    hint = _nearest(adapters, state) or f"known are files of {', '.join(sorted(adapters))}"
-    raise CheckpointError(f"the file fits no known layout; its keys begin {keys}; {hint}")
-
-
-_LONGEST_MARK = 8
-_COUNTS = range(1, _LONGEST_MARK + 1)
-
-
-def _nearest(adapters: Mapping[str, type[Adapter]], state: State) -> str:
-    """Name the layout of which the most marks are there, though not all, and what the file lacks; or nothing."""
-    ends = {
-        ".".join(parts[-count:]) for parts in (key.rsplit(".", _LONGEST_MARK) for key in state) for count in _COUNTS
-    }
-    found = []
-    for name, adapter in adapters.items():
-        for layout in adapter.layouts:
-            missing = [mark for mark in layout.marks if mark not in ends]
-            if layout.marks and len(missing) < len(layout.marks):
-                found.append((len(missing) / len(layout.marks), f"{name}/{layout.name}", missing))
-    if not found:
-        return ""
-    _, name, missing = min(found)
-    return f"nearest is {name}, " + (f"which also has {', '.join(missing)}" if missing else "but its shapes are others")
-
-
-def _fits(layout: Layout, state: State, meta: Mapping[str, Any]) -> bool:
-    """Ask a layout; one that stumbles over a strange file does not fit it."""
-    try:
-        return layout.detect(state, meta)
-    except (LookupError, TypeError, ValueError, AttributeError):
-        return False

@@ -13,10 +13,11 @@ import yaml
 from zoo import weights
 from zoo.cache import sha256_of
 from zoo.cards import Card, Licence, Source, Weights
-from zoo.errors import CardError, OptionError, OutputError, UnknownNameError, WeightsError
+from zoo.class_names import imagenet_names
+from zoo.errors import CardError, OptionError, OutputError, UnknownNameError, WeightsError, unknown_name
 from zoo.files import is_kind, locked, output_error, whole_file
-from zoo.model import Model, card_of_file, changed, open_card, print_licence
-from zoo.names import imagenet_names, unknown_name
+from zoo.model import Model
+from zoo.opening import card_of_file, changed, open_card, print_licence
 from zoo.progress import Progress, silent
 from zoo.registry import Installation, added_folder
 

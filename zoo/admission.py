@@ -7,8 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from zoo.errors import PluginError
-from zoo.names import unknown_name
+from zoo.errors import PluginError, unknown_name
 from zoo.version import CONTRACT, __version__
 
 CHOICE = "ZOO_PLUGINS"

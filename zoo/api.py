@@ -12,7 +12,8 @@ from zoo.attributes import choose_scorers
 from zoo.codes import Codes
 from zoo.directions import Directions
 from zoo.errors import OptionError
-from zoo.model import Model, open_model
+from zoo.model import Model
+from zoo.opening import open_model
 from zoo.progress import Progress, silent
 from zoo.question import Question
 from zoo.registry import load_installation

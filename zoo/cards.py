@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from zoo.names import COMMON_REGIONS
+from zoo.common_regions import COMMON_REGIONS
 
 SCHEMES = {
     "pypi": "pypi://distribution==version/path/inside/wheel",
@@ -234,3 +234,12 @@ def _is_printable(value: object) -> bool:
 def _check_sha256(text: str | None) -> None:
     if text is not None and not _SHA256.fullmatch(text):
         raise ValueError("a sha256 is 64 lower-case hexadecimal digits")
+
+
+_FILE_ENDINGS = {".pt", ".pth", ".tar", ".bin", ".ckpt", ".safetensors", ".pkl"}
+
+
+def is_file_name(name: str) -> bool:
+    """Say whether a model was named by a path to a file rather than by its card."""
+    path = Path(name)
+    return "/" in name or "\\" in name or path.suffix in _FILE_ENDINGS

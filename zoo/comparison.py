@@ -15,7 +15,7 @@ from torch import Tensor
 
 from zoo.codes import Codes, join
 from zoo.directions import Directions
-from zoo.editing import check_home, check_room, choose_codes, render_pixels
+from zoo.editing import check_home, choose_codes
 from zoo.errors import DirectionsError, OptionError
 from zoo.files import whole_folder
 from zoo.linalg import principal_angles
@@ -25,6 +25,7 @@ from zoo.nearest import Nearest, find_nearest, span_basis
 from zoo.notebook import facts_html, image_html, plain, table_html
 from zoo.pictures import Tile, data_url
 from zoo.progress import Progress, silent
+from zoo.render import check_room, render_pixels
 from zoo.sheets import Strip, draw_pages, save_pages
 
 FORMAT = "zoo-comparison/1"

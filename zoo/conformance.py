@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from zoo.errors import ContractError
-from zoo.names import unknown_name
+from zoo.errors import ContractError, unknown_name
 from zoo.registry import Installation, load_installation
 
 CONTRACTS: Mapping[str, Mapping[str, str]] = {

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from zoo.checkpoint import State
+from zoo.adapter import State
 from zoo.errors import CheckpointError
 
 TENSORFLOW = ("Gs.", "G.", "")

@@ -11,13 +11,13 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from zoo import weights
+from zoo.adapter import State
 from zoo.cards import Card, Licence
-from zoo.checkpoint import State
-from zoo.errors import OptionError, OutputError
+from zoo.errors import OptionError, OutputError, few_names
 from zoo.files import is_kind, whole_file
-from zoo.model import Model, card_of, changed, print_licence, read_model
-from zoo.names import few_names
+from zoo.model import Model
 from zoo.notes import KEY, Note
+from zoo.opening import card_of, changed, print_licence, read_model
 from zoo.progress import Progress, silent
 from zoo.recognition import Recognized
 from zoo.registry import Installation

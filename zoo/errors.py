@@ -20,6 +20,9 @@
 Anything else that escapes is a fault of zoo's own (exit code 1).
 """
 
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
 _LONGEST = 900
 
 
@@ -100,3 +103,25 @@ def is_out_of_memory(error: BaseException) -> bool:
         or type(error).__name__ == "OutOfMemoryError"
         or "can't allocate memory" in str(error)
     )
+
+
+_FEW = 12
+
+
+def few_names(names: Sequence[str]) -> str:
+    """List names with commas, of many the first ones and how many there are; "none" for none."""
+    shown = ", ".join(names[:_FEW])
+    return f"{shown}, … ({len(names)} in all)" if len(names) > _FEW else shown or "none"
+
+
+def unknown_name(kind: str, asked: str, known: Iterable[str]) -> UnknownNameError:
+    """Build the error for a name that nobody bears: it names near misses, or all there are when they are few."""
+    names = sorted(set(known))
+    near = get_close_matches(asked, names, n=3, cutoff=0.6) or [name for name in names if asked and asked in name][:3]
+    if near:
+        hint = f"did you mean {' or '.join(near)}?"
+    elif names:
+        hint = f"there are: {few_names(names)}"
+    else:
+        hint = "there are none"
+    return UnknownNameError(f"no {kind} is called {asked!r}: {hint}")

@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from zoo import weights
-from zoo.adapter import Adapter
+from zoo.adapter import Adapter, State
 from zoo.cache import sha256_of
 from zoo.cards import Card, Licence, Source, Weights
-from zoo.checkpoint import State, fill_module, read_checkpoint
-from zoo.errors import CapabilityError, WeightsError, is_out_of_memory
-from zoo.names import unknown_name
+from zoo.checkpoint import read_checkpoint
+from zoo.errors import CapabilityError, WeightsError, is_out_of_memory, unknown_name
+from zoo.loading import fill_module
 from zoo.output_options import FEATURES, OutputOptions
 from zoo.outputs import COLOUR, GREY, Output
 from zoo.progress import Progress, silent

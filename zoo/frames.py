@@ -13,11 +13,11 @@ from torch import Tensor
 
 from zoo.codes import Codes, join
 from zoo.directions import Directions
-from zoo.editing import render
 from zoo.measures import consistency, visible_steps
 from zoo.model import Model
 from zoo.pictures import Tile, to_picture, to_pixels
 from zoo.region import Region
+from zoo.render import render
 
 SHARES = tuple(place / 8 for place in range(-8, 9))
 """Where the frames stand, as shares of the strength at the ends."""

@@ -12,12 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
-from zoo.adapter import Adapter
-from zoo.checkpoint import State, build_module
+from zoo.adapter import Adapter, State
 from zoo.codes import Codes, LatentSpace, draw_labels, draw_normal
 from zoo.conversion import count
-from zoo.errors import CodesError
-from zoo.names import unknown_name
+from zoo.errors import CodesError, unknown_name
+from zoo.loading import build_module
 from zoo.options import class_names
 from zoo.region import Region
 from zoo.window import Patch, Window

@@ -16,8 +16,7 @@ from torch import Tensor
 
 from zoo.adapter import Adapter
 from zoo.jacobian import Means
-from zoo.keep import Keep
-from zoo.kept import keep_folder, keep_limit
+from zoo.keep import Keep, keep_folder, keep_limit
 from zoo.model import Model
 from zoo.sizes import parse_size
 from zoo.version import __version__

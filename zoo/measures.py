@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoo.adapter import Adapter, images_together
+from zoo.adapter import Adapter
 from zoo.codes import Codes, join
 from zoo.region import Region
+from zoo.render import images_together
 
 TARGET_CHANGE = 1e-3
 """The mean squared change inside the region at which locality is read, for images in [-1, 1]."""

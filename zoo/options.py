@@ -5,8 +5,8 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from zoo.errors import OptionError
-from zoo.names import names_of, unknown_name
+from zoo.class_names import names_of
+from zoo.errors import OptionError, unknown_name
 
 
 class Options(BaseModel):

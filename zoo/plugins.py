@@ -19,8 +19,7 @@ import pluggy
 from zoo import hookspecs
 from zoo.admission import CHOICE, contract_of, read_choice, require_contract
 from zoo.entries import AdapterPlugin, AnalyzerPlugin, ScorerPlugin
-from zoo.errors import PluginError
-from zoo.names import unknown_name
+from zoo.errors import PluginError, unknown_name
 
 if TYPE_CHECKING:
     import typer

@@ -11,11 +11,11 @@ from typing import Any
 
 from zoo.cards import Card
 from zoo.codes import Codes
+from zoo.common_regions import COMMON_REGIONS
 from zoo.entries import AnalyzerPlugin
-from zoo.errors import CapabilityError, CodesError, OptionError, RegionError
+from zoo.errors import CapabilityError, CodesError, OptionError, RegionError, unknown_name
 from zoo.files import is_kind
 from zoo.model import Model, check_count, check_seed
-from zoo.names import COMMON_REGIONS, unknown_name
 from zoo.options import parse_options
 from zoo.region import parse_region
 from zoo.registry import Installation

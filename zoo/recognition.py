@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from zoo.adapter import Adapter, Layout, detect_layout
-from zoo.checkpoint import State, read_checkpoint
+from zoo.adapter import Adapter, Layout, State
+from zoo.checkpoint import read_checkpoint
 from zoo.errors import CheckpointError
 from zoo.notes import Note, note_in, require_plain
 
@@ -87,3 +87,52 @@ def _averaged(state: State, layout: Layout) -> str:
     if averaged:
         return f"yes: {averaged}" + (f", not {raw}" if raw else "")
     return f"no: the file holds {raw} only" if raw else "not said: the file holds one network without a name"
+
+
+def detect_layout(adapters: Mapping[str, type[Adapter]], state: State, meta: Mapping[str, Any]) -> tuple[str, Layout]:
+    """Find the one family and layout that a file is of: (adapter name, layout).
+
+    Raises `CheckpointError` when none fits, saying which keys the file has, or when two do, naming both.
+    """
+    found = [
+        (name, layout) for name, adapter in adapters.items() for layout in adapter.layouts if _fits(layout, state, meta)
+    ]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = " and ".join(f"{name}/{layout.name}" for name, layout in found)
+        raise CheckpointError(f"the file fits several layouts: {names}; one of them detects too much")
+    keys = ", ".join(sorted(state)[:4])
+    hint = _nearest(adapters, state) or f"known are files of {', '.join(sorted(adapters))}"
+    raise CheckpointError(f"the file fits no known layout; its keys begin {keys}; {hint}")
+
+
+_LONGEST_MARK = 8
+
+
+_COUNTS = range(1, _LONGEST_MARK + 1)
+
+
+def _nearest(adapters: Mapping[str, type[Adapter]], state: State) -> str:
+    """Name the layout of which the most marks are there, though not all, and what the file lacks; or nothing."""
+    ends = {
+        ".".join(parts[-count:]) for parts in (key.rsplit(".", _LONGEST_MARK) for key in state) for count in _COUNTS
+    }
+    found = []
+    for name, adapter in adapters.items():
+        for layout in adapter.layouts:
+            missing = [mark for mark in layout.marks if mark not in ends]
+            if layout.marks and len(missing) < len(layout.marks):
+                found.append((len(missing) / len(layout.marks), f"{name}/{layout.name}", missing))
+    if not found:
+        return ""
+    _, name, missing = min(found)
+    return f"nearest is {name}, " + (f"which also has {', '.join(missing)}" if missing else "but its shapes are others")
+
+
+def _fits(layout: Layout, state: State, meta: Mapping[str, Any]) -> bool:
+    """Ask a layout; one that stumbles over a strange file does not fit it."""
+    try:
+        return layout.detect(state, meta)
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return False

@@ -23,8 +23,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.errors import RegionError
-from zoo.names import COMMON_REGIONS, unknown_name
+from zoo.common_regions import COMMON_REGIONS
+from zoo.errors import RegionError, unknown_name
 
 _SLACK = 1e-9
 

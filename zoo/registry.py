@@ -16,8 +16,8 @@ from typing import Any
 import yaml
 
 from zoo.cards import Card, Licence, Source, Weights
-from zoo.errors import CardError, UnknownNameError
-from zoo.names import names_of, unknown_name
+from zoo.class_names import names_of
+from zoo.errors import CardError, UnknownNameError, unknown_name
 from zoo.places import config_folder
 from zoo.plugins import Plugins, load_plugins, skip, unique
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import torch
+from markupsafe import Markup
 from PIL import Image
 
 from zoo.attributes import CLEAR_EFFECT
@@ -15,15 +19,13 @@ from zoo.codes import Codes
 from zoo.directions import Directions
 from zoo.figures import Figures, figure, row_numbers, shown, signed
 from zoo.frames import MIDDLE, SHARES, STRIP, Film, Part, Scene, film, parts, shown_codes, thirds_of
-from zoo.heat import colour_bar, heat_map, outline_path
 from zoo.measures import VISIBLE_CHANGE
 from zoo.model import Model
-from zoo.page import render_page
 from zoo.pictures import Tile, data_url, save_sheet, sprite, strip, to_picture
+from zoo.plots import colour_bar, heat_map, outline_path, plot_spectrum
 from zoo.progress import Progress, silent
 from zoo.region import Region
 from zoo.scores import Scores
-from zoo.spectrum import plot_spectrum
 
 _TILE = 128
 _QUALITIES = (80, 60, 40, 20)
@@ -188,3 +190,28 @@ def _page(finding: Finding, sections: Sequence[Mapping[str, Any]]) -> str:
         command=record.get("command"),
         record={key: shown(value) for key, value in record.items() if key not in _ELSEWHERE},
     )
+
+
+_TEMPLATES = Path(__file__).with_name("templates")
+
+
+def render_page(name: str = "report", **values: Any) -> str:
+    """Fill the template `name`.html.j2, with `name`.css and `name`.js inside it and a Content-Security-Policy.
+
+    The policy allows pictures from ``data:`` addresses, and this style and this script by their hashes: nothing else.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+    style, script = ((_TEMPLATES / f"{name}.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
+    policy = (
+        "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
+        f"style-src {_hash(style)}; script-src {_hash(script)}"
+    )
+    return environment.get_template(f"{name}.html.j2").render(
+        style=Markup(style), script=Markup(script), policy=policy, **values
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}'"

@@ -12,13 +12,12 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
-from zoo.adapter import Adapter, Projection
+from zoo.adapter import Adapter, Projection, State
 from zoo.blocks import Generator, Norm, Plan
-from zoo.checkpoint import State, build_module
 from zoo.codes import Codes, LatentSpace, draw_labels, draw_normal, truncated
 from zoo.conversion import count
-from zoo.errors import CodesError
-from zoo.names import unknown_name
+from zoo.errors import CodesError, unknown_name
+from zoo.loading import build_module
 from zoo.options import class_names
 from zoo.region import Region
 from zoo.window import Patch, Window

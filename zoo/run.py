@@ -11,6 +11,7 @@ import torch
 
 from zoo.analyzer import Analyzer, Probe, Scorer
 from zoo.attributes import Effect, fitting_scorers
+from zoo.cards import is_file_name
 from zoo.codes import Codes, further_generator, resolve_layers
 from zoo.directions import Directions
 from zoo.entries import AnalyzerPlugin
@@ -20,9 +21,9 @@ from zoo.files import refuse_existing, whole_folder
 from zoo.jacobian import Means
 from zoo.means import check_means, means_of
 from zoo.measures import Locality, visible_steps
-from zoo.model import Model, open_model
-from zoo.names import is_file_name
+from zoo.model import Model
 from zoo.notebook import facts_html, table_html
+from zoo.opening import open_model
 from zoo.options import parse_options
 from zoo.progress import Progress, silent
 from zoo.question import Question, check_question, command_of, split_options
@@ -158,7 +159,7 @@ def perform(
     """Check the question, open the model, carry the analysis out, and write the run folder if `out` names one.
 
     `memory` is a budget for derivatives, such as ``2GB``; `keep` says whether Jacobians are kept and looked up.
-    Everything that can be refused is refused before weights are fetched; `loading` goes to `zoo.model.open_model`.
+    Everything that can be refused is refused before weights are fetched; `loading` goes to `zoo.opening.open_model`.
     """
     check_means(memory, keep=keep)
     choices: dict[str, Any] = {}

@@ -10,9 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from zoo.errors import OptionError, OutputError, PluginError
+from zoo.errors import OptionError, OutputError, PluginError, unknown_name
 from zoo.files import whole_folder
-from zoo.names import unknown_name
 from zoo.plugins import Plugins
 from zoo.version import CONTRACT
 

@@ -12,17 +12,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoo.adapter import images_together
 from zoo.analyzer import Scorer
 from zoo.attributes import measure_effect, read_attributes, skip_scorer
 from zoo.codes import Codes, further_generator
 from zoo.directions import Directions
-from zoo.editing import check_home, render, rows_to_move
+from zoo.editing import check_home, rows_to_move
 from zoo.errors import CapabilityError, DirectionsError, OptionError, RegionError, ZooError
 from zoo.measures import squared_change, visible_steps
 from zoo.model import Model, check_count, check_seed
 from zoo.progress import Progress, silent
 from zoo.region import Region
+from zoo.render import images_together, render
 from zoo.scores import Scored, Scores
 
 _CODES_FOR_STEPS = 4

@@ -11,8 +11,8 @@ from zoo_adapters.dcgan.network import Generator
 import zoo
 from tests.toys import sequential
 from zoo import CheckpointError, Codes
-from zoo.adapter import detect_layout
 from zoo.checkpoint import read_checkpoint
+from zoo.recognition import detect_layout
 from zoo.region import parse_region
 from zoo.registry import load_installation
 from zoo.testing import check_adapter, check_derivatives, draw, leaves_no_trace, render

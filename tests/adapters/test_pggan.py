@@ -23,9 +23,9 @@ from tests.contract import (
 from tests.families import families
 from tests.golden import Golden
 from zoo import CheckpointError, Codes, CodesError, UnknownNameError
-from zoo.adapter import detect_layout
 from zoo.converting import convert, find_out
 from zoo.jacobian import jacobian
+from zoo.recognition import detect_layout
 from zoo.region import parse_region
 from zoo.registry import load_installation
 from zoo.testing import check_adapter, draw, in_float64, render

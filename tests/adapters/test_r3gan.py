@@ -14,8 +14,9 @@ import zoo
 from tests.containers import network, plain_class_pickle
 from tests.golden import Golden
 from zoo import CheckpointError, Codes, CodesError, OptionError, UnknownNameError
-from zoo.adapter import Adapter, detect_layout
+from zoo.adapter import Adapter
 from zoo.converting import convert, find_out
+from zoo.recognition import detect_layout
 from zoo.region import parse_region
 from zoo.registry import load_installation
 from zoo.testing import check_adapter, draw, in_float64

@@ -14,7 +14,8 @@ from benchmarks.official import STUDIOGAN, studiogan
 from tests.families import families, opened
 from tests.golden import Golden
 from zoo import CheckpointError, Codes, CodesError, OptionError
-from zoo.adapter import Adapter, detect_layout
+from zoo.adapter import Adapter
+from zoo.recognition import detect_layout
 from zoo.testing import check_adapter, draw, render
 
 PACKS = [

@@ -17,8 +17,8 @@ from tests.contract import REGIONS, check_cut, check_linearized, check_released_
 from tests.families import families
 from tests.golden import Golden
 from zoo import CheckpointError, Codes, OptionError, UnknownNameError
-from zoo.adapter import detect_layout
 from zoo.cli import run
+from zoo.recognition import detect_layout
 from zoo.testing import check_adapter, draw, in_float64, render
 
 PSI, CUTOFF = 0.7, 5

@@ -26,9 +26,9 @@ from tests.families import families
 from tests.golden import Golden
 from tests.linear import model_of
 from zoo import CheckpointError, Codes, OptionError, UnknownNameError
-from zoo.adapter import detect_layout
 from zoo.cli import run
 from zoo.codes import save_codes
+from zoo.recognition import detect_layout
 from zoo.testing import check_adapter, draw, in_float64, render
 
 LAYOUTS = {

@@ -19,8 +19,9 @@ from tests.containers import network, nvidia_pickle
 from tests.golden import Golden
 from tests.linear import model_of
 from zoo import CheckpointError, Codes, LayersError, UnknownNameError
-from zoo.adapter import Adapter, detect_layout
+from zoo.adapter import Adapter
 from zoo.converting import convert, find_out
+from zoo.recognition import detect_layout
 from zoo.region import parse_region
 from zoo.registry import load_installation
 from zoo.testing import check_adapter, draw, in_float64, render

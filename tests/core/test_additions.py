@@ -11,7 +11,7 @@ from tests.toys import write_tiny
 from zoo import additions
 from zoo.cache import sha256_of
 from zoo.cli import run
-from zoo.model import open_card
+from zoo.opening import open_card
 from zoo.registry import added_folder, read_cards
 
 
@@ -19,7 +19,7 @@ from zoo.registry import added_folder, read_cards
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("ZOO_CONFIG", str(tmp_path / "config"))
     monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("zoo.model._shown", set())  # licences are shown once a process
+    monkeypatch.setattr("zoo.opening._shown", set())  # licences are shown once a process
     monkeypatch.chdir(tmp_path)
     write_tiny(tmp_path / "netG.safetensors")
     return tmp_path

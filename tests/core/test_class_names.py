@@ -11,10 +11,10 @@ import zoo
 from tests.golden import Golden
 from tests.hostile import card, eyes_state
 from tests.linear import model_of
+from zoo.class_names import imagenet_names, names_of
 from zoo.cli import run
-from zoo.errors import CardError, UnknownNameError
+from zoo.errors import CardError, UnknownNameError, few_names
 from zoo.model import Model
-from zoo.names import few_names, imagenet_names, names_of
 from zoo.registry import added_folder, read_cards
 
 

@@ -217,7 +217,7 @@ def test_the_animation_runs_smoothly_through_the_range_and_closes(
 ) -> None:
     """Strengths are read back from what was rendered: between −2 and 4, never a jump, slow where it turns."""
     rendered: list[Tensor] = []
-    real = zoo.editing.render_pixels
+    real = zoo.render.render_pixels
 
     def render(model: Model, codes: Codes, progress: Progress = silent) -> Tensor:
         rendered.append(codes.latents[0])

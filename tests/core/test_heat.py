@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from zoo.heat import colour_bar, heat_map, outline_path
+from zoo.plots import colour_bar, heat_map, outline_path
 
 
 def test_colours_run_from_nothing_to_the_largest_value() -> None:

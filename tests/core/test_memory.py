@@ -14,14 +14,14 @@ from torch import Tensor
 import zoo
 from tests.linear import Linear, model_of
 from zoo import Codes, Directions, LatentSpace, Model, OptionError
-from zoo.editing import MOST_BYTES, render, render_pixels, save_samples
 from zoo.pictures import to_pixels
+from zoo.render import MOST_BYTES, render, render_pixels, save_samples
 
 HEAD = """
 import re, sys, torch, zoo
 from pathlib import Path
 from tests.core.test_memory import large_model, unit
-from zoo.editing import save_samples
+from zoo.render import save_samples
 from zoo.measures import visible_steps
 
 def peak():

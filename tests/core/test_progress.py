@@ -19,10 +19,11 @@ from zoo_adapters.dcgan.adapter import DCGAN
 import zoo
 from tests.linear import model_of
 from tests.toys import write_tiny
-from zoo import Model, editing, pursuit
+from zoo import Model, pursuit
 from zoo.cli import console
-from zoo.model import open_model
+from zoo.opening import open_model
 from zoo.registry import load_installation
+from zoo.render import save_samples
 
 
 class Recorder:
@@ -63,7 +64,7 @@ def compare(model: Model, folder: Path, progress: Recorder) -> None:
 
 
 def sample(model: Model, folder: Path, progress: Recorder) -> None:
-    editing.save_samples(model, model.sample(20), folder, progress=progress)
+    save_samples(model, model.sample(20), folder, progress=progress)
 
 
 def load(model: Model, folder: Path, progress: Recorder) -> None:

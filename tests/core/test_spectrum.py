@@ -1,6 +1,6 @@
 import pytest
 
-from zoo.spectrum import HEIGHT, WIDTH, plot_spectrum
+from zoo.plots import HEIGHT, WIDTH, plot_spectrum
 
 
 def test_heights_are_logarithms_and_decades_are_named() -> None:

@@ -9,10 +9,11 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from zoo.cards import Card
+from zoo.cards import Card, is_file_name
 from zoo.cli.console import Settings, progress_bars, table
+from zoo.common_regions import COMMON_REGIONS
 from zoo.entries import AdapterPlugin, AnalyzerPlugin, ScorerPlugin
-from zoo.names import COMMON_REGIONS, few_names, is_file_name, unknown_name
+from zoo.errors import few_names, unknown_name
 
 
 def list_(

@@ -47,7 +47,7 @@ def cache(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List the weights in the cache, verify them, or clean up."""
-    from zoo import kept
+    from zoo import keep
     from zoo.weights import forget as forget_weights
 
     settings: Settings = context.obj
@@ -55,9 +55,9 @@ def cache(
     removed: list[Path] = []
     if forget is not None:
         removed += forget_weights(settings.installation.registry.resolve(forget), cards)
-    kept.keep_limit()  # a limit that cannot be read is refused before anything is deleted
+    keep.keep_limit()  # a limit that cannot be read is refused before anything is deleted
     if drop_jacobians:
-        removed += kept.drop_all()
+        removed += keep.drop_all()
     with progress_bars(settings) as progress:
         if clean:
             _require_every_plugin(settings)
@@ -66,7 +66,7 @@ def cache(
         damaged = store.damaged(files, progress) if verify else []
     rows = [_row(file.models, _state(file, damaged, checked=verify), file.path, file.size) for file in files]
     rows += [_row((place.name.rpartition("-")[0],), "unfinished", place, None) for place in store.unfinished()]
-    held = kept.holdings()
+    held = keep.holdings()
     if as_json:
         jacobians = {"codes": held.codes, "bytes": held.size, "limit": held.limit, "folder": str(held.folder)}
         told = {"removed": [str(place) for place in removed], "files": rows, "jacobians": jacobians}

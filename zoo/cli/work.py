@@ -54,7 +54,7 @@ def sample(
     force: Force = False,
 ) -> None:
     """Draw images: a picture of all of them, and their codes."""
-    from zoo import editing, files
+    from zoo import files, render
 
     settings: Settings = context.obj
     folder = out or Path("runs") / f"{_short(model)}-samples"
@@ -66,7 +66,7 @@ def sample(
             if codes
             else opened.sample(samples, seed, label=label, truncation=truncation)
         )
-        editing.save_samples(opened, drawn, folder, force=force, progress=progress)
+        render.save_samples(opened, drawn, folder, force=force, progress=progress)
     _print_files(settings, folder)
 
 
@@ -240,8 +240,8 @@ def compare(
 ) -> None:
     """Compare two sets of directions: the nearest ones, the angles between their spans, and with --model pictures."""
     from zoo import comparison, files
+    from zoo.cards import is_file_name
     from zoo.moves import short_name
-    from zoo.names import is_file_name
     from zoo.options import parse_pairs
     from zoo.sides import read_sides
 
@@ -335,7 +335,7 @@ def score(
     """Measure which attributes directions change: scorers look at unseen codes, moved along each of them both ways."""
     from zoo import files, scoring
     from zoo.attributes import choose_scorers
-    from zoo.names import is_file_name
+    from zoo.cards import is_file_name
 
     settings: Settings = context.obj
     if out:
@@ -380,7 +380,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
 
 
 def _open(settings: Settings, model: str, progress: Progress, *, option: list[str] | None, **loading: Any) -> Model:
-    from zoo.model import open_model
+    from zoo.opening import open_model
     from zoo.options import parse_pairs
 
     return open_model(model, settings.installation, options=parse_pairs(option or []), progress=progress, **loading)
@@ -388,7 +388,7 @@ def _open(settings: Settings, model: str, progress: Progress, *, option: list[st
 
 def _short(model: str) -> str:
     """Name a folder after a model, or after a weights file without its folders and ending."""
-    from zoo.names import is_file_name
+    from zoo.cards import is_file_name
 
     return Path(model.replace("\\", "/")).stem if is_file_name(model) else model
 

@@ -11,8 +11,7 @@ from unittest.mock import patch
 
 import torch
 
-from zoo.adapter import Adapter
-from zoo.checkpoint import State
+from zoo.adapter import Adapter, State
 from zoo.entries import AdapterPlugin
 from zoo.errors import CheckpointError, ContractError, UnknownNameError, ZooError
 from zoo.testing.contract import require

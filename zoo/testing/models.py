@@ -12,9 +12,10 @@ from zoo import weights
 from zoo.cache import sha256_of
 from zoo.cards import Card
 from zoo.checkpoint import read_checkpoint
+from zoo.common_regions import COMMON_REGIONS
 from zoo.errors import ZooError
-from zoo.model import Model, open_card
-from zoo.names import COMMON_REGIONS
+from zoo.model import Model
+from zoo.opening import open_card
 from zoo.region import parse_region
 from zoo.registry import Installation, read_cards
 from zoo.testing.contract import leaves_no_trace, render, require

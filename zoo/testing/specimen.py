@@ -8,8 +8,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from zoo.adapter import Adapter, Projection
-from zoo.checkpoint import State
+from zoo.adapter import Adapter, Projection, State
 from zoo.codes import Codes, LatentSpace, draw_normal
 from zoo.entries import CAPABILITIES
 from zoo.errors import ContractError

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from zoo import Adapter, Codes, CodesError, LatentSpace, Projection, Region, State, unknown_name
-from zoo.checkpoint import build_module
 from zoo.codes import draw_normal
+from zoo.loading import build_module
 from zoo.mapped import normalized
 from zoo.window import Patch, Window
 from zoo_adapters.pggan.checkpoint import LAYOUTS, joined, sized

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from zoo import Adapter, Codes, CodesError, LatentSpace, OptionError, Projection, Region, State, unknown_name
-from zoo.checkpoint import build_module
 from zoo.codes import draw_labels, draw_normal
+from zoo.loading import build_module
 from zoo.options import class_names
 from zoo.window import Patch, Window
 from zoo_adapters.r3gan.checkpoint import LAYOUTS, sized

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from zoo import Scorer
 from zoo.cards import Card
-from zoo.checkpoint import fill_module, read_checkpoint
+from zoo.checkpoint import read_checkpoint
+from zoo.loading import fill_module
 from zoo_scorers.avatars.card import WEIGHTS, columns, read_card
 from zoo_scorers.avatars.network import SIDE, build_network, log_probabilities, pooled_features
 
