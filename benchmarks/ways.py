@@ -16,8 +16,9 @@ import zoo
 from zoo import linearize
 from zoo.adapter import Adapter
 from zoo.codes import Codes
+from zoo.compute import Means
 from zoo.grams import gram_matrices
-from zoo.jacobian import Means, default_chunk, jacobian
+from zoo.jacobian import default_chunk, jacobian
 from zoo.keep import Keep
 from zoo.linearize import LinearMap
 from zoo.operator import RegionJacobian

@@ -5,19 +5,21 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 import torch
 from torch import Tensor
 
 from zoo.adapter import Adapter
-from zoo.cards import Card
 from zoo.codes import Codes
+from zoo.compute import Means
 from zoo.directions import Directions
-from zoo.jacobian import Means
 from zoo.options import Options
 from zoo.progress import Progress, silent
 from zoo.region import Region
+
+if TYPE_CHECKING:
+    from zoo.cards import Card
 
 AnyOptions = TypeVar("AnyOptions", bound=Options)
 

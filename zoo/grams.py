@@ -14,8 +14,9 @@ from torch import Tensor
 
 from zoo.adapter import Adapter
 from zoo.codes import Codes
+from zoo.compute import Means
 from zoo.errors import CapabilityError, OutputError
-from zoo.jacobian import Columns, Means, most_tangents
+from zoo.jacobian import Columns, most_tangents
 from zoo.keep import Entry, Stretch, fingerprint, passing_entry
 from zoo.outputs import GREY, Output
 from zoo.progress import Progress, silent

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from zoo.adapter import Adapter
 from zoo.codes import Codes
+from zoo.compute import Means
 from zoo.errors import CheckpointError, OptionError, is_out_of_memory
-from zoo.keep import Keep
 from zoo.memory import Need, peak_bytes
 from zoo.operator import RegionJacobian
 from zoo.outputs import GREY, Output
@@ -28,19 +27,6 @@ _MOST_TANGENTS = {"cpu": 32, "cuda": 1024}
 """More at a time are not faster there."""
 _ALLOWANCE = 1.4
 """Memory that a process takes for each byte of its tensors: allocators keep some, libraries make copies."""
-
-
-@dataclass(frozen=True)
-class Means:
-    """What a computation may use.
-
-    `memory` is a budget in bytes for everything beyond the loaded network; None takes what the usual chunk needs.
-    `chunk` tangents are pushed at a time, fewer where the budget asks for it. `keep` is where results are kept.
-    """
-
-    memory: int | None = None
-    chunk: int | None = None
-    keep: Keep | None = None
 
 
 def default_chunk(adapter: Adapter, region: Region | None = None) -> int:

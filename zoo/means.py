@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from zoo.adapter import Adapter
-from zoo.jacobian import Means
+from zoo.compute import Means
 from zoo.keep import Keep, keep_folder, keep_limit
 from zoo.model import Model
 from zoo.sizes import parse_size

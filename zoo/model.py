@@ -13,12 +13,7 @@ import torch
 from zoo.adapter import Adapter
 from zoo.cards import Card
 from zoo.codes import MOST_TRUNCATION, Codes, load_codes, save_codes
-from zoo.errors import (
-    CodesError,
-    OptionError,
-    few_names,
-    unknown_name,
-)
+from zoo.errors import CodesError, OptionError, few_names, unknown_name
 from zoo.notebook import facts_html
 from zoo.region import Region, parse_region
 

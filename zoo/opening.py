@@ -14,14 +14,7 @@ import torch
 from zoo import weights
 from zoo.adapter import Adapter
 from zoo.cards import Card, Licence, Source, Weights, is_file_name
-from zoo.errors import (
-    CardError,
-    CheckpointError,
-    OptionError,
-    PluginError,
-    UnknownNameError,
-    is_out_of_memory,
-)
+from zoo.errors import CardError, CheckpointError, OptionError, PluginError, UnknownNameError, is_out_of_memory
 from zoo.files import is_kind
 from zoo.model import Model
 from zoo.notes import read_note

@@ -13,12 +13,12 @@ from zoo.analyzer import Analyzer, Probe, Scorer
 from zoo.attributes import Effect, fitting_scorers
 from zoo.cards import is_file_name
 from zoo.codes import Codes, further_generator, resolve_layers
+from zoo.compute import Means
 from zoo.directions import Directions
 from zoo.entries import AnalyzerPlugin
 from zoo.errors import CapabilityError, ContractError, LayersError, ZooError, is_out_of_memory
 from zoo.figures import Figures, as_json, localities, summary
 from zoo.files import refuse_existing, whole_folder
-from zoo.jacobian import Means
 from zoo.means import check_means, means_of
 from zoo.measures import Locality, visible_steps
 from zoo.model import Model

@@ -13,8 +13,8 @@ from zoo_adapters.dcgan.adapter import DCGAN
 from zoo_adapters.dcgan.network import Generator
 
 from zoo import OptionError
+from zoo.compute import Means
 from zoo.grams import gram_matrices
-from zoo.jacobian import Means
 from zoo.memory import Need, peak_bytes
 from zoo.region import parse_region
 from zoo.sizes import parse_size, written_size
@@ -25,7 +25,8 @@ import re, sys, torch, zoo
 from pathlib import Path
 from zoo_adapters.dcgan.adapter import DCGAN
 from zoo.grams import gram_matrices
-from zoo.jacobian import Means, jacobian
+from zoo.compute import Means
+from zoo.jacobian import jacobian
 from zoo.testing import draw
 
 def status(what):

@@ -19,9 +19,10 @@ import zoo
 from tests.hostile import Payload, pickled
 from tests.linear import Linear, model_of
 from zoo import Adapter, CapabilityError, CheckpointError, UnknownNameError, WeightsError, cache, features
+from zoo.compute import Means
 from zoo.features import Features, boxed, open_output
 from zoo.grams import gram_matrices
-from zoo.jacobian import Means, jacobian
+from zoo.jacobian import jacobian
 from zoo.keep import Keep
 from zoo.linearize import LinearMap
 from zoo.operator import RegionJacobian

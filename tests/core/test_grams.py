@@ -14,8 +14,9 @@ from zoo_adapters.dcgan.adapter import DCGAN
 
 from tests.linear import Linear
 from zoo import CheckpointError, Codes, OptionError, Region
+from zoo.compute import Means
 from zoo.grams import gram_matrices
-from zoo.jacobian import Means, jacobian
+from zoo.jacobian import jacobian
 from zoo.keep import Keep
 from zoo.outputs import COLOUR, GREY, Output
 from zoo.region import parse_region

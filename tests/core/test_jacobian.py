@@ -5,8 +5,9 @@ from zoo_adapters.dcgan.adapter import DCGAN
 
 from tests.linear import Linear
 from zoo import CapabilityError, Codes
+from zoo.compute import Means
 from zoo.grams import gram_matrices
-from zoo.jacobian import Means, default_chunk, jacobian
+from zoo.jacobian import default_chunk, jacobian
 from zoo.outputs import COLOUR
 from zoo.region import parse_region
 from zoo.testing import draw
