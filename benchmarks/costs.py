@@ -15,11 +15,11 @@ from collections.abc import Callable
 import torch
 
 import zoo
-from zoo.jacobian import jacobian
-from zoo.measures import locality
-from zoo.model import Model
-from zoo.plugins import load_plugins
-from zoo.render import render
+from zoo.editing.locality import locality
+from zoo.editing.render import render
+from zoo.jacobian.columns import jacobian
+from zoo.models.model import Model
+from zoo.plugins.manager import load_plugins
 
 ROUNDS = 2
 MODELS = ("dcgan.celeba64", "dcgan.omniart-eyes128")

@@ -23,13 +23,13 @@ import torch
 from torch import Tensor
 
 import zoo
-from zoo.codes import Codes
-from zoo.factorize import LowRank, factorize
-from zoo.grams import gram_matrices
-from zoo.linalg import principal_angles
-from zoo.measures import locality
-from zoo.model import Model
-from zoo.pursuit import PUBLISHED_LAMBDA, Optimum, published_pursuit, pursuit
+from zoo.core.codes import Codes
+from zoo.editing.locality import locality
+from zoo.jacobian.gram import gram_matrices
+from zoo.linalg.low_rank import LowRank, factorize
+from zoo.linalg.rpca import PUBLISHED_LAMBDA, Optimum, published_pursuit, pursuit
+from zoo.linalg.symmetric import principal_angles
+from zoo.models.model import Model
 
 Array = np.ndarray[Any, Any]
 

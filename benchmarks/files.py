@@ -4,7 +4,7 @@ from benchmarks.files import FILES
 
 FILES["stylegan2-ada-1024"](path)
 
-The pickles are written by `tests/containers.py`, without any of the code that once wrote such files.
+The pickles are written by `tests/support/containers.py`, without any of the code that once wrote such files.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from torch import Tensor
 
 from benchmarks import nvidia, official, pickled
-from tests import containers
+from tests.support import containers
 
 Write = Callable[[Path], object]
 

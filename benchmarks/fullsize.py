@@ -29,10 +29,10 @@ import torch
 
 import zoo
 from benchmarks.files import FILES
-from zoo.jacobian import default_chunk
-from zoo.model import Model
-from zoo.operator import RegionJacobian
-from zoo.plugins import load_plugins
+from zoo.jacobian.columns import default_chunk
+from zoo.jacobian.operator import RegionJacobian
+from zoo.models.model import Model
+from zoo.plugins.manager import load_plugins
 
 ROUNDS = 5
 TANGENTS = 16

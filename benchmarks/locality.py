@@ -3,7 +3,7 @@
     python benchmarks/locality.py [MODEL] [REGION]
 
 Each code alone: the best of the first five directions, at that code. Then M averaged over 48 codes: the best of the
-first five by its median over eight unseen codes. Locality as in zoo.measures, at equal change inside the region.
+first five by its median over eight unseen codes. Locality is that of zoo.editing, at equal change inside the region.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import time
 from statistics import median
 
 import zoo
-from zoo.codes import Codes
-from zoo.measures import locality
-from zoo.model import Model
-from zoo.region import Region
+from zoo.core.codes import Codes
+from zoo.core.region import Region
+from zoo.editing.locality import locality
+from zoo.models.model import Model
 
 ANALYZERS = ("lowrank", "nullspace")
 CODES = 16

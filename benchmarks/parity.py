@@ -3,7 +3,7 @@
     python -m benchmarks.parity
 
 Runs the tests of the architectures, which hold every recorded output against ours, and reads off how far each was.
-The row names the output that came nearest to its tolerance. A recording is described in `tests/golden.py`.
+The row names the output that came nearest to its tolerance. A recording is described in `tests/support/golden.py`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import tempfile
 from collections import defaultdict
 from pathlib import Path
 
-from tests.golden import Golden
-from zoo.plugins import load_plugins
-from zoo.recognition import detect_layout
+from tests.support.golden import Golden
+from zoo.checkpoints.layouts import detect_layout
+from zoo.plugins.manager import load_plugins
 
 
 def measured() -> dict[str, list[tuple[str, float, float]]]:

@@ -23,10 +23,10 @@ from PIL import Image
 from zoo_adapters.dcgan.adapter import DCGAN
 from zoo_adapters.dcgan.network import Generator
 
-from zoo.grams import gram_matrices
-from zoo.jacobian import default_chunk
-from zoo.operator import RegionJacobian
-from zoo.region import parse_region
+from zoo.core.region import parse_region
+from zoo.jacobian.columns import default_chunk
+from zoo.jacobian.gram import gram_matrices
+from zoo.jacobian.operator import RegionJacobian
 from zoo.testing import draw
 
 FILE = Path(__file__).parents[1] / "docs" / "images" / "costs.webp"

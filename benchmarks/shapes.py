@@ -22,7 +22,7 @@ from zoo_adapters.stylegan2.network import untrained as untrained_stylegan2
 from zoo_adapters.stylegan3.adapter import StyleGAN3
 
 from benchmarks import pickled
-from zoo.blocks import Generator, Plan, untrained
+from zoo.nn.residual_network import Generator, Plan, untrained
 
 _MULTIPLES = {128: (16, 16, 8, 4, 2, 1), 256: (16, 16, 8, 8, 4, 2, 1), 512: (16, 16, 8, 8, 4, 2, 1, 1)}
 _CHUNKS = {128: 20, 256: 20, 512: 16}

@@ -16,11 +16,11 @@ import time
 import torch
 
 from benchmarks.shapes import stylegan2
-from zoo import sketch
-from zoo.grams import gram_matrices
-from zoo.linalg import eigenvectors, quadratic, quotient_directions
-from zoo.operator import RegionJacobian
-from zoo.region import parse_region
+from zoo.core.region import parse_region
+from zoo.jacobian.gram import gram_matrices
+from zoo.jacobian.operator import RegionJacobian
+from zoo.linalg import krylov as sketch
+from zoo.linalg.symmetric import eigenvectors, quadratic, quotient_directions
 from zoo.testing import draw
 
 RANK, TAU, SEEDS = 10, 1e-3, (0, 1)

@@ -13,18 +13,18 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 import zoo
-from zoo import linearize
-from zoo.adapter import Adapter
-from zoo.codes import Codes
-from zoo.compute import Means
-from zoo.grams import gram_matrices
-from zoo.jacobian import default_chunk, jacobian
-from zoo.keep import Keep
-from zoo.linearize import LinearMap
-from zoo.operator import RegionJacobian
-from zoo.outputs import GREY
-from zoo.region import Region, parse_region
-from zoo.sketch import spectrum
+from zoo.core.adapter import Adapter
+from zoo.core.codes import Codes
+from zoo.core.compute import Means
+from zoo.core.region import Region, parse_region
+from zoo.jacobian import linearize
+from zoo.jacobian.cache import Keep
+from zoo.jacobian.columns import default_chunk, jacobian
+from zoo.jacobian.gram import gram_matrices
+from zoo.jacobian.linearize import LinearMap
+from zoo.jacobian.operator import RegionJacobian
+from zoo.jacobian.outputs import GREY
+from zoo.linalg.krylov import spectrum
 from zoo.testing import draw, in_float64
 
 ROWS = {False: 64, True: 8}
@@ -161,7 +161,7 @@ def forward(task: Task) -> Callable[[], Found]:
 
 
 def exact(task: Task) -> Callable[[], Found]:
-    """zoo.jacobian.jacobian, the recording included."""
+    """zoo.jacobian.columns.jacobian, the recording included."""
     return lambda: Found(jacobian(task.adapter, task.code, task.region))
 
 

@@ -22,13 +22,14 @@ import typer
 from zoo_scorers.avatars.card import read_card
 
 import zoo
-from zoo import errors, hookspecs
+from zoo import errors
 from zoo.cli import build_app
-from zoo.common_regions import COMMON_REGIONS
 from zoo.conformance import CONTRACTS
-from zoo.entries import CAPABILITIES, AdapterPlugin, AnalyzerPlugin
-from zoo.plugins import HOOKS, load_plugins
-from zoo.registry import load_registry
+from zoo.core.common_regions import COMMON_REGIONS
+from zoo.plugins import hookspecs
+from zoo.plugins.entries import CAPABILITIES, AdapterPlugin, AnalyzerPlugin
+from zoo.plugins.manager import HOOKS, load_plugins
+from zoo.registry.registry import load_registry
 
 FOLDER = Path(__file__).parent
 PLUGINS = load_plugins()

@@ -17,13 +17,13 @@ from PIL import Image
 from torch import Tensor
 
 import zoo
-from zoo.codes import Codes
-from zoo.linalg import eigenvectors
-from zoo.measures import consistency, locality, visible_steps
-from zoo.model import Model
-from zoo.pictures import Tile, save_sheet, to_pixels
-from zoo.region import Region
-from zoo.render import render
+from zoo.core.codes import Codes
+from zoo.core.region import Region
+from zoo.editing.locality import consistency, locality, visible_steps
+from zoo.editing.render import render
+from zoo.imaging.images import Tile, save_sheet, to_pixels
+from zoo.linalg.symmetric import eigenvectors
+from zoo.models.model import Model
 
 FOLDER = Path(__file__).parent / "images"
 

@@ -25,8 +25,8 @@ from zoo_scorers.avatars.scorer import Avatars as AvatarsScorer
 import zoo
 from recipes.avatars import Avatars, read
 from recipes.pictures import tiled, to_images
-from zoo.attributes import read_attributes
-from zoo.model import Model
+from zoo.models.model import Model
+from zoo.scoring.effects import read_attributes
 
 SHOWN = 64
 """How many uncurated samples of a class are compared with one another, and how many a sheet shows."""

@@ -26,11 +26,11 @@ from zoo_adapters.stylegan2.adapter import StyleGAN2
 from zoo_adapters.stylegan2.network import Generator as Modulated
 
 from zoo import Adapter
-from zoo.blocks import Generator as Residual
-from zoo.blocks import Norm, Plan
-from zoo.growing import Growth
-from zoo.mapped import MappedNetwork, Mapping
-from zoo.window import Patch
+from zoo.nn.progressive import Growth
+from zoo.nn.residual_network import Generator as Residual
+from zoo.nn.residual_network import Norm, Plan
+from zoo.nn.style import MappedNetwork, Mapping
+from zoo.nn.window import Patch
 
 WIDTHS = (128, 128, 64, 32)
 """The channels of all networks' maps, from 4x4 pixels on."""
@@ -55,7 +55,7 @@ class Trained(ABC):
 
     adapter: ClassVar[type[Adapter]]
     grows: ClassVar[bool] = False
-    """Whether its level of detail changes in training (`zoo.growing`)."""
+    """Whether its level of detail changes in training (`zoo.nn.progressive`)."""
 
     def __init__(self, network: nn.Module, dim: int, classes: int) -> None:
         self.network, self.dim, self.classes = network, dim, classes
@@ -98,7 +98,7 @@ def reach(module: nn.Module, weight: Tensor) -> float:
 
 
 class BatchNorm(Norm):
-    """The normalisation of `zoo.blocks` by the statistics of the batch, which its stored ones follow."""
+    """The normalisation of `zoo.nn.residual_network` by the statistics of the batch, which its stored ones follow."""
 
     def forward(self, x: Patch, condition: Tensor | None, truncation: float | None) -> Patch:
         """Normalise by the batch while it is being trained."""

@@ -18,9 +18,9 @@ import zoo
 from recipes.avatars import Avatars, licence_of, read
 from recipes.generators import GENERATORS, Trained
 from recipes.regions import regions_of
-from zoo.cards import Licence
-from zoo.files import whole_file
-from zoo.notes import KEY, Note
+from zoo._utils.files import whole_file
+from zoo.checkpoints.metadata import KEY, Note
+from zoo.registry.cards import Licence
 
 BUNDLED = Path(zoo.__file__).parent / "bundled"
 STEP = 2 / 255

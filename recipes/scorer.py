@@ -23,7 +23,7 @@ from zoo_scorers.avatars.network import SIDE, build_network
 
 from recipes.avatars import Avatars, read
 from recipes.pictures import to_images
-from zoo.files import whole_file
+from zoo._utils.files import whole_file
 
 BATCH = 128
 RATE = 3e-3

@@ -15,7 +15,7 @@ import numpy as np
 
 import zoo
 from recipes.generators import GENERATORS
-from zoo.files import whole_file
+from zoo._utils.files import whole_file
 
 MEASURED = Path(__file__).parent / "measured"
 CHANCE = "random"

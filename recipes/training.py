@@ -18,7 +18,7 @@ from torch.nn.functional import avg_pool2d, interpolate, softplus
 from recipes.discriminator import Discriminator
 from recipes.generators import GENERATORS, WIDTHS, Rate, Trained, draw_weights
 from recipes.pictures import to_images
-from zoo.files import whole_file
+from zoo._utils.files import whole_file
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # one process a core: with more threads
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import zoo
-from zoo.model import Model
+from zoo.models.model import Model
 
 DATA = Path(__file__).parent / "data"
 
@@ -26,7 +26,7 @@ def _own_settings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
     """Keep the cards, remembered hashes and kept Jacobians of whoever runs the tests out of them."""
     monkeypatch.setenv("ZOO_CONFIG", str(tmp_path_factory.getbasetemp() / "no-settings"))
     monkeypatch.setenv("ZOO_JACOBIANS", "0")
-    monkeypatch.setattr("zoo.opening._shown", set())  # a licence is shown once a process; here, once a test
+    monkeypatch.setattr("zoo.models.opening._shown", set())  # a licence is shown once a process; here, once a test
 
 
 @pytest.fixture(scope="session")

@@ -32,13 +32,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from tests import containers
-from tests.containers import network
-from tests.hostile_pickles import COMMAND, SYSTEM, corpus
+from tests.support import containers
+from tests.support.containers import network
+from tests.support.hostile_pickles import COMMAND, SYSTEM, corpus
 from zoo import CheckpointError
-from zoo.checkpoint import read_checkpoint
-from zoo.reading.bounds import BrokenError, RefusedError
-from zoo.reading.opcodes import operations
+from zoo.checkpoints.reader import read_checkpoint
+from zoo.checkpoints.unpickle.limits import BrokenError, RefusedError
+from zoo.checkpoints.unpickle.opcodes import operations
 
 SECONDS, MEGABYTES = 5, 400
 _LARGEST_SEED = 20_000

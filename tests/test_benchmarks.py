@@ -19,10 +19,10 @@ from benchmarks import nvidia
 from benchmarks.jacobian import deviation
 from benchmarks.official import STUDIOGAN, biggan_deep, studiogan
 from benchmarks.ways import BASE, CARD_ONLY, CASES, SEARCH, WAYS, Case, Found, Task, floor
-from tests.families import families
-from zoo.adapter import Adapter
-from zoo.recognition import detect_layout
-from zoo.region import Region, parse_region
+from tests.support.families import families
+from zoo.checkpoints.layouts import detect_layout
+from zoo.core.adapter import Adapter
+from zoo.core.region import Region, parse_region
 from zoo.testing import draw, render
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.script.*")  # torch's forward mode warns of itself

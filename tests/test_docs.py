@@ -12,9 +12,9 @@ import yaml
 from zoo_adapters.dcgan.adapter import DCGAN
 
 import zoo
-from tests.linear import model_of
-from zoo.cards import Card
-from zoo.registry import load_installation, read_cards
+from tests.support.linear import model_of
+from zoo.registry.cards import Card
+from zoo.registry.registry import load_installation, read_cards
 
 ROOT = Path(__file__).parents[1]
 FORMATS = (ROOT / "docs" / "formats.md").read_text()

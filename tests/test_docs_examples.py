@@ -12,10 +12,10 @@ import yaml
 from _pytest.mark import ParameterSet
 from pydantic import TypeAdapter
 
-from tests import pages
-from zoo.cards import Card
-from zoo.registry import load_installation
-from zoo.weights import fetch
+from tests.support import pages
+from zoo.registry.cards import Card
+from zoo.registry.registry import load_installation
+from zoo.weights.fetch import fetch
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

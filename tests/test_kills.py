@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.network import CONTENT, Home, Server, serving, source_of
-from tests.toys import write_tiny
+from tests.support.network import CONTENT, Home, Server, serving, source_of
+from tests.support.toys import write_tiny
 
 ROUNDS = int(os.environ.get("ZOO_KILLS", "4"))
 FILES = {"codes.safetensors", "directions.safetensors", "report.html", "sheet.png"}

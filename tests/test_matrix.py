@@ -7,11 +7,11 @@ import pytest
 import torch
 
 import zoo
-from tests.linear import model_of
-from zoo.analyzer import Analyzer, Probe
+from tests.support.linear import model_of
+from zoo.core.analyzer import Analyzer, Probe
 from zoo.errors import ZooError
-from zoo.model import Model
-from zoo.registry import load_installation
+from zoo.models.model import Model
+from zoo.registry.registry import load_installation
 from zoo.testing import leaves_no_trace
 
 ZOO = load_installation()

@@ -15,8 +15,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from zoo.plugins import load_plugins
-from zoo.version import __version__
+from zoo._version import __version__
+from zoo.plugins.manager import load_plugins
 
 ROOT = Path(__file__).parents[1]
 SHELVES = {
@@ -74,7 +74,7 @@ def test_the_packages_and_nothing_else(wheel: Path, members: list[str]) -> None:
     assert wheel.name == f"latent_zoo-{__version__}-py3-none-any.whl"
     assert {name.partition("/")[0] for name in members} == {*SHELVES, f"latent_zoo-{__version__}.dist-info"}
     assert len(set(members)) == len(members)
-    code = [name for name in members if not name.startswith("zoo/templates/")]
+    code = [name for name in members if not name.startswith(("zoo/plugins/new/", "zoo/report/templates/"))]
     assert not [name for name in code if "test_" in name or "/tests/" in name or "__pycache__" in name]
 
 
@@ -93,7 +93,7 @@ def test_every_file_of_the_packages(members: list[str]) -> None:
     "name",
     [
         "zoo/registry.yaml",
-        "zoo/templates/report.html.j2",
+        "zoo/report/templates/report.html.j2",
         "zoo/py.typed",
         "zoo_adapters/py.typed",
         "zoo_analyzers/py.typed",

@@ -8,7 +8,7 @@ Everything heavy, torch above all, is imported on first use, so that ``import zo
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from zoo.entries import AdapterPlugin, AnalyzerPlugin, ScorerPlugin
+from zoo._version import CONTRACT, __version__
 from zoo.errors import (
     CapabilityError,
     CardError,
@@ -26,40 +26,40 @@ from zoo.errors import (
     ZooError,
     unknown_name,
 )
-from zoo.hookspecs import hookimpl
-from zoo.version import CONTRACT, __version__
+from zoo.plugins.entries import AdapterPlugin, AnalyzerPlugin, ScorerPlugin
+from zoo.plugins.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from zoo.adapter import Adapter, Layout, Projection, State
-    from zoo.analyzer import Analyzer, Probe, Scorer
+    from zoo.analysis.compare import Comparison
     from zoo.api import analyze, compare, edit, load, score
-    from zoo.codes import Codes, LatentSpace
-    from zoo.comparison import Comparison
-    from zoo.directions import Directions, Move
-    from zoo.editing import Edit
-    from zoo.model import Model
-    from zoo.options import Options
-    from zoo.region import Region
-    from zoo.scores import Scores
+    from zoo.core.adapter import Adapter, Layout, Projection, State
+    from zoo.core.analyzer import Analyzer, Probe, Scorer
+    from zoo.core.codes import Codes, LatentSpace
+    from zoo.core.directions import Directions, Move
+    from zoo.core.options import Options
+    from zoo.core.region import Region
+    from zoo.editing.edit import Edit
+    from zoo.models.model import Model
+    from zoo.scoring.scores import Scores
 
 _LATE = {
-    "Adapter": "zoo.adapter",
-    "Analyzer": "zoo.analyzer",
-    "Codes": "zoo.codes",
-    "Comparison": "zoo.comparison",
-    "Directions": "zoo.directions",
-    "Edit": "zoo.editing",
-    "LatentSpace": "zoo.codes",
-    "Layout": "zoo.adapter",
-    "Model": "zoo.model",
-    "Move": "zoo.directions",
-    "Options": "zoo.options",
-    "Probe": "zoo.analyzer",
-    "Projection": "zoo.adapter",
-    "Region": "zoo.region",
-    "Scorer": "zoo.analyzer",
-    "Scores": "zoo.scores",
-    "State": "zoo.checkpoint",
+    "Adapter": "zoo.core.adapter",
+    "Analyzer": "zoo.core.analyzer",
+    "Codes": "zoo.core.codes",
+    "Comparison": "zoo.analysis.compare",
+    "Directions": "zoo.core.directions",
+    "Edit": "zoo.editing.edit",
+    "LatentSpace": "zoo.core.codes",
+    "Layout": "zoo.core.adapter",
+    "Model": "zoo.models.model",
+    "Move": "zoo.core.directions",
+    "Options": "zoo.core.options",
+    "Probe": "zoo.core.analyzer",
+    "Projection": "zoo.core.adapter",
+    "Region": "zoo.core.region",
+    "Scorer": "zoo.core.analyzer",
+    "Scores": "zoo.scoring.scores",
+    "State": "zoo.core.adapter",
     "analyze": "zoo.api",
     "compare": "zoo.api",
     "edit": "zoo.api",

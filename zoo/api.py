@@ -6,18 +6,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from zoo import comparison, editing, run, scoring
-from zoo.analyzer import Scorer
-from zoo.attributes import choose_scorers
-from zoo.codes import Codes
-from zoo.directions import Directions
+from zoo._utils.progress import Progress, silent
+from zoo.analysis import compare as comparison
+from zoo.analysis import run
+from zoo.analysis.request import Question
+from zoo.core.analyzer import Scorer
+from zoo.core.codes import Codes
+from zoo.core.directions import Directions
+from zoo.editing import edit as editing
 from zoo.errors import OptionError
-from zoo.model import Model
-from zoo.opening import open_model
-from zoo.progress import Progress, silent
-from zoo.question import Question
-from zoo.registry import load_installation
-from zoo.scores import Scores
+from zoo.models.model import Model
+from zoo.models.opening import open_model
+from zoo.registry.registry import load_installation
+from zoo.scoring import score as scoring
+from zoo.scoring.effects import choose_scorers
+from zoo.scoring.scores import Scores
 
 edit = editing.edit
 compare = comparison.compare

@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any
 
 from zoo.errors import ContractError, unknown_name
-from zoo.registry import Installation, load_installation
+from zoo.registry.registry import Installation, load_installation
 
 CONTRACTS: Mapping[str, Mapping[str, str]] = {
     "adapter": {

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from recipes.avatars.data import Avatars, write
 from recipes.avatars.design import ATTRIBUTES, PARTS, Plan, plan
 from recipes.avatars.rendering import render, versions
+from zoo._utils.files import whole_folder
 from zoo.errors import OutputError
-from zoo.files import whole_folder
 
 SHARD = 10_000
 """Pictures in a file."""

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo._utils.files import workspace
+from zoo._utils.paths import cache_folder
 from zoo.errors import ZooError
-from zoo.files import workspace
-from zoo.places import cache_folder
 
 HERE = Path(__file__).parent
 OVERSAMPLING = 4

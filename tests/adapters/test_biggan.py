@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from zoo_adapters.biggan.adapter import BigGAN
 
 import zoo
-from tests import families
-from tests.golden import Golden
+from tests.support import families
+from tests.support.golden import Golden
 from zoo import CheckpointError, Codes, CodesError, OptionError, UnknownNameError
-from zoo.conversion import doubling
+from zoo.checkpoints.conversion import doubling
 from zoo.testing import check_adapter, in_float64, render
 
 EXACT = 1e-12

@@ -13,11 +13,11 @@ from zoo_adapters.biggan_deep.network import SteppedNorm
 
 import zoo
 from benchmarks.official import biggan_deep
-from tests.families import families, opened
-from tests.golden import Golden
+from tests.support.families import families, opened
+from tests.support.golden import Golden
 from zoo import CheckpointError, Codes, CodesError
-from zoo.codes import truncated
-from zoo.recognition import recognize
+from zoo.checkpoints.layouts import recognize
+from zoo.core.codes import truncated
 from zoo.testing import check_adapter, in_float64, render
 
 

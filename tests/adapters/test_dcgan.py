@@ -9,12 +9,12 @@ from zoo_adapters.dcgan.adapter import DCGAN
 from zoo_adapters.dcgan.network import Generator
 
 import zoo
-from tests.toys import sequential
+from tests.support.toys import sequential
 from zoo import CheckpointError, Codes
-from zoo.checkpoint import read_checkpoint
-from zoo.recognition import detect_layout
-from zoo.region import parse_region
-from zoo.registry import load_installation
+from zoo.checkpoints.layouts import detect_layout
+from zoo.checkpoints.reader import read_checkpoint
+from zoo.core.region import parse_region
+from zoo.registry.registry import load_installation
 from zoo.testing import check_adapter, check_derivatives, draw, leaves_no_trace, render
 
 TOLERANCE = 2e-6

@@ -11,8 +11,8 @@ from zoo_adapters.pggan.adapter import PGGAN
 from zoo_adapters.pggan.network import untrained
 
 import zoo
-from tests import containers, variables
-from tests.contract import (
+from tests.support import containers, variables
+from tests.support.contract import (
     REGIONS,
     check_cut,
     check_linearized,
@@ -20,14 +20,14 @@ from tests.contract import (
     layout_of,
     share_of_work,
 )
-from tests.families import families
-from tests.golden import Golden
+from tests.support.families import families
+from tests.support.golden import Golden
 from zoo import CheckpointError, Codes, CodesError, UnknownNameError
-from zoo.converting import convert, find_out
-from zoo.jacobian import jacobian
-from zoo.recognition import detect_layout
-from zoo.region import parse_region
-from zoo.registry import load_installation
+from zoo.checkpoints.layouts import detect_layout
+from zoo.core.region import parse_region
+from zoo.jacobian.columns import jacobian
+from zoo.models.export import convert, find_out
+from zoo.registry.registry import load_installation
 from zoo.testing import check_adapter, draw, in_float64, render
 
 FUSED = {"pggan": False, "pggan_fused": True}

@@ -11,16 +11,16 @@ from zoo_adapters.r3gan.adapter import R3GAN
 from zoo_adapters.r3gan.network import Generator, Stage, untrained
 
 import zoo
-from tests.containers import network, plain_class_pickle
-from tests.golden import Golden
+from tests.support.containers import network, plain_class_pickle
+from tests.support.golden import Golden
 from zoo import CheckpointError, Codes, CodesError, OptionError, UnknownNameError
-from zoo.adapter import Adapter
-from zoo.converting import convert, find_out
-from zoo.recognition import detect_layout
-from zoo.region import parse_region
-from zoo.registry import load_installation
+from zoo.checkpoints.layouts import detect_layout
+from zoo.core.adapter import Adapter
+from zoo.core.region import parse_region
+from zoo.models.export import convert, find_out
+from zoo.nn.window import Patch, Window
+from zoo.registry.registry import load_installation
 from zoo.testing import check_adapter, draw, in_float64
-from zoo.window import Patch, Window
 
 FAMILIES: dict[str, type[Adapter]] = {
     name: entry.load() for name, entry in load_installation().plugins.adapters.items()

@@ -11,11 +11,11 @@ from zoo_adapters.studiogan.adapter import StudioGAN
 
 import zoo
 from benchmarks.official import STUDIOGAN, studiogan
-from tests.families import families, opened
-from tests.golden import Golden
+from tests.support.families import families, opened
+from tests.support.golden import Golden
 from zoo import CheckpointError, Codes, CodesError, OptionError
-from zoo.adapter import Adapter
-from zoo.recognition import detect_layout
+from zoo.checkpoints.layouts import detect_layout
+from zoo.core.adapter import Adapter
 from zoo.testing import check_adapter, draw, render
 
 PACKS = [

@@ -12,13 +12,13 @@ from zoo_adapters.stylegan.adapter import StyleGAN
 from zoo_adapters.stylegan.network import Generator, untrained
 
 import zoo
-from tests import containers, variables
-from tests.contract import REGIONS, check_cut, check_linearized, check_released_directions, layout_of
-from tests.families import families
-from tests.golden import Golden
+from tests.support import containers, variables
+from tests.support.contract import REGIONS, check_cut, check_linearized, check_released_directions, layout_of
+from tests.support.families import families
+from tests.support.golden import Golden
 from zoo import CheckpointError, Codes, OptionError, UnknownNameError
+from zoo.checkpoints.layouts import detect_layout
 from zoo.cli import run
-from zoo.recognition import detect_layout
 from zoo.testing import check_adapter, draw, in_float64, render
 
 PSI, CUTOFF = 0.7, 5

@@ -13,8 +13,8 @@ from zoo_adapters.stylegan2.adapter import StyleGAN2
 from zoo_adapters.stylegan2.network import Colour, Generator, Layer, untrained
 
 import zoo
-from tests import containers, variables
-from tests.contract import (
+from tests.support import containers, variables
+from tests.support.contract import (
     REGIONS,
     check_cut,
     check_linearized,
@@ -22,13 +22,13 @@ from tests.contract import (
     layout_of,
     share_of_work,
 )
-from tests.families import families
-from tests.golden import Golden
-from tests.linear import model_of
+from tests.support.families import families
+from tests.support.golden import Golden
+from tests.support.linear import model_of
 from zoo import CheckpointError, Codes, OptionError, UnknownNameError
+from zoo.checkpoints.layouts import detect_layout
 from zoo.cli import run
-from zoo.codes import save_codes
-from zoo.recognition import detect_layout
+from zoo.core.codes import save_codes
 from zoo.testing import check_adapter, draw, in_float64, render
 
 LAYOUTS = {

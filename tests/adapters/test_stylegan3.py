@@ -15,17 +15,17 @@ from zoo_adapters.stylegan3.network import Generator, Input, untrained
 
 import zoo
 from benchmarks.pickled import Pickled
-from tests.containers import network, nvidia_pickle
-from tests.golden import Golden
-from tests.linear import model_of
+from tests.support.containers import network, nvidia_pickle
+from tests.support.golden import Golden
+from tests.support.linear import model_of
 from zoo import CheckpointError, Codes, LayersError, UnknownNameError
-from zoo.adapter import Adapter
-from zoo.converting import convert, find_out
-from zoo.recognition import detect_layout
-from zoo.region import parse_region
-from zoo.registry import load_installation
+from zoo.checkpoints.layouts import detect_layout
+from zoo.core.adapter import Adapter
+from zoo.core.region import parse_region
+from zoo.models.export import convert, find_out
+from zoo.nn.window import Window
+from zoo.registry.registry import load_installation
 from zoo.testing import check_adapter, draw, in_float64, render
-from zoo.window import Window
 
 FAMILIES: dict[str, type[Adapter]] = {
     name: entry.load() for name, entry in load_installation().plugins.adapters.items()

@@ -3,8 +3,8 @@ import torch
 from zoo_adapters.dcgan.adapter import DCGAN
 
 import zoo
-from tests.linear import Linear, model_of
-from zoo.model import Model
+from tests.support.linear import Linear, model_of
+from zoo.models.model import Model
 
 
 def test_scores_are_the_eigenvalues_of_the_gram_matrix() -> None:

@@ -7,12 +7,12 @@ import torch
 from zoo_adapters.dcgan.adapter import DCGAN
 
 import zoo
-from tests.linear import Linear, model_of
+from tests.support.linear import Linear, model_of
 from zoo import CapabilityError, Codes, DirectionsError
-from zoo.factorize import factorize
-from zoo.grams import gram_matrices
-from zoo.measures import locality
-from zoo.model import Model
+from zoo.editing.locality import locality
+from zoo.jacobian.gram import gram_matrices
+from zoo.linalg.low_rank import factorize
+from zoo.models.model import Model
 
 
 def split() -> Linear:

@@ -9,12 +9,11 @@ from torch import Tensor
 from zoo_adapters.dcgan.adapter import DCGAN
 
 import zoo
-import zoo.linalg
-from tests.linear import Linear, model_of
+from tests.support.linear import Linear, model_of
 from zoo import CapabilityError
-from zoo.grams import gram_matrices
-from zoo.linalg import quotient_directions
-from zoo.model import Model
+from zoo.jacobian.gram import gram_matrices
+from zoo.linalg.symmetric import fix_signs, quotient_directions
+from zoo.models.model import Model
 
 TAUS = {"plain": 0.0, "full_rank_tao0.001": 1e-3, "full_rank_tao0.1": 0.1}
 CASES = [(size, name) for size in ("d32", "d64", "d128") for name in TAUS]
@@ -46,7 +45,7 @@ def test_the_whole_analysis_of_a_linear_generator(reference: dict[str, Tensor], 
     assert float((found.scores - wanted).abs().max() / wanted[0]) <= 1e-8
     cosines = (found.vectors * reference[f"out/{size}/{name}/directions"]).sum(dim=1).abs()
     assert float(cosines.min()) >= 1 - 1e-6
-    assert torch.equal(found.vectors, zoo.linalg.fix_signs(found.vectors))
+    assert torch.equal(found.vectors, fix_signs(found.vectors))
 
 
 def test_against_a_solver_without_symmetry_and_the_quotient_itself() -> None:

@@ -3,9 +3,9 @@ import torch
 from zoo_adapters.dcgan.adapter import DCGAN
 
 import zoo
-from tests.linear import Linear, model_of
-from zoo.linalg import principal_angles, unit_rows
-from zoo.model import Model
+from tests.support.linear import Linear, model_of
+from zoo.linalg.symmetric import principal_angles, unit_rows
+from zoo.models.model import Model
 
 ANGLE = 1e-5
 """Radians between the analyzer's span and that of numpy's float64 eigendecomposition."""

@@ -8,14 +8,14 @@ import yaml
 from zoo_adapters.biggan.adapter import BigGAN
 
 import zoo
-from tests.golden import Golden
-from tests.hostile import card, eyes_state
-from tests.linear import model_of
-from zoo.class_names import imagenet_names, names_of
+from tests.support.golden import Golden
+from tests.support.hostile import card, eyes_state
+from tests.support.linear import model_of
 from zoo.cli import run
+from zoo.core.class_names import imagenet_names, names_of
 from zoo.errors import CardError, UnknownNameError, few_names
-from zoo.model import Model
-from zoo.registry import added_folder, read_cards
+from zoo.models.model import Model
+from zoo.registry.registry import added_folder, read_cards
 
 
 def test_the_thousand_names() -> None:

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from zoo import RegionError, UnknownNameError
-from zoo.region import parse_region
+from zoo.core.region import parse_region
 
 SIZE = (4, 6)
 

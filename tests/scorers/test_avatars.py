@@ -11,10 +11,10 @@ from torch import Tensor
 from zoo_scorers.avatars.card import WEIGHTS, columns, read_card
 from zoo_scorers.avatars.scorer import Avatars
 
-from tests.linear import Linear, model_of
-from zoo.attributes import fitting_scorers, read_attributes
-from zoo.cards import Card, Licence, Weights
-from zoo.plugins import load_plugins
+from tests.support.linear import Linear, model_of
+from zoo.plugins.manager import load_plugins
+from zoo.registry.cards import Card, Licence, Weights
+from zoo.scoring.effects import fitting_scorers, read_attributes
 
 DATA = Path(__file__).parents[1] / "data" / "avatars.npz"
 SURE = ("style", "skin", "hair_colour", "background", "glasses")

@@ -12,10 +12,10 @@ from typing import Annotated
 
 import typer
 
+from zoo._version import __version__
 from zoo.cli.console import Settings
 from zoo.errors import ZooError, is_out_of_memory, one_line
-from zoo.plugins import Plugins, PluginWarning, load_plugins
-from zoo.version import __version__
+from zoo.plugins.manager import Plugins, PluginWarning, load_plugins
 
 INTERRUPTED = 130
 _INTERRUPTION = "interrupted; no output was left behind, and what was fetched so far serves the next try"
@@ -37,14 +37,17 @@ def _settings(
     ] = False,
 ) -> None:
     """Find meaning in GANs: directions that turn a head, open a mouth, change a style."""
-    from zoo.registry import Installation
+    from zoo.registry.registry import Installation
 
     context.obj = Settings(Installation(context.obj, tuple(registry or ())), quiet)
 
 
 def build_app(plugins: Plugins) -> typer.Typer:
     """Assemble the command line, the commands of plugins included."""
-    from zoo.cli import authors, catalogue, storage, work
+    from zoo.cli import browse as catalogue
+    from zoo.cli import plugin_authors as authors
+    from zoo.cli import verbs as work
+    from zoo.cli import weights as storage
 
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.callback()(_settings)

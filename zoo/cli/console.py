@@ -13,10 +13,10 @@ from rich.filesize import decimal
 from rich.markup import escape
 from rich.table import Table
 
-from zoo.progress import Progress, silent
+from zoo._utils.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from zoo.registry import Installation
+    from zoo.registry.registry import Installation
 
 _WIDE = 200
 _MOMENT = 0.3

@@ -6,12 +6,29 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
-from zoo.adapter import Adapter
-from zoo.registry import Installation
-from zoo.testing import analyses, families, models, networks, predictors, steps
-from zoo.testing.contract import draw, leaves_no_trace, render, require, require_close, require_light
-from zoo.testing.models import Subject
-from zoo.testing.networks import check_derivatives, in_float64, layer_choices
+from zoo.core.adapter import Adapter
+from zoo.registry.registry import Installation
+from zoo.testing import (
+    analyzer_checks as analyses,
+)
+from zoo.testing import (
+    architecture_checks as families,
+)
+from zoo.testing import (
+    card_checks as models,
+)
+from zoo.testing import (
+    network_checks as networks,
+)
+from zoo.testing import (
+    projection_checks as steps,
+)
+from zoo.testing import (
+    scorer_checks as predictors,
+)
+from zoo.testing.card_checks import Subject
+from zoo.testing.network_checks import check_derivatives, in_float64, layer_choices
+from zoo.testing.require import draw, leaves_no_trace, render, require, require_close, require_light
 
 __all__ = [
     "check_adapter",

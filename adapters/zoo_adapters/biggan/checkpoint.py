@@ -1,4 +1,4 @@
-"""The public file format of BigGAN generators, brought to the keys of `zoo.blocks.Generator`."""
+"""The public file format of BigGAN generators, brought to the keys of `zoo.nn.residual_network.Generator`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from zoo import Layout, State
-from zoo.conversion import count, detector, section
-from zoo.residual_files import ResidualConversion
+from zoo.checkpoints.conversion import count, detector, section
+from zoo.nn.residual_conversion import ResidualConversion
 
 _EPSILON = 1e-6
 _PREFIXES = ("G_ema.", "G.", "state_dict.", "")

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from zoo import Codes
-from zoo.blocks import Generator, Plan, untrained
-from zoo.codes import truncated
-from zoo.residual import ResidualAdapter
+from zoo.core.codes import truncated
+from zoo.nn.residual_adapter import ResidualAdapter
+from zoo.nn.residual_network import Generator, Plan, untrained
 from zoo_adapters.biggan_deep.checkpoint import LAYOUTS
 from zoo_adapters.biggan_deep.network import SteppedNorm, check_truncation
 

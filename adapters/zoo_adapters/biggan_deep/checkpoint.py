@@ -1,4 +1,4 @@
-"""The public file format of BigGAN-deep generators, brought to the keys of `zoo.blocks.Generator`."""
+"""The public file format of BigGAN-deep generators, brought to the keys of `zoo.nn.residual_network.Generator`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 from torch import Tensor
 
 from zoo import CheckpointError, Layout, State
-from zoo.conversion import count, detector, section
-from zoo.residual_files import ResidualConversion
+from zoo.checkpoints.conversion import count, detector, section
+from zoo.nn.residual_conversion import ResidualConversion
 
 _OWNER = "the BigGAN-deep file"
 _BOTTOM, _COLOURS = 4, 3

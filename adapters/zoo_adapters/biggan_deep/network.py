@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo import CodesError
-from zoo.blocks import Norm
+from zoo.nn.residual_network import Norm
 
 STEPS = 51
 """Of how many truncations, evenly from 0 to 1, there are statistics."""

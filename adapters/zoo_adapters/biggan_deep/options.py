@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from zoo import Options
-from zoo.options import ClassNames
+from zoo.core.options import ClassNames
 
 
 class BigGANDeepOptions(Options):

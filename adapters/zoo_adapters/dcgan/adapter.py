@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from zoo import Adapter, CheckpointError, Codes, CodesError, LatentSpace, Projection, Region, State, unknown_name
-from zoo.codes import draw_labels, draw_normal
-from zoo.loading import build_module
-from zoo.window import Patch, Window
+from zoo.checkpoints.loading import build_module
+from zoo.core.codes import draw_labels, draw_normal
+from zoo.nn.window import Patch, Window
 from zoo_adapters.dcgan.checkpoint import LAYOUTS
 from zoo_adapters.dcgan.network import Generator
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from zoo.window import Patch, Transposed, Window
+from zoo.nn.window import Patch, Transposed, Window
 
 _FIRST, _FURTHER = Transposed(kernel=4), Transposed(kernel=4, padding=1, stride=2)
 _EPSILON = 1e-5

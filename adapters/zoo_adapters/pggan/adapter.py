@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from zoo import Adapter, Codes, CodesError, LatentSpace, Projection, Region, State, unknown_name
-from zoo.codes import draw_normal
-from zoo.loading import build_module
-from zoo.mapped import normalized
-from zoo.window import Patch, Window
+from zoo.checkpoints.loading import build_module
+from zoo.core.codes import draw_normal
+from zoo.nn.style import normalized
+from zoo.nn.window import Patch, Window
 from zoo_adapters.pggan.checkpoint import LAYOUTS, joined, sized
 from zoo_adapters.pggan.network import Generator, untrained
 

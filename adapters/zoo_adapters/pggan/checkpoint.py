@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from zoo import Layout, State
-from zoo.conversion import (
+from zoo.checkpoints.conversion import (
     TENSORFLOW,
     Conversion,
     count,

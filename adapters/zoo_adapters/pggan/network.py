@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
-from zoo.growing import Growth
-from zoo.mapped import normalized
-from zoo.window import Convolution, Patch, Transposed, Window
+from zoo.nn.progressive import Growth
+from zoo.nn.style import normalized
+from zoo.nn.window import Convolution, Patch, Transposed, Window
 
 _SLOPE = 0.2
 _CONVOLVE, _DOUBLE = Convolution(kernel=3, padding=1), Transposed(kernel=4, padding=1, stride=2)
@@ -22,8 +22,8 @@ _CONVOLVE, _DOUBLE = Convolution(kernel=3, padding=1), Transposed(kernel=4, padd
 class Generator(nn.Module):
     """From z (n, dim) to images (n, 3, side, side): a dense layer to 4x4 pixels, and two layers for each doubling.
 
-    `channels` are those of the maps, from 4x4 on; `lod` is the level of detail (see `zoo.growing`). The dense layer
-    makes pixel after pixel, so that maps lie with their channels last, where convolutions are faster.
+    `channels` are those of the maps, from 4x4 on; `lod` is the level of detail (see `zoo.nn.progressive`). The dense
+    layer makes pixel after pixel, so that maps lie with their channels last, where convolutions are faster.
     """
 
     def __init__(self, dim: int, channels: Sequence[int], lod: float = 0.0) -> None:

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from zoo import Adapter, Codes, CodesError, LatentSpace, OptionError, Projection, Region, State, unknown_name
-from zoo.codes import draw_labels, draw_normal
-from zoo.loading import build_module
-from zoo.options import class_names
-from zoo.window import Patch, Window
+from zoo.checkpoints.loading import build_module
+from zoo.core.codes import draw_labels, draw_normal
+from zoo.core.options import class_names
+from zoo.nn.window import Patch, Window
 from zoo_adapters.r3gan.checkpoint import LAYOUTS, sized
 from zoo_adapters.r3gan.network import Generator, untrained
 

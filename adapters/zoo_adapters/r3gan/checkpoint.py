@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from zoo import Layout, State
-from zoo.conversion import Conversion, detector, row, section
+from zoo.checkpoints.conversion import Conversion, detector, row, section
 from zoo_adapters.r3gan.network import Generator, Stage
 
 _MARK, _PREFIXES = "MainLayers.0.Layers.0.Basis", ("G_ema.Model.", "G.Model.", "Model.", "")

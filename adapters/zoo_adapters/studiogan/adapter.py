@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Self
 
-from zoo.blocks import Generator, Plan, untrained
-from zoo.residual import ResidualAdapter
+from zoo.nn.residual_adapter import ResidualAdapter
+from zoo.nn.residual_network import Generator, Plan, untrained
 from zoo_adapters.studiogan.checkpoint import LAYOUTS
 
 

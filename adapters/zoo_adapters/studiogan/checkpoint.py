@@ -1,4 +1,6 @@
-"""The files of PyTorch-StudioGAN's residual generators, a layout for each backbone, brought to `zoo.blocks.Generator`.
+"""The files of PyTorch-StudioGAN's residual generators, a layout for each backbone.
+
+They are brought to the keys of `zoo.nn.residual_network.Generator`.
 
 Normalisations use the statistics that the file stores.
 """
@@ -13,8 +15,8 @@ import torch
 from torch import Tensor
 
 from zoo import CheckpointError, Layout, State
-from zoo.conversion import count, section
-from zoo.residual_files import ResidualConversion
+from zoo.checkpoints.conversion import count, section
+from zoo.nn.residual_conversion import ResidualConversion
 
 _MARK, _PREFIXES = "conv2d5.bias", ("state_dict.", "")
 _BOTTLENECK, _SHORTCUT = "blocks.0.0.conv2d4.bias", "blocks.0.0.conv2d0.bias"

@@ -8,7 +8,7 @@ from typing import Any, Self
 import torch
 
 from zoo import Projection, State
-from zoo.mapped import MappedAdapter, MappedNetwork, choose_noise
+from zoo.nn.style import MappedAdapter, MappedNetwork, choose_noise
 from zoo_adapters.stylegan.checkpoint import LAYOUTS, flip_fused, sized
 from zoo_adapters.stylegan.network import Generator, untrained
 

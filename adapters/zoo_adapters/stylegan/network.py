@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu
 
-from zoo.growing import Growth
-from zoo.mapped import MappedNetwork, Mapping
-from zoo.window import Patch, Window
+from zoo.nn.progressive import Growth
+from zoo.nn.style import MappedNetwork, Mapping
+from zoo.nn.window import Patch, Window
 
 _SLOPE = 0.2
 _EPSILON = 1e-8
@@ -73,8 +73,9 @@ class Colour(nn.Module):
 class Generator(MappedNetwork):
     """From w (n, rows, dim) to images (n, 3, side, side): a constant of 4x4 pixels, and two layers for each doubling.
 
-    `channels` are those of the maps, from 4x4 on; `lod` is the level of detail (see `zoo.growing`). Layer i reads row
-    i. The first one is behind the constant, every other one behind a convolution: `convs` has one less than `layers`.
+    `channels` are those of the maps, from 4x4 on; `lod` is the level of detail (see `zoo.nn.progressive`). Layer i
+    reads row i. The first one is behind the constant, every other one behind a convolution: `convs` has one less than
+    `layers`.
     """
 
     def __init__(self, mapping: Mapping, dim: int, channels: Sequence[int], lod: float = 0.0) -> None:

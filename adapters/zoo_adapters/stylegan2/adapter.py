@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from zoo import Projection, State
-from zoo.mapped import MappedAdapter, MappedNetwork, choose_noise
+from zoo.nn.style import MappedAdapter, MappedNetwork, choose_noise
 from zoo_adapters.stylegan2.checkpoint import LAYOUTS, sized
 from zoo_adapters.stylegan2.network import Generator, untrained
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from zoo import CheckpointError, Layout, State
-from zoo.conversion import (
+from zoo.checkpoints.conversion import (
     TENSORFLOW,
     Conversion,
     check_filter,
@@ -24,7 +24,7 @@ from zoo.conversion import (
     settings,
     tensorflow_settings,
 )
-from zoo.mapped import mapping_of
+from zoo.nn.style import mapping_of
 from zoo_adapters.stylegan2.network import Generator
 
 _GAIN = sqrt(2)

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
-from zoo.mapped import MappedNetwork, Mapping
-from zoo.window import Convolution, Patch, Transposed, Window
+from zoo.nn.style import MappedNetwork, Mapping
+from zoo.nn.window import Convolution, Patch, Transposed, Window
 
 _SLOPE = 0.2
 _EPSILON = 1e-8

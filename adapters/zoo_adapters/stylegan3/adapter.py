@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from zoo import Projection, State
-from zoo.mapped import MappedAdapter
+from zoo.nn.style import MappedAdapter
 from zoo_adapters.stylegan3.checkpoint import LAYOUTS, sized
 from zoo_adapters.stylegan3.network import Generator, untrained
 

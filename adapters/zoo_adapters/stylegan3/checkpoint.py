@@ -12,8 +12,8 @@ from math import sqrt
 from typing import Any
 
 from zoo import CheckpointError, Layout, State
-from zoo.conversion import Conversion, count, detector, prefix_of, section, settings
-from zoo.mapped import mapping_of
+from zoo.checkpoints.conversion import Conversion, count, detector, prefix_of, section, settings
+from zoo.nn.style import mapping_of
 from zoo_adapters.stylegan3.network import Colour, Generator, Input, Layer, Resampling
 
 _MARK, _PREFIXES = "synthesis.input.freqs", ("G_ema.", "G.", "")

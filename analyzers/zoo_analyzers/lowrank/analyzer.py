@@ -6,12 +6,12 @@ from typing import Any
 import torch
 
 from zoo import Adapter, Analyzer, Directions, Probe
-from zoo.factorize import factorize
-from zoo.features import open_output
-from zoo.grams import Grams, no_change, require_change
-from zoo.leading import sketch_or_grams
-from zoo.linalg import numerical_rank
-from zoo.sketch import Sketch
+from zoo.jacobian.gram import Grams, no_change, require_change
+from zoo.jacobian.leading import sketch_or_grams
+from zoo.jacobian.timm_features import open_output
+from zoo.linalg.krylov import Sketch
+from zoo.linalg.low_rank import factorize
+from zoo.linalg.symmetric import numerical_rank
 from zoo_analyzers.lowrank.options import LowRankOptions
 
 

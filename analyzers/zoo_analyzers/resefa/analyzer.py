@@ -6,11 +6,11 @@ from typing import Any
 from torch import Tensor
 
 from zoo import Adapter, Analyzer, CapabilityError, Directions, Probe
-from zoo.features import open_output
-from zoo.grams import Grams, no_change, require_change
-from zoo.leading import sketch_or_grams
-from zoo.linalg import quotient_directions
-from zoo.outputs import Output
+from zoo.jacobian.gram import Grams, no_change, require_change
+from zoo.jacobian.leading import sketch_or_grams
+from zoo.jacobian.outputs import Output
+from zoo.jacobian.timm_features import open_output
+from zoo.linalg.symmetric import quotient_directions
 from zoo_analyzers.resefa.options import ReSeFaOptions
 
 

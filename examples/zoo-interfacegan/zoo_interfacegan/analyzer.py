@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from zoo import Adapter, Analyzer, CapabilityError, Directions, Probe, unknown_name
-from zoo.linalg import project_out
+from zoo.linalg.symmetric import project_out
 from zoo_interfacegan.options import InterFaceGANOptions
 from zoo_interfacegan.scored import Scored, draw_scored, read_scored
 from zoo_interfacegan.svm import fit

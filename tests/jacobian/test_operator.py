@@ -1,0 +1,81 @@
+"""The Jacobian as an operator, against the matrix that it stands for."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from zoo_adapters.dcgan.adapter import DCGAN
+
+from tests.support.linear import Banded, Linear
+from zoo import Codes
+from zoo.core.region import parse_region
+from zoo.jacobian.operator import RegionJacobian, _full_precision
+from zoo.jacobian.outputs import COLOUR, GREY, Output
+from zoo.testing import draw, in_float64
+
+
+@pytest.mark.parametrize("output", [GREY, COLOUR], ids=lambda output: output.name)
+@pytest.mark.parametrize("text", ["all", "box:3,2,5,4"])
+def test_it_stands_for_the_matrix_of_all_codes(output: Output, text: str) -> None:
+    adapter = in_float64(DCGAN.tiny(1))
+    codes, region = draw(adapter, 3, 0), parse_region(text, adapter.resolution)
+    operator = RegionJacobian(adapter, codes, region, output=output)
+
+    def function(delta: Tensor) -> Tensor:
+        moved = Codes(codes.latents + delta)
+        return output(adapter.synthesize(moved).flatten(2)[..., torch.from_numpy(region.pixels)], region).flatten()
+
+    matrix = torch.autograd.functional.jacobian(function, torch.zeros(adapter.space.dim, dtype=torch.float64))
+    tangents = torch.randn(4, adapter.space.dim, dtype=torch.float64)
+    cotangents = torch.randn(5, len(matrix), dtype=torch.float64)
+    assert torch.allclose(operator.push(tangents), tangents @ matrix.T, rtol=1e-10, atol=1e-12)
+    assert torch.allclose(operator.pull(cotangents), cotangents @ matrix, rtol=1e-10, atol=1e-12)
+    assert torch.allclose(operator.gram(chunk=5), matrix.T @ matrix, rtol=1e-10, atol=1e-12)
+
+
+def test_layers_choose_the_rows_that_move() -> None:
+    adapter = Banded.of(layers=3)
+    region = parse_region("all", adapter.resolution)
+    whole = RegionJacobian(adapter, draw(adapter, 1, 0), region).push(torch.eye(6))
+    first = RegionJacobian(adapter, draw(adapter, 1, 0), region, layers=[0]).push(torch.eye(6))
+    rest = RegionJacobian(adapter, draw(adapter, 1, 0), region, layers=[1, 2]).push(torch.eye(6))
+    assert torch.allclose(first + rest, whole, atol=1e-6)
+    assert bool(first.any()) and not torch.allclose(first, whole)
+
+
+def test_a_network_whose_derivative_cannot_be_recorded_is_pushed_through_as_it_is() -> None:
+    class Writing(Linear):
+        """Writes a part of its image in place, which a recording cannot follow."""
+
+        def synthesize(self, codes: Codes) -> Tensor:
+            images = super().synthesize(codes)
+            made = images * 0
+            made[:, :, :3] = images[:, :, :3] * codes.latents.sum()
+            made[:, :, 3:] = images[:, :, 3:]
+            return made
+
+    adapter = Writing.tiny(0)
+    codes, region = draw(adapter, 1, 0), parse_region("all", adapter.resolution)
+    operator = RegionJacobian(adapter, codes, region)
+
+    def function(delta: Tensor) -> Tensor:
+        return adapter.synthesize(Codes(codes.latents + delta)).mean(dim=1).flatten()
+
+    matrix = torch.autograd.functional.jacobian(function, torch.zeros(adapter.space.dim))
+    assert torch.allclose(operator.push(torch.eye(adapter.space.dim)), matrix.T, atol=1e-5)
+    assert not isinstance(operator._tangent_map, type(RegionJacobian(Linear.tiny(0), codes, region)._tangent_map))
+
+
+def test_precision_is_full_inside_and_what_it_was_outside() -> None:
+    backends: list[Any] = [torch.backends.cuda.matmul, getattr(torch.backends.cudnn, "conv", torch.backends.cudnn)]
+    name = "fp32_precision" if hasattr(backends[0], "fp32_precision") else "allow_tf32"
+
+    def settings() -> list[Any]:
+        return [getattr(backend, name) for backend in backends]
+
+    before = settings()
+    with pytest.raises(KeyError), _full_precision():
+        assert settings() in (["ieee", "ieee"], [False, False])
+        raise KeyError
+    assert settings() == before

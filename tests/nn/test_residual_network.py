@@ -1,0 +1,119 @@
+"""Residual blocks: windows, derivatives, costs, for every kind of network that is made of them."""
+
+from typing import Self
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from zoo.core.codes import LatentSpace
+from zoo.core.region import parse_region
+from zoo.nn.residual_adapter import ResidualAdapter
+from zoo.nn.residual_network import Generator, Plan, untrained
+from zoo.testing import check_adapter, draw, in_float64
+
+EXACT = 1e-12
+"""Relative to the largest value, in float64: the same sums in another order."""
+DEEP = [Plan(8, 8, inner=2, doubles=False, shortcut=False), Plan(8, 4, inner=2, shortcut=False), Plan(4, 4, inner=1)]
+KINDS = {
+    "parts": Generator([Plan(8, 8, attends=True), Plan(8, 4)], 4, first=4, chunk=3, classes=3, embedding=2),
+    "parts-unconditional": Generator([Plan(8, 8), Plan(8, 4)], 4, first=3, chunk=3),
+    "first-layer": Generator([Plan(8, 8), Plan(8, 4)], 4, first=5, chunk=0, classes=3, embedding=3),
+    "first-layer-unconditional": Generator([Plan(8, 8), Plan(8, 4)], 4, first=5, chunk=0),
+    "whole": Generator(DEEP, 4, first=5, chunk=0, shared=True, classes=3, embedding=2),
+    "whole-unconditional": Generator(DEEP, 4, first=5, chunk=0, shared=True),
+    "same-size": Generator([Plan(6, 6, doubles=False), Plan(6, 4), Plan(4, 4)], 3, first=4, chunk=0),
+}
+REGIONS = ["box:0,0,1,1", "box:7,6,1,1", "box:0,3,2,9", "box:5,6,4,5", "not:left", "all", "box:0,0,2,2+box:9,9,3,1"]
+
+
+class Toy(ResidualAdapter):
+    """Any network of blocks."""
+
+    family = "toy"
+    epsilon = 1e-5
+
+    @classmethod
+    def tiny(cls, seed: int) -> Self:
+        return cls(untrained(KINDS["parts"], seed))
+
+
+def toy(kind: str) -> Toy:
+    return Toy(untrained(KINDS[kind], 1))
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_conformance(kind: str) -> None:
+    adapter = toy(kind)
+    check_adapter(adapter)
+    assert adapter.needs_labels == (not kind.endswith("unconditional") and kind != "same-size")
+
+
+def test_spaces_and_sizes() -> None:
+    found = {kind: (toy(kind).space, toy(kind).resolution) for kind in ("parts", "first-layer", "whole", "same-size")}
+    assert found == {
+        "parts": (LatentSpace("z", 10), (16, 16)),
+        "first-layer": (LatentSpace("z", 5), (16, 16)),
+        "whole": (LatentSpace("z", 5), (16, 16)),
+        "same-size": (LatentSpace("z", 4), (12, 12)),
+    }
+
+
+@pytest.mark.parametrize("text", REGIONS)
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_a_region_is_the_cut_of_the_image(kind: str, text: str) -> None:
+    adapter = in_float64(toy(kind))
+    codes, region = draw(adapter, 2, 0), parse_region(text, adapter.resolution)
+    images = adapter.synthesize(codes).flatten(2)
+    found = adapter.region_output(codes, region)
+    assert torch.allclose(found, images[..., region.pixels], rtol=0, atol=EXACT * float(images.abs().max()))
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows"),
+    [
+        ("parts", [128, 2 * (8 + 8), 2 * (8 + 4)]),
+        ("first-layer", [128]),
+        ("whole", [128, 2 * (8 + 2 + 2 + 2), 2 * (8 + 2 + 2 + 2), 2 * (4 + 1 + 1 + 1)]),
+    ],
+)
+def test_projections_are_the_layers_that_read_the_code(kind: str, rows: list[int]) -> None:
+    assert [len(part.weight) for part in toy(kind).projections()] == rows
+
+
+def flops(adapter: Toy, text: str) -> int:
+    codes, region = draw(adapter, 1, 0), parse_region(text, adapter.resolution)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        adapter.region_output(codes, region)
+    return int(counter.get_total_flops())
+
+
+@pytest.mark.parametrize("inner", [None, 4])
+def test_a_small_region_costs_little_and_attention_needs_the_map_below(inner: int | None) -> None:
+    """Of a network of 64² pixels, whose last maps are the work, a corner needs a twentieth of the sums."""
+
+    def network(attended: int | None) -> Toy:
+        plans = [Plan(16, 16, inner=inner, attends=index == attended) for index in range(4)]
+        return Toy(untrained(Generator(plans, 4, first=4, chunk=0), 0))
+
+    assert flops(network(None), "box:0,0,4,4") < flops(network(None), "all") / 20
+    early, late = (flops(network(block), "box:0,0,4,4") / flops(network(block), "all") for block in (0, 3))
+    assert early < 0.1 < 0.9 < late
+
+
+@pytest.mark.filterwarnings("ignore:Attempted to insert a get_attr Node")  # torch, about its own graph
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_a_derivative_can_be_linearized_and_mapped_over_tangents(kind: str) -> None:
+    adapter = toy(kind)
+    code, region = draw(adapter, 1, 0), parse_region("center", adapter.resolution)
+
+    def output(delta: Tensor) -> Tensor:
+        return adapter.region_output(adapter.move(code, delta), region)[0].mean(dim=0)
+
+    origin = torch.zeros(adapter.space.dim)
+    primal, linear = torch.func.linearize(output, origin)
+    assert torch.allclose(primal, output(origin), atol=1e-6)
+    found = torch.func.vmap(linear)(torch.eye(adapter.space.dim))
+    wanted = torch.func.jacrev(output)(origin).T
+    assert torch.allclose(found, wanted, atol=1e-5 * float(wanted.abs().max()))

@@ -1,0 +1,357 @@
+"""An adapter, an analyzer and a scorer that hold their contracts, each as small as can be, and ways to break them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, ClassVar, Self
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from zoo import (
+    Adapter,
+    AdapterPlugin,
+    Analyzer,
+    AnalyzerPlugin,
+    CheckpointError,
+    Codes,
+    Directions,
+    LatentSpace,
+    Layout,
+    Options,
+    Probe,
+    Projection,
+    Region,
+    Scorer,
+    ScorerPlugin,
+    State,
+    unknown_name,
+)
+from zoo.core.codes import draw_normal
+from zoo.jacobian.gram import gram_matrices, require_change
+from zoo.linalg.symmetric import eigenvectors
+from zoo.registry.cards import Card
+
+SIDE, DIM = 8, 3
+
+
+class Network(nn.Module):
+    """Two dense layers."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self.start, self.end = nn.Linear(DIM, 6), nn.Linear(6, 3 * SIDE**2)
+        generator = torch.Generator().manual_seed(seed)
+        for weight in self.requires_grad_(False).parameters():
+            weight.copy_(torch.randn(weight.shape, generator=generator) / 2)
+
+    def forward(self, z: Tensor) -> Tensor:
+        images: Tensor = torch.tanh(self.end(torch.sin(self.start(z)))).view(-1, 3, SIDE, SIDE)
+        return images
+
+
+class Honest(Adapter):
+    """An adapter that every check is content with."""
+
+    layouts = (Layout("honest", lambda state, meta: "honest.start.weight" in state, lambda state, meta: (state, {})),)
+    network: Network
+
+    def __init__(self, network: Network) -> None:
+        self.network = network.eval()
+        self.space, self.resolution = LatentSpace("z", DIM), (SIDE, SIDE)
+
+    @classmethod
+    def load(cls, state: State, config: Mapping[str, Any], *, space: str | None = None, **_: Any) -> Self:
+        if space not in {None, "z"}:
+            raise unknown_name("space", str(space), ["z"])
+        if "start.weight" not in state:
+            raise CheckpointError("no start.weight")
+        network = Network(0)
+        network.load_state_dict(state)
+        return cls(network)
+
+    @classmethod
+    def tiny(cls, seed: int) -> Self:
+        return cls(Network(seed))
+
+    def sample(
+        self, count: int, generator: torch.Generator, labels: Tensor | None = None, truncation: float | None = None
+    ) -> Codes:
+        return Codes(draw_normal(count, DIM, generator))
+
+    def projections(self) -> list[Projection]:
+        return [Projection(0, self.network.start.weight)]
+
+    def synthesize(self, codes: Codes) -> Tensor:
+        images: Tensor = self.network(codes.latents)
+        return images
+
+
+class Twisted(torch.autograd.Function):
+    """The identity, with another derivative in one of the two modes."""
+
+    generate_vmap_rule = True
+    factors: ClassVar[tuple[float, float]] = (1.0, 1.0)
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        return None
+
+    @classmethod
+    def jvp(cls, ctx: Any, tangent: Tensor) -> Tensor:
+        return tangent * cls.factors[0]
+
+    @classmethod
+    def backward(cls, ctx: Any, gradient: Tensor) -> Tensor:
+        return gradient * cls.factors[1]
+
+
+class WrongForward(Twisted):
+    factors = (1.5, 1.0)
+
+
+class WrongReverse(Twisted):
+    factors = (1.0, 1.5)
+
+
+def adapter_entry(provides: frozenset[str] | None = None, **methods: Any) -> AdapterPlugin:
+    """Announce the honest adapter with some methods replaced."""
+    family = type("Broken", (Honest,), methods)
+    words = frozenset({"projection", "derivative", "region"}) if provides is None else provides
+    return AdapterPlugin(name="broken", summary="a test", load=lambda: family, provides=words)
+
+
+def _images(change: Callable[[Tensor], Tensor]) -> Callable[[Adapter, Codes], Tensor]:
+    return lambda self, codes: change(Honest.synthesize(self, codes))  # type: ignore[arg-type]
+
+
+def _shaky(self: Any, codes: Codes) -> Tensor:
+    """Another image every other time, in float32 only, where derivatives are not checked."""
+    self.turn = not getattr(self, "turn", False)
+    images = Honest.synthesize(self, codes)
+    return images + 4e-7 * self.turn if images.dtype == torch.float32 else images
+
+
+def _at_once(self: Any, count: int, generator: torch.Generator, *_: Any) -> Codes:
+    return Codes(torch.randn(DIM, count, generator=generator).T.contiguous())
+
+
+def _by_type(self: Any, count: int, generator: torch.Generator, *_: Any) -> Codes:
+    return Codes(draw_normal(count, DIM, generator) * (1.0 if self.dtype == torch.float32 else 1.01))
+
+
+def _backwards(self: Any, codes: Codes, region: Region) -> Tensor:
+    part = Adapter.region_output(self, codes, region)
+    return part if region.whole else part.flip(-1)
+
+
+def _in_training(self: Any, codes: Codes) -> Tensor:
+    self.network.train()
+    return Honest.synthesize(self, codes)
+
+
+def _doubled(self: Any, codes: Codes, delta: Tensor, layers: Any = None) -> Codes:
+    return replace(codes, latents=codes.latents + 2 * delta)
+
+
+ADAPTERS: dict[str, tuple[AdapterPlugin, str]] = {
+    "announcement": (adapter_entry(frozenset({"derivative", "region"})), "projection is announced where there are any"),
+    "tiny": (adapter_entry(tiny=classmethod(lambda cls, seed: cls(Network(7)))), "another seed, other weights"),
+    "layouts": (
+        adapter_entry(layouts=(Layout("any", lambda state, meta: True, lambda state, meta: (state, {})),)),
+        "a file of nothing was taken for one",
+    ),
+    "refusals": (
+        adapter_entry(load=classmethod(lambda cls, state, config, **_: cls(Network(0)))),
+        "CheckpointError for an empty state; seen: no error",
+    ),
+    "codes": (adapter_entry(sample=_at_once), "the first code does not depend on the count"),
+    "images": (adapter_entry(synthesize=_images(lambda x: 0 * x)), "another code gives another image; seen: the same"),
+    "determinism": (adapter_entry(synthesize=_shaky), "the same code gives the same image; seen: another one"),
+    "batches": (
+        adapter_entry(synthesize=_images(lambda x: x - 0.01 * x.mean(dim=0, keepdim=True))),
+        "an image does not depend on its batch; seen: a deviation",
+    ),
+    "moves": (adapter_entry(move=_doubled), "a move adds delta to its rows"),
+    "projections": (
+        adapter_entry(projections=lambda self: [Projection(-1, self.network.start.weight)]),
+        "a layer counted from 0; seen: -1",
+    ),
+    "first-steps": (
+        adapter_entry(projections=lambda self: [Projection(0, self.network.start.weight * 0.5)]),
+        "one is, times 2: declare the weight that acts",
+    ),
+    "regions": (adapter_entry(region_output=_backwards), "the output of center equals the image cut there"),
+    "forward": (
+        adapter_entry(synthesize=_images(WrongForward.apply)),
+        "the derivative of all, layers None, equals central differences",
+    ),
+    "reverse": (
+        adapter_entry(synthesize=_images(WrongReverse.apply)),
+        "reverse mode of all, layers None, equals central differences",
+    ),
+    "types": (adapter_entry(sample=_by_type), "a seed's codes are those of float32"),
+    "devices": (
+        adapter_entry(synthesize=_images(lambda x: x + torch.zeros(3, 1, 1))),
+        "made on the device of the codes",
+    ),
+    "traces": (adapter_entry(synthesize=_in_training), "training mode is left as it was; seen: it changed"),
+}
+"""For each check of an adapter one that fails it alone, and words of the failure."""
+
+STEPS: dict[str, tuple[AdapterPlugin, str]] = {
+    "half of the rows": (
+        adapter_entry(projections=lambda self: [Projection(0, self.network.start.weight[:3])]),
+        "3 of 6 rows of the step are not declared",
+    ),
+    "another layer": (
+        adapter_entry(projections=lambda self: [Projection(0, self.network.end.weight[:, :DIM])]),
+        "192 of them are nowhere in what it computes;",
+    ),
+}
+"""Further ways to declare what the network does not do."""
+
+
+class AnalysisOptions(Options):
+    """Options of the honest analysis."""
+
+    k: int = Field(2, ge=1, description="how many directions")
+
+
+class UndescribedOptions(AnalysisOptions):
+    """An option that nobody describes."""
+
+    speed: int = 1
+
+
+class Leading(Analyzer[AnalysisOptions]):
+    """An analysis that every check is content with: the eigenvectors of a region's Gram matrix."""
+
+    def analyze(self, adapter: Adapter, probe: Probe) -> Directions:
+        return Directions(adapter.space, *self.found(adapter, probe), probe.layers)
+
+    def found(self, adapter: Adapter, probe: Probe) -> tuple[Tensor, Tensor]:
+        [matrix] = gram_matrices(
+            adapter, probe.codes, [probe.region], layers=probe.layers, progress=probe.progress
+        ).matrices
+        require_change(matrix, probe.region)
+        values, rows = eigenvectors(matrix)
+        return rows[: self.options.k], values[: self.options.k]
+
+
+def analyzer_entry(
+    change: Callable[[Directions], Directions] = lambda found: found,
+    *,
+    requires: frozenset[str] = frozenset({"derivative", "region"}),
+    schema: type[Options] = AnalysisOptions,
+    **methods: Any,
+) -> AnalyzerPlugin:
+    """Announce the honest analysis with its result changed, or some methods replaced."""
+    usual = {"analyze": lambda self, adapter, probe: change(Leading.analyze(self, adapter, probe))}
+    kind = type("Broken", (Leading,), {**usual, **methods})
+    return AnalyzerPlugin(name="broken", summary="a test", load=lambda: kind, requires=requires, options=lambda: schema)
+
+
+def _turning(self: Any, adapter: Adapter, probe: Probe) -> Directions:
+    """The opposite directions every other time."""
+    kind = type(self)
+    kind.sign = -getattr(kind, "sign", 1.0)
+    found = Leading.analyze(self, adapter, probe)
+    return replace(found, vectors=found.vectors * kind.sign)
+
+
+def _blind(self: Any, adapter: Adapter, probe: Probe) -> Directions:
+    found = Leading.analyze(self, adapter, probe)
+    return found if adapter.dtype == torch.float32 else replace(found, vectors=found.vectors.roll(1, dims=1))
+
+
+def _careless(self: Any, adapter: Adapter, probe: Probe) -> Directions:
+    try:
+        return Leading.analyze(self, adapter, probe)
+    except Exception as error:
+        raise ValueError("math domain error") from error
+
+
+def _wearing(self: Any, adapter: Adapter, probe: Probe) -> Directions:
+    adapter.network.eval()
+    return Leading.analyze(self, adapter, probe)
+
+
+ANALYZERS: dict[str, tuple[AnalyzerPlugin, str]] = {
+    "options": (analyzer_entry(schema=UndescribedOptions), "has a description for zoo info; seen: speed has none"),
+    "directions": (
+        analyzer_entry(lambda found: replace(found, vectors=found.vectors * 1.00005)),
+        "unit rows, to 1e-06; seen: one of length 1.00005",
+    ),
+    "order": (
+        analyzer_entry(lambda found: replace(found, vectors=found.vectors.flip(0), scores=found.scores.flip(0))),
+        "strongest first; seen: [",
+    ),
+    "layers": (
+        analyzer_entry(lambda found: replace(found, layers=None)),
+        "layers (0,), as the probe has them; seen: None",
+    ),
+    "determinism": (analyzer_entry(analyze=_turning), "random numbers come from probe.generator alone"),
+    "progress": (
+        analyzer_entry(
+            analyze=lambda self, adapter, probe: Leading.analyze(
+                self, adapter, replace(probe, progress=lambda *call: None)
+            )
+        ),
+        "probe.progress is called by an analysis that renders; seen: no call",
+    ),
+    "requires": (analyzer_entry(requires=frozenset({"region"})), "requires (region) is enough to run; seen: "),
+    "refusals": (
+        analyzer_entry(analyze=_careless),
+        "one of zoo's errors, in one line, or finite directions; seen: ValueError",
+    ),
+    "types": (analyzer_entry(analyze=_blind), "the same leading direction in float64; seen: one at a cosine of"),
+    "files": (
+        analyzer_entry(lambda found: found.with_provenance(seen={1, 2})),
+        "provenance fits into JSON; seen: Object of type set",
+    ),
+    "traces": (analyzer_entry(analyze=_wearing), "training mode is left as it was"),
+}
+"""For each check of an analyzer one that fails it alone, and words of the failure."""
+
+
+class Brightness(Scorer):
+    """A scorer that every check is content with."""
+
+    attributes = ("bright", "red")
+
+    def fits(self, card: Card) -> bool:
+        return card.adapter == "dcgan"
+
+    def score(self, images: Tensor) -> Tensor:
+        return torch.stack([images.mean(dim=(1, 2, 3)), images[:, 0].mean(dim=(1, 2))], dim=1)
+
+
+def scorer_entry(attributes: tuple[str, ...] = Brightness.attributes, **methods: Any) -> ScorerPlugin:
+    """Announce the honest scorer with some methods replaced."""
+    kind = type("Broken", (Brightness,), methods)
+    return ScorerPlugin(name="broken", summary="a test", load=lambda: kind, attributes=attributes)
+
+
+def _relative(self: Any, images: Tensor) -> Tensor:
+    scores = Brightness.score(self, images)
+    return scores - 0.1 * scores.mean(dim=0)
+
+
+SCORERS: dict[str, tuple[ScorerPlugin, str]] = {
+    "attributes": (scorer_entry(("bright",)), "the entry names the attributes of the class, ('bright', 'red')"),
+    "fits": (scorer_entry(fits=lambda self, card: 1), "True or False for"),
+    "scores": (scorer_entry(score=lambda self, images: torch.ones(len(images), 2)), "other images, other scores"),
+    "batches": (scorer_entry(score=_relative), "scores do not depend on the batch; seen: a deviation"),
+    "traces": (
+        scorer_entry(score=lambda self, images: Brightness.score(self, images.mul_(0.5))),
+        "images are left as they were; seen: they changed",
+    ),
+}
+"""For each check of a scorer one that fails it alone, and words of the failure."""

@@ -1,0 +1,240 @@
+"""The conformance suite: what holds passes it, each fault fails the one check that is about it, and says so."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from tests.plugins.test_third_party import write_plugin
+from tests.support import broken
+from tests.support.hostile import eyes_state
+from tests.support.toys import sequential
+from zoo import testing
+from zoo.cli import run
+from zoo.conformance import CONTRACTS, Check, checks_of
+from zoo.errors import ContractError, UnknownNameError
+from zoo.registry.registry import load_installation
+from zoo.testing.require import leaves_no_trace, require_light
+
+ROOT = Path(__file__).parents[2]
+ZOO = load_installation()
+BROKEN: dict[str, dict[str, Any]] = {
+    "adapter": broken.ADAPTERS,
+    "analyzer": broken.ANALYZERS,
+    "scorer": broken.SCORERS,
+}
+HONEST = {"adapter": broken.adapter_entry(), "analyzer": broken.analyzer_entry(), "scorer": broken.scorer_entry()}
+FAULTS = [(kind, check) for kind, faults in BROKEN.items() for check in faults]
+
+
+def failures(kind: str, subject: Any, leave_out: str = "import") -> dict[str, str]:
+    """Run the checks of a kind, and return what those that failed said."""
+    told = {}
+    for name in CONTRACTS[kind]:
+        try:
+            if name != leave_out:
+                Check(kind, name, "broken", lambda: subject)()
+        except ContractError as error:
+            told[name] = str(error)
+    return told
+
+
+# Things that hold
+
+
+@pytest.mark.parametrize("kind", HONEST)
+def test_what_holds_passes(kind: str) -> None:
+    assert failures(kind, (HONEST[kind], "zoo itself")) == {}
+
+
+OF_FAMILIES = [name for name in CONTRACTS["adapter"] if name not in testing._OF_NETWORKS]
+
+
+@pytest.mark.parametrize("check", OF_FAMILIES)
+def test_the_built_in_architectures(check: str) -> None:
+    """Their networks are checked beside them, by `check_adapter`; all imports at once in test_startup.py."""
+    for name in list(ZOO.plugins.adapters)[: 1 if check == "import" else None]:
+        {str(each): each for each in checks_of("adapter", name, ZOO)}[check]()
+
+
+@pytest.mark.parametrize("analyzer", ZOO.plugins.analyzers)
+def test_the_built_in_analyses(analyzer: str) -> None:
+    for check in checks_of("analyzer", analyzer, ZOO):
+        check()
+
+
+@pytest.mark.parametrize("card", [card.name for card in ZOO.registry.cards.values()])
+def test_the_built_in_cards(card: str) -> None:
+    """As far as they need no weights."""
+    for check in checks_of("card", card, ZOO):
+        if check.name in {"card", "licence", "regions"}:
+            check()
+
+
+@pytest.mark.real
+def test_a_card_with_weights(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["check", "card", "dcgan.digiface64"]) == 0
+    assert capsys.readouterr().out.count("✓") == len(CONTRACTS["card"])
+
+
+# Things that do not
+
+
+@pytest.mark.parametrize(("kind", "check"), FAULTS)
+def test_a_fault_fails_its_check_alone(kind: str, check: str) -> None:
+    entry, words = BROKEN[kind][check]
+    with torch.random.fork_rng():
+        told = failures(kind, (entry, "zoo itself"))
+    assert set(told) == {check}, told
+    assert words in told[check]
+    assert told[check].startswith("the contract is: ")
+    assert told[check].endswith(f"; read docs/contract.md#{kind}-{check}")
+
+
+def test_every_check_has_a_fault() -> None:
+    for kind, faults in {**BROKEN, "card": CARDS}.items():
+        assert set(faults) == set(CONTRACTS[kind]) - {"import"}, kind
+
+
+@pytest.mark.parametrize("fault", broken.STEPS)
+def test_projections_that_the_network_does_not_compute(fault: str) -> None:
+    entry, words = broken.STEPS[fault]
+    told = failures("adapter", (entry, "zoo itself"))
+    assert set(told) == {"first-steps"}
+    assert words in told["first-steps"]
+
+
+def test_an_entry_that_imports_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked in a process in which it is the only plugin, so that no other one's fault is taken for its own."""
+    code = "from zoo import AdapterPlugin, hookimpl\n@hookimpl\ndef zoo_adapters():\n"
+    code += "    return [AdapterPlugin(name='NAME', summary='', load=list, provides=frozenset())]\n"
+    write_plugin(tmp_path, "a-light-plugin", code.replace("NAME", "light"))
+    write_plugin(tmp_path, "a-heavy-plugin", "import torch\n" + code.replace("NAME", "heavy"))
+    monkeypatch.syspath_prepend(tmp_path)
+    require_light("adapter", "light", "a-light-plugin 1.2")
+    with pytest.raises(ContractError, match="torch is imported by them"):
+        require_light("adapter", "heavy", "a-heavy-plugin 1.2")
+
+
+def test_whatever_is_changed_globally_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    changes: dict[str, Callable[[], object]] = {
+        "torch's random state": lambda: torch.rand(1),
+        "gradient mode": lambda: torch.set_grad_enabled(not torch.is_grad_enabled()),
+        "the default type": lambda: torch.set_default_dtype(torch.float64),
+        "the environment": lambda: monkeypatch.setenv("ZOO_NEW", "1"),
+    }
+    for name, change in changes.items():
+        try:
+            noticed = pytest.raises(ContractError, match=f"{name} is left as it was")
+            with torch.random.fork_rng(), noticed, leaves_no_trace():
+                change()
+        finally:
+            torch.set_grad_enabled(True)
+            torch.set_default_dtype(torch.float32)
+
+
+# Cards
+
+CARDS: dict[str, tuple[dict[str, Any], str]] = {
+    "card": ({"name": "other.mine"}, "a name that begins with dcgan.; seen: other.mine"),
+    "licence": ({"licence": {"weights": "unknown"}}, "licence.weights says the terms"),
+    "weights": ({"size": 5}, "a file of 5 bytes, as the card says"),
+    "container": ({"file": "tiny.pt"}, "shipped weights are safetensors; seen: torch zip"),
+    "model": ({"space": "w"}, "codes w 12; seen: z (12)"),
+    "regions": ({"regions": {"far": "box:0,0,99,1"}}, "the region far fits 16x16 pixels; seen: region box:0,0,99,1"),
+    "classes": (
+        {"file": "eyes.safetensors", "resolution": 8, "dim": 100, "classes": ["cat"] * 8},
+        "each class has a name of its own; seen: cat, cat",
+    ),
+    "samples": ({"file": "flat.safetensors"}, "another code gives another image; seen: the same"),
+}
+"""For each check of a card what is changed in one that holds, and words of the failure."""
+
+
+def write_card(folder: Path, *, file: str = "tiny.safetensors", size: int | None = None, **fields: Any) -> Path:
+    """Write a registry file of one card, and weights in its folder ``bundled``."""
+    state = sequential(ZOO.plugins.adapter("dcgan").load().tiny(0).network.state_dict())
+    if file.startswith("eyes"):
+        state = eyes_state()
+    weights = folder / "bundled" / file
+    weights.parent.mkdir()
+    if file.startswith("flat"):
+        state["main.6.weight"] = torch.zeros_like(state["main.6.weight"])
+    torch.save(state, weights) if weights.suffix == ".pt" else save_file(state, weights)
+    told = {
+        "name": "dcgan.mine",
+        "adapter": "dcgan",
+        "summary": "a test",
+        "resolution": 16,
+        "space": "z",
+        "dim": 12,
+        "weights": {
+            "sources": [{"url": f"bundled:{file}"}],
+            "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+            "size": size or weights.stat().st_size,
+        },
+        "licence": {"weights": "CC0-1.0"},
+        "regions": {"spot": "box:2,2,4,4"},
+    }
+    registry = folder / "cards.yaml"
+    registry.write_text(json.dumps({"models": [{**told, **fields}]}))
+    return registry
+
+
+def test_a_card_with_more_classes_than_its_network_does_not_open(tmp_path: Path) -> None:
+    installation = load_installation([write_card(tmp_path, classes=["cat", "dog"])])
+    told = failures("card", testing.subject_of("card", installation.registry.cards["dcgan.mine"], installation))
+    assert set(told) == {"model", "samples"}
+    assert "its card names 2 classes, but" in told["model"]
+
+
+@pytest.mark.parametrize("check", ["", *CARDS])
+def test_a_fault_of_a_card_fails_its_check_alone(check: str, tmp_path: Path) -> None:
+    changed, words = CARDS.get(check, ({}, ""))
+    installation = load_installation([write_card(tmp_path, **changed)])
+    [card] = [card for card in installation.registry.cards.values() if card.name.endswith(".mine")]
+    told = failures("card", testing.subject_of("card", card, installation))
+    assert set(told) == ({check} if check else set()), told
+    assert words in told.get(check, "")
+
+
+# The command, and the list
+
+
+def test_the_command_shows_every_check(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["check", "analyzer", "sefa"]) == 0
+    out = capsys.readouterr().out
+    assert [line.split()[:2] for line in out.splitlines()] == [["✓", name] for name in CONTRACTS["analyzer"]]
+
+
+def test_the_command_fails_where_a_check_does(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 1: the fault is its author's, as for every `ContractError`."""
+    registry = write_card(tmp_path, **CARDS["regions"][0])
+    assert run(["--registry", str(registry), "check", "card", "dcgan.mine"]) == 1
+    out, err = capsys.readouterr()
+    [line] = [line for line in out.splitlines() if line.startswith("✗")]
+    assert CARDS["regions"][1] in line
+    assert err.splitlines()[-1] == "zoo: card dcgan.mine broke 1 of 8 checks: regions"
+
+
+def test_unknown_names() -> None:
+    with pytest.raises(UnknownNameError, match="kind of thing to check is called 'model'"):
+        checks_of("model", "dcgan", ZOO)
+    with pytest.raises(UnknownNameError, match="did you mean dcgan"):
+        checks_of("adapter", "dcgna", ZOO)
+
+
+def test_every_contract_is_documented() -> None:
+    """Where a failure sends its reader there is something to read."""
+    page = (ROOT / "docs" / "contract.md").read_text("utf-8")
+    anchors = set(re.findall(r'<a id="([\w-]+)">', page))
+    assert {check.page.partition("#")[2] for check in checks_of("adapter", "dcgan", ZOO)} <= anchors
+    assert {f"{kind}-{name}" for kind, checks in CONTRACTS.items() for name in checks} <= anchors

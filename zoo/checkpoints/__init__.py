@@ -1,0 +1,1 @@
+"""What a weights file holds, and whose format it is of."""

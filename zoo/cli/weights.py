@@ -1,0 +1,194 @@
+"""Commands about files: pull, cache, add, convert, remove."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.filesize import decimal
+from rich.markup import escape
+
+from zoo._utils.paths import cache_folder
+from zoo.cli.console import Settings, progress_bars, table
+from zoo.errors import WeightsError
+from zoo.weights import cache as store
+
+Names = Annotated[list[str], typer.Argument(metavar="MODEL", help="Models of 'zoo list'.")]
+
+
+def pull(context: typer.Context, names: Names) -> None:
+    """Fetch models' weights into the cache, showing the licence first."""
+    from zoo.weights.fetch import fetch
+
+    settings: Settings = context.obj
+    for card in [settings.installation.registry.resolve(name) for name in names]:
+        typer.echo(card.terms, err=True)
+        with progress_bars(settings) as progress:
+            path, sha256 = fetch(card, progress)
+        settings.console.print(f"{escape(str(path))}\nsha256 {sha256}", soft_wrap=True)
+
+
+def cache(
+    context: typer.Context,
+    verify: Annotated[bool, typer.Option("--verify", help="Hash every file and say which are damaged.")] = False,
+    clean: Annotated[
+        bool, typer.Option("--clean", help="Delete unfinished downloads, damaged files and those no model names.")
+    ] = False,
+    forget: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="Delete a model's file and its remembered hash."),
+    ] = None,
+    drop_jacobians: Annotated[
+        bool, typer.Option("--drop-jacobians", help="Delete the Jacobians that analyses have kept.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the weights in the cache, verify them, or clean up."""
+    from zoo.jacobian import cache as keep
+    from zoo.weights.fetch import forget as forget_weights
+
+    settings: Settings = context.obj
+    cards = settings.installation.registry.cards.values()
+    removed: list[Path] = []
+    if forget is not None:
+        removed += forget_weights(settings.installation.registry.resolve(forget), cards)
+    keep.keep_limit()  # a limit that cannot be read is refused before anything is deleted
+    if drop_jacobians:
+        removed += keep.drop_all()
+    with progress_bars(settings) as progress:
+        if clean:
+            _require_every_plugin(settings)
+            removed += store.clean(cards, progress)
+        files = store.cached_files(cards)
+        damaged = store.damaged(files, progress) if verify else []
+    rows = [_row(file.models, _state(file, damaged, checked=verify), file.path, file.size) for file in files]
+    rows += [_row((place.name.rpartition("-")[0],), "unfinished", place, None) for place in store.unfinished()]
+    held = keep.holdings()
+    if as_json:
+        jacobians = {"codes": held.codes, "bytes": held.size, "limit": held.limit, "folder": str(held.folder)}
+        told = {"removed": [str(place) for place in removed], "files": rows, "jacobians": jacobians}
+        print(json.dumps(told, indent=2))
+    else:
+        for place in removed:
+            settings.console.print(f"removed {escape(str(place))}", soft_wrap=True)
+        _print_cache(settings, rows)
+        if held.codes:
+            settings.console.print(
+                f"Jacobians of {held.codes} codes take {decimal(held.size)} of {decimal(held.limit)} in "
+                f"{escape(str(held.folder))}",
+                soft_wrap=True,
+            )
+    if damaged:
+        raise WeightsError(
+            f"{len(damaged)} of {len(files)} files are damaged, {damaged[0].path} first: they are fetched again when "
+            "they are used next, and --clean deletes them"
+        )
+
+
+def add(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A weights file.")],
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="Its name, architecture.variant.")],
+    summary: Annotated[str | None, typer.Option(help="What it draws, in a line.")] = None,
+    licence: Annotated[str | None, typer.Option(help="The terms of the weights, in a line.")] = None,
+    option: Annotated[
+        list[str] | None, typer.Option("-o", metavar="NAME=VALUE", help="An option of the architecture.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the card of an earlier 'zoo add'.")] = False,
+) -> None:
+    """Give a weights file a name in your own registry, or take it as the file of a model that zoo cannot fetch."""
+    from zoo.core.options import parse_pairs
+    from zoo.models import user_models as additions
+
+    settings: Settings = context.obj
+    with progress_bars(settings) as progress:
+        card, written = additions.add(
+            file,
+            name,
+            settings.installation,
+            summary=summary,
+            licence=licence,
+            options=parse_pairs(option or []),
+            force=force,
+            progress=progress,
+        )
+    settings.console.print(f"{card.name}: {card.adapter}, {card.resolution}², {card.codes}")
+    settings.console.print(escape(str(written)), soft_wrap=True)
+
+
+def convert(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="FILE", help="A weights file, or a model of 'zoo list'.")],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="FILE", help="Where to write; or FILE.safetensors, here.")
+    ] = None,
+    licence: Annotated[str | None, typer.Option(help="The terms of the weights, in a line.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Say what a weights file is, and write it as safetensors that keep its licence."""
+    from zoo.models import export as converting
+
+    settings: Settings = context.obj
+    with progress_bars(settings) as progress:
+        found = converting.find_out(name, settings.installation, licence=licence, progress=progress)
+    settings.console.print(table(["", ""], [[key, escape(value)] for key, value in found.facts().items()]))
+    settings.console.print(escape(str(converting.convert(found, out, force=force))), soft_wrap=True)
+
+
+def remove(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A model of 'zoo add'.")],
+) -> None:
+    """Take a model of 'zoo add' off your registry; its weights file stays."""
+    from zoo.models import user_models as additions
+
+    settings: Settings = context.obj
+    settings.console.print(f"removed {escape(str(additions.remove(name)))}", soft_wrap=True)
+
+
+def _print_cache(settings: Settings, rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        settings.console.print(f"nothing in {escape(str(cache_folder()))}", soft_wrap=True)
+        return
+    cells = [
+        [
+            escape(", ".join(row["models"]) or "none"),
+            "" if row["bytes"] is None else f"{row['bytes'] / 2**20:.1f} MiB",
+            row["state"],
+            escape(row["file"]),
+        ]
+        for row in rows
+    ]
+    settings.console.print(table(["models", "size", "state", "file"], cells, right=["size"]))
+
+
+def _require_every_plugin(settings: Settings) -> None:
+    """Refuse to say which files no card names while the cards of some plugin are missing."""
+    skipped = [found.module for found in settings.installation.plugins.infos if found.error]
+    if skipped:
+        raise WeightsError(
+            f"--clean: the plugin {skipped[0]} was skipped, and its models' files would be deleted as nobody's: "
+            "mend or uninstall it first"
+        )
+
+
+def _row(models: tuple[str, ...], state: str, path: Path, size: int | None) -> dict[str, Any]:
+    return {"models": list(models), "bytes": size, "state": state, "file": str(path)}
+
+
+def _state(file: store.CachedFile, damaged: list[store.CachedFile], *, checked: bool) -> str:
+    if not checked:
+        return "not checked"
+    return "damaged" if file in damaged else "intact"
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "pull": pull,
+    "cache": cache,
+    "add": add,
+    "convert": convert,
+    "remove": remove,
+}

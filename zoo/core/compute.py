@@ -1,0 +1,22 @@
+"""What a computation may use: memory, tangents at a time, and the cache of Jacobians."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zoo.jacobian.cache import Keep
+
+
+@dataclass(frozen=True)
+class Means:
+    """What a computation may use.
+
+    `memory` is a budget in bytes for everything beyond the loaded network; None takes what the usual chunk needs.
+    `chunk` tangents are pushed at a time, fewer where the budget asks for it. `keep` is where results are kept.
+    """
+
+    memory: int | None = None
+    chunk: int | None = None
+    keep: Keep | None = None

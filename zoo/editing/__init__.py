@@ -1,0 +1,1 @@
+"""Moving codes, rendering them, and measuring the change."""

@@ -1,0 +1,42 @@
+"""The options that say what an analysis of images differentiates."""
+
+import re
+from pathlib import Path
+
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from zoo._utils.files import is_kind
+from zoo.core.options import Options
+
+FEATURES = "timm:"
+"""What the name of a feature map begins with; the name of a timm model follows."""
+
+
+class OutputOptions(Options):
+    """What is differentiated: for the options of an analysis to inherit from, and for `zoo.jacobian.open_output`."""
+
+    output: str = Field(
+        "grey", description="what is differentiated: grey, rgb, or timm:NAME, the features of that timm model"
+    )
+    features: Path | None = Field(
+        None, description="file of the timm model's weights; by default those on the Hugging Face Hub"
+    )
+
+    @field_validator("output")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        if not re.fullmatch(rf"grey|rgb|{FEATURES}[\w.-]+", value, flags=re.ASCII):
+            raise PydanticCustomError("output", "there are grey, rgb and timm:NAME, such as timm:resnet18")
+        return value
+
+    @field_validator("features")
+    @classmethod
+    def _is_needed_and_there(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is None:
+            return None
+        if not str(info.data.get("output", FEATURES)).startswith(FEATURES):
+            raise PydanticCustomError("features", "weights are read for -o output=timm:NAME only: pass that too")
+        if not is_kind(value, Path.is_file):
+            raise PydanticCustomError("features", "there is no such file")
+        return value

@@ -1,0 +1,1 @@
+"""Numerics on plain tensors; nothing here knows of generators."""

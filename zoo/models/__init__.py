@@ -1,0 +1,1 @@
+"""A card and its network together: opening, adding, converting."""

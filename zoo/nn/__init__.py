@@ -1,0 +1,1 @@
+"""What adapters are built from, in the tree or out of it: windowed layers, style and residual networks."""

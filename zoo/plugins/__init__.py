@@ -1,0 +1,1 @@
+"""Plugins: what they register, how they are found, and how a new one begins."""

@@ -1,0 +1,1 @@
+"""Which attributes a direction changes."""

@@ -1,0 +1,1 @@
+"""Getting weights files, and trusting them."""
