@@ -27,7 +27,7 @@ from zoo.core.codes import Codes
 from zoo.editing.locality import locality
 from zoo.jacobian.gram import gram_matrices
 from zoo.linalg.low_rank import LowRank, factorize
-from zoo.linalg.rpca import PUBLISHED_LAMBDA, Optimum, published_pursuit, pursuit
+from zoo.linalg.rpca import PUBLISHED_LAMBDA, OptimalDecomposition, pursuit, rpca_lowrankgan_admm
 from zoo.linalg.symmetric import principal_angles
 from zoo.models.model import Model
 
@@ -89,7 +89,7 @@ def rounds_of_the_loop() -> None:
         loop, old, new = released(matrix.numpy()), [], []
         for _ in range(ROUNDS):
             old.append(timed(next, loop)[0])
-            new.append(timed(published_pursuit, matrix, max_rounds=10)[0] / 10)
+            new.append(timed(rpca_lowrankgan_admm, matrix, max_rounds=10)[0] / 10)
         first, second = 1e3 * min(old[1:]), 1e3 * min(new[1:])
         rows.append([str(dim), f"{first:.1f}", f"{second:.1f}", f"{first / second:.1f}"])
     table("A round, milliseconds", ["d", "released loop", "`published`", "ratio"], rows)
@@ -105,7 +105,7 @@ def until_stopped(matrix: Tensor) -> tuple[float, int, Tensor, float]:
     return time.process_time() - start, count, torch.from_numpy(low_rank), residual
 
 
-def excess(low_rank: Tensor, matrix: Tensor, best: Optimum) -> float:
+def excess(low_rank: Tensor, matrix: Tensor, best: OptimalDecomposition) -> float:
     """Tell by how much the objective of the feasible pair (L, M − L) exceeds the proven bound, relative to it."""
     objective = torch.linalg.svdvals(low_rank).sum() + PUBLISHED_LAMBDA * (matrix - low_rank).abs().sum()
     return float(objective) / best.dual - 1

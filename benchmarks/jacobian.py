@@ -26,7 +26,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.ways import BASE, CARD_ONLY, CASES, SEARCH, WAYS, Case, Found, Task, clock
+from benchmarks.ways import BASE, CARD_ONLY, CASES, SEARCH, WAYS, Case, Inspected, Task, clock
 
 ROUNDS = 3
 QUICK = ("faces",)
@@ -57,7 +57,7 @@ def serve(pipe: Connection, title: str, job: Job) -> None:
         work = WAYS[title](task)
         before, seconds, memory = resident(job.device), [], 0
         pipe.send((torch.get_num_threads(), task.rows, task.dim, task.chunk))
-        found = Found()
+        found = Inspected()
         while pipe.recv() is not None:
             forget_peak(job.device)
             start = clock(task.origin.device)
@@ -79,7 +79,7 @@ def refer(job: Job) -> None:
     torch.save(torch.stack(columns, dim=1), job.reference)
 
 
-def deviation(found: Found, task: Task, wanted: Tensor) -> float | None:
+def deviation(found: Inspected, task: Task, wanted: Tensor) -> float | None:
     """Return the largest deviation from the reference, relative to its largest entry; None where nothing was found."""
     if found.gram is not None and found.region is not None:
         wanted = wanted[torch.from_numpy(found.region.mask[task.region.mask])]

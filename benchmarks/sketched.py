@@ -20,7 +20,7 @@ from zoo.core.region import parse_region
 from zoo.jacobian.gram import gram_matrices
 from zoo.jacobian.operator import RegionJacobian
 from zoo.linalg import krylov as sketch
-from zoo.linalg.symmetric import eigenvectors, quadratic, quotient_directions
+from zoo.linalg.symmetric import eigenvectors, generalized_eigh, quadratic
 from zoo.testing import draw
 
 RANK, TAU, SEEDS = 10, 1e-3, (0, 1)
@@ -42,7 +42,7 @@ def main() -> None:
         shifted = outside + TAU * outside.trace() * torch.eye(len(outside), dtype=torch.float64)
         best = {
             "spectrum": eigenvectors(every)[0][:RANK].sum(),
-            "quotients": quotient_directions(inside, outside, TAU)[0][:RANK].sum(),
+            "quotients": generalized_eigh(inside, outside, TAU)[0][:RANK].sum(),
         }
         for problem, wanted in best.items():
             start = time.perf_counter()

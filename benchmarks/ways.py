@@ -15,10 +15,10 @@ from torch.utils.flop_counter import FlopCounterMode
 import zoo
 from zoo.core.adapter import Adapter
 from zoo.core.codes import Codes
-from zoo.core.compute import Means
+from zoo.core.compute import ComputeBudget
 from zoo.core.region import Region, parse_region
 from zoo.jacobian import linearize
-from zoo.jacobian.cache import Keep
+from zoo.jacobian.cache import JacobianCache
 from zoo.jacobian.columns import default_chunk, jacobian
 from zoo.jacobian.gram import gram_matrices
 from zoo.jacobian.linearize import LinearMap
@@ -91,7 +91,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Found:
+class Inspected:
     """What one way found: J, or some `rows` of it, or M of a region; `seconds` where they are reckoned for all rows."""
 
     jacobian: Tensor | None = None
@@ -101,7 +101,7 @@ class Found:
     seconds: float | None = None
 
 
-Way = Callable[[Task], Callable[[], Found]]
+Way = Callable[[Task], Callable[[], Inspected]]
 """Prepare a task, outside of what is timed, and return the work."""
 
 
@@ -112,10 +112,10 @@ def clock(device: torch.device) -> float:
     return time.perf_counter()
 
 
-def one_by_one(task: Task) -> Callable[[], Found]:
+def one_by_one(task: Task) -> Callable[[], Inspected]:
     """One backward pass a row, as published: the seconds of some rows carried on to all, behind one forward pass."""
 
-    def work() -> Found:
+    def work() -> Inspected:
         delta = task.origin.clone().requires_grad_()
         start = clock(delta.device)
         with torch.enable_grad():
@@ -123,12 +123,12 @@ def one_by_one(task: Task) -> Callable[[], Found]:
             middle = clock(delta.device)
             rows = [torch.autograd.grad(pixels[row], delta, retain_graph=True)[0] for row in task.some]
         seconds = middle - start + (clock(delta.device) - middle) * task.rows / len(rows)
-        return Found(torch.stack(rows), rows=task.some, seconds=seconds)
+        return Inspected(torch.stack(rows), rows=task.some, seconds=seconds)
 
     return work
 
 
-def reverse(task: Task) -> Callable[[], Found]:
+def reverse(task: Task) -> Callable[[], Inspected]:
     """torch.func.jacrev of some rows, 32 at a time; their seconds carried on in the same way."""
 
     def some(delta: Tensor) -> Tensor:
@@ -136,19 +136,19 @@ def reverse(task: Task) -> Callable[[], Found]:
 
     derivative = torch.func.jacrev(some, chunk_size=32)
 
-    def work() -> Found:
+    def work() -> Inspected:
         start = clock(task.origin.device)
         torch.func.vjp(some, task.origin)
         middle = clock(task.origin.device)
         rows = derivative(task.origin)
         once = middle - start
         backward = clock(task.origin.device) - middle - once
-        return Found(rows, rows=task.some, seconds=once + backward * task.rows / len(task.some))
+        return Inspected(rows, rows=task.some, seconds=once + backward * task.rows / len(task.some))
 
     return work
 
 
-def forward(task: Task) -> Callable[[], Found]:
+def forward(task: Task) -> Callable[[], Inspected]:
     """torch.func.jacfwd, which takes all tangents at once, made to take as many at a time as zoo does."""
 
     def along(tangent: Tensor) -> Tensor:
@@ -157,36 +157,38 @@ def forward(task: Task) -> Callable[[], Found]:
 
     columns = torch.func.vmap(along, chunk_size=task.chunk)
     basis = torch.eye(task.dim, dtype=task.origin.dtype, device=task.origin.device)
-    return lambda: Found(columns(basis).T)
+    return lambda: Inspected(columns(basis).T)
 
 
-def exact(task: Task) -> Callable[[], Found]:
+def exact(task: Task) -> Callable[[], Inspected]:
     """zoo.jacobian.columns.jacobian, the recording included."""
-    return lambda: Found(jacobian(task.adapter, task.code, task.region))
+    return lambda: Inspected(jacobian(task.adapter, task.code, task.region))
 
 
-def sketched(task: Task) -> Callable[[], Found]:
+def sketched(task: Task) -> Callable[[], Inspected]:
     """The ten leading directions, searched for by products with J and its transpose, the recording included."""
 
-    def work() -> Found:
+    def work() -> Inspected:
         operator = RegionJacobian(task.adapter, task.code, task.region)
         generator = torch.Generator().manual_seed(0)
         spectrum(operator.push, operator.pull, task.dim, 10, generator=generator, budget=4.0 * task.dim)
-        return Found()
+        return Inspected()
 
     return work
 
 
-def kept(task: Task) -> Callable[[], Found]:
+def kept(task: Task) -> Callable[[], Inspected]:
     """M of this region (of the centre, where it is the whole image), after another one was asked for."""
     whole = parse_region("all", task.adapter.resolution)
     region = parse_region("center", task.adapter.resolution) if task.region.whole else task.region
-    means = Means(keep=Keep(task.folder, "benchmark"))
+    means = ComputeBudget(keep=JacobianCache(task.folder, "benchmark"))
     gram_matrices(task.adapter, task.code, [whole], means=means)
-    return lambda: Found(gram=gram_matrices(task.adapter, task.code, [region], means=means).matrices[0], region=region)
+    return lambda: Inspected(
+        gram=gram_matrices(task.adapter, task.code, [region], means=means).matrices[0], region=region
+    )
 
 
-def floor(task: Task) -> Callable[[], Found]:
+def floor(task: Task) -> Callable[[], Inspected]:
     """The convolutions and matrix products that all columns take, and nothing else."""
     with torch.no_grad():
         program = LinearMap(task.function, task.origin)._program
@@ -199,40 +201,40 @@ def floor(task: Task) -> Callable[[], Found]:
     def filled(size: int, shape: tuple[int, ...]) -> Tensor:
         return room[: size * torch.Size(shape).numel()].view(size, *shape)
 
-    def work() -> Found:
+    def work() -> Inspected:
         for size in sizes:
             for part in parts:
                 linearize._apply(part, {slot: filled(size, shapes[slot]) for slot in part.inputs})
-        return Found()
+        return Inspected()
 
     return work
 
 
-def counted_floor(task: Task) -> Callable[[], Found]:
+def counted_floor(task: Task) -> Callable[[], Inspected]:
     """The operations of those products, counted, at the rate of the device's own product of large float32 matrices."""
     products = floor(task)
     with FlopCounterMode(display=False) as counter:
         products()
     matrix = torch.rand(8192, 8192, device=task.origin.device)
 
-    def work() -> Found:
+    def work() -> Inspected:
         start = clock(matrix.device)
         for _ in range(8):
             matrix @ matrix
         rate = 8 * 2 * 8192**3 / (clock(matrix.device) - start)
-        return Found(seconds=counter.get_total_flops() / rate)
+        return Inspected(seconds=counter.get_total_flops() / rate)
 
     return work
 
 
-def images(task: Task) -> Callable[[], Found]:
+def images(task: Task) -> Callable[[], Inspected]:
     """The plain forward pass of as many images as J has columns, as many at a time as zoo takes tangents."""
     codes = draw(task.adapter, task.dim, 1)
 
-    def work() -> Found:
+    def work() -> Inspected:
         for start in range(0, task.dim, task.chunk):
             task.adapter.synthesize(codes[start : start + task.chunk])
-        return Found()
+        return Inspected()
 
     return work
 
@@ -251,4 +253,4 @@ WAYS: dict[str, Way] = {
     CARD_ONLY: counted_floor,
     BASE: images,
 }
-"""The rows of a table: a further one needs an entry here, and what it finds as a `Found`."""
+"""The rows of a table: a further one needs an entry here, and what it finds as a `Inspected`."""

@@ -21,7 +21,7 @@ from zoo.core.codes import Codes
 from zoo.core.region import Region
 from zoo.editing.locality import consistency, locality, visible_steps
 from zoo.editing.render import render
-from zoo.imaging.images import Tile, save_sheet, to_pixels
+from zoo.imaging.images import OutlinedImage, save_sheet, to_pixels
 from zoo.linalg.symmetric import eigenvectors
 from zoo.models.model import Model
 
@@ -69,7 +69,7 @@ def regions(model: Model, folder: Path) -> None:
     """The texts of regions, and what each of them means."""
     texts = ("mouth", "eyes+mouth", "not:face", "left", "center", "box:0,0,16,16")
     [image] = to_pixels(render(model, model.sample(2, seed=3)[1]))
-    tiles = [Tile(_dimmed(image, model.region(text)), model.region(text).mask) for text in texts]
+    tiles = [OutlinedImage(_dimmed(image, model.region(text)), model.region(text).mask) for text in texts]
     save_sheet(folder / "sheet.png", [tiles], ["the region\nis lit"], texts)
 
 
@@ -198,19 +198,19 @@ def _locality(model: Model, code: Codes, vector: Tensor) -> float:
     return locality(model.adapter, code, vector[None], model.region("mouth"))[0].value
 
 
-def _before_and_after(model: Model, code: Codes, vector: Tensor) -> list[Tile]:
+def _before_and_after(model: Model, code: Codes, vector: Tensor) -> list[OutlinedImage]:
     region = model.region("mouth")
     [step] = visible_steps(model.adapter, code, vector[None], region, None)
     before, after = _moved(model, code, [0 * vector, step * vector])
     change = _change(after - before)
-    return [Tile(_tile(before).pixels, region.mask), _tile(after), Tile(change.pixels, region.mask)]
+    return [OutlinedImage(_tile(before).pixels, region.mask), _tile(after), OutlinedImage(change.pixels, region.mask)]
 
 
-def _tile(image: Tensor) -> Tile:
-    return Tile(to_pixels(image))
+def _tile(image: Tensor) -> OutlinedImage:
+    return OutlinedImage(to_pixels(image))
 
 
-def _change(difference: Tensor) -> Tile:
+def _change(difference: Tensor) -> OutlinedImage:
     """Show a change (3, h, w) as grey: black is none, white a root mean square of 0.4 or more."""
     strength = difference.square().mean(dim=0).sqrt() / 0.4
     return _tile((2 * strength - 1).expand(3, -1, -1))

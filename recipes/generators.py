@@ -27,9 +27,9 @@ from zoo_adapters.stylegan2.network import Generator as Modulated
 
 from zoo import Adapter
 from zoo.nn.progressive import Growth
+from zoo.nn.residual_network import BlockSpec, Norm
 from zoo.nn.residual_network import Generator as Residual
-from zoo.nn.residual_network import Norm, Plan
-from zoo.nn.style import MappedNetwork, Mapping
+from zoo.nn.style import Mapping, StyleNetwork
 from zoo.nn.window import Patch
 
 WIDTHS = (128, 128, 64, 32)
@@ -119,7 +119,7 @@ class TrainedBigGAN(Trained):
     _STANDING = 16
 
     def __init__(self, classes: int) -> None:
-        plans = [Plan(a, b, attends=b == WIDTHS[2]) for a, b in pairwise(WIDTHS)]
+        plans = [BlockSpec(a, b, attends=b == WIDTHS[2]) for a, b in pairwise(WIDTHS)]
         chunk = 20
         network = Residual(plans, 4, first=chunk, chunk=chunk, classes=classes, embedding=32, norm=BatchNorm)
         super().__init__(network, network.dim, classes)
@@ -150,9 +150,9 @@ class TrainedBigGAN(Trained):
 class TrainedMapped(Trained):
     """What maps z to w: the mapping learns slowly, and some pictures are made of two codes."""
 
-    network: MappedNetwork
+    network: StyleNetwork
 
-    def __init__(self, network: MappedNetwork, dim: int, classes: int) -> None:
+    def __init__(self, network: StyleNetwork, dim: int, classes: int) -> None:
         super().__init__(network, dim, classes)
         for name, bias in network.named_parameters():
             if name.endswith("affine.bias"):  # scales, of which StyleGAN's come before as many shifts

@@ -18,8 +18,8 @@ import zoo
 from recipes.avatars import Avatars, licence_of, read
 from recipes.generators import GENERATORS, Trained
 from recipes.regions import regions_of
-from zoo._utils.files import whole_file
-from zoo.checkpoints.metadata import KEY, Note
+from zoo._utils.files import atomic_file
+from zoo.checkpoints.metadata import KEY, ConversionMetadata
 from zoo.registry.cards import Licence
 
 BUNDLED = Path(zoo.__file__).parent / "bundled"
@@ -48,7 +48,7 @@ def release(name: str, data: Avatars, folder: Path, out: Path) -> float:
     before, after = (trained.adapter.load(some, config) for some in (state, rounded))
     codes = before.sample(256, torch.Generator().manual_seed(0))
     moved = float((before.synthesize(codes).clamp(-1, 1) - after.synthesize(codes).clamp(-1, 1)).abs().max())
-    note = Note(
+    note = ConversionMetadata(
         adapter=name.partition(".")[0],
         layout="zoo's own training",
         origin="recipes/train.py",
@@ -58,7 +58,7 @@ def release(name: str, data: Avatars, folder: Path, out: Path) -> float:
         summary="Avatars of six styles, whose every attribute is known.",
         config=config,
     )
-    with whole_file(out) as partial:
+    with atomic_file(out) as partial:
         save_file(halves if moved < STEP else state, partial, metadata={KEY: note.as_text()})
     return moved
 

@@ -23,7 +23,7 @@ from zoo_scorers.avatars.network import SIDE, build_network
 
 from recipes.avatars import Avatars, read
 from recipes.pictures import to_images
-from zoo._utils.files import whole_file
+from zoo._utils.files import atomic_file
 
 BATCH = 128
 RATE = 3e-3
@@ -167,15 +167,15 @@ def write(out: Path, network: nn.Module, card: Mapping[str, Any]) -> None:
         key: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
         for key, tensor in network.state_dict().items()
     }
-    with whole_file(out / "weights.safetensors") as partial:
+    with atomic_file(out / "weights.safetensors") as partial:
         partial.write_bytes(save(state))
-    with whole_file(out / "card.json") as partial:
+    with atomic_file(out / "card.json") as partial:
         partial.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
 
 
 def keep(path: Path, parts: Mapping[str, Any], epochs: int) -> None:
     """Write down how far the training is."""
-    with whole_file(path) as partial:
+    with atomic_file(path) as partial:
         torch.save({"epochs": epochs, **{name: part.state_dict() for name, part in parts.items()}}, partial)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 import zoo
 from recipes.generators import GENERATORS
-from zoo._utils.files import whole_file
+from zoo._utils.files import atomic_file
 
 MEASURED = Path(__file__).parent / "measured"
 CHANCE = "random"
@@ -89,7 +89,7 @@ def main() -> None:
             rows.append(scored(model, analyzer, region))
             print(json.dumps(rows[-1]), flush=True)
         rows.sort(key=lambda row: list(GENERATORS).index(row["model"]))
-        with whole_file(file) as partial:
+        with atomic_file(file) as partial:
             partial.write_text(json.dumps(rows, indent=1) + "\n")
 
 

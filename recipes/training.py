@@ -18,7 +18,7 @@ from torch.nn.functional import avg_pool2d, interpolate, softplus
 from recipes.discriminator import Discriminator
 from recipes.generators import GENERATORS, WIDTHS, Rate, Trained, draw_weights
 from recipes.pictures import to_images
-from zoo._utils.files import whole_file
+from zoo._utils.files import atomic_file
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ class Training:
             _write(folder / f"{name}-{self.step}.safetensors", part.state_dict())
         for name, optimiser in zip(self.modules(), self.optimisers, strict=False):
             _write(folder / f"{name}-moments-{self.step}.safetensors", _moments(optimiser))
-        with whole_file(folder / "state.json") as path:
+        with atomic_file(folder / "state.json") as path:
             path.write_text(json.dumps({"name": self.name, "step": self.step, "settings": asdict(self.settings)}))
         for old in folder.glob("*.safetensors"):
             if not old.stem.endswith(f"-{self.step}"):
@@ -222,5 +222,5 @@ def _parameters(optimiser: torch.optim.Optimizer) -> Sequence[Tensor]:
 
 
 def _write(path: Path, tensors: dict[str, Tensor]) -> None:
-    with whole_file(path) as part:
+    with atomic_file(path) as part:
         save_file({key: tensor.detach().cpu().clone().contiguous() for key, tensor in tensors.items()}, part)

@@ -18,7 +18,7 @@ import zoo
 from benchmarks import nvidia
 from benchmarks.jacobian import deviation
 from benchmarks.official import STUDIOGAN, biggan_deep, studiogan
-from benchmarks.ways import BASE, CARD_ONLY, CASES, SEARCH, WAYS, Case, Found, Task, floor
+from benchmarks.ways import BASE, CARD_ONLY, CASES, SEARCH, WAYS, Case, Inspected, Task, floor
 from tests.support.families import families
 from zoo.checkpoints.layouts import detect_layout
 from zoo.core.adapter import Adapter
@@ -61,7 +61,7 @@ def test_a_wrong_jacobian_deviates() -> None:
     task, right = Task(case, "cpu", quick=True, folder=Path()), wanted(case)
     rows = torch.zeros(task.rows, task.dim)
     rows[:, task.columns] = 1.01 * right.float()
-    off = deviation(Found(rows), task, right)
+    off = deviation(Inspected(rows), task, right)
     assert off is not None and math.isclose(off, 0.01, rel_tol=1e-3)
 
 

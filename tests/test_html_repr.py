@@ -11,7 +11,7 @@ from zoo_adapters.dcgan.adapter import DCGAN
 
 import zoo
 from tests.support.linear import model_of
-from zoo.analysis.request import Question
+from zoo.analysis.request import AnalysisRequest
 from zoo.analysis.run import perform
 from zoo.registry.registry import load_installation
 
@@ -54,7 +54,7 @@ def results(name: str) -> dict[str, object]:
     model = model_of(DCGAN.tiny(0))
     model = replace(model, card=replace(model.card, summary=name.partition("\n")[0]))  # a card holds single lines only
     found = directions(name)
-    question = Question(analyzer="sefa", region="center", unseen=1)
+    question = AnalysisRequest(analyzer="sefa", region="center", unseen=1)
     return {
         "model": model,
         "codes": model.sample(3),

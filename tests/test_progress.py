@@ -115,7 +115,7 @@ def test_every_step_is_told_in_order_and_to_its_end(
 def test_a_pursuit_tells_its_rounds() -> None:
     told: list[int] = []
     rows = torch.randn(30, 40, generator=torch.Generator().manual_seed(0)).double()
-    found = pursuit.published_pursuit(rows @ rows.T, progress=lambda done, total, what: told.append(done))
+    found = pursuit.rpca_lowrankgan_admm(rows @ rows.T, progress=lambda done, total, what: told.append(done))
     assert found.rounds > 50
     assert told == [*range(50, found.rounds + 1, 50), 10_000]
 

@@ -9,7 +9,7 @@ from typing import Any
 from zoo._utils.progress import Progress, silent
 from zoo.analysis import compare as comparison
 from zoo.analysis import run
-from zoo.analysis.request import Question
+from zoo.analysis.request import AnalysisRequest
 from zoo.core.analyzer import Scorer
 from zoo.core.codes import Codes
 from zoo.core.directions import Directions
@@ -81,7 +81,7 @@ def analyze(
     loading: dict[str, Any] = {"space": space, "device": device, "dtype": dtype}
     if isinstance(model, Model) and (registry or loading != _USUAL):
         raise OptionError(f"{model.name} is open already: pass {', '.join(_USUAL)} and registry to zoo.load")
-    question = Question(
+    question = AnalysisRequest(
         analyzer=analyzer,
         region=region,
         samples=samples,

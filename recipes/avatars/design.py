@@ -27,23 +27,23 @@ _SEED = 0
 
 
 @dataclass(frozen=True)
-class Plan:
+class BlockSpec:
     """Labels and variants, (n, attributes) bytes each, of pictures to be made."""
 
     labels: NDArray[np.uint8]
     variants: NDArray[np.uint8]
 
-    def shards(self, size: int) -> Iterator[Plan]:
+    def shards(self, size: int) -> Iterator[BlockSpec]:
         """Yield plans of at most ``size`` pictures."""
         for start in range(0, len(self.labels), size):
-            yield Plan(self.labels[start : start + size], self.variants[start : start + size])
+            yield BlockSpec(self.labels[start : start + size], self.variants[start : start + size])
 
     def requests(self, without: str | None = None) -> list[dict[str, Any]]:
         """List what the renderer shall draw: the pictures, or the same ones without one of their parts."""
         return [request(*row, without=without) for row in zip(self.labels, self.variants, strict=True)]
 
 
-def plan(counts: dict[str, int]) -> dict[str, Plan]:
+def plan(counts: dict[str, int]) -> dict[str, BlockSpec]:
     """Draw labels uniformly and independently: ``counts`` pictures of every style for ``train``, ``val`` and ``test``.
 
     A combination of values in ``val`` or ``test`` occurs there once and in no other split. Equal counts give equal
@@ -63,9 +63,9 @@ def plan(counts: dict[str, int]) -> dict[str, Plan]:
     return {split: _with_variants(rng.permutation(np.concatenate(rows)), rng) for split, rows in drawn.items()}
 
 
-def _with_variants(labels: NDArray[np.int64], rng: np.random.Generator) -> Plan:
+def _with_variants(labels: NDArray[np.int64], rng: np.random.Generator) -> BlockSpec:
     columns = [_numbers(name)[labels[:, 0], labels[:, place]] for place, name in enumerate(ATTRIBUTES)]
-    return Plan(labels.astype(np.uint8), rng.integers(0, np.stack(columns, axis=1)).astype(np.uint8))
+    return BlockSpec(labels.astype(np.uint8), rng.integers(0, np.stack(columns, axis=1)).astype(np.uint8))
 
 
 def _numbers(attribute: str) -> NDArray[np.int64]:

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recipes.avatars.data import Avatars, write
-from recipes.avatars.design import ATTRIBUTES, PARTS, Plan, plan
+from recipes.avatars.design import ATTRIBUTES, PARTS, BlockSpec, plan
 from recipes.avatars.rendering import render, versions
-from zoo._utils.files import whole_folder
+from zoo._utils.files import atomic_folder
 from zoo.errors import OutputError
 
 SHARD = 10_000
@@ -29,7 +29,7 @@ def make(folder: Path, *, size: int, train: int, held: int, jobs: int, tell: Cal
     if folder.exists():
         raise OutputError(f"{folder} exists: name a new folder")
     counts = {"train": train, "val": held // 2, "test": held - held // 2}
-    with whole_folder(folder) as work:
+    with atomic_folder(folder) as work:
         for split, whole in plan(counts).items():
             for number, shard in enumerate(whole.shards(SHARD)):
                 images, masks = draw(shard, size, jobs, masked=split != "train")
@@ -39,7 +39,7 @@ def make(folder: Path, *, size: int, train: int, held: int, jobs: int, tell: Cal
         (work / "dataset.json").write_text(json.dumps(_about(size, counts), indent=1) + "\n")
 
 
-def draw(shard: Plan, size: int, jobs: int, *, masked: bool) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+def draw(shard: BlockSpec, size: int, jobs: int, *, masked: bool) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Draw the pictures of a plan, (n, size, size, 3), and the pixels that each part changes, (n, parts, size, size).
 
     Unless ``masked``, there are no masks: their n is 0.

@@ -14,7 +14,7 @@ import zoo
 from tests.support import families
 from tests.support.golden import Golden
 from zoo import CheckpointError, Codes, CodesError, OptionError, UnknownNameError
-from zoo.checkpoints.conversion import doubling
+from zoo.checkpoints.conversion import fold_upsample_into_conv
 from zoo.testing import check_adapter, in_float64, render
 
 EXACT = 1e-12
@@ -58,7 +58,7 @@ def test_upsampling_and_convolution_are_one_transposed_convolution() -> None:
     x = torch.randn(2, 3, 5, 4, dtype=torch.float64, generator=generator)
     weight = torch.randn(4, 3, 3, 3, dtype=torch.float64, generator=generator)
     wanted = nn.functional.conv2d(nn.functional.interpolate(x, scale_factor=2.0), weight, padding=1)
-    found = nn.functional.conv_transpose2d(x, doubling(weight), stride=2, padding=1)
+    found = nn.functional.conv_transpose2d(x, fold_upsample_into_conv(weight), stride=2, padding=1)
     assert torch.allclose(found, wanted, rtol=0, atol=EXACT * float(wanted.abs().max()))
 
 

@@ -26,7 +26,7 @@ from zoo import CheckpointError, Codes, CodesError, UnknownNameError
 from zoo.checkpoints.layouts import detect_layout
 from zoo.core.region import parse_region
 from zoo.jacobian.columns import jacobian
-from zoo.models.export import convert, find_out
+from zoo.models.export import convert, inspect_file
 from zoo.registry.registry import load_installation
 from zoo.testing import check_adapter, draw, in_float64, render
 
@@ -137,7 +137,7 @@ def test_an_official_pickle(name: str, golden: Golden, version: int | None, tmp_
 
 def test_a_converted_file_keeps_what_is_fused(golden: Golden, official: dict[str, Tensor], tmp_path: Path) -> None:
     save_file({key: tensor.contiguous() for key, tensor in official.items()}, tmp_path / "official.safetensors")
-    found = find_out(tmp_path / "official.safetensors", load_installation())
+    found = inspect_file(tmp_path / "official.safetensors", load_installation())
     convert(found, tmp_path / "mine.safetensors")
     model = zoo.load(tmp_path / "mine.safetensors", device="cpu")
     golden.check("image", model.adapter.synthesize(Codes(golden.inputs["z"])))

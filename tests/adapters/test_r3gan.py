@@ -17,7 +17,7 @@ from zoo import CheckpointError, Codes, CodesError, OptionError, UnknownNameErro
 from zoo.checkpoints.layouts import detect_layout
 from zoo.core.adapter import Adapter
 from zoo.core.region import parse_region
-from zoo.models.export import convert, find_out
+from zoo.models.export import convert, inspect_file
 from zoo.nn.window import Patch, Window
 from zoo.registry.registry import load_installation
 from zoo.testing import check_adapter, draw, in_float64
@@ -87,7 +87,9 @@ def test_a_training_pickle_is_read(golden: Golden, module: str, tmp_path: Path) 
 
 def test_a_file_is_converted_and_analysed(golden: Golden, tmp_path: Path) -> None:
     save_file(golden.state, tmp_path / "mine.safetensors")
-    found = convert(find_out(str(tmp_path / "mine.safetensors"), load_installation()), tmp_path / "found.safetensors")
+    found = convert(
+        inspect_file(str(tmp_path / "mine.safetensors"), load_installation()), tmp_path / "found.safetensors"
+    )
     model = zoo.load(found, device="cpu")
     assert (model.layout, model.card.adapter, model.card.space) == ("r3gan", "r3gan", "z")
     golden.check("image", model.adapter.synthesize(Codes(golden.inputs["z"])))

@@ -22,7 +22,7 @@ from zoo import CheckpointError, Codes, LayersError, UnknownNameError
 from zoo.checkpoints.layouts import detect_layout
 from zoo.core.adapter import Adapter
 from zoo.core.region import parse_region
-from zoo.models.export import convert, find_out
+from zoo.models.export import convert, inspect_file
 from zoo.nn.window import Window
 from zoo.registry.registry import load_installation
 from zoo.testing import check_adapter, draw, in_float64, render
@@ -157,7 +157,9 @@ def test_activations_are_cut_off_where_the_network_did(golden: Golden) -> None:
 
 def test_a_file_is_converted_and_analysed(golden: Golden, tmp_path: Path) -> None:
     save_file(golden.state, tmp_path / "mine.safetensors")
-    found = convert(find_out(str(tmp_path / "mine.safetensors"), load_installation()), tmp_path / "found.safetensors")
+    found = convert(
+        inspect_file(str(tmp_path / "mine.safetensors"), load_installation()), tmp_path / "found.safetensors"
+    )
     model = zoo.load(found, device="cpu")
     assert (model.layout, model.card.adapter, model.card.space) == ("nvidia", "stylegan3", "w")
     golden.check("image", model.adapter.synthesize(Codes(golden.outputs["w_trunc"])))

@@ -9,7 +9,7 @@ import zoo
 from tests.support.linear import model_of
 from tests.support.toys import write_tiny
 from zoo import OptionError, Options
-from zoo.analysis.request import Question, command_of
+from zoo.analysis.request import AnalysisRequest, command_of
 from zoo.analysis.run import perform
 from zoo.plugins.entries import AdapterPlugin
 from zoo.registry.registry import load_installation
@@ -42,7 +42,7 @@ def file(tmp_path: Path) -> str:
 
 
 def test_what_the_analyzer_does_not_know_goes_to_the_architecture(seen: list[Mapping[str, Any]], file: str) -> None:
-    question = Question(analyzer="sefa", options={"k": "3", "noise": "fresh"}, unseen=0)
+    question = AnalysisRequest(analyzer="sefa", options={"k": "3", "noise": "fresh"}, unseen=0)
     done = perform(question, file, load_installation())
     assert seen == [{"noise": "fresh"}]
     assert len(done.directions) == 3
@@ -52,7 +52,7 @@ def test_what_the_analyzer_does_not_know_goes_to_the_architecture(seen: list[Map
 
 def test_what_neither_knows_is_refused(seen: list[Mapping[str, Any]]) -> None:
     with pytest.raises(OptionError, match="no option of sefa or dcgan is called 'noisy': did you mean noise"):
-        perform(Question(analyzer="sefa", options={"noisy": "1"}), "dcgan.digiface64", load_installation())
+        perform(AnalysisRequest(analyzer="sefa", options={"noisy": "1"}), "dcgan.digiface64", load_installation())
     assert not seen
 
 
@@ -60,13 +60,15 @@ def test_a_wrong_value_for_the_architecture_is_refused_before_anything_is_fetche
     seen: list[Mapping[str, Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(OptionError, match="dcgan: option noise='loud'"):
-        perform(Question(analyzer="sefa", options={"noise": "loud"}), "dcgan.digiface64", load_installation())
+        perform(AnalysisRequest(analyzer="sefa", options={"noise": "loud"}), "dcgan.digiface64", load_installation())
     assert capsys.readouterr().err == ""
 
 
 def test_the_command_asks_the_same_again() -> None:
     model = model_of(DCGAN.tiny(0))
-    question = Question(analyzer="lowrank", region="top", samples=3, label="a b", options={"k": 2}, layers=[1, 2])
+    question = AnalysisRequest(
+        analyzer="lowrank", region="top", samples=3, label="a b", options={"k": 2}, layers=[1, 2]
+    )
     assert command_of(question, model) == (
         "zoo analyze test.model --analyzer lowrank --region top --samples 3 --layers 1,2 --label 'a b' -o k=2"
     )

@@ -14,7 +14,7 @@ import zoo
 from tests.support.linear import model_of
 from tests.support.toys import write_tiny
 from zoo import Codes, Model, OptionError, Region
-from zoo.analysis.resources import identity_of, means_of
+from zoo.analysis.resources import budget_for, cache_key
 from zoo.cli import run
 
 LOWRANK = ["analyze", "mine.safetensors", "--analyzer", "lowrank", "--region", "center", "--show", "1", "--unseen", "0"]
@@ -101,8 +101,8 @@ def test_whatever_a_jacobian_depends_on_changes_the_identity(tmp_path: Path) -> 
     def model(seed: int = 0) -> Model:
         return model_of(DCGAN.tiny(seed))
 
-    usual = identity_of(model())
-    assert identity_of(model()) == usual
+    usual = cache_key(model())
+    assert cache_key(model()) == usual
     touched = model()
     touched.adapter.network.get_parameter("convs.1.weight").data[0, 0, 0, 0] += 1e-3
     exact = model()
@@ -115,8 +115,8 @@ def test_whatever_a_jacobian_depends_on_changes_the_identity(tmp_path: Path) -> 
         pass
 
     mine = model_of(Mine(DCGAN.tiny(0).network))
-    others = [identity_of(one) for one in (model(1), touched, exact, folded, mine)]
+    others = [cache_key(one) for one in (model(1), touched, exact, folded, mine)]
     assert len({usual, *others}) == 6
     Mine.__module__ = "__notebook__"
-    assert identity_of(mine) is None and means_of(mine).keep is None
-    assert means_of(model(), keep=False).keep is None
+    assert cache_key(mine) is None and budget_for(mine).keep is None
+    assert budget_for(model(), keep=False).keep is None

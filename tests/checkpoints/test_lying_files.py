@@ -16,7 +16,7 @@ from torch import Tensor
 import zoo
 from tests.support.golden import Golden
 from zoo.errors import CheckpointError, ZooError
-from zoo.models.export import convert, find_out
+from zoo.models.export import convert, inspect_file
 from zoo.registry.registry import load_installation
 
 ZOO = load_installation()
@@ -174,7 +174,7 @@ def test_labels_that_leave_no_room_for_the_code(inputs: int, tmp_path: Path) -> 
 
 def test_numbers_that_torch_cannot_compute_with(tmp_path: Path) -> None:
     torch.save(Golden.read("pggan").state, tmp_path / "honest.pt")
-    found = find_out(tmp_path / "honest.pt", ZOO).recognized
+    found = inspect_file(tmp_path / "honest.pt", ZOO).recognized
     state = {key: tensor.to(torch.float8_e4m3fn) for key, tensor in found.state.items()}
     with pytest.raises(CheckpointError, match="not implemented"):
         zoo.load(noted(tmp_path / "eighth.safetensors", "pggan", state, found.config), device="cpu")
@@ -182,7 +182,7 @@ def test_numbers_that_torch_cannot_compute_with(tmp_path: Path) -> None:
 
 def test_a_note_is_one_only_in_a_file_that_zoo_can_have_written(tmp_path: Path) -> None:
     torch.save({**Golden.read("stylegan2_ada").state, "zoo": 5}, tmp_path / "zoo.pt")
-    assert find_out(tmp_path / "zoo.pt", ZOO).recognized.note is None
+    assert inspect_file(tmp_path / "zoo.pt", ZOO).recognized.note is None
 
 
 def test_names_in_a_file_steer_no_terminal(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ SETTINGS: list[tuple[str, dict[str, Any]]] = [
 def test_settings_of_no_sense(recording: str, change: dict[str, Any], tmp_path: Path) -> None:
     """Whether they stand in a note of zoo's or are made of what a pickle said."""
     torch.save(Golden.read(recording).state, tmp_path / "honest.pt")
-    found = find_out(tmp_path / "honest.pt", ZOO).recognized
+    found = inspect_file(tmp_path / "honest.pt", ZOO).recognized
     file = noted(tmp_path / "lies.safetensors", found.family, found.state, {**found.config, **change})
     with pytest.raises(ZooError):
         model = zoo.load(file, device="cpu")
@@ -241,7 +241,7 @@ def test_tied_weights_are_written_apart(tmp_path: Path) -> None:
     state = dict(Golden.read("stylegan2_ada").state)
     state["synthesis.b8.conv1.affine.bias"] = state["synthesis.b8.conv0.affine.bias"]
     torch.save(state, tmp_path / "tied.pt")
-    out = convert(find_out(tmp_path / "tied.pt", ZOO), tmp_path / "apart.safetensors")
+    out = convert(inspect_file(tmp_path / "tied.pt", ZOO), tmp_path / "apart.safetensors")
     codes = zoo.load(out, device="cpu").sample(1)
     one, two = (zoo.load(file, device="cpu").adapter.synthesize(codes) for file in (tmp_path / "tied.pt", out))
     assert torch.equal(one, two)
@@ -256,7 +256,7 @@ def test_files_of_half_precision_and_of_parallel_training(tmp_path: Path) -> Non
     codes = one.sample(2)
     assert torch.equal(one.adapter.synthesize(codes), two.adapter.synthesize(codes))
     torch.save({f"G_ema.{key}": tensor for key, tensor in golden.state.items()}, tmp_path / "named.pth")
-    assert find_out(tmp_path / "named.pth", ZOO).facts()["averaged weights"] == "yes: G_ema"
+    assert inspect_file(tmp_path / "named.pth", ZOO).facts()["averaged weights"] == "yes: G_ema"
 
 
 def test_parallel_training_of_one_network_of_a_checkpoint(tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ def test_parallel_training_of_one_network_of_a_checkpoint(tmp_path: Path) -> Non
     beside = {"module.synthesis.b4.conv_clamp": 0.5}
     wrapped = {**{f"module.{key}": tensor for key, tensor in golden.state.items()}, **beside}
     torch.save({"G": raw, "G_ema": wrapped}, tmp_path / "both.pt")
-    found = find_out(tmp_path / "both.pt", ZOO)
+    found = inspect_file(tmp_path / "both.pt", ZOO)
     assert found.facts()["averaged weights"] == "yes: G_ema, not G"
     assert torch.equal(found.recognized.state["constant"], golden.state["synthesis.b4.const"])
     assert found.recognized.config == {"conv_clamp": 0.5}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from zoo import DirectionsError, LatentSpace, OptionError
-from zoo.editing.move_syntax import arrange, parse_wanted, read_moves
+from zoo.editing.move_syntax import arrange, parse_move_spec, read_moves
 
 SPACE = LatentSpace("z", 4)
 
@@ -36,7 +36,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ],
 )
 def test_the_grammar(text: str, path: str, terms: list[tuple[int, float]], folder: Path) -> None:
-    found = parse_wanted(text, "7")
+    found = parse_move_spec(text, "7")
     assert found.path == Path(path)
     assert list(found.terms) == terms
 
@@ -44,15 +44,15 @@ def test_the_grammar(text: str, path: str, terms: list[tuple[int, float]], folde
 @pytest.mark.parametrize("text", ["a.npy:first", "a.npy:", "a.npy:0,", "a.npy:0=", "a.npy:0=1=2", "a.npy:1.5"])
 def test_what_is_no_direction(text: str, folder: Path) -> None:
     with pytest.raises(OptionError, match=f"{text}: write directions as 0,2"):
-        parse_wanted(text, "0")
+        parse_move_spec(text, "0")
 
 
 def test_moves_of_several_files_are_named_after_them(folder: Path) -> None:
-    moves = read_moves([parse_wanted("a.npy:0,2=-1", "0"), parse_wanted("b.npy", "1=2")], SPACE)
+    moves = read_moves([parse_move_spec("a.npy:0,2=-1", "0"), parse_move_spec("b.npy", "1=2")], SPACE)
     assert [str(move) for move in moves] == ["a 0", "- a 2", "2 * b 1"]
     [together], _ = arrange(moves, together=True, grid=False)
     assert str(together) == "a 0 - a 2 + 2 * b 1"
-    [alone] = read_moves([parse_wanted("a.npy:3", "0")], SPACE)
+    [alone] = read_moves([parse_move_spec("a.npy:3", "0")], SPACE)
     assert str(alone) == "direction 3"
 
 
@@ -68,20 +68,20 @@ def test_moves_of_several_files_are_named_after_them(folder: Path) -> None:
 def test_only_what_differs_of_two_names_is_shown(names: list[str], short: list[str], folder: Path) -> None:
     for name in names:
         np.save(folder / f"{name}.npy", np.eye(4))
-    moves = read_moves([parse_wanted(f"{name}.npy", "0") for name in names], SPACE)
+    moves = read_moves([parse_move_spec(f"{name}.npy", "0") for name in names], SPACE)
     assert [str(move) for move in moves] == short
 
 
 def test_two_directions_of_one_file_need_no_name(folder: Path) -> None:
-    moves = read_moves([parse_wanted("a.npy:0", "0"), parse_wanted("a.npy:3", "0")], SPACE)
+    moves = read_moves([parse_move_spec("a.npy:0", "0"), parse_move_spec("a.npy:3", "0")], SPACE)
     assert [str(move) for move in moves] == ["direction 0", "direction 3"]
 
 
 def test_moves_that_are_not_there(folder: Path) -> None:
     with pytest.raises(DirectionsError, match="no direction 4: the file holds 0 to 3"):
-        read_moves([parse_wanted("a.npy:4", "0")], SPACE)
+        read_moves([parse_move_spec("a.npy:4", "0")], SPACE)
     with pytest.raises(OptionError, match="must be a finite number"):
-        read_moves([parse_wanted("a.npy:0=nan", "0")], SPACE)
+        read_moves([parse_move_spec("a.npy:0=nan", "0")], SPACE)
 
 
 def test_grids() -> None:

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from zoo import OptionError, OutputError
-from zoo._utils.files import whole_folder
+from zoo._utils.files import atomic_folder
 from zoo.imaging.animation import check_animation, has_encoder, save_animation, to_frame
 
 
@@ -113,7 +113,7 @@ def test_an_encoder_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytes
         with (
             pipes_may_be_left_open(),
             pytest.raises(OutputError, match=r"edit\.mp4: ffmpeg wrote 0 of 40 frames"),
-            whole_folder(tmp_path / "e") as folder,
+            atomic_folder(tmp_path / "e") as folder,
         ):
             save_animation(folder, frames(40), ["mp4"])
         assert not list(tmp_path.iterdir())

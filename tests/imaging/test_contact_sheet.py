@@ -8,16 +8,19 @@ from PIL import Image
 
 from zoo._utils.files import RUN_FILES
 from zoo.editing.edit import MOST_PICTURES, MOST_STRENGTHS
-from zoo.imaging.contact_sheet import LARGEST_SIDE, Strip, _lay_out, draw_pages, save_pages
-from zoo.imaging.images import Tile
+from zoo.imaging.contact_sheet import LARGEST_SIDE, SheetRow, _lay_out, draw_pages, save_pages
+from zoo.imaging.images import OutlinedImage
 
 
-def strips(count: int, tiles: int = 7, size: int = 64) -> list[Strip]:
+def strips(count: int, tiles: int = 7, size: int = 64) -> list[SheetRow]:
     """Strips whose tiles are plain colours that tell strip and tile."""
     return [
-        Strip(
+        SheetRow(
             f"row {index}",
-            [Tile(torch.full((size, size, 3), 0, dtype=torch.uint8) + colour(index, place)) for place in range(tiles)],
+            [
+                OutlinedImage(torch.full((size, size, 3), 0, dtype=torch.uint8) + colour(index, place))
+                for place in range(tiles)
+            ],
         )
         for index in range(count)
     ]
@@ -81,7 +84,7 @@ def test_the_largest_edit_fits_on_the_pages_there_are(grid: bool) -> None:
 
 
 def test_long_names_stay_beside_their_tiles() -> None:
-    strip = Strip("a name that goes on and on and " * 20, strips(1)[0].tiles)
+    strip = SheetRow("a name that goes on and on and " * 20, strips(1)[0].tiles)
     [page] = draw_pages([strip], 1, ["a"] * 7)
     assert found([page], 7, 128) == [[0, *range(7)]]
     assert page.height == 26 + 128

@@ -14,10 +14,10 @@ from zoo_adapters.dcgan.network import Generator
 
 from zoo import OptionError
 from zoo._utils.sizes import parse_size, written_size
-from zoo.core.compute import Means
+from zoo.core.compute import ComputeBudget
 from zoo.core.region import parse_region
 from zoo.jacobian.gram import gram_matrices
-from zoo.jacobian.memory import Need, peak_bytes
+from zoo.jacobian.memory import MemoryModel, peak_bytes
 from zoo.testing import draw
 
 SCRIPT = """
@@ -25,7 +25,7 @@ import re, sys, torch, zoo
 from pathlib import Path
 from zoo_adapters.dcgan.adapter import DCGAN
 from zoo.jacobian.gram import gram_matrices
-from zoo.core.compute import Means
+from zoo.core.compute import ComputeBudget
 from zoo.jacobian.columns import jacobian
 from zoo.testing import draw
 
@@ -38,7 +38,7 @@ model = zoo.load("dcgan.omniart-eyes128", device="cpu")
 budget, codes, regions = int(sys.argv[1]), model.sample(int(sys.argv[2])), sys.argv[3].split()
 model.adapter.synthesize(codes[0])
 start = status("VmRSS")
-means = Means(memory=budget or None)
+means = ComputeBudget(memory=budget or None)
 found = gram_matrices(model.adapter, codes, [model.region(text) for text in regions], means=means)
 print(found.chunk, status("VmHWM") - start)
 """
@@ -76,7 +76,7 @@ def test_the_peak_does_not_grow_with_codes_and_regions() -> None:
 
     def most(codes: int, count: int) -> int:
         return peak_bytes(
-            lambda: gram_matrices(adapter, draw(adapter, codes, 0), regions[:count], means=Means(chunk=4))
+            lambda: gram_matrices(adapter, draw(adapter, codes, 0), regions[:count], means=ComputeBudget(chunk=4))
         )[0]
 
     one = most(1, 1)
@@ -102,7 +102,7 @@ def test_need_is_counted_operation_by_operation() -> None:
         del first
         return second + 1
 
-    need = Need(work)
+    need = MemoryModel(work)
     assert need.of(1) == 2 * 4000 and need.of(50) == 50 * 2 * 4000
     assert need.largest(80_000, 64) == 10 and need.largest(10**9, 64) == 64 and need.largest(7999, 64) == 0
     most, left = peak_bytes(lambda: weight * 2 + 1)

@@ -5,11 +5,11 @@ from zoo_adapters.dcgan.adapter import DCGAN
 
 from tests.support.linear import Linear
 from zoo import CapabilityError, Codes
-from zoo.core.compute import Means
+from zoo.core.compute import ComputeBudget
 from zoo.core.region import parse_region
 from zoo.jacobian.columns import default_chunk, jacobian
 from zoo.jacobian.gram import gram_matrices
-from zoo.jacobian.outputs import COLOUR
+from zoo.jacobian.outputs import RGB
 from zoo.testing import draw
 
 
@@ -27,7 +27,7 @@ def test_the_jacobian_of_a_linear_generator_is_its_matrix() -> None:
 
 def test_colour_rows_average_to_grey_rows(adapter: DCGAN) -> None:
     code, region = draw(adapter, 1, 0), parse_region("center", adapter.resolution)
-    colour = jacobian(adapter, code, region, output=COLOUR)
+    colour = jacobian(adapter, code, region, output=RGB)
     grey = jacobian(adapter, code, region)
     assert torch.allclose(colour.view(len(grey), 3, -1).mean(dim=1), grey, atol=1e-6)
 
@@ -35,7 +35,7 @@ def test_colour_rows_average_to_grey_rows(adapter: DCGAN) -> None:
 @pytest.mark.parametrize("chunk", [1, 5, 12])
 def test_equal_chunks_are_bit_equal_and_other_chunks_agree(adapter: DCGAN, chunk: int) -> None:
     code, region = draw(adapter, 1, 0), parse_region("all", adapter.resolution)
-    first, again = (jacobian(adapter, code, region, means=Means(chunk=chunk)) for _ in range(2))
+    first, again = (jacobian(adapter, code, region, means=ComputeBudget(chunk=chunk)) for _ in range(2))
     assert torch.equal(first, again)
     assert torch.allclose(first, jacobian(adapter, code, region), atol=1e-5 * float(first.abs().max()))
 

@@ -14,13 +14,13 @@ from zoo_adapters.dcgan.adapter import DCGAN
 
 from tests.support.linear import Linear
 from zoo import CheckpointError, Codes, OptionError, Region
-from zoo.core.compute import Means
+from zoo.core.compute import ComputeBudget
 from zoo.core.region import parse_region
-from zoo.jacobian.cache import Keep
+from zoo.jacobian.cache import JacobianCache
 from zoo.jacobian.columns import jacobian
 from zoo.jacobian.gram import gram_matrices
 from zoo.jacobian.gram_tiles import tiles_of
-from zoo.jacobian.outputs import COLOUR, GREY, Output
+from zoo.jacobian.outputs import GREY, RGB, Output
 from zoo.testing import draw
 
 
@@ -69,7 +69,7 @@ def test_overlapping_regions_and_several_codes(adapter: DCGAN) -> None:
 
 
 def test_what_was_computed_is_not_computed_again(counting: Counting, tmp_path: Path) -> None:
-    means = Means(keep=Keep(tmp_path, "a network"))
+    means = ComputeBudget(keep=JacobianCache(tmp_path, "a network"))
     codes = draw(counting, 3, 0)
     pair = regions_of(counting, "center", "not:center")
     first = gram_matrices(counting, codes, pair, means=means)
@@ -84,24 +84,24 @@ def test_what_was_computed_is_not_computed_again(counting: Counting, tmp_path: P
 
 @pytest.mark.parametrize("change", ["identity", "code", "label", "layers", "output", "pixels"])
 def test_another_question_is_computed(counting: Counting, tmp_path: Path, change: str) -> None:
-    keep, codes = Keep(tmp_path, "a network"), draw(counting, 1, 0)
+    keep, codes = JacobianCache(tmp_path, "a network"), draw(counting, 1, 0)
     region = regions_of(counting, "center")
-    gram_matrices(counting, codes, region, means=Means(keep=keep))
+    gram_matrices(counting, codes, region, means=ComputeBudget(keep=keep))
     before = Counting.renders
     if change == "identity":
-        keep = Keep(tmp_path, "another network")
+        keep = JacobianCache(tmp_path, "another network")
     elif change == "code":
         codes = draw(counting, 1, 1)
     elif change == "label":
         codes = replace(codes, labels=torch.tensor([0]))
     elif change == "pixels":
         region = regions_of(counting, "box:4,4,8,7")
-    output: Output = COLOUR if change == "output" else GREY
+    output: Output = RGB if change == "output" else GREY
     if change == "layers":
         entries = {keep.entry({"layers": layers}).folder for layers in (None, [0], [1])}
         assert len(entries) == 3
         return
-    gram_matrices(counting, codes, region, output=output, means=Means(keep=keep))
+    gram_matrices(counting, codes, region, output=output, means=ComputeBudget(keep=keep))
     assert Counting.renders > before
 
 
@@ -115,7 +115,7 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(
 ) -> None:
     monkeypatch.setattr("zoo.jacobian.column_buffer._PAUSE", -1.0)  # every stretch is written at once
     codes, regions = draw(adapter, 2, 0), regions_of(adapter, "center", "not:center")
-    wanted = gram_matrices(adapter, codes, regions, means=Means(chunk=5))
+    wanted = gram_matrices(adapter, codes, regions, means=ComputeBudget(chunk=5))
     seen: list[int] = []
 
     def interrupt(done: int, total: int, what: str) -> None:
@@ -123,7 +123,7 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(
         if len(seen) > stop:
             raise Interrupted
 
-    means = Means(chunk=5, keep=Keep(tmp_path, "a network"))
+    means = ComputeBudget(chunk=5, keep=JacobianCache(tmp_path, "a network"))
     with pytest.raises(Interrupted):
         gram_matrices(adapter, codes, regions, means=means, progress=interrupt)
     left: list[int] = []
@@ -134,7 +134,7 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(
 
 
 def test_large_ones_are_kept_as_tiles_and_regions_snap_to_them(counting: Counting, tmp_path: Path) -> None:
-    means = Means(keep=Keep(tmp_path, "a network", largest=0, tile=4))
+    means = ComputeBudget(keep=JacobianCache(tmp_path, "a network", largest=0, tile=4))
     codes = draw(counting, 2, 0)
     pair = regions_of(counting, "center", "not:center")
     first = gram_matrices(counting, codes, pair, means=means)
@@ -157,10 +157,10 @@ def test_large_ones_are_kept_as_tiles_and_regions_snap_to_them(counting: Countin
 
 
 def test_the_oldest_are_deleted_once_there_are_too_many(adapter: DCGAN, tmp_path: Path) -> None:
-    keep = Keep(tmp_path, "a network", limit=40_000)
+    keep = JacobianCache(tmp_path, "a network", limit=40_000)
     regions = regions_of(adapter, "all")
     for seed in range(6):
-        gram_matrices(adapter, draw(adapter, 1, seed), regions, means=Means(keep=keep))
+        gram_matrices(adapter, draw(adapter, 1, seed), regions, means=ComputeBudget(keep=keep))
     sizes = [path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()]
     assert 0 < sum(sizes) <= 40_000
     newest = keep.entry({})
@@ -168,7 +168,7 @@ def test_the_oldest_are_deleted_once_there_are_too_many(adapter: DCGAN, tmp_path
 
 
 def test_damaged_and_foreign_files_are_as_good_as_absent(adapter: DCGAN, tmp_path: Path) -> None:
-    means, codes = Means(keep=Keep(tmp_path, "a network")), draw(adapter, 1, 0)
+    means, codes = ComputeBudget(keep=JacobianCache(tmp_path, "a network")), draw(adapter, 1, 0)
     regions = regions_of(adapter, "all")
     wanted = gram_matrices(adapter, codes, regions, means=means)
     [path] = tmp_path.rglob("columns-*")
@@ -181,7 +181,7 @@ def test_damaged_and_foreign_files_are_as_good_as_absent(adapter: DCGAN, tmp_pat
 
 def test_a_disk_that_refuses_is_no_reason_to_fail(adapter: DCGAN, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    means = Means(keep=Keep(tmp_path / "file", "a network"))
+    means = ComputeBudget(keep=JacobianCache(tmp_path / "file", "a network"))
     found = gram_matrices(adapter, draw(adapter, 1, 0), regions_of(adapter, "all"), means=means)
     assert close(found.matrices[0], direct(adapter, draw(adapter, 1, 0), regions_of(adapter, "all")[0]))
 
@@ -200,7 +200,7 @@ def test_columns_that_do_not_fit_into_memory_wait_on_disk(
 
 def test_a_budget_that_is_too_small_is_refused_and_says_what_is_needed(adapter: DCGAN) -> None:
     with pytest.raises(OptionError, match=r"^--memory 1kB: a single derivative of this network needs [\d.]+MB"):
-        gram_matrices(adapter, draw(adapter, 1, 0), regions_of(adapter, "all"), means=Means(memory=1000))
+        gram_matrices(adapter, draw(adapter, 1, 0), regions_of(adapter, "all"), means=ComputeBudget(memory=1000))
 
 
 def test_fewer_at_a_time_once_memory_has_run_out(adapter: DCGAN, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,7 +226,9 @@ def test_a_derivative_that_is_not_finite_is_refused_and_not_kept(tmp_path: Path)
     adapter.network.get_parameter("weight").data[3, 1] = float("nan")
     region = Region("all", np.ones(adapter.resolution, dtype=bool))
     with pytest.raises(CheckpointError, match="not finite"):
-        gram_matrices(adapter, draw(adapter, 1, 0), [region], means=Means(keep=Keep(tmp_path, "a network")))
+        gram_matrices(
+            adapter, draw(adapter, 1, 0), [region], means=ComputeBudget(keep=JacobianCache(tmp_path, "a network"))
+        )
     assert not list(tmp_path.rglob("*.safetensors"))
 
 
@@ -241,7 +243,7 @@ def test_what_another_process_deletes_meanwhile_is_computed_again(
         if done == 10:
             shutil.rmtree(tmp_path / "kept")
 
-    means = Means(chunk=5, keep=Keep(tmp_path / "kept", "a network"))
+    means = ComputeBudget(chunk=5, keep=JacobianCache(tmp_path / "kept", "a network"))
     found = gram_matrices(adapter, codes, regions, means=means, progress=delete)
     assert close(found.matrices[0], direct(adapter, codes, regions[0]))
 
@@ -258,8 +260,10 @@ def test_the_limit_holds_while_codes_are_computed(adapter: DCGAN, tmp_path: Path
     def look(done: int, total: int, what: str) -> None:
         sizes.append(sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()))
 
-    keep = Keep(tmp_path, "a network", limit=30_000)
-    gram_matrices(adapter, draw(adapter, 8, 0), regions_of(adapter, "all"), means=Means(keep=keep), progress=look)
+    keep = JacobianCache(tmp_path, "a network", limit=30_000)
+    gram_matrices(
+        adapter, draw(adapter, 8, 0), regions_of(adapter, "all"), means=ComputeBudget(keep=keep), progress=look
+    )
     assert 0 < max(sizes) <= 30_000 + 2 * 14_000, "two codes are computed together"
 
 
@@ -267,6 +271,6 @@ def test_several_codes_at_a_time_equal_one_by_one(counting: Counting) -> None:
     codes, regions = draw(counting, 5, 0), regions_of(counting, "center", "not:center")
     together = gram_matrices(counting, codes, regions)
     passes = Counting.renders
-    singly = gram_matrices(counting, codes, regions, means=Means(chunk=12))
+    singly = gram_matrices(counting, codes, regions, means=ComputeBudget(chunk=12))
     assert passes < Counting.renders - passes, "groups of two take fewer passes"
     assert all(close(a, b) for a, b in zip(together.matrices, singly.matrices, strict=True))

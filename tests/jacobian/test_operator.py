@@ -11,11 +11,11 @@ from tests.support.linear import Banded, Linear
 from zoo import Codes
 from zoo.core.region import parse_region
 from zoo.jacobian.operator import RegionJacobian, _full_precision
-from zoo.jacobian.outputs import COLOUR, GREY, Output
+from zoo.jacobian.outputs import GREY, RGB, Output
 from zoo.testing import draw, in_float64
 
 
-@pytest.mark.parametrize("output", [GREY, COLOUR], ids=lambda output: output.name)
+@pytest.mark.parametrize("output", [GREY, RGB], ids=lambda output: output.name)
 @pytest.mark.parametrize("text", ["all", "box:3,2,5,4"])
 def test_it_stands_for_the_matrix_of_all_codes(output: Output, text: str) -> None:
     adapter = in_float64(DCGAN.tiny(1))

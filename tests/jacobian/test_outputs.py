@@ -15,7 +15,7 @@ from zoo import Codes, OptionError
 from zoo.core.options import parse_options
 from zoo.core.region import parse_region
 from zoo.jacobian.options import OutputOptions
-from zoo.jacobian.outputs import COLOUR, GREY
+from zoo.jacobian.outputs import GREY, RGB
 from zoo.testing import draw
 
 
@@ -30,7 +30,7 @@ def test_colour_has_three_rows_a_pixel_and_grey_their_mean() -> None:
     adapter = DCGAN.tiny(0)
     region = parse_region("box:1,2,3,4", adapter.resolution)
     pixels = adapter.region_output(draw(adapter, 2, 0), region)
-    colour, grey = COLOUR(pixels, region), GREY(pixels, region)
+    colour, grey = RGB(pixels, region), GREY(pixels, region)
     assert colour.shape == (2, 3 * 12) and grey.shape == (2, 12)
     assert torch.equal(colour[1, 3 * 5 : 3 * 6], pixels[1, :, 5])
     assert torch.allclose(colour.view(2, 12, 3).mean(dim=2), grey, atol=1e-6)

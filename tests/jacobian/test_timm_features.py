@@ -19,10 +19,10 @@ import zoo
 from tests.support.hostile import Payload, pickled
 from tests.support.linear import Linear, model_of
 from zoo import Adapter, CapabilityError, CheckpointError, UnknownNameError, WeightsError
-from zoo.core.compute import Means
+from zoo.core.compute import ComputeBudget
 from zoo.core.region import parse_region
 from zoo.jacobian import timm_features as features
-from zoo.jacobian.cache import Keep
+from zoo.jacobian.cache import JacobianCache
 from zoo.jacobian.columns import jacobian
 from zoo.jacobian.gram import gram_matrices
 from zoo.jacobian.linearize import LinearMap
@@ -31,7 +31,7 @@ from zoo.jacobian.options import OutputOptions
 from zoo.jacobian.timm_features import Features, boxed, open_output
 from zoo.testing import draw, in_float64
 from zoo.weights import cache
-from zoo.weights.sources.request import Order
+from zoo.weights.sources.request import DownloadRequest
 
 SMALL = "test_resnet"
 MIXED = "box:1,2,9,8+box:8,2,4,4"
@@ -183,7 +183,7 @@ def test_lowrank_and_nullspace_find_what_linear_features_must_give(
 def test_kept_jacobians_of_other_weights_are_never_taken(tmp_path: Path) -> None:
     adapter = DCGAN.tiny(0)
     region, code = parse_region(MIXED, adapter.resolution), draw(adapter, 1, 0)
-    means = Means(keep=Keep(tmp_path / "kept", "a network"))
+    means = ComputeBudget(keep=JacobianCache(tmp_path / "kept", "a network"))
     first, second = (opened("test_vit", weights_of("test_vit", tmp_path, seed), adapter) for seed in (0, 1))
     kept = [
         gram_matrices(adapter, code, [region], output=output, means=means).matrices[0] for output in (first, second)
@@ -253,7 +253,7 @@ def test_weights_of_the_hub_come_into_the_cache_once(
 ) -> None:
     asked: list[str] = []
 
-    def fetch(order: Order) -> Path:
+    def fetch(order: DownloadRequest) -> Path:
         asked.append(order.source.url)
         return weights_of(SMALL, order.folder)
 

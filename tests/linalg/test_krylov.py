@@ -9,7 +9,7 @@ from torch import Tensor
 from zoo import CapabilityError
 from zoo.jacobian.columns import jacobian
 from zoo.linalg import krylov as sketch
-from zoo.linalg.symmetric import eigenvectors, principal_angles, quotient_directions
+from zoo.linalg.symmetric import eigenvectors, generalized_eigh, principal_angles
 from zoo.models.model import Model
 
 DIM, PIXELS = 512, 1500
@@ -89,7 +89,7 @@ def test_a_planted_gap_gives_the_subspace(seed: int) -> None:
 def quotients_of(whole: Tensor, inside: Tensor, tau: float) -> tuple[Tensor, Tensor, Tensor]:
     """The exact quotients, and both matrices of the quotient."""
     above, below = (whole[rows].T @ whole[rows] / rows.sum() for rows in (inside, ~inside))
-    values, _ = quotient_directions(above, below, tau)
+    values, _ = generalized_eigh(above, below, tau)
     return values, above, below + tau * below.trace() * torch.eye(len(below), dtype=torch.float64)
 
 
@@ -148,21 +148,21 @@ def test_the_budget_is_kept() -> None:
     assert found.cost(4) <= 50
 
 
-SEARCHES: list[Callable[..., sketch.Sketch]] = [
+SEARCHES: list[Callable[..., sketch.PartialEigen]] = [
     sketch.spectrum,
     lambda *rest, **named: sketch.quotients(*rest, **named, inside=torch.arange(PIXELS) < 700, tau=0.1),
 ]
 
 
 @pytest.mark.parametrize("search", SEARCHES)
-def test_equal_generators_give_equal_results(search: Callable[..., sketch.Sketch]) -> None:
+def test_equal_generators_give_equal_results(search: Callable[..., sketch.PartialEigen]) -> None:
     products = Products(made(DECAYS["power-1.5"], PIXELS, seed=10))
     first, again = (search(products.push, products.pull, DIM, 4, generator=seeded(3)) for _ in range(2))
     assert torch.equal(first.rows, again.rows)
 
 
 @pytest.mark.parametrize("search", SEARCHES)
-def test_few_dimensions_are_searched_whole(search: Callable[..., sketch.Sketch]) -> None:
+def test_few_dimensions_are_searched_whole(search: Callable[..., sketch.PartialEigen]) -> None:
     whole = random(PIXELS, 6, seed=0)
     products = Products(whole)
     found = search(products.push, products.pull, 6, 6, generator=seeded(0), budget=1000)

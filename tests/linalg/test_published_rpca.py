@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tests.support.linear import Linear, model_of
 from zoo import analyze
-from zoo.linalg.rpca import published_pursuit
+from zoo.linalg.rpca import rpca_lowrankgan_admm
 from zoo.linalg.symmetric import principal_angles
 
 TOLERANCE = 1e-9
@@ -29,7 +29,7 @@ def test_low_rank_part_rank_and_rounds(
     reference: dict[str, Tensor], size: str, name: str, weight: int, part: str
 ) -> None:
     matrix = reference[f"in/{size}/M_{part}"]
-    found = published_pursuit(matrix, weight=1 / weight)
+    found = rpca_lowrankgan_admm(matrix, weight=1 / weight)
     wanted = {key: reference[f"out/{size}/{name}/{key}_{part}"] for key in ("L", "S", "rank", "iterations")}
     scale = torch.linalg.matrix_norm(matrix)
     assert float(torch.linalg.matrix_norm(found.low_rank - wanted["L"]) / scale) <= TOLERANCE

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tests.linalg.test_published_rpca import CASES
 from zoo.linalg.low_rank import factorize
-from zoo.linalg.rpca import Optimum, default_weight, pursuit
+from zoo.linalg.rpca import OptimalDecomposition, default_lambda, pursuit
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:
@@ -28,7 +28,7 @@ def objective(low_rank: Tensor, matrix: Tensor, weight: float) -> float:
     return float(torch.linalg.svdvals(low_rank).sum() + weight * (matrix - low_rank).abs().sum())
 
 
-def check(found: Optimum, matrix: Tensor, weight: float) -> None:
+def check(found: OptimalDecomposition, matrix: Tensor, weight: float) -> None:
     """The pair is feasible, the objective is its own, and L is what eigenvectors and rank say."""
     scale = float(matrix.abs().max()) * len(matrix)
     assert torch.allclose(found.low_rank + found.sparse, matrix, atol=1e-15 * scale)
@@ -46,13 +46,13 @@ def check(found: Optimum, matrix: Tensor, weight: float) -> None:
 def test_the_optimum_of_gram_matrices(dim: int, power: float) -> None:
     matrix = gram(dim, power)
     found = pursuit(matrix)
-    check(found, matrix, default_weight(dim))
+    check(found, matrix, default_lambda(dim))
     assert 0 < found.rank < dim
 
 
 def test_no_change_of_the_optimum_is_better() -> None:
     """Independent of the dual: steps in many directions, small and large, only raise the objective."""
-    matrix, weight = gram(40), default_weight(40)
+    matrix, weight = gram(40), default_lambda(40)
     found = pursuit(matrix, tolerance=1e-9)
     steps = [random(40, 40, seed=seed) for seed in range(20)] + [found.low_rank, matrix - found.low_rank]
     for step in ((each + each.T) / torch.linalg.matrix_norm(each + each.T) for each in steps):
@@ -101,7 +101,7 @@ def test_an_indefinite_matrix_is_sorted_by_magnitude() -> None:
     columns = torch.linalg.qr(random(50, 2)).Q
     matrix = (columns * torch.tensor([2.0, -5.0], dtype=torch.float64)) @ columns.T
     found = pursuit(matrix)
-    check(found, matrix, default_weight(50))
+    check(found, matrix, default_lambda(50))
     assert found.values[0] < 0 < found.values[1]
     assert found.rank == 2
     low = factorize(matrix, "pursuit", 0.9)
@@ -113,14 +113,14 @@ def test_where_the_weight_is_below_one_over_d_nothing_is_low_rank(matrix: Tensor
     """λ d ≤ 1: λ sign(M) is a dual solution, so that L = 0 is optimal (0.377 √7 = 0.997)."""
     found = pursuit(matrix)
     assert found.rank == 0
-    assert found.primal == pytest.approx(default_weight(len(matrix)) * float(matrix.abs().sum()))
+    assert found.primal == pytest.approx(default_lambda(len(matrix)) * float(matrix.abs().sum()))
     assert found.converged
 
 
 def test_rank_one_in_all_entries() -> None:
     matrix = torch.ones(40, 40, dtype=torch.float64)
     found = pursuit(matrix)
-    check(found, matrix, default_weight(40))
+    check(found, matrix, default_lambda(40))
     assert found.rank == 1
     assert torch.allclose(found.low_rank, matrix, atol=1e-4)
 

@@ -10,10 +10,10 @@ from safetensors.torch import load_file, save_file
 
 import zoo
 from tests.support.golden import Golden
-from zoo.checkpoints.metadata import read_note
+from zoo.checkpoints.metadata import read_metadata
 from zoo.cli import run
 from zoo.errors import CheckpointError, OptionError, OutputError
-from zoo.models.export import convert, find_out
+from zoo.models.export import convert, inspect_file
 from zoo.registry.registry import load_installation
 
 ZOO = load_installation()
@@ -43,13 +43,13 @@ def test_a_converted_file_draws_the_same_images(home: Path, capsys: pytest.Captu
 
 
 def test_the_licence_stays_with_the_file(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = find_out("ada.pt", ZOO, licence="for research only")
+    found = inspect_file("ada.pt", ZOO, licence="for research only")
     assert convert(found, Path("mine.safetensors")) == Path("mine.safetensors")
-    note = read_note(Path("mine.safetensors"))
+    note = read_metadata(Path("mine.safetensors"))
     assert note is not None
     assert (note.origin, note.sha256) == ("ada.pt", found.model.weights_sha256)
     assert zoo.load("mine.safetensors", device="cpu").card.licence.weights == "for research only"
-    again = find_out("mine.safetensors", ZOO)
+    again = inspect_file("mine.safetensors", ZOO)
     assert again.facts()["licence"] == "weights: for research only"
     assert convert(again, Path("again.safetensors")).exists()
     capsys.readouterr()
@@ -61,20 +61,20 @@ def test_the_licence_stays_with_the_file(home: Path, capsys: pytest.CaptureFixtu
 
 @pytest.mark.real
 def test_a_models_own_file_keeps_its_terms(home: Path, digiface: zoo.Model) -> None:
-    found = find_out("dcgan.digiface64", ZOO)
+    found = inspect_file("dcgan.digiface64", ZOO)
     out = convert(found)
-    assert read_note(out) is not None
+    assert read_metadata(out) is not None
     model = zoo.load(out, device="cpu")
     assert model.card.licence == digiface.card.licence
     codes = digiface.sample(1)
     assert torch.equal(model.adapter.synthesize(codes), digiface.adapter.synthesize(codes))
     stranger = home / "found_somewhere.tar"
     stranger.write_bytes(found.path.read_bytes())
-    assert find_out(stranger, ZOO).card.licence == digiface.card.licence
+    assert inspect_file(stranger, ZOO).card.licence == digiface.card.licence
 
 
 def test_nothing_is_lost(home: Path) -> None:
-    found = find_out("ada.pt", ZOO)
+    found = inspect_file("ada.pt", ZOO)
     with pytest.raises(OptionError, match=r"ends in \.safetensors"):
         convert(found, Path("ada.bin"))
     Path("ada.safetensors").write_bytes(b"precious")
@@ -83,7 +83,7 @@ def test_nothing_is_lost(home: Path) -> None:
     assert Path("ada.safetensors").read_bytes() == b"precious"
     convert(found, force=True)
     with pytest.raises(OutputError, match="choose another -o"):
-        convert(find_out("ada.safetensors", ZOO), force=True)
+        convert(inspect_file("ada.safetensors", ZOO), force=True)
 
 
 def _with_note(path: Path, change: dict[str, object]) -> None:
@@ -106,7 +106,7 @@ def _with_note(path: Path, change: dict[str, object]) -> None:
     ],
 )
 def test_a_note_that_lies(home: Path, change: dict[str, object], told: str) -> None:
-    out = convert(find_out("ada.pt", ZOO))
+    out = convert(inspect_file("ada.pt", ZOO))
     _with_note(out, change)
     with pytest.raises(CheckpointError, match=told):
         zoo.load(out, device="cpu")
@@ -117,7 +117,7 @@ def test_what_a_card_tells_the_network_stays_with_the_file(home: Path, monkeypat
     assert run(["add", "ada.pt", "--name", "stylegan2.mine", "-o", "conv_clamp=1", "-o", "cutoff=3"]) == 0
     assert run(["convert", "stylegan2.mine", "-o", "mine.safetensors"]) == 0
     assert run(["convert", "./mine.safetensors", "-o", "again.safetensors"]) == 0
-    note = read_note(Path("again.safetensors"))
+    note = read_metadata(Path("again.safetensors"))
     assert note is not None
     assert (note.origin, note.averaged) == ("ada.pt", "yes: G_ema, not G")
     one, two = (zoo.load(name, device="cpu") for name in ("stylegan2.mine", "./again.safetensors"))

@@ -11,30 +11,39 @@ from zoo_adapters.dcgan.adapter import DCGAN
 
 from zoo.core.adapter import Adapter
 from zoo.core.region import Region, parse_region
-from zoo.nn.window import Bilinear, Convolution, Kernel, Local, Nearest, Patch, Transposed, Window
+from zoo.nn.window import (
+    BilinearUpsample,
+    Convolution,
+    Kernel,
+    LocalLayer,
+    NearestUpsample,
+    Patch,
+    TransposedConvolution,
+    Window,
+)
 from zoo.testing import draw, in_float64
 
 EXACT = 1e-12
 """Relative to the largest value, in float64: a convolution of fewer pixels may sum in another order, nothing else."""
 
-LAYERS: list[Local] = [
+LAYERS: list[LocalLayer] = [
     Convolution(1),
     Convolution(3, padding=1),
     Convolution(4, padding=1),
     Convolution(5, padding=2),
     Convolution(3, padding=1, stride=2),
-    Transposed(4),
-    Transposed(3, stride=2),
-    Transposed(4, padding=1, stride=2),
-    Transposed(3, padding=1),
+    TransposedConvolution(4),
+    TransposedConvolution(3, stride=2),
+    TransposedConvolution(4, padding=1, stride=2),
+    TransposedConvolution(3, padding=1),
     Convolution(3, padding=1, along="rows"),
     Convolution(4, padding=1, stride=2, along="columns"),
-    Transposed(4, padding=1, stride=2, along="rows"),
-    Transposed(5, padding=4, stride=2, along="columns"),
-    Nearest(),
-    Nearest(3),
-    Bilinear(),
-    Bilinear(3),
+    TransposedConvolution(4, padding=1, stride=2, along="rows"),
+    TransposedConvolution(5, padding=4, stride=2, along="columns"),
+    NearestUpsample(),
+    NearestUpsample(3),
+    BilinearUpsample(),
+    BilinearUpsample(3),
 ]
 SIZE = (7, 6)
 
@@ -45,17 +54,17 @@ def weight_of(layer: Kernel, groups: int) -> Tensor:
     return torch.rand(2, 2 // groups, *taps, dtype=torch.float64, generator=seeded()) + 0.1
 
 
-def compute(layer: Local, x: Patch, wanted: Window, groups: int = 1) -> Patch:
+def compute(layer: LocalLayer, x: Patch, wanted: Window, groups: int = 1) -> Patch:
     """Apply a layer with fixed random weights of two channels."""
-    if isinstance(layer, Nearest | Bilinear):
+    if isinstance(layer, NearestUpsample | BilinearUpsample):
         return layer(x, wanted)
     assert isinstance(layer, Kernel)
     return layer(x, wanted, weight_of(layer, groups), torch.tensor([0.5, -0.5], dtype=torch.float64), groups)
 
 
-def whole(layer: Local, x: Tensor, groups: int = 1) -> Tensor:
+def whole(layer: LocalLayer, x: Tensor, groups: int = 1) -> Tensor:
     """Apply it by torch's own function alone."""
-    if isinstance(layer, Nearest | Bilinear):
+    if isinstance(layer, NearestUpsample | BilinearUpsample):
         return functional.interpolate(x, scale_factor=layer.factor, mode=type(layer).__name__.lower())
     assert isinstance(layer, Kernel)
     function = functional.conv2d if isinstance(layer, Convolution) else functional.conv_transpose2d
@@ -85,7 +94,7 @@ def cut(values: Tensor, window: Window) -> Tensor:
 
 @pytest.mark.parametrize("groups", [1, 2])
 @pytest.mark.parametrize("layer", LAYERS, ids=str)
-def test_a_window_of_a_layer_is_the_cut_of_the_whole_layer(layer: Local, groups: int) -> None:
+def test_a_window_of_a_layer_is_the_cut_of_the_whole_layer(layer: LocalLayer, groups: int) -> None:
     x = torch.randn(2, 2, *SIZE, dtype=torch.float64, generator=seeded())
     image = whole(layer, x, groups)
     for wanted in windows((image.shape[-2], image.shape[-1])):
@@ -96,7 +105,7 @@ def test_a_window_of_a_layer_is_the_cut_of_the_whole_layer(layer: Local, groups:
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=str)
-def test_what_a_window_reads_is_what_the_derivative_says(layer: Local) -> None:
+def test_what_a_window_reads_is_what_the_derivative_says(layer: LocalLayer) -> None:
     """All weights are positive, so that an input that is read has a derivative; bilinear ones may be zero."""
     x = torch.randn(1, 2, *SIZE, dtype=torch.float64, generator=seeded()).requires_grad_()
     image = whole(layer, x)
@@ -105,11 +114,13 @@ def test_what_a_window_reads_is_what_the_derivative_says(layer: Local) -> None:
         used = Window.around(Region("used", (slope[0, 0] != 0).numpy()))
         needed = layer.reads(wanted, SIZE)
         assert needed | used == needed
-        assert isinstance(layer, Bilinear) or needed == used
+        assert isinstance(layer, BilinearUpsample) or needed == used
 
 
 @pytest.mark.parametrize(
-    "layer", [Convolution(4, 2, 2), Convolution(3, 1), Transposed(4, 1, 2), Transposed(6, 2, 4)], ids=str
+    "layer",
+    [Convolution(4, 2, 2), Convolution(3, 1), TransposedConvolution(4, 1, 2), TransposedConvolution(6, 2, 4)],
+    ids=str,
 )
 def test_a_filter_along_one_axis_after_the_other_is_one_of_both(layer: Kernel) -> None:
     x = torch.randn(2, 2, *SIZE, dtype=torch.float64, generator=seeded())

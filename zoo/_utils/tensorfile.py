@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from zoo._utils.files import whole_file
+from zoo._utils.files import atomic_file
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 """The types of numbers that codes, directions and weights may have."""
@@ -38,13 +38,13 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], card: Mapping[str, 
     """Write tensors and their card, whole or not at all. Raises `OutputError`."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     content = to_bytes(plain, metadata={"card": json.dumps(card, allow_nan=False)})
-    with whole_file(path) as partial:
+    with atomic_file(path) as partial:
         partial.write_bytes(content)
 
 
 def write_array(path: Path, array: NDArray[Any]) -> None:
     """Write an ``.npy`` file, whole or not at all. Raises `OutputError`."""
-    with whole_file(path) as partial, partial.open("wb") as file:
+    with atomic_file(path) as partial, partial.open("wb") as file:
         np.save(file, array, allow_pickle=False)
 
 

@@ -13,17 +13,17 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
-from zoo._utils.files import whole_folder
+from zoo._utils.files import atomic_folder
 from zoo._utils.html_repr import facts_html, image_html, plain, table_html
 from zoo._utils.progress import Progress, silent
 from zoo.core.codes import Codes, join
 from zoo.core.directions import Directions
 from zoo.editing.edit import check_home, choose_codes
 from zoo.editing.locality import visible_steps
-from zoo.editing.render import check_room, render_pixels
+from zoo.editing.render import check_memory_limit, render_pixels
 from zoo.errors import DirectionsError, OptionError
-from zoo.imaging.contact_sheet import Strip, draw_pages, save_pages
-from zoo.imaging.images import Tile, data_url
+from zoo.imaging.contact_sheet import SheetRow, draw_pages, save_pages
+from zoo.imaging.images import OutlinedImage, data_url
 from zoo.linalg.subspaces import Nearest, find_nearest, span_basis
 from zoo.linalg.symmetric import principal_angles
 from zoo.models.model import Model, check_count
@@ -87,7 +87,7 @@ class Comparison:
 
         Raises `OutputError`.
         """
-        with whole_folder(Path(folder), force=force) as partial:
+        with atomic_folder(Path(folder), force=force) as partial:
             (partial / "comparison.json").write_text(json.dumps(self.as_json(), indent=2), encoding="utf-8")
             if self.pairs is not None:
                 save_pages(partial, "comparison", self._pages(self.pairs, progress))
@@ -133,7 +133,7 @@ class Comparison:
         count = len(pairs.pixels) * len(pairs.codes)
         return draw_pages(self._strips(pairs), count, headers, group=len(_SHARES), progress=progress)
 
-    def _strips(self, pairs: Pairs) -> Iterator[Strip]:
+    def _strips(self, pairs: Pairs) -> Iterator[SheetRow]:
         rows, between = self.nearest_of_a.texts(self.a.label, self.b.label), "\n" if self.labelled else ", "
         for index, (own, nearest, distance, turned) in enumerate(rows[: len(pairs.pixels)]):
             for code in range(len(pairs.codes)):
@@ -143,7 +143,7 @@ class Comparison:
                     *(["B turned round"] if turned else []),
                 ]
                 name = "\n".join([*lines, pairs.model.code_name(pairs.codes, code)])
-                yield Strip(name, [Tile(pixels) for pixels in pairs.pixels[index, code].flatten(0, 1)])
+                yield SheetRow(name, [OutlinedImage(pixels) for pixels in pairs.pixels[index, code].flatten(0, 1)])
 
 
 class MismatchWarning(UserWarning):
@@ -193,7 +193,7 @@ def compare(
             f"{rows * len(chosen):,} rows of pictures are too many, at most {_MOST_ROWS:,}: take fewer codes"
         )
     count = rows * len(chosen) * 2 * len(_SHARES)
-    check_room(model, count, 3 * math.prod(model.adapter.resolution), "codes or a smaller --top")
+    check_memory_limit(model, count, 3 * math.prod(model.adapter.resolution), "codes or a smaller --top")
     return replace(made, pairs=Pairs(_pictures(made, model, chosen, rows, progress), chosen, model))
 
 

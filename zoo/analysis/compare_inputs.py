@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo._utils.files import is_kind
+from zoo._utils.files import exists
 from zoo._utils.progress import Progress, silent
-from zoo.analysis.request import Question, check_question, split_options
+from zoo.analysis.request import AnalysisRequest, check_request, split_options
 from zoo.analysis.run import perform
 from zoo.core.directions import Directions
 from zoo.errors import OptionError
@@ -19,17 +19,17 @@ from zoo.registry.registry import Installation
 
 
 @dataclass(frozen=True)
-class Sides:
+class CompareInputs:
     """What is compared: paths, and questions for those that are analyses; `rest` are options of the architecture."""
 
     given: tuple[Path, ...]
-    questions: Mapping[Path, Question]
+    questions: Mapping[Path, AnalysisRequest]
     rest: Mapping[str, Any]
 
     def check(self, installation: Installation, card: Card | None, space: str | None) -> None:
-        """Refuse what can be refused before weights are fetched; see `zoo.analysis.request.check_question`."""
+        """Refuse what can be refused before weights are fetched; see `zoo.analysis.request.check_request`."""
         for question in self.questions.values():
-            check_question(question, installation, card, space=space)
+            check_request(question, installation, card, space=space)
 
     def directions(
         self, model: Model | None, installation: Installation, progress: Progress = silent
@@ -45,22 +45,20 @@ class Sides:
         return found
 
 
-def read_sides(
+def read_compare_inputs(
     given: Sequence[Path], installation: Installation, model: str | None, options: Mapping[str, Any], **asked: Any
-) -> Sides:
+) -> CompareInputs:
     """Tell analyses from files, and share options out: each goes to every analysis that knows it, else to the network.
 
-    A file or folder comes before an analysis of its name. `asked` are further parts of the `Question`. Raises
+    A file or folder comes before an analysis of its name. `asked` are further parts of the `AnalysisRequest`. Raises
     `OptionError` for an analysis without a model.
     """
-    analyses = [
-        path for path in given if str(path) in installation.plugins.analyzers and not is_kind(path, Path.exists)
-    ]
+    analyses = [path for path in given if str(path) in installation.plugins.analyzers and not exists(path)]
     if analyses and model is None:
         raise OptionError(f"{analyses[0]} is an analysis: pass --model to carry it out, or name a file or run folder")
     questions, rest = {}, dict(options)
     for path in analyses:
-        question = Question(analyzer=str(path), options=options, show=1, unseen=0, **asked)
+        question = AnalysisRequest(analyzer=str(path), options=options, show=1, unseen=0, **asked)
         questions[path], unknown = split_options(question, installation, None)
         rest = {name: value for name, value in rest.items() if name in unknown}
-    return Sides(tuple(given), questions, rest)
+    return CompareInputs(tuple(given), questions, rest)

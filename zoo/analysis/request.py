@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from zoo._utils.files import is_kind
+from zoo._utils.files import is_file
 from zoo.core.codes import Codes
 from zoo.core.common_regions import COMMON_REGIONS
 from zoo.core.options import parse_options
@@ -22,7 +22,7 @@ from zoo.registry.registry import Installation
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
+class AnalysisRequest:
     """What is asked of an analyzer, in the words of the command line."""
 
     analyzer: str
@@ -38,8 +38,8 @@ class Question:
     unseen: int = 4
 
 
-def check_question(
-    question: Question,
+def check_request(
+    question: AnalysisRequest,
     installation: Installation,
     card: Card | None,
     *,
@@ -57,7 +57,7 @@ def check_question(
     check_count("--show", question.show)
     check_count("--unseen", question.unseen, 0)
     check_seed(question.seed)
-    if isinstance(question.codes, Path) and not is_kind(question.codes, Path.is_file):
+    if isinstance(question.codes, Path) and not is_file(question.codes):
         raise CodesError(f"cannot read codes from {question.codes}: there is no such file")
     if card is None:
         return plugin
@@ -74,7 +74,9 @@ def check_question(
     return plugin
 
 
-def split_options(question: Question, installation: Installation, card: Card | None) -> tuple[Question, dict[str, Any]]:
+def split_options(
+    question: AnalysisRequest, installation: Installation, card: Card | None
+) -> tuple[AnalysisRequest, dict[str, Any]]:
     """Leave the analyzer its own options, and hand back the others: those of the architecture.
 
     An option that both have is the analyzer's. Raises `OptionError` for a name that neither knows, as far as the card
@@ -93,7 +95,7 @@ def split_options(question: Question, installation: Installation, card: Card | N
     return replace(question, options=own), rest
 
 
-def command_of(question: Question, model: Model) -> str | None:
+def command_of(question: AnalysisRequest, model: Model) -> str | None:
     """Write the command line that asks the same question again; None where no command can, for codes from Python."""
     if isinstance(question.codes, Codes):
         return None

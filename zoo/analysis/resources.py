@@ -17,27 +17,27 @@ from torch import Tensor
 from zoo._utils.sizes import parse_size
 from zoo._version import __version__
 from zoo.core.adapter import Adapter
-from zoo.core.compute import Means
-from zoo.jacobian.cache import Keep, keep_folder, keep_limit
+from zoo.core.compute import ComputeBudget
+from zoo.jacobian.cache import JacobianCache, jacobian_folder, jacobian_limit
 from zoo.models.model import Model
 
 
-def means_of(model: Model, *, memory: str | int | None = None, keep: bool = True) -> Means:
+def budget_for(model: Model, *, memory: str | int | None = None, keep: bool = True) -> ComputeBudget:
     """Read a budget such as ``2GB``, and say where the Jacobians of a model are kept, if they are to be.
 
     Raises `OptionError` for a budget that cannot be read.
     """
-    budget, limit = check_means(memory, keep=keep)
-    identity = identity_of(model) if limit else None
-    return Means(memory=budget, keep=Keep(keep_folder(), identity, limit) if identity else None)
+    budget, limit = check_budget(memory, keep=keep)
+    identity = cache_key(model) if limit else None
+    return ComputeBudget(memory=budget, keep=JacobianCache(jacobian_folder(), identity, limit) if identity else None)
 
 
-def check_means(memory: str | int | None, *, keep: bool) -> tuple[int | None, int]:
+def check_budget(memory: str | int | None, *, keep: bool) -> tuple[int | None, int]:
     """Read the budget, and how many bytes may be kept: both before anything is loaded. Raises `OptionError`."""
-    return (None if memory is None else parse_size("--memory", memory)), (keep_limit() if keep else 0)
+    return (None if memory is None else parse_size("--memory", memory)), (jacobian_limit() if keep else 0)
 
 
-def identity_of(model: Model) -> str | None:
+def cache_key(model: Model) -> str | None:
     """Digest everything that a Jacobian of this model depends on, but for the question itself.
 
     That is the weights file and the network made of it, checksums of its tensors included, since somebody may have

@@ -9,15 +9,15 @@ from typing import Any
 
 import torch
 
-from zoo._utils.files import refuse_existing, whole_folder
+from zoo._utils.files import atomic_folder, refuse_existing
 from zoo._utils.html_repr import facts_html, table_html
 from zoo._utils.progress import Progress, silent
 from zoo._version import __version__
-from zoo.analysis.request import Question, check_question, command_of, split_options
-from zoo.analysis.resources import check_means, means_of
+from zoo.analysis.request import AnalysisRequest, check_request, command_of, split_options
+from zoo.analysis.resources import budget_for, check_budget
 from zoo.core.analyzer import Analyzer, Probe, Scorer
-from zoo.core.codes import Codes, further_generator, resolve_layers
-from zoo.core.compute import Means
+from zoo.core.codes import Codes, derived_generator, resolve_layers
+from zoo.core.compute import ComputeBudget
 from zoo.core.directions import Directions
 from zoo.core.options import parse_options
 from zoo.core.region import Region
@@ -29,7 +29,7 @@ from zoo.plugins.entries import AnalyzerPlugin
 from zoo.registry.cards import is_file_name
 from zoo.registry.registry import Installation
 from zoo.report.report import Finding, write_report
-from zoo.report.table import Figures, as_json, localities, summary
+from zoo.report.table import DirectionSummary, as_json, localities, summary
 from zoo.scoring.effects import Effect, fitting_scorers
 from zoo.scoring.score import measure_scores
 from zoo.scoring.scores import Scores
@@ -74,7 +74,7 @@ class Run:
 
     def save(self, folder: Path, *, force: bool = False, npy: bool = False, progress: Progress = silent) -> None:
         """Write the run folder, whole or not at all. Raises `OutputError`."""
-        with whole_folder(folder, force=force) as partial:
+        with atomic_folder(folder, force=force) as partial:
             self.directions.save(partial / "directions.safetensors")
             if npy:
                 self.directions.save(partial / "directions.npy")
@@ -90,11 +90,11 @@ class Run:
             )
             write_report(partial, finding, progress)
 
-    def table(self) -> list[Figures]:
+    def table(self) -> list[DirectionSummary]:
         """List the figures of each shown direction."""
         shown, names = self.directions.take(self.show), self.names
         return [
-            Figures(
+            DirectionSummary(
                 score=float(shown.scores[index]),
                 kept=None if shown.kept is None else float(shown.kept[index]),
                 own=summary(self.own, index),
@@ -105,19 +105,19 @@ class Run:
         ]
 
 
-def carry_out(
-    question: Question,
+def run_on_model(
+    question: AnalysisRequest,
     model: Model,
     installation: Installation,
     progress: Progress = silent,
-    means: Means | None = None,
+    means: ComputeBudget | None = None,
 ) -> Run:
     """Draw or read the codes, run the analyzer, and measure what it found.
 
     Scorers are loaded first, so that a broken one costs nothing; one that fails is skipped with a warning. Raises
     whatever is wrong with the question, and `ContractError` when the analyzer breaks the contract.
     """
-    plugin = check_question(
+    plugin = check_request(
         question, installation, model.card, size=model.adapter.resolution, space=model.adapter.space.name
     )
     region = model.region(question.region)
@@ -126,7 +126,7 @@ def carry_out(
     codes = _codes(question, model, generator)
     analyzer: Analyzer[Any] = plugin.load()(parse_options(plugin.name, plugin.schema(), question.options or {}))
     scorers = fitting_scorers(model.card, installation.plugins.scorers)
-    probe = Probe(codes, region, layers, generator, progress, means or Means(), scorers)
+    probe = Probe(codes, region, layers, generator, progress, means or ComputeBudget(), scorers)
     found = _analyze(plugin, analyzer, model, probe)
     unseen_codes = _unseen_codes(question, model, codes)
     shown = found.take(question.show)
@@ -144,7 +144,7 @@ def carry_out(
 
 
 def perform(
-    question: Question,
+    question: AnalysisRequest,
     name: str | Path | Model,
     installation: Installation,
     *,
@@ -162,14 +162,14 @@ def perform(
     Everything that can be refused is refused before weights are fetched; `loading` goes to
     `zoo.models.opening.open_model`.
     """
-    check_means(memory, keep=keep)
+    check_budget(memory, keep=keep)
     choices: dict[str, Any] = {}
     if isinstance(name, Model):
-        check_question(question, installation, name.card, size=name.adapter.resolution, space=name.adapter.space.name)
+        check_request(question, installation, name.card, size=name.adapter.resolution, space=name.adapter.space.name)
     else:
         known = None if is_file_name(str(name)) else installation.registry.resolve(str(name))
         question, choices = split_options(question, installation, known)
-        check_question(question, installation, known, space=loading.get("space"))
+        check_request(question, installation, known, space=loading.get("space"))
     if out is not None:
         refuse_existing(out, force=force)
     model = (
@@ -178,7 +178,9 @@ def perform(
         else open_model(name, installation, options=choices, progress=progress, **loading)
     )
     derives = "derivative" in installation.plugins.analyzer(question.analyzer).requires
-    done = carry_out(question, model, installation, progress, means_of(model, memory=memory, keep=keep and derives))
+    done = run_on_model(
+        question, model, installation, progress, budget_for(model, memory=memory, keep=keep and derives)
+    )
     if out is not None:
         done.save(out, force=force, npy=npy, progress=progress)
     return done
@@ -201,7 +203,7 @@ def _analyze(plugin: AnalyzerPlugin, analyzer: Analyzer[Any], model: Model, prob
     return found
 
 
-def _layers(question: Question, plugin: AnalyzerPlugin, model: Model) -> tuple[int, ...] | None:
+def _layers(question: AnalysisRequest, plugin: AnalyzerPlugin, model: Model) -> tuple[int, ...] | None:
     if question.layers is None:
         return None
     space = model.adapter.space
@@ -219,25 +221,25 @@ def _layers(question: Question, plugin: AnalyzerPlugin, model: Model) -> tuple[i
     return resolve_layers(question.layers, max(space.layers, 1 + max(rows)))
 
 
-def _codes(question: Question, model: Model, generator: torch.Generator) -> Codes:
+def _codes(question: AnalysisRequest, model: Model, generator: torch.Generator) -> Codes:
     if question.codes is not None:
         return model.take_codes(question.codes, label=question.label)
     return model.draw(question.samples, generator, label=question.label, truncation=question.truncation)
 
 
-def _unseen_codes(question: Question, model: Model, codes: Codes) -> Codes | None:
+def _unseen_codes(question: AnalysisRequest, model: Model, codes: Codes) -> Codes | None:
     return _further_codes(question, model, codes, question.unseen, "unseen codes") if question.unseen else None
 
 
-def _further_codes(question: Question, model: Model, codes: Codes, count: int, what: str) -> Codes:
+def _further_codes(question: AnalysisRequest, model: Model, codes: Codes, count: int, what: str) -> Codes:
     """Draw codes of the same classes and truncation, with a seed derived from the question's."""
     labels = None if codes.labels is None else codes.labels.cpu().repeat(-(-count // len(codes)))[:count]
-    drawn = model.adapter.sample(count, further_generator(question.seed, what), labels, codes.truncation)
+    drawn = model.adapter.sample(count, derived_generator(question.seed, what), labels, codes.truncation)
     return drawn.to(model.adapter.device, model.adapter.dtype)
 
 
 def _scores(
-    question: Question,
+    question: AnalysisRequest,
     model: Model,
     codes: Codes,
     directions: Directions,
@@ -255,7 +257,7 @@ def _scores(
 
 
 def _record(
-    question: Question, model: Model, plugin: AnalyzerPlugin, analyzer: Analyzer[Any], codes: Codes
+    question: AnalysisRequest, model: Model, plugin: AnalyzerPlugin, analyzer: Analyzer[Any], codes: Codes
 ) -> dict[str, Any]:
     """Write down everything that the result depends on."""
     given = question.codes is not None

@@ -80,7 +80,7 @@ def row(state: State, template: str, *, first: int = 0) -> int:
     return next(number for number in itertools.count() if template.format(first + number) not in state)
 
 
-def doubling(weight: Tensor) -> Tensor:
+def fold_upsample_into_conv(weight: Tensor) -> Tensor:
     """Join nearest-neighbour upsampling and a 3x3 convolution (out, in, 3, 3) to one transposed convolution.
 
     Its weight is (in, out, 4, 4), for stride 2 and padding 1: each of the two pixels that an input becomes adds the
@@ -106,7 +106,7 @@ def check_filter(key: str, tensor: Tensor, taps: Sequence[float]) -> None:
     raise CheckpointError(f"{key} is not the filter {told}: only networks that resample by it can be opened")
 
 
-class Conversion:
+class StateDictConverter:
     """One file's conversion: `left` are its tensors not yet taken, `made` those of the canonical state.
 
     `owner` names the file in messages, such as "the StyleGAN2 file".

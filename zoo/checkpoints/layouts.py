@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from zoo.checkpoints.metadata import Note, note_in, require_plain
+from zoo.checkpoints.metadata import ConversionMetadata, parse_metadata, require_plain
 from zoo.checkpoints.reader import read_checkpoint
 from zoo.core.adapter import Adapter, Layout, State
 from zoo.errors import CheckpointError
@@ -20,7 +20,7 @@ _RAW = ("G", "generator", "g", "netG")
 
 
 @dataclass(frozen=True, eq=False)
-class Recognized:
+class DetectedCheckpoint:
     """A file that a family knows: `state` and `config` are what its adapter is built from.
 
     `averaged` says in words whether the weights are the average over training (EMA) that papers show pictures of.
@@ -32,17 +32,17 @@ class Recognized:
     averaged: str
     state: State
     config: dict[str, Any]
-    note: Note | None = None
+    note: ConversionMetadata | None = None
 
 
-def recognize(path: Path, families: Mapping[str, type[Adapter]]) -> Recognized:
+def recognize(path: Path, families: Mapping[str, type[Adapter]]) -> DetectedCheckpoint:
     """Read a weights file and bring it to the canonical keys of the one family that knows its format.
 
     Raises `CheckpointError` for a file that cannot be read, that no family knows, or that does not fit its own.
     """
     content = read_checkpoint(path)
     held = {key: tensor for key, tensor in content.state.items() if tensor.numel()}  # what two empty axes make is huge
-    note = note_in(content.meta, path) if content.container == "safetensors" else None
+    note = parse_metadata(content.meta, path) if content.container == "safetensors" else None
     if note is None:
         found, meta = _plain(held, content.meta)
         family, layout = detect_layout(families, found, meta)
@@ -54,12 +54,12 @@ def recognize(path: Path, families: Mapping[str, type[Adapter]]) -> Recognized:
             raise CheckpointError(
                 f"{path} has the keys of {family}/{layout.name}, but not its shapes: {told}"
             ) from None
-        return Recognized(family, layout.name, content.container, _averaged(found, layout), state, config)
+        return DetectedCheckpoint(family, layout.name, content.container, _averaged(found, layout), state, config)
     if note.adapter not in families:
         raise CheckpointError(
             f"{path} was converted for the architecture {note.adapter}, and {', '.join(sorted(families))} was asked for"
         )
-    return Recognized(note.adapter, note.layout, "safetensors of zoo", note.averaged, held, note.config, note)
+    return DetectedCheckpoint(note.adapter, note.layout, "safetensors of zoo", note.averaged, held, note.config, note)
 
 
 def _plain(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:

@@ -21,7 +21,7 @@ _LARGEST, _MOST, _DEEPEST = 2**32, 10_000, 6
 
 
 @dataclass(frozen=True, kw_only=True)
-class Note:
+class ConversionMetadata:
     """What a converted file says of itself.
 
     `adapter` is the architecture whose canonical keys it has and `config` what its adapter needs beside them; `layout`
@@ -63,7 +63,7 @@ def require_plain(value: Any, depth: int = 0) -> None:
         raise ValueError(f"a setting is a {type(value).__name__}")
 
 
-def note_in(meta: Mapping[str, Any], path: Path) -> Note | None:
+def parse_metadata(meta: Mapping[str, Any], path: Path) -> ConversionMetadata | None:
     """Read the note of a file from its metadata; None where there is none. Raises `CheckpointError`."""
     if KEY not in meta:
         return None
@@ -74,7 +74,7 @@ def note_in(meta: Mapping[str, Any], path: Path) -> Note | None:
         if told.pop("format") != FORMAT:
             raise CheckpointError(f"{path} was converted by another version of zoo: convert the original file again")
         licence = Licence(**told.pop("licence"))
-        note = Note(**told, licence=licence)
+        note = ConversionMetadata(**told, licence=licence)
         texts = [*(getattr(note, name) for name in _TEXTS), licence.weights, licence.data or ""]
         if not all(isinstance(text, str) for text in texts) or not isinstance(note.config, dict):
             raise ValueError("a text is missing")
@@ -85,7 +85,7 @@ def note_in(meta: Mapping[str, Any], path: Path) -> Note | None:
     return note
 
 
-def read_note(path: Path) -> Note | None:
+def read_metadata(path: Path) -> ConversionMetadata | None:
     """Read the note of a converted file from its head; None for any other file. Raises `CheckpointError`."""
     try:
         with path.open("rb") as file:
@@ -96,4 +96,4 @@ def read_note(path: Path) -> Note | None:
         meta = head.get("__metadata__")
     except (OSError, ValueError, AttributeError, RecursionError):
         return None
-    return note_in(meta, path) if isinstance(meta, dict) else None
+    return parse_metadata(meta, path) if isinstance(meta, dict) else None

@@ -16,7 +16,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from zoo.checkpoints.unpickle.interpreter import parse
-from zoo.checkpoints.unpickle.limits import MOST_TENSORS, Bounds, BrokenError, RefusedError
+from zoo.checkpoints.unpickle.limits import MOST_TENSORS, BrokenError, Limits, RefusedError
 from zoo.checkpoints.unpickle.state_dict import Contents
 from zoo.checkpoints.unpickle.tensors import Arrays
 from zoo.checkpoints.unpickle.torch_formats import (
@@ -94,7 +94,7 @@ def _read_safetensors(path: Path) -> tuple[State, dict[str, Any]]:
 
 def _read_records(path: Path, data: mmap.mmap) -> Checkpoint:
     """Read a torch file or a pickle; what its networks are is told by records, and nothing is made of the rest."""
-    bounds = Bounds(len(data))
+    bounds = Limits(len(data))
     read = _read_archive if data[:2] == b"PK" else _read_pickle
     try:
         contents, container = read(path, data, bounds)
@@ -107,7 +107,7 @@ def _read_records(path: Path, data: mmap.mmap) -> Checkpoint:
     return Checkpoint(contents.state, contents.meta, container)
 
 
-def _read_archive(path: Path, data: mmap.mmap, bounds: Bounds) -> tuple[Contents, str]:
+def _read_archive(path: Path, data: mmap.mmap, bounds: Limits) -> tuple[Contents, str]:
     members, position = 0, -1
     while (position := data.find(b"PK\x01\x02", position + 1)) >= 0:  # every member is listed behind this mark
         members += 1
@@ -124,7 +124,7 @@ def _read_archive(path: Path, data: mmap.mmap, bounds: Bounds) -> tuple[Contents
         raise CheckpointError(f"{path} is a truncated or broken zip archive: {_one_line(error)}") from None
 
 
-def _read_pickle(path: Path, mapped: mmap.mmap, bounds: Bounds) -> tuple[Contents, str]:
+def _read_pickle(path: Path, mapped: mmap.mmap, bounds: Limits) -> tuple[Contents, str]:
     data = memoryview(mapped)
     if is_legacy(mapped[:64]):
         content, outside = parse_legacy(data, bounds)
@@ -135,7 +135,7 @@ def _read_pickle(path: Path, mapped: mmap.mmap, bounds: Bounds) -> tuple[Content
     return contents, contents.add_file(parse(data, bounds).content, snapshot=True)
 
 
-def _contents(bounds: Bounds, outside: Outside) -> Contents:
+def _contents(bounds: Limits, outside: Outside) -> Contents:
     return Contents(Arrays(bounds, outside, lambda data: nested_storage(data, bounds)), bounds)
 
 

@@ -87,7 +87,7 @@ COMMANDS: dict[str, Callable[..., None]] = {"list": list_, "info": info, "plugin
 
 
 def _models(settings: Settings, pattern: str | None) -> list[list[str]]:
-    from zoo.weights.cache import whereabouts
+    from zoo.weights.cache import status
 
     cards = settings.installation.registry.match(pattern)
     if not cards and pattern is not None:
@@ -99,7 +99,7 @@ def _models(settings: Settings, pattern: str | None) -> list[list[str]]:
             f"{card.resolution}²",
             card.codes + (f", {len(card.classes)} classes" if card.classes else ""),
             card.licence.weights,
-            whereabouts(card),
+            status(card),
         ]
         for card in cards
     ]
@@ -167,14 +167,14 @@ def _facts(settings: Settings, name: str) -> dict[str, Any]:
 
 def _file_facts(settings: Settings, name: str) -> dict[str, Any]:
     """Read a weights file and say what it is; this alone, of all lookups, needs torch."""
-    from zoo.models.export import find_out
+    from zoo.models.export import inspect_file
 
     with progress_bars(settings) as progress:
-        return dict(find_out(name, settings.installation, progress=progress).facts())
+        return dict(inspect_file(name, settings.installation, progress=progress).facts())
 
 
 def _model_facts(settings: Settings, name: str) -> dict[str, Any]:
-    from zoo.weights.cache import whereabouts
+    from zoo.weights.cache import status
 
     card = settings.installation.registry.resolve(name)
     return {
@@ -189,7 +189,7 @@ def _model_facts(settings: Settings, name: str) -> dict[str, Any]:
         "data set": card.dataset or "not stated",
         "origin": card.origin or "not stated",
         "paper": card.paper or "not stated",
-        "weights": whereabouts(card),
+        "weights": status(card),
         "sources": [source.shown for source in card.weights.sources] or f"by hand: {card.weights.obtain}",
         "sha256": card.weights.sha256 or _unpinned(card),
         "size": f"{card.weights.size / 2**20:.1f} MiB" if card.weights.size else "unknown",

@@ -95,7 +95,8 @@ def analyze(
         str | None, typer.Option(metavar="SIZE", help="A budget for derivatives, such as 2GB; less is slower.")
     ] = None,
     keep: Annotated[
-        bool, typer.Option("--keep/--no-keep", help="Keep Jacobians in the cache, and use those that are there.")
+        bool,
+        typer.Option("--keep/--no-keep", help="Keep Jacobians in the cache, and use those that are there."),
     ] = True,
     npy: Annotated[bool, typer.Option("--npy", help="Write the directions as .npy too.")] = False,
     out: Out = None,
@@ -103,11 +104,11 @@ def analyze(
 ) -> None:
     """Find directions in a model's latent space and write a run folder: directions, codes, sheet, report."""
     from zoo.analysis import run
-    from zoo.analysis.request import Question, default_folder
+    from zoo.analysis.request import AnalysisRequest, default_folder
     from zoo.core.options import parse_pairs
 
     settings: Settings = context.obj
-    question = Question(
+    question = AnalysisRequest(
         analyzer=analyzer,
         region=region,
         samples=samples,
@@ -180,9 +181,9 @@ def edit(
     from zoo.imaging.animation import check_animation
 
     settings: Settings = context.obj
-    wanted = [moves.parse_wanted(text, index) for text in directions]
+    wanted = [moves.parse_move_spec(text, index) for text in directions]
     most = None
-    if codes is None and samples is None and seed is None and files.is_kind(wanted[0].path, Path.is_dir):
+    if codes is None and samples is None and seed is None and files.is_dir(wanted[0].path):
         codes, most = wanted[0].path / "codes.safetensors", MOST_OF_A_RUN
     name = "+".join(dict.fromkeys(one.name for one in wanted))[:120]
     folder = out or Path("runs") / f"{_short(model)}-edit-{name}"
@@ -244,7 +245,7 @@ def compare(
     """Compare two sets of directions: the nearest ones, the angles between their spans, and with --model pictures."""
     from zoo._utils import files
     from zoo.analysis import compare as comparison
-    from zoo.analysis.compare_inputs import read_sides
+    from zoo.analysis.compare_inputs import read_compare_inputs
     from zoo.core.options import parse_pairs
     from zoo.editing.move_syntax import short_name
     from zoo.registry.cards import is_file_name
@@ -261,7 +262,7 @@ def compare(
     idle = [name for name, value in needing.items() if value is not None and not model]
     if idle:
         raise OptionError(f"{idle[0]} is about pictures or analyses, which need --model")
-    sides = read_sides(
+    sides = read_compare_inputs(
         (a, b),
         settings.installation,
         model,

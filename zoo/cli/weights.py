@@ -55,7 +55,7 @@ def cache(
     removed: list[Path] = []
     if forget is not None:
         removed += forget_weights(settings.installation.registry.resolve(forget), cards)
-    keep.keep_limit()  # a limit that cannot be read is refused before anything is deleted
+    keep.jacobian_limit()  # a limit that cannot be read is refused before anything is deleted
     if drop_jacobians:
         removed += keep.drop_all()
     with progress_bars(settings) as progress:
@@ -133,7 +133,7 @@ def convert(
 
     settings: Settings = context.obj
     with progress_bars(settings) as progress:
-        found = converting.find_out(name, settings.installation, licence=licence, progress=progress)
+        found = converting.inspect_file(name, settings.installation, licence=licence, progress=progress)
     settings.console.print(table(["", ""], [[key, escape(value)] for key, value in found.facts().items()]))
     settings.console.print(escape(str(converting.convert(found, out, force=force))), soft_wrap=True)
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from zoo._utils.progress import Progress, silent
 from zoo.core.adapter import Adapter
 from zoo.core.codes import Codes
-from zoo.core.compute import Means
+from zoo.core.compute import ComputeBudget
 from zoo.core.directions import Directions
 from zoo.core.options import Options
 from zoo.core.region import Region
@@ -39,7 +39,7 @@ class Probe:
     layers: tuple[int, ...] | None
     generator: torch.Generator
     progress: Progress = silent
-    means: Means = field(default_factory=Means)
+    means: ComputeBudget = field(default_factory=ComputeBudget)
     scorers: Mapping[str, Scorer] = field(default_factory=dict)
 
 

@@ -106,7 +106,7 @@ def join(parts: Sequence[Codes]) -> Codes:
     )
 
 
-def further_generator(seed: int, what: str) -> torch.Generator:
+def derived_generator(seed: int, what: str) -> torch.Generator:
     """Make a generator for further codes of a seed, for `what`; they are never the codes of a neighbouring seed."""
     digest = hashlib.sha256(f"{what} of seed {seed}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:4]))

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from zoo.jacobian.cache import Keep
+    from zoo.jacobian.cache import JacobianCache
 
 
 @dataclass(frozen=True)
-class Means:
+class ComputeBudget:
     """What a computation may use.
 
     `memory` is a budget in bytes for everything beyond the loaded network; None takes what the usual chunk needs.
@@ -19,4 +19,4 @@ class Means:
 
     memory: int | None = None
     chunk: int | None = None
-    keep: Keep | None = None
+    keep: JacobianCache | None = None

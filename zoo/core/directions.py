@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoo._utils.files import is_kind
+from zoo._utils.files import is_dir
 from zoo._utils.html_repr import facts_html, plain, table_html
 from zoo._utils.tensorfile import UnreadableError, read_array, read_tensors, write_array, write_tensors
 from zoo.core.codes import LatentSpace
@@ -151,7 +151,7 @@ class Directions:
         dimension. Raises `DirectionsError` for a file that is missing, broken, or of another space than `space`.
         """
         path = Path(path)
-        if is_kind(path, Path.is_dir):
+        if is_dir(path):
             path /= "directions.safetensors"
         try:
             found = _from_array(path, space) if path.suffix == ".npy" else _from_tensors(path)

@@ -12,16 +12,16 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
-from zoo._utils.files import whole_folder
+from zoo._utils.files import atomic_folder
 from zoo._utils.html_repr import facts_html, image_html, plain
 from zoo._utils.progress import Progress, silent
 from zoo.core.codes import Codes, join, resolve_layers
 from zoo.core.directions import Directions, Move
-from zoo.editing.render import check_room, render, render_pixels
+from zoo.editing.render import check_memory_limit, render, render_pixels
 from zoo.errors import DirectionsError, LayersError, OptionError
 from zoo.imaging.animation import check_animation, save_animation, to_frame
-from zoo.imaging.contact_sheet import Strip, draw_pages, save_pages
-from zoo.imaging.images import Tile, data_url, to_pixels
+from zoo.imaging.contact_sheet import SheetRow, draw_pages, save_pages
+from zoo.imaging.images import OutlinedImage, data_url, to_pixels
 from zoo.models.model import Model
 
 MOST_PICTURES = 6_000
@@ -67,7 +67,7 @@ class Edit:
         ``both``. Raises `OptionError`, `OutputError`.
         """
         kinds = check_animation(video, frames)
-        with whole_folder(Path(folder), force=force) as partial:
+        with atomic_folder(Path(folder), force=force) as partial:
             save_pages(partial, "sheet", self._pages(progress))
             self.model.save_codes(partial / "codes.safetensors", self.codes)
             if kinds:
@@ -97,9 +97,9 @@ class Edit:
                 for row, strength in enumerate(self.strengths)
             ]
         strips = (
-            Strip(
+            SheetRow(
                 f"{name}\n{self.model.code_name(self.codes, code)}",
-                [Tile(pixels) for pixels in to_pixels(self.images[row, code])],
+                [OutlinedImage(pixels) for pixels in to_pixels(self.images[row, code])],
             )
             for row, code, name in places
         )
@@ -169,7 +169,7 @@ def edit(
     count, fewer = len(plan) * len(chosen), "codes, directions or strengths"
     if count > MOST_PICTURES:
         raise OptionError(f"an edit has at most {MOST_PICTURES:,} pictures, and this one {count:,}: take fewer {fewer}")
-    check_room(model, count, 3 * math.prod(model.adapter.resolution) * model.adapter.dtype.itemsize, fewer)
+    check_memory_limit(model, count, 3 * math.prod(model.adapter.resolution) * model.adapter.dtype.itemsize, fewer)
     images = render(model, join([_moved(model, chosen, part) for part in plan]), progress)
     images = images.view(-1, len(steps), len(chosen), *images.shape[1:]).transpose(1, 2)
     return Edit(images, chosen, tuple(moves), steps, model, down)

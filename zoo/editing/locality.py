@@ -13,7 +13,7 @@ from torch import Tensor
 from zoo.core.adapter import Adapter
 from zoo.core.codes import Codes, join
 from zoo.core.region import Region
-from zoo.editing.render import images_together
+from zoo.editing.render import render_batch_size
 
 TARGET_CHANGE = 1e-3
 """The mean squared change inside the region at which locality is read, for images in [-1, 1]."""
@@ -118,7 +118,7 @@ class _Change:
         return inside, outside
 
     def _batches(self, moves: Sequence[Codes]) -> Iterator[Codes]:
-        size = images_together(self.adapter)
+        size = render_batch_size(self.adapter)
         return (join(moves[start : start + size]) for start in range(0, len(moves), size))
 
     def _images(self, codes: Codes) -> Tensor:

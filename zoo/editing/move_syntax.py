@@ -17,7 +17,7 @@ from itertools import takewhile
 from operator import add
 from pathlib import Path
 
-from zoo._utils.files import is_kind
+from zoo._utils.files import exists, is_dir
 from zoo.core.codes import LatentSpace
 from zoo.core.directions import Directions, Move
 from zoo.errors import OptionError
@@ -26,7 +26,7 @@ _BEGINS = re.compile(r"\s*-?\d")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class MoveSpec:
     """Some directions of one file, by index, with weights."""
 
     path: Path
@@ -40,20 +40,20 @@ class Wanted:
 
 def short_name(path: Path) -> str:
     """Name a run folder as it is called, points and all, and a file without its ending."""
-    return (path.name if is_kind(path, Path.is_dir) else path.stem)[:120]
+    return (path.name if is_dir(path) else path.stem)[:120]
 
 
-def parse_wanted(text: str, index: str) -> Wanted:
+def parse_move_spec(text: str, index: str) -> MoveSpec:
     """Read ``FILE`` or ``FILE:terms``; `index` has the terms where the text has none. Raises `OptionError`."""
     file, colon, terms = text.rpartition(":")
-    if not colon or not file or is_kind(Path(text), Path.exists):
-        return Wanted(Path(text), _terms(index, f"--index {index}"))
-    if not is_kind(Path(file), Path.exists) and not _BEGINS.match(terms):
-        return Wanted(Path(text), _terms(index, f"--index {index}"))  # a name with a colon in it, C:\directions
-    return Wanted(Path(file), _terms(terms, text))
+    if not colon or not file or exists(Path(text)):
+        return MoveSpec(Path(text), _terms(index, f"--index {index}"))
+    if not exists(Path(file)) and not _BEGINS.match(terms):
+        return MoveSpec(Path(text), _terms(index, f"--index {index}"))  # a name with a colon in it, C:\directions
+    return MoveSpec(Path(file), _terms(terms, text))
 
 
-def read_moves(wanted: Sequence[Wanted], space: LatentSpace) -> list[Move]:
+def read_moves(wanted: Sequence[MoveSpec], space: LatentSpace) -> list[Move]:
     """Read the files and make a move of each direction that is wanted. Raises `DirectionsError`, `OptionError`."""
     moves, names = [], _distinct_names(wanted)
     for one in wanted:
@@ -64,7 +64,7 @@ def read_moves(wanted: Sequence[Wanted], space: LatentSpace) -> list[Move]:
     return moves
 
 
-def _distinct_names(wanted: Sequence[Wanted]) -> dict[Path, str]:
+def _distinct_names(wanted: Sequence[MoveSpec]) -> dict[Path, str]:
     """Name several files by the words in which their names differ: ``mouth`` and ``eyes``. One file needs no name."""
     names = {one.path: one.name for one in wanted}
     if len(names) == 1:

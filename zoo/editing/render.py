@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from zoo._utils.files import whole_folder
+from zoo._utils.files import atomic_folder
 from zoo._utils.progress import Progress, silent
 from zoo.core.adapter import Adapter
 from zoo.core.codes import Codes
@@ -27,9 +27,9 @@ The rest is for the libraries (0.5 GB), a batch being rendered and the page bein
 def save_samples(model: Model, codes: Codes, folder: Path, *, force: bool = False, progress: Progress = silent) -> None:
     """Write `samples.png` and `codes.safetensors` into a new folder. Raises `OptionError`, `OutputError`."""
     size = model.adapter.resolution
-    check_room(model, len(codes), 3 * (math.prod(size) + shown_side(max(size)) ** 2), "codes")
+    check_memory_limit(model, len(codes), 3 * (math.prod(size) + shown_side(max(size)) ** 2), "codes")
     pixels = render_pixels(model, codes, progress)
-    with whole_folder(folder, force=force) as partial:
+    with atomic_folder(folder, force=force) as partial:
         progress(0, 1, "writing samples.png")
         save_grid(partial / "samples.png", pixels, columns=max(8, math.isqrt(len(codes))))
         progress(1, 1, "writing samples.png")
@@ -51,7 +51,7 @@ def render_pixels(model: Model, codes: Codes, progress: Progress = silent) -> Te
 
 def _render(model: Model, codes: Codes, turn: Callable[[Tensor], Tensor], progress: Progress) -> Tensor:
     """Turn each batch of images into what is kept of it, written into its place at once."""
-    size = images_together(model.adapter)
+    size = render_batch_size(model.adapter)
     for start in range(0, len(codes), size):
         progress(start, len(codes), "images")
         with torch.no_grad():
@@ -68,7 +68,7 @@ def _render(model: Model, codes: Codes, turn: Callable[[Tensor], Tensor], progre
     return kept
 
 
-def check_room(model: Model, count: int, each: int, fewer: str) -> None:
+def check_memory_limit(model: Model, count: int, each: int, fewer: str) -> None:
     """Refuse more pictures of `each` so many bytes than `MOST_BYTES` hold, before one is made. Raises `OptionError`."""
     height, width = model.adapter.resolution
     most = MOST_BYTES // each
@@ -79,7 +79,7 @@ def check_room(model: Model, count: int, each: int, fewer: str) -> None:
         )
 
 
-def images_together(adapter: Adapter) -> int:
+def render_batch_size(adapter: Adapter) -> int:
     """Choose how many images are rendered at a time: 16, fewer where they are large, the same on every machine."""
     height, width = adapter.resolution
     return max(1, min(16, 2**21 // (height * width)))

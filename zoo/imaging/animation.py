@@ -13,7 +13,7 @@ from torch import Tensor
 
 from zoo._utils.progress import Progress, silent
 from zoo.errors import OptionError, OutputError
-from zoo.imaging.images import GAP, PAPER, Tile, to_picture
+from zoo.imaging.images import GAP, PAPER, OutlinedImage, to_picture
 
 FRAMES_A_SECOND = 25
 MOST_FRAMES = 1000
@@ -56,9 +56,9 @@ def to_frame(pixels: Tensor) -> Image.Image:
     """Put pictures (rows, columns, h, w, 3) uint8 side by side and under each other; both sides come out even."""
     rows, columns = pixels.shape[:2]
     room = _LARGEST_SIDE // max(rows, columns)
-    cells = [[to_picture(Tile(picture)) for picture in row] for row in pixels]
+    cells = [[to_picture(OutlinedImage(picture)) for picture in row] for row in pixels]
     if max(cells[0][0].size) > room:
-        cells = [[to_picture(Tile(picture), room) for picture in row] for row in pixels]
+        cells = [[to_picture(OutlinedImage(picture), room) for picture in row] for row in pixels]
     width, height = cells[0][0].size
     size = (columns * (width + GAP) - GAP, rows * (height + GAP) - GAP)
     frame = Image.new("RGB", (size[0] + size[0] % 2, size[1] + size[1] % 2), PAPER)

@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from zoo._utils.progress import Progress, silent
-from zoo.imaging.images import GAP, INK, PAPER, Tile, to_picture
+from zoo.imaging.images import GAP, INK, PAPER, OutlinedImage, to_picture
 
 LARGEST_SIDE = 4096
 """Pixels: no page is wider or higher, unless a single strip or block is."""
@@ -24,11 +24,11 @@ _LETTERS = 18
 
 
 @dataclass(frozen=True, eq=False)
-class Strip:
+class SheetRow:
     """A row of a sheet: a name of one or more lines, and tiles, all of one size."""
 
     name: str
-    tiles: Sequence[Tile]
+    tiles: Sequence[OutlinedImage]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class _Layout:
 
 
 def draw_pages(
-    strips: Iterable[Strip],
+    strips: Iterable[SheetRow],
     count: int,
     headers: Sequence[str],
     *,
@@ -86,7 +86,7 @@ def _lay_out(size: tuple[int, int], tiles: int, strips: int, group: int, block: 
     return _Layout(lefts, column, pitch, min(most, -(-blocks // columns)) * block, columns)
 
 
-def _draw(strips: Iterable[Strip], count: int, headers: Sequence[str], layout: _Layout, group: int) -> Image.Image:
+def _draw(strips: Iterable[SheetRow], count: int, headers: Sequence[str], layout: _Layout, group: int) -> Image.Image:
     rows, columns = min(layout.rows, count), -(-count // layout.rows)
     size = (columns * layout.width - _WIDE_GAP, _HEADER + rows * layout.pitch - GAP)
     page = Image.new("RGB", size, PAPER)

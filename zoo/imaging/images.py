@@ -31,7 +31,7 @@ _OUTLINE = (255, 210, 0)
 
 
 @dataclass(frozen=True, eq=False)
-class Tile:
+class OutlinedImage:
     """One picture of a sheet: pixels (h, w, 3) uint8, and a mask (h, w) whose border is drawn over it, or None."""
 
     pixels: Tensor
@@ -44,7 +44,7 @@ def to_pixels(images: Tensor) -> Tensor:
     return scaled.mul_(127.5).round_().clamp_(0, 255).to(torch.uint8).movedim(-3, -1)
 
 
-def to_picture(tile: Tile, side: int | None = None) -> Image.Image:
+def to_picture(tile: OutlinedImage, side: int | None = None) -> Image.Image:
     """Make a Pillow image of a tile, its longer side scaled to `side` pixels (by default, small ones are enlarged)."""
     image = Image.fromarray(tile.pixels.numpy())
     longer = max(image.size)
@@ -64,7 +64,7 @@ def shown_side(longer: int) -> int:
 
 def save_sheet(
     path: Path,
-    rows: Sequence[Sequence[Tile]],
+    rows: Sequence[Sequence[OutlinedImage]],
     names: Sequence[str],
     headers: Sequence[str],
     *,
@@ -93,12 +93,14 @@ def save_sheet(
 
 def save_grid(path: Path, pixels: Tensor, columns: int = 8) -> None:
     """Write a PNG of pictures (n, h, w, 3) uint8 side by side, row by row."""
-    width, height = to_picture(Tile(pixels[0])).size
+    width, height = to_picture(OutlinedImage(pixels[0])).size
     columns = min(columns, len(pixels))
     rows = -(-len(pixels) // columns)
     grid = Image.new("RGB", (columns * (width + GAP) - GAP, rows * (height + GAP) - GAP), PAPER)
     for index, image in enumerate(pixels):
-        grid.paste(to_picture(Tile(image)), ((index % columns) * (width + GAP), (index // columns) * (height + GAP)))
+        grid.paste(
+            to_picture(OutlinedImage(image)), ((index % columns) * (width + GAP), (index // columns) * (height + GAP))
+        )
     grid.save(path, "PNG")
 
 
@@ -114,7 +116,7 @@ def sprite(frames: Tensor) -> Image.Image:
     return Image.fromarray(torch.cat(list(frames), dim=1).numpy())
 
 
-def strip(tiles: Sequence[Tile], side: int | None = None) -> Image.Image:
+def strip(tiles: Sequence[OutlinedImage], side: int | None = None) -> Image.Image:
     """Put tiles side by side in one picture, each with its longer side scaled to `side` pixels; see `to_picture`."""
     pictures = [to_picture(tile, side) for tile in tiles]
     width, height = pictures[0].size

@@ -40,7 +40,7 @@ _COLUMNS = re.compile(r"columns-(\d{5,7})-(\d{5,7})\.safetensors")
 
 
 @dataclass(frozen=True)
-class Keep:
+class JacobianCache:
     """The kept Jacobians of one network: `identity` is all that the network and its outputs depend on."""
 
     folder: Path
@@ -49,10 +49,10 @@ class Keep:
     largest: int = 160 * 10**6  # bytes of a Jacobian that is kept as it is; of a larger one, Gram matrices per tile
     tile: int = 32  # pixels of a tile's side
 
-    def entry(self, question: Mapping[str, Any]) -> Entry:
+    def entry(self, question: Mapping[str, Any]) -> CacheEntry:
         """Return the place of what is kept about one code, one choice of layers, one output and one set of pixels."""
         text = json.dumps({"network": self.identity, **question}, sort_keys=True)
-        return Entry(self.folder / hashlib.sha256(text.encode()).hexdigest()[:40])
+        return CacheEntry(self.folder / hashlib.sha256(text.encode()).hexdigest()[:40])
 
     def tidy(self) -> None:
         """Delete what was used least recently, until the rest fits the limit."""
@@ -68,30 +68,30 @@ class Keep:
 
 
 @dataclass(frozen=True)
-class Entry:
+class CacheEntry:
     """What is kept in one folder. Failures to write are the caller's to handle, failures to read mean absence."""
 
     folder: Path
 
-    def columns(self) -> list[Stretch]:
+    def columns(self) -> list[StoredColumns]:
         """List the stretches of columns that follow on one another from the first, in order."""
-        found: dict[int, Stretch] = {}
+        found: dict[int, StoredColumns] = {}
         with contextlib.suppress(OSError):
             for path in sorted(self.folder.iterdir()):
                 if match := _COLUMNS.fullmatch(path.name):
-                    found.setdefault(int(match[1]), Stretch(int(match[1]), int(match[2]), path))
+                    found.setdefault(int(match[1]), StoredColumns(int(match[1]), int(match[2]), path))
         stretches, end = [], 0
         while (stretch := found.get(end)) is not None and stretch.end > end and stretch.chunk:
             stretches.append(stretch)
             end = stretch.end
         return stretches
 
-    def add_columns(self, start: int, columns: Tensor, chunk: int) -> Stretch:
+    def add_columns(self, start: int, columns: Tensor, chunk: int) -> StoredColumns:
         """Keep columns (k, rows) from `start` on, computed `chunk` at a time. Raises `OutputError`."""
         end = start + len(columns)
         path = self.folder / f"columns-{start:05d}-{end:05d}.safetensors"
         write_tensors(path, {"columns": columns, "chunk": torch.tensor(chunk)}, {})
-        return Stretch(start, end, path)
+        return StoredColumns(start, end, path)
 
     def drop_columns(self) -> None:
         """Delete the columns: what they were needed for is kept otherwise."""
@@ -117,7 +117,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Stretch:
+class StoredColumns:
     """Columns `start` to `end` of a Jacobian in a file: (end - start, rows)."""
 
     start: int
@@ -148,10 +148,10 @@ class Stretch:
 
 
 @contextlib.contextmanager
-def passing_entry() -> Iterator[Entry]:
+def temporary_entry() -> Iterator[CacheEntry]:
     """Yield an entry that is gone afterwards: room on disk for columns that neither fit into memory nor are kept."""
-    with workspace(keep_folder() / "passing") as work:
-        yield Entry(work)
+    with workspace(jacobian_folder() / "passing") as work:
+        yield CacheEntry(work)
 
 
 def fingerprint(tensor: Tensor) -> str:
@@ -162,12 +162,12 @@ def fingerprint(tensor: Tensor) -> str:
     return digest.hexdigest()[:32]
 
 
-def keep_folder() -> Path:
+def jacobian_folder() -> Path:
     """Return the folder of kept Jacobians."""
     return cache_folder() / "jacobians"
 
 
-def keep_limit() -> int:
+def jacobian_limit() -> int:
     """Return the bytes that kept Jacobians may take: ``ZOO_JACOBIANS`` such as 20GB, or 4 GB; 0 keeps none.
 
     Raises `OptionError`.
@@ -190,13 +190,13 @@ class Holdings:
 
 def holdings() -> Holdings:
     """Look up what is kept. Raises `OptionError` for a limit that cannot be read."""
-    folder = keep_folder()
-    return Holdings(folder, len(code_folders(folder)), folder_size(folder), keep_limit())
+    folder = jacobian_folder()
+    return Holdings(folder, len(code_folders(folder)), folder_size(folder), jacobian_limit())
 
 
 def drop_all() -> list[Path]:
     """Delete every kept Jacobian; list the folder, if there was one. Raises `OutputError`."""
-    folder = keep_folder()
+    folder = jacobian_folder()
     if not folder.exists():
         return []
     try:

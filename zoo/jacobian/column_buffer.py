@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 from zoo.errors import OutputError
-from zoo.jacobian.cache import Entry, Stretch
+from zoo.jacobian.cache import CacheEntry, StoredColumns
 
 _PAUSE = 10.0
 """Seconds of work that a killed run may lose."""
 
 
 @dataclass(frozen=True, eq=False)
-class Held:
+class BufferedColumns:
     """Columns `start` to `end` in memory: (end - start, rows), computed `chunk` at a time."""
 
     start: int
@@ -35,15 +35,15 @@ class Held:
         return self.columns[:, first:last]
 
 
-class Shelf:
+class ColumnBuffer:
     """Collects the columns of one code, in order; what an interrupted run left in `entry` is there already.
 
     They are held in memory if `held`, and written to `entry` if there is one. Raises `OutputError` if they are not
     held and cannot be written; a disk that refuses is no reason to stop otherwise.
     """
 
-    def __init__(self, entry: Entry | None, *, held: bool, chunk: int, room: int) -> None:
-        self.stretches: list[Stretch | Held] = list(entry.columns()) if entry else []
+    def __init__(self, entry: CacheEntry | None, *, held: bool, chunk: int, room: int) -> None:
+        self.stretches: list[StoredColumns | BufferedColumns] = list(entry.columns()) if entry else []
         self._entry, self._held, self._chunk, self._room = entry, held, chunk, room
         self._waiting: list[Tensor] = []
         self._itemsize = 4
@@ -67,9 +67,9 @@ class Shelf:
             self._waiting.append(fresh.clone())
         late = time.monotonic() - self._since > _PAUSE
         if (late and self._entry) or (not self._held and sum(part.nbytes for part in self._waiting) > self._room):
-            self.put_away()
+            self.flush()
 
-    def put_away(self) -> None:
+    def flush(self) -> None:
         """Write down what has come since the last time."""
         self._since = time.monotonic()
         if not self._waiting:
@@ -78,11 +78,11 @@ class Shelf:
         columns, self._waiting = torch.cat(self._waiting), []
         written = self._write(start, columns)
         if self._held or written is None:
-            self.stretches.append(Held(start, start + len(columns), self._chunk, columns))
+            self.stretches.append(BufferedColumns(start, start + len(columns), self._chunk, columns))
         else:
             self.stretches.append(written)
 
-    def _write(self, start: int, columns: Tensor) -> Stretch | None:
+    def _write(self, start: int, columns: Tensor) -> StoredColumns | None:
         if self._entry is None:
             return None
         try:
@@ -94,6 +94,6 @@ class Shelf:
             return None
 
 
-def read_rows(stretches: Sequence[Stretch | Held], first: int, last: int) -> Tensor:
+def read_rows(stretches: Sequence[StoredColumns | BufferedColumns], first: int, last: int) -> Tensor:
     """Read the rows `first` to `last` of J, all columns: (last - first, dim). Raises `OSError`, `SafetensorError`."""
     return torch.cat([stretch.read(first, last) for stretch in stretches]).T

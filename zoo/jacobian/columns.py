@@ -15,10 +15,10 @@ from zoo._utils.progress import Progress, silent
 from zoo._utils.sizes import written_size
 from zoo.core.adapter import Adapter
 from zoo.core.codes import Codes
-from zoo.core.compute import Means
+from zoo.core.compute import ComputeBudget
 from zoo.core.region import Region
 from zoo.errors import CheckpointError, OptionError, is_out_of_memory
-from zoo.jacobian.memory import Need, peak_bytes
+from zoo.jacobian.memory import MemoryModel, peak_bytes
 from zoo.jacobian.operator import RegionJacobian
 from zoo.jacobian.outputs import GREY, Output
 
@@ -56,7 +56,7 @@ def jacobian(
     *,
     layers: Sequence[int] | None = None,
     output: Output = GREY,
-    means: Means | None = None,
+    means: ComputeBudget | None = None,
     progress: Progress = silent,
 ) -> Tensor:
     """Compute the Jacobian of an output of a region at one code: (rows, dim), held in memory whole.
@@ -67,11 +67,11 @@ def jacobian(
     """
     if len(code) != 1:
         raise ValueError(f"a Jacobian is taken at one code, not {len(code)}")
-    columns = Columns(adapter, code, region, layers=layers, output=output, means=means or Means())
+    columns = ColumnStream(adapter, code, region, layers=layers, output=output, means=means or ComputeBudget())
     return torch.cat([part for _, part in columns.compute(progress=progress)]).T
 
 
-class Columns:
+class ColumnStream:
     """The columns of a Jacobian at some codes, computed `chunk` at a time within a budget.
 
     Where there is a budget, what the network needs is counted first; `reserved` bytes of it are left alone. Raises
@@ -86,7 +86,7 @@ class Columns:
         *,
         layers: Sequence[int] | None,
         output: Output,
-        means: Means,
+        means: ComputeBudget,
         reserved: int = 0,
     ) -> None:
         self._operator = RegionJacobian(adapter, codes, region, layers=layers, output=output)
@@ -120,7 +120,7 @@ class Columns:
     def _within(self, memory: int, reserved: int, wanted: int) -> int:
         """Find how many columns at a time a budget allows."""
         recording, held = peak_bytes(self._operator.prepare)
-        need = Need(lambda size: self._operator.push(self._basis[:size]))
+        need = MemoryModel(lambda size: self._operator.push(self._basis[:size]))
         left = int(memory / _ALLOWANCE) - reserved - held
         size = need.largest(left, wanted)
         if not size or recording > memory / _ALLOWANCE:

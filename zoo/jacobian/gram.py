@@ -15,12 +15,12 @@ from torch import Tensor
 from zoo._utils.progress import Progress, silent
 from zoo.core.adapter import Adapter
 from zoo.core.codes import Codes
-from zoo.core.compute import Means
+from zoo.core.compute import ComputeBudget
 from zoo.core.region import Region
 from zoo.errors import CapabilityError, OutputError
-from zoo.jacobian.cache import Entry, Stretch, fingerprint, passing_entry
-from zoo.jacobian.column_buffer import Held, Shelf, read_rows
-from zoo.jacobian.columns import Columns, most_tangents
+from zoo.jacobian.cache import CacheEntry, StoredColumns, fingerprint, temporary_entry
+from zoo.jacobian.column_buffer import BufferedColumns, ColumnBuffer, read_rows
+from zoo.jacobian.columns import ColumnStream, most_tangents
 from zoo.jacobian.gram_tiles import from_tiles, make_tiles
 from zoo.jacobian.outputs import GREY, Output
 
@@ -57,7 +57,7 @@ def gram_matrices(
     *,
     layers: Sequence[int] | None = None,
     output: Output = GREY,
-    means: Means | None = None,
+    means: ComputeBudget | None = None,
     progress: Progress = silent,
 ) -> Grams:
     """Compute M = JᵀJ / rows of each region, averaged over codes.
@@ -66,7 +66,7 @@ def gram_matrices(
     the number of codes. Raises `CheckpointError` if a derivative is not finite, `CapabilityError` if there is none,
     `OptionError` if the budget is too small, `OutputError` if columns that do not fit into memory cannot be written.
     """
-    means = means or Means()
+    means = means or ComputeBudget()
     questions = _questions(adapter, regions, layers, output, means)
     mean, step = _Mean(adapter.space.dim, len(regions)), questions[0].together
     for start in range(0, len(codes), step):
@@ -86,7 +86,7 @@ def kept_gram_matrices(
     *,
     layers: Sequence[int] | None = None,
     output: Output = GREY,
-    means: Means | None = None,
+    means: ComputeBudget | None = None,
 ) -> Grams | None:
     """Return what `gram_matrices` would, if all of it is kept, and None if any of it had to be computed."""
     if means is None or means.keep is None:
@@ -120,12 +120,12 @@ class _Mean:
 
 
 def _questions(
-    adapter: Adapter, regions: Sequence[Region], layers: Sequence[int] | None, output: Output, means: Means
-) -> list[_Question]:
+    adapter: Adapter, regions: Sequence[Region], layers: Sequence[int] | None, output: Output, means: ComputeBudget
+) -> list[_GramRequest]:
     """Ask about all regions at once; about each by itself where the output mixes pixels."""
     sets = [tuple(regions)] if output.per_pixel else [(region,) for region in regions]
     chosen = None if layers is None else tuple(layers)
-    return [_Question(adapter, some, chosen, output, means) for some in sets]
+    return [_GramRequest(adapter, some, chosen, output, means) for some in sets]
 
 
 def require_change(matrix: Tensor, region: Region) -> None:
@@ -140,14 +140,14 @@ def no_change(region: Region) -> CapabilityError:
 
 
 @dataclass(frozen=True, eq=False)
-class _Question:
+class _GramRequest:
     """Some regions of one network, and how their Gram matrices are to be found at any codes."""
 
     adapter: Adapter
     regions: tuple[Region, ...]
     layers: tuple[int, ...] | None
     output: Output
-    means: Means
+    means: ComputeBudget
 
     @property
     def together(self) -> int:
@@ -169,7 +169,7 @@ class _Question:
             alone = replace(self, means=replace(self.means, keep=None))
             return alone._compute(codes, union_of(self.regions), progress)
 
-    def _entry(self, code: Codes, pixels: Region) -> Entry | None:
+    def _entry(self, code: Codes, pixels: Region) -> CacheEntry | None:
         """Return the place of what is kept of one code and some pixels."""
         keep = self.means.keep
         if keep is None:
@@ -199,14 +199,14 @@ class _Question:
         pieces = None if entry is None else from_tiles(entry, self.regions)
         return None if pieces is None else Grams(*pieces)
 
-    def _from_columns(self, entry: Entry, pixels: Region) -> Grams | None:
+    def _from_columns(self, entry: CacheEntry, pixels: Region) -> Grams | None:
         columns = entry.columns()
         with contextlib.suppress(OSError, SafetensorError):  # deleted by another process meanwhile
             if columns and columns[-1].end == self.adapter.space.dim:
                 return self._summed(columns, pixels)
         return None
 
-    def _written(self, entry: Entry) -> Grams | None:
+    def _written(self, entry: CacheEntry) -> Grams | None:
         """Read the matrices that were written down when their columns were too large to keep."""
         found = [entry.read(_name(region), "matrix", "chunk") for region in self.regions]
         kept = [tensors for tensors in found if tensors is not None]
@@ -218,7 +218,7 @@ class _Question:
         """Compute the columns at some codes together, from where an interrupted run stopped."""
         size = self.adapter.space.dim * self.output.rows(union) * self.adapter.dtype.itemsize * len(codes)
         room = _HELD if self.means.memory is None else self.means.memory // 4
-        columns = Columns(
+        columns = ColumnStream(
             self.adapter,
             codes,
             union,
@@ -230,17 +230,17 @@ class _Question:
         with contextlib.ExitStack() as stack:
             entries = [self._entry(codes[index], union) for index in range(len(codes))]
             if size > room:
-                entries = [entry or stack.enter_context(passing_entry()) for entry in entries]
-            shelves = [Shelf(entry, held=size <= room, chunk=columns.chunk, room=room) for entry in entries]
+                entries = [entry or stack.enter_context(temporary_entry()) for entry in entries]
+            shelves = [ColumnBuffer(entry, held=size <= room, chunk=columns.chunk, room=room) for entry in entries]
             done = min(shelf.end for shelf in shelves)
             for start, part in columns.compute(done, progress):
                 for shelf, share in zip(shelves, part.cpu().chunk(len(shelves), dim=1), strict=True):
                     shelf.add(start, share)
             return [self._finish(shelf, entry, union) for shelf, entry in zip(shelves, entries, strict=True)]
 
-    def _finish(self, shelf: Shelf, entry: Entry | None, union: Region) -> Grams:
+    def _finish(self, shelf: ColumnBuffer, entry: CacheEntry | None, union: Region) -> Grams:
         """Sum the columns of one code up, and keep what is worth keeping."""
-        shelf.put_away()
+        shelf.flush()
         grams = self._summed(shelf.stretches, union)
         keep = self.means.keep
         if keep is not None and entry is not None and shelf.size > keep.largest:
@@ -252,7 +252,7 @@ class _Question:
                 entry.drop_columns()
         return grams
 
-    def _summed(self, stretches: Sequence[Stretch | Held], pixels: Region) -> Grams:
+    def _summed(self, stretches: Sequence[StoredColumns | BufferedColumns], pixels: Region) -> Grams:
         """Compute M of each region from the columns of `pixels`."""
         inside = [region.mask[pixels.mask] for region in self.regions] if self.output.per_pixel else [np.ones(1, bool)]
         repeats = self.output.per_pixel or stretches[0].rows
@@ -260,7 +260,9 @@ class _Question:
         return Grams(matrices, max(stretch.chunk for stretch in stretches))
 
 
-def sums_of_squares(stretches: Sequence[Stretch | Held], members: Sequence[NDArray[np.bool_]]) -> list[Tensor]:
+def sums_of_squares(
+    stretches: Sequence[StoredColumns | BufferedColumns], members: Sequence[NDArray[np.bool_]]
+) -> list[Tensor]:
     """Compute JᵀJ / rows over each set of rows, in float64, a block of rows at a time: (dim, dim) each.
 
     Rows are grouped by which sets they are in, so that each is multiplied once. Raises `OSError`, `SafetensorError` if

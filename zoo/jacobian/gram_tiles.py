@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zoo.core.region import Region
-from zoo.jacobian.cache import Entry, Stretch
-from zoo.jacobian.column_buffer import Held, read_rows
+from zoo.jacobian.cache import CacheEntry, StoredColumns
+from zoo.jacobian.column_buffer import BufferedColumns, read_rows
 
 _NAME = "tiles"
 _TOGETHER = 4
@@ -23,7 +23,11 @@ _TOGETHER = 4
 
 
 def make_tiles(
-    entry: Entry, stretches: Sequence[Stretch | Held], size: tuple[int, int], side: int, per_pixel: int
+    entry: CacheEntry,
+    stretches: Sequence[StoredColumns | BufferedColumns],
+    size: tuple[int, int],
+    side: int,
+    per_pixel: int,
 ) -> None:
     """Keep JᵀJ of each tile of `side` x `side` pixels: upper triangles in float32, J's own precision.
 
@@ -50,7 +54,7 @@ def make_tiles(
     entry.write(_NAME, {"total": total, "facts": torch.tensor([height, width, side, per_pixel, chunk])})
 
 
-def from_tiles(entry: Entry, regions: Sequence[Region]) -> tuple[list[Tensor], int, tuple[str, ...]] | None:
+def from_tiles(entry: CacheEntry, regions: Sequence[Region]) -> tuple[list[Tensor], int, tuple[str, ...]] | None:
     """Put the matrices of regions together from kept tiles: (matrices, chunk, a line for each that does not fit).
 
     None if there are no tiles, or a region has none.
@@ -88,7 +92,7 @@ def tiles_of(mask: NDArray[np.bool_], side: int) -> NDArray[np.bool_]:
     return taken
 
 
-def _sum_of(entry: Entry, chosen: NDArray[np.bool_], length: int) -> Tensor | None:
+def _sum_of(entry: CacheEntry, chosen: NDArray[np.bool_], length: int) -> Tensor | None:
     """Sum the triangles of some tiles (down, across) in float64; None if a file is gone."""
     total = torch.zeros(length, dtype=torch.float64)
     for band in np.flatnonzero(chosen.any(axis=1)):

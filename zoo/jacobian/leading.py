@@ -16,10 +16,10 @@ from zoo.jacobian.gram import Grams, gram_matrices, kept_gram_matrices, union_of
 from zoo.jacobian.operator import RegionJacobian
 from zoo.jacobian.outputs import Output
 from zoo.linalg import krylov as sketch
-from zoo.linalg.krylov import Sketch
+from zoo.linalg.krylov import PartialEigen
 
 
-def sketch_or_grams(
+def leading_or_gram(
     adapter: Adapter,
     probe: Probe,
     regions: Sequence[Region],
@@ -29,7 +29,7 @@ def sketch_or_grams(
     output: Output,
     tau: float | None = None,
     obstacle: str | None = None,
-) -> tuple[Sketch | Grams, dict[str, Any]]:
+) -> tuple[PartialEigen | Grams, dict[str, Any]]:
     """Search for the `rank` leading directions of a region, or, with `tau`, of its quotient with a second one.
 
     Returns what was found, or the regions' Gram matrices where that is the way to take, and what a directions file
@@ -79,7 +79,7 @@ def _search(
     output: Output,
     tau: float | None,
     budget: float | None,
-) -> Sketch:
+) -> PartialEigen:
     union, dim = union_of(regions), adapter.space.dim
     operator = RegionJacobian(adapter, probe.codes, union, layers=probe.layers, output=output)
     products = operator.push, operator.pull, dim, min(rank, dim)

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from zoo.errors import is_out_of_memory
-from zoo.jacobian.trace import Recording, Step, UnrecordableError, Var, record
+from zoo.jacobian.trace import Eqn, Trace, UnrecordableError, Var, record
 
 aten = torch.ops.aten
 
@@ -81,7 +81,7 @@ class _Term:
 class _Apply:
     """Run an operation on slots, vector by vector, into new slots."""
 
-    step: Step
+    step: Eqn
     inputs: tuple[int, ...]
     outs: tuple[int | None, ...]
 
@@ -166,7 +166,7 @@ def _repeats(found: Tensor, wanted: Tensor) -> bool:
 class _Program:
     """Watched steps, multiplied out: `run` applies them to vectors."""
 
-    def __init__(self, recording: Recording, *, channels_last: bool) -> None:
+    def __init__(self, recording: Trace, *, channels_last: bool) -> None:
         steps, result = _needed(recording.steps, recording.result), recording.result
         self._shapes, self._seed = recording.shapes, recording.seed
         self._uses = Counter(index for step in steps for index in step.reads)
@@ -194,7 +194,7 @@ class _Program:
                     del slots[slot]
         return slots[self.result or 0]
 
-    def _add(self, step: Step) -> None:
+    def _add(self, step: Eqn) -> None:
         if step.function in _SAME or step.function in _ELEMENTWISE:
             [out] = step.outs
             assert out is not None
@@ -212,7 +212,7 @@ class _Program:
         """List the parts so far that run an operation."""
         return (part for part in self._parts if isinstance(part, _Apply) and part.step.function is function)
 
-    def _terms_of(self, step: Step, shape: tuple[int, ...]) -> list[_Term]:
+    def _terms_of(self, step: Eqn, shape: tuple[int, ...]) -> list[_Term]:
         """Multiply an elementwise operation out over the terms of what it reads."""
         terms: list[_Term] = []
         for place, leaf in enumerate(step.leaves):
@@ -257,7 +257,7 @@ def _as_it_is(constant: Any) -> Any:
     return constant
 
 
-def _needed(steps: Sequence[Step], result: int | None) -> list[Step]:
+def _needed(steps: Sequence[Eqn], result: int | None) -> list[Eqn]:
     """Leave out what the result does not depend on."""
     wanted = {result}
     kept = []
@@ -268,7 +268,7 @@ def _needed(steps: Sequence[Step], result: int | None) -> list[Step]:
     return kept[::-1]
 
 
-def _factor(step: Step, place: int, shapes: Sequence[tuple[int, ...]], seed: Tensor) -> Coefficient:
+def _factor(step: Eqn, place: int, shapes: Sequence[tuple[int, ...]], seed: Tensor) -> Coefficient:
     """Find what an elementwise operation multiplies one of its dependent arguments by.
 
     It is its value at ones, the other dependent arguments being 0; its value at all zeros must be 0.

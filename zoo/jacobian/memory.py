@@ -9,10 +9,10 @@ from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._pytree import tree_leaves
 
-from zoo.jacobian.watching import Watcher
+from zoo.jacobian.watching import EagerDispatchMode
 
 
-class Need:
+class MemoryModel:
     """How much memory work of a size needs: counted at the sizes 1 and 2, operation by operation, and carried on.
 
     The memory of all tensors that the work made and that are alive, at each of its operations; for a convolution its
@@ -50,7 +50,7 @@ def _counted(work: Callable[[int], object], size: int) -> list[int]:
     return counter.history
 
 
-class _Counter(Watcher):
+class _Counter(EagerDispatchMode):
     """Adds up the memory behind every tensor that is made while it watches, for as long as that memory lives."""
 
     def __init__(self) -> None:

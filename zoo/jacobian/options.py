@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from zoo._utils.files import is_kind
+from zoo._utils.files import is_file
 from zoo.core.options import Options
 
 FEATURES = "timm:"
@@ -37,6 +37,6 @@ class OutputOptions(Options):
             return None
         if not str(info.data.get("output", FEATURES)).startswith(FEATURES):
             raise PydanticCustomError("features", "weights are read for -o output=timm:NAME only: pass that too")
-        if not is_kind(value, Path.is_file):
+        if not is_file(value):
             raise PydanticCustomError("features", "there is no such file")
         return value

@@ -39,7 +39,7 @@ class Grey(Output):
         return pixels.mean(dim=1)
 
 
-class Colour(Output):
+class Rgb(Output):
     """Red, green and blue: three rows for each pixel."""
 
     name = "rgb"
@@ -51,4 +51,4 @@ class Colour(Output):
 
 
 GREY = Grey()
-COLOUR = Colour()
+RGB = Rgb()

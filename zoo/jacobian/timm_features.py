@@ -20,7 +20,7 @@ from zoo.core.adapter import Adapter, State
 from zoo.core.region import Region
 from zoo.errors import CapabilityError, WeightsError, is_out_of_memory, unknown_name
 from zoo.jacobian.options import FEATURES, OutputOptions
-from zoo.jacobian.outputs import COLOUR, GREY, Output
+from zoo.jacobian.outputs import GREY, RGB, Output
 from zoo.registry.cards import Card, Licence, Source, Weights
 from zoo.weights import fetch as weights
 from zoo.weights.cache import sha256_of
@@ -36,7 +36,7 @@ def open_output(options: OutputOptions, adapter: Adapter, progress: Progress = s
     if options.output.startswith(FEATURES):
         name = options.output.removeprefix(FEATURES)
         return _open_features(name, options.features, progress).to(adapter.device, adapter.dtype)
-    return {output.name: output for output in (GREY, COLOUR)}[options.output]
+    return {output.name: output for output in (GREY, RGB)}[options.output]
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from torch.autograd import forward_ad
 from torch.utils._pytree import tree_flatten
 from torch.utils.weak import WeakIdKeyDictionary
 
-from zoo.jacobian.watching import Watcher
+from zoo.jacobian.watching import EagerDispatchMode
 
 aten = torch.ops.aten
 
@@ -47,7 +47,7 @@ class Var:
 
 
 @dataclass(frozen=True)
-class Step:
+class Eqn:
     """One watched operation: `leaves` are its flattened arguments, dependent ones as `Var`; `outs` what it made."""
 
     function: Any
@@ -92,13 +92,13 @@ def _of_nought(args: tuple[Any, ...]) -> Tensor:
     return made
 
 
-class Recorder(Watcher):
+class JvpTracer(EagerDispatchMode):
     """Watches one forward-mode pass and keeps the operations that depend on `seed`."""
 
     def __init__(self, seed: Tensor) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.seed = seed
-        self.steps: list[Step] = []
+        self.steps: list[Eqn] = []
         self.shapes: list[tuple[int, ...]] = [tuple(seed.shape)]
         self._vars = WeakIdKeyDictionary()
         self._vars[seed] = 0
@@ -126,7 +126,7 @@ class Recorder(Watcher):
             func_kept = _REPEATED_AS.get(func, func)
         result = func(*args, **(kwargs or {}))
         made = [self._new(out) for out in tree_flatten(result)[0]]
-        self.steps.append(Step(func_kept, leaves, spec, tuple(made)))
+        self.steps.append(Eqn(func_kept, leaves, spec, tuple(made)))
         return result
 
     def _is_alone(self, target: Tensor) -> bool:
@@ -146,7 +146,7 @@ class Recorder(Watcher):
 
 
 @dataclass(frozen=True, eq=False)
-class Recording:
+class Trace:
     """A pass that was watched at a point, along one vector.
 
     `value` (r,) is the function's, `tangent` (r,) its derivative along `seed` (d,), and `result` the value of `steps`
@@ -156,20 +156,20 @@ class Recording:
     value: Tensor
     seed: Tensor
     tangent: Tensor
-    steps: list[Step]
+    steps: list[Eqn]
     shapes: list[tuple[int, ...]]
     result: int | None
 
 
-def record(function: Callable[[Tensor], Tensor], origin: Tensor) -> Recording:
+def record(function: Callable[[Tensor], Tensor], origin: Tensor) -> Trace:
     """Watch the derivative of a function of one vector (d,) at `origin`, along an arbitrary vector.
 
     Raises `UnrecordableError` where an operation cannot be repeated.
     """
     generator = torch.Generator().manual_seed(0)
     seed = torch.randn(origin.shape, generator=generator, dtype=origin.dtype).to(origin.device)
-    recorder = Recorder(seed)
+    recorder = JvpTracer(seed)
     with torch.no_grad(), forward_ad.dual_level(), recorder:
         value, tangent = forward_ad.unpack_dual(function(forward_ad.make_dual(origin, seed)))
     seen = torch.zeros_like(value) if tangent is None else tangent
-    return Recording(value, seed, seen, recorder.steps, recorder.shapes, recorder.index_of(tangent))
+    return Trace(value, seed, seen, recorder.steps, recorder.shapes, recorder.index_of(tangent))

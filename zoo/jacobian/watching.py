@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch.utils._python_dispatch import TorchDispatchMode
 
 
-class Watcher(TorchDispatchMode):
+class EagerDispatchMode(TorchDispatchMode):
     """A dispatch mode that asks for no compiler: torch would import its own, to leave it unused."""
 
     @classmethod

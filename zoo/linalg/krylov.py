@@ -33,7 +33,7 @@ _COLUMNS = 2**16
 
 
 @dataclass(frozen=True, eq=False)
-class Sketch:
+class PartialEigen:
     """Leading unit rows (rank, d) with their eigenvalues or quotients (rank,), descending, and what they took.
 
     The sum of `values` is what the rows capture. It never exceeds the exact sum but for rounding (and, of quotients,
@@ -75,7 +75,7 @@ def spectrum(
     tolerance: float = 1e-3,
     pull_cost: float = PULL_COST,
     budget: float | None = None,
-) -> Sketch:
+) -> PartialEigen:
     """Find the leading `rank` eigenpairs of M = JᵀJ / p by block Krylov iteration with Rayleigh–Ritz.
 
     A basis grows by the residuals M n − θ n of the wanted Ritz pairs that are furthest off, orthogonalised in full. The
@@ -98,7 +98,7 @@ def spectrum(
         residual = float(sizes.max()) / scale if scale > 0 else 0.0
         if search.ends(residual, len(basis)):
             rows, converged = fix_signs(unit_rows(mixtures @ basis)), search.converged(residual, len(basis))
-            return Sketch(values, rows, search.left(residual, len(basis)), converged, search.pushes, search.pulls)
+            return PartialEigen(values, rows, search.left(residual, len(basis)), converged, search.pushes, search.pulls)
         fresh = residuals[sizes.argsort(descending=True)[: dim - len(basis)]][:_BLOCK]
 
 
@@ -115,7 +115,7 @@ def quotients(
     tolerance: float = 0.05,
     pull_cost: float = PULL_COST,
     budget: float | None = None,
-) -> Sketch:
+) -> PartialEigen:
     """Find the `rank` leading directions of nᵀ M_F n / nᵀ (M_B + τ tr(M_B) I) n by a block Davidson iteration.
 
     `inside` (p,) bool tells the rows of J that make M_F from those of M_B, τ is above 0. Images of the basis are kept,
@@ -156,7 +156,7 @@ def quotients(
         if search.ends(worse, len(basis)):
             rows, whole = fix_signs(unit_rows(mixtures @ basis)), search.converged(worse, len(basis))
             left = search.left(worse, len(basis))
-            return Sketch(values, rows, left, whole, search.pushes, search.pulls, total, error)
+            return PartialEigen(values, rows, left, whole, search.pushes, search.pulls, total, error)
 
 
 @dataclass(eq=False)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from zoo._utils.progress import Progress, silent
 from zoo.errors import OptionError
-from zoo.linalg.rpca import published_pursuit, pursuit
+from zoo.linalg.rpca import pursuit, rpca_lowrankgan_admm
 from zoo.linalg.symmetric import eigenvectors, rank_for_energy
 
 _OF_SPLIT = "Singular values"
@@ -44,7 +44,9 @@ def factorize(matrix: Tensor, factorization: str, energy: float, progress: Progr
     """Find the low-rank part of M (d, d), symmetric positive semi-definite.
 
     ``spectrum``: eigenvectors that carry a share `energy` of the trace. ``pursuit`` and ``published``: singular vectors
-    of the L of `pursuit` or `published_pursuit` up to its rank, possibly none. Raises `OptionError` for another name.
+    of the L of `pursuit` or `rpca_lowrankgan_admm` up to its rank, possibly none.
+
+    Raises `OptionError` for another name.
     """
     if factorization == "spectrum":
         values, rows = eigenvectors(matrix)
@@ -53,6 +55,6 @@ def factorize(matrix: Tensor, factorization: str, energy: float, progress: Progr
         found = pursuit(matrix, progress=progress)
         return LowRank(found.basis, found.values.abs(), found.rank, _OF_SPLIT, found.rounds, found.gap)
     if factorization == "published":
-        split = published_pursuit(matrix, progress=progress)
+        split = rpca_lowrankgan_admm(matrix, progress=progress)
         return LowRank(split.basis, split.values.abs(), split.rank, _OF_SPLIT, split.rounds)
     raise OptionError(f"factorization={factorization}: there are spectrum, pursuit and published")

@@ -1,7 +1,7 @@
 """Principal component pursuit: split a symmetric M into a low-rank and a sparse part, M = L + S.
 
 The problem is that of Candès, Li, Ma & Wright, "Robust Principal Component Analysis?" (2011):
-minimise ‖L‖_* + λ Σ|S|. `pursuit` solves it; `published_pursuit` runs the loop of the released LowRankGAN code.
+minimise ‖L‖_* + λ Σ|S|. `pursuit` solves it; `rpca_lowrankgan_admm` runs the loop of the released LowRankGAN code.
 Every iterate is symmetric, so that an eigensolver serves: singular values are magnitudes of eigenvalues.
 """
 
@@ -24,7 +24,7 @@ _BALANCE_EVERY, _BALANCE_UNTIL = 10, 150
 
 
 @dataclass(frozen=True, eq=False)
-class Split:
+class Decomposition:
     """A low-rank part L and a sparse part S (d, d), found in `rounds` rounds.
 
     `basis` (d, d) are eigenvectors of L as rows, strongest first, the `rank` leading ones being those of L; `values`
@@ -41,7 +41,7 @@ class Split:
 
 
 @dataclass(frozen=True, eq=False)
-class Optimum(Split):
+class OptimalDecomposition(Decomposition):
     """A feasible pair, S = M − L, with its objective `primal` and a proven lower bound `dual` of the least one."""
 
     primal: float
@@ -53,7 +53,7 @@ class Optimum(Split):
         return (self.primal - self.dual) / self.primal if self.primal > 0 else 0.0
 
 
-def default_weight(dim: int) -> float:
+def default_lambda(dim: int) -> float:
     """Return λ = 0.377 / √d: the released 1/60 at d = 512, and of the order 1/√d that the theory asks for."""
     return 0.377 / math.sqrt(dim)
 
@@ -65,7 +65,7 @@ def pursuit(
     tolerance: float = 1e-6,
     max_rounds: int = 5000,
     progress: Progress = silent,
-) -> Optimum:
+) -> OptimalDecomposition:
     """Minimise ‖L‖_* + λ Σ|M − L| over symmetric L, to a relative duality gap of `tolerance`.
 
     M (d, d) is symmetric, not necessarily positive semi-definite; λ is `weight`, by default 0.377/√d. The result scales
@@ -78,8 +78,10 @@ def pursuit(
     matrix = matrix.to(torch.float64)
     scale = float(torch.linalg.matrix_norm(matrix))
     if scale == 0:
-        return Optimum(matrix, matrix, torch.eye(len(matrix)).to(matrix), matrix[0], 0, 0, True, primal=0.0, dual=0.0)
-    unit, bound = matrix / scale, default_weight(len(matrix)) if weight is None else weight
+        return OptimalDecomposition(
+            matrix, matrix, torch.eye(len(matrix)).to(matrix), matrix[0], 0, 0, True, primal=0.0, dual=0.0
+        )
+    unit, bound = matrix / scale, default_lambda(len(matrix)) if weight is None else weight
     step, point, before = 5 * float(unit.abs().mean()), unit, None
     primal, dual, rounds, gap = math.inf, 0.0, 0, math.inf
     while gap > tolerance and rounds < max_rounds:
@@ -100,7 +102,7 @@ def pursuit(
     progress(100, 100, f"pursuit, to a gap of {tolerance:g}")
     found, values, basis = best.matrix * scale, *best.sorted()
     rank = int((values != 0).sum())
-    return Optimum(
+    return OptimalDecomposition(
         found, matrix - found, basis, values * scale, rank, rounds, gap <= tolerance, primal * scale, dual * scale
     )
 
@@ -134,14 +136,14 @@ def _decades(gap: float, tolerance: float) -> int:
     return int(100 * min(max(math.log(max(gap, tolerance)) / math.log(tolerance), 0.0), 1.0))
 
 
-def published_pursuit(
+def rpca_lowrankgan_admm(
     matrix: Tensor,
     *,
     weight: float = PUBLISHED_LAMBDA,
     tolerance: float = 1e-7,
     max_rounds: int = 10_000,
     progress: Progress = silent,
-) -> Split:
+) -> Decomposition:
     """Split a symmetric M (d, d) into L + S by the fixed-penalty ADMM of the released LowRankGAN code.
 
     μ = d² / (4 ‖M‖₁) with the induced 1-norm; each round soft-thresholds singular values by 1/μ, then entries by
@@ -152,7 +154,7 @@ def published_pursuit(
     """
     matrix = matrix.to(torch.float64)
     if not bool(matrix.any()):
-        return Split(matrix, matrix, torch.eye(len(matrix)).to(matrix), matrix[0], 0, 0, True)
+        return Decomposition(matrix, matrix, torch.eye(len(matrix)).to(matrix), matrix[0], 0, 0, True)
     step = 4 * float(torch.linalg.matrix_norm(matrix, ord=1)) / matrix.numel()
     stop = tolerance * float(torch.linalg.matrix_norm(matrix))
     point, cut, before = matrix, torch.zeros_like(matrix), torch.empty_like(matrix)
@@ -169,7 +171,7 @@ def published_pursuit(
     progress(max_rounds, max_rounds, "pursuit rounds (it may stop early)")
     values, basis = low_rank.sorted()
     rank = numerical_rank(values.abs())
-    return Split(low_rank.matrix, rest - cut, basis, values, rank, rounds, residual <= stop)
+    return Decomposition(low_rank.matrix, rest - cut, basis, values, rank, rounds, residual <= stop)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from zoo.linalg.symmetric import unit_rows
 
-Label = Callable[[int], str]
+Labeller = Callable[[int], str]
 """What a direction of an index is called."""
 
 
@@ -32,7 +32,7 @@ class Nearest:
         """Return −1 for each row whose nearest one must be turned round to agree with it, else 1."""
         return torch.where(self.cosines < 0, -1.0, 1.0).to(self.cosines.dtype)
 
-    def texts(self, label: Label = str, label_of_other: Label = str) -> list[list[str]]:
+    def texts(self, label: Labeller = str, label_of_other: Labeller = str) -> list[list[str]]:
         """Return a row of text for each direction: its label, the nearest one's, the distance, and if it is turned."""
         columns = (self.indices.tolist(), self.distances.tolist(), self.cosines.tolist())
         return [

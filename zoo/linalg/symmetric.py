@@ -31,7 +31,7 @@ def eigenvectors(matrix: Tensor) -> tuple[Tensor, Tensor]:
     return values.flip(0), fix_signs(columns.T.flip(0))
 
 
-def quotient_directions(above: Tensor, below: Tensor, tau: float) -> tuple[Tensor, Tensor]:
+def generalized_eigh(above: Tensor, below: Tensor, tau: float) -> tuple[Tensor, Tensor]:
     """Find the stationary directions of nᵀ A n / nᵀ (B + τ tr(B) I) n, for positive semi-definite A and B (d, d).
 
     Returns the quotients (r,), descending, and unit rows (r, d), float64: the symmetric-definite generalized

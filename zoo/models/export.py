@@ -10,10 +10,10 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from zoo._utils.files import is_kind, whole_file
+from zoo._utils.files import atomic_file, exists
 from zoo._utils.progress import Progress, silent
-from zoo.checkpoints.layouts import Recognized
-from zoo.checkpoints.metadata import KEY, Note
+from zoo.checkpoints.layouts import DetectedCheckpoint
+from zoo.checkpoints.metadata import KEY, ConversionMetadata
 from zoo.core.adapter import State
 from zoo.errors import OptionError, OutputError, few_names
 from zoo.models.model import Model
@@ -24,12 +24,12 @@ from zoo.weights import fetch as weights
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class Inspected:
     """A weights file that was read: its card, the file, what it was recognised as, and the network built from it."""
 
     card: Card
     path: Path
-    recognized: Recognized
+    recognized: DetectedCheckpoint
     model: Model
 
     def facts(self) -> dict[str, str]:
@@ -51,14 +51,14 @@ class Found:
         }
 
 
-def find_out(
+def inspect_file(
     name: str | Path,
     installation: Installation,
     *,
     licence: str | None = None,
     options: Mapping[str, Any] | None = None,
     progress: Progress = silent,
-) -> Found:
+) -> Inspected:
     """Read a weights file, or a model's, and build its network, so that nothing about it is a guess.
 
     Where the file's terms are not known otherwise, those of the model whose card names its hash are taken. Raises the
@@ -69,10 +69,10 @@ def find_out(
     card = _licensed(card, sha256, installation, licence)
     print_licence(card)
     recognized, model = read_model(card, path, sha256, installation, options=options, progress=progress)
-    return Found(card, path, recognized, model)
+    return Inspected(card, path, recognized, model)
 
 
-def convert(found: Found, out: Path | None = None, *, force: bool = False) -> Path:
+def convert(found: Inspected, out: Path | None = None, *, force: bool = False) -> Path:
     """Write the canonical weights as safetensors with a note of origin and licence; return the file that was written.
 
     `out` None is the file's own name with ``.safetensors``, in the current folder. Raises `OptionError` for another
@@ -81,11 +81,11 @@ def convert(found: Found, out: Path | None = None, *, force: bool = False) -> Pa
     out = out or Path(f"{found.path.stem[:200]}.safetensors")
     if out.suffix != ".safetensors":
         raise OptionError(f"-o {out}: a converted file is safetensors, so that its name ends in .safetensors")
-    if is_kind(out, Path.exists) and (not force or out.samefile(found.path)):
+    if exists(out) and (not force or out.samefile(found.path)):
         how = "choose another -o" if out.samefile(found.path) else "pass --force to replace it, or choose another -o"
         raise OutputError(f"there is a file {out} already: {how}")
     before = found.recognized.note
-    note = Note(
+    note = ConversionMetadata(
         adapter=found.recognized.family,
         layout=found.recognized.layout,
         origin=before.origin if before else found.path.name,
@@ -95,7 +95,7 @@ def convert(found: Found, out: Path | None = None, *, force: bool = False) -> Pa
         summary=found.card.summary,
         config={**found.recognized.config, **found.model.chosen},
     )
-    with whole_file(out) as partial:
+    with atomic_file(out) as partial:
         try:
             save_file(_untied(found.recognized.state), partial, metadata={KEY: note.as_text()})
         except SafetensorError as error:  # which says in its own way what the system refused

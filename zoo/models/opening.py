@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 
-from zoo._utils.files import is_kind
+from zoo._utils.files import is_file
 from zoo._utils.progress import Progress, silent
-from zoo.checkpoints.layouts import Recognized, recognize
-from zoo.checkpoints.metadata import read_note
+from zoo.checkpoints.layouts import DetectedCheckpoint, recognize
+from zoo.checkpoints.metadata import read_metadata
 from zoo.core.adapter import Adapter
 from zoo.core.options import parse_options
 from zoo.errors import CardError, CheckpointError, OptionError, PluginError, UnknownNameError, is_out_of_memory
@@ -92,7 +92,7 @@ def read_model(
     dtype: str = "float32",
     options: Mapping[str, Any] | None = None,
     progress: Progress = silent,
-) -> tuple[Recognized, Model]:
+) -> tuple[DetectedCheckpoint, Model]:
     """Read the fetched file of a card: what it is recognised as, and the model. Raises what `open_card` does of it."""
     progress(0, 2, "opening the network")
     families = _families(card, installation)
@@ -150,7 +150,7 @@ def _name_classes(adapter: Adapter, card: Card, chosen: Mapping[str, Any]) -> No
         adapter.classes = card.classes
 
 
-def _check_settings(found: Recognized, installation: Installation, path: Path) -> None:
+def _check_settings(found: DetectedCheckpoint, installation: Installation, path: Path) -> None:
     """Raise `OptionError` for settings in a file that nobody could choose as options."""
     schema = installation.plugins.adapter(found.family).schema()
     settings = found.config.items()
@@ -180,12 +180,12 @@ def _families(card: Card, installation: Installation) -> dict[str, type[Adapter]
 
 def card_of_file(path: Path) -> Card:
     """Make a card for a bare file; what only the weights can tell is filled in by `_completed`."""
-    if not is_kind(path, Path.is_file):
+    if not is_file(path):
         raise UnknownNameError(f"there is no file {path}: name a weights file, or a model of 'zoo list'")
     if not str(path.absolute()).isprintable():
         raise UnknownNameError(f"the name {str(path.absolute())!r} has signs that no card can tell: rename the file")
     stem = re.sub(r"[^a-z0-9_-]+", "-", path.stem.lower()).strip("-_") or "model"
-    note = read_note(path)
+    note = read_metadata(path)
     return Card(
         name=f"file.{stem}",
         adapter="",

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from zoo._utils.files import is_kind, locked, output_error, whole_file
+from zoo._utils.files import atomic_file, is_file, locked, output_error
 from zoo._utils.progress import Progress, silent
 from zoo.core.class_names import imagenet_names
 from zoo.errors import CardError, OptionError, OutputError, UnknownNameError, WeightsError, unknown_name
@@ -42,7 +42,7 @@ def add(
     hash, or else its layout, is that card's. Raises `UnknownNameError`, `CheckpointError`, `WeightsError`, `CardError`,
     `OutputError`.
     """
-    if not is_kind(file, Path.is_file):
+    if not is_file(file):
         raise UnknownNameError(f"there is no file {file}: name a weights file")
     known = installation.registry.cards.get(name)
     if known is not None and (known.weights.remote or known.weights.obtain):
@@ -60,7 +60,7 @@ def add(
     )
     card = _named(open_card(stranger, installation, device="cpu", progress=progress), file, name)
     try:
-        with locked(place), whole_file(place) as partial:
+        with locked(place), atomic_file(place) as partial:
             if place.exists() and not force:
                 raise OutputError(f"there is a model {name} already: another process has added it meanwhile")
             partial.write_text(yaml.safe_dump({"models": [_as_yaml(card)]}, sort_keys=False), encoding="utf-8")
@@ -75,7 +75,7 @@ def remove(name: str) -> Path:
     The card is not read, so that one that is broken, or whose name another model has taken since, can be removed too.
     """
     place = added_folder() / f"{name}.yaml"
-    if Path(name).name != name or not is_kind(place, Path.is_file):
+    if Path(name).name != name or not is_file(place):
         raise unknown_name("model of 'zoo add'", name, [path.stem for path in added_folder().glob("*.yaml")])
     try:
         place.unlink()

@@ -13,9 +13,9 @@ from math import floor
 from torch import Tensor
 
 from zoo.errors import CheckpointError
-from zoo.nn.window import Nearest, Patch, Window
+from zoo.nn.window import NearestUpsample, Patch, Window
 
-_REPEAT = Nearest()
+_REPEAT = NearestUpsample()
 
 
 @dataclass(frozen=True)
@@ -60,5 +60,5 @@ class Growth:
         return shown.values if self._enlarge.factor == 1 else self._enlarge(shown, window).values
 
     @property
-    def _enlarge(self) -> Nearest:
-        return Nearest(2 ** (self.levels - 1 - self.last))
+    def _enlarge(self) -> NearestUpsample:
+        return NearestUpsample(2 ** (self.levels - 1 - self.last))

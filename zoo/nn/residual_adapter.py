@@ -19,7 +19,7 @@ from zoo.core.codes import Codes, LatentSpace, draw_labels, draw_normal, truncat
 from zoo.core.options import class_names
 from zoo.core.region import Region
 from zoo.errors import CodesError, unknown_name
-from zoo.nn.residual_network import Generator, Norm, Plan
+from zoo.nn.residual_network import BlockSpec, Generator, Norm
 from zoo.nn.window import Patch, Window
 
 
@@ -143,12 +143,12 @@ class ResidualAdapter(Adapter):
         return images
 
 
-def _plan(state: State, key: str) -> Plan:
+def _plan(state: State, key: str) -> BlockSpec:
     """Tell from the shapes of its weights what a block is; a transposed convolution has four taps."""
     first, narrow = state[f"{key}.conv1.weight"].shape, f"{key}.narrow.conv.weight"
     doubles, inner = first[-1] == 4, state[narrow].shape[0] if narrow in state else None
     last = state[f"{key}.conv2.weight" if inner is None else f"{key}.widen.conv.weight"]
-    return Plan(
+    return BlockSpec(
         inputs=first[0 if doubles else 1] if inner is None else state[narrow].shape[1],
         outputs=last.shape[0],
         inner=inner,

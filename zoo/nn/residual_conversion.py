@@ -9,11 +9,11 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from zoo.checkpoints.conversion import Conversion, doubling
+from zoo.checkpoints.conversion import StateDictConverter, fold_upsample_into_conv
 from zoo.errors import CheckpointError
 
 
-class ResidualConversion(Conversion, ABC):
+class ResidualConverter(StateDictConverter, ABC):
     """The conversion of a file to the keys of `zoo.nn.residual_network.Generator`; families define `norm`.
 
     Spectral norms are divided out as torch's `spectral_norm` does in evaluation: by uᵀWv with the vectors stored.
@@ -45,7 +45,7 @@ class ResidualConversion(Conversion, ABC):
         """Convert a weight and its bias; a 3x3 convolution that `doubles` becomes a transposed one."""
         weight = self.weight(key)
         with self.fitting(key):
-            self.made[f"{name}.weight"] = doubling(weight) if doubles else weight
+            self.made[f"{name}.weight"] = fold_upsample_into_conv(weight) if doubles else weight
         self.move(f"{name}.bias", f"{key}.bias")
 
     @abstractmethod

@@ -1,7 +1,7 @@
 """Networks of residual blocks whose normalisations read a condition: what the families of the BigGAN idea share.
 
 Weights are those that act: spectral norms are divided out, and a 3x3 convolution behind nearest-neighbour upsampling is
-one transposed convolution, which has 4 taps a pixel instead of 9 (`zoo.checkpoints.conversion.doubling`).
+one transposed convolution, which has 4 taps a pixel instead of 9 (`zoo.checkpoints.fold_upsample_into_conv`).
 """
 
 from __future__ import annotations
@@ -14,9 +14,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, max_pool2d
 
-from zoo.nn.window import Convolution, Nearest, Patch, Transposed, Window
+from zoo.nn.window import Convolution, NearestUpsample, Patch, TransposedConvolution, Window
 
-_CONVOLVE, _DOUBLE, _REPEAT = Convolution(kernel=3, padding=1), Transposed(kernel=4, padding=1, stride=2), Nearest()
+_CONVOLVE, _DOUBLE, _REPEAT = (
+    Convolution(kernel=3, padding=1),
+    TransposedConvolution(kernel=4, padding=1, stride=2),
+    NearestUpsample(),
+)
 
 
 class Norm(nn.Module):
@@ -79,7 +83,7 @@ class Attention(nn.Module):
 
 
 @dataclass(frozen=True)
-class Plan:
+class BlockSpec:
     """What one block is: its channels, and what belongs to it."""
 
     inputs: int
@@ -99,7 +103,7 @@ class Block(nn.Module):
     any, follows.
     """
 
-    def __init__(self, plan: Plan, norm: Callable[[int], Norm]) -> None:
+    def __init__(self, plan: BlockSpec, norm: Callable[[int], Norm]) -> None:
         super().__init__()
         self.plan = plan
         first = plan.inner or plan.inputs
@@ -156,7 +160,7 @@ class Generator(nn.Module):
 
     def __init__(
         self,
-        plans: Sequence[Plan],
+        plans: Sequence[BlockSpec],
         bottom: int,
         *,
         first: int,

@@ -68,7 +68,7 @@ def mapping_of(state: State, *, together: bool = False) -> Mapping:
     return Mapping(widths[0] - embedded, widths, classes, together=together)
 
 
-class MappedNetwork(nn.Module):
+class StyleNetwork(nn.Module):
     """A mapping and the layers that read w: `rows` rows of it; images are (side, side).
 
     `forward(w, window)` renders w (n, rows, dim), all of the picture or a window of it: (n, 3, height, width).
@@ -82,7 +82,7 @@ class MappedNetwork(nn.Module):
         """Prepare what depends on the weights alone."""
 
 
-class MappedAdapter(Adapter):
+class StyleAdapter(Adapter):
     """A generator in w (a row for each layer), or in z; a conditional one reads labels where z is mapped.
 
     Families set `family` and define `shaped`, `projections` and `tiny`.
@@ -91,10 +91,10 @@ class MappedAdapter(Adapter):
     family: ClassVar[str]
     cutoff: ClassVar[int | None] = None
     """How many rows truncation acts on unless told otherwise; None for all."""
-    network: MappedNetwork
+    network: StyleNetwork
 
     def __init__(
-        self, network: MappedNetwork, space: str = "w", *, classes: Sequence[str] = (), cutoff: int | None = None
+        self, network: StyleNetwork, space: str = "w", *, classes: Sequence[str] = (), cutoff: int | None = None
     ) -> None:
         self.network = network.eval().requires_grad_(False)
         network.fold()
@@ -108,14 +108,14 @@ class MappedAdapter(Adapter):
 
     @classmethod
     @abstractmethod
-    def shaped(cls, state: State, config: Dictionary[str, Any]) -> MappedNetwork:
+    def shaped(cls, state: State, config: Dictionary[str, Any]) -> StyleNetwork:
         """Build the network of the sizes that a canonical state and its config tell, its weights not yet filled in.
 
         Raises `CheckpointError` where they are those of no network.
         """
 
     @classmethod
-    def prepare(cls, network: MappedNetwork, config: Dictionary[str, Any]) -> None:
+    def prepare(cls, network: StyleNetwork, config: Dictionary[str, Any]) -> None:
         """Do what a config asks of a filled network, such as to choose its noise."""
 
     @classmethod

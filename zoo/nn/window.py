@@ -83,7 +83,7 @@ class Patch:
 
 
 @dataclass(frozen=True)
-class Local(ABC):
+class LocalLayer(ABC):
     """A layer each of whose outputs reads a few neighbouring inputs, by the same rule along rows and columns."""
 
     def reads(self, wanted: Window, size: tuple[int, int]) -> Window:
@@ -109,7 +109,7 @@ class Local(ABC):
 
 
 @dataclass(frozen=True)
-class Kernel(Local):
+class Kernel(LocalLayer):
     """A layer with a kernel of `kernel` taps along both axes, or along the rows' numbers or the columns' alone."""
 
     kernel: int
@@ -162,7 +162,7 @@ class Convolution(Kernel):
 
 
 @dataclass(frozen=True)
-class Transposed(Kernel):
+class TransposedConvolution(Kernel):
     """A transposed convolution: input i adds to the outputs i · stride − padding + tap."""
 
     def __call__(self, x: Patch, wanted: Window, weight: Tensor, bias: Tensor | None = None, groups: int = 1) -> Patch:
@@ -184,7 +184,7 @@ class Transposed(Kernel):
 
 
 @dataclass(frozen=True)
-class Nearest(Local):
+class NearestUpsample(LocalLayer):
     """Nearest-neighbour upsampling by a whole `factor`."""
 
     factor: int = 2
@@ -198,7 +198,7 @@ class Nearest(Local):
 
 
 @dataclass(frozen=True)
-class Bilinear(Local):
+class BilinearUpsample(LocalLayer):
     """Bilinear upsampling by a whole `factor`, corners not aligned: beyond the border, pixels are as at the border."""
 
     factor: int = 2

@@ -19,7 +19,7 @@ import pluggy
 from zoo.errors import PluginError, unknown_name
 from zoo.plugins import hookspecs
 from zoo.plugins.entries import AdapterPlugin, AnalyzerPlugin, ScorerPlugin
-from zoo.plugins.selection import CHOICE, contract_of, read_choice, require_contract
+from zoo.plugins.selection import CHOICE, contract_of, read_selection, require_contract
 
 if TYPE_CHECKING:
     import typer
@@ -199,7 +199,7 @@ def load_plugins() -> Plugins:
         hooks, seconds = _hooks_of(manager, module), time.perf_counter() - started
         infos.append(PluginInfo(name, "latent-zoo", "built in", hooks, contract=contract_of(module), seconds=seconds))
     points = sorted(entry_points(group="zoo"), key=lambda point: (point.name, point.value))
-    choice = read_choice(name for point in points for name in _names_of(point))
+    choice = read_selection(name for point in points for name in _names_of(point))
     for point in points:
         found = PluginInfo(point.value, *_shipped_by(point), error=f"left out by {CHOICE}")
         infos.append(_load_entry_point(point, manager, owners) if choice.takes(*_names_of(point)) else found)

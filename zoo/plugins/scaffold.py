@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from zoo._utils.files import whole_folder
+from zoo._utils.files import atomic_folder
 from zoo._version import CONTRACT
 from zoo.errors import OptionError, OutputError, PluginError, unknown_name
 from zoo.plugins.manager import Plugins
@@ -36,7 +36,7 @@ def new_package(kind: str, name: str, folder: Path | None = None, *, plugins: Pl
     folder = folder or Path(f"zoo-{name}")
     if os.path.lexists(folder):
         raise OutputError(f"{folder} exists: name another folder, zoo new {kind} {name} FOLDER")
-    with whole_folder(folder) as work:
+    with atomic_folder(folder) as work:
         _write(kind, name, work)
     return folder
 

@@ -19,7 +19,7 @@ DECLARATION = "zoo_contract"
 
 
 @dataclass(frozen=True)
-class Choice:
+class PluginSelection:
     """The plugins that are wanted by name (None: all), and those that are not."""
 
     only: frozenset[str] | None
@@ -31,7 +31,7 @@ class Choice:
         return not found & self.without and (self.only is None or bool(found & self.only))
 
 
-def read_choice(installed: Iterable[str]) -> Choice:
+def read_selection(installed: Iterable[str]) -> PluginSelection:
     """Read ``ZOO_PLUGINS``. Raises `PluginError` for names that no plugin bears, and for both kinds at once."""
     text = os.environ.get(CHOICE)
     words = [word.strip() for word in (text or "").split(",") if word.strip()]
@@ -44,7 +44,7 @@ def read_choice(installed: Iterable[str]) -> Choice:
     known = {_plain(name) for name in installed}
     for name in sorted((only | without) - known):
         raise PluginError(f"{CHOICE}={text}: {unknown_name('installed plugin', name, known)}")
-    return Choice(None if text is None or without else only, without)
+    return PluginSelection(None if text is None or without else only, without)
 
 
 def contract_of(module: object) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from zoo.core.directions import Directions
 from zoo.core.region import Region
 from zoo.editing.locality import consistency, visible_steps
 from zoo.editing.render import render
-from zoo.imaging.images import Tile, to_picture, to_pixels
+from zoo.imaging.images import OutlinedImage, to_picture, to_pixels
 from zoo.models.model import Model
 
 SHARES = tuple(place / 8 for place in range(-8, 9))
@@ -32,7 +32,7 @@ _BATCH = 15
 
 
 @dataclass(frozen=True, eq=False)
-class Film:
+class Filmstrip:
     """One direction, its `index` counted from 0, moved from −`step` to +`step`.
 
     `pixels` (frames, codes, h, w, 3) uint8, a frame for each of `SHARES`, as large as they are shown; `change`
@@ -86,7 +86,7 @@ def shown_codes(codes: Codes, unseen: Codes | None) -> tuple[Codes, list[str]]:
     return join([own, others]), [*titles, *(f"unseen code {index}" for index in range(len(others)))]
 
 
-def film(scene: Scene, index: int, step: float, tick: Tick) -> Film:
+def film(scene: Scene, index: int, step: float, tick: Tick) -> Filmstrip:
     """Render one direction at all codes. Raises `CheckpointError` for images that are not finite."""
     adapter, codes, directions = scene.model.adapter, scene.codes, scene.directions
     vector = directions.vectors[index].to(adapter.device, adapter.dtype)
@@ -100,11 +100,13 @@ def film(scene: Scene, index: int, step: float, tick: Tick) -> Film:
     ends = torch.stack([wanted[place] for place in sorted(wanted)]).view(3, count, *images.shape[1:])
     changes = ends[[0, 2]] - ends[1]
     shown = torch.cat(pixels).view(len(SHARES), count, *pixels[0].shape[1:])
-    return Film(index, step, shown, changes.to(torch.float64).square().mean(dim=(0, 1, 2)), consistency(changes[1]))
+    return Filmstrip(
+        index, step, shown, changes.to(torch.float64).square().mean(dim=(0, 1, 2)), consistency(changes[1])
+    )
 
 
-def thirds(count: int) -> dict[str, tuple[int, ...]]:
-    """Split the rows of a space's codes, which go from coarse to fine, into thirds: {name: rows}.
+def coarse_middle_fine(count: int) -> dict[str, tuple[int, ...]]:
+    """Split the rows of a space's codes, which go from coarse to fine, into coarse_middle_fine: {name: rows}.
 
     n rows are cut at ⌊n/3⌋ and ⌊2n/3⌋, so that what is left over goes to the finer parts, as the papers' own ranges
     do: 4 rows give 1, 1 and 2, 14 give 4, 5 and 5, 18 give 6 each. Two rows are coarse and fine; one cannot be split.
@@ -116,10 +118,13 @@ def thirds(count: int) -> dict[str, tuple[int, ...]]:
     return {name: tuple(range(*ends)) for name, ends in zip(names, pairwise(cuts), strict=True)}
 
 
-def thirds_of(directions: Directions) -> dict[str, tuple[int, ...]]:
+def moved_rows_by_scale(directions: Directions) -> dict[str, tuple[int, ...]]:
     """Take from each third of the space's rows those that directions move; a third without any is left out."""
     moved = range(directions.space.layers) if directions.layers is None else directions.layers
-    found = {name: tuple(row for row in rows if row in moved) for name, rows in thirds(directions.space.layers).items()}
+    found = {
+        name: tuple(row for row in rows if row in moved)
+        for name, rows in coarse_middle_fine(directions.space.layers).items()
+    }
     return {name: rows for name, rows in found.items() if rows}
 
 
@@ -131,7 +136,7 @@ def parts(scene: Scene, tick: Tick) -> list[list[Part]]:
     """
     code, vectors = scene.codes[0], scene.directions.vectors
     found: list[list[Part]] = [[] for _ in vectors]
-    for name, rows in thirds_of(scene.directions).items():
+    for name, rows in moved_rows_by_scale(scene.directions).items():
         for index, step in enumerate(scene.steps(rows)):
             vector = (step * vectors[index]).to(code.latents)
             moves = [scene.model.adapter.move(code, sign * vector, rows) for sign in (-1, 0, 1)]
@@ -147,7 +152,7 @@ def _is_end(place: int, count: int) -> bool:
 
 def _shown(images: Tensor) -> Tensor:
     """Turn images (n, 3, height, width) into pixels (n, h, w, 3) of the size that is shown."""
-    return torch.stack([_pixels(to_picture(Tile(pixels))) for pixels in to_pixels(images)])
+    return torch.stack([_pixels(to_picture(OutlinedImage(pixels))) for pixels in to_pixels(images)])
 
 
 def _pixels(picture: Image.Image) -> Tensor:

@@ -50,7 +50,7 @@ def colour_bar() -> Image.Image:
 
 
 def outline_path(mask: NDArray[np.bool_]) -> str:
-    """Trace a mask's border inside the image (height, width) as the path of an SVG whose unit is a pixel."""
+    """Recording a mask's border inside the image (height, width) as the path of an SVG whose unit is a pixel."""
     padded = np.pad(mask, 1, mode="edge")
     inner = padded[1:-1, 1:-1]
     below = [(x, y, x + length, y) for y, x, length in _runs(inner != padded[:-2, 1:-1])]

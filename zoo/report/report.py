@@ -19,11 +19,22 @@ from zoo.core.codes import Codes
 from zoo.core.directions import Directions
 from zoo.core.region import Region
 from zoo.editing.locality import VISIBLE_CHANGE
-from zoo.imaging.images import Tile, data_url, save_sheet, sprite, strip, to_picture
+from zoo.imaging.images import OutlinedImage, data_url, save_sheet, sprite, strip, to_picture
 from zoo.models.model import Model
-from zoo.report.filmstrips import MIDDLE, SHARES, STRIP, Film, Part, Scene, film, parts, shown_codes, thirds_of
+from zoo.report.filmstrips import (
+    MIDDLE,
+    SHARES,
+    STRIP,
+    Filmstrip,
+    Part,
+    Scene,
+    film,
+    moved_rows_by_scale,
+    parts,
+    shown_codes,
+)
 from zoo.report.plots import colour_bar, heat_map, outline_path, plot_spectrum
-from zoo.report.table import Figures, figure, row_numbers, shown, signed
+from zoo.report.table import DirectionSummary, figure, row_numbers, shown, signed
 from zoo.scoring.effects import CLEAR_EFFECT
 from zoo.scoring.scores import Scores
 
@@ -52,7 +63,7 @@ class Finding:
     codes: Codes
     unseen: Codes | None
     directions: Directions
-    figures: Sequence[Figures]
+    figures: Sequence[DirectionSummary]
     scores: Scores | None = None
 
 
@@ -78,7 +89,7 @@ class _Ticks:
     """Count images and tell of them."""
 
     def __init__(self, progress: Progress, scene: Scene) -> None:
-        each = len(SHARES) * len(scene.codes) + 3 * len(thirds_of(scene.directions))
+        each = len(SHARES) * len(scene.codes) + 3 * len(moved_rows_by_scale(scene.directions))
         self.progress, self.total, self.done = progress, each * len(scene.directions), 0
         self(0)
 
@@ -87,13 +98,13 @@ class _Ticks:
         self.progress(self.done, self.total, "pictures of the report")
 
 
-def _strip(region: Region, made: Film, code: int) -> list[Tile]:
+def _strip(region: Region, made: Filmstrip, code: int) -> list[OutlinedImage]:
     """Take the tiles of one code; the middle one, which is not moved, has the region's border drawn over it."""
     outline = None if region.whole else region.mask
-    return [Tile(made.pixels[frame, code], outline if frame == MIDDLE else None) for frame in STRIP]
+    return [OutlinedImage(made.pixels[frame, code], outline if frame == MIDDLE else None) for frame in STRIP]
 
 
-def _name(label: str, step: float, figures: Figures) -> str:
+def _name(label: str, step: float, figures: DirectionSummary) -> str:
     texts = figures.texts()
     lines = [f"direction {label}", f"steps to ±{step:.2g}", f"score {texts['score']}"]
     if figures.own is not None:
@@ -104,7 +115,11 @@ def _name(label: str, step: float, figures: Figures) -> str:
 
 
 def _section(
-    figures: Figures, scene: Scene, made: Film, strips: Sequence[Sequence[Tile]], by_rows: Sequence[Part]
+    figures: DirectionSummary,
+    scene: Scene,
+    made: Filmstrip,
+    strips: Sequence[Sequence[OutlinedImage]],
+    by_rows: Sequence[Part],
 ) -> dict[str, Any]:
     """Gather what the page says and shows of one direction."""
     name = figures.name
@@ -128,7 +143,7 @@ def _section(
                 "name": part.name,
                 "rows": row_numbers(part.rows),
                 "step": figure(part.step),
-                "strip": _compact(strip([Tile(pixels) for pixels in part.pixels], _TILE), len(part.pixels)),
+                "strip": _compact(strip([OutlinedImage(pixels) for pixels in part.pixels], _TILE), len(part.pixels)),
             }
             for part in by_rows
         ],
@@ -147,7 +162,7 @@ def _compact(picture: Image.Image, count: int) -> str:
     return url
 
 
-def _heat(region: Region, made: Film) -> dict[str, str]:
+def _heat(region: Region, made: Filmstrip) -> dict[str, str]:
     heat = heat_map(made.change.numpy())
     inside, outside = made.change.numpy()[region.mask], made.change.numpy()[~region.mask]
     return {
@@ -169,7 +184,7 @@ def _page(finding: Finding, sections: Sequence[Mapping[str, Any]]) -> str:
     model, region, record = finding.model, finding.region, finding.directions.card()
     columns = {key: title for key, title in _COLUMNS.items() if any(row[key] not in {None, "–"} for row in sections)}
     height, width = region.mask.shape
-    frame = to_picture(Tile(torch.zeros(height, width, 3, dtype=torch.uint8)))
+    frame = to_picture(OutlinedImage(torch.zeros(height, width, 3, dtype=torch.uint8)))
     return render_page(
         card=model.card,
         analyzer=record.get("analyzer"),

@@ -18,7 +18,7 @@ from zoo.scoring.effects import Effect
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figures:
+class DirectionSummary:
     """What was measured of a direction: score, kept norm, median locality on own and on unseen codes; None for not.
 
     `name` is what a scorer suggests to call it.

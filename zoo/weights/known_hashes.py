@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from zoo._utils.files import locked, whole_file
+from zoo._utils.files import atomic_file, locked
 from zoo._utils.paths import config_folder
 from zoo.errors import WeightsError
 from zoo.registry.cards import Card, Source
@@ -93,7 +93,7 @@ def _changing() -> Iterator[dict[str, dict[str, Any]]]:
     with locked(trust_file()):
         entries = remembered()
         yield entries
-        with whole_file(trust_file()) as partial:
+        with atomic_file(trust_file()) as partial:
             partial.write_text(json.dumps(entries, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 

@@ -8,7 +8,7 @@ from torch.nn.functional import normalize
 
 from zoo import Layout, State
 from zoo.checkpoints.conversion import count, detector, section
-from zoo.nn.residual_conversion import ResidualConversion
+from zoo.nn.residual_conversion import ResidualConverter
 
 _EPSILON = 1e-6
 _PREFIXES = ("G_ema.", "G.", "state_dict.", "")
@@ -17,7 +17,7 @@ _PARTS = {"norm1": "bn1", "conv1": "conv1", "norm2": "bn2", "conv2": "conv2", "s
 _ATTENTION = {"query": "theta", "key": "phi", "value": "g", "output": "o"}
 
 
-class _Conversion(ResidualConversion):
+class _Converter(ResidualConverter):
     """The conversion of a BigGAN's layers."""
 
     def weight(self, key: str) -> Tensor:
@@ -41,7 +41,7 @@ class _Conversion(ResidualConversion):
 def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     state = section(state, _MARKS[0], _PREFIXES) or {}
     kept = {key: tensor for key, tensor in state.items() if not key.endswith(".sv0")}  # a record of training
-    found = _Conversion(kept, "the BigGAN file")
+    found = _Converter(kept, "the BigGAN file")
     found.move("embed", "shared.weight")
     found.layer("start", "linear")
     for index in range(count(state, r"blocks\.\d+\.0\.conv1\.weight")):

@@ -10,7 +10,7 @@ from torch import Tensor
 from zoo import Codes
 from zoo.core.codes import truncated
 from zoo.nn.residual_adapter import ResidualAdapter
-from zoo.nn.residual_network import Generator, Plan, untrained
+from zoo.nn.residual_network import BlockSpec, Generator, untrained
 from zoo_adapters.biggan_deep.checkpoint import LAYOUTS
 from zoo_adapters.biggan_deep.network import SteppedNorm, check_truncation
 
@@ -29,9 +29,9 @@ class BigGANDeep(ResidualAdapter):
     def tiny(cls, seed: int) -> Self:
         """Build an untrained network of 16x16 pixels and 3 classes, with codes of 5 numbers, and attention."""
         plans = [
-            Plan(8, 8, inner=2, doubles=False, shortcut=False),
-            Plan(8, 8, inner=2, shortcut=False, attends=True),
-            Plan(8, 4, inner=2, shortcut=False),
+            BlockSpec(8, 8, inner=2, doubles=False, shortcut=False),
+            BlockSpec(8, 8, inner=2, shortcut=False, attends=True),
+            BlockSpec(8, 4, inner=2, shortcut=False),
         ]
         network = Generator(plans, 4, first=5, chunk=0, shared=True, classes=3, embedding=2, norm=SteppedNorm)
         return cls(untrained(network, seed))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from zoo import CheckpointError, Layout, State
 from zoo.checkpoints.conversion import count, detector, section
-from zoo.nn.residual_conversion import ResidualConversion
+from zoo.nn.residual_conversion import ResidualConverter
 
 _OWNER = "the BigGAN-deep file"
 _BOTTOM, _COLOURS = 4, 3
@@ -34,7 +34,7 @@ _ATTENTION = {
 }
 
 
-class _Conversion(ResidualConversion):
+class _Converter(ResidualConverter):
     """The conversion of a BigGAN-deep's layers, whose conditions have the code first and the embedded class last."""
 
     def __init__(self, state: State) -> None:
@@ -61,7 +61,7 @@ class _Conversion(ResidualConversion):
 
 def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     state = section(state, _MARKS[0], _PREFIXES) or {}
-    found = _Conversion(state)
+    found = _Converter(state)
     found.made["embed"] = found.embed
     found.start("generator.gen_z")
     modules = count(state, r"generator\.layers\.\d+\.(conv_0\.bias|gamma)")
@@ -85,12 +85,12 @@ def _doubling(meta: Mapping[str, Any], blocks: int) -> list[bool]:
     """Tell which blocks double the map: every second one as released, or as `layers` of the network's config.json."""
     layers = meta.get("layers", [[meta.get(f"layers.{index}.0", index % 2)] for index in range(blocks)])
     try:
-        doubling = [bool(layer[0]) for layer in (json.loads(layers) if isinstance(layers, str) else layers)]
+        upsamples = [bool(layer[0]) for layer in (json.loads(layers) if isinstance(layers, str) else layers)]
     except (ValueError, TypeError, LookupError):
-        doubling = []
-    if len(doubling) != blocks:
+        upsamples = []
+    if len(upsamples) != blocks:
         raise CheckpointError(f"{_OWNER} has {blocks} blocks, of which 'layers' does not say which double the map")
-    return doubling
+    return upsamples
 
 
 _ABOUT = "Hugging Face's port of DeepMind's networks, `pytorch_model.bin`"

@@ -6,9 +6,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from zoo.nn.window import Patch, Transposed, Window
+from zoo.nn.window import Patch, TransposedConvolution, Window
 
-_FIRST, _FURTHER = Transposed(kernel=4), Transposed(kernel=4, padding=1, stride=2)
+_FIRST, _FURTHER = TransposedConvolution(kernel=4), TransposedConvolution(kernel=4, padding=1, stride=2)
 _EPSILON = 1e-5
 
 

@@ -13,10 +13,10 @@ from torch import Tensor
 from zoo import Layout, State
 from zoo.checkpoints.conversion import (
     TENSORFLOW,
-    Conversion,
+    StateDictConverter,
     count,
     detector,
-    doubling,
+    fold_upsample_into_conv,
     prefix_of,
     require_settings,
     section,
@@ -38,7 +38,7 @@ _USUAL = {
 }
 
 
-class _Conversion(Conversion):
+class _Converter(StateDictConverter):
     """The conversion of a PGGAN's layers, weights as `torch.nn.functional.conv2d` correlates with (out, in, h, w)."""
 
     def __init__(self, state: State) -> None:
@@ -58,7 +58,7 @@ class _Conversion(Conversion):
 def _convert_tensorflow(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Variables of the official networks; a fused doubling layer keeps its weight (k, k, out, in)."""
     require_settings(tensorflow_settings(meta, prefix_of(state, *_TENSORFLOW)), _USUAL, _OWNER)
-    found = _Conversion(section(state, *_TENSORFLOW) or {})
+    found = _Converter(section(state, *_TENSORFLOW) or {})
     levels, fused = count(found.left, r"ToRGB_lod\d+/weight"), "8x8/Conv0_up/weight" in found.left
     first = found.take("4x4/Dense/weight").T
     found.start(first.unflatten(0, (-1, 16)), found.take("4x4/Dense/bias"))
@@ -85,7 +85,7 @@ def _detect_genforce(state: State, meta: Mapping[str, Any]) -> bool:
 
 def _convert_genforce(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Keys of genforce; the dense layer is a convolution of 4x4 taps over one pixel, so it is flipped."""
-    found = _Conversion(section(state, *_GENFORCE) or {})
+    found = _Converter(section(state, *_GENFORCE) or {})
     config: dict[str, Any] = {"lod": found.number("lod", 0.0)}
     first = found.take("layer0.weight").flip(2, 3)
     found.start(first.permute(0, 2, 3, 1).flatten(1, 2), found.take("layer0.bias"))
@@ -110,7 +110,7 @@ def joined(state: State, *, fused: bool) -> State:
     made = dict(state)
     for key, weight in state.items():
         if key.startswith("doubles.") and key.endswith(".weight") and weight.shape[-1] == 3:
-            made[key] = doubling(weight.transpose(0, 1).flip(2, 3) if fused else weight)
+            made[key] = fold_upsample_into_conv(weight.transpose(0, 1).flip(2, 3) if fused else weight)
     return made
 
 

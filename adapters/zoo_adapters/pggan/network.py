@@ -13,10 +13,10 @@ from torch.nn.functional import leaky_relu
 
 from zoo.nn.progressive import Growth
 from zoo.nn.style import normalized
-from zoo.nn.window import Convolution, Patch, Transposed, Window
+from zoo.nn.window import Convolution, Patch, TransposedConvolution, Window
 
 _SLOPE = 0.2
-_CONVOLVE, _DOUBLE = Convolution(kernel=3, padding=1), Transposed(kernel=4, padding=1, stride=2)
+_CONVOLVE, _DOUBLE = Convolution(kernel=3, padding=1), TransposedConvolution(kernel=4, padding=1, stride=2)
 
 
 class Generator(nn.Module):

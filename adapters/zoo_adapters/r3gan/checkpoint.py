@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from zoo import Layout, State
-from zoo.checkpoints.conversion import Conversion, detector, row, section
+from zoo.checkpoints.conversion import StateDictConverter, detector, row, section
 from zoo_adapters.r3gan.network import Generator, Stage
 
 _MARK, _PREFIXES = "MainLayers.0.Layers.0.Basis", ("G_ema.Model.", "G.Model.", "Model.", "")
@@ -15,7 +15,7 @@ _MARK, _PREFIXES = "MainLayers.0.Layers.0.Basis", ("G_ema.Model.", "G.Model.", "
 
 def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Keys of the published pickles; their half precision is not repeated."""
-    found = Conversion(section(state, _MARK, _PREFIXES) or {}, "the R3GAN file")
+    found = StateDictConverter(section(state, _MARK, _PREFIXES) or {}, "the R3GAN file")
     found.move("basis", _MARK)
     found.move("start.weight", "MainLayers.0.Layers.0.LinearLayer.weight")
     if "EmbeddingLayer.weight" in found.left:
@@ -32,7 +32,7 @@ def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, An
     return found.finish(), {}
 
 
-def _convert_block(found: Conversion, name: str, key: str) -> None:
+def _convert_block(found: StateDictConverter, name: str, key: str) -> None:
     for layer, part in enumerate(("widen", "mix", "narrow"), 1):
         found.move(f"{name}.{part}.weight", f"{key}.LinearLayer{layer}.Layer.weight")
     for layer, part in enumerate(("widen", "mix"), 1):

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
-from zoo.nn.window import Convolution, Patch, Transposed, Window
+from zoo.nn.window import Convolution, Patch, TransposedConvolution, Window
 
 _SLOPE = 0.2
-_CONVOLVE, _DOUBLE = Convolution(kernel=3, padding=1), Transposed(kernel=4, padding=1, stride=2)
+_CONVOLVE, _DOUBLE = Convolution(kernel=3, padding=1), TransposedConvolution(kernel=4, padding=1, stride=2)
 
 
 class Block(nn.Module):

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from zoo import CheckpointError, Layout, State
 from zoo.checkpoints.conversion import count, section
-from zoo.nn.residual_conversion import ResidualConversion
+from zoo.nn.residual_conversion import ResidualConverter
 
 _MARK, _PREFIXES = "conv2d5.bias", ("state_dict.", "")
 _BOTTLENECK, _SHORTCUT = "blocks.0.0.conv2d4.bias", "blocks.0.0.conv2d0.bias"
@@ -41,7 +41,7 @@ _ATTENTION = {
 }
 
 
-class _Conversion(ResidualConversion):
+class _Converter(ResidualConverter):
     """The conversion of the layers that all backbones are made of."""
 
     def __init__(self, state: State) -> None:
@@ -94,12 +94,12 @@ def _layout(name: str, about: str, *marks: str) -> Layout:
 
 
 def _convert(state: State, *, deep: bool, embeds: bool) -> State:
-    found = _Conversion(section(state, _MARK, _PREFIXES) or {})
+    found = _Converter(section(state, _MARK, _PREFIXES) or {})
     found.layer("start", "linear0")
     modules = count(found.left, r"blocks\.\d+\.0\.(conv2d2\.bias|sigma)")
     pairs = found.followed((f"blocks.{index}.0" for index in range(modules)), "sigma")
-    doubling = _doubling(found, [key for key, _ in pairs]) if deep else [True] * len(pairs)
-    for index, ((key, attention), doubles) in enumerate(zip(pairs, doubling, strict=True)):
+    upsamples = _doubling(found, [key for key, _ in pairs]) if deep else [True] * len(pairs)
+    for index, ((key, attention), doubles) in enumerate(zip(pairs, upsamples, strict=True)):
         shortcut = {"shortcut": "conv2d0"} if f"{key}.conv2d0.bias" in found.left else {}
         found.block(f"blocks.{index}", key, {**(_DEEP if deep else _PLAIN), **shortcut}, doubles=doubles)
         if attention:
@@ -120,7 +120,7 @@ def _one_hot(classes: int) -> Tensor:
     return torch.eye(classes)
 
 
-def _doubling(found: _Conversion, blocks: Sequence[str]) -> list[bool]:
+def _doubling(found: _Converter, blocks: Sequence[str]) -> list[bool]:
     """Tell which blocks of a deep network double the map: the last one of each stage.
 
     Stages are equally deep, and channels change at their ends only. Where they never change, the network is one of 32²

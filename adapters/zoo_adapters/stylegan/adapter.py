@@ -8,12 +8,12 @@ from typing import Any, Self
 import torch
 
 from zoo import Projection, State
-from zoo.nn.style import MappedAdapter, MappedNetwork, choose_noise
+from zoo.nn.style import StyleAdapter, StyleNetwork, choose_noise
 from zoo_adapters.stylegan.checkpoint import LAYOUTS, flip_fused, sized
 from zoo_adapters.stylegan.network import Generator, untrained
 
 
-class StyleGAN(MappedAdapter):
+class StyleGAN(StyleAdapter):
     """A StyleGAN generator, in w (a row for each layer) or in z; conditional ones read labels when z is mapped."""
 
     family = "StyleGAN"
@@ -27,7 +27,7 @@ class StyleGAN(MappedAdapter):
         return sized(state, config.get("lod", 0.0))
 
     @classmethod
-    def prepare(cls, network: MappedNetwork, config: Mapping[str, Any]) -> None:
+    def prepare(cls, network: StyleNetwork, config: Mapping[str, Any]) -> None:
         """Choose the noise, and fuse the doubling layers that are."""
         assert isinstance(network, Generator)
         choose_noise(network.layers, config)

@@ -14,11 +14,11 @@ from torch import Tensor
 from zoo import Layout, State
 from zoo.checkpoints.conversion import (
     TENSORFLOW,
-    Conversion,
+    StateDictConverter,
     check_filter,
     count,
     detector,
-    doubling,
+    fold_upsample_into_conv,
     prefix_of,
     require_settings,
     section,
@@ -48,7 +48,7 @@ _USUAL = {
 }
 
 
-class _Conversion(Conversion):
+class _Converter(StateDictConverter):
     """The conversion of a StyleGAN's layers, weights as in PyTorch: outputs first."""
 
     def __init__(self, state: State) -> None:
@@ -65,7 +65,7 @@ class _Conversion(Conversion):
     def conv(self, row: int, weight: Tensor) -> None:
         """Convert the convolution before layer `row`; even ones double their map."""
         scaled = weight * (_GAIN / sqrt(weight[0].numel()))
-        self.made[f"convs.{row - 1}.weight"] = scaled if row % 2 else doubling(scaled)
+        self.made[f"convs.{row - 1}.weight"] = scaled if row % 2 else fold_upsample_into_conv(scaled)
 
     def layer(self, row: int, noise: Tensor, strength: Tensor, bias: Tensor) -> None:
         """Convert what follows a convolution."""
@@ -87,7 +87,7 @@ def _convert_tensorflow(state: State, meta: Mapping[str, Any]) -> tuple[State, d
     """Variables of the official networks, inputs before outputs."""
     told = tensorflow_settings(meta, prefix_of(state, *_TENSORFLOW))
     require_settings(told, _USUAL, _OWNER)
-    found = _Conversion(section(state, *_TENSORFLOW) or {})
+    found = _Converter(section(state, *_TENSORFLOW) or {})
     found.left.pop("synthesis/lod", None)  # it is set to the network's own whenever that runs
     fused = {True: "always", False: "never"}.get(told.get("fused_scale", "auto"), "auto")
     config: dict[str, Any] = {"lod": found.number("lod", 0.0), "fused": fused}
@@ -118,7 +118,7 @@ def _convert_tensorflow(state: State, meta: Mapping[str, Any]) -> tuple[State, d
 
 def _convert_genforce(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Keys of genforce, which do not tell what is fused."""
-    found = _Conversion(section(state, *_GENFORCE) or {})
+    found = _Converter(section(state, *_GENFORCE) or {})
     config = {"lod": found.number("synthesis.lod", 0.0)}
     for index in range(count(found.left, r"mapping\.dense\d+\.weight")):
         weight, bias = (found.take(f"mapping.dense{index}.{name}") for name in ("weight", "bias"))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu
 
 from zoo.nn.progressive import Growth
-from zoo.nn.style import MappedNetwork, Mapping
+from zoo.nn.style import Mapping, StyleNetwork
 from zoo.nn.window import Patch, Window
 
 _SLOPE = 0.2
@@ -70,7 +70,7 @@ class Colour(nn.Module):
         return colours.view(-1, 3, *values.shape[2:])
 
 
-class Generator(MappedNetwork):
+class Generator(StyleNetwork):
     """From w (n, rows, dim) to images (n, 3, side, side): a constant of 4x4 pixels, and two layers for each doubling.
 
     `channels` are those of the maps, from 4x4 on; `lod` is the level of detail (see `zoo.nn.progressive`). Layer i

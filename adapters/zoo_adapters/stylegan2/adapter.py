@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from zoo import Projection, State
-from zoo.nn.style import MappedAdapter, MappedNetwork, choose_noise
+from zoo.nn.style import StyleAdapter, StyleNetwork, choose_noise
 from zoo_adapters.stylegan2.checkpoint import LAYOUTS, sized
 from zoo_adapters.stylegan2.network import Generator, untrained
 
 
-class StyleGAN2(MappedAdapter):
+class StyleGAN2(StyleAdapter):
     """A StyleGAN2 generator, in w (a row for each layer) or in z; conditional ones read labels when z is mapped."""
 
     family = "StyleGAN2"
@@ -24,7 +24,7 @@ class StyleGAN2(MappedAdapter):
         return sized(state, config)
 
     @classmethod
-    def prepare(cls, network: MappedNetwork, config: Mapping[str, Any]) -> None:
+    def prepare(cls, network: StyleNetwork, config: Mapping[str, Any]) -> None:
         """Choose the noise."""
         choose_noise(network.get_submodule("layers").children(), config)
 

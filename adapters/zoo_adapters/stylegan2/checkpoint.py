@@ -14,7 +14,7 @@ from torch import Tensor
 from zoo import CheckpointError, Layout, State
 from zoo.checkpoints.conversion import (
     TENSORFLOW,
-    Conversion,
+    StateDictConverter,
     check_filter,
     count,
     detector,
@@ -46,7 +46,7 @@ _USUAL = {
 }
 
 
-class _Conversion(Conversion):
+class _Converter(StateDictConverter):
     """The conversion of a StyleGAN2's layers."""
 
     def __init__(self, state: State) -> None:
@@ -98,7 +98,7 @@ def _convert_nvidia(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[
     mapping = settings(meta, [f"{prefix}_init_kwargs.mapping_kwargs."])
     for arguments in (told, mapping):
         require_settings(arguments, _USUAL, _OWNER)
-    found = _Conversion(section(state, *_NVIDIA) or {})
+    found = _Converter(section(state, *_NVIDIA) or {})
     found.require_skips("synthesis.b4.torgb.weight", ".skip.weight")
     for index in range(count(found.left, r"mapping\.fc\d+\.weight")):
         rate = mapping.get("lr_multiplier", _MAPPING_RATE)
@@ -124,7 +124,7 @@ def _convert_tensorflow(state: State, meta: Mapping[str, Any]) -> tuple[State, d
     """Variables of NVIDIA's networks in TensorFlow, inputs before outputs; else as genforce's."""
     told = tensorflow_settings(meta, prefix_of(state, *_TENSORFLOW))
     require_settings(told, _USUAL, _OWNER)
-    found = _Conversion(section(state, *_TENSORFLOW) or {})
+    found = _Converter(section(state, *_TENSORFLOW) or {})
     found.require_skips("synthesis/4x4/ToRGB/weight", "/Skip/weight")
     found.left.pop("lod", None)  # nothing in these networks reads it
     config = _config(told)
@@ -153,7 +153,7 @@ def _convert_tensorflow(state: State, meta: Mapping[str, Any]) -> tuple[State, d
 
 def _convert_genforce(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Keys of genforce: the 1 is added to styles at run time, weights of doubling layers are flipped."""
-    found = _Conversion(section(state, *_GENFORCE) or {})
+    found = _Converter(section(state, *_GENFORCE) or {})
     for index in range(count(found.left, r"mapping\.dense\d+\.weight")):
         found.dense(f"mapping.layers.{index}", f"mapping.dense{index}", gain=_GAIN, rate=_MAPPING_RATE)
     config = found.labels(found.take("mapping.label_weight")) if "mapping.label_weight" in found.left else {}
@@ -174,7 +174,7 @@ def _convert_genforce(state: State, meta: Mapping[str, Any]) -> tuple[State, dic
 
 def _convert_rosinality(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Keys of rosinality: numbered from the second layer on, the mean code beside the network, or nowhere."""
-    found = _Conversion(section(state, *_ROSINALITY) or {})
+    found = _Converter(section(state, *_ROSINALITY) or {})
     for index in range(count(found.left, r"style\.\d+\.weight")):
         found.dense(f"mapping.layers.{index}", f"style.{index + 1}", gain=_GAIN, rate=_MAPPING_RATE)
     found.left.pop("latent_avg", None)

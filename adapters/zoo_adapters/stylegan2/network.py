@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
-from zoo.nn.style import MappedNetwork, Mapping
-from zoo.nn.window import Convolution, Patch, Transposed, Window
+from zoo.nn.style import Mapping, StyleNetwork
+from zoo.nn.window import Convolution, Patch, TransposedConvolution, Window
 
 _SLOPE = 0.2
 _EPSILON = 1e-8
-_CONVOLVE, _DOUBLE = Convolution(kernel=3, padding=1), Transposed(kernel=3, stride=2)
-_SMOOTH, _ENLARGE = Convolution(kernel=4, padding=1), Transposed(kernel=4, padding=1, stride=2)
+_CONVOLVE, _DOUBLE = Convolution(kernel=3, padding=1), TransposedConvolution(kernel=3, stride=2)
+_SMOOTH, _ENLARGE = Convolution(kernel=4, padding=1), TransposedConvolution(kernel=4, padding=1, stride=2)
 
 
 class Layer(nn.Module):
@@ -88,7 +88,7 @@ class Colour(nn.Module):
         return _bounded(colours.view(-1, 3, *values.shape[2:]), self.bound)
 
 
-class Generator(MappedNetwork):
+class Generator(StyleNetwork):
     """From w (n, rows, dim) to images (n, 3, side, side): a constant of 4x4 pixels, and two layers for each doubling.
 
     `channels` are those of the maps, from 4x4 on. Layer i reads row i; the colours of a resolution read the row behind

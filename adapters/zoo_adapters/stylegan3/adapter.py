@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from zoo import Projection, State
-from zoo.nn.style import MappedAdapter
+from zoo.nn.style import StyleAdapter
 from zoo_adapters.stylegan3.checkpoint import LAYOUTS, sized
 from zoo_adapters.stylegan3.network import Generator, untrained
 
 
-class StyleGAN3(MappedAdapter):
+class StyleGAN3(StyleAdapter):
     """A StyleGAN3 generator, in w (a row for the input and for each layer) or in z; conditional ones read labels."""
 
     family = "StyleGAN3"

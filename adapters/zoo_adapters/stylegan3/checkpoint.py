@@ -12,7 +12,7 @@ from math import sqrt
 from typing import Any
 
 from zoo import CheckpointError, Layout, State
-from zoo.checkpoints.conversion import Conversion, count, detector, prefix_of, section, settings
+from zoo.checkpoints.conversion import StateDictConverter, count, detector, prefix_of, section, settings
 from zoo.nn.style import mapping_of
 from zoo_adapters.stylegan3.network import Colour, Generator, Input, Layer, Resampling
 
@@ -28,7 +28,7 @@ band, and the taps of a filter for each factor of the rate."""
 def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Keys of NVIDIA's networks; what the tensors do not tell is read beside them, or is that of the published ones."""
     told = settings(meta, [prefix_of(state, _MARK, _PREFIXES) or ""])
-    found = Conversion(section(state, _MARK, _PREFIXES) or {}, "the StyleGAN3 file")
+    found = StateDictConverter(section(state, _MARK, _PREFIXES) or {}, "the StyleGAN3 file")
     layers = _layers(found)
     for index in range(count(found.left, r"mapping\.fc\d+\.weight")):
         rate = told.get(f"mapping.fc{index}.bias_gain", _RATE)
@@ -53,7 +53,7 @@ def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, An
     return found.finish(), config
 
 
-def _layers(found: Conversion) -> list[tuple[str, int]]:
+def _layers(found: StateDictConverter) -> list[tuple[str, int]]:
     """Find the layers in their order, each with the side of its map, which its name tells."""
     matches = [match for match in map(_LAYER.fullmatch, found.left) if match]
     layers = [
@@ -65,7 +65,7 @@ def _layers(found: Conversion) -> list[tuple[str, int]]:
     return layers
 
 
-def _convert_input(found: Conversion) -> None:
+def _convert_input(found: StateDictConverter) -> None:
     key = "synthesis.input"
     weight = found.take(f"{key}.weight")
     found.made["input.weight"] = weight / sqrt(weight.shape[1])
@@ -75,7 +75,7 @@ def _convert_input(found: Conversion) -> None:
 
 
 def _convert_layer(
-    found: Conversion, name: str, key: str, sides: tuple[int, int], told: Mapping[str, Any]
+    found: StateDictConverter, name: str, key: str, sides: tuple[int, int], told: Mapping[str, Any]
 ) -> Resampling:
     """Convert a layer between maps of two sides, and return how it resamples."""
     weight, upper, lower = (found.take(f"{key}.{part}") for part in ("weight", "up_filter", "down_filter"))
@@ -90,7 +90,7 @@ def _convert_layer(
     return Resampling(inside, sides[1], up, down, len(upper), len(lower), told.get(f"{key}.padding.0"))
 
 
-def _factor(found: Conversion, told: Mapping[str, Any], key: str, taps: int) -> Any:
+def _factor(found: StateDictConverter, told: Mapping[str, Any], key: str, taps: int) -> Any:
     """Find the factor by which a filter changes the rate, or tell it by its taps. Raises `CheckpointError`."""
     if f"{key}_factor" in told:
         return told[f"{key}_factor"]
@@ -102,7 +102,7 @@ def _factor(found: Conversion, told: Mapping[str, Any], key: str, taps: int) -> 
     return taps // _TAPS
 
 
-def _convert_colour(found: Conversion, key: str, scale: float) -> None:
+def _convert_colour(found: StateDictConverter, key: str, scale: float) -> None:
     weight, magnitude = found.take(f"{key}.weight"), found.take(f"{key}.magnitude_ema")
     found.made["colour.weight"] = weight.flatten(1) * (scale * magnitude.rsqrt() / sqrt(weight[0].numel()))
     found.made["colour.bias"] = found.take(f"{key}.bias") * scale

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
-from zoo.nn.style import MappedNetwork, Mapping
-from zoo.nn.window import Convolution, Patch, Transposed, Window
+from zoo.nn.style import Mapping, StyleNetwork
+from zoo.nn.window import Convolution, Patch, TransposedConvolution, Window
 
 _SLOPE = 0.2
 _EPSILON = 1e-8
@@ -89,13 +89,15 @@ class Resampling:
         return (self.outside - 1) * self.down + self.lower
 
     @property
-    def layers(self) -> tuple[Transposed, Convolution]:
+    def layers(self) -> tuple[TransposedConvolution, Convolution]:
         """The two filters. Raises `ValueError` where the first would not reach every point that the second reads."""
         total = self.fine + self.upper - 1 - self.inside * self.up
         before = (total + self.up) // 2 if self.before is None else self.before
         if min(self.up, self.down) < 1 or before >= self.upper or total - before > self.upper - self.up:
             raise ValueError(f"filters between maps of {self.inside} and {self.outside} points read beyond the first")
-        return Transposed(self.upper, self.upper - 1 - before, self.up), Convolution(self.lower, 0, self.down)
+        return TransposedConvolution(self.upper, self.upper - 1 - before, self.up), Convolution(
+            self.lower, 0, self.down
+        )
 
 
 class Layer(nn.Module):
@@ -181,7 +183,7 @@ class Colour(nn.Module):
         return _clamped(colours.view(-1, 3, *x.values.shape[2:]), self.clamp)
 
 
-class Generator(MappedNetwork):
+class Generator(StyleNetwork):
     """From w (n, rows, dim) to images (n, 3, side, side): row 0 is the input's, row i + 1 that of layer i."""
 
     def __init__(self, mapping: Mapping, start: Input, layers: Sequence[Layer], colour: Colour) -> None:

@@ -7,9 +7,9 @@ import torch
 
 from zoo import Adapter, Analyzer, Directions, Probe
 from zoo.jacobian.gram import Grams, no_change, require_change
-from zoo.jacobian.leading import sketch_or_grams
+from zoo.jacobian.leading import leading_or_gram
 from zoo.jacobian.timm_features import open_output
-from zoo.linalg.krylov import Sketch
+from zoo.linalg.krylov import PartialEigen
 from zoo.linalg.low_rank import factorize
 from zoo.linalg.symmetric import numerical_rank
 from zoo_analyzers.lowrank.options import LowRankOptions
@@ -31,7 +31,7 @@ class LowRank(Analyzer[LowRankOptions]):
         probe = replace(probe, means=replace(probe.means, chunk=options.chunk))
         output = open_output(options, adapter, probe.progress)
         obstacle = None if self._searchable else "it needs k, and factorization=spectrum"
-        found, record = sketch_or_grams(
+        found, record = leading_or_gram(
             adapter, probe, regions, options.k, method=options.method, output=output, obstacle=obstacle
         )
         record["output"] = output.name
@@ -43,7 +43,7 @@ class LowRank(Analyzer[LowRankOptions]):
     def _searchable(self) -> bool:
         return self.options.factorization == "spectrum" and self.options.k is not None
 
-    def _searched(self, adapter: Adapter, probe: Probe, found: Sketch, record: dict[str, Any]) -> Directions:
+    def _searched(self, adapter: Adapter, probe: Probe, found: PartialEigen, record: dict[str, Any]) -> Directions:
         rounding = torch.finfo(adapter.dtype).eps * adapter.space.dim * float(found.values[0])
         count = int((found.values > rounding).sum())
         if not count:

@@ -7,10 +7,10 @@ from torch import Tensor
 
 from zoo import Adapter, Analyzer, CapabilityError, Directions, Probe
 from zoo.jacobian.gram import Grams, no_change, require_change
-from zoo.jacobian.leading import sketch_or_grams
+from zoo.jacobian.leading import leading_or_gram
 from zoo.jacobian.outputs import Output
 from zoo.jacobian.timm_features import open_output
-from zoo.linalg.symmetric import quotient_directions
+from zoo.linalg.symmetric import generalized_eigh
 from zoo_analyzers.resefa.options import ReSeFaOptions
 
 
@@ -33,7 +33,7 @@ class ReSeFa(Analyzer[ReSeFaOptions]):
         probe = replace(probe, means=replace(probe.means, chunk=options.chunk))
         output = open_output(options, adapter, probe.progress)
         regions, obstacle = [probe.region, probe.region.complement()], self._obstacle(output)
-        found, record = sketch_or_grams(
+        found, record = leading_or_gram(
             adapter,
             probe,
             regions,
@@ -52,7 +52,7 @@ class ReSeFa(Analyzer[ReSeFaOptions]):
             raise CapabilityError(
                 f"nothing but region {probe.region.text} changes with the code, and every edit is local: use lowrank"
             )
-        quotients, rows = quotient_directions(region, rest, options.tau)
+        quotients, rows = generalized_eigh(region, rest, options.tau)
         return self._directions(adapter, probe, quotients, rows, {**record, **found.provenance})
 
     def _obstacle(self, output: Output) -> str | None:

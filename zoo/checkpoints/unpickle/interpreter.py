@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from zoo.checkpoints.unpickle.limits import Bounds, BrokenError, RefusedError
+from zoo.checkpoints.unpickle.limits import BrokenError, Limits, RefusedError
 from zoo.checkpoints.unpickle.opcodes import operations
 from zoo.checkpoints.unpickle.records import DICT, SET, Global, Persistent, Record, described
 
@@ -37,7 +37,7 @@ class Parsed(NamedTuple):
     references: list[Persistent]
 
 
-def parse(data: memoryview, bounds: Bounds, start: int = 0) -> Parsed:
+def parse(data: memoryview, bounds: Limits, start: int = 0) -> Parsed:
     """Read the pickle that begins at `start`. Raises `BrokenError` or `RefusedError`."""
     machine, end = _Machine(), start
     for name, argument, position in operations(data, start):

@@ -19,7 +19,7 @@ class BrokenError(Exception):
     """A file is damaged or ends too early; the message says what was found."""
 
 
-class Bounds:
+class Limits:
     """What is left of the time and memory that a file of `size` bytes may take: spent, never given back."""
 
     def __init__(self, size: int) -> None:
@@ -28,20 +28,20 @@ class Bounds:
         self._looks = _MOST_LOOKS
         self._bytes = 4 * size + 2**20
 
-    def visit(self, key: str, depth: int) -> None:
+    def charge_value(self, key: str, depth: int) -> None:
         """Count a value and its key. Raises `RefusedError` for too many, too deep a one, or too long keys."""
         self._visits -= 1
         if depth > _DEEPEST or self._visits < 0:
             raise RefusedError(_TOO_MUCH)
-        self.spend(len(key), _TOO_MUCH)
+        self.charge_bytes(len(key), _TOO_MUCH)
 
-    def look(self, count: int) -> None:
+    def charge_entries(self, count: int) -> None:
         """Count entries of a record that are looked through. Raises `RefusedError` for too many."""
         self._looks -= count
         if self._looks < 0:
             raise RefusedError(_TOO_MUCH)
 
-    def spend(self, count: int, reason: str = "it claims more numbers than the file holds") -> None:
+    def charge_bytes(self, count: int, reason: str = "it claims more numbers than the file holds") -> None:
         """Count bytes that are about to be taken. Raises `RefusedError` beyond four times the file."""
         self._bytes -= count
         if self._bytes < 0:

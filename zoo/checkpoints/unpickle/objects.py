@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, TypeGuard
 
-from zoo.checkpoints.unpickle.limits import Bounds, BrokenError, RefusedError
+from zoo.checkpoints.unpickle.limits import BrokenError, Limits, RefusedError
 from zoo.checkpoints.unpickle.records import DICT, SET, Record, described
 
 _MAPPINGS = {
@@ -27,7 +27,7 @@ Pairs = list[tuple[Any, Any]]
 class Objects:
     """Looks at the records of one file, and counts how much it looks at: a record may be met again and again."""
 
-    def __init__(self, bounds: Bounds) -> None:
+    def __init__(self, bounds: Limits) -> None:
         self._bounds = bounds
 
     def pairs(self, value: Any) -> Pairs | None:
@@ -35,7 +35,7 @@ class Objects:
         if not isinstance(value, Record) or (value.path not in _MAPPINGS and (value.called or not value.pairs)):
             return None
         given = value.args[0] if len(value.args) == 1 and isinstance(value.args[0], list | tuple) else ()
-        self._bounds.look(len(given) + len(value.pairs))
+        self._bounds.charge_entries(len(given) + len(value.pairs))
         if not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in given):
             raise BrokenError("a dictionary is made of what are no pairs")
         return [*((pair[0], pair[1]) for pair in given), *value.pairs]
@@ -45,13 +45,13 @@ class Objects:
         if not isinstance(value, Record) or value.path not in _SETS:
             return []
         given = value.args[0] if value.args and isinstance(value.args[0], list | tuple) else ()
-        self._bounds.look(len(given) + len(value.items))
+        self._bounds.charge_entries(len(given) + len(value.items))
         return [name for name in (*given, *value.items) if isinstance(name, str)]
 
     def state(self, record: Record) -> dict[str, Any]:
         """Gather the attributes of an object by name; what was set later wins."""
         found: dict[str, Any] = {}
-        self._bounds.look(len(record.states))
+        self._bounds.charge_entries(len(record.states))
         for given in record.states:
             for part in given[:2] if isinstance(given, tuple) else (given,):
                 found.update(self._named(part))
@@ -117,7 +117,7 @@ class Objects:
         given = variables if isinstance(variables, list | tuple) else self.pairs(variables)
         if given is None or not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in given):
             raise RefusedError("it has a TensorFlow network without variables")
-        self._bounds.look(len(given))
+        self._bounds.charge_entries(len(given))
         state.pop("build_module_src", None)
         return (
             state,

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from zoo.checkpoints.unpickle.limits import MOST_TENSORS, Bounds, RefusedError
+from zoo.checkpoints.unpickle.limits import MOST_TENSORS, Limits, RefusedError
 from zoo.checkpoints.unpickle.objects import Objects, name_of
 from zoo.checkpoints.unpickle.records import Persistent, Record, described
 from zoo.checkpoints.unpickle.tensors import Arrays, dtype_of, is_scalar
@@ -23,7 +23,7 @@ class Contents:
     All that adds to them raises `RefusedError` where a tensor or plain value is wanted and a call to something stands.
     """
 
-    def __init__(self, arrays: Arrays, bounds: Bounds) -> None:
+    def __init__(self, arrays: Arrays, bounds: Limits) -> None:
         self.state: dict[str, Tensor] = {}
         self.meta: dict[str, Any] = {}
         self._arrays, self._bounds, self._objects = arrays, bounds, Objects(bounds)
@@ -53,7 +53,7 @@ class Contents:
 
     def add(self, key: str, value: Any, depth: int = 0) -> None:
         """Add a tensor, a plain value, or what lies in a dictionary, list, network or object, under a key."""
-        self._bounds.visit(key, depth)
+        self._bounds.charge_value(key, depth)
         if isinstance(value, str | int | float | bool | None):
             self.meta[key] = value
         elif isinstance(value, list | tuple):
@@ -96,7 +96,7 @@ class Contents:
             raise RefusedError(f"two tensors are called {key[:80]}")
         if len(self.state) >= MOST_TENSORS:
             raise RefusedError(f"it holds more than {MOST_TENSORS:,} tensors")
-        self._bounds.spend(tensor.nbytes)  # again for each of its names: what is made of them is apart
+        self._bounds.charge_bytes(tensor.nbytes)  # again for each of its names: what is made of them is apart
         self.state[key] = tensor
 
     def _add_module(self, key: str, record: Record, depth: int) -> None:
@@ -119,11 +119,11 @@ class Contents:
 
     def _add_tensorflow(self, key: str, prefix: str, record: Record, depth: int) -> None:
         """Add a network's variables under `prefix`, and what else its state says under `key`."""
-        self._bounds.visit(prefix, depth)
+        self._bounds.charge_value(prefix, depth)
         state, variables, components = self._objects.tensorflow(record)
         self.meta[_join(key, "_class")] = record.path
         for name, value in variables:
-            self._bounds.visit(prefix + name, depth)
+            self._bounds.charge_value(prefix + name, depth)
             self._keep(prefix + name, self._wanted(prefix + name, self._arrays.numpy, value))
         for name, part in components:
             if not self._objects.is_tensorflow(part):
@@ -134,7 +134,7 @@ class Contents:
 
     def _add_attribute(self, key: str, value: Any, depth: int) -> None:
         """Add the plain values of an attribute; whatever else it is, a large array too, it is left out."""
-        self._bounds.visit(key, depth)
+        self._bounds.charge_value(key, depth)
         if isinstance(value, str | int | float | bool | None):
             self.meta[key] = value
         elif (dtype := dtype_of(value)) is not None:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoo.checkpoints.unpickle.limits import Bounds, BrokenError, RefusedError
+from zoo.checkpoints.unpickle.limits import BrokenError, Limits, RefusedError
 from zoo.checkpoints.unpickle.records import Global, Persistent, Record
 
 _MOST_AXES = 16
@@ -59,7 +59,7 @@ class Arrays:
     """
 
     def __init__(
-        self, bounds: Bounds, outside: Callable[[Any], Storage], nested: Callable[[memoryview], Storage]
+        self, bounds: Limits, outside: Callable[[Any], Storage], nested: Callable[[memoryview], Storage]
     ) -> None:
         self._bounds, self._outside, self._nested = bounds, outside, nested
         self._storages: dict[int, tuple[Any, Storage]] = {}
@@ -105,7 +105,7 @@ class Arrays:
             raise RefusedError("it claims more numbers than the file holds")
         view = f"{id(storage)} {offset} {size} {stride}"  # a file can choose numbers whose hashes collide
         if view not in self._copies:
-            self._bounds.spend(max(extent, prod(size)) * width)
+            self._bounds.charge_bytes(max(extent, prod(size)) * width)
             content = storage.content[offset * width : (offset + extent) * width]
             self._copies[view] = _numbers(content, storage.dtype).as_strided(size, stride).contiguous()
         return self._copies[view]
@@ -117,7 +117,7 @@ class Arrays:
             raise RefusedError(
                 f"it holds {len(content):,} bytes for {prod(shape):,} numbers of {kind.itemsize} bytes each"
             )
-        self._bounds.spend(len(content))
+        self._bounds.charge_bytes(len(content))
         values = np.frombuffer(content, "u1" if kind == np.bool_ else kind)
         values = values.reshape(shape, order="F" if in_columns else "C")
         return torch.from_numpy(values.astype(kind.newbyteorder("="), order="C", copy=True))
@@ -142,7 +142,7 @@ class Arrays:
         if isinstance(value, Record) and value.path in {"builtins.bytes", "__builtin__.bytes"} and not value.args:
             value = ""
         if isinstance(value, str):
-            self._bounds.spend(len(value))
+            self._bounds.charge_bytes(len(value))
             try:
                 return memoryview(value.encode("latin1"))
             except UnicodeEncodeError:

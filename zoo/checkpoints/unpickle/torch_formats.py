@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from zoo.checkpoints.unpickle.interpreter import parse
-from zoo.checkpoints.unpickle.limits import Bounds, BrokenError, RefusedError
+from zoo.checkpoints.unpickle.limits import BrokenError, Limits, RefusedError
 from zoo.checkpoints.unpickle.records import Persistent, Record
 from zoo.checkpoints.unpickle.tensors import Storage, storage_dtype
 
@@ -25,7 +25,7 @@ def is_legacy(head: bytes) -> bool:
     return _MAGIC.to_bytes(10, "little") in head
 
 
-def parse_archive(archive: zipfile.ZipFile, bounds: Bounds) -> tuple[Any, Outside]:
+def parse_archive(archive: zipfile.ZipFile, bounds: Limits) -> tuple[Any, Outside]:
     """Read a zip archive of torch: (what it holds, how its storages are found)."""
     pickled = next(name for name in archive.namelist() if name.endswith("/data.pkl"))
     root = pickled.removesuffix("data.pkl")
@@ -52,7 +52,7 @@ def parse_archive(archive: zipfile.ZipFile, bounds: Bounds) -> tuple[Any, Outsid
     return content, outside
 
 
-def parse_legacy(data: memoryview, bounds: Bounds) -> tuple[Any, Outside]:
+def parse_legacy(data: memoryview, bounds: Limits) -> tuple[Any, Outside]:
     """Read the older kind: five pickles, then the bytes of the storages that the last pickle lists."""
     magic, position, _ = parse(data, bounds)
     _, position, _ = parse(data, bounds, position)
@@ -86,7 +86,7 @@ def parse_legacy(data: memoryview, bounds: Bounds) -> tuple[Any, Outside]:
     return content, outside
 
 
-def nested_storage(data: memoryview, bounds: Bounds) -> Storage:
+def nested_storage(data: memoryview, bounds: Limits) -> Storage:
     """Read a storage that was pickled on its own, as a file of the older kind; raises as `parse` does."""
     content, outside = parse_legacy(data, bounds)
     if not isinstance(content, Persistent):

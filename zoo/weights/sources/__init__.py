@@ -7,13 +7,13 @@ A module has one function, ``fetch(order) -> Path``, which leaves the file insid
 from importlib import import_module
 from pathlib import Path
 
-from zoo.weights.sources.request import Order, PassingError, pause
+from zoo.weights.sources.request import DownloadRequest, RetryableError, pause
 
 MODULES = {"pypi": "pypi", "hf": "hub", "https": "web", "http": "web", "gdrive": "drive"}
 """The module for each scheme of `zoo.registry.cards.SCHEMES` that is not local."""
 
 
-def fetch(order: Order) -> Path:
+def fetch(order: DownloadRequest) -> Path:
     """Get the file of a source into the order's folder, and return its path. Raises `WeightsError`, `OSError`.
 
     A failure that may pass is met with one more try.
@@ -21,7 +21,7 @@ def fetch(order: Order) -> Path:
     module = import_module(f"zoo.weights.sources.{MODULES[order.source.scheme]}")
     try:
         path: Path = module.fetch(order)
-    except PassingError:
+    except RetryableError:
         pause(2)
         path = module.fetch(order)
     return path

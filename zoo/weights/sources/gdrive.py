@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from zoo.errors import WeightsError
-from zoo.weights.sources.request import Order, of_own_disk, patience, plainly
+from zoo.weights.sources.request import DownloadRequest, is_local_disk_error, patience, plainly
 
 _REFUSED = (
     "Google Drive does not give it: it is private, gone, or asked for too often today; get it in a browser, and see "
@@ -13,7 +13,7 @@ _REFUSED = (
 )
 
 
-def fetch(order: Order) -> Path:
+def fetch(order: DownloadRequest) -> Path:
     """Download through gdown, without cookies. Raises `WeightsError`, `OSError`."""
     import gdown
 
@@ -38,7 +38,7 @@ def fetch(order: Order) -> Path:
     except gdown.exceptions.FileURLRetrievalError as error:
         raise order.failure(_REFUSED, passing=True) from error
     except Exception as error:  # the library raises its own, requests', and what a page without a file trips it over
-        if of_own_disk(error):
+        if is_local_disk_error(error):
             raise
         broken = isinstance(error, gdown.exceptions.DownloadError)
         raise order.failure("the download broke off" if broken else plainly(error), passing=True) from error

@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 import urllib3
 
-from zoo.weights.sources.request import Order, of_own_disk, patience, pause, plainly
+from zoo.weights.sources.request import DownloadRequest, is_local_disk_error, patience, pause, plainly
 
 _ATTEMPTS = 5
 _CHUNK = 2**14
@@ -30,7 +30,7 @@ class _CutOffError(Exception):
     """The server failed in a way that another attempt may mend."""
 
 
-def fetch(order: Order) -> Path:
+def fetch(order: DownloadRequest) -> Path:
     """Download, going on where a connection broke off, until five tries in a row brought nothing.
 
     A partial file is left in the folder, to be resumed by a later call: under the server's validator (ETag or
@@ -46,7 +46,7 @@ def fetch(order: Order) -> Path:
             try:
                 _attempt(session, order, part)
             except (_CutOffError, requests.RequestException) as error:
-                if of_own_disk(error):
+                if is_local_disk_error(error):
                     raise
                 failures = 1 if part.size() > before else failures + 1
                 if failures == _ATTEMPTS or isinstance(error, _HOPELESS):
@@ -59,7 +59,7 @@ def fetch(order: Order) -> Path:
                 return part.file
 
 
-def _stay_encrypted(order: Order, response: requests.Response) -> None:
+def _stay_encrypted(order: DownloadRequest, response: requests.Response) -> None:
     """Refuse to be sent on to plain http before anything is asked there."""
     if response.is_redirect:
         target = urlsplit(urljoin(response.url, response.headers["location"]))
@@ -70,7 +70,7 @@ def _stay_encrypted(order: Order, response: requests.Response) -> None:
 class _Part:
     """What has come so far: the bytes in `file`, and beside them, in `note`, what they belong to."""
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: DownloadRequest) -> None:
         self.file = order.folder / "part"
         self.note = order.folder / "part.json"
         self.url, self.pinned = order.source.url, order.pinned
@@ -106,7 +106,7 @@ class _Part:
         self.note.unlink(missing_ok=True)
 
 
-def _attempt(session: requests.Session, order: Order, part: _Part) -> None:
+def _attempt(session: requests.Session, order: DownloadRequest, part: _Part) -> None:
     note = part.resumable()
     headers = {"Accept-Encoding": "identity"}
     if note is not None:
@@ -126,7 +126,7 @@ def _attempt(session: requests.Session, order: Order, part: _Part) -> None:
         _write(order, part.file, response, total if total is not None else order.size)
 
 
-def _check(order: Order, response: requests.Response) -> None:
+def _check(order: DownloadRequest, response: requests.Response) -> None:
     """Refuse an answer that no further attempt can mend; let those be tried again that one may."""
     status = response.status_code
     if status in _AGAIN:
@@ -167,13 +167,13 @@ def _length(response: requests.Response) -> int | None:
     return int(length) if _LENGTH.fullmatch(length) and "Content-Encoding" not in response.headers else None
 
 
-def _check_total(order: Order, response: requests.Response, total: int | None) -> None:
+def _check_total(order: DownloadRequest, response: requests.Response, total: int | None) -> None:
     if total is not None and order.size not in {None, total}:
         kind = response.headers.get("Content-Type", "of no stated type").partition(";")[0]
         raise order.failure(f"the server has {total:,} bytes there ({kind}), the card says {order.size:,}")
 
 
-def _write(order: Order, file: Path, response: requests.Response, total: int | None) -> None:
+def _write(order: DownloadRequest, file: Path, response: requests.Response, total: int | None) -> None:
     """Append the body; the file is done when it has `total` bytes, where that is known."""
     with file.open("ab") as sink:
         done = sink.tell()

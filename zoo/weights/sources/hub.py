@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import WeightsError
-from zoo.weights.sources.request import Order, causes, of_own_disk, patience, plainly
+from zoo.weights.sources.request import DownloadRequest, causes, is_local_disk_error, patience, plainly
 
 _KINDS = {"spaces": "space", "datasets": "dataset"}
 
 
-def fetch(order: Order) -> Path:
+def fetch(order: DownloadRequest) -> Path:
     """Download through huggingface_hub, with the user's token where there is one. Raises `WeightsError`, `OSError`."""
     import huggingface_hub
     from tqdm import tqdm
@@ -43,7 +43,7 @@ def fetch(order: Order) -> Path:
     except WeightsError:
         raise
     except Exception as error:  # the library raises its own, its HTTP client's, and the system's
-        if of_own_disk(error):
+        if is_local_disk_error(error):
             raise
         raise order.failure(plainly(error), passing=_may_pass(error)) from error
     return Path(str(found))

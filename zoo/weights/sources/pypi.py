@@ -9,14 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from zoo.weights.sources.request import Order, patience
+from zoo.weights.sources.request import DownloadRequest, patience
 
 _QUIETLY = ("--quiet", "--disable-pip-version-check", "--no-input")
 _BROKEN = ("ConnectionError", "ProtocolError", "Connection broken", "IncompleteRead", "Max retries")
 _ONLY_THE_WHEEL = ("--no-deps", "--only-binary", ":all:")
 
 
-def fetch(order: Order) -> Path:
+def fetch(order: DownloadRequest) -> Path:
     """Let pip download the wheel; nothing of it is built, installed or imported. Raises `WeightsError`, `OSError`.
 
     ``-P`` keeps Python from taking a ``pip.py`` of the current folder for pip.

@@ -41,12 +41,12 @@ _MEANINGS = {
 """What names of exceptions mean, by the words in them; the first that fits counts."""
 
 
-class PassingError(WeightsError):
+class RetryableError(WeightsError):
     """A failure that another try may mend."""
 
 
 @dataclass(frozen=True)
-class Order:
+class DownloadRequest:
     """One file to get: its source, the folder to leave it in, and what is known of it.
 
     `size` in bytes and `pinned` (its hash is known, so that a resumed file cannot go wrong unseen) speak of what the
@@ -75,7 +75,7 @@ class Order:
     def failure(self, cause: object, *, passing: bool = False) -> WeightsError:
         """Make one line of what went wrong; `passing` if another try may mend it."""
         line = f"{self.source.shown}: {' '.join(str(cause).split())[:300]}"
-        return PassingError(line) if passing else WeightsError(line)
+        return RetryableError(line) if passing else WeightsError(line)
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -122,7 +122,7 @@ def causes(error: BaseException) -> list[BaseException]:
     return chain
 
 
-def of_own_disk(error: BaseException) -> bool:
+def is_local_disk_error(error: BaseException) -> bool:
     """Say whether an exception, or one that led to it, means that the own disk refused."""
     systems = [cause for cause in causes(error) if isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError)]
     return any(cause.errno in _OWN_DISK for cause in systems)  # an SSLError has numbers of its own
