@@ -3,8 +3,8 @@
     OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/factorizations.py [MODEL …]
 
 1. A round of the released LowRankGAN loop as its authors wrote it, an SVD in numpy, against a round of `published`.
-2. `pursuit` to a relative gap of 1e-6, and how far the released loop is above the optimum when it stops.
-3. `spectrum`, `pursuit`, `published` and `resefa` on real generators.
+2. `rpca` to a relative gap of 1e-6, and how far the released loop is above the optimum when it stops.
+3. `spectrum`, `rpca`, `published` and `resefa` on real generators.
 
 Processor time, which hardly depends on what else the machine does; with one thread each it is wall time too. The
 matrices of tables 1 and 2 are synthetic: random eigenvectors, and eigenvalues that fall as those of real generators do.
@@ -27,7 +27,7 @@ from zoo.core.codes import Codes
 from zoo.editing.locality import locality
 from zoo.jacobian.gram import gram_matrices
 from zoo.linalg.low_rank import LowRank, factorize
-from zoo.linalg.rpca import PUBLISHED_LAMBDA, OptimalDecomposition, pursuit, rpca_lowrankgan_admm
+from zoo.linalg.rpca import PUBLISHED_LAMBDA, OptimalDecomposition, rpca, rpca_lowrankgan_admm
 from zoo.linalg.symmetric import principal_angles
 from zoo.models.model import Model
 
@@ -112,19 +112,19 @@ def excess(low_rank: Tensor, matrix: Tensor, best: OptimalDecomposition) -> floa
 
 
 def solved() -> None:
-    """Time `pursuit`, and the released loop until it stops or its time is up."""
+    """Time `rpca`, and the released loop until it stops or its time is up."""
     rows = []
     for dim in SIZES:
         matrix = gram(dim)
-        seconds, best = timed(pursuit, matrix, weight=PUBLISHED_LAMBDA)
+        seconds, best = timed(rpca, matrix, weight=PUBLISHED_LAMBDA)
         spent, count, low_rank, residual = until_stopped(matrix)
         above = excess(low_rank, matrix, best)
-        equal = timed(pursuit, matrix, weight=PUBLISHED_LAMBDA, tolerance=above)[0]
+        equal = timed(rpca, matrix, weight=PUBLISHED_LAMBDA, tolerance=above)[0]
         state = "stopped" if residual <= 1e-7 else f"cut off at residual {residual:.0e}"
         loop = [f"{spent:.1f}", f"{count}, {state}", f"{100 * above:.2g} %", f"{equal:.2f}"]
         rows.append([str(dim), f"{seconds:.1f}", str(best.rounds), f"{best.gap:.0e}", *loop])
-    head = ["d", "`pursuit`, s", "rounds", "gap", "released loop, s", "rounds", "above the optimum by"]
-    table("The optimum, λ = 1/60", [*head, "`pursuit` to as much, s"], rows)
+    head = ["d", "`rpca`, s", "rounds", "gap", "released loop, s", "rounds", "above the optimum by"]
+    table("The optimum, λ = 1/60", [*head, "`rpca` to as much, s"], rows)
 
 
 def best_of_five(model: Model, code: Codes, analyzer: str, **options: Any) -> float:

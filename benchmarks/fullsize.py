@@ -93,7 +93,8 @@ def analysis(model: Model, analyzer: str, region: str) -> zoo.Directions:
 
 def released(model: Model) -> None:
     """Do what the released code does with the same weights."""
-    weight = np.concatenate([part.weight.numpy().T for part in model.adapter.projections() if not part.apart], axis=1)
+    parts = [part for part in model.adapter.projections() if not part.geometric]
+    weight = np.concatenate([part.weight.numpy().T for part in parts], axis=1)
     weight = weight / np.linalg.norm(weight, axis=0, keepdims=True)
     np.linalg.eig(weight @ weight.T)
 
@@ -119,7 +120,7 @@ def jacobians(file: Path) -> dict[str, Any]:
     recorded = time.process_time()
     together = default_chunk(model.adapter, model.region("all"))
     for axes in torch.eye(found["dim"])[:TANGENTS].split(min(together, TANGENTS)):
-        operator.push(axes)
+        operator.jvp(axes)
     found["tangents"] = time.process_time() - recorded
     found["whole"] = recorded - start + found["tangents"] * found["dim"] / TANGENTS
     if found["side"] < LARGE and found["whole"] <= SOON:

@@ -66,7 +66,7 @@ def pushed(rank: int, adapter: DCGAN) -> Point:
     def work() -> None:
         operator = RegionJacobian(adapter, draw(adapter, 1, 0), area)
         for start in range(0, rank, chunk):
-            operator.push(vectors[start : start + chunk])
+            operator.jvp(vectors[start : start + chunk])
 
     return rank, work, images(adapter, rank)
 

@@ -46,7 +46,7 @@ def stylegan2(resolution: int = 256, seed: int = 0) -> StyleGAN2:
 def biggan(resolution: int = 128, seed: int = 0) -> BigGAN:
     """Build a BigGAN (96 channels, 1000 classes, attention at 64²) of 128², 256² or 512², codes of 120, 140 or 128."""
     channels, chunk = [96 * multiple for multiple in _MULTIPLES[resolution]], _CHUNKS[resolution]
-    plans = [BlockSpec(wide, narrow, attends=index == 3) for index, (wide, narrow) in enumerate(pairwise(channels))]
+    plans = [BlockSpec(wide, narrow, attention=index == 3) for index, (wide, narrow) in enumerate(pairwise(channels))]
     return BigGAN(untrained(Generator(plans, 4, first=chunk, chunk=chunk, classes=1000, embedding=128), seed))
 
 

@@ -19,7 +19,7 @@ from benchmarks.shapes import stylegan2
 from zoo.core.region import parse_region
 from zoo.jacobian.gram import gram_matrices
 from zoo.jacobian.operator import RegionJacobian
-from zoo.linalg import krylov as sketch
+from zoo.linalg import krylov
 from zoo.linalg.symmetric import eigenvectors, generalized_eigh, quadratic
 from zoo.testing import draw
 
@@ -47,17 +47,17 @@ def main() -> None:
         for problem, wanted in best.items():
             start = time.perf_counter()
             operator = RegionJacobian(adapter, code, whole)
-            products = operator.push, operator.pull, adapter.space.dim, RANK
+            products = operator.jvp, operator.vjp, adapter.space.dim, RANK
             generator = torch.Generator().manual_seed(seed)
             if problem == "spectrum":
-                found = sketch.spectrum(*products, generator=generator)
+                found = krylov.block_krylov_eigsh(*products, generator=generator)
                 captured = quadratic(found.rows, every).sum()
             else:
                 within = torch.from_numpy(center.mask.flatten())
-                found = sketch.quotients(*products, inside=within, tau=TAU, generator=generator)
+                found = krylov.block_davidson(*products, inside=within, tau=TAU, generator=generator)
                 captured = (quadratic(found.rows, inside) / quadratic(found.rows, shifted)).sum()
             seconds = time.perf_counter() - start
-            cells = [problem, seed, found.pushes, found.pulls, f"{found.cost(1) / adapter.space.dim:.2f}"]
+            cells = [problem, seed, found.jvps, found.vjps, f"{found.cost(1) / adapter.space.dim:.2f}"]
             cells += [
                 f"{seconds:.1f}",
                 f"{exact:.1f}",

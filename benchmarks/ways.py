@@ -24,7 +24,7 @@ from zoo.jacobian.gram import gram_matrices
 from zoo.jacobian.linearize import LinearMap
 from zoo.jacobian.operator import RegionJacobian
 from zoo.jacobian.outputs import GREY
-from zoo.linalg.krylov import spectrum
+from zoo.linalg.krylov import block_krylov_eigsh
 from zoo.testing import draw, in_float64
 
 ROWS = {False: 64, True: 8}
@@ -171,7 +171,7 @@ def sketched(task: Task) -> Callable[[], Inspected]:
     def work() -> Inspected:
         operator = RegionJacobian(task.adapter, task.code, task.region)
         generator = torch.Generator().manual_seed(0)
-        spectrum(operator.push, operator.pull, task.dim, 10, generator=generator, budget=4.0 * task.dim)
+        block_krylov_eigsh(operator.jvp, operator.vjp, task.dim, 10, generator=generator, max_cost=4.0 * task.dim)
         return Inspected()
 
     return work
@@ -181,10 +181,10 @@ def kept(task: Task) -> Callable[[], Inspected]:
     """M of this region (of the centre, where it is the whole image), after another one was asked for."""
     whole = parse_region("all", task.adapter.resolution)
     region = parse_region("center", task.adapter.resolution) if task.region.whole else task.region
-    means = ComputeBudget(keep=JacobianCache(task.folder, "benchmark"))
-    gram_matrices(task.adapter, task.code, [whole], means=means)
+    budget = ComputeBudget(cache=JacobianCache(task.folder, "benchmark"))
+    gram_matrices(task.adapter, task.code, [whole], budget=budget)
     return lambda: Inspected(
-        gram=gram_matrices(task.adapter, task.code, [region], means=means).matrices[0], region=region
+        gram=gram_matrices(task.adapter, task.code, [region], budget=budget).matrices[0], region=region
     )
 
 

@@ -123,7 +123,7 @@ def layouts(name: str) -> str:
     """List the public formats of one architecture, or of all of them."""
     families = [name] if name else sorted(PLUGINS.adapters)
     rows = [
-        [*([] if name else [code(family)]), code(layout.name), layout.about, ", ".join(map(code, layout.marks))]
+        [*([] if name else [code(family)]), code(layout.name), layout.about, ", ".join(map(code, layout.required_keys))]
         for family in families
         for layout in PLUGINS.adapter(family).load().layouts
     ]

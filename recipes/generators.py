@@ -119,7 +119,7 @@ class TrainedBigGAN(Trained):
     _STANDING = 16
 
     def __init__(self, classes: int) -> None:
-        plans = [BlockSpec(a, b, attends=b == WIDTHS[2]) for a, b in pairwise(WIDTHS)]
+        plans = [BlockSpec(a, b, attention=b == WIDTHS[2]) for a, b in pairwise(WIDTHS)]
         chunk = 20
         network = Residual(plans, 4, first=chunk, chunk=chunk, classes=classes, embedding=32, norm=BatchNorm)
         super().__init__(network, network.dim, classes)

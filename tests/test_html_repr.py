@@ -12,7 +12,7 @@ from zoo_adapters.dcgan.adapter import DCGAN
 import zoo
 from tests.support.linear import model_of
 from zoo.analysis.request import AnalysisRequest
-from zoo.analysis.run import perform
+from zoo.analysis.run import run_analysis
 from zoo.registry.registry import load_installation
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror='alert(2)'>\"'&\n\x1b[2J"
@@ -63,7 +63,7 @@ def results(name: str) -> dict[str, object]:
         "grid": zoo.edit(model, found.move(0, name=name), down=found.move(1), samples=1, strengths=[-1, 1]),
         "comparison": zoo.compare(found, found, model=model),
         "plain comparison": zoo.compare(found, found),
-        "run": perform(question, model, load_installation()),
+        "run": run_analysis(question, model, load_installation()),
     }
 
 

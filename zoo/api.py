@@ -7,23 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from zoo._utils.progress import Progress, silent
-from zoo.analysis import compare as comparison
 from zoo.analysis import run
+from zoo.analysis.compare import compare
 from zoo.analysis.request import AnalysisRequest
 from zoo.core.analyzer import Scorer
 from zoo.core.codes import Codes
 from zoo.core.directions import Directions
-from zoo.editing import edit as editing
+from zoo.editing.edit import edit
 from zoo.errors import OptionError
 from zoo.models.model import Model
 from zoo.models.opening import open_model
 from zoo.registry.registry import load_installation
-from zoo.scoring import score as scoring
 from zoo.scoring.effects import choose_scorers
+from zoo.scoring.score import score as score_directions
 from zoo.scoring.scores import Scores
 
-edit = editing.edit
-compare = comparison.compare
+__all__ = ["analyze", "compare", "edit", "load", "score"]
 
 _USUAL = {"space": None, "device": "auto", "dtype": "float32"}
 
@@ -96,7 +95,7 @@ def analyze(
     )
     folder = None if out is None else Path(out)
     installation = load_installation(registry)
-    done = run.perform(
+    done = run.run_analysis(
         question, model, installation, out=folder, force=force, memory=memory, keep=keep, progress=progress, **loading
     )
     return done.directions
@@ -131,7 +130,7 @@ def score(
         scorers = {type(scorer).__name__: scorer}
     else:
         scorers = choose_scorers(model.card, load_installation().plugins, scorer)
-    return scoring.score(
+    return score_directions(
         model,
         directions,
         scorers,

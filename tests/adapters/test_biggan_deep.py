@@ -115,8 +115,8 @@ def test_official_sizes(resolution: int, tmp_path: Path) -> None:
     assert isinstance(model.adapter, BigGANDeep)
     side, attended = 4, []
     for plan in model.adapter.network.plans:
-        side *= 1 + plan.doubles
-        attended += [side] if plan.attends else []
+        side *= 1 + plan.upsample
+        attended += [side] if plan.attention else []
     assert attended == [64]
 
 

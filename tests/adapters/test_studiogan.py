@@ -125,8 +125,8 @@ def test_sizes_of_the_original_are_told_from_shapes(kind: str, resolution: int, 
     blocks = model.adapter.network.plans
     stages = resolution.bit_length() - 3
     depth = len(blocks) // stages
-    assert [block.doubles for block in blocks] == [index % depth == depth - 1 for index in range(stages * depth)]
-    attends = [index // depth for index, block in enumerate(blocks) if block.attends]
+    assert [block.upsample for block in blocks] == [index % depth == depth - 1 for index in range(stages * depth)]
+    attends = [index // depth for index, block in enumerate(blocks) if block.attention]
     assert attends == ([] if kind == "sngan" else [1 if resolution == 32 else 3])
     dim = {"sngan": 128, "sagan": 128, "biggan": 20 * (stages + 1)}.get(kind, 128)
     assert (model.adapter.space.dim, len(model.adapter.classes)) == (dim, 5)

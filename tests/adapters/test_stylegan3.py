@@ -224,7 +224,7 @@ def test_the_projections_are_the_measured_first_steps() -> None:
     assert isinstance(adapter, StyleGAN3)
     network = adapter.network
     parts = adapter.projections()
-    assert [(part.layer, part.apart) for part in parts] == [(0, True), (1, False), (2, False), (3, False)]
+    assert [(part.layer, part.geometric) for part in parts] == [(0, True), (1, False), (2, False), (3, False)]
     w = torch.randn(6, dtype=torch.float64)
     for part, step in zip(parts, [network.input, *network.layers, network.colour], strict=True):
         affine = step.get_submodule("affine")

@@ -10,7 +10,7 @@ from tests.support.linear import model_of
 from tests.support.toys import write_tiny
 from zoo import OptionError, Options
 from zoo.analysis.request import AnalysisRequest, command_of
-from zoo.analysis.run import perform
+from zoo.analysis.run import run_analysis
 from zoo.plugins.entries import AdapterPlugin
 from zoo.registry.registry import load_installation
 
@@ -43,7 +43,7 @@ def file(tmp_path: Path) -> str:
 
 def test_what_the_analyzer_does_not_know_goes_to_the_architecture(seen: list[Mapping[str, Any]], file: str) -> None:
     question = AnalysisRequest(analyzer="sefa", options={"k": "3", "noise": "fresh"}, unseen=0)
-    done = perform(question, file, load_installation())
+    done = run_analysis(question, file, load_installation())
     assert seen == [{"noise": "fresh"}]
     assert len(done.directions) == 3
     assert done.directions.provenance["network_options"] == {"noise": "fresh"}
@@ -52,7 +52,7 @@ def test_what_the_analyzer_does_not_know_goes_to_the_architecture(seen: list[Map
 
 def test_what_neither_knows_is_refused(seen: list[Mapping[str, Any]]) -> None:
     with pytest.raises(OptionError, match="no option of sefa or dcgan is called 'noisy': did you mean noise"):
-        perform(AnalysisRequest(analyzer="sefa", options={"noisy": "1"}), "dcgan.digiface64", load_installation())
+        run_analysis(AnalysisRequest(analyzer="sefa", options={"noisy": "1"}), "dcgan.digiface64", load_installation())
     assert not seen
 
 
@@ -60,7 +60,9 @@ def test_a_wrong_value_for_the_architecture_is_refused_before_anything_is_fetche
     seen: list[Mapping[str, Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(OptionError, match="dcgan: option noise='loud'"):
-        perform(AnalysisRequest(analyzer="sefa", options={"noise": "loud"}), "dcgan.digiface64", load_installation())
+        run_analysis(
+            AnalysisRequest(analyzer="sefa", options={"noise": "loud"}), "dcgan.digiface64", load_installation()
+        )
     assert capsys.readouterr().err == ""
 
 

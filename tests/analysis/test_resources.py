@@ -118,5 +118,5 @@ def test_whatever_a_jacobian_depends_on_changes_the_identity(tmp_path: Path) -> 
     others = [cache_key(one) for one in (model(1), touched, exact, folded, mine)]
     assert len({usual, *others}) == 6
     Mine.__module__ = "__notebook__"
-    assert cache_key(mine) is None and budget_for(mine).keep is None
-    assert budget_for(model(), keep=False).keep is None
+    assert cache_key(mine) is None and budget_for(mine).cache is None
+    assert budget_for(model(), keep=False).cache is None

@@ -50,8 +50,8 @@ def test_a_video_holds_every_frame_in_order_as_browsers_play_it(tmp_path: Path) 
     assert meta["fps"] == 25
     content = (tmp_path / "edit.mp4").read_bytes()
     assert content.index(b"moov") < content.index(b"mdat")
-    means = film.mean(axis=(1, 2, 3))
-    assert np.abs(means - (16.5 + 40 + 4 * np.arange(40))).max() < 4  # lossy, and colours go through yuv
+    budget = film.mean(axis=(1, 2, 3))
+    assert np.abs(budget - (16.5 + 40 + 4 * np.arange(40))).max() < 4  # lossy, and colours go through yuv
     with Image.open(tmp_path / "edit.gif") as gif:
         assert gif.n_frames == 40  # type: ignore[attr-defined]
         assert gif.info["duration"] == 40

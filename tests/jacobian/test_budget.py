@@ -76,7 +76,7 @@ def test_the_peak_does_not_grow_with_codes_and_regions() -> None:
 
     def most(codes: int, count: int) -> int:
         return peak_bytes(
-            lambda: gram_matrices(adapter, draw(adapter, codes, 0), regions[:count], means=ComputeBudget(chunk=4))
+            lambda: gram_matrices(adapter, draw(adapter, codes, 0), regions[:count], budget=ComputeBudget(chunk=4))
         )[0]
 
     one = most(1, 1)

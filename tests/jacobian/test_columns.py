@@ -35,7 +35,7 @@ def test_colour_rows_average_to_grey_rows(adapter: DCGAN) -> None:
 @pytest.mark.parametrize("chunk", [1, 5, 12])
 def test_equal_chunks_are_bit_equal_and_other_chunks_agree(adapter: DCGAN, chunk: int) -> None:
     code, region = draw(adapter, 1, 0), parse_region("all", adapter.resolution)
-    first, again = (jacobian(adapter, code, region, means=ComputeBudget(chunk=chunk)) for _ in range(2))
+    first, again = (jacobian(adapter, code, region, budget=ComputeBudget(chunk=chunk)) for _ in range(2))
     assert torch.equal(first, again)
     assert torch.allclose(first, jacobian(adapter, code, region), atol=1e-5 * float(first.abs().max()))
 

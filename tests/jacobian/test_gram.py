@@ -69,13 +69,13 @@ def test_overlapping_regions_and_several_codes(adapter: DCGAN) -> None:
 
 
 def test_what_was_computed_is_not_computed_again(counting: Counting, tmp_path: Path) -> None:
-    means = ComputeBudget(keep=JacobianCache(tmp_path, "a network"))
+    budget = ComputeBudget(cache=JacobianCache(tmp_path, "a network"))
     codes = draw(counting, 3, 0)
     pair = regions_of(counting, "center", "not:center")
-    first = gram_matrices(counting, codes, pair, means=means)
+    first = gram_matrices(counting, codes, pair, budget=budget)
     passes = Counting.renders
-    again = gram_matrices(counting, codes, pair, means=means)
-    other = gram_matrices(counting, codes, regions_of(counting, "box:3,3,4,4"), means=means)
+    again = gram_matrices(counting, codes, pair, budget=budget)
+    other = gram_matrices(counting, codes, regions_of(counting, "box:3,3,4,4"), budget=budget)
     assert Counting.renders == passes > 0
     assert all(torch.equal(a, b) for a, b in zip(first.matrices, again.matrices, strict=True))
     assert again.provenance == first.provenance
@@ -86,7 +86,7 @@ def test_what_was_computed_is_not_computed_again(counting: Counting, tmp_path: P
 def test_another_question_is_computed(counting: Counting, tmp_path: Path, change: str) -> None:
     keep, codes = JacobianCache(tmp_path, "a network"), draw(counting, 1, 0)
     region = regions_of(counting, "center")
-    gram_matrices(counting, codes, region, means=ComputeBudget(keep=keep))
+    gram_matrices(counting, codes, region, budget=ComputeBudget(cache=keep))
     before = Counting.renders
     if change == "identity":
         keep = JacobianCache(tmp_path, "another network")
@@ -101,7 +101,7 @@ def test_another_question_is_computed(counting: Counting, tmp_path: Path, change
         entries = {keep.entry({"layers": layers}).folder for layers in (None, [0], [1])}
         assert len(entries) == 3
         return
-    gram_matrices(counting, codes, region, output=output, means=ComputeBudget(keep=keep))
+    gram_matrices(counting, codes, region, output=output, budget=ComputeBudget(cache=keep))
     assert Counting.renders > before
 
 
@@ -115,7 +115,7 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(
 ) -> None:
     monkeypatch.setattr("zoo.jacobian.column_buffer._PAUSE", -1.0)  # every stretch is written at once
     codes, regions = draw(adapter, 2, 0), regions_of(adapter, "center", "not:center")
-    wanted = gram_matrices(adapter, codes, regions, means=ComputeBudget(chunk=5))
+    wanted = gram_matrices(adapter, codes, regions, budget=ComputeBudget(chunk=5))
     seen: list[int] = []
 
     def interrupt(done: int, total: int, what: str) -> None:
@@ -123,28 +123,28 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(
         if len(seen) > stop:
             raise Interrupted
 
-    means = ComputeBudget(chunk=5, keep=JacobianCache(tmp_path, "a network"))
+    budget = ComputeBudget(chunk=5, cache=JacobianCache(tmp_path, "a network"))
     with pytest.raises(Interrupted):
-        gram_matrices(adapter, codes, regions, means=means, progress=interrupt)
+        gram_matrices(adapter, codes, regions, budget=budget, progress=interrupt)
     left: list[int] = []
-    found = gram_matrices(adapter, codes, regions, means=means, progress=lambda done, total, what: left.append(done))
+    found = gram_matrices(adapter, codes, regions, budget=budget, progress=lambda done, total, what: left.append(done))
     assert all(torch.equal(a, b) for a, b in zip(found.matrices, wanted.matrices, strict=True))
     assert found.chunk == wanted.chunk == 5
     assert len(left) + max(stop - 1, 0) <= 9, "columns that were there are computed again"
 
 
 def test_large_ones_are_kept_as_tiles_and_regions_snap_to_them(counting: Counting, tmp_path: Path) -> None:
-    means = ComputeBudget(keep=JacobianCache(tmp_path, "a network", largest=0, tile=4))
+    budget = ComputeBudget(cache=JacobianCache(tmp_path, "a network", largest=0, tile=4))
     codes = draw(counting, 2, 0)
     pair = regions_of(counting, "center", "not:center")
-    first = gram_matrices(counting, codes, pair, means=means)
+    first = gram_matrices(counting, codes, pair, budget=budget)
     passes = Counting.renders
-    again = gram_matrices(counting, codes, pair, means=means)
+    again = gram_matrices(counting, codes, pair, budget=budget)
     assert all(torch.equal(a, b) for a, b in zip(first.matrices, again.matrices, strict=True))
     assert again.provenance == first.provenance and not again.snapped
     fitting = regions_of(counting, "box:4,8,8,4", "not:box:4,8,8,4")
-    found = gram_matrices(counting, codes, fitting, means=means)
-    snapped = gram_matrices(counting, codes, regions_of(counting, "box:3,7,8,6"), means=means)
+    found = gram_matrices(counting, codes, fitting, budget=budget)
+    snapped = gram_matrices(counting, codes, regions_of(counting, "box:3,7,8,6"), budget=budget)
     assert Counting.renders == passes
     assert not found.snapped
     for region, matrix in zip(fitting, found.matrices, strict=True):
@@ -160,7 +160,7 @@ def test_the_oldest_are_deleted_once_there_are_too_many(adapter: DCGAN, tmp_path
     keep = JacobianCache(tmp_path, "a network", limit=40_000)
     regions = regions_of(adapter, "all")
     for seed in range(6):
-        gram_matrices(adapter, draw(adapter, 1, seed), regions, means=ComputeBudget(keep=keep))
+        gram_matrices(adapter, draw(adapter, 1, seed), regions, budget=ComputeBudget(cache=keep))
     sizes = [path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()]
     assert 0 < sum(sizes) <= 40_000
     newest = keep.entry({})
@@ -168,21 +168,21 @@ def test_the_oldest_are_deleted_once_there_are_too_many(adapter: DCGAN, tmp_path
 
 
 def test_damaged_and_foreign_files_are_as_good_as_absent(adapter: DCGAN, tmp_path: Path) -> None:
-    means, codes = ComputeBudget(keep=JacobianCache(tmp_path, "a network")), draw(adapter, 1, 0)
+    budget, codes = ComputeBudget(cache=JacobianCache(tmp_path, "a network")), draw(adapter, 1, 0)
     regions = regions_of(adapter, "all")
-    wanted = gram_matrices(adapter, codes, regions, means=means)
+    wanted = gram_matrices(adapter, codes, regions, budget=budget)
     [path] = tmp_path.rglob("columns-*")
     whole = path.read_bytes()
     for content in (b"", whole[:100], whole[:-5], b"\x00" * len(whole)):
         path.write_bytes(content)
-        found = gram_matrices(adapter, codes, regions, means=means)
+        found = gram_matrices(adapter, codes, regions, budget=budget)
         assert torch.equal(found.matrices[0], wanted.matrices[0])
 
 
 def test_a_disk_that_refuses_is_no_reason_to_fail(adapter: DCGAN, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    means = ComputeBudget(keep=JacobianCache(tmp_path / "file", "a network"))
-    found = gram_matrices(adapter, draw(adapter, 1, 0), regions_of(adapter, "all"), means=means)
+    budget = ComputeBudget(cache=JacobianCache(tmp_path / "file", "a network"))
+    found = gram_matrices(adapter, draw(adapter, 1, 0), regions_of(adapter, "all"), budget=budget)
     assert close(found.matrices[0], direct(adapter, draw(adapter, 1, 0), regions_of(adapter, "all")[0]))
 
 
@@ -200,19 +200,19 @@ def test_columns_that_do_not_fit_into_memory_wait_on_disk(
 
 def test_a_budget_that_is_too_small_is_refused_and_says_what_is_needed(adapter: DCGAN) -> None:
     with pytest.raises(OptionError, match=r"^--memory 1kB: a single derivative of this network needs [\d.]+MB"):
-        gram_matrices(adapter, draw(adapter, 1, 0), regions_of(adapter, "all"), means=ComputeBudget(memory=1000))
+        gram_matrices(adapter, draw(adapter, 1, 0), regions_of(adapter, "all"), budget=ComputeBudget(memory=1000))
 
 
 def test_fewer_at_a_time_once_memory_has_run_out(adapter: DCGAN, monkeypatch: pytest.MonkeyPatch) -> None:
     from zoo.jacobian.operator import RegionJacobian
 
-    push, sizes = RegionJacobian.push, []
+    jvp, sizes = RegionJacobian.jvp, []
 
     def short(self: RegionJacobian, tangents: Tensor) -> Tensor:
         sizes.append(len(tangents))
         if len(tangents) > 3:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return push(self, tangents)
+        return jvp(self, tangents)
 
     code, [region] = draw(adapter, 1, 0), regions_of(adapter, "all")
     wanted = jacobian(adapter, code, region)
@@ -227,7 +227,7 @@ def test_a_derivative_that_is_not_finite_is_refused_and_not_kept(tmp_path: Path)
     region = Region("all", np.ones(adapter.resolution, dtype=bool))
     with pytest.raises(CheckpointError, match="not finite"):
         gram_matrices(
-            adapter, draw(adapter, 1, 0), [region], means=ComputeBudget(keep=JacobianCache(tmp_path, "a network"))
+            adapter, draw(adapter, 1, 0), [region], budget=ComputeBudget(cache=JacobianCache(tmp_path, "a network"))
         )
     assert not list(tmp_path.rglob("*.safetensors"))
 
@@ -243,8 +243,8 @@ def test_what_another_process_deletes_meanwhile_is_computed_again(
         if done == 10:
             shutil.rmtree(tmp_path / "kept")
 
-    means = ComputeBudget(chunk=5, keep=JacobianCache(tmp_path / "kept", "a network"))
-    found = gram_matrices(adapter, codes, regions, means=means, progress=delete)
+    budget = ComputeBudget(chunk=5, cache=JacobianCache(tmp_path / "kept", "a network"))
+    found = gram_matrices(adapter, codes, regions, budget=budget, progress=delete)
     assert close(found.matrices[0], direct(adapter, codes, regions[0]))
 
 
@@ -262,7 +262,7 @@ def test_the_limit_holds_while_codes_are_computed(adapter: DCGAN, tmp_path: Path
 
     keep = JacobianCache(tmp_path, "a network", limit=30_000)
     gram_matrices(
-        adapter, draw(adapter, 8, 0), regions_of(adapter, "all"), means=ComputeBudget(keep=keep), progress=look
+        adapter, draw(adapter, 8, 0), regions_of(adapter, "all"), budget=ComputeBudget(cache=keep), progress=look
     )
     assert 0 < max(sizes) <= 30_000 + 2 * 14_000, "two codes are computed together"
 
@@ -271,6 +271,6 @@ def test_several_codes_at_a_time_equal_one_by_one(counting: Counting) -> None:
     codes, regions = draw(counting, 5, 0), regions_of(counting, "center", "not:center")
     together = gram_matrices(counting, codes, regions)
     passes = Counting.renders
-    singly = gram_matrices(counting, codes, regions, means=ComputeBudget(chunk=12))
+    singly = gram_matrices(counting, codes, regions, budget=ComputeBudget(chunk=12))
     assert passes < Counting.renders - passes, "groups of two take fewer passes"
     assert all(close(a, b) for a, b in zip(together.matrices, singly.matrices, strict=True))

@@ -29,17 +29,17 @@ def test_it_stands_for_the_matrix_of_all_codes(output: Output, text: str) -> Non
     matrix = torch.autograd.functional.jacobian(function, torch.zeros(adapter.space.dim, dtype=torch.float64))
     tangents = torch.randn(4, adapter.space.dim, dtype=torch.float64)
     cotangents = torch.randn(5, len(matrix), dtype=torch.float64)
-    assert torch.allclose(operator.push(tangents), tangents @ matrix.T, rtol=1e-10, atol=1e-12)
-    assert torch.allclose(operator.pull(cotangents), cotangents @ matrix, rtol=1e-10, atol=1e-12)
+    assert torch.allclose(operator.jvp(tangents), tangents @ matrix.T, rtol=1e-10, atol=1e-12)
+    assert torch.allclose(operator.vjp(cotangents), cotangents @ matrix, rtol=1e-10, atol=1e-12)
     assert torch.allclose(operator.gram(chunk=5), matrix.T @ matrix, rtol=1e-10, atol=1e-12)
 
 
 def test_layers_choose_the_rows_that_move() -> None:
     adapter = Banded.of(layers=3)
     region = parse_region("all", adapter.resolution)
-    whole = RegionJacobian(adapter, draw(adapter, 1, 0), region).push(torch.eye(6))
-    first = RegionJacobian(adapter, draw(adapter, 1, 0), region, layers=[0]).push(torch.eye(6))
-    rest = RegionJacobian(adapter, draw(adapter, 1, 0), region, layers=[1, 2]).push(torch.eye(6))
+    whole = RegionJacobian(adapter, draw(adapter, 1, 0), region).jvp(torch.eye(6))
+    first = RegionJacobian(adapter, draw(adapter, 1, 0), region, layers=[0]).jvp(torch.eye(6))
+    rest = RegionJacobian(adapter, draw(adapter, 1, 0), region, layers=[1, 2]).jvp(torch.eye(6))
     assert torch.allclose(first + rest, whole, atol=1e-6)
     assert bool(first.any()) and not torch.allclose(first, whole)
 
@@ -63,7 +63,7 @@ def test_a_network_whose_derivative_cannot_be_recorded_is_pushed_through_as_it_i
         return adapter.synthesize(Codes(codes.latents + delta)).mean(dim=1).flatten()
 
     matrix = torch.autograd.functional.jacobian(function, torch.zeros(adapter.space.dim))
-    assert torch.allclose(operator.push(torch.eye(adapter.space.dim)), matrix.T, atol=1e-5)
+    assert torch.allclose(operator.jvp(torch.eye(adapter.space.dim)), matrix.T, atol=1e-5)
     assert not isinstance(operator._tangent_map, type(RegionJacobian(Linear.tiny(0), codes, region)._tangent_map))
 
 

@@ -124,12 +124,12 @@ def test_derivatives_are_recorded_and_equal_central_differences(name: str, regio
             return output(adapter.region_output(adapter.move(code, delta), area), area)[0]
 
     step = 1e-7
-    found = operator.push(tangents)
+    found = operator.jvp(tangents)
     wanted = torch.stack([(rows(step * each) - rows(-step * each)) / (2 * step) for each in tangents])
     assert isinstance(operator._tangent_map, LinearMap)
     assert torch.allclose(found, wanted, atol=1e-5 * float(wanted.abs().max()))
     weights = torch.randn(2, found.shape[1], dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    assert torch.allclose(operator.pull(weights) @ tangents.T, weights @ found.T, rtol=1e-9, atol=1e-12)
+    assert torch.allclose(operator.vjp(weights) @ tangents.T, weights @ found.T, rtol=1e-9, atol=1e-12)
 
 
 def test_float32_agrees_with_float64(tmp_path: Path) -> None:
@@ -183,10 +183,10 @@ def test_lowrank_and_nullspace_find_what_linear_features_must_give(
 def test_kept_jacobians_of_other_weights_are_never_taken(tmp_path: Path) -> None:
     adapter = DCGAN.tiny(0)
     region, code = parse_region(MIXED, adapter.resolution), draw(adapter, 1, 0)
-    means = ComputeBudget(keep=JacobianCache(tmp_path / "kept", "a network"))
+    budget = ComputeBudget(cache=JacobianCache(tmp_path / "kept", "a network"))
     first, second = (opened("test_vit", weights_of("test_vit", tmp_path, seed), adapter) for seed in (0, 1))
     kept = [
-        gram_matrices(adapter, code, [region], output=output, means=means).matrices[0] for output in (first, second)
+        gram_matrices(adapter, code, [region], output=output, budget=budget).matrices[0] for output in (first, second)
     ]
     fresh = [gram_matrices(adapter, code, [region], output=output).matrices[0] for output in (first, second)]
     assert first.name != second.name

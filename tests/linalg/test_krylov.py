@@ -8,7 +8,7 @@ from torch import Tensor
 
 from zoo import CapabilityError
 from zoo.jacobian.columns import jacobian
-from zoo.linalg import krylov as sketch
+from zoo.linalg import krylov
 from zoo.linalg.symmetric import eigenvectors, generalized_eigh, principal_angles
 from zoo.models.model import Model
 
@@ -45,14 +45,14 @@ class Products:
 
     def __init__(self, whole: Tensor) -> None:
         self.whole = whole.to(torch.float32)
-        self.pushes = self.pulls = 0
+        self.jvps = self.vjps = 0
 
-    def push(self, rows: Tensor) -> Tensor:
-        self.pushes += len(rows)
+    def jvp(self, rows: Tensor) -> Tensor:
+        self.jvps += len(rows)
         return rows.to(torch.float32) @ self.whole.T
 
-    def pull(self, images: Tensor) -> Tensor:
-        self.pulls += len(images)
+    def vjp(self, images: Tensor) -> Tensor:
+        self.vjps += len(images)
         return images @ self.whole
 
 
@@ -61,7 +61,7 @@ class Products:
 def test_ten_rows_capture_the_energy_at_a_third_of_the_cost(decay: str, seed: int) -> None:
     whole = made(DECAYS[decay], PIXELS, seed=10)
     products = Products(whole)
-    found = sketch.spectrum(products.push, products.pull, DIM, 10, generator=seeded(seed), tolerance=1e-2)
+    found = krylov.block_krylov_eigsh(products.jvp, products.vjp, DIM, 10, generator=seeded(seed), tolerance=1e-2)
     exact = DECAYS[decay][:10].square().sum()
     rows = found.rows
     captured = (rows @ whole.T).square().sum() / PIXELS
@@ -69,8 +69,8 @@ def test_ten_rows_capture_the_energy_at_a_third_of_the_cost(decay: str, seed: in
     assert float(captured / exact) >= 1 - 1e-4
     assert float(found.values.sum()) == pytest.approx(float(captured), rel=1e-5), "float32 pushes"
     assert torch.allclose(rows @ rows.T, torch.eye(10, dtype=torch.float64), atol=1e-10)
-    assert (found.pushes, found.pulls) == (products.pushes, products.pulls)
-    assert found.cost(2) == products.pushes + 2 * products.pulls <= DIM / 3, "even if a pull were two pushes"
+    assert (found.jvps, found.vjps) == (products.jvps, products.vjps)
+    assert found.cost(2) == products.jvps + 2 * products.vjps <= DIM / 3, "even if a pull were two pushes"
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -79,7 +79,7 @@ def test_a_planted_gap_gives_the_subspace(seed: int) -> None:
     singular = torch.cat([torch.linspace(1.5, 1, 10, dtype=torch.float64), 0.5 * INDEX[: DIM - 10] ** -0.5])
     whole = made(singular, PIXELS, seed=20)
     products = Products(whole)
-    found = sketch.spectrum(products.push, products.pull, DIM, 10, generator=seeded(seed))
+    found = krylov.block_krylov_eigsh(products.jvp, products.vjp, DIM, 10, generator=seeded(seed))
     wanted = eigenvectors(whole.T @ whole)[1][:10]
     assert found.converged
     assert float(principal_angles(found.rows, wanted).max()) <= 1e-3
@@ -105,12 +105,12 @@ def test_quotients_of_two_regions(decay: str, seed: int) -> None:
     whole = torch.cat([made(DECAYS[decay], 700, seed=30), made(DECAYS[decay], 800, seed=40)])
     inside = torch.arange(PIXELS) < 700
     products = Products(whole)
-    found = sketch.quotients(products.push, products.pull, DIM, 10, inside=inside, tau=1e-3, generator=seeded(seed))
+    found = krylov.block_davidson(products.jvp, products.vjp, DIM, 10, inside=inside, tau=1e-3, generator=seeded(seed))
     values, above, below = quotients_of(whole, inside, 1e-3)
     assert found.converged
     assert captured_by(found.rows, above, below) >= (1 - 1e-3) * float(values[:10].sum())
     assert found.cost() <= DIM / 3
-    assert (found.pushes, found.pulls) == (products.pushes, products.pulls)
+    assert (found.jvps, found.vjps) == (products.jvps, products.vjps)
     trace = float(whole[~inside].square().sum()) / 800
     assert found.trace is not None and found.trace_error is not None
     assert abs(found.trace - trace) <= 5 * found.trace_error
@@ -123,18 +123,18 @@ def test_a_known_trace_needs_no_probes() -> None:
     values, _, _ = quotients_of(whole, inside, 1e-2)
     trace = float(whole[~inside].square().sum()) / 800
     products = Products(whole)
-    found = sketch.quotients(
-        products.push, products.pull, DIM, 5, inside=inside, tau=1e-2, generator=seeded(0), trace=trace, tolerance=0.01
+    found = krylov.block_davidson(
+        products.jvp, products.vjp, DIM, 5, inside=inside, tau=1e-2, generator=seeded(0), trace=trace, tolerance=0.01
     )
     assert (found.trace, found.trace_error) == (trace, 0.0)
-    assert found.pushes == found.pulls
+    assert found.jvps == found.vjps
     assert found.values.tolist() == pytest.approx(values[:5].tolist(), rel=1e-4)
 
 
 def test_a_spectrum_that_does_not_fall_is_given_up() -> None:
     """All singular values are equal within ten per cent: no subspace stands out, and d pushes are the better way."""
     products = Products(made(torch.linspace(1, 0.9, DIM, dtype=torch.float64), PIXELS, seed=50))
-    found = sketch.spectrum(products.push, products.pull, DIM, 10, generator=seeded(0))
+    found = krylov.block_krylov_eigsh(products.jvp, products.vjp, DIM, 10, generator=seeded(0))
     assert not found.converged
     assert found.residual > 1e-3
     assert len(found.rows) == 10
@@ -143,37 +143,37 @@ def test_a_spectrum_that_does_not_fall_is_given_up() -> None:
 
 def test_the_budget_is_kept() -> None:
     products = Products(made(DECAYS["power-1"], PIXELS, seed=10))
-    found = sketch.spectrum(products.push, products.pull, DIM, 10, generator=seeded(0), budget=50, pull_cost=4)
+    found = krylov.block_krylov_eigsh(products.jvp, products.vjp, DIM, 10, generator=seeded(0), max_cost=50, vjp_cost=4)
     assert not found.converged
     assert found.cost(4) <= 50
 
 
-SEARCHES: list[Callable[..., sketch.PartialEigen]] = [
-    sketch.spectrum,
-    lambda *rest, **named: sketch.quotients(*rest, **named, inside=torch.arange(PIXELS) < 700, tau=0.1),
+SEARCHES: list[Callable[..., krylov.PartialEigen]] = [
+    krylov.block_krylov_eigsh,
+    lambda *rest, **named: krylov.block_davidson(*rest, **named, inside=torch.arange(PIXELS) < 700, tau=0.1),
 ]
 
 
 @pytest.mark.parametrize("search", SEARCHES)
-def test_equal_generators_give_equal_results(search: Callable[..., sketch.PartialEigen]) -> None:
+def test_equal_generators_give_equal_results(search: Callable[..., krylov.PartialEigen]) -> None:
     products = Products(made(DECAYS["power-1.5"], PIXELS, seed=10))
-    first, again = (search(products.push, products.pull, DIM, 4, generator=seeded(3)) for _ in range(2))
+    first, again = (search(products.jvp, products.vjp, DIM, 4, generator=seeded(3)) for _ in range(2))
     assert torch.equal(first.rows, again.rows)
 
 
 @pytest.mark.parametrize("search", SEARCHES)
-def test_few_dimensions_are_searched_whole(search: Callable[..., sketch.PartialEigen]) -> None:
+def test_few_dimensions_are_searched_whole(search: Callable[..., krylov.PartialEigen]) -> None:
     whole = random(PIXELS, 6, seed=0)
     products = Products(whole)
-    found = search(products.push, products.pull, 6, 6, generator=seeded(0), budget=1000)
+    found = search(products.jvp, products.vjp, 6, 6, generator=seeded(0), max_cost=1000)
     assert found.converged
     assert found.rows.shape == (6, 6)
-    assert found.pushes <= 6 + 8
+    assert found.jvps <= 6 + 8
 
 
 def test_a_jacobian_of_nought() -> None:
     products = Products(torch.zeros(20, 6))
-    found = sketch.spectrum(products.push, products.pull, 6, 2, generator=seeded(0))
+    found = krylov.block_krylov_eigsh(products.jvp, products.vjp, 6, 2, generator=seeded(0))
     assert found.converged
     assert found.values.tolist() == [0, 0]
 
@@ -182,18 +182,24 @@ def test_a_region_that_never_changes_has_quotients_of_nought() -> None:
     whole = random(20, 6, seed=0)
     whole[:9] = 0
     products, inside = Products(whole), torch.arange(20) < 9
-    found = sketch.quotients(products.push, products.pull, 6, 2, inside=inside, tau=0.1, generator=seeded(0), budget=99)
+    found = krylov.block_davidson(
+        products.jvp, products.vjp, 6, 2, inside=inside, tau=0.1, generator=seeded(0), max_cost=99
+    )
     assert found.values.tolist() == [0, 0]
     with pytest.raises(CapabilityError, match="nothing outside"):
-        sketch.quotients(products.push, products.pull, 6, 2, inside=~inside, tau=0.1, generator=seeded(0), budget=99)
+        krylov.block_davidson(
+            products.jvp, products.vjp, 6, 2, inside=~inside, tau=0.1, generator=seeded(0), max_cost=99
+        )
 
 
 def test_what_cannot_be_searched_is_refused() -> None:
     products = Products(random(20, 6, seed=0))
     with pytest.raises(ValueError, match="rank=7"):
-        sketch.spectrum(products.push, products.pull, 6, 7, generator=seeded(0))
+        krylov.block_krylov_eigsh(products.jvp, products.vjp, 6, 7, generator=seeded(0))
     with pytest.raises(ValueError, match="tau=0"):
-        sketch.quotients(products.push, products.pull, 6, 2, inside=torch.arange(20) < 9, tau=0.0, generator=seeded(0))
+        krylov.block_davidson(
+            products.jvp, products.vjp, 6, 2, inside=torch.arange(20) < 9, tau=0.0, generator=seeded(0)
+        )
 
 
 @pytest.mark.parametrize(
@@ -207,8 +213,8 @@ def test_what_cannot_be_searched_is_refused() -> None:
         (20, 512, True, 2, False),
     ],
 )
-def test_where_a_search_is_worthwhile(rank: int, dim: int, quotient: bool, pull_cost: float, wanted: bool) -> None:
-    assert sketch.is_worthwhile(rank, dim, quotient=quotient, pull_cost=pull_cost) is wanted
+def test_where_a_search_is_worthwhile(rank: int, dim: int, quotient: bool, vjp_cost: float, wanted: bool) -> None:
+    assert krylov.is_worthwhile(rank, dim, quotient=quotient, vjp_cost=vjp_cost) is wanted
 
 
 @pytest.mark.real
@@ -218,13 +224,13 @@ def test_the_jacobian_of_a_real_generator(digiface: Model, seed: int) -> None:
     code = digiface.sample(1, seed=seed)
     whole = jacobian(digiface.adapter, code, digiface.region("all")).to(torch.float64)
     products = Products(whole)
-    found = sketch.spectrum(products.push, products.pull, 100, 10, generator=seeded(seed), budget=200)
+    found = krylov.block_krylov_eigsh(products.jvp, products.vjp, 100, 10, generator=seeded(seed), max_cost=200)
     values, _ = eigenvectors(whole.T @ whole / len(whole))
     assert found.converged
     assert float(found.values.sum() / values[:10].sum()) == pytest.approx(1, abs=1e-4)
     inside = torch.from_numpy(digiface.region("mouth").mask.flatten())
-    found = sketch.quotients(
-        products.push, products.pull, 100, 5, inside=inside, tau=1e-3, generator=seeded(seed), budget=250
+    found = krylov.block_davidson(
+        products.jvp, products.vjp, 100, 5, inside=inside, tau=1e-3, generator=seeded(seed), max_cost=250
     )
     exact, above, below = quotients_of(whole, inside, 1e-3)
     assert found.converged

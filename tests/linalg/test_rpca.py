@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tests.linalg.test_published_rpca import CASES
 from zoo.linalg.low_rank import factorize
-from zoo.linalg.rpca import OptimalDecomposition, default_lambda, pursuit
+from zoo.linalg.rpca import OptimalDecomposition, default_lambda, rpca
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:
@@ -45,7 +45,7 @@ def check(found: OptimalDecomposition, matrix: Tensor, weight: float) -> None:
 @pytest.mark.parametrize(("dim", "power"), [(60, 1.0), (60, 2.0), (128, 0.5), (128, 1.0)])
 def test_the_optimum_of_gram_matrices(dim: int, power: float) -> None:
     matrix = gram(dim, power)
-    found = pursuit(matrix)
+    found = rpca(matrix)
     check(found, matrix, default_lambda(dim))
     assert 0 < found.rank < dim
 
@@ -53,7 +53,7 @@ def test_the_optimum_of_gram_matrices(dim: int, power: float) -> None:
 def test_no_change_of_the_optimum_is_better() -> None:
     """Independent of the dual: steps in many directions, small and large, only raise the objective."""
     matrix, weight = gram(40), default_lambda(40)
-    found = pursuit(matrix, tolerance=1e-9)
+    found = rpca(matrix, tolerance=1e-9)
     steps = [random(40, 40, seed=seed) for seed in range(20)] + [found.low_rank, matrix - found.low_rank]
     for step in ((each + each.T) / torch.linalg.matrix_norm(each + each.T) for each in steps):
         for length in (-0.1, -1e-3, 1e-3, 0.1):
@@ -67,7 +67,7 @@ def test_the_released_loop_is_never_better(data: Path, size: str, name: str, wei
     """With λ = 1/6 and 1/8 its recorded L is all but optimal: there both objectives agree."""
     reference = load_file(data / "rpca_reference.safetensors")
     matrix = reference[f"in/{size}/M_{part}"]
-    found = pursuit(matrix, weight=1 / weight)
+    found = rpca(matrix, weight=1 / weight)
     check(found, matrix, 1 / weight)
     released = objective(reference[f"out/{size}/{name}/L_{part}"], matrix, 1 / weight)
     assert found.dual <= released
@@ -84,14 +84,14 @@ def test_a_planted_split_is_found() -> None:
     low_rank = half @ half.T
     spikes = 5 * random(100, 100, seed=1) * (torch.rand(100, 100, generator=torch.Generator().manual_seed(2)) < 0.01)
     matrix = low_rank + spikes + spikes.T
-    found = pursuit(matrix, weight=0.1, tolerance=1e-8)
+    found = rpca(matrix, weight=0.1, tolerance=1e-8)
     assert found.rank == 3
     assert float(torch.linalg.matrix_norm(found.low_rank - low_rank) / torch.linalg.matrix_norm(low_rank)) <= 1e-4
 
 
 def test_it_scales_with_the_matrix() -> None:
     matrix = gram(30)
-    one, tiny = pursuit(matrix), pursuit(2.0**-40 * matrix)
+    one, tiny = rpca(matrix), rpca(2.0**-40 * matrix)
     assert torch.equal(tiny.low_rank, 2.0**-40 * one.low_rank)
     assert (tiny.rank, tiny.rounds) == (one.rank, one.rounds)
     assert tiny.gap == pytest.approx(one.gap)
@@ -100,7 +100,7 @@ def test_it_scales_with_the_matrix() -> None:
 def test_an_indefinite_matrix_is_sorted_by_magnitude() -> None:
     columns = torch.linalg.qr(random(50, 2)).Q
     matrix = (columns * torch.tensor([2.0, -5.0], dtype=torch.float64)) @ columns.T
-    found = pursuit(matrix)
+    found = rpca(matrix)
     check(found, matrix, default_lambda(50))
     assert found.values[0] < 0 < found.values[1]
     assert found.rank == 2
@@ -111,7 +111,7 @@ def test_an_indefinite_matrix_is_sorted_by_magnitude() -> None:
 @pytest.mark.parametrize("matrix", [torch.ones(1, 1), -3 * torch.ones(1, 1), gram(7)], ids=["1", "-3", "seven"])
 def test_where_the_weight_is_below_one_over_d_nothing_is_low_rank(matrix: Tensor) -> None:
     """λ d ≤ 1: λ sign(M) is a dual solution, so that L = 0 is optimal (0.377 √7 = 0.997)."""
-    found = pursuit(matrix)
+    found = rpca(matrix)
     assert found.rank == 0
     assert found.primal == pytest.approx(default_lambda(len(matrix)) * float(matrix.abs().sum()))
     assert found.converged
@@ -119,30 +119,30 @@ def test_where_the_weight_is_below_one_over_d_nothing_is_low_rank(matrix: Tensor
 
 def test_rank_one_in_all_entries() -> None:
     matrix = torch.ones(40, 40, dtype=torch.float64)
-    found = pursuit(matrix)
+    found = rpca(matrix)
     check(found, matrix, default_lambda(40))
     assert found.rank == 1
     assert torch.allclose(found.low_rank, matrix, atol=1e-4)
 
 
 def test_nothing() -> None:
-    found = pursuit(torch.zeros(4, 4))
+    found = rpca(torch.zeros(4, 4))
     assert (found.rank, found.rounds, found.gap, found.primal, found.converged) == (0, 0, 0, 0, True)
     assert torch.equal(found.basis, torch.eye(4, dtype=torch.float64))
 
 
 def test_too_few_rounds_are_admitted() -> None:
-    found = pursuit(gram(60), max_rounds=20)
+    found = rpca(gram(60), max_rounds=20)
     assert not found.converged
     assert found.rounds == 20
     assert 1e-6 < found.gap < 1
-    best = pursuit(gram(60))
+    best = rpca(gram(60))
     assert found.dual <= best.primal and best.dual <= found.primal, "the bounds hold all the same"
 
 
 def test_progress_tells_the_decades_of_the_gap() -> None:
     told: list[tuple[int, int]] = []
-    pursuit(gram(60), progress=lambda done, total, what: told.append((done, total)))
+    rpca(gram(60), progress=lambda done, total, what: told.append((done, total)))
     assert [done for done, _ in told] == sorted(done for done, _ in told)
     assert told[-1] == (100, 100)
     assert len({done for done, _ in told}) > 10

@@ -16,18 +16,18 @@ from zoo.testing import check_adapter, draw, in_float64
 EXACT = 1e-12
 """Relative to the largest value, in float64: the same sums in another order."""
 DEEP = [
-    BlockSpec(8, 8, inner=2, doubles=False, shortcut=False),
-    BlockSpec(8, 4, inner=2, shortcut=False),
-    BlockSpec(4, 4, inner=1),
+    BlockSpec(8, 8, bottleneck=2, upsample=False, shortcut=False),
+    BlockSpec(8, 4, bottleneck=2, shortcut=False),
+    BlockSpec(4, 4, bottleneck=1),
 ]
 KINDS = {
-    "parts": Generator([BlockSpec(8, 8, attends=True), BlockSpec(8, 4)], 4, first=4, chunk=3, classes=3, embedding=2),
+    "parts": Generator([BlockSpec(8, 8, attention=True), BlockSpec(8, 4)], 4, first=4, chunk=3, classes=3, embedding=2),
     "parts-unconditional": Generator([BlockSpec(8, 8), BlockSpec(8, 4)], 4, first=3, chunk=3),
     "first-layer": Generator([BlockSpec(8, 8), BlockSpec(8, 4)], 4, first=5, chunk=0, classes=3, embedding=3),
     "first-layer-unconditional": Generator([BlockSpec(8, 8), BlockSpec(8, 4)], 4, first=5, chunk=0),
     "whole": Generator(DEEP, 4, first=5, chunk=0, shared=True, classes=3, embedding=2),
     "whole-unconditional": Generator(DEEP, 4, first=5, chunk=0, shared=True),
-    "same-size": Generator([BlockSpec(6, 6, doubles=False), BlockSpec(6, 4), BlockSpec(4, 4)], 3, first=4, chunk=0),
+    "same-size": Generator([BlockSpec(6, 6, upsample=False), BlockSpec(6, 4), BlockSpec(4, 4)], 3, first=4, chunk=0),
 }
 REGIONS = ["box:0,0,1,1", "box:7,6,1,1", "box:0,3,2,9", "box:5,6,4,5", "not:left", "all", "box:0,0,2,2+box:9,9,3,1"]
 
@@ -98,7 +98,7 @@ def test_a_small_region_costs_little_and_attention_needs_the_map_below(inner: in
     """Of a network of 64² pixels, whose last maps are the work, a corner needs a twentieth of the sums."""
 
     def network(attended: int | None) -> Toy:
-        plans = [BlockSpec(16, 16, inner=inner, attends=index == attended) for index in range(4)]
+        plans = [BlockSpec(16, 16, bottleneck=inner, attention=index == attended) for index in range(4)]
         return Toy(untrained(Generator(plans, 4, first=4, chunk=0), 0))
 
     assert flops(network(None), "box:0,0,4,4") < flops(network(None), "all") / 20

@@ -98,7 +98,7 @@ def test_a_window_of_a_layer_is_the_cut_of_the_whole_layer(layer: LocalLayer, gr
     x = torch.randn(2, 2, *SIZE, dtype=torch.float64, generator=seeded())
     image = whole(layer, x, groups)
     for wanted in windows((image.shape[-2], image.shape[-1])):
-        needed = layer.reads(wanted, SIZE)
+        needed = layer.input_window(wanted, SIZE)
         found = compute(layer, Patch(cut(x, needed), needed), wanted, groups)
         assert found.window == wanted
         assert torch.allclose(found.values, cut(image, wanted), rtol=0, atol=EXACT * float(image.abs().max()))
@@ -112,7 +112,7 @@ def test_what_a_window_reads_is_what_the_derivative_says(layer: LocalLayer) -> N
     for wanted in windows((image.shape[-2], image.shape[-1])):
         [slope] = torch.autograd.grad(cut(image, wanted).sum(), x, retain_graph=True)
         used = Window.around(Region("used", (slope[0, 0] != 0).numpy()))
-        needed = layer.reads(wanted, SIZE)
+        needed = layer.input_window(wanted, SIZE)
         assert needed | used == needed
         assert isinstance(layer, BilinearUpsample) or needed == used
 
@@ -129,7 +129,7 @@ def test_a_filter_along_one_axis_after_the_other_is_one_of_both(layer: Kernel) -
     function = functional.conv2d if isinstance(layer, Convolution) else functional.conv_transpose2d
     image = function(x, square.expand(2, 1, -1, -1), None, layer.stride, layer.padding, groups=2)
     for wanted in windows((image.shape[-2], image.shape[-1])):
-        needed = layer.reads(wanted, SIZE)
+        needed = layer.input_window(wanted, SIZE)
         for kernel in (taps, square):
             found = layer.filter(Patch(cut(x, needed), needed), wanted, kernel)
             assert found.window == wanted

@@ -10,7 +10,7 @@ from typing import Any
 from zoo._utils.files import exists
 from zoo._utils.progress import Progress, silent
 from zoo.analysis.request import AnalysisRequest, check_request, split_options
-from zoo.analysis.run import perform
+from zoo.analysis.run import run_analysis
 from zoo.core.directions import Directions
 from zoo.errors import OptionError
 from zoo.models.model import Model
@@ -41,7 +41,7 @@ class CompareInputs:
             if question is None or model is None:
                 found.append(path)
             else:
-                found.append(perform(question, model, installation, progress=progress).directions)
+                found.append(run_analysis(question, model, installation, progress=progress).directions)
         return found
 
 

@@ -29,7 +29,7 @@ def budget_for(model: Model, *, memory: str | int | None = None, keep: bool = Tr
     """
     budget, limit = check_budget(memory, keep=keep)
     identity = cache_key(model) if limit else None
-    return ComputeBudget(memory=budget, keep=JacobianCache(jacobian_folder(), identity, limit) if identity else None)
+    return ComputeBudget(memory=budget, cache=JacobianCache(jacobian_folder(), identity, limit) if identity else None)
 
 
 def check_budget(memory: str | int | None, *, keep: bool) -> tuple[int | None, int]:

@@ -105,12 +105,12 @@ class Run:
         ]
 
 
-def run_on_model(
+def _run_on_model(
     question: AnalysisRequest,
     model: Model,
     installation: Installation,
     progress: Progress = silent,
-    means: ComputeBudget | None = None,
+    budget: ComputeBudget | None = None,
 ) -> Run:
     """Draw or read the codes, run the analyzer, and measure what it found.
 
@@ -126,7 +126,7 @@ def run_on_model(
     codes = _codes(question, model, generator)
     analyzer: Analyzer[Any] = plugin.load()(parse_options(plugin.name, plugin.schema(), question.options or {}))
     scorers = fitting_scorers(model.card, installation.plugins.scorers)
-    probe = Probe(codes, region, layers, generator, progress, means or ComputeBudget(), scorers)
+    probe = Probe(codes, region, layers, generator, progress, budget or ComputeBudget(), scorers)
     found = _analyze(plugin, analyzer, model, probe)
     unseen_codes = _unseen_codes(question, model, codes)
     shown = found.take(question.show)
@@ -143,7 +143,7 @@ def run_on_model(
     return replace(done, directions=found.with_provenance(**record, **measured))
 
 
-def perform(
+def run_analysis(
     question: AnalysisRequest,
     name: str | Path | Model,
     installation: Installation,
@@ -178,7 +178,7 @@ def perform(
         else open_model(name, installation, options=choices, progress=progress, **loading)
     )
     derives = "derivative" in installation.plugins.analyzer(question.analyzer).requires
-    done = run_on_model(
+    done = _run_on_model(
         question, model, installation, progress, budget_for(model, memory=memory, keep=keep and derives)
     )
     if out is not None:

@@ -121,9 +121,9 @@ def _nearest(adapters: Mapping[str, type[Adapter]], state: State) -> str:
     found = []
     for name, adapter in adapters.items():
         for layout in adapter.layouts:
-            missing = [mark for mark in layout.marks if mark not in ends]
-            if layout.marks and len(missing) < len(layout.marks):
-                found.append((len(missing) / len(layout.marks), f"{name}/{layout.name}", missing))
+            missing = [mark for mark in layout.required_keys if mark not in ends]
+            if layout.required_keys and len(missing) < len(layout.required_keys):
+                found.append((len(missing) / len(layout.required_keys), f"{name}/{layout.name}", missing))
     if not found:
         return ""
     _, name, missing = min(found)

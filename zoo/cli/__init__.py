@@ -44,14 +44,11 @@ def _settings(
 
 def build_app(plugins: Plugins) -> typer.Typer:
     """Assemble the command line, the commands of plugins included."""
-    from zoo.cli import browse as catalogue
-    from zoo.cli import plugin_authors as authors
-    from zoo.cli import verbs as work
-    from zoo.cli import weights as storage
+    from zoo.cli import browse, plugin_authors, verbs, weights
 
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.callback()(_settings)
-    for name, command in {**catalogue.COMMANDS, **work.COMMANDS, **storage.COMMANDS, **authors.COMMANDS}.items():
+    for name, command in {**browse.COMMANDS, **verbs.COMMANDS, **weights.COMMANDS, **plugin_authors.COMMANDS}.items():
         app.command(name)(command)
     plugins.add_commands(app)
     return app

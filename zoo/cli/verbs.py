@@ -123,7 +123,7 @@ def analyze(
     )
     folder = out or default_folder(_short(model), analyzer, region)
     with progress_bars(settings) as progress:
-        done = run.perform(
+        done = run.run_analysis(
             question,
             model,
             settings.installation,
@@ -176,12 +176,12 @@ def edit(
 ) -> None:
     """Move codes along directions, one by one, together or as a grid: a sheet of pictures and an animation."""
     from zoo._utils import files
-    from zoo.editing import edit as editing
-    from zoo.editing import move_syntax as moves
+    from zoo.editing.edit import edit as edit_codes
+    from zoo.editing.move_syntax import arrange, parse_move_spec, read_moves
     from zoo.imaging.animation import check_animation
 
     settings: Settings = context.obj
-    wanted = [moves.parse_move_spec(text, index) for text in directions]
+    wanted = [parse_move_spec(text, index) for text in directions]
     most = None
     if codes is None and samples is None and seed is None and files.is_dir(wanted[0].path):
         codes, most = wanted[0].path / "codes.safetensors", MOST_OF_A_RUN
@@ -192,8 +192,8 @@ def edit(
     check_animation(video, frames)
     with progress_bars(settings) as progress:
         opened = _open(settings, model, progress, space=space, device=device, dtype=dtype, option=option)
-        across, down = moves.arrange(moves.read_moves(wanted, opened.adapter.space), together=together, grid=grid)
-        made = editing.edit(
+        across, down = arrange(read_moves(wanted, opened.adapter.space), together=together, grid=grid)
+        made = edit_codes(
             opened,
             across,
             down=down,
@@ -244,7 +244,7 @@ def compare(
 ) -> None:
     """Compare two sets of directions: the nearest ones, the angles between their spans, and with --model pictures."""
     from zoo._utils import files
-    from zoo.analysis import compare as comparison
+    from zoo.analysis.compare import compare as compare_directions
     from zoo.analysis.compare_inputs import read_compare_inputs
     from zoo.core.options import parse_pairs
     from zoo.editing.move_syntax import short_name
@@ -284,7 +284,7 @@ def compare(
         if model:
             rest = [f"{name}={value}" for name, value in sides.rest.items()]
             opened = _open(settings, model, progress, space=space, device=device, dtype=dtype, option=rest)
-        made = comparison.compare(
+        made = compare_directions(
             *sides.directions(opened, settings.installation, progress),
             model=opened,
             codes=opened.read_codes(codes, label=label) if opened and codes else None,
@@ -340,8 +340,8 @@ def score(
     """Measure which attributes directions change: scorers look at unseen codes, moved along each of them both ways."""
     from zoo._utils import files
     from zoo.registry.cards import is_file_name
-    from zoo.scoring import score as scoring
     from zoo.scoring.effects import choose_scorers
+    from zoo.scoring.score import score as score_directions
 
     settings: Settings = context.obj
     if out:
@@ -351,7 +351,7 @@ def score(
     scorers = choose_scorers(known, plugins, scorer) if known else None
     with progress_bars(settings) as progress:
         opened = _open(settings, model, progress, space=space, device=device, dtype=dtype, option=option)
-        made = scoring.score(
+        made = score_directions(
             opened,
             directions,
             scorers or choose_scorers(opened.card, plugins, scorer),

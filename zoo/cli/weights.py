@@ -14,7 +14,9 @@ from rich.markup import escape
 from zoo._utils.paths import cache_folder
 from zoo.cli.console import Settings, progress_bars, table
 from zoo.errors import WeightsError
-from zoo.weights import cache as store
+from zoo.weights.cache import CachedFile, cached_files, unfinished
+from zoo.weights.cache import clean as clean_cache
+from zoo.weights.cache import damaged as damaged_files
 
 Names = Annotated[list[str], typer.Argument(metavar="MODEL", help="Models of 'zoo list'.")]
 
@@ -47,7 +49,7 @@ def cache(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List the weights in the cache, verify them, or clean up."""
-    from zoo.jacobian import cache as keep
+    from zoo.jacobian.cache import drop_all, holdings, jacobian_limit
     from zoo.weights.fetch import forget as forget_weights
 
     settings: Settings = context.obj
@@ -55,18 +57,18 @@ def cache(
     removed: list[Path] = []
     if forget is not None:
         removed += forget_weights(settings.installation.registry.resolve(forget), cards)
-    keep.jacobian_limit()  # a limit that cannot be read is refused before anything is deleted
+    jacobian_limit()  # a limit that cannot be read is refused before anything is deleted
     if drop_jacobians:
-        removed += keep.drop_all()
+        removed += drop_all()
     with progress_bars(settings) as progress:
         if clean:
             _require_every_plugin(settings)
-            removed += store.clean(cards, progress)
-        files = store.cached_files(cards)
-        damaged = store.damaged(files, progress) if verify else []
+            removed += clean_cache(cards, progress)
+        files = cached_files(cards)
+        damaged = damaged_files(files, progress) if verify else []
     rows = [_row(file.models, _state(file, damaged, checked=verify), file.path, file.size) for file in files]
-    rows += [_row((place.name.rpartition("-")[0],), "unfinished", place, None) for place in store.unfinished()]
-    held = keep.holdings()
+    rows += [_row((place.name.rpartition("-")[0],), "unfinished", place, None) for place in unfinished()]
+    held = holdings()
     if as_json:
         jacobians = {"codes": held.codes, "bytes": held.size, "limit": held.limit, "folder": str(held.folder)}
         told = {"removed": [str(place) for place in removed], "files": rows, "jacobians": jacobians}
@@ -101,11 +103,11 @@ def add(
 ) -> None:
     """Give a weights file a name in your own registry, or take it as the file of a model that zoo cannot fetch."""
     from zoo.core.options import parse_pairs
-    from zoo.models import user_models as additions
+    from zoo.models.user_models import add as add_model
 
     settings: Settings = context.obj
     with progress_bars(settings) as progress:
-        card, written = additions.add(
+        card, written = add_model(
             file,
             name,
             settings.installation,
@@ -129,13 +131,14 @@ def convert(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
     """Say what a weights file is, and write it as safetensors that keep its licence."""
-    from zoo.models import export as converting
+    from zoo.models.export import convert as convert_checkpoint
+    from zoo.models.export import inspect_file
 
     settings: Settings = context.obj
     with progress_bars(settings) as progress:
-        found = converting.inspect_file(name, settings.installation, licence=licence, progress=progress)
+        found = inspect_file(name, settings.installation, licence=licence, progress=progress)
     settings.console.print(table(["", ""], [[key, escape(value)] for key, value in found.facts().items()]))
-    settings.console.print(escape(str(converting.convert(found, out, force=force))), soft_wrap=True)
+    settings.console.print(escape(str(convert_checkpoint(found, out, force=force))), soft_wrap=True)
 
 
 def remove(
@@ -143,10 +146,10 @@ def remove(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A model of 'zoo add'.")],
 ) -> None:
     """Take a model of 'zoo add' off your registry; its weights file stays."""
-    from zoo.models import user_models as additions
+    from zoo.models.user_models import remove as remove_model
 
     settings: Settings = context.obj
-    settings.console.print(f"removed {escape(str(additions.remove(name)))}", soft_wrap=True)
+    settings.console.print(f"removed {escape(str(remove_model(name)))}", soft_wrap=True)
 
 
 def _print_cache(settings: Settings, rows: list[dict[str, Any]]) -> None:
@@ -179,7 +182,7 @@ def _row(models: tuple[str, ...], state: str, path: Path, size: int | None) -> d
     return {"models": list(models), "bytes": size, "state": state, "file": str(path)}
 
 
-def _state(file: store.CachedFile, damaged: list[store.CachedFile], *, checked: bool) -> str:
+def _state(file: CachedFile, damaged: list[CachedFile], *, checked: bool) -> str:
     if not checked:
         return "not checked"
     return "damaged" if file in damaged else "intact"

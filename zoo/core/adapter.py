@@ -23,13 +23,13 @@ class Projection:
     """The weights that first touch the latent code in one layer.
 
     `weight` (out, dim) is the *effective* one: learning-rate multipliers applied, spectral norm divided, class columns
-    cut off. `layer` is the row of the code that it reads. What a row that stands `apart` does is of another kind than
-    the others, such as to turn the picture: it is left out unless layers are chosen, and its own among them.
+    cut off. `layer` is the row of the code that it reads. A `geometric` projection
+    turns or shifts the whole picture. It is left out unless layers are chosen and its own is among them.
     """
 
     layer: int
     weight: Tensor
-    apart: bool = False
+    geometric: bool = False
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Layout:
 
     `detect(state, meta)` says whether a file is of this layout; `convert(state, meta)` gives the family's canonical
     state and the config for `Adapter.load`. `meta` is what came beside the tensors. `about` says in a line whose files
-    these are, and `marks` are keys that every one of them has, prefixes of networks left out: the documentation, and
-    the message about a file that fits no layout, are made of them. `averaged` says that all of its files hold the
+    these are, and `required_keys` are keys that every one of them has, without prefixes of networks. The documentation
+    and the message about a file that fits no layout are made of them. `averaged` says that all of its files hold the
     average over training (EMA), though their keys do not say so.
     """
 
@@ -47,7 +47,7 @@ class Layout:
     detect: Callable[[State, Mapping[str, Any]], bool]
     convert: Callable[[State, Mapping[str, Any]], tuple[State, dict[str, Any]]]
     about: str = ""
-    marks: tuple[str, ...] = ()
+    required_keys: tuple[str, ...] = ()
     averaged: bool = False
 
 

@@ -29,7 +29,7 @@ class Probe:
     """What an analysis is asked about. Everything else is an analyzer's own option.
 
     `codes` are already drawn; `layers` are rows of the code, and the projections that read those rows (projections
-    only, where the space has a single row); `generator` is for an analysis that draws more; `means` are the memory
+    only, where the space has a single row); `generator` is for an analysis that draws more; `budget` are the memory
     that it may use and the place where Jacobians are kept, for `zoo.jacobian.gram_matrices` and its like; `scorers` are
     the installed attribute predictors that fit the model, by name, for an analysis that is told what to look for.
     """
@@ -39,7 +39,7 @@ class Probe:
     layers: tuple[int, ...] | None
     generator: torch.Generator
     progress: Progress = silent
-    means: ComputeBudget = field(default_factory=ComputeBudget)
+    budget: ComputeBudget = field(default_factory=ComputeBudget)
     scorers: Mapping[str, Scorer] = field(default_factory=dict)
 
 

@@ -14,9 +14,9 @@ class ComputeBudget:
     """What a computation may use.
 
     `memory` is a budget in bytes for everything beyond the loaded network; None takes what the usual chunk needs.
-    `chunk` tangents are pushed at a time, fewer where the budget asks for it. `keep` is where results are kept.
+    `chunk` tangents are pushed at a time, fewer where the budget asks for it. `cache` is where results are kept.
     """
 
     memory: int | None = None
     chunk: int | None = None
-    keep: JacobianCache | None = None
+    cache: JacobianCache | None = None

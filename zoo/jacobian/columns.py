@@ -56,7 +56,7 @@ def jacobian(
     *,
     layers: Sequence[int] | None = None,
     output: Output = GREY,
-    means: ComputeBudget | None = None,
+    budget: ComputeBudget | None = None,
     progress: Progress = silent,
 ) -> Tensor:
     """Compute the Jacobian of an output of a region at one code: (rows, dim), held in memory whole.
@@ -67,7 +67,7 @@ def jacobian(
     """
     if len(code) != 1:
         raise ValueError(f"a Jacobian is taken at one code, not {len(code)}")
-    columns = ColumnStream(adapter, code, region, layers=layers, output=output, means=means or ComputeBudget())
+    columns = ColumnStream(adapter, code, region, layers=layers, output=output, budget=budget or ComputeBudget())
     return torch.cat([part for _, part in columns.compute(progress=progress)]).T
 
 
@@ -86,13 +86,13 @@ class ColumnStream:
         *,
         layers: Sequence[int] | None,
         output: Output,
-        means: ComputeBudget,
+        budget: ComputeBudget,
         reserved: int = 0,
     ) -> None:
         self._operator = RegionJacobian(adapter, codes, region, layers=layers, output=output)
         self._basis = torch.eye(adapter.space.dim, dtype=adapter.dtype, device=adapter.device)
-        wanted = min(means.chunk or default_chunk(adapter, region), adapter.space.dim)
-        self.chunk = wanted if means.memory is None else self._within(means.memory, reserved, wanted)
+        wanted = min(budget.chunk or default_chunk(adapter, region), adapter.space.dim)
+        self.chunk = wanted if budget.memory is None else self._within(budget.memory, reserved, wanted)
 
     def compute(self, start: int = 0, progress: Progress = silent) -> Iterator[tuple[int, Tensor]]:
         """Yield (start, columns (k, n rows)), from the column `start` on; fewer at a time once memory runs out.
@@ -105,7 +105,7 @@ class ColumnStream:
         while start < len(self._basis):
             progress(start, len(self._basis), "Jacobian")
             try:
-                columns = self._operator.push(self._basis[start : start + size])
+                columns = self._operator.jvp(self._basis[start : start + size])
             except Exception as error:
                 if size == 1 or not is_out_of_memory(error):
                     raise
@@ -120,7 +120,7 @@ class ColumnStream:
     def _within(self, memory: int, reserved: int, wanted: int) -> int:
         """Find how many columns at a time a budget allows."""
         recording, held = peak_bytes(self._operator.prepare)
-        need = MemoryModel(lambda size: self._operator.push(self._basis[:size]))
+        need = MemoryModel(lambda size: self._operator.jvp(self._basis[:size]))
         left = int(memory / _ALLOWANCE) - reserved - held
         size = need.largest(left, wanted)
         if not size or recording > memory / _ALLOWANCE:

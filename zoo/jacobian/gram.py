@@ -57,7 +57,7 @@ def gram_matrices(
     *,
     layers: Sequence[int] | None = None,
     output: Output = GREY,
-    means: ComputeBudget | None = None,
+    budget: ComputeBudget | None = None,
     progress: Progress = silent,
 ) -> Grams:
     """Compute M = JᵀJ / rows of each region, averaged over codes.
@@ -66,16 +66,16 @@ def gram_matrices(
     the number of codes. Raises `CheckpointError` if a derivative is not finite, `CapabilityError` if there is none,
     `OptionError` if the budget is too small, `OutputError` if columns that do not fit into memory cannot be written.
     """
-    means = means or ComputeBudget()
-    questions = _questions(adapter, regions, layers, output, means)
+    budget = budget or ComputeBudget()
+    questions = _questions(adapter, regions, layers, output, budget)
     mean, step = _Mean(adapter.space.dim, len(regions)), questions[0].together
     for start in range(0, len(codes), step):
         group = codes[start : start + step]
         share = _part_of(progress, start, len(group), len(codes))
         for found in zip(*(question.ask(group, share) for question in questions), strict=True):
             mean.add(found)
-        if means.keep is not None:
-            means.keep.tidy()
+        if budget.cache is not None:
+            budget.cache.tidy()
     return mean.grams()
 
 
@@ -86,12 +86,12 @@ def kept_gram_matrices(
     *,
     layers: Sequence[int] | None = None,
     output: Output = GREY,
-    means: ComputeBudget | None = None,
+    budget: ComputeBudget | None = None,
 ) -> Grams | None:
     """Return what `gram_matrices` would, if all of it is kept, and None if any of it had to be computed."""
-    if means is None or means.keep is None:
+    if budget is None or budget.cache is None:
         return None
-    questions, mean = _questions(adapter, regions, layers, output, means), _Mean(adapter.space.dim, len(regions))
+    questions, mean = _questions(adapter, regions, layers, output, budget), _Mean(adapter.space.dim, len(regions))
     for index in range(len(codes)):
         found = [question.known(codes[index]) for question in questions]
         if any(grams is None for grams in found):
@@ -120,12 +120,12 @@ class _Mean:
 
 
 def _questions(
-    adapter: Adapter, regions: Sequence[Region], layers: Sequence[int] | None, output: Output, means: ComputeBudget
+    adapter: Adapter, regions: Sequence[Region], layers: Sequence[int] | None, output: Output, budget: ComputeBudget
 ) -> list[_GramRequest]:
     """Ask about all regions at once; about each by itself where the output mixes pixels."""
     sets = [tuple(regions)] if output.per_pixel else [(region,) for region in regions]
     chosen = None if layers is None else tuple(layers)
-    return [_GramRequest(adapter, some, chosen, output, means) for some in sets]
+    return [_GramRequest(adapter, some, chosen, output, budget) for some in sets]
 
 
 def require_change(matrix: Tensor, region: Region) -> None:
@@ -147,12 +147,12 @@ class _GramRequest:
     regions: tuple[Region, ...]
     layers: tuple[int, ...] | None
     output: Output
-    means: ComputeBudget
+    budget: ComputeBudget
 
     @property
     def together(self) -> int:
         """How many codes are computed together: several where one of them leaves the machine idle."""
-        if self.means.memory is not None or self.means.chunk is not None:
+        if self.budget.memory is not None or self.budget.chunk is not None:
             return 1
         return max(1, most_tangents(self.adapter, union_of(self.regions)) // self.adapter.space.dim)
 
@@ -166,12 +166,12 @@ class _GramRequest:
         try:
             return self._compute(codes, union_of(self.regions), progress)
         except (OSError, SafetensorError):  # what was kept of it was deleted by another process meanwhile
-            alone = replace(self, means=replace(self.means, keep=None))
+            alone = replace(self, budget=replace(self.budget, cache=None))
             return alone._compute(codes, union_of(self.regions), progress)
 
     def _entry(self, code: Codes, pixels: Region) -> CacheEntry | None:
         """Return the place of what is kept of one code and some pixels."""
-        keep = self.means.keep
+        keep = self.budget.cache
         if keep is None:
             return None
         return keep.entry(
@@ -217,14 +217,14 @@ class _GramRequest:
     def _compute(self, codes: Codes, union: Region, progress: Progress) -> list[Grams]:
         """Compute the columns at some codes together, from where an interrupted run stopped."""
         size = self.adapter.space.dim * self.output.rows(union) * self.adapter.dtype.itemsize * len(codes)
-        room = _HELD if self.means.memory is None else self.means.memory // 4
+        room = _HELD if self.budget.memory is None else self.budget.memory // 4
         columns = ColumnStream(
             self.adapter,
             codes,
             union,
             layers=self.layers,
             output=self.output,
-            means=self.means,
+            budget=self.budget,
             reserved=_RESERVED + min(size, room),
         )
         with contextlib.ExitStack() as stack:
@@ -242,7 +242,7 @@ class _GramRequest:
         """Sum the columns of one code up, and keep what is worth keeping."""
         shelf.flush()
         grams = self._summed(shelf.stretches, union)
-        keep = self.means.keep
+        keep = self.budget.cache
         if keep is not None and entry is not None and shelf.size > keep.largest:
             with contextlib.suppress(OutputError):
                 for region, matrix in zip(self.regions, grams.matrices, strict=True):

@@ -15,7 +15,7 @@ from zoo.errors import OptionError
 from zoo.jacobian.gram import Grams, gram_matrices, kept_gram_matrices, union_of
 from zoo.jacobian.operator import RegionJacobian
 from zoo.jacobian.outputs import Output
-from zoo.linalg import krylov as sketch
+from zoo.linalg import krylov
 from zoo.linalg.krylov import PartialEigen
 
 
@@ -38,7 +38,7 @@ def leading_or_gram(
     kept. `obstacle` says why no search is possible. Raises `OptionError` for one that is asked for and cannot be, and
     what `zoo.jacobian.gram.gram_matrices` raises.
     """
-    asked: dict[str, Any] = {"layers": probe.layers, "output": output, "means": probe.means}
+    asked: dict[str, Any] = {"layers": probe.layers, "output": output, "means": probe.budget}
     told: dict[str, Any] = {}
     if method == "sketched":
         _require(probe, obstacle)
@@ -46,8 +46,8 @@ def leading_or_gram(
         kept = kept_gram_matrices(adapter, probe.codes, regions, **asked) if method == "auto" else None
         if kept is not None:
             return kept, {"method": "exact"}
-        budget = 4.0 * adapter.space.dim if method == "sketched" else None
-        found = _search(adapter, probe, regions, rank or 1, output=output, tau=tau, budget=budget)
+        max_cost = 4.0 * adapter.space.dim if method == "sketched" else None
+        found = _search(adapter, probe, regions, rank or 1, output=output, tau=tau, max_cost=max_cost)
         told = {"residual": found.residual, "cost": round(found.cost() / adapter.space.dim, 3)}
         if found.trace_error is not None:
             told["trace_error"] = found.trace_error
@@ -58,7 +58,7 @@ def leading_or_gram(
 
 
 def _require(probe: Probe, obstacle: str | None) -> None:
-    if probe.means.memory is not None:
+    if probe.budget.memory is not None:
         raise OptionError("method=sketched: a search keeps to no budget; leave --memory out, or take method=exact")
     if obstacle:
         raise OptionError(f"method=sketched: {obstacle}; or take method=exact")
@@ -66,8 +66,8 @@ def _require(probe: Probe, obstacle: str | None) -> None:
 
 def _pays(adapter: Adapter, probe: Probe, rank: int, tau: float | None) -> bool:
     """Say whether a search is likely to cost less than the whole Jacobian."""
-    fits = len(probe.codes) == 1 and probe.means.memory is None and probe.means.chunk is None
-    return fits and sketch.is_worthwhile(rank, adapter.space.dim, quotient=tau is not None)
+    fits = len(probe.codes) == 1 and probe.budget.memory is None and probe.budget.chunk is None
+    return fits and krylov.is_worthwhile(rank, adapter.space.dim, quotient=tau is not None)
 
 
 def _search(
@@ -78,13 +78,13 @@ def _search(
     *,
     output: Output,
     tau: float | None,
-    budget: float | None,
+    max_cost: float | None,
 ) -> PartialEigen:
     union, dim = union_of(regions), adapter.space.dim
     operator = RegionJacobian(adapter, probe.codes, union, layers=probe.layers, output=output)
-    products = operator.push, operator.pull, dim, min(rank, dim)
+    products = operator.jvp, operator.vjp, dim, min(rank, dim)
     if tau is None:
-        return sketch.spectrum(*products, generator=probe.generator, budget=budget)
+        return krylov.block_krylov_eigsh(*products, generator=probe.generator, max_cost=max_cost)
     mask = np.repeat(regions[0].mask[union.mask], output.per_pixel)
     inside = torch.from_numpy(np.tile(mask, len(probe.codes))).to(adapter.device)
-    return sketch.quotients(*products, inside=inside, tau=tau, generator=probe.generator, budget=budget)
+    return krylov.block_davidson(*products, inside=inside, tau=tau, generator=probe.generator, max_cost=max_cost)

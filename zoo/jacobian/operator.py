@@ -28,7 +28,7 @@ _NO_FORWARD_MODE = ("forward AD", "forward-mode", "does not have vmap support", 
 class RegionJacobian:
     """J (n r, dim): how the r rows of an output at each of n codes change as all codes are moved together.
 
-    `push` multiplies by J, `pull` by its transpose, each with many vectors at a time. The network is run once for all
+    `jvp` multiplies by J, `vjp` by its transpose, each with many vectors at a time. The network is run once for all
     pushes, and once for all pulls. Products are computed in its type on its device, without reduced precision.
     """
 
@@ -52,10 +52,10 @@ class RegionJacobian:
         self._channels_last = not region.small
 
     def prepare(self) -> None:
-        """Run the network now, so that the first `push` need not. Raises `CapabilityError`."""
-        self.push(torch.zeros(1, self.dim))
+        """Run the network now, so that the first `jvp` need not. Raises `CapabilityError`."""
+        self.jvp(torch.zeros(1, self.dim))
 
-    def push(self, tangents: Tensor) -> Tensor:
+    def jvp(self, tangents: Tensor) -> Tensor:
         """Multiply J by k vectors (k, dim): (k, n r), the codes one after another.
 
         Raises `CapabilityError` if the network is not forward-mode differentiable.
@@ -67,7 +67,7 @@ class RegionJacobian:
                 self._tangent_map = torch.func.vmap(self._derivative_along)
                 return self._tangent_map(self._like(tangents))
 
-    def pull(self, cotangents: Tensor) -> Tensor:
+    def vjp(self, cotangents: Tensor) -> Tensor:
         """Multiply the transpose of J by k vectors (k, n r): (k, dim)."""
         with _exactly(self._origin.device):
             products: Tensor = torch.func.vmap(self._cotangent_map)(self._like(cotangents))
@@ -80,7 +80,7 @@ class RegionJacobian:
         for the matrices that analyses use.
         """
         basis = torch.eye(self.dim, dtype=self._origin.dtype, device=self._origin.device)
-        rows = torch.cat([self.pull(self.push(some)).cpu().to(torch.float64) for some in basis.split(chunk)])
+        rows = torch.cat([self.vjp(self.jvp(some)).cpu().to(torch.float64) for some in basis.split(chunk)])
         return (rows + rows.T) / 2
 
     @cached_property
@@ -94,8 +94,8 @@ class RegionJacobian:
 
     @cached_property
     def _cotangent_map(self) -> Callable[[Tensor], Tensor]:
-        pull: Callable[[Tensor], tuple[Tensor]] = torch.func.vjp(self._function, self._origin)[1]
-        return lambda cotangent: pull(cotangent)[0]
+        vjp: Callable[[Tensor], tuple[Tensor]] = torch.func.vjp(self._function, self._origin)[1]
+        return lambda cotangent: vjp(cotangent)[0]
 
     def _like(self, vectors: Tensor) -> Tensor:
         return vectors.to(self._origin.device, self._origin.dtype)

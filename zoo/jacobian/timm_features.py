@@ -22,8 +22,8 @@ from zoo.errors import CapabilityError, WeightsError, is_out_of_memory, unknown_
 from zoo.jacobian.options import FEATURES, OutputOptions
 from zoo.jacobian.outputs import GREY, RGB, Output
 from zoo.registry.cards import Card, Licence, Source, Weights
-from zoo.weights import fetch as weights
 from zoo.weights.cache import sha256_of
+from zoo.weights.fetch import fetch
 
 
 def open_output(options: OutputOptions, adapter: Adapter, progress: Progress = silent) -> Output:
@@ -139,7 +139,7 @@ def _from_hub(full: str, told: dict[str, Any], progress: Progress) -> tuple[Path
         weights=Weights(sources=(Source(f"hf://{told['hf_hub_id']}/model.safetensors"),)),
         licence=Licence(str(told.get("license") or "not stated")),
     )
-    return weights.fetch(card, progress, by_hand=by_hand)
+    return fetch(card, progress, by_hand=by_hand)
 
 
 def _without_classifier(state: State, network: nn.Module, told: dict[str, Any]) -> State:

@@ -1,8 +1,8 @@
 """Leading directions of a Jacobian that is never formed, from products with it and with its transpose.
 
-`push` maps rows (k, d) to their images (k, p), J v for each row v; `pull` maps rows (k, p) to (k, d), Jᵀ u for each
+`jvp` maps rows (k, d) to their images (k, p), J v for each row v; `vjp` maps rows (k, p) to (k, d), Jᵀ u for each
 row u. Both may compute in float32, on any device; the small algebra here is float64, on the CPU. A pull is a reverse
-pass and counts as `pull_cost` pushes. The exact way costs d pushes; `is_worthwhile` says which of both is cheaper, and
+pass and counts as `vjp_cost` pushes. The exact way costs d pushes; `is_worthwhile` says which of both is cheaper, and
 a search whose residual does not fall as planned gives up early.
 """
 
@@ -20,7 +20,7 @@ from zoo.linalg.symmetric import eigenvectors, fix_signs, unit_rows
 
 Product = Callable[[Tensor], Tensor]
 
-PULL_COST = 1.0
+VJP_COST = 1.0
 """A reverse pass took 0.92 to 1.05 of a forward one, in DCGAN, BigGAN and StyleGAN2."""
 BUDGET = 0.5
 """The share of the exact way's d pushes that a search may cost."""
@@ -45,36 +45,36 @@ class PartialEigen:
     rows: Tensor
     residual: float
     converged: bool
-    pushes: int
-    pulls: int
+    jvps: int
+    vjps: int
     trace: float | None = None
     trace_error: float | None = None
 
-    def cost(self, pull_cost: float = PULL_COST) -> float:
-        """Count pushes, a pull being `pull_cost` of them."""
-        return self.pushes + pull_cost * self.pulls
+    def cost(self, vjp_cost: float = VJP_COST) -> float:
+        """Count pushes, a pull being `vjp_cost` of them."""
+        return self.jvps + vjp_cost * self.vjps
 
 
-def is_worthwhile(rank: int, dim: int, *, quotient: bool = False, pull_cost: float = PULL_COST) -> bool:
+def is_worthwhile(rank: int, dim: int, *, quotient: bool = False, vjp_cost: float = VJP_COST) -> bool:
     """Say whether a search is likely to end within its budget, and so to be cheaper than `dim` pushes.
 
     Its basis is taken to need 2 `rank` + 30 rows, each pushed and pulled once: so many at most, give or take ten, did
     it take on real generators and on spectra that fall as theirs. With `quotient` it needs 2.5 `rank` + 50.
     """
-    rows = _PROBES + (1 + pull_cost) * (2.5 * rank + 50) if quotient else (1 + pull_cost) * (2 * rank + 30)
+    rows = _PROBES + (1 + vjp_cost) * (2.5 * rank + 50) if quotient else (1 + vjp_cost) * (2 * rank + 30)
     return rows <= BUDGET * dim
 
 
-def spectrum(
-    push: Product,
-    pull: Product,
+def block_krylov_eigsh(
+    jvp: Product,
+    vjp: Product,
     dim: int,
     rank: int,
     *,
     generator: torch.Generator,
     tolerance: float = 1e-3,
-    pull_cost: float = PULL_COST,
-    budget: float | None = None,
+    vjp_cost: float = VJP_COST,
+    max_cost: float | None = None,
 ) -> PartialEigen:
     """Find the leading `rank` eigenpairs of M = JᵀJ / p by block Krylov iteration with Rayleigh–Ritz.
 
@@ -82,15 +82,15 @@ def spectrum(
     products M v of its rows are kept, so that residuals are exact and cost nothing. It stops when the largest residual
     is `tolerance` of the last wanted Ritz value (of a thousandth of the first, if that is more): an eigenvalue then
     lies that near to each θ, and the angle to its vector is at most `tolerance` over the relative gap. It gives up
-    after `budget` pushes, by default half of `dim`, or after three quarters of it if half of the decades are missing.
+    after `max_cost` pushes, by default half of `dim`, or after three quarters of it if half of the decades are missing.
     """
-    search = _Search(push, pull, dim, rank, tolerance, pull_cost, budget)
+    search = _Search(jvp, vjp, dim, rank, tolerance, vjp_cost, max_cost)
     basis, through = (torch.zeros(0, dim, dtype=torch.float64) for _ in range(2))
     fresh = torch.randn(min(_BLOCK, dim), dim, generator=generator, dtype=torch.float64)
     while True:
         fresh = _orthonormal(fresh, basis)
-        images = search.push(fresh)
-        basis, through = torch.cat([basis, fresh]), torch.cat([through, search.pull(images) / images.shape[1]])
+        images = search.jvp(fresh)
+        basis, through = torch.cat([basis, fresh]), torch.cat([through, search.vjp(images) / images.shape[1]])
         values, mixtures = (part[:rank] for part in eigenvectors(basis @ through.T))
         residuals = mixtures @ through - values[:, None] * (mixtures @ basis)
         sizes = residuals.norm(dim=1)
@@ -98,13 +98,13 @@ def spectrum(
         residual = float(sizes.max()) / scale if scale > 0 else 0.0
         if search.ends(residual, len(basis)):
             rows, converged = fix_signs(unit_rows(mixtures @ basis)), search.converged(residual, len(basis))
-            return PartialEigen(values, rows, search.left(residual, len(basis)), converged, search.pushes, search.pulls)
+            return PartialEigen(values, rows, search.left(residual, len(basis)), converged, search.jvps, search.vjps)
         fresh = residuals[sizes.argsort(descending=True)[: dim - len(basis)]][:_BLOCK]
 
 
-def quotients(
-    push: Product,
-    pull: Product,
+def block_davidson(
+    jvp: Product,
+    vjp: Product,
     dim: int,
     rank: int,
     *,
@@ -113,8 +113,8 @@ def quotients(
     generator: torch.Generator,
     trace: float | None = None,
     tolerance: float = 0.05,
-    pull_cost: float = PULL_COST,
-    budget: float | None = None,
+    vjp_cost: float = VJP_COST,
+    max_cost: float | None = None,
 ) -> PartialEigen:
     """Find the `rank` leading directions of nᵀ M_F n / nᵀ (M_B + τ tr(M_B) I) n by a block Davidson iteration.
 
@@ -125,20 +125,20 @@ def quotients(
     `tolerance` twice running. With 0.05, less than 1e-4 of the sum of ten quotients was missing in StyleGAN2-shaped
     generators; more is where singular values fall as slowly as e^(-k/25). No preconditioner is used: residuals are
     orthogonal to the basis, where the known part of M_B is a multiple of I, and inverting that changes nothing. It
-    gives up as `spectrum` does.
+    gives up as `block_krylov_eigsh` does.
 
     tr(M_B), unless given, is what the basis captures, exactly, plus a Hutchinson estimate of the rest by four random
     sign vectors (Hutch++, Meyer et al. 2021). An error of it scales τ, and hardly turns the directions.
     """
     if not tau > 0:
         raise ValueError(f"tau={tau:g}: a search needs a tau above 0")
-    search = _Search(push, pull, dim, rank, tolerance, pull_cost, budget)
+    search = _Search(jvp, vjp, dim, rank, tolerance, vjp_cost, max_cost)
     probes = None if trace is not None else _Probes.drawn(search, dim, generator)
     basis, images = torch.zeros(0, dim, dtype=torch.float64), None
     fresh, residual = torch.randn(min(_MIXTURES, dim), dim, generator=generator, dtype=torch.float64), math.inf
     while True:
         fresh = _orthonormal(fresh, basis)
-        seen = search.push(fresh)
+        seen = search.jvp(fresh)
         basis, images = torch.cat([basis, fresh]), seen if images is None else torch.cat([images, seen])
         shares = _shares(inside, images)
         above, below = (_gram(images, share) for share in shares)
@@ -149,41 +149,41 @@ def quotients(
         chances = torch.randn(max(1, min(_MIXTURES, dim - len(basis))), len(values), generator=generator).to(basis)
         scaled = chances / values.clamp(min=float(_FLOOR * values[0]) or 1.0)
         leading, trailing = scaled @ mixtures, (scaled * values) @ mixtures
-        pulled = search.pull((leading.to(images) @ images) * shares[0] - (trailing.to(images) @ images) * shares[1])
+        pulled = search.vjp((leading.to(images) @ images) * shares[0] - (trailing.to(images) @ images) * shares[1])
         fresh = pulled - tau * total * trailing @ basis
         before, residual = residual, float(fresh.norm() / math.sqrt(len(fresh) * tau * total))
         worse = max(before, residual)
         if search.ends(worse, len(basis)):
             rows, whole = fix_signs(unit_rows(mixtures @ basis)), search.converged(worse, len(basis))
             left = search.left(worse, len(basis))
-            return PartialEigen(values, rows, left, whole, search.pushes, search.pulls, total, error)
+            return PartialEigen(values, rows, left, whole, search.jvps, search.vjps, total, error)
 
 
 @dataclass(eq=False)
 class _Search:
     """The products of a search, counted, and the decision to end it."""
 
-    push_of: Product
-    pull_of: Product
+    jvp_of: Product
+    vjp_of: Product
     dim: int
     rank: int
     tolerance: float
-    pull_cost: float
-    budget: float | None
-    pushes: int = 0
-    pulls: int = 0
+    vjp_cost: float
+    max_cost: float | None
+    jvps: int = 0
+    vjps: int = 0
 
     def __post_init__(self) -> None:
         if not 1 <= self.rank <= self.dim:
             raise ValueError(f"rank={self.rank}: {self.dim} dimensions have 1 to {self.dim} directions")
 
-    def push(self, rows: Tensor) -> Tensor:
-        self.pushes += len(rows)
-        return self.push_of(rows)
+    def jvp(self, rows: Tensor) -> Tensor:
+        self.jvps += len(rows)
+        return self.jvp_of(rows)
 
-    def pull(self, images: Tensor) -> Tensor:
-        self.pulls += len(images)
-        return self.pull_of(images).to("cpu", torch.float64)
+    def vjp(self, images: Tensor) -> Tensor:
+        self.vjps += len(images)
+        return self.vjp_of(images).to("cpu", torch.float64)
 
     def converged(self, residual: float, size: int) -> bool:
         """Say whether a basis of this size is whole, or holds enough rows of which the residual is small enough."""
@@ -198,10 +198,10 @@ class _Search:
 
         The plan: half of the decades after three quarters of the budget, all of them at its end.
         """
-        budget = BUDGET * self.dim if self.budget is None else self.budget
-        spent = self.pushes + self.pull_cost * self.pulls
-        late = spent > 0.75 * budget and residual > math.sqrt(self.tolerance)
-        return self.converged(residual, size) or late or spent + _BLOCK * (1 + self.pull_cost) > budget
+        max_cost = BUDGET * self.dim if self.max_cost is None else self.max_cost
+        spent = self.jvps + self.vjp_cost * self.vjps
+        late = spent > 0.75 * max_cost and residual > math.sqrt(self.tolerance)
+        return self.converged(residual, size) or late or spent + _BLOCK * (1 + self.vjp_cost) > max_cost
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,7 +214,7 @@ class _Probes:
     @classmethod
     def drawn(cls, search: _Search, dim: int, generator: torch.Generator) -> _Probes:
         signs = 2.0 * torch.randint(0, 2, (_PROBES, dim), generator=generator).to(torch.float64) - 1
-        return cls(signs, search.push(signs))
+        return cls(signs, search.jvp(signs))
 
     def trace(self, basis: Tensor, images: Tensor, share: Tensor) -> tuple[float, float]:
         """Estimate the trace of a Gram matrix whose part on the basis is known: (estimate, standard error)."""

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from zoo._utils.progress import Progress, silent
 from zoo.errors import OptionError
-from zoo.linalg.rpca import pursuit, rpca_lowrankgan_admm
+from zoo.linalg.rpca import rpca, rpca_lowrankgan_admm
 from zoo.linalg.symmetric import eigenvectors, rank_for_energy
 
 _OF_SPLIT = "Singular values"
@@ -44,7 +44,7 @@ def factorize(matrix: Tensor, factorization: str, energy: float, progress: Progr
     """Find the low-rank part of M (d, d), symmetric positive semi-definite.
 
     ``spectrum``: eigenvectors that carry a share `energy` of the trace. ``pursuit`` and ``published``: singular vectors
-    of the L of `pursuit` or `rpca_lowrankgan_admm` up to its rank, possibly none.
+    of the L of `rpca` or `rpca_lowrankgan_admm` up to its rank, possibly none.
 
     Raises `OptionError` for another name.
     """
@@ -52,7 +52,7 @@ def factorize(matrix: Tensor, factorization: str, energy: float, progress: Progr
         values, rows = eigenvectors(matrix)
         return LowRank(rows, values, rank_for_energy(values, energy), "Eigenvalues")
     if factorization == "pursuit":
-        found = pursuit(matrix, progress=progress)
+        found = rpca(matrix, progress=progress)
         return LowRank(found.basis, found.values.abs(), found.rank, _OF_SPLIT, found.rounds, found.gap)
     if factorization == "published":
         split = rpca_lowrankgan_admm(matrix, progress=progress)

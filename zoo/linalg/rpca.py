@@ -1,7 +1,7 @@
 """Principal component pursuit: split a symmetric M into a low-rank and a sparse part, M = L + S.
 
 The problem is that of Candès, Li, Ma & Wright, "Robust Principal Component Analysis?" (2011):
-minimise ‖L‖_* + λ Σ|S|. `pursuit` solves it; `rpca_lowrankgan_admm` runs the loop of the released LowRankGAN code.
+minimise ‖L‖_* + λ Σ|S|. `rpca` solves it; `rpca_lowrankgan_admm` runs the loop of the released LowRankGAN code.
 Every iterate is symmetric, so that an eigensolver serves: singular values are magnitudes of eigenvalues.
 """
 
@@ -58,7 +58,7 @@ def default_lambda(dim: int) -> float:
     return 0.377 / math.sqrt(dim)
 
 
-def pursuit(
+def rpca(
     matrix: Tensor,
     *,
     weight: float | None = None,

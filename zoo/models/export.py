@@ -20,7 +20,7 @@ from zoo.models.model import Model
 from zoo.models.opening import card_of, changed, print_licence, read_model
 from zoo.registry.cards import Card, Licence
 from zoo.registry.registry import Installation
-from zoo.weights import fetch as weights
+from zoo.weights.fetch import fetch
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +65,7 @@ def inspect_file(
     errors of the fetch, the reader and the adapter.
     """
     card = card_of(name, installation)
-    path, sha256 = weights.fetch(card, progress)
+    path, sha256 = fetch(card, progress)
     card = _licensed(card, sha256, installation, licence)
     print_licence(card)
     recognized, model = read_model(card, path, sha256, installation, options=options, progress=progress)

@@ -22,7 +22,7 @@ from zoo.models.model import Model
 from zoo.plugins.manager import reason, skip
 from zoo.registry.cards import Card, Licence, Source, Weights, is_file_name
 from zoo.registry.registry import Installation
-from zoo.weights import fetch as weights
+from zoo.weights.fetch import fetch
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -75,7 +75,7 @@ def open_card(
     if card.adapter:
         _choices(card.adapter, installation, card, options)
     announce(card)
-    file = weights.fetch(card, progress)
+    file = fetch(card, progress)
     return read_model(
         card, *file, installation, space=space, device=device, dtype=dtype, options=options, progress=progress
     )[1]

@@ -18,8 +18,8 @@ from zoo.models.model import Model
 from zoo.models.opening import card_of_file, changed, open_card, print_licence
 from zoo.registry.cards import Card, Licence, Source, Weights
 from zoo.registry.registry import Installation, added_folder
-from zoo.weights import fetch as weights
 from zoo.weights.cache import sha256_of
+from zoo.weights.fetch import adopt
 
 _OPTIONAL = ("layers", "classes", "dataset", "origin", "paper", "regions", "config")
 
@@ -99,7 +99,7 @@ def _adopt(
         )
     else:
         print_licence(card)
-    return card, weights.adopt(card, file, progress)[0]
+    return card, adopt(card, file, progress)[0]
 
 
 def _named(model: Model, file: Path, name: str) -> Card:

@@ -47,14 +47,14 @@ class Growth:
 
     def shown(self, window: Window) -> Window:
         """Give the window of the last resolution that a window of the picture needs."""
-        return self._enlarge.reads(window, (4 << self.last, 4 << self.last))
+        return self._enlarge.input_window(window, (4 << self.last, 4 << self.last))
 
     def picture(self, colours: Callable[[int, Window], Tensor], window: Window) -> Tensor:
         """Make a window of the picture from `colours(level, window)` (n, 3, h, w) of the last resolution, or two."""
         wanted, fade = self.shown(window), self.lod % 1
         shown = Patch(colours(self.last, wanted), wanted)
         if fade:
-            within = _REPEAT.reads(wanted, (2 << self.last, 2 << self.last))
+            within = _REPEAT.input_window(wanted, (2 << self.last, 2 << self.last))
             below = _REPEAT(Patch(colours(self.last - 1, within), within), wanted)
             shown = Patch(shown.values + fade * (below.values - shown.values), wanted)
         return shown.values if self._enlarge.factor == 1 else self._enlarge(shown, window).values

@@ -146,13 +146,13 @@ class ResidualAdapter(Adapter):
 def _plan(state: State, key: str) -> BlockSpec:
     """Tell from the shapes of its weights what a block is; a transposed convolution has four taps."""
     first, narrow = state[f"{key}.conv1.weight"].shape, f"{key}.narrow.conv.weight"
-    doubles, inner = first[-1] == 4, state[narrow].shape[0] if narrow in state else None
-    last = state[f"{key}.conv2.weight" if inner is None else f"{key}.widen.conv.weight"]
+    upsample, bottleneck = first[-1] == 4, state[narrow].shape[0] if narrow in state else None
+    last = state[f"{key}.conv2.weight" if bottleneck is None else f"{key}.widen.conv.weight"]
     return BlockSpec(
-        inputs=first[0 if doubles else 1] if inner is None else state[narrow].shape[1],
+        inputs=first[0 if upsample else 1] if bottleneck is None else state[narrow].shape[1],
         outputs=last.shape[0],
-        inner=inner,
-        doubles=doubles,
+        bottleneck=bottleneck,
+        upsample=upsample,
         shortcut=f"{key}.shortcut.weight" in state,
-        attends=f"{key}.attention.query" in state,
+        attention=f"{key}.attention.query" in state,
     )

@@ -41,11 +41,11 @@ class ResidualConverter(StateDictConverter, ABC):
                 f"{self.owner} does not fit the network; {key} has parts that do not fit each other"
             ) from None
 
-    def layer(self, name: str, key: str, *, doubles: bool = False) -> None:
-        """Convert a weight and its bias; a 3x3 convolution that `doubles` becomes a transposed one."""
+    def layer(self, name: str, key: str, *, upsample: bool = False) -> None:
+        """Convert a weight and its bias; a 3x3 convolution that `upsample` becomes a transposed one."""
         weight = self.weight(key)
         with self.fitting(key):
-            self.made[f"{name}.weight"] = fold_upsample_into_conv(weight) if doubles else weight
+            self.made[f"{name}.weight"] = fold_upsample_into_conv(weight) if upsample else weight
         self.move(f"{name}.bias", f"{key}.bias")
 
     @abstractmethod
@@ -59,13 +59,13 @@ class ResidualConverter(StateDictConverter, ABC):
         for part, tensor in {**parts, "mean": mean, "variance": variance}.items():
             self.made[f"{name}.{part}"] = tensor
 
-    def block(self, name: str, key: str, parts: Mapping[str, str], *, doubles: bool = True) -> None:
+    def block(self, name: str, key: str, parts: Mapping[str, str], *, upsample: bool = True) -> None:
         """Convert a block; `parts` are the file's names of its parts, by the canonical ones."""
         for part, old in parts.items():
             if "norm" in part:
                 self.norm(f"{name}.{part}", f"{key}.{old}")
             else:
-                self.layer(f"{name}.{part}", f"{key}.{old}", doubles=doubles and part == "conv1")
+                self.layer(f"{name}.{part}", f"{key}.{old}", upsample=upsample and part == "conv1")
 
     def followed(self, modules: Iterable[str], strength: str) -> list[tuple[str, str | None]]:
         """Pair the blocks among a file's modules with the attention, which has a `strength`, that follows each, if any.

@@ -88,54 +88,54 @@ class BlockSpec:
 
     inputs: int
     outputs: int
-    inner: int | None = None
+    bottleneck: int | None = None
     """The channels between two 1x1 convolutions; None for a block that has none."""
-    doubles: bool = True
+    upsample: bool = True
     shortcut: bool = True
     """Whether the shortcut is a 1x1 convolution, or else the first `outputs` channels of the input."""
-    attends: bool = False
+    attention: bool = False
 
 
 class Block(nn.Module):
     """A residual block: two 3x3 convolutions, the first of which may double the map, each behind a normalisation.
 
-    With `inner` channels it is a bottleneck: 1x1 convolutions narrow the input and widen the output. Attention, if
+    With `bottleneck` channels it is a bottleneck: 1x1 convolutions narrow the input and widen the output. Attention, if
     any, follows.
     """
 
     def __init__(self, plan: BlockSpec, norm: Callable[[int], Norm]) -> None:
         super().__init__()
         self.plan = plan
-        first = plan.inner or plan.inputs
-        last = plan.inner or plan.outputs
-        self.narrow = Pointwise(plan.inputs, plan.inner, norm) if plan.inner else None
+        first = plan.bottleneck or plan.inputs
+        last = plan.bottleneck or plan.outputs
+        self.narrow = Pointwise(plan.inputs, plan.bottleneck, norm) if plan.bottleneck else None
         self.norm1, self.norm2 = norm(first), norm(last)
         self.conv1 = (
             nn.ConvTranspose2d(first, last, kernel_size=4, stride=2, padding=1)
-            if plan.doubles
+            if plan.upsample
             else nn.Conv2d(first, last, kernel_size=3, padding=1)
         )
         self.conv2 = nn.Conv2d(last, last, kernel_size=3, padding=1)
-        self.widen = Pointwise(plan.inner, plan.outputs, norm) if plan.inner else None
+        self.widen = Pointwise(plan.bottleneck, plan.outputs, norm) if plan.bottleneck else None
         self.shortcut = nn.Conv2d(plan.inputs, plan.outputs, kernel_size=1) if plan.shortcut else None
-        self.attention = Attention(plan.outputs) if plan.attends else None
+        self.attention = Attention(plan.outputs) if plan.attention else None
 
     def windows(self, wanted: Window, side: int) -> tuple[Window, Window, Window]:
         """Plan the windows of the input, of the map within and of the output, of `side` pixels, for what is wanted."""
         if self.attention is not None:
             wanted = Window.whole((side, side))  # attention reads every pixel
-        within = _CONVOLVE.reads(wanted, (side, side))
-        if not self.plan.doubles:
-            return _CONVOLVE.reads(within, (side, side)), within, wanted
+        within = _CONVOLVE.input_window(wanted, (side, side))
+        if not self.plan.upsample:
+            return _CONVOLVE.input_window(within, (side, side)), within, wanted
         half = (side // 2, side // 2)
-        return _DOUBLE.reads(within, half) | _REPEAT.reads(wanted, half), within, wanted
+        return _DOUBLE.input_window(within, half) | _REPEAT.input_window(wanted, half), within, wanted
 
     def forward(
         self, x: Patch, condition: Tensor | None, truncation: float | None, within: Window, wanted: Window
     ) -> Patch:
         """Compute a window of the output."""
         y = x if self.narrow is None else self.narrow(x, condition, truncation)
-        first = _DOUBLE if self.plan.doubles else _CONVOLVE
+        first = _DOUBLE if self.plan.upsample else _CONVOLVE
         y = first(self.norm1(y, condition, truncation), within, self.conv1.weight, self.conv1.bias)
         y = _CONVOLVE(self.norm2(y, condition, truncation), wanted, self.conv2.weight, self.conv2.bias)
         if self.widen is not None:
@@ -147,7 +147,7 @@ class Block(nn.Module):
         """Take the shortcut; before the map is repeated, its convolution is a quarter of the work."""
         values = x.values[:, : self.plan.outputs] if self.shortcut is None else self.shortcut(x.values)
         short = Patch(values, x.window)
-        return _REPEAT(short, wanted) if self.plan.doubles else short.cut(wanted)
+        return _REPEAT(short, wanted) if self.plan.upsample else short.cut(wanted)
 
 
 class Generator(nn.Module):
@@ -181,7 +181,7 @@ class Generator(nn.Module):
         self.blocks = nn.ModuleList(Block(plan, partial(norm, wide, epsilon=epsilon)) for plan in plans)
         self.norm = norm(0, plans[-1].outputs, epsilon if last_epsilon is None else last_epsilon)
         self.colour = nn.Conv2d(plans[-1].outputs, 3, kernel_size=3, padding=1)
-        self.side = bottom << sum(plan.doubles for plan in plans)
+        self.side = bottom << sum(plan.upsample for plan in plans)
         self.dim = first if shared else first + chunk * len(plans)
 
     def forward(
@@ -208,12 +208,12 @@ class Generator(nn.Module):
 
     def _windows(self, window: Window) -> list[tuple[Window, Window]]:
         """Plan each block's windows, of the map within and of its output, from the last one backwards."""
-        side, wanted = self.side, _CONVOLVE.reads(window, (self.side, self.side))
+        side, wanted = self.side, _CONVOLVE.input_window(window, (self.side, self.side))
         planned: list[tuple[Window, Window]] = []
         for block in reversed(self._blocks()):
             wanted, *made = block.windows(wanted, side)
             planned.insert(0, (made[0], made[1]))
-            side //= 1 + block.plan.doubles
+            side //= 1 + block.plan.upsample
         return planned
 
     def _blocks(self) -> list[Block]:

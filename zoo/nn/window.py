@@ -1,9 +1,9 @@
 """Windows: which part of each layer's input a part of its output needs, and the layers computed on that part alone.
 
 A generator of local layers renders a region from a window of each of its feature maps. It plans backwards, from the
-window of the image (`Window.around`) to the windows of the inputs (`reads` of each layer), and computes forwards: each
-layer takes a `Patch` and the window that is wanted of its output. Zeros are padded where a window reaches beyond the
-map, and nowhere else, so that every number is the one that the whole layer would have given.
+window of the image (`Window.around`) to the windows of the inputs (`input_window` of each layer), and computes
+forwards: each layer takes a `Patch` and the window that is wanted of its output. Zeros are padded where a
+window reaches beyond the map, and nowhere else, so that every number is the one that the whole layer would have given.
 """
 
 from __future__ import annotations
@@ -86,11 +86,11 @@ class Patch:
 class LocalLayer(ABC):
     """A layer each of whose outputs reads a few neighbouring inputs, by the same rule along rows and columns."""
 
-    def reads(self, wanted: Window, size: tuple[int, int]) -> Window:
+    def input_window(self, wanted: Window, size: tuple[int, int]) -> Window:
         """Give the window of an input of `size` (height, width) that the window `wanted` of the output needs."""
-        return self._needs(wanted).within(size)
+        return self._unclipped_window(wanted).within(size)
 
-    def _needs(self, wanted: Window) -> Window:
+    def _unclipped_window(self, wanted: Window) -> Window:
         """Give that window as if the input went on beyond its borders."""
         return self._turned(self._span, wanted)
 
@@ -100,7 +100,7 @@ class LocalLayer(ABC):
 
     def _held(self, x: Patch, wanted: Window) -> Patch:
         """Cut what is needed and there is."""
-        needed = self._needs(wanted)
+        needed = self._unclipped_window(wanted)
         return x.cut(Window(_overlap(needed.rows, x.window.rows), _overlap(needed.columns, x.window.columns)))
 
     @abstractmethod
@@ -146,7 +146,7 @@ class Convolution(Kernel):
 
     def __call__(self, x: Patch, wanted: Window, weight: Tensor, bias: Tensor | None = None, groups: int = 1) -> Patch:
         """Compute a window of the output; weights are those of `torch.nn.functional.conv2d`."""
-        held, needed = self._held(x, wanted), self._needs(wanted)
+        held, needed = self._held(x, wanted), self._unclipped_window(wanted)
         (above, below), (left, right) = (
             (there[0] - first, end - there[1])
             for (first, end), there in ((needed.rows, held.window.rows), (needed.columns, held.window.columns))

@@ -17,8 +17,8 @@ from zoo.models.opening import open_card
 from zoo.registry.cards import Card
 from zoo.registry.registry import Installation, read_cards
 from zoo.testing.require import leaves_no_trace, render, require
-from zoo.weights import fetch as weights
 from zoo.weights.cache import sha256_of
+from zoo.weights.fetch import fetch
 
 _UNKNOWN = ("unknown", "todo", "tbd", "none", "?")
 
@@ -33,7 +33,7 @@ class Subject:
     @cached_property
     def file(self) -> Path:
         """The weights file. Raises `WeightsError`."""
-        return weights.fetch(self.card)[0]
+        return fetch(self.card)[0]
 
     @cached_property
     def model(self) -> Model:

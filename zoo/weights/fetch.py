@@ -18,10 +18,9 @@ from zoo._utils.paths import cache_folder
 from zoo._utils.progress import Progress, silent
 from zoo.errors import WeightsError
 from zoo.registry.cards import Card, Source
-from zoo.weights import known_hashes as trust
 from zoo.weights import sources
 from zoo.weights.cache import cache_path_for, cache_path_of, sha256_of, sweep, work_folder
-from zoo.weights.known_hashes import expected_sha256, trust_file, trust_key, trust_keys
+from zoo.weights.known_hashes import expected_sha256, pin, trust_file, trust_key, trust_keys, unpin
 from zoo.weights.sources.archive import copy_member
 from zoo.weights.sources.request import MOST_BYTES, DownloadRequest
 
@@ -68,7 +67,7 @@ def adopt(card: Card, file: Path, progress: Progress = silent) -> tuple[Path, st
     except OSError as error:
         raise output_error(slot, error) from error
     if card.weights.sha256 is None:
-        trust.remember(trust_keys(card), sha256, slot.stat().st_size)
+        pin(trust_keys(card), sha256, slot.stat().st_size)
     return slot, sha256
 
 
@@ -87,7 +86,7 @@ def forget(card: Card, cards: Iterable[Card]) -> list[Path]:
                 shutil.rmtree(place)
     except OSError as error:
         raise output_error(cache_folder(), error) from error
-    return [*places, trust_file()] if trust.forget(trust_keys(card)) else places
+    return [*places, trust_file()] if unpin(trust_keys(card)) else places
 
 
 def is_offline() -> bool:
@@ -172,11 +171,11 @@ def _arrived(source: Source, card: Card, place: Path, progress: Progress) -> tup
     place.mkdir(parents=True, exist_ok=True)
     whole = source.member is None and source.scheme != "pypi"
     pinned = card.weights.sha256 if whole else source.archive_sha256
-    order = DownloadRequest(source, place, card.weights.size if whole else None, pinned is not None, progress)
+    request = DownloadRequest(source, place, card.weights.size if whole else None, pinned is not None, progress)
     try:
-        file = sources.fetch(order)
+        file = sources.fetch(request)
     finally:
-        order.report_end()
+        request.report_end()
     found = sha256_of(file, progress)
     if source.archive_sha256 not in {None, found}:
         raise WeightsError(f"{source.shown}: the archive has sha256 {found}, not {source.archive_sha256}{_looks(file)}")
@@ -212,7 +211,7 @@ def _settled(card: Card, source: Source, file: Path, sha256: str, work: Path) ->
     slot = cache_path_for(card, sha256)
     flush(file)
     if expected_sha256(card) is None:
-        trust.remember([trust_key(source)], sha256, file.stat().st_size)
+        pin([trust_key(source)], sha256, file.stat().st_size)
     with parents_of(slot):
         file.replace(slot)
     shutil.rmtree(work, ignore_errors=True)  # what another source had begun is of no use any more

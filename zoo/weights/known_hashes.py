@@ -61,7 +61,7 @@ def remembered() -> dict[str, dict[str, Any]]:
     return content
 
 
-def remember(keys: Iterable[str], sha256: str, size: int) -> None:
+def pin(keys: Iterable[str], sha256: str, size: int) -> None:
     """Trust a hash from now on for what these addresses give.
 
     Raises `WeightsError` if another one is trusted already, say by a process that was quicker, and `OutputError`.
@@ -73,7 +73,7 @@ def remember(keys: Iterable[str], sha256: str, size: int) -> None:
                 raise WeightsError(f"{key}: sha256 {entries[key]['sha256']} is remembered, but {sha256} came")
 
 
-def forget(keys: Iterable[str]) -> bool:
+def unpin(keys: Iterable[str]) -> bool:
     """Trust what arrives next as if for the first time; say whether anything had been remembered.
 
     Raises `WeightsError`, `OutputError`.

@@ -20,5 +20,5 @@ class BigGAN(ResidualAdapter):
     @classmethod
     def tiny(cls, seed: int) -> Self:
         """Build an untrained network of 16x16 pixels and 3 classes, with codes of 4 + 3 + 3 numbers, and attention."""
-        plans = [BlockSpec(8, 8, attends=True), BlockSpec(8, 4)]
+        plans = [BlockSpec(8, 8, attention=True), BlockSpec(8, 4)]
         return cls(untrained(Generator(plans, 4, first=4, chunk=3, classes=3, embedding=2), seed))

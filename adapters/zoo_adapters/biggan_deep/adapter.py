@@ -29,9 +29,9 @@ class BigGANDeep(ResidualAdapter):
     def tiny(cls, seed: int) -> Self:
         """Build an untrained network of 16x16 pixels and 3 classes, with codes of 5 numbers, and attention."""
         plans = [
-            BlockSpec(8, 8, inner=2, doubles=False, shortcut=False),
-            BlockSpec(8, 8, inner=2, shortcut=False, attends=True),
-            BlockSpec(8, 4, inner=2, shortcut=False),
+            BlockSpec(8, 8, bottleneck=2, upsample=False, shortcut=False),
+            BlockSpec(8, 8, bottleneck=2, shortcut=False, attention=True),
+            BlockSpec(8, 4, bottleneck=2, shortcut=False),
         ]
         network = Generator(plans, 4, first=5, chunk=0, shared=True, classes=3, embedding=2, norm=SteppedNorm)
         return cls(untrained(network, seed))

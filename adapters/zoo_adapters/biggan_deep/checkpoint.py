@@ -66,8 +66,8 @@ def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, An
     found.start("generator.gen_z")
     modules = count(state, r"generator\.layers\.\d+\.(conv_0\.bias|gamma)")
     pairs = found.followed((f"generator.layers.{index}" for index in range(modules)), "gamma")
-    for index, ((key, attention), doubles) in enumerate(zip(pairs, _doubling(meta, len(pairs)), strict=True)):
-        found.block(f"blocks.{index}", key, _PARTS, doubles=doubles)
+    for index, ((key, attention), upsample) in enumerate(zip(pairs, _doubling(meta, len(pairs)), strict=True)):
+        found.block(f"blocks.{index}", key, _PARTS, upsample=upsample)
         if attention:
             found.attention(f"blocks.{index}.attention", attention, _ATTENTION, "gamma")
     scale, shift, mean, variance = (

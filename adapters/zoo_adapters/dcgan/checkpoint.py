@@ -74,20 +74,20 @@ LAYOUTS = (
         _detect_sequential,
         _convert_sequential,
         about="PyTorch's own example and many after it",
-        marks=("main.0.weight", "main.3.weight"),
+        required_keys=("main.0.weight", "main.3.weight"),
     ),
     Layout(
         "named",
         _detect_named,
         _convert_named,
         about="networks with named layers",
-        marks=("convTr1.weight", "batchNorm1.running_mean"),
+        required_keys=("convTr1.weight", "batchNorm1.running_mean"),
     ),
     Layout(
         "omniart-eyes",
         _detect_omniart,
         _convert_omniart,
         about="the OmniArt eyes, in eight colours",
-        marks=("main.0.weight", "main.4.weight"),
+        required_keys=("main.0.weight", "main.4.weight"),
     ),
 )

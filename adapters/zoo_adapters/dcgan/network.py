@@ -67,5 +67,5 @@ class Generator(nn.Module):
         windows = [window or Window.whole((side, side))]
         for layer in self.layers[:0:-1]:
             side //= 2
-            windows.insert(0, layer.reads(windows[0], (side, side)))
+            windows.insert(0, layer.input_window(windows[0], (side, side)))
         return windows

@@ -128,13 +128,13 @@ LAYOUTS = (
         detector(*_TENSORFLOW),
         _convert_tensorflow,
         about="the authors' pickles of TensorFlow's variables (karras2018iclr-*.pkl)",
-        marks=(_TENSORFLOW[0],),
+        required_keys=(_TENSORFLOW[0],),
     ),
     Layout(
         "genforce",
         _detect_genforce,
         _convert_genforce,
         about="genforce and the released SeFa",
-        marks=(_GENFORCE[0], "output0.weight"),
+        required_keys=(_GENFORCE[0], "output0.weight"),
     ),
 )

@@ -59,9 +59,9 @@ class Generator(nn.Module):
         wanted = self.growth.shown(window)
         plan: list[tuple[Window, Window]] = []
         for level in reversed(range(self.growth.last + 1)):
-            within = _CONVOLVE.reads(wanted, (4 << level, 4 << level))
+            within = _CONVOLVE.input_window(wanted, (4 << level, 4 << level))
             plan.insert(0, (within, wanted))
-            wanted = _DOUBLE.reads(within, (2 << level, 2 << level))
+            wanted = _DOUBLE.input_window(within, (2 << level, 2 << level))
         return plan
 
 

@@ -45,7 +45,7 @@ LAYOUTS = (
         detector(_MARK, _PREFIXES),
         _convert,
         about="the authors' pickles, or state dicts of them",
-        marks=(_MARK,),
+        required_keys=(_MARK,),
     ),
 )
 

@@ -46,8 +46,8 @@ class Stage(nn.Module):
         """Plan the windows of what each block reads, and of what the stage does, for a map of `side` pixels."""
         windows = [wanted]
         for _ in self.blocks:
-            windows.insert(0, _CONVOLVE.reads(windows[0], (side, side)))
-        read = windows[0] if self.kernel is None else _DOUBLE.reads(windows[0], (side // 2, side // 2))
+            windows.insert(0, _CONVOLVE.input_window(windows[0], (side, side)))
+        read = windows[0] if self.kernel is None else _DOUBLE.input_window(windows[0], (side // 2, side // 2))
         return windows, read
 
     def forward(self, x: Patch, windows: Sequence[Window]) -> Patch:

@@ -19,5 +19,5 @@ class StudioGAN(ResidualAdapter):
     @classmethod
     def tiny(cls, seed: int) -> Self:
         """Build an untrained SAGAN of 16x16 pixels and 3 classes, with codes of 5 numbers."""
-        plans = [BlockSpec(8, 8, attends=True), BlockSpec(8, 4)]
+        plans = [BlockSpec(8, 8, attention=True), BlockSpec(8, 4)]
         return cls(untrained(Generator(plans, 4, first=5, chunk=0, classes=3, embedding=3, epsilon=cls.epsilon), seed))

@@ -83,14 +83,14 @@ def _backbone(state: State, meta: Mapping[str, Any]) -> str | None:
     return "big-resnet" if "shared.weight" in found or chunked else "resnet"
 
 
-def _layout(name: str, about: str, *marks: str) -> Layout:
+def _layout(name: str, about: str, *required_keys: str) -> Layout:
     def detect(state: State, meta: Mapping[str, Any]) -> bool:
         return _backbone(state, meta) == name
 
     def convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
         return _convert(state, deep="deep" in name, embeds=name != "resnet"), {"shared": "deep" in name}
 
-    return Layout(name, detect, convert, about, ("linear0.bias", "conv2d5.bias", *marks))
+    return Layout(name, detect, convert, about, ("linear0.bias", "conv2d5.bias", *required_keys))
 
 
 def _convert(state: State, *, deep: bool, embeds: bool) -> State:
@@ -99,9 +99,9 @@ def _convert(state: State, *, deep: bool, embeds: bool) -> State:
     modules = count(found.left, r"blocks\.\d+\.0\.(conv2d2\.bias|sigma)")
     pairs = found.followed((f"blocks.{index}.0" for index in range(modules)), "sigma")
     upsamples = _doubling(found, [key for key, _ in pairs]) if deep else [True] * len(pairs)
-    for index, ((key, attention), doubles) in enumerate(zip(pairs, upsamples, strict=True)):
+    for index, ((key, attention), upsample) in enumerate(zip(pairs, upsamples, strict=True)):
         shortcut = {"shortcut": "conv2d0"} if f"{key}.conv2d0.bias" in found.left else {}
-        found.block(f"blocks.{index}", key, {**(_DEEP if deep else _PLAIN), **shortcut}, doubles=doubles)
+        found.block(f"blocks.{index}", key, {**(_DEEP if deep else _PLAIN), **shortcut}, upsample=upsample)
         if attention:
             found.attention(f"blocks.{index}.attention", attention, _ATTENTION, "sigma")
     gain = found.made.get("blocks.0.norm1.gain")

@@ -161,13 +161,13 @@ LAYOUTS = (
         detector(*_TENSORFLOW),
         _convert_tensorflow,
         about="NVIDIA's pickles of TensorFlow's variables (karras2019stylegan-*.pkl)",
-        marks=(_TENSORFLOW[0],),
+        required_keys=(_TENSORFLOW[0],),
     ),
     Layout(
         "genforce",
         detector(*_GENFORCE),
         _convert_genforce,
         about="genforce and the released SeFa",
-        marks=(_GENFORCE[0],),
+        required_keys=(_GENFORCE[0],),
     ),
 )

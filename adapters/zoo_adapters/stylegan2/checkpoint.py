@@ -217,28 +217,28 @@ LAYOUTS = (
         detector(*_TENSORFLOW),
         _convert_tensorflow,
         about="NVIDIA's pickles of TensorFlow's variables: StyleGAN2 (stylegan2-*-config-f.pkl), StyleGAN2-ADA",
-        marks=(_TENSORFLOW[0],),
+        required_keys=(_TENSORFLOW[0],),
     ),
     Layout(
         "nvidia",
         detector(*_NVIDIA),
         _convert_nvidia,
         about="NVIDIA's networks in PyTorch (StyleGAN2-ADA, and StyleGAN2 in StyleGAN3's code), pickle or state dict",
-        marks=(_NVIDIA[0],),
+        required_keys=(_NVIDIA[0],),
     ),
     Layout(
         "genforce",
         detector(*_GENFORCE),
         _convert_genforce,
         about="genforce and the released SeFa",
-        marks=(_GENFORCE[0],),
+        required_keys=(_GENFORCE[0],),
     ),
     Layout(
         "rosinality",
         detector(*_ROSINALITY),
         _convert_rosinality,
         about="rosinality's port",
-        marks=(_ROSINALITY[0],),
+        required_keys=(_ROSINALITY[0],),
     ),
 )
 

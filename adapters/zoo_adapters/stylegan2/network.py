@@ -45,12 +45,12 @@ class Layer(nn.Module):
         squares = self.weight.detach().square().sum(dim=(2, 3))
         self.squares.copy_(squares if self.doubles else squares.T)
 
-    def reads(self, wanted: Window) -> Window:
+    def input_window(self, wanted: Window) -> Window:
         """Give the window of the input that the window `wanted` of the output needs."""
         side = len(self.noise)
         if not self.doubles:
-            return _CONVOLVE.reads(wanted, (side, side))
-        return _DOUBLE.reads(_SMOOTH.reads(wanted, (side + 1, side + 1)), (side // 2, side // 2))
+            return _CONVOLVE.input_window(wanted, (side, side))
+        return _DOUBLE.input_window(_SMOOTH.input_window(wanted, (side + 1, side + 1)), (side // 2, side // 2))
 
     def forward(self, x: Patch, w: Tensor, wanted: Window) -> Patch:
         """Compute a window of the output from x and w (n, dim)."""
@@ -66,7 +66,7 @@ class Layer(nn.Module):
         if not self.doubles:
             return _CONVOLVE(x, wanted, self.weight)
         side = len(self.noise) + 1
-        doubled = _DOUBLE(x, _SMOOTH.reads(wanted, (side, side)), self.weight)
+        doubled = _DOUBLE(x, _SMOOTH.input_window(wanted, (side, side)), self.weight)
         return _SMOOTH(doubled, wanted, self.kernel, groups=len(self.kernel))
 
 
@@ -140,9 +140,9 @@ class Generator(StyleNetwork):
         layers = self._layers()
         maps, pictures = [window], [window]
         for side in (len(layer.noise) // 2 for layer in layers[:0:-2]):
-            pictures.insert(0, _ENLARGE.reads(pictures[0], (side, side)))
-            maps.insert(0, layers[len(layers) - len(maps)].reads(maps[0]))
-            maps.insert(0, layers[len(layers) - len(maps)].reads(maps[0]) | pictures[0])
+            pictures.insert(0, _ENLARGE.input_window(pictures[0], (side, side)))
+            maps.insert(0, layers[len(layers) - len(maps)].input_window(maps[0]))
+            maps.insert(0, layers[len(layers) - len(maps)].input_window(maps[0]) | pictures[0])
         return maps, pictures
 
     def _layers(self) -> list[Layer]:

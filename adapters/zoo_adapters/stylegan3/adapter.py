@@ -31,11 +31,11 @@ class StyleGAN3(StyleAdapter):
     def projections(self) -> list[Projection]:
         """Return every layer's affine map from its row of w to the scales of channels; the last row's is the colours'.
 
-        Row 0 turns and shifts the picture as a whole: its map is `apart`. In z there is none: the code is normalised
-        before any weight touches it.
+        Row 0 turns and shifts the whole picture, so its map is `geometric`. In z there is none, because the code is
+        normalised before any weight touches it.
         """
         if self.space.name == "z":
             return []
         names = ["input", *(f"layers.{index}" for index in range(self.network.rows - 2)), "colour"]
         weights = [self.network.get_parameter(f"{name}.affine.weight") for name in names]
-        return [Projection(row, weight, apart=row == 0) for row, weight in enumerate(weights)]
+        return [Projection(row, weight, geometric=row == 0) for row, weight in enumerate(weights)]

@@ -115,7 +115,7 @@ LAYOUTS = (
         detector(_MARK, _PREFIXES),
         _convert,
         about="NVIDIA's networks, configurations T and R, pickle or state dict",
-        marks=(_MARK,),
+        required_keys=(_MARK,),
     ),
 )
 

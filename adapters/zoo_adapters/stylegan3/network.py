@@ -125,10 +125,10 @@ class Layer(nn.Module):
         """Prepare what depends on the weights alone; half of it, as the activation's gain is the square root of 2."""
         self.squares.copy_(self.weight.detach().square().sum(dim=(2, 3)).T * self.magnitude / 2)
 
-    def reads(self, wanted: Window) -> Window:
+    def input_window(self, wanted: Window) -> Window:
         """Give the window of the input that the window `wanted` of the output needs."""
         side = self.plan.inside - self._convolve.padding
-        return self._convolve.reads(self._convolved(wanted), (side, side))
+        return self._convolve.input_window(self._convolved(wanted), (side, side))
 
     def forward(self, x: Patch, w: Tensor, wanted: Window) -> Patch:
         """Compute a window of the output from x and w (n, dim)."""
@@ -139,10 +139,10 @@ class Layer(nn.Module):
         return Patch(self._filtered(Patch(values, y.window), wanted), wanted)
 
     def _convolved(self, wanted: Window) -> Window:
-        return self._raise.reads(self._fine(wanted), (self.plan.inside, self.plan.inside))
+        return self._raise.input_window(self._fine(wanted), (self.plan.inside, self.plan.inside))
 
     def _fine(self, wanted: Window) -> Window:
-        return self._lower.reads(wanted, (self.plan.fine, self.plan.fine))
+        return self._lower.input_window(wanted, (self.plan.fine, self.plan.fine))
 
     def _filtered(self, x: Patch, wanted: Window) -> Tensor:
         """Activate at the higher rate, some images, channels and rows at a time."""
@@ -211,7 +211,7 @@ class Generator(StyleNetwork):
         """Plan the windows of the input's map and of each layer's, from the last one backwards."""
         windows = [window]
         for layer in self._layers()[::-1]:
-            windows.insert(0, layer.reads(windows[0]))
+            windows.insert(0, layer.input_window(windows[0]))
         return windows
 
     def _layers(self) -> list[Layer]:

@@ -28,7 +28,7 @@ class LowRank(Analyzer[LowRankOptions]):
         Raises `OptionError` for a search that is asked for and cannot be.
         """
         options, regions = self.options, [probe.region]
-        probe = replace(probe, means=replace(probe.means, chunk=options.chunk))
+        probe = replace(probe, budget=replace(probe.budget, chunk=options.chunk))
         output = open_output(options, adapter, probe.progress)
         obstacle = None if self._searchable else "it needs k, and factorization=spectrum"
         found, record = leading_or_gram(

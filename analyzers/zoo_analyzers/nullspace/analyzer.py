@@ -29,11 +29,11 @@ class NullSpace(Analyzer[NullSpaceOptions]):
         options = self.options
         given = Directions.load(options.directions, space=adapter.space) if options.directions else None
         layers = probe.layers if probe.layers is not None or given is None else given.layers
-        means = replace(probe.means, chunk=options.chunk)
+        budget = replace(probe.budget, chunk=options.chunk)
         regions = [probe.region, probe.region.complement()]
         output = open_output(options, adapter, probe.progress)
         grams = gram_matrices(
-            adapter, probe.codes, regions, layers=layers, output=output, means=means, progress=probe.progress
+            adapter, probe.codes, regions, layers=layers, output=output, budget=budget, progress=probe.progress
         )
         region, rest = grams.matrices
         require_change(region, probe.region)

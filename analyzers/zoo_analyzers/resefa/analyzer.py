@@ -30,7 +30,7 @@ class ReSeFa(Analyzer[ReSeFaOptions]):
         or if with τ = 0 some direction moves the region alone.
         """
         options = self.options
-        probe = replace(probe, means=replace(probe.means, chunk=options.chunk))
+        probe = replace(probe, budget=replace(probe.budget, chunk=options.chunk))
         output = open_output(options, adapter, probe.progress)
         regions, obstacle = [probe.region, probe.region.complement()], self._obstacle(output)
         found, record = leading_or_gram(

@@ -22,7 +22,7 @@ class SeFa(Analyzer[SeFaOptions]):
         parts = [
             part
             for part in adapter.projections()
-            if (not part.apart if probe.layers is None else part.layer in probe.layers)
+            if (not part.geometric if probe.layers is None else part.layer in probe.layers)
         ]
         if not parts and probe.layers is None:
             raise CapabilityError(f"this network declares no projection in {adapter.space}")

@@ -55,7 +55,7 @@ class GANSpace(Analyzer[GANSpaceOptions]):
         parts = list(adapter.projections())
         if not parts:
             raise CapabilityError(f"this network declares no projection in {adapter.space}")
-        chosen = probe.layers or (min(part.layer for part in [part for part in parts if not part.apart] or parts),)
+        chosen = probe.layers or (min(part.layer for part in [part for part in parts if not part.geometric] or parts),)
         read = [part for part in parts if part.layer in chosen]
         if not read:
             raise LayersError(f"no projection reads the layers {', '.join(map(str, chosen))}")

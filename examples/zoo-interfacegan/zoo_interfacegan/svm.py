@@ -48,8 +48,8 @@ def fit(samples: Array, signs: Array, penalty: float) -> Boundary:
     def objective(plane: Array) -> tuple[float, Array]:
         weights, offset = plane[:-1], plane[-1]
         slack = np.maximum(0, 1 - signs * (points @ weights + offset))
-        pull = -2 * penalty * signs * slack
-        return 0.5 * weights @ weights + penalty * slack @ slack, np.append(weights + points.T @ pull, pull.sum())
+        vjp = -2 * penalty * signs * slack
+        return 0.5 * weights @ weights + penalty * slack @ slack, np.append(weights + points.T @ vjp, vjp.sum())
 
     start = np.zeros(points.shape[1] + 1)
     smallest = _GRADIENT * float(np.abs(objective(start)[1]).max())

@@ -31,7 +31,7 @@ class LightweightGAN(Adapter):
             detect=lambda state, meta: {"initial_conv.0.weight", "out_conv.weight"} <= _average(state).keys(),
             convert=lambda state, meta: (_average(state), {}),
             about="checkpoints of the package lightweight-gan, of which the averaged generator is taken",
-            marks=("GE.initial_conv.0.weight", "GE.out_conv.weight"),
+            required_keys=("GE.initial_conv.0.weight", "GE.out_conv.weight"),
             averaged=True,
         ),
     )

@@ -7,21 +7,21 @@ A module has one function, ``fetch(order) -> Path``, which leaves the file insid
 from importlib import import_module
 from pathlib import Path
 
-from zoo.weights.sources.request import DownloadRequest, RetryableError, pause
+from zoo.weights.sources.request import DownloadRequest, RetryableError, backoff
 
 MODULES = {"pypi": "pypi", "hf": "hub", "https": "web", "http": "web", "gdrive": "drive"}
 """The module for each scheme of `zoo.registry.cards.SCHEMES` that is not local."""
 
 
-def fetch(order: DownloadRequest) -> Path:
+def fetch(request: DownloadRequest) -> Path:
     """Get the file of a source into the order's folder, and return its path. Raises `WeightsError`, `OSError`.
 
     A failure that may pass is met with one more try.
     """
-    module = import_module(f"zoo.weights.sources.{MODULES[order.source.scheme]}")
+    module = import_module(f"zoo.weights.sources.{MODULES[request.source.scheme]}")
     try:
-        path: Path = module.fetch(order)
+        path: Path = module.fetch(request)
     except RetryableError:
-        pause(2)
-        path = module.fetch(order)
+        backoff(2)
+        path = module.fetch(request)
     return path

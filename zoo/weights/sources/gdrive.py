@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from zoo.errors import WeightsError
-from zoo.weights.sources.request import DownloadRequest, is_local_disk_error, patience, plainly
+from zoo.weights.sources.request import DownloadRequest, describe, is_local_disk_error, timeout
 
 _REFUSED = (
     "Google Drive does not give it: it is private, gone, or asked for too often today; get it in a browser, and see "
@@ -13,33 +13,33 @@ _REFUSED = (
 )
 
 
-def fetch(order: DownloadRequest) -> Path:
+def fetch(request: DownloadRequest) -> Path:
     """Download through gdown, without cookies. Raises `WeightsError`, `OSError`."""
     import gdown
 
     def report(done: int, total: int | None) -> None:
-        if done > order.most:
-            raise order.failure(f"more than the {order.most:,} bytes allowed came")
-        order.report(done, total)
+        if done > request.most:
+            raise request.failure(f"more than the {request.most:,} bytes allowed came")
+        request.report(done, total)
 
-    target = order.folder / "file"
+    target = request.folder / "file"
     try:
         gdown.download(
-            id=order.source.location,
+            id=request.source.location,
             output=str(target),
             quiet=True,
             use_cookies=False,
-            timeout=patience(),
+            timeout=timeout(),
             retries=2,
             progress=report,
         )
     except WeightsError:
         raise
     except gdown.exceptions.FileURLRetrievalError as error:
-        raise order.failure(_REFUSED, passing=True) from error
+        raise request.failure(_REFUSED, passing=True) from error
     except Exception as error:  # the library raises its own, requests', and what a page without a file trips it over
         if is_local_disk_error(error):
             raise
         broken = isinstance(error, gdown.exceptions.DownloadError)
-        raise order.failure("the download broke off" if broken else plainly(error), passing=True) from error
+        raise request.failure("the download broke off" if broken else describe(error), passing=True) from error
     return target

@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 import urllib3
 
-from zoo.weights.sources.request import DownloadRequest, is_local_disk_error, patience, pause, plainly
+from zoo.weights.sources.request import DownloadRequest, backoff, describe, is_local_disk_error, timeout
 
 _ATTEMPTS = 5
 _CHUNK = 2**14
@@ -30,50 +30,50 @@ class _CutOffError(Exception):
     """The server failed in a way that another attempt may mend."""
 
 
-def fetch(order: DownloadRequest) -> Path:
+def fetch(request: DownloadRequest) -> Path:
     """Download, going on where a connection broke off, until five tries in a row brought nothing.
 
     A partial file is left in the folder, to be resumed by a later call: under the server's validator (ETag or
     Last-Modified), or without one where the file's hash is known. Raises `WeightsError`, `OSError`.
     """
-    part = _Part(order)
+    part = _Part(request)
     failures = 0
     with requests.Session() as session:
-        if order.source.scheme == "https":
-            session.hooks["response"].append(lambda response, **_: _stay_encrypted(order, response))
+        if request.source.scheme == "https":
+            session.hooks["response"].append(lambda response, **_: _stay_encrypted(request, response))
         while True:
             before = part.size()
             try:
-                _attempt(session, order, part)
+                _attempt(session, request, part)
             except (_CutOffError, requests.RequestException) as error:
                 if is_local_disk_error(error):
                     raise
                 failures = 1 if part.size() > before else failures + 1
                 if failures == _ATTEMPTS or isinstance(error, _HOPELESS):
-                    raise order.failure(plainly(error) + part.rest()) from error
-                pause(2 ** (failures - 1))
+                    raise request.failure(describe(error) + part.rest()) from error
+                backoff(2 ** (failures - 1))
             except (ValueError, urllib3.exceptions.HTTPError) as error:  # an address to go on to that is none
-                raise order.failure(f"the server's answer makes no sense: {plainly(error)}") from error
+                raise request.failure(f"the server's answer makes no sense: {describe(error)}") from error
             else:
                 part.note.unlink(missing_ok=True)
                 return part.file
 
 
-def _stay_encrypted(order: DownloadRequest, response: requests.Response) -> None:
+def _stay_encrypted(request: DownloadRequest, response: requests.Response) -> None:
     """Refuse to be sent on to plain http before anything is asked there."""
     if response.is_redirect:
         target = urlsplit(urljoin(response.url, response.headers["location"]))
         if target.scheme != "https":
-            raise order.failure(f"the server sends on to {target.scheme}://{target.hostname}, which is not https")
+            raise request.failure(f"the server sends on to {target.scheme}://{target.hostname}, which is not https")
 
 
 class _Part:
     """What has come so far: the bytes in `file`, and beside them, in `note`, what they belong to."""
 
-    def __init__(self, order: DownloadRequest) -> None:
-        self.file = order.folder / "part"
-        self.note = order.folder / "part.json"
-        self.url, self.pinned = order.source.url, order.pinned
+    def __init__(self, request: DownloadRequest) -> None:
+        self.file = request.folder / "part"
+        self.note = request.folder / "part.json"
+        self.url, self.pinned = request.source.url, request.pinned
 
     def size(self) -> int:
         return self.file.stat().st_size if self.file.exists() else 0
@@ -106,33 +106,33 @@ class _Part:
         self.note.unlink(missing_ok=True)
 
 
-def _attempt(session: requests.Session, order: DownloadRequest, part: _Part) -> None:
+def _attempt(session: requests.Session, request: DownloadRequest, part: _Part) -> None:
     note = part.resumable()
     headers = {"Accept-Encoding": "identity"}
     if note is not None:
         headers["Range"] = f"bytes={part.size()}-"
         headers.update({"If-Range": str(note["validator"])} if note.get("validator") else {})
-    url = f"{order.source.scheme}://{order.source.location}"
-    with session.get(url, headers=headers, stream=True, timeout=patience()) as response:
-        _check(order, response)
+    url = f"{request.source.scheme}://{request.source.location}"
+    with session.get(url, headers=headers, stream=True, timeout=timeout()) as response:
+        _check(request, response)
         if response.status_code == requests.codes.ok:
             total = _length(response)
-            _check_total(order, response, total)
+            _check_total(request, response, total)
             part.begin(_validator(response), total)
             if "Content-Encoding" in response.headers:
                 part.note.unlink()  # offsets into what is decoded here mean nothing to the server
         else:
             total = _total_of_rest(response, note, part)
-        _write(order, part.file, response, total if total is not None else order.size)
+        _write(request, part.file, response, total if total is not None else request.size)
 
 
-def _check(order: DownloadRequest, response: requests.Response) -> None:
+def _check(request: DownloadRequest, response: requests.Response) -> None:
     """Refuse an answer that no further attempt can mend; let those be tried again that one may."""
     status = response.status_code
     if status in _AGAIN:
         raise _CutOffError(f"the server answered {status} {response.reason}")
     if status not in {200, 206, 416}:
-        raise order.failure(f"the server answered {status} {response.reason}")
+        raise request.failure(f"the server answered {status} {response.reason}")
 
 
 def _total_of_rest(response: requests.Response, note: dict[str, Any] | None, part: _Part) -> int | None:
@@ -167,21 +167,21 @@ def _length(response: requests.Response) -> int | None:
     return int(length) if _LENGTH.fullmatch(length) and "Content-Encoding" not in response.headers else None
 
 
-def _check_total(order: DownloadRequest, response: requests.Response, total: int | None) -> None:
-    if total is not None and order.size not in {None, total}:
+def _check_total(request: DownloadRequest, response: requests.Response, total: int | None) -> None:
+    if total is not None and request.size not in {None, total}:
         kind = response.headers.get("Content-Type", "of no stated type").partition(";")[0]
-        raise order.failure(f"the server has {total:,} bytes there ({kind}), the card says {order.size:,}")
+        raise request.failure(f"the server has {total:,} bytes there ({kind}), the card says {request.size:,}")
 
 
-def _write(order: DownloadRequest, file: Path, response: requests.Response, total: int | None) -> None:
+def _write(request: DownloadRequest, file: Path, response: requests.Response, total: int | None) -> None:
     """Append the body; the file is done when it has `total` bytes, where that is known."""
     with file.open("ab") as sink:
         done = sink.tell()
         for chunk in response.iter_content(_CHUNK):
             done += len(chunk)
-            if done > order.most:
-                raise order.failure(f"more than the {order.most:,} bytes allowed came")
+            if done > request.most:
+                raise request.failure(f"more than the {request.most:,} bytes allowed came")
             sink.write(chunk)
-            order.report(done, total)
+            request.report(done, total)
     if total is not None and done < total:
         raise _CutOffError(f"the connection ended after {done:,} of {total:,} bytes")

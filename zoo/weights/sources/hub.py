@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import WeightsError
-from zoo.weights.sources.request import DownloadRequest, causes, is_local_disk_error, patience, plainly
+from zoo.weights.sources.request import DownloadRequest, causes, describe, is_local_disk_error, timeout
 
 _KINDS = {"spaces": "space", "datasets": "dataset"}
 
 
-def fetch(order: DownloadRequest) -> Path:
+def fetch(request: DownloadRequest) -> Path:
     """Download through huggingface_hub, with the user's token where there is one. Raises `WeightsError`, `OSError`."""
     import huggingface_hub
     from tqdm import tqdm
@@ -25,27 +25,27 @@ def fetch(order: DownloadRequest) -> Path:
         def __init__(self, *arguments: Any, **options: Any) -> None:
             super().__init__(*arguments, **{**options, "disable": True})
 
-    parts = order.source.parts
+    parts = request.source.parts
     first, _, rest = str(parts["repo"]).partition("/")
     kind, repo = (_KINDS[first], rest) if first in _KINDS else ("model", str(parts["repo"]))
     place: dict[str, Any] = {"repo_type": kind, "revision": parts["revision"]}
     try:
         url = huggingface_hub.hf_hub_url(repo, str(parts["path"]), **place)
-        size = huggingface_hub.get_hf_file_metadata(url, timeout=patience()).size
-        if size is not None and order.size not in {None, size}:
-            raise order.failure(f"the Hub has {size:,} bytes there, the card says {order.size:,}")
-        if size is not None and size > order.most:
-            raise order.failure(f"the Hub has {size:,} bytes there, more than the {order.most:,} allowed")
-        with order.watched(), _quiet():
+        size = huggingface_hub.get_hf_file_metadata(url, timeout=timeout()).size
+        if size is not None and request.size not in {None, size}:
+            raise request.failure(f"the Hub has {size:,} bytes there, the card says {request.size:,}")
+        if size is not None and size > request.most:
+            raise request.failure(f"the Hub has {size:,} bytes there, more than the {request.most:,} allowed")
+        with request.watched(), _quiet():
             found = huggingface_hub.hf_hub_download(
-                repo, str(parts["path"]), **place, local_dir=order.folder / "hub", tqdm_class=Silent
+                repo, str(parts["path"]), **place, local_dir=request.folder / "hub", tqdm_class=Silent
             )
     except WeightsError:
         raise
     except Exception as error:  # the library raises its own, its HTTP client's, and the system's
         if is_local_disk_error(error):
             raise
-        raise order.failure(plainly(error), passing=_may_pass(error)) from error
+        raise request.failure(describe(error), passing=_may_pass(error)) from error
     return Path(str(found))
 
 

@@ -9,30 +9,30 @@ import subprocess
 import sys
 from pathlib import Path
 
-from zoo.weights.sources.request import DownloadRequest, patience
+from zoo.weights.sources.request import DownloadRequest, timeout
 
 _QUIETLY = ("--quiet", "--disable-pip-version-check", "--no-input")
 _BROKEN = ("ConnectionError", "ProtocolError", "Connection broken", "IncompleteRead", "Max retries")
 _ONLY_THE_WHEEL = ("--no-deps", "--only-binary", ":all:")
 
 
-def fetch(order: DownloadRequest) -> Path:
+def fetch(request: DownloadRequest) -> Path:
     """Let pip download the wheel; nothing of it is built, installed or imported. Raises `WeightsError`, `OSError`.
 
     ``-P`` keeps Python from taking a ``pip.py`` of the current folder for pip.
     """
-    requirement = f"{order.source.parts['name']}=={order.source.parts['version']}"
+    requirement = f"{request.source.parts['name']}=={request.source.parts['version']}"
     if importlib.util.find_spec("pip") is None:
-        raise order.failure(
+        raise request.failure(
             f"fetching {requirement} needs pip, which this Python lacks: run '{sys.executable} -m ensurepip', "
             "or name a downloaded file in a card"
         )
-    wheels, scratch = order.folder / "wheels", order.folder / "pip"
+    wheels, scratch = request.folder / "wheels", request.folder / "pip"
     for folder in (wheels, scratch):
         folder.mkdir(exist_ok=True)
-    flags = [*_QUIETLY, *_ONLY_THE_WHEEL, "--retries", "2", "--timeout", f"{patience():g}"]
+    flags = [*_QUIETLY, *_ONLY_THE_WHEEL, "--retries", "2", "--timeout", f"{timeout():g}"]
     command = [sys.executable, "-P", "-m", "pip", "download", *flags, "--dest", str(wheels), requirement]
-    with order.watched():
+    with request.watched():
         done = subprocess.run(
             command,
             capture_output=True,
@@ -43,7 +43,7 @@ def fetch(order: DownloadRequest) -> Path:
         )
     found = sorted(wheels.glob("*.whl"))
     if done.returncode != 0 or not found:
-        raise order.failure(f"pip could not download {requirement}: {_cause(done.stderr)}", passing=True)
+        raise request.failure(f"pip could not download {requirement}: {_cause(done.stderr)}", passing=True)
     return found[0]
 
 
@@ -58,7 +58,7 @@ def _cause(errors: str) -> str:
     told = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ") and "Exception:" not in line]
     line = (marked[:1] or told[-1:] or lines[-1:])[0]
     if "500 error" not in line and "imed out" in line:
-        return f"the server was silent for {patience():g} s"
+        return f"the server was silent for {timeout():g} s"
     if "500 error" not in line and any(word in line for word in _BROKEN):
         return "the connection failed or broke off"
     return line

@@ -19,8 +19,8 @@ from zoo.registry.cards import Source
 MOST_BYTES = 32 * 2**30
 """No file of weights is larger, and nothing larger is accepted."""
 
-_PATIENCE = 30.0
-_GLANCE = 0.3
+_TIMEOUT = 30.0
+_POLL_SECONDS = 0.3
 _OWN_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.EFBIG}
 
 
@@ -83,7 +83,7 @@ class DownloadRequest:
         done = threading.Event()
 
         def watch() -> None:
-            while not done.wait(_GLANCE):
+            while not done.wait(_POLL_SECONDS):
                 self.report(_bytes_in(self.folder))
 
         watcher = threading.Thread(target=watch, daemon=True)
@@ -95,11 +95,11 @@ class DownloadRequest:
             watcher.join()
 
 
-def patience() -> float:
+def timeout() -> float:
     """Return how many seconds a silent server is waited for: ``ZOO_TIMEOUT``, by default 30. Raises `WeightsError`."""
     text = os.environ.get("ZOO_TIMEOUT", "")
     try:
-        seconds = float(text or _PATIENCE)
+        seconds = float(text or _TIMEOUT)
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < float("inf"):
@@ -107,9 +107,9 @@ def patience() -> float:
     return seconds
 
 
-def pause(times: float) -> None:
-    """Wait before another try: half a second times `times`, more or less as `patience` is."""
-    time.sleep(patience() / 60 * times)
+def backoff(times: float) -> None:
+    """Wait before another try: half a second times `times`, more or less as `timeout` is."""
+    time.sleep(timeout() / 60 * times)
 
 
 def causes(error: BaseException) -> list[BaseException]:
@@ -128,14 +128,14 @@ def is_local_disk_error(error: BaseException) -> bool:
     return any(cause.errno in _OWN_DISK for cause in systems)  # an SSLError has numbers of its own
 
 
-def plainly(error: BaseException) -> str:
+def describe(error: BaseException) -> str:
     """Say what happened on the network, without the layers of libraries that it came through."""
     chain = causes(error)
     names = " ".join(type(cause).__name__ for cause in chain)
     timed_out = "timed out" if any("timed out" in str(cause) for cause in chain) else ""
     for words, meaning in _MEANINGS.items():
         if any(word in f"{names} {timed_out}" for word in words):
-            return meaning.format(patience())
+            return meaning.format(timeout())
     if isinstance(error, LookupError | AttributeError | TypeError | AssertionError):
         return "the server's answer makes no sense"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
