@@ -15,7 +15,7 @@ from collections.abc import Callable
 import torch
 
 import zoo
-from zoo.editing.locality import locality
+from zoo.editing.locality import measure_locality
 from zoo.editing.render import render
 from zoo.jacobian.columns import jacobian
 from zoo.models.model import Model
@@ -43,13 +43,13 @@ def jobs(model: Model) -> dict[str, Callable[[], object]]:
     def find(name: str, count: int) -> zoo.Directions:
         entry = plugins.analyzer(name)
         probe = zoo.Probe(codes[:count], center, None, torch.Generator().manual_seed(0))
-        return entry.load()(entry.schema()()).analyze(model.adapter, probe)
+        return entry.resolve()(entry.schema()()).analyze(model.adapter, probe)
 
     vectors = find("sefa", 1).vectors[:5]
     return {
         "one picture, of a batch of 16": lambda: render(model, codes),
         "Jacobian of the whole picture at one code": lambda: jacobian(model.adapter, codes[0], whole),
-        "locality of five directions at one code": lambda: locality(model.adapter, codes[0], vectors, center),
+        "locality of five directions at one code": lambda: measure_locality(model.adapter, codes[0], vectors, center),
         "`sefa`": lambda: find("sefa", 1),
         "`lowrank`, `center`, one code": lambda: find("lowrank", 1),
         "`nullspace`, `center`, one code": lambda: find("nullspace", 1),

@@ -24,10 +24,10 @@ from torch import Tensor
 
 import zoo
 from zoo.core.codes import Codes
-from zoo.editing.locality import locality
+from zoo.editing.locality import measure_locality
 from zoo.jacobian.gram import gram_matrices
 from zoo.linalg.low_rank import LowRank, factorize
-from zoo.linalg.rpca import PUBLISHED_LAMBDA, OptimalDecomposition, rpca, rpca_lowrankgan_admm
+from zoo.linalg.robust_pca import PUBLISHED_LAMBDA, OptimalDecomposition, rpca, rpca_lowrankgan_admm
 from zoo.linalg.symmetric import principal_angles
 from zoo.models.model import Model
 
@@ -130,7 +130,7 @@ def solved() -> None:
 def best_of_five(model: Model, code: Codes, analyzer: str, **options: Any) -> float:
     """Measure the best locality of an analyzer's first five directions at the code analysed; 0 if it finds none."""
     found = zoo.analyze(model, analyzer, region="center", codes=code, show=1, unseen=0, **options)
-    measured = locality(model.adapter, code, found.vectors[:5], model.region("center")) if len(found) else []
+    measured = measure_locality(model.adapter, code, found.vectors[:5], model.region("center")) if len(found) else []
     return max((each.value for each in measured), default=0.0)
 
 

@@ -88,7 +88,7 @@ def analysis(model: Model, analyzer: str, region: str) -> zoo.Directions:
     """Run an analysis alone, without the measures and the report that a command adds."""
     entry = load_plugins().analyzer(analyzer)
     probe = zoo.Probe(model.sample(1), model.region(region), None, torch.Generator().manual_seed(0))
-    return entry.load()(entry.schema()()).analyze(model.adapter, probe)
+    return entry.resolve()(entry.schema()()).analyze(model.adapter, probe)
 
 
 def released(model: Model) -> None:

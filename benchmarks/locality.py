@@ -15,7 +15,7 @@ from statistics import median
 import zoo
 from zoo.core.codes import Codes
 from zoo.core.region import Region
-from zoo.editing.locality import locality
+from zoo.editing.locality import measure_locality
 from zoo.models.model import Model
 
 ANALYZERS = ("lowrank", "nullspace")
@@ -27,7 +27,7 @@ UNSEEN = 8
 def best_of_five(model: Model, directions: zoo.Directions, region: Region, codes: Codes) -> float:
     """Return the best median locality, over codes, of the first five directions."""
     vectors = directions.vectors[:5]
-    by_code = [locality(model.adapter, codes[index], vectors, region) for index in range(len(codes))]
+    by_code = [measure_locality(model.adapter, codes[index], vectors, region) for index in range(len(codes))]
     best: float = max(median(found.value for found in values) for values in zip(*by_code, strict=True))
     return best
 

@@ -36,7 +36,7 @@ def measured() -> dict[str, list[tuple[str, float, float]]]:
 
 def main() -> None:
     """Measure, and print the table."""
-    families = {name: entry.load() for name, entry in load_plugins().adapters.items()}
+    families = {name: entry.resolve() for name, entry in load_plugins().adapters.items()}
     print("| recording | architecture | format | outputs | nearest to its tolerance | largest deviation | tolerance |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for recording, outputs in sorted(measured().items()):

@@ -21,7 +21,7 @@ import matplotlib.pyplot as plt
 import torch
 from PIL import Image
 from zoo_adapters.dcgan.adapter import DCGAN
-from zoo_adapters.dcgan.network import Generator
+from zoo_adapters.dcgan.network import DCGANGenerator
 
 from zoo.core.region import parse_region
 from zoo.jacobian.columns import default_chunk
@@ -48,7 +48,7 @@ def network(dim: int = 100, side: int = 64) -> DCGAN:
     """Build a DCGAN; images twice as large have a layer more, of half the channels."""
     torch.manual_seed(0)
     layers = side.bit_length() - 3
-    adapter = DCGAN(Generator([dim, *WIDTHS[:layers], 3]))
+    adapter = DCGAN(DCGANGenerator([dim, *WIDTHS[:layers], 3]))
     assert adapter.resolution == (side, side)
     return adapter
 

@@ -22,7 +22,7 @@ from zoo_adapters.stylegan2.network import untrained as untrained_stylegan2
 from zoo_adapters.stylegan3.adapter import StyleGAN3
 
 from benchmarks import pickled
-from zoo.nn.residual_network import BlockSpec, Generator, untrained
+from zoo.nn.residual_network import BlockSpec, ResidualGenerator, untrained
 
 _MULTIPLES = {128: (16, 16, 8, 4, 2, 1), 256: (16, 16, 8, 8, 4, 2, 1), 512: (16, 16, 8, 8, 4, 2, 1, 1)}
 _CHUNKS = {128: 20, 256: 20, 512: 16}
@@ -47,7 +47,7 @@ def biggan(resolution: int = 128, seed: int = 0) -> BigGAN:
     """Build a BigGAN (96 channels, 1000 classes, attention at 64²) of 128², 256² or 512², codes of 120, 140 or 128."""
     channels, chunk = [96 * multiple for multiple in _MULTIPLES[resolution]], _CHUNKS[resolution]
     plans = [BlockSpec(wide, narrow, attention=index == 3) for index, (wide, narrow) in enumerate(pairwise(channels))]
-    return BigGAN(untrained(Generator(plans, 4, first=chunk, chunk=chunk, classes=1000, embedding=128), seed))
+    return BigGAN(untrained(ResidualGenerator(plans, 4, first=chunk, chunk=chunk, classes=1000, embedding=128), seed))
 
 
 def widths(resolution: int, base: int) -> list[int]:

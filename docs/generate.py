@@ -25,10 +25,8 @@ import zoo
 from zoo import errors
 from zoo.cli import build_app
 from zoo.conformance import CONTRACTS
-from zoo.core.common_regions import COMMON_REGIONS
-from zoo.plugins import hookspecs
-from zoo.plugins.entries import CAPABILITIES, AdapterPlugin, AnalyzerPlugin
-from zoo.plugins.manager import HOOKS, load_plugins
+from zoo.core import COMMON_REGIONS
+from zoo.plugins import CAPABILITIES, HOOKS, AdapterPlugin, AnalyzerPlugin, hookspecs, load_plugins
 from zoo.registry.registry import load_registry
 
 FOLDER = Path(__file__).parent
@@ -125,7 +123,7 @@ def layouts(name: str) -> str:
     rows = [
         [*([] if name else [code(family)]), code(layout.name), layout.about, ", ".join(map(code, layout.required_keys))]
         for family in families
-        for layout in PLUGINS.adapter(family).load().layouts
+        for layout in PLUGINS.adapter(family).resolve().layouts
     ]
     first = [] if name else ["architecture"]
     return table([*first, "format", "whose files", "recognised by"], rows)

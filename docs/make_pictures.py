@@ -17,13 +17,13 @@ from PIL import Image
 from torch import Tensor
 
 import zoo
-from zoo.core.codes import Codes
-from zoo.core.region import Region
-from zoo.editing.locality import consistency, locality, visible_steps
+from zoo.core import Codes, Region
+from zoo.editing import consistency, measure_locality, visible_steps
 from zoo.editing.render import render
-from zoo.imaging.images import OutlinedImage, save_sheet, to_pixels
-from zoo.linalg.symmetric import eigenvectors
-from zoo.models.model import Model
+from zoo.imaging import to_pixels
+from zoo.imaging.images import OutlinedImage, save_sheet
+from zoo.linalg import eigenvectors
+from zoo.models import Model
 
 FOLDER = Path(__file__).parent / "images"
 
@@ -195,7 +195,7 @@ def _best(model: Model, found: zoo.Directions, code: Codes) -> Tensor:
 
 
 def _locality(model: Model, code: Codes, vector: Tensor) -> float:
-    return locality(model.adapter, code, vector[None], model.region("mouth"))[0].value
+    return measure_locality(model.adapter, code, vector[None], model.region("mouth"))[0].value
 
 
 def _before_and_after(model: Model, code: Codes, vector: Tensor) -> list[OutlinedImage]:

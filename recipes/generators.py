@@ -19,17 +19,17 @@ from torch import Tensor, nn
 from torch.nn.functional import batch_norm, one_hot
 from zoo_adapters.biggan.adapter import BigGAN
 from zoo_adapters.pggan.adapter import PGGAN
-from zoo_adapters.pggan.network import Generator as Progressive
+from zoo_adapters.pggan.network import PGGANGenerator as Progressive
 from zoo_adapters.stylegan.adapter import StyleGAN
-from zoo_adapters.stylegan.network import Generator as Styled
+from zoo_adapters.stylegan.network import StyleGANGenerator as Styled
 from zoo_adapters.stylegan2.adapter import StyleGAN2
-from zoo_adapters.stylegan2.network import Generator as Modulated
+from zoo_adapters.stylegan2.network import StyleGAN2Generator as Modulated
 
 from zoo import Adapter
 from zoo.nn.progressive import Growth
-from zoo.nn.residual_network import BlockSpec, Norm
-from zoo.nn.residual_network import Generator as Residual
-from zoo.nn.style import Mapping, StyleNetwork
+from zoo.nn.residual_network import BlockSpec, ConditionalNorm
+from zoo.nn.residual_network import ResidualGenerator as Residual
+from zoo.nn.style import MappingNetwork, StyleNetwork
 from zoo.nn.window import Patch
 
 WIDTHS = (128, 128, 64, 32)
@@ -97,7 +97,7 @@ def reach(module: nn.Module, weight: Tensor) -> float:
     return weight[0].numel()
 
 
-class BatchNorm(Norm):
+class BatchNorm(ConditionalNorm):
     """The normalisation of `zoo.nn.residual_network` by the statistics of the batch, which its stored ones follow."""
 
     def forward(self, x: Patch, condition: Tensor | None, truncation: float | None) -> Patch:
@@ -211,7 +211,7 @@ class TrainedStyleGAN2(TrainedMapped):
 
     def __init__(self, classes: int) -> None:
         dim = 64
-        mapping = Mapping(dim, [2 * dim, dim, dim, dim], classes)
+        mapping = MappingNetwork(dim, [2 * dim, dim, dim, dim], classes)
         super().__init__(_Modulated(mapping, dim, WIDTHS), dim, classes)
 
 
@@ -222,7 +222,7 @@ class TrainedStyleGAN(TrainedMapped):
 
     def __init__(self, classes: int) -> None:
         dim = 64
-        mapping = Mapping(dim, [2 * dim, dim, dim, dim], classes, together=True)
+        mapping = MappingNetwork(dim, [2 * dim, dim, dim, dim], classes, together=True)
         super().__init__(Styled(mapping, dim, WIDTHS), dim, classes)
 
 

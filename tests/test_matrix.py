@@ -45,7 +45,7 @@ def test_tiny(adapter: str, analyzer: str, tmp_path: Path) -> None:
     obstacle = ZOO.plugins.analyzer(analyzer).obstacle(plugin)
     if obstacle:
         pytest.skip(obstacle)
-    check(model_of(plugin.load().tiny(0)), analyzer, tmp_path / "run")
+    check(model_of(plugin.resolve().tiny(0)), analyzer, tmp_path / "run")
 
 
 @pytest.mark.real
@@ -58,8 +58,8 @@ def test_real(model: str, analyzer: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("moment", ["region_output", "move", "projections"])
 def test_a_failed_analysis_leaves_no_trace(analyzer: str, moment: str, monkeypatch: pytest.MonkeyPatch) -> None:
     plugin = ZOO.plugins.analyzer(analyzer)
-    model = model_of(ZOO.plugins.adapter("dcgan").load().tiny(0))
-    made: Analyzer[Any] = plugin.load()(plugin.schema()())
+    model = model_of(ZOO.plugins.adapter("dcgan").resolve().tiny(0))
+    made: Analyzer[Any] = plugin.resolve()(plugin.schema()())
 
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("on purpose")

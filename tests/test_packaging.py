@@ -162,7 +162,7 @@ def test_analysis(site: Path, tmp_path: Path) -> None:
 
 def write_tiny(path: Path) -> None:
     """Write DCGAN's tiny network in one of its public file formats."""
-    state = load_plugins().adapter("dcgan").load().tiny(0).network.state_dict()
+    state = load_plugins().adapter("dcgan").resolve().tiny(0).network.state_dict()
     renamed: dict[str, torch.Tensor] = {}
     for key, tensor in state.items():
         kind, number, rest = key.split(".", 2)

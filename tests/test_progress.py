@@ -22,7 +22,7 @@ from tests.support.toys import write_tiny
 from zoo import Model
 from zoo.cli import console
 from zoo.editing.render import save_samples
-from zoo.linalg import rpca as pursuit
+from zoo.linalg.robust_pca import rpca_lowrankgan_admm
 from zoo.models.opening import open_model
 from zoo.registry.registry import load_installation
 
@@ -115,7 +115,7 @@ def test_every_step_is_told_in_order_and_to_its_end(
 def test_a_pursuit_tells_its_rounds() -> None:
     told: list[int] = []
     rows = torch.randn(30, 40, generator=torch.Generator().manual_seed(0)).double()
-    found = pursuit.rpca_lowrankgan_admm(rows @ rows.T, progress=lambda done, total, what: told.append(done))
+    found = rpca_lowrankgan_admm(rows @ rows.T, progress=lambda done, total, what: told.append(done))
     assert found.rounds > 50
     assert told == [*range(50, found.rounds + 1, 50), 10_000]
 

@@ -17,6 +17,8 @@ from typing import Any
 from zoo.errors import ContractError, unknown_name
 from zoo.registry.registry import Installation, load_installation
 
+__all__ = ["CONTRACTS", "Check", "checks_of"]
+
 CONTRACTS: Mapping[str, Mapping[str, str]] = {
     "adapter": {
         "import": "the entry and its options come without torch",

@@ -16,7 +16,7 @@ from benchmarks.official import biggan_deep
 from tests.support.families import families, opened
 from tests.support.golden import Golden
 from zoo import CheckpointError, Codes, CodesError
-from zoo.checkpoints.layouts import recognize
+from zoo.checkpoints.layouts import detect_checkpoint
 from zoo.core.codes import truncated
 from zoo.testing import check_adapter, in_float64, render
 
@@ -107,7 +107,7 @@ def test_a_file_is_analysed(golden: Golden, tmp_path: Path) -> None:
 def test_official_sizes(resolution: int, tmp_path: Path) -> None:
     """Without a configuration every second block doubles the map, and attention stands where 64² pixels are reached."""
     file = biggan_deep(resolution, width=8, classes=5).save(tmp_path / "pytorch_model.bin")
-    assert recognize(file, families()).averaged.startswith("yes")
+    assert detect_checkpoint(file, families()).averaged.startswith("yes")
     model = zoo.load(file, device="cpu")
     assert model.adapter.resolution == (resolution, resolution)
     assert model.adapter.space.dim == 128

@@ -6,7 +6,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 from zoo_adapters.dcgan.adapter import DCGAN
-from zoo_adapters.dcgan.network import Generator
+from zoo_adapters.dcgan.network import DCGANGenerator
 
 import zoo
 from tests.support.toys import sequential
@@ -23,7 +23,7 @@ same size; what remains is the order of summation on another machine."""
 
 
 def canonical(widths: tuple[int, ...] = (12, 16, 12, 3)) -> dict[str, Tensor]:
-    network = Generator(widths)
+    network = DCGANGenerator(widths)
     return {key: tensor.clone() for key, tensor in network.state_dict().items()}
 
 

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 from zoo_adapters.r3gan.adapter import R3GAN
-from zoo_adapters.r3gan.network import Generator, Stage, untrained
+from zoo_adapters.r3gan.network import R3GANGenerator, Stage, untrained
 
 import zoo
 from tests.support.containers import network, plain_class_pickle
@@ -23,13 +23,13 @@ from zoo.registry.registry import load_installation
 from zoo.testing import check_adapter, draw, in_float64
 
 FAMILIES: dict[str, type[Adapter]] = {
-    name: entry.load() for name, entry in load_installation().plugins.adapters.items()
+    name: entry.resolve() for name, entry in load_installation().plugins.adapters.items()
 }
 EXACT = 1e-12
 """Relative to the largest value, in float64: the same sums in another order."""
 
 
-def tiny(seed: int, *, classes: int = 0) -> Generator:
+def tiny(seed: int, *, classes: int = 0) -> R3GANGenerator:
     return untrained(seed, 6, [8, 8, 4], blocks=1, embedding=3 if classes else 0, classes=classes)
 
 

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn.functional import leaky_relu
 from zoo_adapters.stylegan.adapter import StyleGAN
-from zoo_adapters.stylegan.network import Generator, untrained
+from zoo_adapters.stylegan.network import StyleGANGenerator, untrained
 
 import zoo
 from tests.support import containers, variables
@@ -333,4 +333,4 @@ def test_the_untrained_network_depends_on_its_seed_alone() -> None:
     one, again, other = (untrained(6, [6, 4], seed).state_dict() for seed in (1, 1, 2))
     assert all(torch.equal(one[key], again[key]) for key in one)
     assert not all(torch.equal(one[key], other[key]) for key in one)
-    assert isinstance(untrained(6, [6, 4], 1), Generator)
+    assert isinstance(untrained(6, [6, 4], 1), StyleGANGenerator)

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn.functional import conv2d, leaky_relu
 from zoo_adapters.stylegan2.adapter import StyleGAN2
-from zoo_adapters.stylegan2.network import Colour, Generator, Layer, untrained
+from zoo_adapters.stylegan2.network import StyleGAN2Generator, SynthesisLayer, ToRGB, untrained
 
 import zoo
 from tests.support import containers, variables
@@ -247,7 +247,7 @@ def test_an_official_pickle_of_pytorch(bound: float | None, tmp_path: Path) -> N
 
 def bounds(network: torch.nn.Module) -> set[float | None]:
     """At what the layers and colours of a network are cut off."""
-    return {module.bound for module in network.modules() if isinstance(module, Layer | Colour)}
+    return {module.bound for module in network.modules() if isinstance(module, SynthesisLayer | ToRGB)}
 
 
 def test_a_file_is_analysed_and_edited(name: str, state: dict[str, Tensor], tmp_path: Path) -> None:
@@ -518,7 +518,7 @@ def test_the_untrained_network_depends_on_its_seed_alone() -> None:
     one, again, other = (untrained(6, [6, 4], seed).state_dict() for seed in (1, 1, 2))
     assert all(torch.equal(one[key], again[key]) for key in one)
     assert not all(torch.equal(one[key], other[key]) for key in one)
-    assert isinstance(untrained(6, [6, 4], 1), Generator)
+    assert isinstance(untrained(6, [6, 4], 1), StyleGAN2Generator)
 
 
 def test_unseen_codes_are_mapped_with_the_label_that_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 from zoo_adapters.stylegan3 import network as module
 from zoo_adapters.stylegan3.adapter import StyleGAN3
-from zoo_adapters.stylegan3.network import Generator, Input, untrained
+from zoo_adapters.stylegan3.network import StyleGAN3Generator, SynthesisInput, untrained
 
 import zoo
 from benchmarks.pickled import Pickled
@@ -28,7 +28,7 @@ from zoo.registry.registry import load_installation
 from zoo.testing import check_adapter, draw, in_float64, render
 
 FAMILIES: dict[str, type[Adapter]] = {
-    name: entry.load() for name, entry in load_installation().plugins.adapters.items()
+    name: entry.resolve() for name, entry in load_installation().plugins.adapters.items()
 }
 TRUNCATION = {"stylegan3_t": (0.7, None), "stylegan3_r": (0.7, 8)}
 EXACT = 1e-12
@@ -36,7 +36,7 @@ EXACT = 1e-12
 KINDS: dict[str, dict[str, Any]] = {"t": {}, "r": {"size": 1, "radial": True}}
 
 
-def tiny(kind: str, seed: int, **more: Any) -> Generator:
+def tiny(kind: str, seed: int, **more: Any) -> StyleGAN3Generator:
     return untrained(6, [4, 4, 3], [8, 10, 8], seed, **KINDS[kind], **more)
 
 
@@ -263,7 +263,7 @@ def test_each_row_of_w_reaches_its_layer_only() -> None:
 def turned(pose: list[float], transform: Tensor | None = None) -> Tensor:
     """Compute the first map of an untrained network in a pose (cosine, sine, two shifts), the same for every w."""
     network = in_float64(StyleGAN3.tiny(5)).network
-    assert isinstance(network, Generator) and isinstance(network.input, Input)
+    assert isinstance(network, StyleGAN3Generator) and isinstance(network.input, SynthesisInput)
     network.input.affine.weight.zero_()
     network.input.affine.bias.copy_(torch.tensor(pose))
     network.input.transform.copy_(torch.eye(3) if transform is None else transform)

@@ -9,7 +9,7 @@ from zoo_adapters.dcgan.adapter import DCGAN
 import zoo
 from tests.support.linear import Linear, model_of
 from zoo import CapabilityError, Codes, DirectionsError
-from zoo.editing.locality import locality
+from zoo.editing.locality import measure_locality
 from zoo.jacobian.gram import gram_matrices
 from zoo.linalg.low_rank import factorize
 from zoo.models.model import Model
@@ -95,7 +95,9 @@ def best(model: Model, analyzer: str, codes: Codes, judged: Codes) -> float:
     """The best of the first five directions, by its median locality over the judged codes."""
     found = zoo.analyze(model, analyzer, region="mouth", codes=codes, show=1, unseen=0)
     region = model.region("mouth")
-    by_code = [locality(model.adapter, judged[index], found.vectors[:5], region) for index in range(len(judged))]
+    by_code = [
+        measure_locality(model.adapter, judged[index], found.vectors[:5], region) for index in range(len(judged))
+    ]
     return max(float(median(one.value for one in values)) for values in zip(*by_code, strict=True))
 
 

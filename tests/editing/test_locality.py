@@ -6,7 +6,7 @@ from zoo_adapters.dcgan.adapter import DCGAN
 
 from tests.support.linear import Linear
 from zoo.core.region import parse_region
-from zoo.editing.locality import TARGET_CHANGE, consistency, locality
+from zoo.editing.locality import TARGET_CHANGE, consistency, measure_locality
 from zoo.testing import draw
 
 
@@ -17,7 +17,7 @@ def linear(inside: float, outside: float) -> Linear:
 
 def test_locality_of_a_linear_generator_is_known() -> None:
     adapter = linear(0.5, 0.1)
-    [found] = locality(adapter, draw(adapter, 1, 0), torch.eye(2)[:1], parse_region("top", (2, 1)))
+    [found] = measure_locality(adapter, draw(adapter, 1, 0), torch.eye(2)[:1], parse_region("top", (2, 1)))
     assert found.value == pytest.approx(25, rel=1e-4)
     assert found.step == pytest.approx(math.sqrt(TARGET_CHANGE) / 0.5, rel=1e-3)
     assert found.reached
@@ -25,14 +25,14 @@ def test_locality_of_a_linear_generator_is_known() -> None:
 
 def test_an_unreachable_change_is_measured_at_the_largest_step_and_marked() -> None:
     adapter = linear(1e-3, 1e-3)
-    [found] = locality(adapter, draw(adapter, 1, 0), torch.eye(2)[:1], parse_region("top", (2, 1)))
+    [found] = measure_locality(adapter, draw(adapter, 1, 0), torch.eye(2)[:1], parse_region("top", (2, 1)))
     assert (found.reached, found.step) == (False, 8.0)
     assert found.value == pytest.approx(1, rel=1e-3)
 
 
 def test_nothing_outside_is_infinite_and_has_no_json_number() -> None:
     adapter = linear(0.5, 0.0)
-    [found] = locality(adapter, draw(adapter, 1, 0), torch.eye(2)[:1], parse_region("top", (2, 1)))
+    [found] = measure_locality(adapter, draw(adapter, 1, 0), torch.eye(2)[:1], parse_region("top", (2, 1)))
     assert math.isinf(found.value)
     assert found.as_json()["value"] is None
 
@@ -41,7 +41,7 @@ def test_the_step_reaches_the_change_on_a_real_network_shape() -> None:
     adapter = DCGAN.tiny(3)
     code, region = draw(adapter, 1, 0), parse_region("center", adapter.resolution)
     vectors = torch.eye(12)[:4]
-    for vector, found in zip(vectors, locality(adapter, code, vectors, region), strict=True):
+    for vector, found in zip(vectors, measure_locality(adapter, code, vectors, region), strict=True):
         if found.reached:
             moved = adapter.synthesize(adapter.move(code, found.step * vector)) - adapter.synthesize(code)
             inside = moved.square().mean(dim=1)[:, torch.from_numpy(region.mask.copy())].mean()
@@ -59,7 +59,7 @@ def test_consistency() -> None:
 
 def test_a_direction_that_moves_nothing_has_no_locality() -> None:
     adapter = linear(0.0, 0.0)
-    [found] = locality(adapter, draw(adapter, 1, 0), torch.eye(2)[:1], parse_region("top", (2, 1)))
+    [found] = measure_locality(adapter, draw(adapter, 1, 0), torch.eye(2)[:1], parse_region("top", (2, 1)))
     assert math.isnan(found.value)
     assert not found.reached
     assert found.as_json()["value"] is None

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from zoo_adapters.dcgan.adapter import DCGAN
-from zoo_adapters.dcgan.network import Generator
+from zoo_adapters.dcgan.network import DCGANGenerator
 
 from zoo import OptionError
 from zoo._utils.sizes import parse_size, written_size
@@ -70,7 +70,7 @@ def test_the_peak_of_a_process_stays_within_its_budget() -> None:
 
 def test_the_peak_does_not_grow_with_codes_and_regions() -> None:
     """Counted, since what an allocator keeps differs from run to run: J of a code takes 200 kB, its M 1 kB."""
-    adapter = DCGAN(Generator([12, 16, 12, 8, 3]).requires_grad_(False))
+    adapter = DCGAN(DCGANGenerator([12, 16, 12, 8, 3]).requires_grad_(False))
     texts = ["all", "center", "not:center", "top", "left", "box:0,0,9,9"]
     regions = [parse_region(text, adapter.resolution) for text in texts]
 

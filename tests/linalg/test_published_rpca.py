@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tests.support.linear import Linear, model_of
 from zoo import analyze
-from zoo.linalg.rpca import rpca_lowrankgan_admm
+from zoo.linalg.robust_pca import rpca_lowrankgan_admm
 from zoo.linalg.symmetric import principal_angles
 
 TOLERANCE = 1e-9

@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from zoo.core.codes import LatentSpace
 from zoo.core.region import parse_region
 from zoo.nn.residual_adapter import ResidualAdapter
-from zoo.nn.residual_network import BlockSpec, Generator, untrained
+from zoo.nn.residual_network import BlockSpec, ResidualGenerator, untrained
 from zoo.testing import check_adapter, draw, in_float64
 
 EXACT = 1e-12
@@ -21,13 +21,17 @@ DEEP = [
     BlockSpec(4, 4, bottleneck=1),
 ]
 KINDS = {
-    "parts": Generator([BlockSpec(8, 8, attention=True), BlockSpec(8, 4)], 4, first=4, chunk=3, classes=3, embedding=2),
-    "parts-unconditional": Generator([BlockSpec(8, 8), BlockSpec(8, 4)], 4, first=3, chunk=3),
-    "first-layer": Generator([BlockSpec(8, 8), BlockSpec(8, 4)], 4, first=5, chunk=0, classes=3, embedding=3),
-    "first-layer-unconditional": Generator([BlockSpec(8, 8), BlockSpec(8, 4)], 4, first=5, chunk=0),
-    "whole": Generator(DEEP, 4, first=5, chunk=0, shared=True, classes=3, embedding=2),
-    "whole-unconditional": Generator(DEEP, 4, first=5, chunk=0, shared=True),
-    "same-size": Generator([BlockSpec(6, 6, upsample=False), BlockSpec(6, 4), BlockSpec(4, 4)], 3, first=4, chunk=0),
+    "parts": ResidualGenerator(
+        [BlockSpec(8, 8, attention=True), BlockSpec(8, 4)], 4, first=4, chunk=3, classes=3, embedding=2
+    ),
+    "parts-unconditional": ResidualGenerator([BlockSpec(8, 8), BlockSpec(8, 4)], 4, first=3, chunk=3),
+    "first-layer": ResidualGenerator([BlockSpec(8, 8), BlockSpec(8, 4)], 4, first=5, chunk=0, classes=3, embedding=3),
+    "first-layer-unconditional": ResidualGenerator([BlockSpec(8, 8), BlockSpec(8, 4)], 4, first=5, chunk=0),
+    "whole": ResidualGenerator(DEEP, 4, first=5, chunk=0, shared=True, classes=3, embedding=2),
+    "whole-unconditional": ResidualGenerator(DEEP, 4, first=5, chunk=0, shared=True),
+    "same-size": ResidualGenerator(
+        [BlockSpec(6, 6, upsample=False), BlockSpec(6, 4), BlockSpec(4, 4)], 3, first=4, chunk=0
+    ),
 }
 REGIONS = ["box:0,0,1,1", "box:7,6,1,1", "box:0,3,2,9", "box:5,6,4,5", "not:left", "all", "box:0,0,2,2+box:9,9,3,1"]
 
@@ -99,7 +103,7 @@ def test_a_small_region_costs_little_and_attention_needs_the_map_below(inner: in
 
     def network(attended: int | None) -> Toy:
         plans = [BlockSpec(16, 16, bottleneck=inner, attention=index == attended) for index in range(4)]
-        return Toy(untrained(Generator(plans, 4, first=4, chunk=0), 0))
+        return Toy(untrained(ResidualGenerator(plans, 4, first=4, chunk=0), 0))
 
     assert flops(network(None), "box:0,0,4,4") < flops(network(None), "all") / 20
     early, late = (flops(network(block), "box:0,0,4,4") / flops(network(block), "all") for block in (0, 3))

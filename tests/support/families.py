@@ -15,7 +15,7 @@ from zoo.plugins.manager import load_plugins
 @cache
 def families() -> dict[str, type[Adapter]]:
     """Load the classes of all architectures, by name."""
-    return {name: plugin.load() for name, plugin in load_plugins().adapters.items()}
+    return {name: plugin.resolve() for name, plugin in load_plugins().adapters.items()}
 
 
 def opened(

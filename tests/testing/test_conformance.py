@@ -161,7 +161,7 @@ CARDS: dict[str, tuple[dict[str, Any], str]] = {
 
 def write_card(folder: Path, *, file: str = "tiny.safetensors", size: int | None = None, **fields: Any) -> Path:
     """Write a registry file of one card, and weights in its folder ``bundled``."""
-    state = sequential(ZOO.plugins.adapter("dcgan").load().tiny(0).network.state_dict())
+    state = sequential(ZOO.plugins.adapter("dcgan").resolve().tiny(0).network.state_dict())
     if file.startswith("eyes"):
         state = eyes_state()
     weights = folder / "bundled" / file

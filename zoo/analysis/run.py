@@ -124,7 +124,7 @@ def _run_on_model(
     layers = _layers(question, plugin, model)
     generator = torch.Generator().manual_seed(question.seed)
     codes = _codes(question, model, generator)
-    analyzer: Analyzer[Any] = plugin.load()(parse_options(plugin.name, plugin.schema(), question.options or {}))
+    analyzer: Analyzer[Any] = plugin.resolve()(parse_options(plugin.name, plugin.schema(), question.options or {}))
     scorers = fitting_scorers(model.card, installation.plugins.scorers)
     probe = Probe(codes, region, layers, generator, progress, budget or ComputeBudget(), scorers)
     found = _analyze(plugin, analyzer, model, probe)

@@ -15,34 +15,34 @@ from torch.nn.functional import pad
 from zoo.core.adapter import State
 from zoo.errors import CheckpointError
 
-TENSORFLOW = ("Gs.", "G.", "")
+TENSORFLOW_PREFIXES = ("Gs.", "G.", "")
 """The prefixes of networks in a file of TensorFlow's time, the averaged one first."""
 
 
-def prefix_of(state: State, mark: str, prefixes: Iterable[str]) -> str | None:
+def find_prefix(state: State, mark: str, prefixes: Iterable[str]) -> str | None:
     """Return the prefix of the first network in a file that has the key `mark`; None for none."""
     return next((prefix for prefix in prefixes if prefix + mark in state), None)
 
 
-def section(state: State, mark: str, prefixes: Iterable[str]) -> State | None:
+def network_state(state: State, mark: str, prefixes: Iterable[str]) -> State | None:
     """Return the tensors of the first network in a file that has the key `mark`, its prefix cut off; None for none."""
-    prefix = prefix_of(state, mark, prefixes)
+    prefix = find_prefix(state, mark, prefixes)
     if prefix is None:
         return None
     return {key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)}
 
 
-def detector(mark: str, prefixes: Iterable[str], *more: str) -> Callable[[State, Mapping[str, Any]], bool]:
+def detect_by_keys(mark: str, prefixes: Iterable[str], *more: str) -> Callable[[State, Mapping[str, Any]], bool]:
     """Make the `detect` of a layout that is told by one key, and by `more` beside it in the same network."""
 
     def detect(state: State, meta: Mapping[str, Any]) -> bool:
-        prefix = prefix_of(state, mark, prefixes)
+        prefix = find_prefix(state, mark, prefixes)
         return prefix is not None and all(prefix + key in state for key in more)
 
     return detect
 
 
-def settings(meta: Mapping[str, Any], places: Iterable[str]) -> dict[str, Any]:
+def collect_settings(meta: Mapping[str, Any], places: Iterable[str]) -> dict[str, Any]:
     """Gather the values that came beside the tensors under some prefixes, without them; the first place counts."""
     found: dict[str, Any] = {}
     for place in places:
@@ -55,7 +55,7 @@ def settings(meta: Mapping[str, Any], places: Iterable[str]) -> dict[str, Any]:
 def tensorflow_settings(meta: Mapping[str, Any], prefix: str | None) -> dict[str, Any]:
     """Gather the arguments that a network of TensorFlow's time was made with, and its mapping and synthesis."""
     parts = ("", "components.mapping.", "components.synthesis.")
-    return settings(meta, [f"{prefix}{part}static_kwargs." for part in parts])
+    return collect_settings(meta, [f"{prefix}{part}static_kwargs." for part in parts])
 
 
 def require_settings(found: Mapping[str, Any], usual: Mapping[str, Any], owner: str) -> None:
@@ -70,12 +70,12 @@ def require_settings(found: Mapping[str, Any], usual: Mapping[str, Any], owner: 
             )
 
 
-def count(state: State, pattern: str) -> int:
+def count_keys(state: State, pattern: str) -> int:
     """Count the keys that a regular expression matches as a whole."""
     return sum(re.fullmatch(pattern, key) is not None for key in state)
 
 
-def row(state: State, template: str, *, first: int = 0) -> int:
+def count_numbered(state: State, template: str, *, first: int = 0) -> int:
     """Count the keys that a template such as ``blocks.{}.weight`` gives for `first` and the numbers after it."""
     return next(number for number in itertools.count() if template.format(first + number) not in state)
 

@@ -35,7 +35,7 @@ class DetectedCheckpoint:
     note: ConversionMetadata | None = None
 
 
-def recognize(path: Path, families: Mapping[str, type[Adapter]]) -> DetectedCheckpoint:
+def detect_checkpoint(path: Path, families: Mapping[str, type[Adapter]]) -> DetectedCheckpoint:
     """Read a weights file and bring it to the canonical keys of the one family that knows its format.
 
     Raises `CheckpointError` for a file that cannot be read, that no family knows, or that does not fit its own.

@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from zoo._utils.progress import Progress, silent
+
 if TYPE_CHECKING:
     from zoo.jacobian.cache import JacobianCache
+
+__all__ = ["ComputeBudget", "Progress", "silent"]  # the last two stand here for plugins
 
 
 @dataclass(frozen=True)

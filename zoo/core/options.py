@@ -21,7 +21,7 @@ ClassNames = Annotated[
 """Names of classes in their order: a list in a card, a text with commas on the command line, or ``imagenet``."""
 
 
-def class_names(given: Sequence[str], count: int) -> tuple[str, ...]:
+def name_classes(given: Sequence[str], count: int) -> tuple[str, ...]:
     """Name the classes of a network of `count`: as given, or by their numbers where nothing is.
 
     Raises `OptionError` unless there is one name a class, each another.

@@ -1,1 +1,5 @@
 """Moving codes, rendering them, and measuring the change."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -44,7 +44,7 @@ class Locality:
         return {"value": self.value if math.isfinite(self.value) else None, "step": self.step, "reached": self.reached}
 
 
-def locality(
+def measure_locality(
     adapter: Adapter, code: Codes, vectors: Tensor, region: Region, layers: Sequence[int] | None = None
 ) -> list[Locality]:
     """Measure how local each direction (k, dim) is at one code, all at an equal change inside the region.

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from zoo._utils.progress import Progress, silent
 from zoo.errors import OptionError
-from zoo.linalg.rpca import rpca, rpca_lowrankgan_admm
+from zoo.linalg.robust_pca import rpca, rpca_lowrankgan_admm
 from zoo.linalg.symmetric import eigenvectors, rank_for_energy
 
 _OF_SPLIT = "Singular values"

@@ -13,7 +13,7 @@ import torch
 
 from zoo._utils.files import is_file
 from zoo._utils.progress import Progress, silent
-from zoo.checkpoints.layouts import DetectedCheckpoint, recognize
+from zoo.checkpoints.layouts import DetectedCheckpoint, detect_checkpoint
 from zoo.checkpoints.metadata import read_metadata
 from zoo.core.adapter import Adapter
 from zoo.core.options import parse_options
@@ -96,7 +96,7 @@ def read_model(
     """Read the fetched file of a card: what it is recognised as, and the model. Raises what `open_card` does of it."""
     progress(0, 2, "opening the network")
     families = _families(card, installation)
-    found = recognize(path, families)
+    found = detect_checkpoint(path, families)
     progress(1, 2, "opening the network")
     chosen = _choices(found.family, installation, card, options)
     _check_settings(found, installation, path)
@@ -169,7 +169,7 @@ def _families(card: Card, installation: Installation) -> dict[str, type[Adapter]
     families = {}
     for plugin in plugins:
         try:
-            families[plugin.name] = plugin.load()
+            families[plugin.name] = plugin.resolve()
         except Exception as error:
             message = f"the adapter {plugin.name} cannot be loaded: {reason(error)}"
             if card.adapter:

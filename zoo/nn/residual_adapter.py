@@ -1,6 +1,6 @@
 """Families of residual generators that read a normal code z and a class: how they are opened, drawn from and rendered.
 
-Their network is `zoo.nn.residual_network.Generator`; `zoo.nn.residual_conversion` converts files to its keys.
+Their network is `zoo.nn.ResidualGenerator`; `zoo.nn.residual_conversion` converts files to its keys.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
-from zoo.checkpoints.conversion import count
+from zoo.checkpoints.conversion import count_keys
 from zoo.checkpoints.loading import build_module
 from zoo.core.adapter import Adapter, Projection, State
 from zoo.core.codes import Codes, LatentSpace, draw_labels, draw_normal, truncated
-from zoo.core.options import class_names
+from zoo.core.options import name_classes
 from zoo.core.region import Region
 from zoo.errors import CodesError, unknown_name
-from zoo.nn.residual_network import BlockSpec, Generator, Norm
+from zoo.nn.residual_network import BlockSpec, ConditionalNorm, ResidualGenerator
 from zoo.nn.window import Patch, Window
 
 
@@ -30,16 +30,16 @@ class ResidualAdapter(Adapter):
     """
 
     family: ClassVar[str]
-    norm: ClassVar[type[Norm]] = Norm
+    norm: ClassVar[type[ConditionalNorm]] = ConditionalNorm
     epsilon: ClassVar[float]
     """What normalisations add to variances, unless a config says otherwise."""
     last_epsilon: ClassVar[float | None] = None
     """The same of the last one, where it is another."""
-    network: Generator
+    network: ResidualGenerator
 
-    def __init__(self, network: Generator, classes: Sequence[str] = ()) -> None:
+    def __init__(self, network: ResidualGenerator, classes: Sequence[str] = ()) -> None:
         self.network = network.eval().requires_grad_(False)
-        self.classes = class_names(classes, network.classes)
+        self.classes = name_classes(classes, network.classes)
         self.space = LatentSpace("z", network.dim)
         self.resolution = (network.side, network.side)
 
@@ -53,7 +53,7 @@ class ResidualAdapter(Adapter):
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> Self:
-        """Build from the keys of `zoo.nn.residual_network.Generator`, whose shapes tell its sizes.
+        """Build from the keys of `zoo.nn.ResidualGenerator`, whose shapes tell its sizes.
 
         config says whether the code is `shared`, and holds the family's options. Raises what `Adapter.load` does.
         """
@@ -63,15 +63,15 @@ class ResidualAdapter(Adapter):
         return cls(network.to(device, dtype), config.get("classes", ()))
 
     @classmethod
-    def _sized(cls, state: State, config: Mapping[str, Any]) -> Generator:
+    def _sized(cls, state: State, config: Mapping[str, Any]) -> ResidualGenerator:
         """Build the network of the sizes that a canonical state tells."""
         if empty := [key for key, tensor in state.items() if not tensor.numel()]:
             raise ValueError(f"{empty[0]} is empty")
-        plans = [_plan(state, f"blocks.{index}") for index in range(count(state, r"blocks\.\d+\.conv2\.weight"))]
+        plans = [_plan(state, f"blocks.{index}") for index in range(count_keys(state, r"blocks\.\d+\.conv2\.weight"))]
         (rows, wide), shared = state["start.weight"].shape, bool(config.get("shared"))
         classes, embedding = state["embed"].shape if "embed" in state else (0, 0)
         gain = state.get("blocks.0.norm1.gain")
-        return Generator(
+        return ResidualGenerator(
             plans,
             isqrt(rows // plans[0].inputs),
             first=wide - embedding * shared,
@@ -116,7 +116,7 @@ class ResidualAdapter(Adapter):
         if network.shared or network.chunk:
             width = network.first if network.shared else network.chunk
             for index, block in enumerate(network.blocks):
-                norms = [module for module in block.modules() if isinstance(module, Norm)]
+                norms = [module for module in block.modules() if isinstance(module, ConditionalNorm)]
                 weights = [weight for norm in norms for weight in (norm.gain, norm.bias) if weight is not None]
                 before = 0 if network.shared else network.first + index * width
                 layers.append(self._rows(weights, before, width))

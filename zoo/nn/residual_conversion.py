@@ -1,4 +1,4 @@
-"""Converting the files of residual generators to the keys of `zoo.nn.residual_network.Generator`."""
+"""Converting the files of residual generators to the keys of `zoo.nn.ResidualGenerator`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zoo.errors import CheckpointError
 
 
 class ResidualConverter(StateDictConverter, ABC):
-    """The conversion of a file to the keys of `zoo.nn.residual_network.Generator`; families define `norm`.
+    """The conversion of a file to the keys of `zoo.nn.ResidualGenerator`; families define `norm`.
 
     Spectral norms are divided out as torch's `spectral_norm` does in evaluation: by uᵀWv with the vectors stored.
     """

@@ -23,7 +23,7 @@ _CONVOLVE, _DOUBLE, _REPEAT = (
 )
 
 
-class Norm(nn.Module):
+class ConditionalNorm(nn.Module):
     """Batch normalisation with stored statistics, and ReLU; gain and bias are affine in a condition, if there is one.
 
     The gain is `scale` + `gain` · condition, the bias `shift` + `bias` · condition.
@@ -52,7 +52,7 @@ class Norm(nn.Module):
 class Pointwise(nn.Module):
     """A normalisation and a 1x1 convolution."""
 
-    def __init__(self, inputs: int, outputs: int, norm: Callable[[int], Norm]) -> None:
+    def __init__(self, inputs: int, outputs: int, norm: Callable[[int], ConditionalNorm]) -> None:
         super().__init__()
         self.norm, self.conv = norm(inputs), nn.Conv2d(inputs, outputs, kernel_size=1)
 
@@ -96,14 +96,14 @@ class BlockSpec:
     attention: bool = False
 
 
-class Block(nn.Module):
+class ResidualBlock(nn.Module):
     """A residual block: two 3x3 convolutions, the first of which may double the map, each behind a normalisation.
 
     With `bottleneck` channels it is a bottleneck: 1x1 convolutions narrow the input and widen the output. Attention, if
     any, follows.
     """
 
-    def __init__(self, plan: BlockSpec, norm: Callable[[int], Norm]) -> None:
+    def __init__(self, plan: BlockSpec, norm: Callable[[int], ConditionalNorm]) -> None:
         super().__init__()
         self.plan = plan
         first = plan.bottleneck or plan.inputs
@@ -150,7 +150,7 @@ class Block(nn.Module):
         return _REPEAT(short, wanted) if self.plan.upsample else short.cut(wanted)
 
 
-class Generator(nn.Module):
+class ResidualGenerator(nn.Module):
     """From a code, and a class if there are `classes`, to images (n, 3, side, side) in [-1, 1].
 
     The code's first `first` numbers make the first map, of `bottom` x `bottom` pixels; block i reads the class's
@@ -168,7 +168,7 @@ class Generator(nn.Module):
         shared: bool = False,
         classes: int = 0,
         embedding: int = 0,
-        norm: type[Norm] = Norm,
+        norm: type[ConditionalNorm] = ConditionalNorm,
         epsilon: float = 1e-5,
         last_epsilon: float | None = None,
     ) -> None:
@@ -178,7 +178,7 @@ class Generator(nn.Module):
         self.embed = nn.Parameter(torch.zeros(classes, embedding)) if classes else None
         self.start = nn.Linear(first + embedding * shared, plans[0].inputs * bottom**2)
         wide = embedding + (first if shared else chunk)
-        self.blocks = nn.ModuleList(Block(plan, partial(norm, wide, epsilon=epsilon)) for plan in plans)
+        self.blocks = nn.ModuleList(ResidualBlock(plan, partial(norm, wide, epsilon=epsilon)) for plan in plans)
         self.norm = norm(0, plans[-1].outputs, epsilon if last_epsilon is None else last_epsilon)
         self.colour = nn.Conv2d(plans[-1].outputs, 3, kernel_size=3, padding=1)
         self.side = bottom << sum(plan.upsample for plan in plans)
@@ -216,11 +216,11 @@ class Generator(nn.Module):
             side //= 1 + block.plan.upsample
         return planned
 
-    def _blocks(self) -> list[Block]:
-        return [block for block in self.blocks if isinstance(block, Block)]
+    def _blocks(self) -> list[ResidualBlock]:
+        return [block for block in self.blocks if isinstance(block, ResidualBlock)]
 
 
-def untrained(network: Generator, seed: int) -> Generator:
+def untrained(network: ResidualGenerator, seed: int) -> ResidualGenerator:
     """Fill a network with random weights and statistics; the same for the same seed."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():

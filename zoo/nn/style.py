@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
-from collections.abc import Mapping as Dictionary
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, ClassVar, Self
 
@@ -12,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
-from zoo.checkpoints.conversion import count
+from zoo.checkpoints.conversion import count_keys
 from zoo.checkpoints.loading import build_module
 from zoo.core.adapter import Adapter, State
 from zoo.core.codes import Codes, LatentSpace, draw_labels, draw_normal
-from zoo.core.options import class_names
+from zoo.core.options import name_classes
 from zoo.core.region import Region
 from zoo.errors import CodesError, unknown_name
 from zoo.nn.window import Patch, Window
@@ -27,7 +26,7 @@ _PARTS, _AT_A_TIME = 64, 64
 """A mean code is one of 4096 codes, few of them at a time: a small file can have a mapping of very wide layers."""
 
 
-class Mapping(nn.Module):
+class MappingNetwork(nn.Module):
     """From z (n, dim), and a one-hot label, to w (n, widths[-1]): `widths` are those of the layers, from the input on.
 
     Gains and learning rates are folded into the weights. The embedded label is normalised by itself, or, where
@@ -44,28 +43,28 @@ class Mapping(nn.Module):
     def forward(self, z: Tensor, one_hot: Tensor | None = None) -> Tensor:
         """Map codes, with one-hot labels (n, classes) where there are classes."""
         if self.embed is None:
-            w = normalized(z)
+            w = pixel_norm(z)
         elif self.together:
-            w = normalized(torch.cat([z, self.embed(one_hot)], dim=1))
+            w = pixel_norm(torch.cat([z, self.embed(one_hot)], dim=1))
         else:
-            w = torch.cat([normalized(z), normalized(self.embed(one_hot))], dim=1)
+            w = torch.cat([pixel_norm(z), pixel_norm(self.embed(one_hot))], dim=1)
         for layer in self.layers:
             w = leaky_relu(layer(w), _SLOPE)
         return w
 
 
-def mapping_of(state: State, *, together: bool = False) -> Mapping:
+def mapping_from_state(state: State, *, together: bool = False) -> MappingNetwork:
     """Build the mapping whose sizes a canonical state tells, under ``mapping.``, its weights not yet filled in.
 
     Raises `LookupError` or `ValueError` where they are those of none.
     """
-    depth = count(state, r"mapping\.layers\.\d+\.weight")
+    depth = count_keys(state, r"mapping\.layers\.\d+\.weight")
     shapes = [tuple(state[f"mapping.layers.{index}.weight"].shape) for index in range(depth)]
     widths = [shapes[0][1], *(rows for rows, _ in shapes)]
     embedded, classes = state["mapping.embed.weight"].shape if "mapping.embed.weight" in state else (0, 0)
     if embedded >= widths[0]:
         raise ValueError(f"labels take all {widths[0]} inputs of the mapping")
-    return Mapping(widths[0] - embedded, widths, classes, together=together)
+    return MappingNetwork(widths[0] - embedded, widths, classes, together=together)
 
 
 class StyleNetwork(nn.Module):
@@ -74,7 +73,7 @@ class StyleNetwork(nn.Module):
     `forward(w, window)` renders w (n, rows, dim), all of the picture or a window of it: (n, 3, height, width).
     """
 
-    mapping: Mapping
+    mapping: MappingNetwork
     side: int
     rows: int
 
@@ -99,7 +98,7 @@ class StyleAdapter(Adapter):
         self.network = network.eval().requires_grad_(False)
         network.fold()
         mapping = network.mapping
-        self.classes = class_names(classes, mapping.classes)
+        self.classes = name_classes(classes, mapping.classes)
         self.space = (
             LatentSpace("z", mapping.dim) if space == "z" else LatentSpace("w", len(mapping.mean), network.rows)
         )
@@ -108,21 +107,21 @@ class StyleAdapter(Adapter):
 
     @classmethod
     @abstractmethod
-    def shaped(cls, state: State, config: Dictionary[str, Any]) -> StyleNetwork:
+    def shaped(cls, state: State, config: Mapping[str, Any]) -> StyleNetwork:
         """Build the network of the sizes that a canonical state and its config tell, its weights not yet filled in.
 
         Raises `CheckpointError` where they are those of no network.
         """
 
     @classmethod
-    def prepare(cls, network: StyleNetwork, config: Dictionary[str, Any]) -> None:
+    def prepare(cls, network: StyleNetwork, config: Mapping[str, Any]) -> None:
         """Do what a config asks of a filled network, such as to choose its noise."""
 
     @classmethod
     def load(
         cls,
         state: State,
-        config: Dictionary[str, Any],
+        config: Mapping[str, Any],
         *,
         space: str | None = None,
         device: torch.device | str = "cpu",
@@ -214,7 +213,7 @@ class StyleAdapter(Adapter):
         return torch.cat([mean + truncation * (drawn - mean), free], dim=1)
 
 
-def choose_noise(layers: Iterable[nn.Module], config: Dictionary[str, Any]) -> None:
+def choose_noise(layers: Iterable[nn.Module], config: Mapping[str, Any]) -> None:
     """Keep the noise that is stored in the file, use none, or one that is drawn, layer by layer, from a seed.
 
     Each layer has buffers `noise` and `strength`; config has `noise` and `noise_seed`.
@@ -230,12 +229,12 @@ def choose_noise(layers: Iterable[nn.Module], config: Dictionary[str, Any]) -> N
 
 def _no_mean(state: State) -> State:
     """Make a mean code of zeros, as wide as the last layer of the mapping; nothing where there is none."""
-    depth = count(state, r"mapping\.layers\.\d+\.bias")
+    depth = count_keys(state, r"mapping\.layers\.\d+\.bias")
     last = state.get(f"mapping.layers.{depth - 1}.bias")
     return {} if last is None else {"mapping.mean": torch.zeros_like(last)}
 
 
-def normalized(x: Tensor) -> Tensor:
+def pixel_norm(x: Tensor) -> Tensor:
     """Bring each code, or each pixel of a map, to the root mean square 1 over axis 1.
 
     (Pixel normalisation, Karras et al., ICLR 2018, section 4.2.)

@@ -12,7 +12,7 @@ from zoo._utils.progress import Progress
 from zoo.core.codes import Codes
 from zoo.core.directions import Directions
 from zoo.core.region import Region
-from zoo.editing.locality import Locality, locality
+from zoo.editing.locality import Locality, measure_locality
 from zoo.models.model import Model
 from zoo.scoring.effects import Effect
 
@@ -49,7 +49,7 @@ def localities(
     by_code = []
     for index in range(len(codes)):
         progress(index, len(codes), what)
-        by_code.append(locality(model.adapter, codes[index], directions.vectors, region, directions.layers))
+        by_code.append(measure_locality(model.adapter, codes[index], directions.vectors, region, directions.layers))
     progress(len(codes), len(codes), what)
     return tuple(zip(*by_code, strict=True))
 

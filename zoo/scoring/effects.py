@@ -163,7 +163,7 @@ def fitting_scorers(card: Card, plugins: Mapping[str, ScorerPlugin]) -> dict[str
     fitting = {}
     for name, plugin in plugins.items():
         try:
-            scorer = plugin.load()()
+            scorer = plugin.resolve()()
             if scorer.attributes and scorer.fits(card):
                 fitting[name] = scorer
         except Exception as error:

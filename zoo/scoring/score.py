@@ -23,7 +23,7 @@ from zoo.editing.render import render, render_batch_size
 from zoo.errors import CapabilityError, DirectionsError, OptionError, RegionError, ZooError
 from zoo.models.model import Model, check_count, check_seed
 from zoo.scoring.effects import measure_effect, read_attributes, skip_scorer
-from zoo.scoring.scores import Scored, Scores
+from zoo.scoring.scores import DirectionScores, Scores
 
 _CODES_FOR_STEPS = 4
 
@@ -102,7 +102,7 @@ def measure_scores(
         columns=tuple(column for scorer in asked.values() for column in scorer.attributes),
         chance=tuple(attribute.chance(scores[0]) for attribute in attributes),
         directions=tuple(
-            Scored(
+            DirectionScores(
                 step=step,
                 effects=tuple(measure_effect(attribute, scores[0], minus, plus) for attribute in attributes),
                 inside=float(changes[0]),

@@ -19,7 +19,7 @@ FORMAT = "zoo-scores/1"
 
 
 @dataclass(frozen=True)
-class Scored:
+class DirectionScores:
     """One direction: how far it was moved each way, what it does to each attribute, and how it changes the picture.
 
     `inside` and `outside` are the mean squared changes of pixels within the region and beyond it, over both ends and
@@ -45,7 +45,7 @@ class Scores:
 
     `found_by` says where the directions came from; `region` is the text of the region that changes of pixels are
     measured in. For each of `attributes`, `chance` has the share of pairs of unedited images that differ in it, None
-    where it is no categorical one. `columns` are the scorers' own, in the order of `Scored.changes`.
+    where it is no categorical one. `columns` are the scorers' own, in the order of `DirectionScores.changes`.
     """
 
     model: str
@@ -55,7 +55,7 @@ class Scores:
     attributes: tuple[Attribute, ...]
     columns: tuple[str, ...]
     chance: tuple[float | None, ...]
-    directions: tuple[Scored, ...]
+    directions: tuple[DirectionScores, ...]
 
     @cached_property
     def disentanglement(self) -> Disentanglement:

@@ -95,7 +95,7 @@ def run(kind: str, name: str, subject: Any) -> None:
         require_light(kind, entry.name, owner)
     elif kind == "adapter" and name in _OF_NETWORKS:
         for seed in SEEDS:
-            _function(kind, name)(entry.load().tiny(seed), seed)
+            _function(kind, name)(entry.resolve().tiny(seed), seed)
     else:
         _function(kind, name)(entry)
 

@@ -168,7 +168,7 @@ def check_types(entry: AnalyzerPlugin) -> None:
 
 
 def _analyzer(entry: AnalyzerPlugin) -> Analyzer[Any]:
-    return entry.load()(entry.schema()())
+    return entry.resolve()(entry.schema()())
 
 
 def _probe(

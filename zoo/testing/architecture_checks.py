@@ -24,7 +24,7 @@ _NOWHERE = "no-such-space"
 
 def check_tiny(entry: AdapterPlugin) -> None:
     """`tiny` builds a small network without a download: the same for the same seed, another for another."""
-    family = entry.load()
+    family = entry.resolve()
     with _no_network():
         adapters = [family.tiny(seed) for seed in (0, 0, 1)]
     first, again, other = (adapter.network.state_dict() for adapter in adapters)
@@ -37,7 +37,7 @@ def check_tiny(entry: AdapterPlugin) -> None:
 
 def check_announcement(entry: AdapterPlugin) -> None:
     """The entry says what the network can do: projections, labels, and that it can be rendered and differentiated."""
-    adapter = entry.load().tiny(0)
+    adapter = entry.resolve().tiny(0)
     require(isinstance(adapter, Adapter), "an adapter is a subclass of zoo.Adapter", type(adapter).__name__)
     words, parts = entry.provided(adapter.space.name), adapter.projections()
     declared = f"provides {', '.join(sorted(words)) or 'nothing'}"
@@ -52,7 +52,7 @@ def check_announcement(entry: AdapterPlugin) -> None:
 
 def check_layouts(entry: AdapterPlugin) -> None:
     """Layouts have names of their own, and recognise files of theirs alone."""
-    layouts = entry.load().layouts
+    layouts = entry.resolve().layouts
     names = [layout.name for layout in layouts]
     require(bool(names), "a layout, or no file can be opened", "none")
     require(len(set(names)) == len(names), "each layout has a name of its own", ", ".join(names))
@@ -69,7 +69,7 @@ def check_layouts(entry: AdapterPlugin) -> None:
 
 def check_refusals(entry: AdapterPlugin) -> None:
     """`load` refuses weights that do not fit and spaces that there are not, with zoo's own errors."""
-    family = entry.load()
+    family = entry.resolve()
     fitting = dict(family.tiny(0).network.state_dict())
     states: dict[str, State] = {"an empty state": {}, "a state of another network": {"weight": torch.zeros(2)}}
     for what, state in states.items():

@@ -59,7 +59,7 @@ def check_traces(entry: ScorerPlugin) -> None:
 
 
 def _scorer(entry: ScorerPlugin) -> Scorer:
-    scorer: object = entry.load()()
+    scorer: object = entry.resolve()()
     if not isinstance(scorer, Scorer):
         raise ContractError(f"the contract is: a scorer is a subclass of zoo.Scorer; seen: {type(scorer).__name__}")
     return scorer

@@ -1,23 +1,6 @@
 """BigGAN: residual blocks that each read the class and a part of the code (Brock et al., ICLR 2019)."""
 
-from typing import TYPE_CHECKING
-
 from zoo import AdapterPlugin, hookimpl
-
-if TYPE_CHECKING:
-    from zoo import Options
-
-
-def _load() -> type:
-    from zoo_adapters.biggan.adapter import BigGAN
-
-    return BigGAN
-
-
-def _options() -> "type[Options]":
-    from zoo_adapters.biggan.options import BigGANOptions
-
-    return BigGANOptions
 
 
 @hookimpl
@@ -27,8 +10,8 @@ def zoo_adapters() -> list[AdapterPlugin]:
         AdapterPlugin(
             name="biggan",
             summary="residual blocks that each read the class and a part of the code (Brock et al., ICLR 2019)",
-            load=_load,
+            load="zoo_adapters.biggan.adapter:BigGAN",
             provides=frozenset({"projection", "derivative", "region", "labels"}),
-            options=_options,
+            options="zoo_adapters.biggan.options:BigGANOptions",
         )
     ]

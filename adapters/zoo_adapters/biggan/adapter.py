@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Self
 
-from zoo.nn.residual_adapter import ResidualAdapter
-from zoo.nn.residual_network import BlockSpec, Generator, untrained
+from zoo.nn import BlockSpec, ResidualAdapter, ResidualGenerator, untrained
 from zoo_adapters.biggan.checkpoint import LAYOUTS
 
 
@@ -21,4 +20,4 @@ class BigGAN(ResidualAdapter):
     def tiny(cls, seed: int) -> Self:
         """Build an untrained network of 16x16 pixels and 3 classes, with codes of 4 + 3 + 3 numbers, and attention."""
         plans = [BlockSpec(8, 8, attention=True), BlockSpec(8, 4)]
-        return cls(untrained(Generator(plans, 4, first=4, chunk=3, classes=3, embedding=2), seed))
+        return cls(untrained(ResidualGenerator(plans, 4, first=4, chunk=3, classes=3, embedding=2), seed))

@@ -1,4 +1,4 @@
-"""The public file format of BigGAN generators, brought to the keys of `zoo.nn.residual_network.Generator`."""
+"""The public file format of BigGAN generators, brought to the keys of `zoo.nn.ResidualGenerator`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from zoo import Layout, State
-from zoo.checkpoints.conversion import count, detector, section
-from zoo.nn.residual_conversion import ResidualConverter
+from zoo.checkpoints import count_keys, detect_by_keys, network_state
+from zoo.nn import ResidualConverter
 
 _EPSILON = 1e-6
 _PREFIXES = ("G_ema.", "G.", "state_dict.", "")
@@ -39,12 +39,12 @@ class _Converter(ResidualConverter):
 
 
 def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
-    state = section(state, _MARKS[0], _PREFIXES) or {}
+    state = network_state(state, _MARKS[0], _PREFIXES) or {}
     kept = {key: tensor for key, tensor in state.items() if not key.endswith(".sv0")}  # a record of training
     found = _Converter(kept, "the BigGAN file")
     found.move("embed", "shared.weight")
     found.layer("start", "linear")
-    for index in range(count(state, r"blocks\.\d+\.0\.conv1\.weight")):
+    for index in range(count_keys(state, r"blocks\.\d+\.0\.conv1\.weight")):
         found.block(f"blocks.{index}", f"blocks.{index}.0", _PARTS)
         if f"blocks.{index}.1.gamma" in state:
             found.attention(f"blocks.{index}.attention", f"blocks.{index}.1", _ATTENTION, "gamma")
@@ -57,4 +57,4 @@ def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, An
 
 
 _ABOUT = "the first author's PyTorch port, `G_ema.pth`"
-LAYOUTS = (Layout("ajbrock", detector(_MARKS[0], _PREFIXES, *_MARKS[1:]), _convert, _ABOUT, _MARKS),)
+LAYOUTS = (Layout("ajbrock", detect_by_keys(_MARKS[0], _PREFIXES, *_MARKS[1:]), _convert, _ABOUT, _MARKS),)

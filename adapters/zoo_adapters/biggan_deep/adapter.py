@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 
 from zoo import Codes
-from zoo.core.codes import truncated
-from zoo.nn.residual_adapter import ResidualAdapter
-from zoo.nn.residual_network import BlockSpec, Generator, untrained
+from zoo.core import truncated
+from zoo.nn import BlockSpec, ResidualAdapter, ResidualGenerator, untrained
 from zoo_adapters.biggan_deep.checkpoint import LAYOUTS
 from zoo_adapters.biggan_deep.network import SteppedNorm, check_truncation
 
@@ -33,7 +32,7 @@ class BigGANDeep(ResidualAdapter):
             BlockSpec(8, 8, bottleneck=2, shortcut=False, attention=True),
             BlockSpec(8, 4, bottleneck=2, shortcut=False),
         ]
-        network = Generator(plans, 4, first=5, chunk=0, shared=True, classes=3, embedding=2, norm=SteppedNorm)
+        network = ResidualGenerator(plans, 4, first=5, chunk=0, shared=True, classes=3, embedding=2, norm=SteppedNorm)
         return cls(untrained(network, seed))
 
     def sample(

@@ -1,4 +1,4 @@
-"""The public file format of BigGAN-deep generators, brought to the keys of `zoo.nn.residual_network.Generator`."""
+"""The public file format of BigGAN-deep generators, brought to the keys of `zoo.nn.ResidualGenerator`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 from torch import Tensor
 
 from zoo import CheckpointError, Layout, State
-from zoo.checkpoints.conversion import count, detector, section
-from zoo.nn.residual_conversion import ResidualConverter
+from zoo.checkpoints import count_keys, detect_by_keys, network_state
+from zoo.nn import ResidualConverter
 
 _OWNER = "the BigGAN-deep file"
 _BOTTOM, _COLOURS = 4, 3
@@ -60,11 +60,11 @@ class _Converter(ResidualConverter):
 
 
 def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
-    state = section(state, _MARKS[0], _PREFIXES) or {}
+    state = network_state(state, _MARKS[0], _PREFIXES) or {}
     found = _Converter(state)
     found.made["embed"] = found.embed
     found.start("generator.gen_z")
-    modules = count(state, r"generator\.layers\.\d+\.(conv_0\.bias|gamma)")
+    modules = count_keys(state, r"generator\.layers\.\d+\.(conv_0\.bias|gamma)")
     pairs = found.followed((f"generator.layers.{index}" for index in range(modules)), "gamma")
     for index, ((key, attention), upsample) in enumerate(zip(pairs, _doubling(meta, len(pairs)), strict=True)):
         found.block(f"blocks.{index}", key, _PARTS, upsample=upsample)
@@ -94,4 +94,6 @@ def _doubling(meta: Mapping[str, Any], blocks: int) -> list[bool]:
 
 
 _ABOUT = "Hugging Face's port of DeepMind's networks, `pytorch_model.bin`"
-LAYOUTS = (Layout("huggingface", detector(_MARKS[0], _PREFIXES, *_MARKS[1:]), _convert, _ABOUT, _MARKS, averaged=True),)
+LAYOUTS = (
+    Layout("huggingface", detect_by_keys(_MARKS[0], _PREFIXES, *_MARKS[1:]), _convert, _ABOUT, _MARKS, averaged=True),
+)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo import CodesError
-from zoo.nn.residual_network import Norm
+from zoo.nn import ConditionalNorm
 
 STEPS = 51
 """Of how many truncations, evenly from 0 to 1, there are statistics."""
@@ -14,7 +14,7 @@ UNCUT = 1.0
 """The truncation of codes that do not say theirs: they are drawn, and normalised, as they were in training."""
 
 
-class SteppedNorm(Norm):
+class SteppedNorm(ConditionalNorm):
     """A normalisation whose mean and variance are (51, channels)."""
 
     def __init__(self, condition: int, channels: int, epsilon: float) -> None:

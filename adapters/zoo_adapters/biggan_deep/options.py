@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from zoo import Options
-from zoo.core.options import ClassNames
+from zoo.core import ClassNames
 
 
 class BigGANDeepOptions(Options):

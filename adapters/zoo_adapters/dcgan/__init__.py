@@ -3,12 +3,6 @@
 from zoo import AdapterPlugin, hookimpl
 
 
-def _load() -> type:
-    from zoo_adapters.dcgan.adapter import DCGAN
-
-    return DCGAN
-
-
 @hookimpl
 def zoo_adapters() -> list[AdapterPlugin]:
     """Announce DCGAN."""
@@ -16,7 +10,7 @@ def zoo_adapters() -> list[AdapterPlugin]:
         AdapterPlugin(
             name="dcgan",
             summary="transposed convolutions from a normal code (Radford et al., ICLR 2016)",
-            load=_load,
+            load="zoo_adapters.dcgan.adapter:DCGAN",
             provides=frozenset({"projection", "derivative", "region", "labels"}),
         )
     ]

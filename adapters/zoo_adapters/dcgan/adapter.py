@@ -9,20 +9,20 @@ import torch
 from torch import Tensor
 
 from zoo import Adapter, CheckpointError, Codes, CodesError, LatentSpace, Projection, Region, State, unknown_name
-from zoo.checkpoints.loading import build_module
-from zoo.core.codes import draw_labels, draw_normal
-from zoo.nn.window import Patch, Window
+from zoo.checkpoints import build_module
+from zoo.core import draw_labels, draw_normal
+from zoo.nn import Patch, Window
 from zoo_adapters.dcgan.checkpoint import LAYOUTS
-from zoo_adapters.dcgan.network import Generator
+from zoo_adapters.dcgan.network import DCGANGenerator
 
 
 class DCGAN(Adapter):
     """A DCGAN generator; conditional ones take a one-hot label behind the code."""
 
     layouts = LAYOUTS
-    network: Generator
+    network: DCGANGenerator
 
-    def __init__(self, network: Generator, classes: Sequence[str] = ()) -> None:
+    def __init__(self, network: DCGANGenerator, classes: Sequence[str] = ()) -> None:
         self.network = network.eval().requires_grad_(False)
         network.fold()
         self.classes = tuple(classes)
@@ -48,13 +48,13 @@ class DCGAN(Adapter):
         if len(shapes) < 2 or any(len(shape) != 4 for shape in shapes) or shapes[-1][1] != 3:
             raise CheckpointError(f"a DCGAN has 4-d weights that end in 3 channels, found {shapes[:6]}")
         channels = [shapes[0][0], *(shape[1] for shape in shapes)]
-        network = build_module(lambda: Generator(channels), state, "the DCGAN file")
+        network = build_module(lambda: DCGANGenerator(channels), state, "the DCGAN file")
         return cls(network.to(device, dtype), config.get("classes", ()))
 
     @classmethod
     def tiny(cls, seed: int) -> Self:
         """Build an untrained network of 16x16 pixels with a code of 12 numbers and random statistics."""
-        network = Generator([12, 16, 12, 3])
+        network = DCGANGenerator([12, 16, 12, 3])
         generator = torch.Generator().manual_seed(seed)
         for key, tensor in network.state_dict().items():
             if tensor.is_floating_point():

@@ -1,4 +1,4 @@
-"""The public file formats of DCGAN generators, each brought to the keys of `network.Generator`."""
+"""The public file formats of DCGAN generators, each brought to the keys of the family's generator."""
 
 import re
 from collections.abc import Mapping

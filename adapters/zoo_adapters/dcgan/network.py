@@ -6,13 +6,13 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from zoo.nn.window import Patch, TransposedConvolution, Window
+from zoo.nn import Patch, TransposedConvolution, Window
 
 _FIRST, _FURTHER = TransposedConvolution(kernel=4), TransposedConvolution(kernel=4, padding=1, stride=2)
 _EPSILON = 1e-5
 
 
-class Generator(nn.Module):
+class DCGANGenerator(nn.Module):
     """A stack of 4x4 transposed convolutions: the first makes 4x4 pixels of the code, each further one doubles them.
 
     `widths` are channels from the input (code and one-hot label) to the image. Every convolution but the last is

@@ -10,21 +10,20 @@ import torch
 from torch import Tensor
 
 from zoo import Adapter, Codes, CodesError, LatentSpace, Projection, Region, State, unknown_name
-from zoo.checkpoints.loading import build_module
-from zoo.core.codes import draw_normal
-from zoo.nn.style import normalized
-from zoo.nn.window import Patch, Window
+from zoo.checkpoints import build_module
+from zoo.core import draw_normal
+from zoo.nn import Patch, Window, pixel_norm
 from zoo_adapters.pggan.checkpoint import LAYOUTS, joined, sized
-from zoo_adapters.pggan.network import Generator, untrained
+from zoo_adapters.pggan.network import PGGANGenerator, untrained
 
 
 class PGGAN(Adapter):
     """A PGGAN generator. Its codes are normalised as the network would, so that a move is measured on that sphere."""
 
     layouts = LAYOUTS
-    network: Generator
+    network: PGGANGenerator
 
-    def __init__(self, network: Generator) -> None:
+    def __init__(self, network: PGGANGenerator) -> None:
         self.network = network.eval().requires_grad_(False)
         self.space = LatentSpace("z", network.dim)
         self.resolution = (network.side, network.side)
@@ -63,11 +62,11 @@ class PGGAN(Adapter):
             raise CodesError(
                 "a PGGAN has no truncation: its codes are normalised, so that their length does not matter"
             )
-        return Codes(normalized(draw_normal(count, self.space.dim, generator)), labels)
+        return Codes(pixel_norm(draw_normal(count, self.space.dim, generator)), labels)
 
     def normalize(self, codes: Codes) -> Codes:
         """Bring codes to the root mean square 1 (Karras et al., ICLR 2018, section 4.2)."""
-        return replace(codes, latents=normalized(codes.latents))
+        return replace(codes, latents=pixel_norm(codes.latents))
 
     def projections(self) -> list[Projection]:
         """Return the dense layer, a row for each (pixel, channel) of the first map."""

@@ -1,4 +1,4 @@
-"""The public file formats of PGGAN generators, each brought to the keys of `network.Generator`.
+"""The public file formats of PGGAN generators, each brought to the keys of the family's generator.
 
 Folded in on the way: equalised learning rates with the gain √2 of He's initialisation. Weights of doubling layers stay
 3x3 here: where inputs and outputs are as many, only an option tells how a file means them, so `joined` comes last.
@@ -11,22 +11,22 @@ from typing import Any
 from torch import Tensor
 
 from zoo import Layout, State
-from zoo.checkpoints.conversion import (
-    TENSORFLOW,
+from zoo.checkpoints import (
+    TENSORFLOW_PREFIXES,
     StateDictConverter,
-    count,
-    detector,
+    count_keys,
+    detect_by_keys,
+    find_prefix,
     fold_upsample_into_conv,
-    prefix_of,
+    network_state,
     require_settings,
-    section,
     tensorflow_settings,
 )
-from zoo_adapters.pggan.network import Generator
+from zoo_adapters.pggan.network import PGGANGenerator
 
 _GAIN = sqrt(2)
 _OWNER = "the PGGAN file"
-_TENSORFLOW = ("4x4/Dense/weight", TENSORFLOW)
+_TENSORFLOW = ("4x4/Dense/weight", TENSORFLOW_PREFIXES)
 _GENFORCE = ("layer0.weight", ("generator_smooth.", "generator.", ""))
 _USUAL = {
     "num_channels": 3,
@@ -57,9 +57,9 @@ class _Converter(StateDictConverter):
 
 def _convert_tensorflow(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Variables of the official networks; a fused doubling layer keeps its weight (k, k, out, in)."""
-    require_settings(tensorflow_settings(meta, prefix_of(state, *_TENSORFLOW)), _USUAL, _OWNER)
-    found = _Converter(section(state, *_TENSORFLOW) or {})
-    levels, fused = count(found.left, r"ToRGB_lod\d+/weight"), "8x8/Conv0_up/weight" in found.left
+    require_settings(tensorflow_settings(meta, find_prefix(state, *_TENSORFLOW)), _USUAL, _OWNER)
+    found = _Converter(network_state(state, *_TENSORFLOW) or {})
+    levels, fused = count_keys(found.left, r"ToRGB_lod\d+/weight"), "8x8/Conv0_up/weight" in found.left
     first = found.take("4x4/Dense/weight").T
     found.start(first.unflatten(0, (-1, 16)), found.take("4x4/Dense/bias"))
     config = {"lod": found.number("lod", 0.0), "fused": fused}
@@ -79,17 +79,17 @@ def _convert_tensorflow(state: State, meta: Mapping[str, Any]) -> tuple[State, d
 
 
 def _detect_genforce(state: State, meta: Mapping[str, Any]) -> bool:
-    found = section(state, *_GENFORCE)
+    found = network_state(state, *_GENFORCE)
     return found is not None and "output0.weight" in found and found["layer0.weight"].shape[2:] == (4, 4)
 
 
 def _convert_genforce(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Keys of genforce; the dense layer is a convolution of 4x4 taps over one pixel, so it is flipped."""
-    found = _Converter(section(state, *_GENFORCE) or {})
+    found = _Converter(network_state(state, *_GENFORCE) or {})
     config: dict[str, Any] = {"lod": found.number("lod", 0.0)}
     first = found.take("layer0.weight").flip(2, 3)
     found.start(first.permute(0, 2, 3, 1).flatten(1, 2), found.take("layer0.bias"))
-    for level in range(count(found.left, r"output\d+\.weight")):
+    for level in range(count_keys(found.left, r"output\d+\.weight")):
         if level:
             weight, inputs = found.take(f"layer{2 * level}.weight"), len(found.made[f"convs.{level - 1}.bias"])
             bias = found.take(f"layer{2 * level}.bias")
@@ -114,10 +114,10 @@ def joined(state: State, *, fused: bool) -> State:
     return made
 
 
-def sized(state: State, lod: float) -> Generator:
+def sized(state: State, lod: float) -> PGGANGenerator:
     """Build the network of the sizes that a canonical state tells."""
-    levels = count(state, r"colours\.\d+\.weight")
-    return Generator(
+    levels = count_keys(state, r"colours\.\d+\.weight")
+    return PGGANGenerator(
         state["start.weight"].shape[1], [len(state[f"convs.{level}.bias"]) for level in range(levels)], lod
     )
 
@@ -125,7 +125,7 @@ def sized(state: State, lod: float) -> Generator:
 LAYOUTS = (
     Layout(
         "tensorflow",
-        detector(*_TENSORFLOW),
+        detect_by_keys(*_TENSORFLOW),
         _convert_tensorflow,
         about="the authors' pickles of TensorFlow's variables (karras2018iclr-*.pkl)",
         required_keys=(_TENSORFLOW[0],),

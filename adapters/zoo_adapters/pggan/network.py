@@ -11,15 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
-from zoo.nn.progressive import Growth
-from zoo.nn.style import normalized
-from zoo.nn.window import Convolution, Patch, TransposedConvolution, Window
+from zoo.nn import Convolution, Growth, Patch, TransposedConvolution, Window, pixel_norm
 
 _SLOPE = 0.2
 _CONVOLVE, _DOUBLE = Convolution(kernel=3, padding=1), TransposedConvolution(kernel=4, padding=1, stride=2)
 
 
-class Generator(nn.Module):
+class PGGANGenerator(nn.Module):
     """From z (n, dim) to images (n, 3, side, side): a dense layer to 4x4 pixels, and two layers for each doubling.
 
     `channels` are those of the maps, from 4x4 on; `lod` is the level of detail (see `zoo.nn.progressive`). The dense
@@ -40,7 +38,7 @@ class Generator(nn.Module):
     def forward(self, z: Tensor, window: Window | None = None) -> Tensor:
         """Render z, which is normalised first, or a window of the picture only."""
         window = window or Window.whole((self.side, self.side))
-        first = self.start(normalized(z)).view(len(z), 4, 4, -1).permute(0, 3, 1, 2)
+        first = self.start(pixel_norm(z)).view(len(z), 4, 4, -1).permute(0, 3, 1, 2)
         x = _activated(Patch.whole(first))
         maps: dict[int, Patch] = {}
         for level, (within, wanted) in enumerate(self._windows(window)):
@@ -65,9 +63,9 @@ class Generator(nn.Module):
         return plan
 
 
-def untrained(dim: int, channels: Sequence[int], seed: int, lod: float = 0.0) -> Generator:
+def untrained(dim: int, channels: Sequence[int], seed: int, lod: float = 0.0) -> PGGANGenerator:
     """Build a network of random weights, scaled as when training begins; the same for the same seed."""
-    network = Generator(dim, channels, lod)
+    network = PGGANGenerator(dim, channels, lod)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for tensor in network.state_dict().values():
@@ -78,4 +76,4 @@ def untrained(dim: int, channels: Sequence[int], seed: int, lod: float = 0.0) ->
 
 def _activated(x: Patch) -> Patch:
     """Cut off a part of what is negative, and normalise each pixel."""
-    return Patch(normalized(leaky_relu(x.values, _SLOPE)), x.window)
+    return Patch(pixel_norm(leaky_relu(x.values, _SLOPE)), x.window)

@@ -1,23 +1,6 @@
 """R3GAN: residual blocks of grouped convolutions, from a normal code and a class (Huang et al., NeurIPS 2024)."""
 
-from typing import TYPE_CHECKING
-
 from zoo import AdapterPlugin, hookimpl
-
-if TYPE_CHECKING:
-    from zoo import Options
-
-
-def _load() -> type:
-    from zoo_adapters.r3gan.adapter import R3GAN
-
-    return R3GAN
-
-
-def _options() -> "type[Options]":
-    from zoo_adapters.r3gan.options import R3GANOptions
-
-    return R3GANOptions
 
 
 @hookimpl
@@ -27,8 +10,8 @@ def zoo_adapters() -> list[AdapterPlugin]:
         AdapterPlugin(
             name="r3gan",
             summary="residual blocks of grouped convolutions, no normalisation (Huang et al., NeurIPS 2024)",
-            load=_load,
+            load="zoo_adapters.r3gan.adapter:R3GAN",
             provides=frozenset({"projection", "derivative", "region", "labels"}),
-            options=_options,
+            options="zoo_adapters.r3gan.options:R3GANOptions",
         )
     ]

@@ -9,23 +9,22 @@ import torch
 from torch import Tensor
 
 from zoo import Adapter, Codes, CodesError, LatentSpace, OptionError, Projection, Region, State, unknown_name
-from zoo.checkpoints.loading import build_module
-from zoo.core.codes import draw_labels, draw_normal
-from zoo.core.options import class_names
-from zoo.nn.window import Patch, Window
+from zoo.checkpoints import build_module
+from zoo.core import draw_labels, draw_normal, name_classes
+from zoo.nn import Patch, Window
 from zoo_adapters.r3gan.checkpoint import LAYOUTS, sized
-from zoo_adapters.r3gan.network import Generator, untrained
+from zoo_adapters.r3gan.network import R3GANGenerator, untrained
 
 
 class R3GAN(Adapter):
     """An R3GAN generator; conditional ones read a label."""
 
     layouts = LAYOUTS
-    network: Generator
+    network: R3GANGenerator
 
-    def __init__(self, network: Generator, classes: Sequence[str] = ()) -> None:
+    def __init__(self, network: R3GANGenerator, classes: Sequence[str] = ()) -> None:
         self.network = network.eval().requires_grad_(False)
-        self.classes = class_names(classes, network.classes)
+        self.classes = name_classes(classes, network.classes)
         self.space = LatentSpace("z", network.dim)
         self.resolution = (network.side, network.side)
 
@@ -39,7 +38,7 @@ class R3GAN(Adapter):
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> Self:
-        """Build from the keys of `network.Generator`; config may name `classes`."""
+        """Build from the keys of the family's generator; config may name `classes`."""
         if space not in {None, "z"}:
             raise unknown_name("space of an R3GAN", str(space), ["z"])
         network = build_module(lambda: sized(state), state, "the R3GAN file")

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
-from zoo.nn.window import Convolution, Patch, TransposedConvolution, Window
+from zoo.nn import Convolution, Patch, TransposedConvolution, Window
 
 _SLOPE = 0.2
 _CONVOLVE, _DOUBLE = Convolution(kernel=3, padding=1), TransposedConvolution(kernel=4, padding=1, stride=2)
@@ -61,7 +61,7 @@ class Stage(nn.Module):
         return x
 
 
-class Generator(nn.Module):
+class R3GANGenerator(nn.Module):
     """From a code (n, dim), and a label where there are classes, to images (n, 3, side, side).
 
     The code and the label's embedding scale the `basis` (channels, 4, 4), which is the first map.
@@ -107,7 +107,7 @@ def untrained(
     group: int = 4,
     embedding: int = 0,
     classes: int = 0,
-) -> Generator:
+) -> R3GANGenerator:
     """Build a network of random weights, `channels` those of its stages; the same for the same seed.
 
     Each stage has so many blocks, twice as wide, in groups of `group` channels.
@@ -116,7 +116,7 @@ def untrained(
         Stage(before, width, [(2 * width, 2 * width // group)] * blocks, doubles=index > 0)
         for index, (before, width) in enumerate(zip([channels[0], *channels], channels, strict=False))
     ]
-    network = Generator(dim, stages, embedding=embedding, classes=classes)
+    network = R3GANGenerator(dim, stages, embedding=embedding, classes=classes)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for key, tensor in network.state_dict().items():

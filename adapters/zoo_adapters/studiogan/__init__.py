@@ -1,23 +1,6 @@
 """StudioGAN's residual networks: SNGAN, SAGAN, BigGAN and BigGAN-deep (Kang et al., TPAMI 2023)."""
 
-from typing import TYPE_CHECKING
-
 from zoo import AdapterPlugin, hookimpl
-
-if TYPE_CHECKING:
-    from zoo import Options
-
-
-def _load() -> type:
-    from zoo_adapters.studiogan.adapter import StudioGAN
-
-    return StudioGAN
-
-
-def _options() -> "type[Options]":
-    from zoo_adapters.studiogan.options import StudioGANOptions
-
-    return StudioGANOptions
 
 
 @hookimpl
@@ -27,8 +10,8 @@ def zoo_adapters() -> list[AdapterPlugin]:
         AdapterPlugin(
             name="studiogan",
             summary="SNGAN, SAGAN, BigGAN and BigGAN-deep as StudioGAN builds them (Kang et al., TPAMI 2023)",
-            load=_load,
+            load="zoo_adapters.studiogan.adapter:StudioGAN",
             provides=frozenset({"projection", "derivative", "region", "labels"}),
-            options=_options,
+            options="zoo_adapters.studiogan.options:StudioGANOptions",
         )
     ]

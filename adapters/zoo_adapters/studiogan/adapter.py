@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Self
 
-from zoo.nn.residual_adapter import ResidualAdapter
-from zoo.nn.residual_network import BlockSpec, Generator, untrained
+from zoo.nn import BlockSpec, ResidualAdapter, ResidualGenerator, untrained
 from zoo_adapters.studiogan.checkpoint import LAYOUTS
 
 
@@ -20,4 +19,6 @@ class StudioGAN(ResidualAdapter):
     def tiny(cls, seed: int) -> Self:
         """Build an untrained SAGAN of 16x16 pixels and 3 classes, with codes of 5 numbers."""
         plans = [BlockSpec(8, 8, attention=True), BlockSpec(8, 4)]
-        return cls(untrained(Generator(plans, 4, first=5, chunk=0, classes=3, embedding=3, epsilon=cls.epsilon), seed))
+        return cls(
+            untrained(ResidualGenerator(plans, 4, first=5, chunk=0, classes=3, embedding=3, epsilon=cls.epsilon), seed)
+        )

@@ -1,6 +1,6 @@
 """The files of PyTorch-StudioGAN's residual generators, a layout for each backbone.
 
-They are brought to the keys of `zoo.nn.residual_network.Generator`.
+They are brought to the keys of `zoo.nn.ResidualGenerator`.
 
 Normalisations use the statistics that the file stores.
 """
@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from zoo import CheckpointError, Layout, State
-from zoo.checkpoints.conversion import count, section
-from zoo.nn.residual_conversion import ResidualConverter
+from zoo.checkpoints import count_keys, network_state
+from zoo.nn import ResidualConverter
 
 _MARK, _PREFIXES = "conv2d5.bias", ("state_dict.", "")
 _BOTTLENECK, _SHORTCUT = "blocks.0.0.conv2d4.bias", "blocks.0.0.conv2d0.bias"
@@ -71,7 +71,7 @@ def _backbone(state: State, meta: Mapping[str, Any]) -> str | None:
     An unconditional big-resnet has no embedding, but its blocks read as much of the code as its first layer; those of a
     resnet read no code.
     """
-    found = section(state, _MARK, _PREFIXES)
+    found = network_state(state, _MARK, _PREFIXES)
     if found is None or not found.keys() >= set(_COMMON):
         return None
     if _BOTTLENECK in found:
@@ -94,9 +94,9 @@ def _layout(name: str, about: str, *required_keys: str) -> Layout:
 
 
 def _convert(state: State, *, deep: bool, embeds: bool) -> State:
-    found = _Converter(section(state, _MARK, _PREFIXES) or {})
+    found = _Converter(network_state(state, _MARK, _PREFIXES) or {})
     found.layer("start", "linear0")
-    modules = count(found.left, r"blocks\.\d+\.0\.(conv2d2\.bias|sigma)")
+    modules = count_keys(found.left, r"blocks\.\d+\.0\.(conv2d2\.bias|sigma)")
     pairs = found.followed((f"blocks.{index}.0" for index in range(modules)), "sigma")
     upsamples = _doubling(found, [key for key, _ in pairs]) if deep else [True] * len(pairs)
     for index, ((key, attention), upsample) in enumerate(zip(pairs, upsamples, strict=True)):

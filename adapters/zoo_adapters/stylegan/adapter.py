@@ -8,9 +8,9 @@ from typing import Any, Self
 import torch
 
 from zoo import Projection, State
-from zoo.nn.style import StyleAdapter, StyleNetwork, choose_noise
+from zoo.nn import StyleAdapter, StyleNetwork, choose_noise
 from zoo_adapters.stylegan.checkpoint import LAYOUTS, flip_fused, sized
-from zoo_adapters.stylegan.network import Generator, untrained
+from zoo_adapters.stylegan.network import StyleGANGenerator, untrained
 
 
 class StyleGAN(StyleAdapter):
@@ -19,17 +19,17 @@ class StyleGAN(StyleAdapter):
     family = "StyleGAN"
     cutoff = 8
     layouts = LAYOUTS
-    network: Generator
+    network: StyleGANGenerator
 
     @classmethod
-    def shaped(cls, state: State, config: Mapping[str, Any]) -> Generator:
+    def shaped(cls, state: State, config: Mapping[str, Any]) -> StyleGANGenerator:
         """Build the network whose sizes a canonical state tells by its shapes."""
         return sized(state, config.get("lod", 0.0))
 
     @classmethod
     def prepare(cls, network: StyleNetwork, config: Mapping[str, Any]) -> None:
         """Choose the noise, and fuse the doubling layers that are."""
-        assert isinstance(network, Generator)
+        assert isinstance(network, StyleGANGenerator)
         choose_noise(network.layers, config)
         with torch.no_grad():
             flip_fused(network, config.get("fused", "auto"))

@@ -1,4 +1,4 @@
-"""The public file formats of StyleGAN generators, each brought to the keys of `network.Generator`.
+"""The public file formats of StyleGAN generators, each brought to the keys of the family's generator.
 
 Folded in on the way: equalised learning rates with the gain √2 of He's initialisation, the 1 added to styles, and
 upsampling into the convolutions behind it. Those are as if no layer was fused; `flip_fused` turns the others.
@@ -12,27 +12,27 @@ import torch
 from torch import Tensor
 
 from zoo import Layout, State
-from zoo.checkpoints.conversion import (
-    TENSORFLOW,
+from zoo.checkpoints import (
+    TENSORFLOW_PREFIXES,
     StateDictConverter,
     check_filter,
-    count,
-    detector,
+    count_keys,
+    detect_by_keys,
+    find_prefix,
     fold_upsample_into_conv,
-    prefix_of,
+    network_state,
     require_settings,
-    section,
     tensorflow_settings,
 )
-from zoo.nn.style import mapping_of
-from zoo_adapters.stylegan.network import Generator
+from zoo.nn import mapping_from_state
+from zoo_adapters.stylegan.network import StyleGANGenerator
 
 _GAIN = sqrt(2)
 _MAPPING_RATE = 0.01
 _FUSED_FROM = 128
 """The side of the map from which on the official networks fuse upsampling and convolution."""
 _OWNER = "the StyleGAN file"
-_TENSORFLOW = ("synthesis/4x4/Const/StyleMod/weight", TENSORFLOW)
+_TENSORFLOW = ("synthesis/4x4/Const/StyleMod/weight", TENSORFLOW_PREFIXES)
 _GENFORCE = ("synthesis.layer0.const", ("generator_smooth.", "generator.", ""))
 _BLUR = (1.0, 2.0, 1.0)
 _USUAL = {
@@ -85,22 +85,22 @@ class _Converter(StateDictConverter):
 
 def _convert_tensorflow(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Variables of the official networks, inputs before outputs."""
-    told = tensorflow_settings(meta, prefix_of(state, *_TENSORFLOW))
+    told = tensorflow_settings(meta, find_prefix(state, *_TENSORFLOW))
     require_settings(told, _USUAL, _OWNER)
-    found = _Converter(section(state, *_TENSORFLOW) or {})
+    found = _Converter(network_state(state, *_TENSORFLOW) or {})
     found.left.pop("synthesis/lod", None)  # it is set to the network's own whenever that runs
     fused = {True: "always", False: "never"}.get(told.get("fused_scale", "auto"), "auto")
     config: dict[str, Any] = {"lod": found.number("lod", 0.0), "fused": fused}
     if isinstance(told.get("truncation_cutoff"), int):
         config["cutoff"] = told["truncation_cutoff"]
-    for index in range(count(found.left, r"mapping/Dense\d+/weight")):
+    for index in range(count_keys(found.left, r"mapping/Dense\d+/weight")):
         weight, bias = (found.take(f"mapping/Dense{index}/{name}") for name in ("weight", "bias"))
         found.mapping(index, weight.T, bias, told.get("mapping_lrmul", _MAPPING_RATE))
     found.move("mapping.mean", "dlatent_avg")
     if "mapping/LabelConcat/weight" in found.left:
         found.labels(found.take("mapping/LabelConcat/weight"))
     found.made["constant"] = found.take("synthesis/4x4/Const/const")[0]
-    levels = count(found.left, r"synthesis/ToRGB_lod\d+/weight")
+    levels = count_keys(found.left, r"synthesis/ToRGB_lod\d+/weight")
     for row in range(2 * levels):
         side = 4 << row // 2
         part = ("Conv0_up" if row else "Const") if row % 2 == 0 else "Conv1" if row > 1 else "Conv"
@@ -118,16 +118,16 @@ def _convert_tensorflow(state: State, meta: Mapping[str, Any]) -> tuple[State, d
 
 def _convert_genforce(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Keys of genforce, which do not tell what is fused."""
-    found = _Converter(section(state, *_GENFORCE) or {})
+    found = _Converter(network_state(state, *_GENFORCE) or {})
     config = {"lod": found.number("synthesis.lod", 0.0)}
-    for index in range(count(found.left, r"mapping\.dense\d+\.weight")):
+    for index in range(count_keys(found.left, r"mapping\.dense\d+\.weight")):
         weight, bias = (found.take(f"mapping.dense{index}.{name}") for name in ("weight", "bias"))
         found.mapping(index, weight, bias)
     found.move("mapping.mean", "truncation.w_avg")
     if "mapping.label_weight" in found.left:
         found.labels(found.take("mapping.label_weight"))
     found.made["constant"] = found.take("synthesis.layer0.const")[0]
-    for row in range(count(found.left, r"synthesis\.layer\d+\.bias")):
+    for row in range(count_keys(found.left, r"synthesis\.layer\d+\.bias")):
         key = f"synthesis.layer{row}"
         if row:
             found.conv(row, found.take(f"{key}.weight"))
@@ -135,12 +135,12 @@ def _convert_genforce(state: State, meta: Mapping[str, Any]) -> tuple[State, dic
             check_filter(f"{key}.blur.kernel", found.take(f"{key}.blur.kernel"), _BLUR)
         found.layer(row, *(found.take(f"{key}.{name}") for name in ("apply_noise.noise", "apply_noise.weight", "bias")))
         found.style(row, found.take(f"{key}.style.weight"), found.take(f"{key}.style.bias"))
-    for level in range(count(found.left, r"synthesis\.output\d+\.weight")):
+    for level in range(count_keys(found.left, r"synthesis\.output\d+\.weight")):
         found.colour(level, *(found.take(f"synthesis.output{level}.{name}") for name in ("weight", "bias")))
     return found.finish(), config
 
 
-def flip_fused(network: Generator, fused: str) -> None:
+def flip_fused(network: StyleGANGenerator, fused: str) -> None:
     """Turn the weights of the doubling layers that are fused: those transpose a convolution instead of running it."""
     for level in range(1, network.growth.levels):
         if fused == "always" or (fused == "auto" and 4 << level >= _FUSED_FROM):
@@ -148,24 +148,26 @@ def flip_fused(network: Generator, fused: str) -> None:
             weight.copy_(weight.flip(2, 3))
 
 
-def sized(state: State, lod: float) -> Generator:
+def sized(state: State, lod: float) -> StyleGANGenerator:
     """Build the network of the sizes that a canonical state tells."""
-    channels = [state[f"colours.{level}.weight"].shape[1] for level in range(count(state, r"colours\.\d+\.weight"))]
-    mapping = mapping_of(state, together=True)
-    return Generator(mapping, len(mapping.mean), channels, lod)
+    channels = [
+        state[f"colours.{level}.weight"].shape[1] for level in range(count_keys(state, r"colours\.\d+\.weight"))
+    ]
+    mapping = mapping_from_state(state, together=True)
+    return StyleGANGenerator(mapping, len(mapping.mean), channels, lod)
 
 
 LAYOUTS = (
     Layout(
         "tensorflow",
-        detector(*_TENSORFLOW),
+        detect_by_keys(*_TENSORFLOW),
         _convert_tensorflow,
         about="NVIDIA's pickles of TensorFlow's variables (karras2019stylegan-*.pkl)",
         required_keys=(_TENSORFLOW[0],),
     ),
     Layout(
         "genforce",
-        detector(*_GENFORCE),
+        detect_by_keys(*_GENFORCE),
         _convert_genforce,
         about="genforce and the released SeFa",
         required_keys=(_GENFORCE[0],),

@@ -11,16 +11,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu
 
-from zoo.nn.progressive import Growth
-from zoo.nn.style import Mapping, StyleNetwork
-from zoo.nn.window import Patch, Window
+from zoo.nn import Growth, MappingNetwork, Patch, StyleNetwork, Window
 
 _SLOPE = 0.2
 _EPSILON = 1e-8
 
 
 @dataclass(frozen=True)
-class Styled:
+class StyleModulation:
     """Maps (n, channels, h, w) that are yet to be scaled and shifted by channel (n, channels)."""
 
     values: Tensor
@@ -32,7 +30,7 @@ class Styled:
         return torch.addcmul(self.shift[:, :, None, None], self.values, self.scale[:, :, None, None])
 
 
-class Layer(nn.Module):
+class SynthesisLayer(nn.Module):
     """Noise, bias and activation behind a convolution; then every channel gets mean and spread from a row of w.
 
     Its own mean and spread are taken over the whole map (instance normalisation): no window of it can do with less.
@@ -45,16 +43,16 @@ class Layer(nn.Module):
         self.noise = nn.Buffer(torch.zeros(side, side))
         self.strength = nn.Buffer(torch.zeros(channels))
 
-    def forward(self, x: Tensor, w: Tensor) -> Styled:
+    def forward(self, x: Tensor, w: Tensor) -> StyleModulation:
         """Normalise x, and find the style of w (n, dim): the spreads in its first half, the means in the second."""
         y = leaky_relu(x + (self.bias[:, None, None] + self.strength[:, None, None] * self.noise), _SLOPE)
         centred = y - y.mean(dim=(2, 3), keepdim=True)
         spread = torch.rsqrt(centred.square().mean(dim=(2, 3)) + _EPSILON)
         scale, shift = self.affine(w).chunk(2, dim=1)
-        return Styled(centred, scale * spread, shift)
+        return StyleModulation(centred, scale * spread, shift)
 
 
-class Colour(nn.Module):
+class ToRGB(nn.Module):
     """A 1x1 convolution to three channels."""
 
     def __init__(self, inputs: int) -> None:
@@ -62,7 +60,7 @@ class Colour(nn.Module):
         self.weight = nn.Parameter(torch.zeros(3, inputs))
         self.bias = nn.Parameter(torch.zeros(3))
 
-    def forward(self, x: Styled, wanted: Window) -> Tensor:
+    def forward(self, x: StyleModulation, wanted: Window) -> Tensor:
         """Compute a window of the picture; the style scales the weights, which are fewer than the pixels."""
         values = Patch.whole(x.values).cut(wanted).values
         bias = self.bias + x.shift @ self.weight.T
@@ -70,7 +68,7 @@ class Colour(nn.Module):
         return colours.view(-1, 3, *values.shape[2:])
 
 
-class Generator(StyleNetwork):
+class StyleGANGenerator(StyleNetwork):
     """From w (n, rows, dim) to images (n, 3, side, side): a constant of 4x4 pixels, and two layers for each doubling.
 
     `channels` are those of the maps, from 4x4 on; `lod` is the level of detail (see `zoo.nn.progressive`). Layer i
@@ -78,7 +76,7 @@ class Generator(StyleNetwork):
     `layers`.
     """
 
-    def __init__(self, mapping: Mapping, dim: int, channels: Sequence[int], lod: float = 0.0) -> None:
+    def __init__(self, mapping: MappingNetwork, dim: int, channels: Sequence[int], lod: float = 0.0) -> None:
         super().__init__()
         self.mapping, self.growth = mapping, Growth(len(channels), lod)
         self.constant = nn.Parameter(torch.zeros(channels[0], 4, 4))
@@ -87,19 +85,19 @@ class Generator(StyleNetwork):
             if level:
                 self.convs.append(nn.ConvTranspose2d(before, width, 4, stride=2, padding=1, bias=False))
             self.convs.append(nn.Conv2d(width, width, 3, padding=1, bias=False))
-            self.layers.extend(Layer(dim, width, 4 << level) for _ in range(2))
+            self.layers.extend(SynthesisLayer(dim, width, 4 << level) for _ in range(2))
             before = width
-        self.colours = nn.ModuleList(Colour(width) for width in channels)
+        self.colours = nn.ModuleList(ToRGB(width) for width in channels)
         self.blur = nn.Buffer(torch.tensor([1.0, 2.0, 1.0]).outer(torch.tensor([1.0, 2.0, 1.0])) / 16, persistent=False)
         self.side, self.rows = self.growth.side, 2 * (self.growth.last + 1)
 
     def forward(self, w: Tensor, window: Window | None = None) -> Tensor:
         """Render w (n, rows, dim), or a window of the picture only, which spares nothing but the colours."""
         x = self.constant.expand(len(w), *self.constant.shape)
-        made: dict[int, Styled] = {}
+        made: dict[int, StyleModulation] = {}
         for row in range(self.rows):
             level = row // 2
-            styled: Styled = self.layers[row](x, w[:, row])
+            styled: StyleModulation = self.layers[row](x, w[:, row])
             if row % 2 == 0 or level < self.growth.last:
                 x = self._convolved(row, styled.applied())
             if row % 2 and level in self.growth.drawn:
@@ -125,11 +123,11 @@ def untrained(
     depth: int = 2,
     classes: int = 0,
     lod: float = 0.0,
-) -> Generator:
+) -> StyleGANGenerator:
     """Build a network of random weights and noise, scaled as when training begins; the same for the same seed."""
     dim_z = dim_z or dim
-    mapping = Mapping(dim_z, [2 * dim_z if classes else dim_z, *[dim] * depth], classes, together=True)
-    network = Generator(mapping, dim, channels, lod)
+    mapping = MappingNetwork(dim_z, [2 * dim_z if classes else dim_z, *[dim] * depth], classes, together=True)
+    network = StyleGANGenerator(mapping, dim, channels, lod)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for key, tensor in network.state_dict().items():

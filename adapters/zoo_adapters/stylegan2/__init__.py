@@ -1,23 +1,6 @@
 """StyleGAN2: a mapped code that scales the channels of every layer (Karras et al., CVPR 2020), ADA's networks too."""
 
-from typing import TYPE_CHECKING
-
 from zoo import AdapterPlugin, hookimpl
-
-if TYPE_CHECKING:
-    from zoo import Options
-
-
-def _load() -> type:
-    from zoo_adapters.stylegan2.adapter import StyleGAN2
-
-    return StyleGAN2
-
-
-def _options() -> "type[Options]":
-    from zoo_adapters.stylegan2.options import StyleGAN2Options
-
-    return StyleGAN2Options
 
 
 @hookimpl
@@ -28,9 +11,9 @@ def zoo_adapters() -> list[AdapterPlugin]:
         AdapterPlugin(
             name="stylegan2",
             summary="a mapped code that scales the channels of every layer (Karras et al., CVPR 2020)",
-            load=_load,
+            load="zoo_adapters.stylegan2.adapter:StyleGAN2",
             provides=everywhere | {"projection"},
             spaces={"z": everywhere},
-            options=_options,
+            options="zoo_adapters.stylegan2.options:StyleGAN2Options",
         )
     ]

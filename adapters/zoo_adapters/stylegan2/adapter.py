@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from zoo import Projection, State
-from zoo.nn.style import StyleAdapter, StyleNetwork, choose_noise
+from zoo.nn import StyleAdapter, StyleNetwork, choose_noise
 from zoo_adapters.stylegan2.checkpoint import LAYOUTS, sized
-from zoo_adapters.stylegan2.network import Generator, untrained
+from zoo_adapters.stylegan2.network import StyleGAN2Generator, untrained
 
 
 class StyleGAN2(StyleAdapter):
@@ -16,10 +16,10 @@ class StyleGAN2(StyleAdapter):
 
     family = "StyleGAN2"
     layouts = LAYOUTS
-    network: Generator
+    network: StyleGAN2Generator
 
     @classmethod
-    def shaped(cls, state: State, config: Mapping[str, Any]) -> Generator:
+    def shaped(cls, state: State, config: Mapping[str, Any]) -> StyleGAN2Generator:
         """Build the network whose sizes a canonical state tells by its shapes."""
         return sized(state, config)
 

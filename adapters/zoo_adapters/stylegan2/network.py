@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
-from zoo.nn.style import Mapping, StyleNetwork
-from zoo.nn.window import Convolution, Patch, TransposedConvolution, Window
+from zoo.nn import Convolution, MappingNetwork, Patch, StyleNetwork, TransposedConvolution, Window
 
 _SLOPE = 0.2
 _EPSILON = 1e-8
@@ -20,7 +19,7 @@ _CONVOLVE, _DOUBLE = Convolution(kernel=3, padding=1), TransposedConvolution(ker
 _SMOOTH, _ENLARGE = Convolution(kernel=4, padding=1), TransposedConvolution(kernel=4, padding=1, stride=2)
 
 
-class Layer(nn.Module):
+class SynthesisLayer(nn.Module):
     """A 3x3 convolution whose input channels a row of w scales, and whose outputs are brought back to unit variance.
 
     It scales activations, not weights, so that all codes share one convolution, and a derivative needs one a tangent.
@@ -70,7 +69,7 @@ class Layer(nn.Module):
         return _SMOOTH(doubled, wanted, self.kernel, groups=len(self.kernel))
 
 
-class Colour(nn.Module):
+class ToRGB(nn.Module):
     """A 1x1 convolution to three channels, whose input channels a row of w scales; its outputs are left as they are."""
 
     def __init__(self, dim: int, inputs: int, bound: float | None = None) -> None:
@@ -88,7 +87,7 @@ class Colour(nn.Module):
         return _bounded(colours.view(-1, 3, *values.shape[2:]), self.bound)
 
 
-class Generator(StyleNetwork):
+class StyleGAN2Generator(StyleNetwork):
     """From w (n, rows, dim) to images (n, 3, side, side): a constant of 4x4 pixels, and two layers for each doubling.
 
     `channels` are those of the maps, from 4x4 on. Layer i reads row i; the colours of a resolution read the row behind
@@ -96,17 +95,17 @@ class Generator(StyleNetwork):
     give is cut off at ± it, as NVIDIA's networks do that compute in half precision.
     """
 
-    def __init__(self, mapping: Mapping, dim: int, channels: Sequence[int], bound: float | None = None) -> None:
+    def __init__(self, mapping: MappingNetwork, dim: int, channels: Sequence[int], bound: float | None = None) -> None:
         super().__init__()
         self.mapping = mapping
         self.constant = nn.Parameter(torch.zeros(channels[0], 4, 4))
-        layers, side = [Layer(dim, channels[0], channels[0], 4, doubles=False, bound=bound)], 4
+        layers, side = [SynthesisLayer(dim, channels[0], channels[0], 4, doubles=False, bound=bound)], 4
         for wide, narrow in pairwise(channels):
             side *= 2
-            layers.append(Layer(dim, wide, narrow, side, doubles=True, bound=bound))
-            layers.append(Layer(dim, narrow, narrow, side, doubles=False, bound=bound))
+            layers.append(SynthesisLayer(dim, wide, narrow, side, doubles=True, bound=bound))
+            layers.append(SynthesisLayer(dim, narrow, narrow, side, doubles=False, bound=bound))
         self.layers = nn.ModuleList(layers)
-        self.colours = nn.ModuleList(Colour(dim, width, bound) for width in channels)
+        self.colours = nn.ModuleList(ToRGB(dim, width, bound) for width in channels)
         self.kernel = nn.Buffer(_filter(3), persistent=False)
         self.side, self.rows = side, 2 * len(channels)
         self.register_load_state_dict_post_hook(lambda module, _: module.fold())  # type: ignore[no-untyped-call]
@@ -145,8 +144,8 @@ class Generator(StyleNetwork):
             maps.insert(0, layers[len(layers) - len(maps)].input_window(maps[0]) | pictures[0])
         return maps, pictures
 
-    def _layers(self) -> list[Layer]:
-        return [layer for layer in self.layers if isinstance(layer, Layer)]
+    def _layers(self) -> list[SynthesisLayer]:
+        return [layer for layer in self.layers if isinstance(layer, SynthesisLayer)]
 
 
 def untrained(
@@ -159,11 +158,11 @@ def untrained(
     classes: int = 0,
     together: bool = False,
     bound: float | None = None,
-) -> Generator:
+) -> StyleGAN2Generator:
     """Build a network of random weights and noise, scaled as when training begins; the same for the same seed."""
     dim_z = dim_z or dim
     widths = [dim_z + (dim if classes else 0), *[dim] * depth]
-    network = Generator(Mapping(dim_z, widths, classes, together=together), dim, channels, bound)
+    network = StyleGAN2Generator(MappingNetwork(dim_z, widths, classes, together=together), dim, channels, bound)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for key, tensor in network.state_dict().items():

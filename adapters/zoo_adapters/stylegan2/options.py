@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from zoo import Options
-from zoo.core.options import ClassNames
+from zoo.core import ClassNames
 
 
 class StyleGAN2Options(Options):

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from zoo import Projection, State
-from zoo.nn.style import StyleAdapter
+from zoo.nn import StyleAdapter
 from zoo_adapters.stylegan3.checkpoint import LAYOUTS, sized
-from zoo_adapters.stylegan3.network import Generator, untrained
+from zoo_adapters.stylegan3.network import StyleGAN3Generator, untrained
 
 
 class StyleGAN3(StyleAdapter):
@@ -16,10 +16,10 @@ class StyleGAN3(StyleAdapter):
 
     family = "StyleGAN3"
     layouts = LAYOUTS
-    network: Generator
+    network: StyleGAN3Generator
 
     @classmethod
-    def shaped(cls, state: State, config: Mapping[str, Any]) -> Generator:
+    def shaped(cls, state: State, config: Mapping[str, Any]) -> StyleGAN3Generator:
         """Build the network whose sizes a canonical state and its config tell."""
         return sized(state, config)
 

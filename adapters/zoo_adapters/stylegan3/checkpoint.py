@@ -1,4 +1,4 @@
-"""The public file format of StyleGAN3 generators, brought to the keys of `network.Generator`.
+"""The public file format of StyleGAN3 generators, brought to the keys of the family's generator.
 
 Folded in on the way: equalised learning rates, the activations' gain √2 (into the mapping's weights and the layers'
 bias), the normalisation of convolutions' weights, the factor by which a filter raises the rate, and the 0.25 of images.
@@ -12,9 +12,16 @@ from math import sqrt
 from typing import Any
 
 from zoo import CheckpointError, Layout, State
-from zoo.checkpoints.conversion import StateDictConverter, count, detector, prefix_of, section, settings
-from zoo.nn.style import mapping_of
-from zoo_adapters.stylegan3.network import Colour, Generator, Input, Layer, Resampling
+from zoo.checkpoints import (
+    StateDictConverter,
+    collect_settings,
+    count_keys,
+    detect_by_keys,
+    find_prefix,
+    network_state,
+)
+from zoo.nn import mapping_from_state
+from zoo_adapters.stylegan3.network import Resampling, StyleGAN3Generator, SynthesisInput, SynthesisLayer, ToRGB
 
 _MARK, _PREFIXES = "synthesis.input.freqs", ("G_ema.", "G.", "")
 _LAYER = re.compile(r"synthesis\.L(\d+)_(\d+)_\d+\.weight")
@@ -27,10 +34,10 @@ band, and the taps of a filter for each factor of the rate."""
 
 def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Keys of NVIDIA's networks; what the tensors do not tell is read beside them, or is that of the published ones."""
-    told = settings(meta, [prefix_of(state, _MARK, _PREFIXES) or ""])
-    found = StateDictConverter(section(state, _MARK, _PREFIXES) or {}, "the StyleGAN3 file")
+    told = collect_settings(meta, [find_prefix(state, _MARK, _PREFIXES) or ""])
+    found = StateDictConverter(network_state(state, _MARK, _PREFIXES) or {}, "the StyleGAN3 file")
     layers = _layers(found)
-    for index in range(count(found.left, r"mapping\.fc\d+\.weight")):
+    for index in range(count_keys(found.left, r"mapping\.fc\d+\.weight")):
         rate = told.get(f"mapping.fc{index}.bias_gain", _RATE)
         found.dense(f"mapping.layers.{index}", f"mapping.fc{index}", gain=_GAIN, rate=rate)
     found.move("mapping.mean", "mapping.w_avg")
@@ -112,7 +119,7 @@ def _convert_colour(found: StateDictConverter, key: str, scale: float) -> None:
 LAYOUTS = (
     Layout(
         "nvidia",
-        detector(_MARK, _PREFIXES),
+        detect_by_keys(_MARK, _PREFIXES),
         _convert,
         about="NVIDIA's networks, configurations T and R, pickle or state dict",
         required_keys=(_MARK,),
@@ -120,16 +127,16 @@ LAYOUTS = (
 )
 
 
-def sized(state: State, config: Mapping[str, Any]) -> Generator:
+def sized(state: State, config: Mapping[str, Any]) -> StyleGAN3Generator:
     """Build the network of the sizes that a canonical state and its config tell."""
-    mapping = mapping_of(state)
+    mapping = mapping_from_state(state)
     plans, dim = [Resampling(**plan) for plan in config["plans"]], len(mapping.mean)
     clamp = None if config["clamp"] is None else float(config["clamp"])
     layers = []
     for index, plan in enumerate(plans):
         weight, lower = state[f"layers.{index}.weight"], state[f"layers.{index}.lower"]
-        layers.append(Layer(dim, weight.shape, plan, radial=lower.ndim == 2, clamp=clamp))
+        layers.append(SynthesisLayer(dim, weight.shape, plan, radial=lower.ndim == 2, clamp=clamp))
     side = plans[0].inside + 1 - state["layers.0.weight"].shape[-1]
-    start = Input(dim, len(state["input.phases"]), side, float(config["rate"]), float(config["bandwidth"]))
-    colour = Colour(dim, state["colour.weight"].shape[1], None if clamp is None else clamp * float(config["scale"]))
-    return Generator(mapping, start, layers, colour)
+    start = SynthesisInput(dim, len(state["input.phases"]), side, float(config["rate"]), float(config["bandwidth"]))
+    colour = ToRGB(dim, state["colour.weight"].shape[1], None if clamp is None else clamp * float(config["scale"]))
+    return StyleGAN3Generator(mapping, start, layers, colour)

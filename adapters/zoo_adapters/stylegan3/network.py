@@ -14,8 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
-from zoo.nn.style import Mapping, StyleNetwork
-from zoo.nn.window import Convolution, Patch, TransposedConvolution, Window
+from zoo.nn import Convolution, MappingNetwork, Patch, StyleNetwork, TransposedConvolution, Window
 
 _SLOPE = 0.2
 _EPSILON = 1e-8
@@ -25,7 +24,7 @@ _CHANNELS = 16
 """Channels are taken by so many, or a multiple of it: as many as a processor works on at once."""
 
 
-class Input(nn.Module):
+class SynthesisInput(nn.Module):
     """Fourier features on a grid of `side` points, `rate` of them a unit: waves that w turns and shifts (section 3).
 
     A wave faster than `bandwidth` is weaker, and one beyond what the rate can hold is left out.
@@ -100,7 +99,7 @@ class Resampling:
         )
 
 
-class Layer(nn.Module):
+class SynthesisLayer(nn.Module):
     """A convolution whose input channels a row of w scales, and a leaky ReLU at a higher sampling rate (section 3.2).
 
     It scales activations, not weights, so that all codes share one convolution, and a derivative needs one a tangent.
@@ -166,7 +165,7 @@ class Layer(nn.Module):
         return self._lower.filter(Patch(values, fine.window), wanted, self.lower).values
 
 
-class Colour(nn.Module):
+class ToRGB(nn.Module):
     """A 1x1 convolution to three channels, whose input channels a row of w scales; its outputs are left as they are."""
 
     def __init__(self, dim: int, inputs: int, clamp: float | None) -> None:
@@ -183,10 +182,12 @@ class Colour(nn.Module):
         return _clamped(colours.view(-1, 3, *x.values.shape[2:]), self.clamp)
 
 
-class Generator(StyleNetwork):
+class StyleGAN3Generator(StyleNetwork):
     """From w (n, rows, dim) to images (n, 3, side, side): row 0 is the input's, row i + 1 that of layer i."""
 
-    def __init__(self, mapping: Mapping, start: Input, layers: Sequence[Layer], colour: Colour) -> None:
+    def __init__(
+        self, mapping: MappingNetwork, start: SynthesisInput, layers: Sequence[SynthesisLayer], colour: ToRGB
+    ) -> None:
         super().__init__()
         self.mapping, self.input, self.colour = mapping, start, colour
         self.layers = nn.ModuleList(layers)
@@ -214,8 +215,8 @@ class Generator(StyleNetwork):
             windows.insert(0, layer.input_window(windows[0]))
         return windows
 
-    def _layers(self) -> list[Layer]:
-        return [layer for layer in self.layers if isinstance(layer, Layer)]
+    def _layers(self) -> list[SynthesisLayer]:
+        return [layer for layer in self.layers if isinstance(layer, SynthesisLayer)]
 
 
 def untrained(
@@ -227,7 +228,7 @@ def untrained(
     size: int = 3,
     radial: bool = False,
     classes: int = 0,
-) -> Generator:
+) -> StyleGAN3Generator:
     """Build a network of random weights; the same for the same seed.
 
     `channels` are those of the maps of `sides` points, from the input's on; where a map is larger than the one before,
@@ -237,9 +238,11 @@ def untrained(
     for (wide, narrow), (near, far) in zip(pairwise(channels), pairwise(sides), strict=True):
         up = 4 if far > near else 2
         plan = Resampling(near + size - 1, far, up, 2, 3 * up, 6)
-        layers.append(Layer(dim, (narrow, wide, size, size), plan, radial=radial, clamp=256.0))
-    start, colour = Input(dim, channels[0], sides[0], 4, 1), Colour(dim, channels[-1], 64.0)
-    network = Generator(Mapping(dim, [dim + (dim if classes else 0), dim, dim], classes), start, layers, colour)
+        layers.append(SynthesisLayer(dim, (narrow, wide, size, size), plan, radial=radial, clamp=256.0))
+    start, colour = SynthesisInput(dim, channels[0], sides[0], 4, 1), ToRGB(dim, channels[-1], 64.0)
+    network = StyleGAN3Generator(
+        MappingNetwork(dim, [dim + (dim if classes else 0), dim, dim], classes), start, layers, colour
+    )
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for key, tensor in network.state_dict().items():

@@ -6,12 +6,8 @@ from typing import Any
 import torch
 
 from zoo import Adapter, Analyzer, Directions, Probe
-from zoo.jacobian.gram import Grams, no_change, require_change
-from zoo.jacobian.leading import leading_or_gram
-from zoo.jacobian.timm_features import open_output
-from zoo.linalg.krylov import PartialEigen
-from zoo.linalg.low_rank import factorize
-from zoo.linalg.symmetric import numerical_rank
+from zoo.jacobian import Grams, leading_or_gram, no_change, open_output, require_change
+from zoo.linalg import PartialEigen, factorize, numerical_rank
 from zoo_analyzers.lowrank.options import LowRankOptions
 
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from zoo.jacobian.options import OutputOptions
+from zoo.jacobian import OutputOptions
 
 
 class LowRankOptions(OutputOptions):

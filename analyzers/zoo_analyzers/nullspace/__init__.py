@@ -1,23 +1,6 @@
 """Null-space editing: make directions local by projecting them onto the null space of the rest of the image."""
 
-from typing import TYPE_CHECKING
-
 from zoo import AnalyzerPlugin, hookimpl
-
-if TYPE_CHECKING:
-    from zoo import Options
-
-
-def _load() -> type:
-    from zoo_analyzers.nullspace.analyzer import NullSpace
-
-    return NullSpace
-
-
-def _options() -> "type[Options]":
-    from zoo_analyzers.nullspace.options import NullSpaceOptions
-
-    return NullSpaceOptions
 
 
 @hookimpl
@@ -27,9 +10,9 @@ def zoo_analyzers() -> list[AnalyzerPlugin]:
         AnalyzerPlugin(
             name="nullspace",
             summary="local edits: directions projected onto the rest's null space (Zhu et al., NeurIPS 2021)",
-            load=_load,
+            load="zoo_analyzers.nullspace.analyzer:NullSpace",
             requires=frozenset({"derivative", "region"}),
-            options=_options,
+            options="zoo_analyzers.nullspace.options:NullSpaceOptions",
             local=True,
         )
     ]

@@ -6,10 +6,8 @@ import torch
 from torch import Tensor
 
 from zoo import Adapter, Analyzer, Directions, Probe
-from zoo.jacobian.gram import gram_matrices, require_change
-from zoo.jacobian.timm_features import open_output
-from zoo.linalg.low_rank import factorize
-from zoo.linalg.symmetric import fix_signs, project_out, quadratic, unit_rows
+from zoo.jacobian import gram_matrices, open_output, require_change
+from zoo.linalg import factorize, fix_signs, project_out, quadratic, unit_rows
 from zoo_analyzers.nullspace.options import NullSpaceOptions
 
 SMALLEST_KEPT = 0.01

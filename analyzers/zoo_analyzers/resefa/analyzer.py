@@ -6,11 +6,8 @@ from typing import Any
 from torch import Tensor
 
 from zoo import Adapter, Analyzer, CapabilityError, Directions, Probe
-from zoo.jacobian.gram import Grams, no_change, require_change
-from zoo.jacobian.leading import leading_or_gram
-from zoo.jacobian.outputs import Output
-from zoo.jacobian.timm_features import open_output
-from zoo.linalg.symmetric import generalized_eigh
+from zoo.jacobian import Grams, Output, leading_or_gram, no_change, open_output, require_change
+from zoo.linalg import generalized_eigh
 from zoo_analyzers.resefa.options import ReSeFaOptions
 
 

@@ -1,23 +1,6 @@
 """SeFa: closed-form factorization of the weights that first touch the latent code."""
 
-from typing import TYPE_CHECKING
-
 from zoo import AnalyzerPlugin, hookimpl
-
-if TYPE_CHECKING:
-    from zoo import Options
-
-
-def _load() -> type:
-    from zoo_analyzers.sefa.analyzer import SeFa
-
-    return SeFa
-
-
-def _options() -> "type[Options]":
-    from zoo_analyzers.sefa.options import SeFaOptions
-
-    return SeFaOptions
 
 
 @hookimpl
@@ -27,8 +10,8 @@ def zoo_analyzers() -> list[AnalyzerPlugin]:
         AnalyzerPlugin(
             name="sefa",
             summary="closed form, from the weights alone (Shen & Zhou, CVPR 2021)",
-            load=_load,
+            load="zoo_analyzers.sefa.analyzer:SeFa",
             requires=frozenset({"projection"}),
-            options=_options,
+            options="zoo_analyzers.sefa.options:SeFaOptions",
         )
     ]

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from zoo import Adapter, Analyzer, CapabilityError, Directions, LayersError, Probe
-from zoo.linalg.symmetric import eigenvectors, numerical_rank, unit_rows
+from zoo.linalg import eigenvectors, numerical_rank, unit_rows
 from zoo_analyzers.sefa.options import SeFaOptions
 
 

@@ -10,7 +10,7 @@ from zoo_ganspace.analyzer import GANSpace
 from zoo_ganspace.options import GANSpaceOptions
 
 from zoo import Adapter, CapabilityError, Codes, Directions, LatentSpace, LayersError, Probe, Projection, State
-from zoo.core.region import parse_region
+from zoo.core import parse_region
 from zoo.testing import leaves_no_trace
 
 AXES = torch.linalg.qr(torch.randn(5, 5, generator=torch.Generator().manual_seed(3))).Q

@@ -14,7 +14,7 @@ from operator import add
 import torch
 from torch import Tensor
 
-from zoo.linalg.symmetric import eigenvectors, fix_signs, numerical_rank, unit_rows
+from zoo.linalg import eigenvectors, fix_signs, numerical_rank, unit_rows
 
 
 @dataclass(frozen=True, eq=False)

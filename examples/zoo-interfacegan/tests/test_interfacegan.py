@@ -25,7 +25,7 @@ from zoo import (
     State,
     UnknownNameError,
 )
-from zoo.core.region import parse_region
+from zoo.core import parse_region
 from zoo.testing import leaves_no_trace
 
 DIM = 6

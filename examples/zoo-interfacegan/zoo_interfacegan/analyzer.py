@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from zoo import Adapter, Analyzer, CapabilityError, Directions, Probe, unknown_name
-from zoo.linalg.symmetric import project_out
+from zoo.linalg import project_out
 from zoo_interfacegan.options import InterFaceGANOptions
-from zoo_interfacegan.scored import Scored, draw_scored, read_scored
+from zoo_interfacegan.scored import DirectionScores, draw_scored, read_scored
 from zoo_interfacegan.svm import fit
 
 _FEWEST = 5
@@ -63,7 +63,7 @@ class InterFaceGAN(Analyzer[InterFaceGANOptions]):
         record = {"scored_by": scored.source, "scored": len(samples), "left_out": left_out}
         return self._directions(adapter, probe, chosen, given, record)
 
-    def _names(self, scored: Scored) -> tuple[list[str], list[str]]:
+    def _names(self, scored: DirectionScores) -> tuple[list[str], list[str]]:
         """List the attributes that are wanted, and those that they are conditioned on."""
         known = scored.attributes
         wanted = _pick(self.options.attributes, known) if self.options.attributes else list(known)

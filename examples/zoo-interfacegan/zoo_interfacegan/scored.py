@@ -17,7 +17,7 @@ _MARK = "score/"
 
 
 @dataclass(frozen=True, eq=False)
-class Scored:
+class DirectionScores:
     """Latents (n, dim) or (n, layers, dim), and for each the scores (n, attributes); higher is more. On the CPU."""
 
     latents: Tensor
@@ -26,7 +26,7 @@ class Scored:
     source: str
 
 
-def draw_scored(adapter: Adapter, probe: Probe, options: InterFaceGANOptions) -> Scored:
+def draw_scored(adapter: Adapter, probe: Probe, options: InterFaceGANOptions) -> DirectionScores:
     """Draw codes of the truncation and, in turn, the classes of the probe's codes, render them and score the images.
 
     Raises `CapabilityError` or `UnknownNameError` where there is no such scorer, `ContractError` for what is no score.
@@ -45,7 +45,7 @@ def draw_scored(adapter: Adapter, probe: Probe, options: InterFaceGANOptions) ->
         latents.append(codes.latents.cpu().double())
         scores.append(found)
     probe.progress(options.draws, options.draws, f"scoring images by {name}")
-    return Scored(torch.cat(latents), torch.cat(scores), tuple(scorer.attributes), name)
+    return DirectionScores(torch.cat(latents), torch.cat(scores), tuple(scorer.attributes), name)
 
 
 def choose_scorer(probe: Probe, name: str | None) -> tuple[str, Scorer]:
@@ -69,7 +69,7 @@ def _draw(adapter: Adapter, probe: Probe, count: int, place: int) -> Codes:
         return adapter.sample(count, probe.generator, labels, codes.truncation).to(adapter.device, adapter.dtype)
 
 
-def read_scored(path: Path, adapter: Adapter) -> Scored:
+def read_scored(path: Path, adapter: Adapter) -> DirectionScores:
     """Read labelled codes: `latents` as the space has them, and a tensor ``score/NAME`` (n,) for each attribute.
 
     Raises `CodesError` for a file that is missing, broken, or of another space.
@@ -90,4 +90,4 @@ def read_scored(path: Path, adapter: Adapter) -> Scored:
     stacked = torch.stack(scores, dim=1)
     if not bool(torch.isfinite(latents).all()) or not bool(torch.isfinite(stacked).all()):
         raise CodesError(f"{path} holds numbers that are not finite")
-    return Scored(latents, stacked, tuple(name.removeprefix(_MARK) for name in names), path.name)
+    return DirectionScores(latents, stacked, tuple(name.removeprefix(_MARK) for name in names), path.name)

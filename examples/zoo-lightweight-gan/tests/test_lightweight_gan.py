@@ -12,7 +12,7 @@ from zoo_lightweight_gan.library import load_library
 
 import zoo
 from zoo import CheckpointError, UnknownNameError
-from zoo.core.region import parse_region
+from zoo.core import parse_region
 from zoo.testing import check_adapter, check_derivatives, draw, render
 
 LIBRARY: Any = load_library().module

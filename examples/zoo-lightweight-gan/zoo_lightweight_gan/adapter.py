@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from zoo import Adapter, Codes, LatentSpace, Layout, Projection, State, unknown_name
-from zoo.checkpoints.loading import build_module
-from zoo.core.codes import draw_normal
+from zoo.checkpoints import build_module
+from zoo.core import draw_normal
 from zoo_lightweight_gan.network import fix_noise, make, settings
 
 _AVERAGE, _SMOOTHED = "GE.", "layers.0.0.1.f"

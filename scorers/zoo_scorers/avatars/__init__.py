@@ -1,17 +1,6 @@
 """Attributes of rendered avatars, by a small convolutional network trained with `recipes/scorer.py`."""
 
-from typing import TYPE_CHECKING
-
 from zoo import ScorerPlugin, hookimpl
-
-if TYPE_CHECKING:
-    from zoo import Scorer
-
-
-def _load() -> "type[Scorer]":
-    from zoo_scorers.avatars.scorer import Avatars
-
-    return Avatars
 
 
 @hookimpl
@@ -23,7 +12,7 @@ def zoo_scorers() -> list[ScorerPlugin]:
         ScorerPlugin(
             name="avatars",
             summary="attributes of avatars as recipes/avatars renders them, for models trained on those",
-            load=_load,
+            load="zoo_scorers.avatars.scorer:Avatars",
             attributes=columns(),
         )
     ]

@@ -11,9 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from zoo import Scorer
-from zoo.checkpoints.loading import fill_module
-from zoo.checkpoints.reader import read_checkpoint
-from zoo.registry.cards import Card
+from zoo.checkpoints import fill_module, read_checkpoint
+from zoo.registry import Card
 from zoo_scorers.avatars.card import WEIGHTS, columns, read_card
 from zoo_scorers.avatars.network import SIDE, build_network, log_probabilities, pooled_features
 

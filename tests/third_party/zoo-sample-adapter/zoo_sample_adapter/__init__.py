@@ -1,39 +1,11 @@
 """A plugin for zoo: a small style-based architecture, a model of it, an analysis and a command."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from zoo import AdapterPlugin, AnalyzerPlugin, hookimpl
-
-if TYPE_CHECKING:
-    from zoo import Adapter, Analyzer, Options
-    from zoo_sample_adapter.options import RandomOptions
-
-
-def _mosaic() -> "type[Adapter]":
-    from zoo_sample_adapter.adapter import Mosaic
-
-    return Mosaic
-
-
-def _mosaic_options() -> "type[Options]":
-    from zoo_sample_adapter.options import MosaicOptions
-
-    return MosaicOptions
-
-
-def _random() -> "type[Analyzer[RandomOptions]]":
-    from zoo_sample_adapter.random_orthonormal import RandomOrthonormal
-
-    return RandomOrthonormal
-
-
-def _random_options() -> "type[Options]":
-    from zoo_sample_adapter.options import RandomOptions
-
-    return RandomOptions
 
 
 @hookimpl
@@ -43,9 +15,9 @@ def zoo_adapters() -> list[AdapterPlugin]:
         AdapterPlugin(
             name="mosaic",
             summary="four modulated convolutions, a row of w for each",
-            load=_mosaic,
+            load="zoo_sample_adapter.adapter:Mosaic",
             provides=frozenset({"projection", "derivative", "region"}),
-            options=_mosaic_options,
+            options="zoo_sample_adapter.options:MosaicOptions",
         )
     ]
 
@@ -57,9 +29,9 @@ def zoo_analyzers() -> list[AnalyzerPlugin]:
         AnalyzerPlugin(
             name="random-orthonormal",
             summary="random orthonormal directions, the baseline that an analysis has to beat",
-            load=_random,
+            load="zoo_sample_adapter.random_orthonormal:RandomOrthonormal",
             requires=frozenset(),
-            options=_random_options,
+            options="zoo_sample_adapter.options:RandomOptions",
         )
     ]
 

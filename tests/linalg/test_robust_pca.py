@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tests.linalg.test_published_rpca import CASES
 from zoo.linalg.low_rank import factorize
-from zoo.linalg.rpca import OptimalDecomposition, default_lambda, rpca
+from zoo.linalg.robust_pca import OptimalDecomposition, default_lambda, rpca
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:

@@ -1,0 +1,68 @@
+from .conversion import (
+    TENSORFLOW_PREFIXES as TENSORFLOW_PREFIXES,
+)
+from .conversion import (
+    StateDictConverter as StateDictConverter,
+)
+from .conversion import (
+    check_filter as check_filter,
+)
+from .conversion import (
+    collect_settings as collect_settings,
+)
+from .conversion import (
+    count_keys as count_keys,
+)
+from .conversion import (
+    count_numbered as count_numbered,
+)
+from .conversion import (
+    detect_by_keys as detect_by_keys,
+)
+from .conversion import (
+    find_prefix as find_prefix,
+)
+from .conversion import (
+    fold_upsample_into_conv as fold_upsample_into_conv,
+)
+from .conversion import (
+    network_state as network_state,
+)
+from .conversion import (
+    require_settings as require_settings,
+)
+from .conversion import (
+    tensorflow_settings as tensorflow_settings,
+)
+from .layouts import (
+    DetectedCheckpoint as DetectedCheckpoint,
+)
+from .layouts import (
+    detect_checkpoint as detect_checkpoint,
+)
+from .layouts import (
+    detect_layout as detect_layout,
+)
+from .loading import (
+    build_module as build_module,
+)
+from .loading import (
+    fill_module as fill_module,
+)
+from .loading import (
+    require_fit as require_fit,
+)
+from .metadata import (
+    ConversionMetadata as ConversionMetadata,
+)
+from .metadata import (
+    read_metadata as read_metadata,
+)
+from .reader import (
+    Checkpoint as Checkpoint,
+)
+from .reader import (
+    read_checkpoint as read_checkpoint,
+)
+
+__all__: list[str]

@@ -1,0 +1,88 @@
+from .adapter import (
+    Adapter as Adapter,
+)
+from .adapter import (
+    Layout as Layout,
+)
+from .adapter import (
+    Projection as Projection,
+)
+from .adapter import (
+    State as State,
+)
+from .analyzer import (
+    Analyzer as Analyzer,
+)
+from .analyzer import (
+    Probe as Probe,
+)
+from .analyzer import (
+    Scorer as Scorer,
+)
+from .class_names import imagenet_names as imagenet_names
+from .codes import (
+    MOST_TRUNCATION as MOST_TRUNCATION,
+)
+from .codes import (
+    Codes as Codes,
+)
+from .codes import (
+    LatentSpace as LatentSpace,
+)
+from .codes import (
+    derived_generator as derived_generator,
+)
+from .codes import (
+    draw_labels as draw_labels,
+)
+from .codes import (
+    draw_normal as draw_normal,
+)
+from .codes import (
+    load_codes as load_codes,
+)
+from .codes import (
+    parse_layers as parse_layers,
+)
+from .codes import (
+    save_codes as save_codes,
+)
+from .codes import (
+    truncated as truncated,
+)
+from .common_regions import COMMON_REGIONS as COMMON_REGIONS
+from .compute import (
+    ComputeBudget as ComputeBudget,
+)
+from .compute import (
+    Progress as Progress,
+)
+from .compute import (
+    silent as silent,
+)
+from .directions import (
+    Directions as Directions,
+)
+from .directions import (
+    Move as Move,
+)
+from .options import (
+    ClassNames as ClassNames,
+)
+from .options import (
+    Options as Options,
+)
+from .options import (
+    name_classes as name_classes,
+)
+from .options import (
+    parse_options as parse_options,
+)
+from .region import (
+    Region as Region,
+)
+from .region import (
+    parse_region as parse_region,
+)
+
+__all__: list[str]

@@ -1,0 +1,34 @@
+from .cache import JacobianCache as JacobianCache
+from .columns import (
+    default_chunk as default_chunk,
+)
+from .columns import (
+    jacobian as jacobian,
+)
+from .gram import (
+    Grams as Grams,
+)
+from .gram import (
+    gram_matrices as gram_matrices,
+)
+from .gram import (
+    no_change as no_change,
+)
+from .gram import (
+    require_change as require_change,
+)
+from .leading import leading_or_gram as leading_or_gram
+from .operator import RegionJacobian as RegionJacobian
+from .options import OutputOptions as OutputOptions
+from .outputs import (
+    GREY as GREY,
+)
+from .outputs import (
+    RGB as RGB,
+)
+from .outputs import (
+    Output as Output,
+)
+from .timm_features import open_output as open_output
+
+__all__: list[str]

@@ -1,0 +1,26 @@
+from .cards import (
+    Card as Card,
+)
+from .cards import (
+    Licence as Licence,
+)
+from .cards import (
+    Source as Source,
+)
+from .cards import (
+    Weights as Weights,
+)
+from .registry import (
+    Installation as Installation,
+)
+from .registry import (
+    Registry as Registry,
+)
+from .registry import (
+    load_installation as load_installation,
+)
+from .registry import (
+    read_cards as read_cards,
+)
+
+__all__: list[str]

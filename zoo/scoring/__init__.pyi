@@ -1,0 +1,20 @@
+from .effects import (
+    Attribute as Attribute,
+)
+from .effects import (
+    Effect as Effect,
+)
+from .effects import (
+    choose_scorers as choose_scorers,
+)
+from .effects import (
+    read_attributes as read_attributes,
+)
+from .scores import (
+    DirectionScores as DirectionScores,
+)
+from .scores import (
+    Scores as Scores,
+)
+
+__all__: list[str]
