@@ -20,7 +20,7 @@ from zoo.imaging.images import to_pixels
 HEAD = """
 import re, sys, torch, zoo
 from pathlib import Path
-from tests.core.test_memory import large_model, unit
+from tests.editing.test_memory import large_model, unit
 from zoo.editing.render import save_samples
 from zoo.editing.locality import visible_steps
 

@@ -38,8 +38,8 @@ model = zoo.load("dcgan.omniart-eyes128", device="cpu")
 budget, codes, regions = int(sys.argv[1]), model.sample(int(sys.argv[2])), sys.argv[3].split()
 model.adapter.synthesize(codes[0])
 start = status("VmRSS")
-means = ComputeBudget(memory=budget or None)
-found = gram_matrices(model.adapter, codes, [model.region(text) for text in regions], means=means)
+budget = ComputeBudget(memory=budget or None)
+found = gram_matrices(model.adapter, codes, [model.region(text) for text in regions], budget=budget)
 print(found.chunk, status("VmHWM") - start)
 """
 

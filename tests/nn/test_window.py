@@ -65,7 +65,9 @@ def compute(layer: LocalLayer, x: Patch, wanted: Window, groups: int = 1) -> Pat
 def whole(layer: LocalLayer, x: Tensor, groups: int = 1) -> Tensor:
     """Apply it by torch's own function alone."""
     if isinstance(layer, NearestUpsample | BilinearUpsample):
-        return functional.interpolate(x, scale_factor=layer.factor, mode=type(layer).__name__.lower())
+        return functional.interpolate(
+            x, scale_factor=layer.factor, mode="nearest" if isinstance(layer, NearestUpsample) else "bilinear"
+        )
     assert isinstance(layer, Kernel)
     function = functional.conv2d if isinstance(layer, Convolution) else functional.conv_transpose2d
     bias = torch.tensor([0.5, -0.5], dtype=torch.float64)

@@ -207,10 +207,18 @@ def test_a_scorer_that_fails_loses_nothing_but_its_names(
 
 
 @pytest.mark.parametrize(
-    ("sound", "broken"), [("lambda: Halves", "lambda: 1 / 0"), ("return card.name", "return 1 / 0 + card.name")]
+    ("sound", "broken", "words"),
+    [
+        ("lambda: Halves", "lambda: 1 / 0", "the scorer halves cannot be loaded: {}; it was skipped"),
+        (
+            "return card.name",
+            "return 1 / 0 + card.name",
+            "the scorer halves failed on test.model and was skipped: {}",
+        ),
+    ],
 )
 def test_a_scorer_that_cannot_be_asked_is_met_before_the_analysis(
-    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sound: str, broken: str
+    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sound: str, broken: str, words: str
 ) -> None:
     install(GOOD)
     source = tmp_path / "site" / "halves_scorer.py"
@@ -222,7 +230,7 @@ def test_a_scorer_that_cannot_be_asked_is_met_before_the_analysis(
         return analyze(*given)
 
     monkeypatch.setattr(SeFa, "analyze", count)
-    words = "the scorer halves failed on test.model and was skipped: ZeroDivisionError: division by zero"
+    words = words.format("ZeroDivisionError: division by zero")
     with pytest.warns(PluginWarning, match=words):
         assert zoo.analyze(halves(), "sefa").provenance["names"] is None
     assert len(analyses) == 1

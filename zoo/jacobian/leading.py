@@ -38,7 +38,7 @@ def leading_or_gram(
     kept. `obstacle` says why no search is possible. Raises `OptionError` for one that is asked for and cannot be, and
     what `zoo.jacobian.gram.gram_matrices` raises.
     """
-    asked: dict[str, Any] = {"layers": probe.layers, "output": output, "means": probe.budget}
+    asked: dict[str, Any] = {"layers": probe.layers, "output": output, "budget": probe.budget}
     told: dict[str, Any] = {}
     if method == "sketched":
         _require(probe, obstacle)

@@ -19,7 +19,7 @@ from zoo.core.adapter import Adapter
 from zoo.core.options import parse_options
 from zoo.errors import CardError, CheckpointError, OptionError, PluginError, UnknownNameError, is_out_of_memory
 from zoo.models.model import Model
-from zoo.plugins.manager import reason, skip
+from zoo.plugins.manager import skip
 from zoo.registry.cards import Card, Licence, Source, Weights, is_file_name
 from zoo.registry.registry import Installation
 from zoo.weights.fetch import fetch
@@ -170,11 +170,10 @@ def _families(card: Card, installation: Installation) -> dict[str, type[Adapter]
     for plugin in plugins:
         try:
             families[plugin.name] = plugin.resolve()
-        except Exception as error:
-            message = f"the adapter {plugin.name} cannot be loaded: {reason(error)}"
+        except PluginError as error:
             if card.adapter:
-                raise PluginError(message) from error
-            skip(message, error)
+                raise
+            skip(str(error), error)
     return families
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from zoo.core.analyzer import Scorer
-from zoo.errors import CapabilityError
+from zoo.errors import CapabilityError, PluginError
 from zoo.plugins.entries import ScorerPlugin
 from zoo.plugins.manager import Plugins, reason, skip
 from zoo.registry.cards import Card
@@ -191,4 +191,7 @@ def choose_scorers(card: Card, plugins: Plugins, name: str | None = None) -> dic
 
 def skip_scorer(name: str, card: Card, error: Exception) -> None:
     """Go on without a scorer: a name is not worth the loss of an analysis."""
-    skip(f"the scorer {name} failed on {card.name} and was skipped: {reason(error)}", error)
+    if isinstance(error, PluginError):  # it was not even loaded, and says so
+        skip(f"{error}; it was skipped", error)
+    else:
+        skip(f"the scorer {name} failed on {card.name} and was skipped: {reason(error)}", error)
