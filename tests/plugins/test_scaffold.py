@@ -113,7 +113,7 @@ def test_what_is_written(packages: dict[str, Path]) -> None:
         found = {path.relative_to(package).as_posix() for path in package.rglob("*") if path.is_file()}
         made = ("dist/", ".mypy_cache/", ".pytest_cache/", "__pycache__/")  # by the other tests
         found = {name for name in found if not any(word in name for word in made)}
-        assert shared | {f"{module}/__init__.py", f"{module}/py.typed", "tests/testing/test_conformance.py"} <= found
+        assert shared | {f"{module}/__init__.py", f"{module}/py.typed", "tests/test_conformance.py"} <= found
         assert not [name for name in found if "MODULE" in name or name.endswith(".j2")]
         for name in found - {f"{module}/bundled/demo.safetensors"}:
             assert "{{" not in (package / name).read_text("utf-8").replace("${{ matrix.python }}", "")
