@@ -14,7 +14,7 @@ import pytest
 import zoo
 
 COMMAND = Path(sys.executable).with_name("zoo")
-SLOW = ("torch", "numpy", "timm", "huggingface_hub", "safetensors", "PIL", "imageio", "jinja2", "matplotlib")
+SLOW = ("torch", "numpy", "timm", "huggingface_hub", "safetensors", "PIL", "imageio_ffmpeg", "jinja2", "matplotlib")
 RATIO = 3.0
 ROUNDS = 10
 

@@ -174,7 +174,7 @@ def test_labels_that_leave_no_room_for_the_code(inputs: int, tmp_path: Path) -> 
 
 def test_numbers_that_torch_cannot_compute_with(tmp_path: Path) -> None:
     torch.save(Golden.read("pggan").state, tmp_path / "honest.pt")
-    found = inspect_file(tmp_path / "honest.pt", ZOO).recognized
+    found = inspect_file(tmp_path / "honest.pt", ZOO).detected
     state = {key: tensor.to(torch.float8_e4m3fn) for key, tensor in found.state.items()}
     with pytest.raises(CheckpointError, match="not implemented"):
         zoo.load(noted(tmp_path / "eighth.safetensors", "pggan", state, found.config), device="cpu")
@@ -182,7 +182,7 @@ def test_numbers_that_torch_cannot_compute_with(tmp_path: Path) -> None:
 
 def test_a_note_is_one_only_in_a_file_that_zoo_can_have_written(tmp_path: Path) -> None:
     torch.save({**Golden.read("stylegan2_ada").state, "zoo": 5}, tmp_path / "zoo.pt")
-    assert inspect_file(tmp_path / "zoo.pt", ZOO).recognized.note is None
+    assert inspect_file(tmp_path / "zoo.pt", ZOO).detected.note is None
 
 
 def test_names_in_a_file_steer_no_terminal(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ SETTINGS: list[tuple[str, dict[str, Any]]] = [
 def test_settings_of_no_sense(recording: str, change: dict[str, Any], tmp_path: Path) -> None:
     """Whether they stand in a note of zoo's or are made of what a pickle said."""
     torch.save(Golden.read(recording).state, tmp_path / "honest.pt")
-    found = inspect_file(tmp_path / "honest.pt", ZOO).recognized
+    found = inspect_file(tmp_path / "honest.pt", ZOO).detected
     file = noted(tmp_path / "lies.safetensors", found.family, found.state, {**found.config, **change})
     with pytest.raises(ZooError):
         model = zoo.load(file, device="cpu")
@@ -268,5 +268,5 @@ def test_parallel_training_of_one_network_of_a_checkpoint(tmp_path: Path) -> Non
     torch.save({"G": raw, "G_ema": wrapped}, tmp_path / "both.pt")
     found = inspect_file(tmp_path / "both.pt", ZOO)
     assert found.facts()["averaged weights"] == "yes: G_ema, not G"
-    assert torch.equal(found.recognized.state["constant"], golden.state["synthesis.b4.const"])
-    assert found.recognized.config == {"conv_clamp": 0.5}
+    assert torch.equal(found.detected.state["constant"], golden.state["synthesis.b4.const"])
+    assert found.detected.config == {"conv_clamp": 0.5}

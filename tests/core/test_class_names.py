@@ -14,7 +14,7 @@ from tests.support.linear import model_of
 from zoo.cli import run
 from zoo.core.class_names import imagenet_names, names_of
 from zoo.errors import CardError, UnknownNameError, few_names
-from zoo.models.model import Model
+from zoo.models.model import Model, OpeningChoices
 from zoo.registry.registry import added_folder, read_cards
 
 
@@ -34,7 +34,7 @@ def test_the_thousand_names() -> None:
 def test_labels_by_name() -> None:
     tiny = BigGAN.tiny(0)
     tiny.classes = ("Cat", "dog", *map(str, range(len(tiny.classes) - 2)))
-    model = Model(model_of(tiny).card, tiny, "", "", "")
+    model = Model(model_of(tiny).card, tiny, "", "", OpeningChoices(""))
     assert [model.label_index(label) for label in ("Cat", "cat", "DOG", 1, "1")] == [0, 0, 1, 1, 1]
     with pytest.raises(UnknownNameError, match="did you mean dog"):
         model.label_index("dogg")
@@ -44,7 +44,7 @@ def test_of_many_names_the_first_are_shown() -> None:
     assert [few_names(names) for names in ((), ("a", "b"))] == ["none", "a, b"]
     tiny = BigGAN.tiny(0)
     tiny.classes = imagenet_names()
-    shown = Model(model_of(tiny).card, tiny, "", "", "")._repr_html_()
+    shown = Model(model_of(tiny).card, tiny, "", "", OpeningChoices(""))._repr_html_()
     assert "tench, goldfish, " in shown
     assert ", … (1000 in all)" in shown
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from zoo._utils.files import RUN_FILES
 from zoo.editing.edit import MOST_PICTURES, MOST_STRENGTHS
-from zoo.imaging.contact_sheet import LARGEST_SIDE, SheetRow, _lay_out, draw_pages, save_pages
+from zoo.imaging.contact_sheet import MAX_PAGE_SIDE, SheetRow, _lay_out, draw_pages, save_pages
 from zoo.imaging.images import OutlinedImage
 
 
@@ -55,8 +55,8 @@ def test_every_tile_is_shown_once_and_in_order(count: int, pages: int) -> None:
 def test_pages_are_of_a_size_to_look_at(tiles: int, size: int) -> None:
     for count in (2, 20, 64, 200):
         page = next(draw_pages(strips(count, tiles, size), count, ["a"] * tiles))
-        assert max(page.size) <= LARGEST_SIDE
-        assert page.height <= 1.5 * page.width or page.width > LARGEST_SIDE / 2
+        assert max(page.size) <= MAX_PAGE_SIDE
+        assert page.height <= 1.5 * page.width or page.width > MAX_PAGE_SIDE / 2
 
 
 def test_blocks_stay_together() -> None:

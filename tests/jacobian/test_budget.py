@@ -13,7 +13,7 @@ from zoo_adapters.dcgan.adapter import DCGAN
 from zoo_adapters.dcgan.network import DCGANGenerator
 
 from zoo import OptionError
-from zoo._utils.sizes import parse_size, written_size
+from zoo._utils.sizes import format_size, parse_size
 from zoo.core.compute import ComputeBudget
 from zoo.core.region import parse_region
 from zoo.jacobian.gram import gram_matrices
@@ -64,7 +64,7 @@ def test_the_peak_of_a_process_stays_within_its_budget() -> None:
     chunks = {}
     for budget in (150_000_000, 190_000_000, 300_000_000):
         chunks[budget], most = peak(budget)
-        assert most <= 1.2 * budget, f"{written_size(most)} of {written_size(budget)}"
+        assert most <= 1.2 * budget, f"{format_size(most)} of {format_size(budget)}"
     assert list(chunks.values()) == sorted(chunks.values()) and len(set(chunks.values())) > 1, chunks
 
 
@@ -90,7 +90,7 @@ def test_sizes_are_read_as_people_write_them() -> None:
     for text in ("", "0", "-1GB", "two", "1XB", "1e9", "nan", "GB", "9" * 40):
         with pytest.raises(OptionError, match=r"^--memory "):
             parse_size("--memory", text)
-    assert [written_size(count) for count in (12, 4.2e3, 1.25e8, 3e9)] == ["12B", "4.2kB", "125MB", "3GB"]
+    assert [format_size(count) for count in (12, 4.2e3, 1.25e8, 3e9)] == ["12B", "4.2kB", "125MB", "3GB"]
 
 
 def test_need_is_counted_operation_by_operation() -> None:

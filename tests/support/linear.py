@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from zoo import Adapter, Codes, LatentSpace, Projection, State
 from zoo.core.codes import draw_normal
-from zoo.models.model import Model
+from zoo.models.model import Model, OpeningChoices
 from zoo.registry.cards import Card, Licence, Source, Weights
 
 
@@ -85,7 +85,7 @@ def model_of(adapter: Adapter, name: str = "test.model") -> Model:
         weights=Weights(sources=(Source("nowhere.pt"),)),
         licence=Licence("none"),
     )
-    return Model(card, adapter, "0" * 64, "test", name)
+    return Model(card, adapter, "0" * 64, "test", OpeningChoices(name))
 
 
 def _root(matrix: Tensor) -> Tensor:

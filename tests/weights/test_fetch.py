@@ -1,8 +1,10 @@
 import hashlib
 import subprocess
+import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,13 +28,14 @@ def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         archive.writestr("thing/w.pt", CONTENT)
     CALLS.clear()
 
-    def download(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+    def start(command: list[str], **options: Any) -> subprocess.Popen[str]:
         CALLS.append(command)
-        target = Path(command[command.index("--dest") + 1])
-        (target / file.name).write_bytes(file.read_bytes())
-        return subprocess.CompletedProcess(command, 0, "", "")
+        copying = "import shutil, sys; shutil.copy(sys.argv[1], sys.argv[2])"
+        target = command[command.index("--dest") + 1]
+        return popen([sys.executable, "-I", "-c", copying, str(file), target], **options)
 
-    monkeypatch.setattr(subprocess, "run", download)
+    popen = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", start)
     monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
     return file
 

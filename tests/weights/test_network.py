@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import pickle
 import re
@@ -126,6 +127,16 @@ def test_the_documented_table_is_what_happens(outcomes: dict[tuple[str, str], Ou
         assert [cell.split()[0].strip(",") for cell in row.split("|")] == [outcomes[fault, kind].word for kind in KINDS]
 
 
+REPORTS = """
+import json
+from zoo.registry.registry import load_installation
+from zoo.weights.fetch import fetch
+reports = []
+fetch(load_installation().registry.resolve("dcgan.thing"), lambda *report: reports.append(report))
+print(json.dumps(reports))
+"""
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
     return Home(tmp_path)
@@ -139,6 +150,26 @@ def server() -> Iterator[Server]:
 
 def url(server: Server, path: str = "w.pt") -> str:
     return f"https://localhost:{server.tls_port}/{path}"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_source_reports_how_far_it_is(kind: str, home: Home, server: Server) -> None:
+    """The wheel's size is not known to zoo (0), and a report is of what pip has on the disk at that moment."""
+    server.pause = 0.05
+    home.write_card(source_of(kind, server))
+    command = [sys.executable, "-c", REPORTS]
+    done = subprocess.run(
+        command, env=home.environment(server), cwd=home.folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    reports = [report for report in json.loads(done.stdout) if report[2].startswith("fetching")]
+    assert reports[-1][:2] == [1, 1]
+    counts = [count for count, *_ in reports[:-1]]
+    assert counts[-1] > 0
+    assert counts == sorted(counts)
+    assert {total for _, total, _ in reports[:-1]} == {0 if kind == "pypi" else len(CONTENT)}
+    if kind != "pypi":
+        assert counts[-1] == len(CONTENT)
 
 
 @pytest.mark.parametrize("fault", ["404", "web page", "wrong bytes", "truncates"])

@@ -1,1 +1,1 @@
-"""Helpers that know nothing of generators: files, paths, progress, notebooks, tensors on disk."""
+"""Helpers that know nothing of generators: files, locks, paths, sizes, progress, notebooks, tensors on disk."""

@@ -99,17 +99,17 @@ def command_of(question: AnalysisRequest, model: Model) -> str | None:
     """Write the command line that asks the same question again; None where no command can, for codes from Python."""
     if isinstance(question.codes, Codes):
         return None
-    parts = ["zoo", "analyze", model.source, "--analyzer", question.analyzer]
+    parts = ["zoo", "analyze", model.opening.name, "--analyzer", question.analyzer]
     for part in fields(question):
         value = getattr(question, part.name)
         if part.name in {"analyzer", "options"} or value == part.default:
             continue
         text = str(value) if isinstance(value, str | Path) or not isinstance(value, Sequence) else _commas(value)
         parts += [f"--{part.name}", text]
-    for name, value in {**(question.options or {}), **model.options}.items():
+    for name, value in {**(question.options or {}), **model.opening.options}.items():
         parts += ["-o", f"{name}={value}"] if value is not None else []
-    if model.space is not None:
-        parts += ["--space", model.space]
+    if model.opening.space is not None:
+        parts += ["--space", model.opening.space]
     if model.dtype != "float32":
         parts += ["--dtype", model.dtype]
     return shlex.join(parts)

@@ -53,7 +53,7 @@ def cache_key(model: Model) -> str | None:
         "weights": model.weights_sha256,
         "layout": model.layout,
         "space": adapter.space.as_json(),
-        "options": {name: repr(value) for name, value in {**model.card.config, **model.options}.items()},
+        "options": {name: repr(value) for name, value in {**model.card.config, **model.opening.options}.items()},
         "dtype": str(adapter.dtype),
         "device": adapter.device.type,
         "tensors": _checksum({**dict(adapter.network.named_parameters()), **dict(adapter.network.named_buffers())}),

@@ -276,7 +276,7 @@ def _record(
         "truncation": codes.truncation,
         "device": model.adapter.device.type,
         "dtype": model.dtype,
-        "network_options": dict(model.options),
+        "network_options": dict(model.opening.options),
         "threads": torch.get_num_threads(),
         "torch_version": torch.__version__,
         "zoo_version": __version__,

@@ -1,4 +1,4 @@
-"""Contact sheets: named strips of tiles under each other, in columns, on as many pages as they need."""
+"""Contact sheets: named rows of images under each other, in columns, on as many pages as they need."""
 
 from __future__ import annotations
 
@@ -13,19 +13,29 @@ from PIL import Image, ImageDraw, ImageFont
 from zoo._utils.progress import Progress, silent
 from zoo.imaging.images import GAP, INK, PAPER, OutlinedImage, to_picture
 
-LARGEST_SIDE = 4096
-"""Pixels: no page is wider or higher, unless a single strip or block is."""
+# Pixels. No page is wider or higher, unless a single row or block of rows is.
+MAX_PAGE_SIDE = 4096
 
-_TALLEST = 1.5
-_WIDE_GAP = 16
-_HEADER = 26
-_LABEL = 150
-_LETTERS = 18
+# A page is at most this many times as high as it is wide.
+_MAX_ASPECT = 1.5
+
+# Pixels: between groups and columns; of the headers' line; of the names beside the rows.
+_GROUP_GAP = 16
+_HEADER_HEIGHT = 26
+_NAME_WIDTH = 150
+# Characters of a name that fit into a line.
+_NAME_CHARACTERS = 18
 
 
 @dataclass(frozen=True, eq=False)
 class SheetRow:
-    """A row of a sheet: a name of one or more lines, and tiles, all of one size."""
+    """A row of a sheet.
+
+    Attributes:
+        name: What stands beside it, in one or more lines.
+        tiles: The images, all of one size.
+
+    """
 
     name: str
     tiles: Sequence[OutlinedImage]
@@ -33,17 +43,26 @@ class SheetRow:
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where things go, in pixels: tiles of a strip at `lefts`, strips `pitch` apart, `rows` of them to a column."""
+    """Where things go, in pixels.
+
+    Attributes:
+        lefts: Where each image of a row begins.
+        column_width: From one column of rows to the next.
+        row_height: From one row to the next.
+        rows: How many rows a column has.
+        columns: How many columns a page has.
+
+    """
 
     lefts: tuple[int, ...]
-    width: int
-    pitch: int
+    column_width: int
+    row_height: int
     rows: int
     columns: int
 
 
 def draw_pages(
-    strips: Iterable[SheetRow],
+    rows: Iterable[SheetRow],
     count: int,
     headers: Sequence[str],
     *,
@@ -51,60 +70,89 @@ def draw_pages(
     block: int = 1,
     progress: Progress = silent,
 ) -> Iterator[Image.Image]:
-    """Draw `count` strips, down and then into the next column, on pages about as high as wide, one page at a time.
+    """Draw rows down a column and then into the next one, on pages about as high as wide.
 
-    Strips are taken one by one too, as they are drawn. `headers` stand over each `group` of tiles, with a gap between
-    groups; `block` strips always stay together. `progress` counts the pages that were taken.
+    Args:
+        rows: The rows; they are taken one by one, as they are drawn.
+        count: How many there are.
+        headers: One over each group of images.
+        group: Images of a row in a group; there is a gap between groups.
+        block: Rows that stay together.
+        progress: Called with (pages drawn, pages in all, what is being done).
+
+    Yields:
+        The pages, one at a time.
+
     """
-    rest = iter(strips)
+    rest = iter(rows)
     first = next(rest)
     layout = _lay_out(to_picture(first.tiles[0]).size, len(first.tiles), count, group, block)
-    size = layout.rows * layout.columns
-    pages, rest = -(-count // size), chain([first], rest)
-    for number in range(pages):
-        progress(number, pages, "writing sheets")
-        yield _draw(islice(rest, size), min(size, count - number * size), headers, layout, group)
+    rows_per_page = layout.rows * layout.columns
+    pages = -(-count // rows_per_page)
+    rest = chain([first], rest)
+    for page in range(pages):
+        progress(page, pages, "writing sheets")
+        rows_here = min(rows_per_page, count - page * rows_per_page)
+        yield _draw(islice(rest, rows_per_page), rows_here, headers, layout, group)
     progress(pages, pages, "writing sheets")
 
 
 def save_pages(folder: Path, stem: str, pages: Iterable[Image.Image]) -> None:
-    """Write `STEM.png`, and further pages as `STEM-2.png`, `STEM-3.png` …"""
+    """Write `STEM.png`, and further pages as `STEM-2.png`, `STEM-3.png` and so on.
+
+    Args:
+        folder: The folder to write to.
+        stem: The beginning of the files' names.
+        pages: The pages.
+
+    """
     for number, page in enumerate(pages, start=1):
         page.save(folder / (f"{stem}.png" if number == 1 else f"{stem}-{number}.png"), "PNG")
 
 
-def _lay_out(size: tuple[int, int], tiles: int, strips: int, group: int, block: int) -> _Layout:
-    """Add columns until the page is not much taller than wide, or has no room for another; pages take the rest."""
-    width, pitch = size[0], size[1] + GAP
-    wide = width + GAP
-    lefts = tuple(_LABEL + place * wide + (place // group * _WIDE_GAP if group > 1 else 0) for place in range(tiles))
-    column = lefts[-1] + width + _WIDE_GAP
-    blocks, columns = -(-strips // block), 1
-    while -(-blocks // columns) * block * pitch > _TALLEST * columns * column and (columns + 1) * column < LARGEST_SIDE:
+def _lay_out(size: tuple[int, int], tiles: int, rows: int, group: int, block: int) -> _Layout:
+    """Choose the number of columns of a page, and of rows in a column.
+
+    Columns are added until the page is not much higher than wide, or has no room for another; further pages take the
+    rest.
+    """
+    width = size[0]
+    row_height = size[1] + GAP
+    group_gap = _GROUP_GAP if group > 1 else 0
+    lefts = tuple(_NAME_WIDTH + index * (width + GAP) + index // group * group_gap for index in range(tiles))
+    column_width = lefts[-1] + width + _GROUP_GAP
+    blocks = -(-rows // block)
+    columns = 1
+    while (
+        -(-blocks // columns) * block * row_height > _MAX_ASPECT * columns * column_width
+        and (columns + 1) * column_width < MAX_PAGE_SIDE
+    ):
         columns += 1
-    most = max(1, (LARGEST_SIDE - _HEADER) // (block * pitch))
-    return _Layout(lefts, column, pitch, min(most, -(-blocks // columns)) * block, columns)
+    blocks_that_fit = max(1, (MAX_PAGE_SIDE - _HEADER_HEIGHT) // (block * row_height))
+    return _Layout(lefts, column_width, row_height, min(blocks_that_fit, -(-blocks // columns)) * block, columns)
 
 
-def _draw(strips: Iterable[SheetRow], count: int, headers: Sequence[str], layout: _Layout, group: int) -> Image.Image:
-    rows, columns = min(layout.rows, count), -(-count // layout.rows)
-    size = (columns * layout.width - _WIDE_GAP, _HEADER + rows * layout.pitch - GAP)
-    page = Image.new("RGB", size, PAPER)
-    draw, font = ImageDraw.Draw(page), ImageFont.load_default(14)
+def _draw(rows: Iterable[SheetRow], count: int, headers: Sequence[str], layout: _Layout, group: int) -> Image.Image:
+    columns = -(-count // layout.rows)
+    height = _HEADER_HEIGHT + min(layout.rows, count) * layout.row_height - GAP
+    page = Image.new("RGB", (columns * layout.column_width - _GROUP_GAP, height), PAPER)
+    draw = ImageDraw.Draw(page)
+    font = ImageFont.load_default(14)
     for column in range(columns):
-        for place, header in enumerate(headers):
-            left = column * layout.width + layout.lefts[place * group]
+        for index, header in enumerate(headers):
+            left = column * layout.column_width + layout.lefts[index * group]
             draw.text((left, 5), header, fill=INK, font=font)
-    for index, strip in enumerate(strips):
-        left, top = index // layout.rows * layout.width, _HEADER + index % layout.rows * layout.pitch
-        most = max(1, (layout.pitch - 12) // 20)
-        draw.multiline_text((left + 4, top + 4), _fold(strip.name, most), fill=INK, font=font, spacing=4)
-        for place, tile in zip(layout.lefts, strip.tiles, strict=True):
-            page.paste(to_picture(tile), (left + place, top))
+    max_lines = max(1, (layout.row_height - 12) // 20)
+    for index, row in enumerate(rows):
+        left = index // layout.rows * layout.column_width
+        top = _HEADER_HEIGHT + index % layout.rows * layout.row_height
+        draw.multiline_text((left + 4, top + 4), _fold(row.name, max_lines), fill=INK, font=font, spacing=4)
+        for offset, tile in zip(layout.lefts, row.tiles, strict=True):
+            page.paste(to_picture(tile), (left + offset, top))
     return page
 
 
-def _fold(name: str, most: int) -> str:
-    """Break a name into lines that fit beside the tiles, and cut it where there is no more room."""
-    lines = [part for line in name.split("\n") for part in textwrap.wrap(line, _LETTERS) or [""]]
-    return "\n".join(lines if len(lines) <= most else [*lines[: most - 1], "…"])
+def _fold(name: str, max_lines: int) -> str:
+    """Break a name into lines that fit beside the images, and cut it after `max_lines`."""
+    lines = [part for line in name.split("\n") for part in textwrap.wrap(line, _NAME_CHARACTERS) or [""]]
+    return "\n".join(lines if len(lines) <= max_lines else [*lines[: max_lines - 1], "…"])

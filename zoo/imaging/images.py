@@ -1,4 +1,4 @@
-"""From tensors to pictures: the only place where pixel values are clamped."""
+"""From tensors to pictures: the only module that clamps pixel values."""
 
 from __future__ import annotations
 
@@ -15,37 +15,63 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+# Pixels between two pictures side by side.
 GAP = 2
-"""Pixels between two pictures that stand side by side."""
 
+# The colours of text and background on sheets.
 INK = (40, 40, 40)
 PAPER = (255, 255, 255)
-"""The colours of text and ground on sheets."""
 
-_SMALLEST_TILE = 128
-_LARGEST_TILE = 256
+# Pixels of the longer side of a picture on a sheet.
+_MIN_TILE = 128
+_MAX_TILE = 256
+
+# Pixels: between groups of columns; of the headers' line; of the names beside the rows.
 _GROUP_GAP = 14
-_HEADER = 26
-_LABEL = 132
-_OUTLINE = (255, 210, 0)
+_HEADER_HEIGHT = 26
+_NAME_WIDTH = 132
+_OUTLINE_COLOUR = (255, 210, 0)
 
 
 @dataclass(frozen=True, eq=False)
 class OutlinedImage:
-    """One picture of a sheet: pixels (h, w, 3) uint8, and a mask (h, w) whose border is drawn over it, or None."""
+    """One image of a sheet.
+
+    Attributes:
+        pixels: (h, w, 3), uint8.
+        outline: A mask (h, w) whose border is drawn over the image, or None.
+
+    """
 
     pixels: Tensor
     outline: NDArray[np.bool_] | None = None
 
 
 def to_pixels(images: Tensor) -> Tensor:
-    """Turn images (…, 3, h, w) in [-1, 1] into pixels (…, h, w, 3) uint8, clamping what lies outside."""
-    scaled = images.detach().cpu().to(torch.float32) + 1  # the one copy; the rest is done in its place
+    """Turn a network's images into pixels, clamping values that lie outside.
+
+    Args:
+        images: (…, 3, h, w), nominally in [-1, 1].
+
+    Returns:
+        (…, h, w, 3), uint8, on the CPU: round(127.5 (x + 1)), clamped to 0 … 255.
+
+    """
+    scaled = images.detach().cpu().to(torch.float32) + 1  # this makes the only copy; the rest is in place
     return scaled.mul_(127.5).round_().clamp_(0, 255).to(torch.uint8).movedim(-3, -1)
 
 
 def to_picture(tile: OutlinedImage, side: int | None = None) -> Image.Image:
-    """Make a Pillow image of a tile, its longer side scaled to `side` pixels (by default, small ones are enlarged)."""
+    """Make a Pillow image.
+
+    Args:
+        tile: Pixels, and a mask to outline.
+        side: Pixels of the longer side; None stands for `shown_side`.
+
+    Returns:
+        The scaled image, with the outline drawn over it.
+
+    """
     image = Image.fromarray(tile.pixels.numpy())
     longer = max(image.size)
     side = side or shown_side(longer)
@@ -58,8 +84,16 @@ def to_picture(tile: OutlinedImage, side: int | None = None) -> Image.Image:
 
 
 def shown_side(longer: int) -> int:
-    """Say how long, in pixels, the longer side of a picture is made where it is shown."""
-    return min(max(longer, _SMALLEST_TILE), _LARGEST_TILE)
+    """Return how large a picture is shown: small ones are enlarged to 128 pixels, large ones reduced to 256.
+
+    Args:
+        longer: Pixels of the longer side.
+
+    Returns:
+        Pixels of the longer side of the picture that is shown.
+
+    """
+    return min(max(longer, _MIN_TILE), _MAX_TILE)
 
 
 def save_sheet(
@@ -70,21 +104,27 @@ def save_sheet(
     *,
     group: int | None = None,
 ) -> None:
-    """Write a PNG: a row of tiles under each other with a name on the left, and headers on top.
+    """Write a PNG of rows of images, with a name on the left of each and headers on top.
 
-    With `group`, columns stand in groups of that many with a gap between, one header a group; otherwise one a column.
+    Args:
+        path: The file.
+        rows: The images, all of one size, the same number in each row.
+        names: One for each row.
+        headers: One for each column, or for each group of columns.
+        group: Columns in a group; there is a gap between groups. None stands for no groups.
+
     """
     tiles = [[to_picture(tile) for tile in row] for row in rows]
     width, height = tiles[0][0].size
     columns = len(tiles[0])
-    lefts = [_LABEL + i * (width + GAP) + (i // group if group else 0) * _GROUP_GAP for i in range(columns)]
-    sheet = Image.new("RGB", (lefts[-1] + width, _HEADER + len(tiles) * (height + GAP)), PAPER)
+    lefts = [_NAME_WIDTH + i * (width + GAP) + (i // group if group else 0) * _GROUP_GAP for i in range(columns)]
+    sheet = Image.new("RGB", (lefts[-1] + width, _HEADER_HEIGHT + len(tiles) * (height + GAP)), PAPER)
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(14)
-    for place, header in enumerate(headers):
-        draw.text((lefts[place * (group or 1)], 5), header, fill=INK, font=font)
+    for index, header in enumerate(headers):
+        draw.text((lefts[index * (group or 1)], 5), header, fill=INK, font=font)
     for index, (row, name) in enumerate(zip(tiles, names, strict=True)):
-        top = _HEADER + index * (height + GAP)
+        top = _HEADER_HEIGHT + index * (height + GAP)
         draw.multiline_text((6, top + 6), name, fill=INK, font=font, spacing=5)
         for left, image in zip(lefts, row, strict=True):
             sheet.paste(image, (left, top))
@@ -92,50 +132,86 @@ def save_sheet(
 
 
 def save_grid(path: Path, pixels: Tensor, columns: int = 8) -> None:
-    """Write a PNG of pictures (n, h, w, 3) uint8 side by side, row by row."""
+    """Write a PNG of pictures side by side, row by row.
+
+    Args:
+        path: The file.
+        pixels: (n, h, w, 3), uint8.
+        columns: Pictures in a row.
+
+    """
     width, height = to_picture(OutlinedImage(pixels[0])).size
     columns = min(columns, len(pixels))
     rows = -(-len(pixels) // columns)
     grid = Image.new("RGB", (columns * (width + GAP) - GAP, rows * (height + GAP) - GAP), PAPER)
     for index, image in enumerate(pixels):
-        grid.paste(
-            to_picture(OutlinedImage(image)), ((index % columns) * (width + GAP), (index // columns) * (height + GAP))
-        )
+        left = index % columns * (width + GAP)
+        top = index // columns * (height + GAP)
+        grid.paste(to_picture(OutlinedImage(image)), (left, top))
     grid.save(path, "PNG")
 
 
-def data_url(image: Image.Image, kind: str = "png", **options: Any) -> str:
-    """Encode a picture as a ``data:`` address, for a page that holds everything it shows; `options` are Pillow's."""
+def data_url(image: Image.Image, image_format: str = "png", **options: Any) -> str:
+    """Encode a picture as a ``data:`` URL, for a page that holds everything it shows.
+
+    Args:
+        image: The picture.
+        image_format: A format of Pillow, such as ``png`` or ``webp``.
+        **options: What Pillow's `save` takes for that format.
+
+    Returns:
+        The URL.
+
+    """
     buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+    image.save(buffer, image_format, **options)
+    return f"data:image/{image_format};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
 def sprite(frames: Tensor) -> Image.Image:
-    """Put frames (f, h, w, 3) uint8 side by side without a gap, so that a page can show one at a time."""
+    """Put frames side by side without a gap, so that a page can show one at a time (a CSS sprite).
+
+    Args:
+        frames: (f, h, w, 3), uint8.
+
+    Returns:
+        One picture, f times as wide.
+
+    """
     return Image.fromarray(torch.cat(list(frames), dim=1).numpy())
 
 
 def strip(tiles: Sequence[OutlinedImage], side: int | None = None) -> Image.Image:
-    """Put tiles side by side in one picture, each with its longer side scaled to `side` pixels; see `to_picture`."""
+    """Put images side by side in one picture.
+
+    Args:
+        tiles: The images, all of one size.
+        side: Pixels of the longer side of each; see `to_picture`.
+
+    Returns:
+        The picture.
+
+    """
     pictures = [to_picture(tile, side) for tile in tiles]
     width, height = pictures[0].size
     sheet = Image.new("RGB", (len(pictures) * (width + GAP) - GAP, height), PAPER)
-    for place, picture in enumerate(pictures):
-        sheet.paste(picture, (place * (width + GAP), 0))
+    for index, picture in enumerate(pictures):
+        sheet.paste(picture, (index * (width + GAP), 0))
     return sheet
 
 
 def _draw_outline(image: Image.Image, mask: NDArray[np.bool_]) -> None:
-    """Draw the border of a mask over an enlarged or reduced image, along the edges of the original pixels."""
+    """Draw the border of a mask over a scaled image, along the edges of the original pixels."""
     draw = ImageDraw.Draw(image)
-    tall, wide = image.height / mask.shape[0], image.width / mask.shape[1]
+    y_scale = image.height / mask.shape[0]
+    x_scale = image.width / mask.shape[1]
+    # With a margin of False, the border runs wherever two neighbours differ, at the image's own edge too.
     padded = np.pad(mask, 1)
     for row, column in np.argwhere(padded[1:, :] != padded[:-1, :]):
         if 0 < column <= mask.shape[1]:
-            y = min(round(row * tall), image.height - 1)
-            draw.line([((column - 1) * wide, y), (column * wide, y)], fill=_OUTLINE)
+            y = min(round(row * y_scale), image.height - 1)
+            draw.line([((column - 1) * x_scale, y), (column * x_scale, y)], fill=_OUTLINE_COLOUR)
     for row, column in np.argwhere(padded[:, 1:] != padded[:, :-1]):
         if 0 < row <= mask.shape[0]:
-            x = min(round(column * wide), image.width - 1)
-            draw.line([(x, (row - 1) * tall), (x, row * tall)], fill=_OUTLINE)
+            x = min(round(column * x_scale), image.width - 1)
+            draw.line([(x, (row - 1) * y_scale), (x, row * y_scale)], fill=_OUTLINE_COLOUR)

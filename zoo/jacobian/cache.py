@@ -28,10 +28,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from zoo._utils.files import output_error, workspace
 from zoo._utils.paths import cache_folder
 from zoo._utils.sizes import parse_size
 from zoo._utils.tensorfile import UnreadableError, read_tensors, write_tensors
+from zoo._utils.workspaces import output_error, workspace
 
 LIMIT = 4 * 10**9
 """Bytes that all kept Jacobians may take together, unless ``ZOO_JACOBIANS`` says otherwise."""

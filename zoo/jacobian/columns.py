@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from zoo._utils.progress import Progress, silent
-from zoo._utils.sizes import written_size
+from zoo._utils.sizes import format_size
 from zoo.core.adapter import Adapter
 from zoo.core.codes import Codes
 from zoo.core.compute import ComputeBudget
@@ -126,7 +126,7 @@ class ColumnStream:
         if not size or recording > memory / _ALLOWANCE:
             least = 1.02 * _ALLOWANCE * max(recording, need.of(1) + held + reserved)
             raise OptionError(
-                f"--memory {written_size(memory)}: a single derivative of this network needs {written_size(least)}; "
+                f"--memory {format_size(memory)}: a single derivative of this network needs {format_size(least)}; "
                 "allow that much, or choose a smaller region"
             )
         return size

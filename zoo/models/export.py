@@ -17,7 +17,8 @@ from zoo.checkpoints.metadata import KEY, ConversionMetadata
 from zoo.core.adapter import State
 from zoo.errors import OptionError, OutputError, few_names
 from zoo.models.model import Model
-from zoo.models.opening import card_of, changed, print_licence, read_model
+from zoo.models.model_cards import find_card, with_fields
+from zoo.models.opening import print_licence, read_model
 from zoo.registry.cards import Card, Licence
 from zoo.registry.registry import Installation
 from zoo.weights.fetch import fetch
@@ -25,24 +26,32 @@ from zoo.weights.fetch import fetch
 
 @dataclass(frozen=True, eq=False)
 class Inspected:
-    """A weights file that was read: its card, the file, what it was recognised as, and the network built from it."""
+    """A weights file that was read.
+
+    Attributes:
+        card: Its card.
+        path: The file.
+        detected: What it was detected as.
+        model: The network built from it.
+
+    """
 
     card: Card
     path: Path
-    recognized: DetectedCheckpoint
+    detected: DetectedCheckpoint
     model: Model
 
     def facts(self) -> dict[str, str]:
-        """Say what was found, in words."""
+        """Describe the file in words, by name of the fact."""
         height, width = self.model.adapter.resolution
         classes = self.model.adapter.classes
-        numbers = sum(tensor.numel() for tensor in self.recognized.state.values())
+        numbers = sum(tensor.numel() for tensor in self.detected.state.values())
         return {
             "file": str(self.path),
             "sha256": self.model.weights_sha256,
-            "architecture": self.recognized.family,
-            "format": f"{self.recognized.layout} ({self.recognized.container})",
-            "averaged weights": self.recognized.averaged,
+            "architecture": self.detected.family,
+            "format": f"{self.detected.layout} ({self.detected.container})",
+            "averaged weights": self.detected.averaged,
             "resolution": f"{height} x {width}",
             "codes": str(self.model.adapter.space),
             "classes": few_names(classes),
@@ -59,65 +68,99 @@ def inspect_file(
     options: Mapping[str, Any] | None = None,
     progress: Progress = silent,
 ) -> Inspected:
-    """Read a weights file, or a model's, and build its network, so that nothing about it is a guess.
+    """Read a weights file and build its network, so that nothing about it is a guess.
 
-    Where the file's terms are not known otherwise, those of the model whose card names its hash are taken. Raises the
-    errors of the fetch, the reader and the adapter.
+    Args:
+        name: The file's path, or a model's name.
+        installation: The plugins and the registry.
+        licence: The terms of the weights. If they are not given and the file states none, those of the model whose
+            card names the file's hash are taken.
+        options: Options of the architecture.
+        progress: Called with (steps done, steps in all, what is being done).
+
+    Returns:
+        What was found.
+
+    Raises:
+        UnknownNameError: If there is no such file or model.
+        CardError: For a licence that a card cannot state.
+        ZooError: What `zoo.models.opening.open_card` raises.
+
     """
-    card = card_of(name, installation)
+    card = find_card(name, installation)
     path, sha256 = fetch(card, progress)
-    card = _licensed(card, sha256, installation, licence)
+    card = _with_licence(card, sha256, installation, licence)
     print_licence(card)
-    recognized, model = read_model(card, path, sha256, installation, options=options, progress=progress)
-    return Inspected(card, path, recognized, model)
+    detected, model = read_model(card, path, sha256, installation, options=options, progress=progress)
+    return Inspected(card, path, detected, model)
 
 
-def convert(found: Inspected, out: Path | None = None, *, force: bool = False) -> Path:
-    """Write the canonical weights as safetensors with a note of origin and licence; return the file that was written.
+def convert(inspected: Inspected, out: Path | None = None, *, force: bool = False) -> Path:
+    """Write the canonical weights as safetensors, with metadata on their origin and licence.
 
-    `out` None is the file's own name with ``.safetensors``, in the current folder. Raises `OptionError` for another
-    ending, `OutputError` where a file is in the way or the disk refuses.
+    Args:
+        inspected: The weights file.
+        out: The file to write; None stands for the file's own name with ``.safetensors``, in the current folder.
+        force: Whether to replace a file that is there.
+
+    Returns:
+        The file that was written.
+
+    Raises:
+        OptionError: If `out` has another ending.
+        OutputError: If a file is in the way, or the operating system refuses.
+
     """
-    out = out or Path(f"{found.path.stem[:200]}.safetensors")
+    out = out or Path(f"{inspected.path.stem[:200]}.safetensors")
     if out.suffix != ".safetensors":
         raise OptionError(f"-o {out}: a converted file is safetensors, so that its name ends in .safetensors")
-    if exists(out) and (not force or out.samefile(found.path)):
-        how = "choose another -o" if out.samefile(found.path) else "pass --force to replace it, or choose another -o"
-        raise OutputError(f"there is a file {out} already: {how}")
-    before = found.recognized.note
-    note = ConversionMetadata(
-        adapter=found.recognized.family,
-        layout=found.recognized.layout,
-        origin=before.origin if before else found.path.name,
-        sha256=before.sha256 if before else found.model.weights_sha256,
-        averaged=found.recognized.averaged,
-        licence=found.card.licence,
-        summary=found.card.summary,
-        config={**found.recognized.config, **found.model.chosen},
-    )
+    _require_free(out, inspected.path, force=force)
+    metadata = _conversion_metadata(inspected)
     with atomic_file(out) as partial:
         try:
-            save_file(_untied(found.recognized.state), partial, metadata={KEY: note.as_text()})
-        except SafetensorError as error:  # which says in its own way what the system refused
+            save_file(_untied(inspected.detected.state), partial, metadata={KEY: metadata.as_text()})
+        except SafetensorError as error:  # the library's own wrapping of what the operating system refused
             raise OSError(str(error)) from error
     return out
 
 
+def _require_free(out: Path, source: Path, *, force: bool) -> None:
+    """Raise `OutputError` if a file is in the way. The file that is being converted is never replaced."""
+    if exists(out) and (not force or out.samefile(source)):
+        how = "choose another -o" if out.samefile(source) else "pass --force to replace it, or choose another -o"
+        raise OutputError(f"there is a file {out} already: {how}")
+
+
+def _conversion_metadata(inspected: Inspected) -> ConversionMetadata:
+    """State what the weights are; origin and hash are those of the first file in a chain of conversions."""
+    earlier = inspected.detected.note
+    return ConversionMetadata(
+        adapter=inspected.detected.family,
+        layout=inspected.detected.layout,
+        origin=earlier.origin if earlier else inspected.path.name,
+        sha256=earlier.sha256 if earlier else inspected.model.weights_sha256,
+        averaged=inspected.detected.averaged,
+        licence=inspected.card.licence,
+        summary=inspected.card.summary,
+        config={**inspected.detected.config, **inspected.model.opening.settings},
+    )
+
+
 def _untied(state: State) -> State:
-    """Lay every tensor out by itself: the format knows none that share their numbers."""
+    """Give every tensor storage of its own: safetensors has no shared tensors."""
     seen: set[int] = set()
     untied: State = {}
     for key, tensor in state.items():
-        place = tensor.untyped_storage().data_ptr()
-        untied[key] = tensor.clone() if place in seen else tensor.contiguous()
-        seen.add(place)
+        address = tensor.untyped_storage().data_ptr()
+        untied[key] = tensor.clone() if address in seen else tensor.contiguous()
+        seen.add(address)
     return untied
 
 
-def _licensed(card: Card, sha256: str, installation: Installation, licence: str | None) -> Card:
-    """Complete a file's terms: as given, else as the card of the same file says."""
+def _with_licence(card: Card, sha256: str, installation: Installation, licence: str | None) -> Card:
+    """Complete a card's licence: as the caller says, else as the card of a model with the same file."""
     if licence is not None:
-        return changed(card, licence=Licence(licence))
+        return with_fields(card, licence=Licence(licence))
     twins = [other for other in installation.registry.cards.values() if other.weights.sha256 == sha256]
     if card.adapter or not twins:
         return card

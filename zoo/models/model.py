@@ -1,4 +1,4 @@
-"""A model at hand: a card, the adapter built from its weights, and what both know together."""
+"""A model: a card, the adapter built from its weights, and what both know together."""
 
 from __future__ import annotations
 
@@ -17,25 +17,45 @@ from zoo.core.region import Region, parse_region
 from zoo.errors import CodesError, OptionError, few_names, unknown_name
 from zoo.registry.cards import Card
 
-MOST_CODES = 100_000
+MAX_CODES = 100_000
+
+
+@dataclass(frozen=True)
+class OpeningChoices:
+    """What was chosen when a model was opened.
+
+    Attributes:
+        name: What it was opened by: the full name of its card, or the path of a weights file.
+        space: The latent space that was asked for; None stands for the architecture's usual one.
+        options: The architecture's options that the caller chose.
+        settings: All options that the architecture was given, by the card and by the caller, validated.
+
+    """
+
+    name: str
+    space: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A generator ready to use: its card, its adapter, and the hash of the weights it was built from.
+    """A generator ready to use.
 
-    `source` is what it was opened by; `space` and `options` are what was chosen then, beyond the usual; `chosen` is all
-    that the architecture was told, by its card and by `options`.
+    Attributes:
+        card: Its card.
+        adapter: The network.
+        weights_sha256: The hash of the weights file that the network was built from.
+        layout: The public file format of the weights.
+        opening: What was chosen when it was opened.
+
     """
 
     card: Card
     adapter: Adapter
     weights_sha256: str
     layout: str
-    source: str
-    space: str | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
-    chosen: Mapping[str, Any] = field(default_factory=dict)
+    opening: OpeningChoices
 
     def __repr__(self) -> str:
         return f"Model({self.name}: {self.adapter.space}, {self.dtype} on {self.adapter.device})"
@@ -61,17 +81,44 @@ class Model:
 
     @property
     def dtype(self) -> str:
-        """The name of the type that the network computes in, such as ``float32``."""
+        """The name of the dtype that the network computes in, such as ``float32``."""
         return str(self.adapter.dtype).removeprefix("torch.")
 
     def region(self, text: str) -> Region:
-        """Read a region of this model's images; names come from its card. Raises `RegionError`, `UnknownNameError`."""
+        """Parse a region of this model's images.
+
+        Args:
+            text: The region in the region language; names are those of the model's card and the common ones.
+
+        Returns:
+            The region, at the model's resolution.
+
+        Raises:
+            RegionError: If the text cannot be parsed, or the region leaves the image or is empty.
+            UnknownNameError: For a name that is not there.
+
+        """
         return parse_region(text, self.adapter.resolution, self.card.regions)
 
     def sample(
         self, count: int, seed: int = 0, *, label: int | str | None = None, truncation: float | None = None
     ) -> Codes:
-        """Draw codes; `label` is a class's name or index. Raises `OptionError`, `UnknownNameError`."""
+        """Draw codes.
+
+        Args:
+            count: How many, from 1 to 100,000.
+            seed: From 0 to 2**32 - 1.
+            label: A class's name or index; None draws the classes too, if the model has any.
+            truncation: The truncation ψ, 0 or more; None stands for none.
+
+        Returns:
+            The codes, of the network's dtype and on its device.
+
+        Raises:
+            OptionError: If a number is out of range, or for a label where the model is not conditional.
+            UnknownNameError: For the name of a class that is not there.
+
+        """
         return self.draw(count, torch.Generator().manual_seed(check_seed(seed)), label=label, truncation=truncation)
 
     def draw(
@@ -82,7 +129,22 @@ class Model:
         label: int | str | None = None,
         truncation: float | None = None,
     ) -> Codes:
-        """Draw codes with a generator; see `sample`."""
+        """Draw codes with a generator.
+
+        Args:
+            count: How many, from 1 to 100,000.
+            generator: A random generator on the CPU.
+            label: See `sample`.
+            truncation: See `sample`.
+
+        Returns:
+            The codes, of the network's dtype and on its device.
+
+        Raises:
+            OptionError: See `sample`.
+            UnknownNameError: See `sample`.
+
+        """
         check_count("--samples", count)
         if truncation is not None and not 0 <= truncation <= MOST_TRUNCATION:
             raise OptionError(f"--truncation {truncation}: it lies within 0 and {MOST_TRUNCATION:g}")
@@ -91,7 +153,19 @@ class Model:
         return codes.to(self.adapter.device, self.adapter.dtype)
 
     def label_index(self, label: int | str) -> int:
-        """Find a class by name or index. Raises `OptionError` or `UnknownNameError`."""
+        """Find a class.
+
+        Args:
+            label: Its name, in any case if that is unambiguous, or its index.
+
+        Returns:
+            Its index.
+
+        Raises:
+            OptionError: If the model has no classes, or the index is out of range.
+            UnknownNameError: If no class has the name.
+
+        """
         classes = self.adapter.classes
         if not classes:
             raise OptionError(f"--label {label}: {self.name} is not conditional and takes no label")
@@ -107,15 +181,38 @@ class Model:
         raise unknown_name(f"class of {self.name}", label, classes)
 
     def code_name(self, codes: Codes, index: int) -> str:
-        """Name one of some codes as pictures do: by its index, and by its class if it has one."""
+        """Name one of some codes for a caption.
+
+        Args:
+            codes: Codes of this model.
+            index: Which of them.
+
+        Returns:
+            Its index, and its class if it has one, such as ``code 3, sorrel``.
+
+        """
         return f"code {index}" + ("" if codes.labels is None else f", {self.adapter.classes[int(codes.labels[index])]}")
 
     def read_codes(self, path: Path, *, label: int | str | None = None) -> Codes:
-        """Read codes from a file, checked against this model's space and normalised as its own. Raises `CodesError`."""
-        codes, card = load_codes(path)
-        home = card.get("space", {}).get("name") if isinstance(card.get("space"), dict) else None
-        if home not in {None, self.adapter.space.name}:
-            raise CodesError(f"{path} holds codes of the space {home}, but the model's is {self.adapter.space}")
+        """Read codes from a file and check them against this model's space.
+
+        Args:
+            path: A file of `save_codes`, or an ``.npy`` array.
+            label: The class of all of them, a name or an index, if the network needs one.
+
+        Returns:
+            The codes, normalised as the network's own are, of its dtype and on its device.
+
+        Raises:
+            CodesError: If the file cannot be read, or its codes are of another space or shape.
+            OptionError: For a label where the space or the model takes none.
+            UnknownNameError: For the name of a class that is not there.
+
+        """
+        codes, metadata = load_codes(path)
+        space = metadata.get("space", {}).get("name") if isinstance(metadata.get("space"), dict) else None
+        if space not in {None, self.adapter.space.name}:
+            raise CodesError(f"{path} holds codes of the space {space}, but the model's is {self.adapter.space}")
         if label is not None and self.adapter.classes and not self.adapter.needs_labels:
             raise OptionError(
                 f"--label {label}: codes of {self.adapter.space} were made with their class: leave it out"
@@ -127,26 +224,70 @@ class Model:
         return self.adapter.normalize(codes)
 
     def take_codes(self, codes: Codes | str | Path, *, label: int | str | None = None) -> Codes:
-        """Take codes as this model computes with them, checked; those of a file are read. Raises `CodesError`."""
+        """Take codes from a caller, checked and ready for the network.
+
+        Args:
+            codes: Codes, or the path of a file of codes.
+            label: See `read_codes`; it counts for a file only.
+
+        Returns:
+            The codes, of the network's dtype and on its device.
+
+        Raises:
+            CodesError: If they cannot be read, or are of another space or shape.
+            OptionError: See `read_codes`.
+            UnknownNameError: See `read_codes`.
+
+        """
         if not isinstance(codes, Codes):
             return self.read_codes(Path(codes), label=label)
-        taken = codes.to(self.adapter.device, self.adapter.dtype)
-        self.adapter.check(taken, "codes=")
-        return taken
+        moved = codes.to(self.adapter.device, self.adapter.dtype)
+        self.adapter.check(moved, "codes=")
+        return moved
 
     def save_codes(self, path: Path, codes: Codes) -> None:
-        """Write codes of this model, with a card that names it and its space. Raises `OutputError`."""
+        """Write codes of this model to a file that names the model and its space.
+
+        Args:
+            path: The file.
+            codes: The codes.
+
+        Raises:
+            OutputError: If the operating system refuses.
+
+        """
         save_codes(path, codes, {"model": self.name, "space": self.adapter.space.as_json()})
 
 
 def check_count(option: str, count: int, least: int = 1) -> None:
-    """Refuse a number that is too small, or beyond what any memory holds. Raises `OptionError`."""
-    if not least <= count <= MOST_CODES:
-        raise OptionError(f"{option} {count}: it is at least {least} and at most {MOST_CODES:,}")
+    """Refuse a number that is too small, or larger than any memory could hold.
+
+    Args:
+        option: What the number was given for, such as ``--samples``, for the error message.
+        count: The number.
+        least: The smallest that is accepted.
+
+    Raises:
+        OptionError: If it is not within `least` and 100,000.
+
+    """
+    if not least <= count <= MAX_CODES:
+        raise OptionError(f"{option} {count}: it is at least {least} and at most {MAX_CODES:,}")
 
 
 def check_seed(seed: int) -> int:
-    """Return a seed that torch's CPU generator tells apart from every other. Raises `OptionError`."""
+    """Refuse a seed that torch's CPU generator would not tell from another one.
+
+    Args:
+        seed: The seed.
+
+    Returns:
+        The seed.
+
+    Raises:
+        OptionError: If it is not within 0 and 2**32 - 1.
+
+    """
     if not 0 <= seed < 2**32:
         raise OptionError(f"--seed {seed}: a seed lies within 0 and {2**32 - 1}")
     return seed

@@ -2,57 +2,67 @@
 
 from __future__ import annotations
 
-import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from zoo._utils.files import is_file
 from zoo._utils.progress import Progress, silent
 from zoo.checkpoints.layouts import DetectedCheckpoint, detect_checkpoint
-from zoo.checkpoints.metadata import read_metadata
 from zoo.core.adapter import Adapter
 from zoo.core.options import parse_options
-from zoo.errors import CardError, CheckpointError, OptionError, PluginError, UnknownNameError, is_out_of_memory
-from zoo.models.model import Model
+from zoo.errors import CheckpointError, OptionError, PluginError, is_out_of_memory
+from zoo.models.model import Model, OpeningChoices
+from zoo.models.model_cards import check_card, completed, find_card
 from zoo.plugins.manager import skip
-from zoo.registry.cards import Card, Licence, Source, Weights, is_file_name
+from zoo.registry.cards import Card, is_file_name
 from zoo.registry.registry import Installation
 from zoo.weights.fetch import fetch
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
+# Pixels of a side. Each doubling of the resolution costs the author of a file a few numbers, but the memory of whoever
+# opens it four times as much.
+MAX_SIDE = 2**14
 
-MOST_SIDE = 2**14
-"""Pixels of a side; each doubling of the map costs a file a few numbers, and whoever opens it four times as many."""
+# The terms that this process has printed already.
+_shown: set[str] = set()
 
 
 def print_licence(card: Card) -> None:
-    """Show a model's licence on standard error, once a process; again if the card has other terms by then."""
+    """Print a model's licence to standard error, once a process; again if the terms have changed since.
+
+    Args:
+        card: The model's card.
+
+    """
     if card.terms not in _shown:
         _shown.add(card.terms)
         print(card.terms, file=sys.stderr)
 
 
-_shown: set[str] = set()
-
-
 def open_model(name: str | Path, installation: Installation, **loading: Any) -> Model:
-    """Load a model by its card's name, or straight from a weights file whose layout a family knows.
+    """Open a model by the name of its card, or straight from a weights file in a format that an architecture knows.
 
-    `loading` and what is raised are those of `open_card`; besides, `UnknownNameError` for a name or file there is not.
+    Args:
+        name: The name or the path.
+        installation: The plugins and the registry.
+        **loading: The keyword arguments of `open_card`.
+
+    Returns:
+        The model.
+
+    Raises:
+        UnknownNameError: If there is no such model or file.
+        ZooError: What `open_card` raises.
+
     """
-    model = open_card(card_of(name, installation), installation, **loading)
-    return replace(model, source=str(name)) if is_file_name(str(name)) else model
-
-
-def card_of(name: str | Path, installation: Installation) -> Card:
-    """Find the card of a model by its name, or make one for a weights file. Raises `UnknownNameError`."""
-    return card_of_file(Path(name)) if is_file_name(str(name)) else installation.registry.resolve(str(name))
+    model = open_card(find_card(name, installation), installation, **loading)
+    return replace(model, opening=replace(model.opening, name=str(name))) if is_file_name(str(name)) else model
 
 
 def open_card(
@@ -66,19 +76,37 @@ def open_card(
     progress: Progress = silent,
     announce: Callable[[Card], None] = print_licence,
 ) -> Model:
-    """Load the model of a card; one without an adapter is read by whichever family knows its layout.
+    """Open the model of a card.
 
-    `announce` is told the card, licence included, before the weights are used. Raises the errors of the fetch, the
-    reader and the adapter, `CardError` where card and file differ, and `OptionError` for a device or type there is not.
+    Args:
+        card: The card; if it names no adapter, the architecture that knows the file's format is taken.
+        installation: The plugins and the registry.
+        space: The latent space; None stands for the architecture's usual one.
+        device: A device of torch, or ``auto``: CUDA if there is a GPU.
+        dtype: ``float32`` or ``float64``.
+        options: Options of the architecture, which take precedence over the card's.
+        progress: Called with (steps done, steps in all, what is being done).
+        announce: Called with the card, licence included, before the weights are used.
+
+    Returns:
+        The model; its card is completed by what the weights say.
+
+    Raises:
+        OptionError: For a device, a dtype or an option of the architecture that is not there.
+        CardError: If the card and the file differ.
+        WeightsError: If the weights cannot be fetched.
+        CheckpointError: If the file cannot be read, or makes no network.
+
     """
-    choose_device(device), choose_dtype(dtype)
+    # What can be refused without the weights is refused before they are fetched.
+    choose_device(device)
+    choose_dtype(dtype)
     if card.adapter:
-        _choices(card.adapter, installation, card, options)
+        _validated_options(card.adapter, installation, card, options)
     announce(card)
-    file = fetch(card, progress)
-    return read_model(
-        card, *file, installation, space=space, device=device, dtype=dtype, options=options, progress=progress
-    )[1]
+    path, sha256 = fetch(card, progress)
+    loading: dict[str, Any] = {"space": space, "device": device, "dtype": dtype, "options": options}
+    return read_model(card, path, sha256, installation, progress=progress, **loading)[1]
 
 
 def read_model(
@@ -93,37 +121,68 @@ def read_model(
     options: Mapping[str, Any] | None = None,
     progress: Progress = silent,
 ) -> tuple[DetectedCheckpoint, Model]:
-    """Read the fetched file of a card: what it is recognised as, and the model. Raises what `open_card` does of it."""
+    """Read a fetched weights file and build the network.
+
+    Args:
+        card: The card that the file belongs to.
+        path: The file.
+        sha256: Its hash.
+        installation: The plugins and the registry.
+        space: See `open_card`.
+        device: See `open_card`.
+        dtype: See `open_card`.
+        options: See `open_card`.
+        progress: See `open_card`.
+
+    Returns:
+        What the file was detected as, and the model.
+
+    Raises:
+        OptionError: See `open_card`.
+        CardError: See `open_card`.
+        CheckpointError: See `open_card`.
+
+    """
     progress(0, 2, "opening the network")
-    families = _families(card, installation)
-    found = detect_checkpoint(path, families)
+    families = _adapter_classes(card, installation)
+    detected = detect_checkpoint(path, families)
     progress(1, 2, "opening the network")
-    chosen = _choices(found.family, installation, card, options)
-    _check_settings(found, installation, path)
-    config, place, kind = {**found.config, **chosen}, choose_device(device), choose_dtype(dtype)
-    try:
-        adapter = families[found.family].load(found.state, config, space=space, device=place, dtype=kind)
-        _name_classes(adapter, card, chosen)
-        completed = _completed(card, found.family, adapter)
-    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RuntimeError) as error:
-        if is_out_of_memory(error):
-            raise
-        told = " ".join(str(error).split())[:120]
-        raise CheckpointError(f"{path} holds a {found.family} whose settings make no network: {told}") from error
-    if max(adapter.resolution) > MOST_SIDE:
-        raise CheckpointError(f"{path} holds a {found.family} of more than {MOST_SIDE:,} pixels a side")
-    _check_card(card, completed, path, told_more=bool(options))
+    settings = _validated_options(detected.family, installation, card, options)
+    _check_settings(detected, installation, path)
+    opening = OpeningChoices(card.name, space, dict(options or {}), settings)
+    torch_device = choose_device(device)
+    torch_dtype = choose_dtype(dtype)
+    with _explaining_bad_settings(path, detected.family):
+        adapter = families[detected.family].load(
+            detected.state, {**detected.config, **settings}, space=space, device=torch_device, dtype=torch_dtype
+        )
+        _name_classes(adapter, card, settings)
+        completed_card = completed(card, detected.family, adapter)
+    if max(adapter.resolution) > MAX_SIDE:
+        raise CheckpointError(f"{path} holds a {detected.family} of more than {MAX_SIDE:,} pixels a side")
+    check_card(card, completed_card, path, has_options=bool(options))
     progress(2, 2, "opening the network")
-    return found, Model(completed, adapter, sha256, found.layout, card.name, space, dict(options or {}), chosen)
+    return detected, Model(completed_card, adapter, sha256, detected.layout, opening)
 
 
 def choose_device(name: str) -> torch.device:
-    """Turn a device's name into a device; ``auto`` is CUDA where there is one. Raises `OptionError`."""
+    """Turn a device's name into a device.
+
+    Args:
+        name: A device of torch, or ``auto``: CUDA if there is a GPU, else the CPU.
+
+    Returns:
+        A device that tensors can be made on.
+
+    Raises:
+        OptionError: If it cannot be used.
+
+    """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device).cpu()  # `meta` and its like make tensors that hold nothing
+        torch.zeros(1, device=device).cpu()  # fails for `meta` and the like, whose tensors hold no numbers
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = " ".join(str(error).split())[:90]
         raise OptionError(f"--device {name}: not usable here ({reason}); try cpu or auto") from None
@@ -131,104 +190,73 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_dtype(name: str) -> torch.dtype:
-    """Turn ``float32`` or ``float64`` into a type. Raises `OptionError`."""
+    """Turn a dtype's name into a dtype.
+
+    Args:
+        name: ``float32`` or ``float64``.
+
+    Returns:
+        The dtype of torch.
+
+    Raises:
+        OptionError: For any other name.
+
+    """
     if name not in DTYPES:
         raise OptionError(f"--dtype {name}: there are {' and '.join(DTYPES)}")
     return DTYPES[name]
 
 
-def _choices(family: str, installation: Installation, card: Card, options: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Validate what a card and the caller choose for an architecture; the caller's choice wins."""
+def _validated_options(
+    family: str, installation: Installation, card: Card, options: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Validate the options that a card and the caller give an architecture; the caller's take precedence."""
     schema = installation.plugins.adapter(family).schema()
-    named = {"classes": card.classes} if card.classes and "classes" in schema.model_fields else {}
-    return parse_options(family, schema, {**named, **card.config, **(options or {})}).model_dump(exclude_unset=True)
+    classes = {"classes": card.classes} if card.classes and "classes" in schema.model_fields else {}
+    return parse_options(family, schema, {**classes, **card.config, **(options or {})}).model_dump(exclude_unset=True)
 
 
-def _name_classes(adapter: Adapter, card: Card, chosen: Mapping[str, Any]) -> None:
-    """Call a network's classes what its card does, where the architecture has no option by which it was told."""
-    if "classes" not in chosen and card.classes and len(card.classes) == len(adapter.classes):
-        adapter.classes = card.classes
-
-
-def _check_settings(found: DetectedCheckpoint, installation: Installation, path: Path) -> None:
+def _check_settings(detected: DetectedCheckpoint, installation: Installation, path: Path) -> None:
     """Raise `OptionError` for settings in a file that nobody could choose as options."""
-    schema = installation.plugins.adapter(found.family).schema()
-    settings = found.config.items()
-    told = {name: value for name, value in settings if name in schema.model_fields and value is not None}
-    parse_options(str(path), schema, told)
+    schema = installation.plugins.adapter(detected.family).schema()
+    settings = {
+        name: value for name, value in detected.config.items() if name in schema.model_fields and value is not None
+    }
+    parse_options(str(path), schema, settings)
 
 
-def _families(card: Card, installation: Installation) -> dict[str, type[Adapter]]:
-    """Load the adapter classes that may read a card's file: its own architecture's, or every one there is.
+def _adapter_classes(card: Card, installation: Installation) -> dict[str, type[Adapter]]:
+    """Load the adapter classes that may read a card's file: its own architecture's, or all.
 
-    One that fails is an error if the card names it, and skipped otherwise.
+    A plugin that cannot be loaded is an error if the card names it, and skipped otherwise.
     """
     plugins = (
         [installation.plugins.adapter(card.adapter)] if card.adapter else list(installation.plugins.adapters.values())
     )
-    families = {}
+    classes = {}
     for plugin in plugins:
         try:
-            families[plugin.name] = plugin.resolve()
+            classes[plugin.name] = plugin.resolve()
         except PluginError as error:
             if card.adapter:
                 raise
             skip(str(error), error)
-    return families
+    return classes
 
 
-def card_of_file(path: Path) -> Card:
-    """Make a card for a bare file; what only the weights can tell is filled in by `_completed`."""
-    if not is_file(path):
-        raise UnknownNameError(f"there is no file {path}: name a weights file, or a model of 'zoo list'")
-    if not str(path.absolute()).isprintable():
-        raise UnknownNameError(f"the name {str(path.absolute())!r} has signs that no card can tell: rename the file")
-    stem = re.sub(r"[^a-z0-9_-]+", "-", path.stem.lower()).strip("-_") or "model"
-    note = read_metadata(path)
-    return Card(
-        name=f"file.{stem}",
-        adapter="",
-        summary=note.summary if note else f"the file {path.name}",
-        resolution=1,
-        space="?",
-        dim=1,
-        weights=Weights(sources=(Source(url=str(path.absolute())),)),
-        licence=note.licence if note else Licence(weights="unknown: ask whoever gave you the file"),
-        origin=f"{note.origin}, sha256 {note.sha256}" if note else None,
-    )
-
-
-def changed(card: Card, **fields: Any) -> Card:
-    """Change a card as somebody asks. Raises `CardError` for what no card can say."""
+@contextmanager
+def _explaining_bad_settings(path: Path, family: str) -> Iterator[None]:
+    """Turn whatever a network's constructor raises for settings that make no sense into a `CheckpointError`."""
     try:
-        return replace(card, **fields)
-    except ValueError as error:
-        raise CardError(f"{card.name}: {error}") from None
+        yield
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise
+        cause = " ".join(str(error).split())[:120]
+        raise CheckpointError(f"{path} holds a {family} whose settings make no network: {cause}") from error
 
 
-def _check_card(card: Card, seen: Card, path: Path, *, told_more: bool) -> None:
-    """Raise `CardError` where a card says another size, space or number of classes than the weights have.
-
-    Its rows count where the card says them and nobody told the network more: a level of detail leaves some out.
-    """
-    if card.layers == 1 or told_more:
-        card, seen = (replace(one, layers=1) for one in (card, seen))
-    told = [f"{one.resolution}², {one.codes}" for one in (card, seen)]
-    if card.adapter and seen.space == card.space and told[0] != told[1]:
-        raise CardError(f"{card.name}: its card says {told[0]}, but {path} holds {told[1]}: mend the card or the file")
-    named, held = len(card.classes), len(seen.classes)
-    if card.adapter and named not in {0, held} and not told_more:
-        wrong = f"its card names {named} classes, but {path} holds {held}"
-        raise CardError(f"{card.name}: {wrong}: mend the card or the file")
-
-
-def _completed(card: Card, family: str, adapter: Adapter) -> Card:
-    return replace(
-        card,
-        adapter=family,
-        resolution=adapter.resolution[0],
-        space=adapter.space.name,
-        dim=adapter.space.dim,
-        layers=adapter.space.layers,
-        classes=adapter.classes,
-    )
+def _name_classes(adapter: Adapter, card: Card, settings: Mapping[str, Any]) -> None:
+    """Give a network's classes the card's names, if the architecture has no option for them."""
+    if "classes" not in settings and card.classes and len(card.classes) == len(adapter.classes):
+        adapter.classes = card.classes

@@ -1,4 +1,4 @@
-"""The user's own models: a weights file gets a card of its own, or becomes the file of a card that there is."""
+"""The user's own models: a weights file gets a card of its own, or is stored as the file of an existing card."""
 
 from __future__ import annotations
 
@@ -10,18 +10,22 @@ from typing import Any
 
 import yaml
 
-from zoo._utils.files import atomic_file, is_file, locked, output_error
+from zoo._utils.files import atomic_file, is_file
+from zoo._utils.locks import locked
 from zoo._utils.progress import Progress, silent
+from zoo._utils.workspaces import output_error
 from zoo.core.class_names import imagenet_names
 from zoo.errors import CardError, OptionError, OutputError, UnknownNameError, WeightsError, unknown_name
 from zoo.models.model import Model
-from zoo.models.opening import card_of_file, changed, open_card, print_licence
+from zoo.models.model_cards import card_of_file, with_fields
+from zoo.models.opening import open_card, print_licence
 from zoo.registry.cards import Card, Licence, Source, Weights
 from zoo.registry.registry import Installation, added_folder
 from zoo.weights.cache import sha256_of
-from zoo.weights.fetch import adopt
+from zoo.weights.fetch import import_file
 
-_OPTIONAL = ("layers", "classes", "dataset", "origin", "paper", "regions", "config")
+# Fields of a card that are written only if they differ from the default.
+_OPTIONAL_FIELDS = ("layers", "classes", "dataset", "origin", "paper", "regions", "config")
 
 
 def add(
@@ -35,63 +39,99 @@ def add(
     force: bool = False,
     progress: Progress = silent,
 ) -> tuple[Card, Path]:
-    """Make a weights file known by a name; return its card and the file that was written.
+    """Make a weights file known by a name.
 
-    A new `name` (architecture.variant) gets a card in the user's registry that names the file where it lies, with its
-    hash. The name of a model whose weights come from elsewhere takes the file into the cache in their stead, where its
-    hash, or else its layout, is that card's. Raises `UnknownNameError`, `CheckpointError`, `WeightsError`, `CardError`,
-    `OutputError`.
+    A new name gets a card in the user's registry, with the file's place and hash. Under the name of a model whose
+    weights come from elsewhere, the file is copied into the cache, if its hash, or else its layout, is that card's.
+
+    Args:
+        file: The weights file.
+        name: ``architecture.variant``.
+        installation: The plugins and the registry.
+        summary: What the model draws, in a line; for a new name only.
+        licence: The terms of the weights, in a line; for a new name only.
+        options: Options of the architecture; for a new name only.
+        force: Whether to replace a card that an earlier call wrote.
+        progress: Called with (steps done, steps in all, what is being done).
+
+    Returns:
+        The card, and the file that was written.
+
+    Raises:
+        UnknownNameError: If there is no such file.
+        CheckpointError: If the file cannot be read.
+        CardError: If the name is not of the file's architecture, or a text cannot stand in a card.
+        OptionError: For what only a new name takes.
+        WeightsError: If the file is not the one that the card names.
+        OutputError: If the name is taken, or the operating system refuses.
+
     """
     if not is_file(file):
         raise UnknownNameError(f"there is no file {file}: name a weights file")
-    known = installation.registry.cards.get(name)
-    if known is not None and (known.weights.remote or known.weights.obtain):
-        return _adopt(known, file, installation, summary or licence or options, progress)
-    place = added_folder() / f"{name}.yaml"
-    if known is not None and not (force and place.exists()):
-        how = "pass --force to replace its card" if place.exists() else f"its card is in {known.file}: choose another"
+    existing = installation.registry.cards.get(name)
+    if existing is not None and (existing.weights.remote or existing.weights.obtain):
+        return _add_to_cache(existing, file, installation, summary or licence or options, progress)
+    path = added_folder() / f"{name}.yaml"
+    if existing is not None and not (force and path.exists()):
+        how = "pass --force to replace its card" if path.exists() else f"its card is in {existing.file}: choose another"
         raise OutputError(f"there is a model {name} already: {how}")
-    stranger = card_of_file(file)
-    stranger = changed(
-        stranger,
-        summary=summary or stranger.summary,
-        licence=Licence(licence) if licence else stranger.licence,
+    draft = card_of_file(file)
+    draft = with_fields(
+        draft,
+        summary=summary or draft.summary,
+        licence=Licence(licence) if licence else draft.licence,
         config=dict(options or {}),
     )
-    card = _named(open_card(stranger, installation, device="cpu", progress=progress), file, name)
-    try:
-        with locked(place), atomic_file(place) as partial:
-            if place.exists() and not force:
-                raise OutputError(f"there is a model {name} already: another process has added it meanwhile")
-            partial.write_text(yaml.safe_dump({"models": [_as_yaml(card)]}, sort_keys=False), encoding="utf-8")
-    except OSError as error:
-        raise output_error(place, error) from error
-    return card, place
+    card = _named(open_card(draft, installation, device="cpu", progress=progress), file, name)
+    _write_card(card, path, force=force)
+    return card, path
 
 
 def remove(name: str) -> Path:
-    """Delete a card that `add` wrote; the weights file stays. Raises `UnknownNameError`, `OutputError`.
+    """Delete a card that `add` wrote; the weights file stays.
 
-    The card is not read, so that one that is broken, or whose name another model has taken since, can be removed too.
+    The card is not read, so that a broken one, or one whose name another model has taken since, can be removed too.
+
+    Args:
+        name: The model's name.
+
+    Returns:
+        The file that was deleted.
+
+    Raises:
+        UnknownNameError: If `add` wrote no such card.
+        OutputError: If the operating system refuses.
+
     """
-    place = added_folder() / f"{name}.yaml"
-    if Path(name).name != name or not is_file(place):
-        raise unknown_name("model of 'zoo add'", name, [path.stem for path in added_folder().glob("*.yaml")])
+    path = added_folder() / f"{name}.yaml"
+    if Path(name).name != name or not is_file(path):
+        raise unknown_name("model of 'zoo add'", name, [card.stem for card in added_folder().glob("*.yaml")])
     try:
-        place.unlink()
+        path.unlink()
     except OSError as error:
-        raise output_error(place, error) from error
-    return place
+        raise output_error(path, error) from error
+    return path
 
 
-def _adopt(
-    card: Card, file: Path, installation: Installation, described: object, progress: Progress
+def _write_card(card: Card, path: Path, *, force: bool) -> None:
+    try:
+        with locked(path), atomic_file(path) as partial:
+            if path.exists() and not force:
+                raise OutputError(f"there is a model {card.name} already: another process has added it meanwhile")
+            partial.write_text(yaml.safe_dump({"models": [_as_yaml(card)]}, sort_keys=False), encoding="utf-8")
+    except OSError as error:
+        raise output_error(path, error) from error
+
+
+def _add_to_cache(
+    card: Card, file: Path, installation: Installation, description: object, progress: Progress
 ) -> tuple[Card, Path]:
-    if described:
+    """Store a file as the weights of an existing card; without a hash to compare, the file is opened as a check."""
+    if description:
         raise OptionError(f"{card.name} has a card, which gives summary, licence and options: leave them out")
     if card.weights.sha256 is None:
-        here = Weights(sources=(Source(str(file.absolute())),))
-        open_card(replace(card, weights=here), installation, device="cpu", progress=progress)
+        local = Weights(sources=(Source(str(file.absolute())),))
+        open_card(replace(card, weights=local), installation, device="cpu", progress=progress)
     elif sha256_of(file) != card.weights.sha256:
         raise WeightsError(
             f"{card.name}: {file} has another sha256 than its card names, {card.weights.sha256}: a model of your own "
@@ -99,11 +139,11 @@ def _adopt(
         )
     else:
         print_licence(card)
-    return card, adopt(card, file, progress)[0]
+    return card, import_file(card, file, progress)[0]
 
 
 def _named(model: Model, file: Path, name: str) -> Card:
-    """Complete the card of a file that proved readable. Raises `CardError` for a name of another architecture."""
+    """Name the card of a file that was read. Raises `CardError` for a name of another architecture."""
     family = model.card.adapter
     if not re.fullmatch(rf"{re.escape(family)}\.[a-z0-9][a-z0-9._-]*", name):
         raise CardError(
@@ -111,13 +151,13 @@ def _named(model: Model, file: Path, name: str) -> Card:
             "letters, digits, '.', '-' and '_'"
         )
     source = Source(str(file.absolute()))
-    here = Weights(sources=(source,), sha256=model.weights_sha256, size=file.stat().st_size)
-    return replace(model.card, name=name, weights=here)
+    weights = Weights(sources=(source,), sha256=model.weights_sha256, size=file.stat().st_size)
+    return replace(model.card, name=name, weights=weights)
 
 
 def _as_yaml(card: Card) -> dict[str, Any]:
-    """Write a card as a registry file has it, without what is as usual."""
-    usual = Card.__dataclass_fields__
+    """Write a card as it stands in a registry file, without fields that have their defaults."""
+    defaults = Card.__dataclass_fields__
     written = {
         "name": card.name,
         "adapter": card.adapter,
@@ -133,9 +173,9 @@ def _as_yaml(card: Card) -> dict[str, Any]:
         },
         "licence": {"weights": card.licence.weights},
     }
-    for field in _OPTIONAL:
+    for field in _OPTIONAL_FIELDS:
         value = getattr(card, field)
-        if value and value != usual[field].default:
+        if value and value != defaults[field].default:
             written[field] = list(value) if isinstance(value, tuple) else value
     if card.classes == imagenet_names():
         written["classes"] = "imagenet"

@@ -1,4 +1,4 @@
-"""The cache for fetched weights: what is there, and whether it is intact."""
+"""The cache of fetched weights: what is in it, and whether it is intact."""
 
 from __future__ import annotations
 
@@ -10,49 +10,92 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo._utils.files import BusyError, exists, locked, output_error, sweep_dead
+from zoo._utils.files import exists
+from zoo._utils.locks import BusyError, locked
 from zoo._utils.paths import cache_folder
 from zoo._utils.progress import Progress, silent
+from zoo._utils.workspaces import output_error, remove_abandoned
 from zoo.errors import OutputError, WeightsError
 from zoo.registry.cards import Card
-from zoo.weights.known_hashes import expected_sha256, trust_keys
+from zoo.weights.known_hashes import expected_sha256, pin_keys
 
-_BLOCK = 2**22
-_LONG = 2**28
+_BLOCK_BYTES = 2**22
+# Hashing a file larger than this (about a second's work) reports progress.
+_REPORTED_BYTES = 2**28
 
 
 def status(card: Card) -> str:
-    """Say where a model's weights are now: ``local``, ``cached``, the scheme they come by, or ``by hand``."""
+    """Say where a model's weights are now.
+
+    Args:
+        card: The model's card.
+
+    Returns:
+        ``local``, ``cached``, the scheme of the source that they would be fetched from, or ``by hand``.
+
+    """
     if any(exists(path) for path in card.paths()):
         return "local"
-    slot = cache_path_of(card)
-    if slot is not None and slot.exists():
+    path = cache_path_of(card)
+    if path is not None and path.exists():
         return "cached"
     return card.weights.sources[0].scheme if card.weights.sources else "by hand"
 
 
 def cache_path_of(card: Card) -> Path | None:
-    """Return the place of a model's weights in the cache: a folder per hash; None while their hash is not known."""
+    """Return the path of a model's weights in the cache.
+
+    Args:
+        card: The model's card.
+
+    Returns:
+        The path, whether there is a file or not; None if the hash that the file must have is not known.
+
+    """
     sha256 = expected_sha256(card)
     return None if sha256 is None else cache_path_for(card, sha256)
 
 
 def cache_path_for(card: Card, sha256: str) -> Path:
-    """Return the place in the cache of a model's file with this hash: where it is, whatever its name, or would be."""
-    folder, remote = cache_folder() / "weights" / sha256, card.weights.remote
-    there = sorted(path for path in folder.glob("[!.]*") if path.is_file())
-    return there[0] if there else folder / (remote[0].file_name if remote else "weights")
+    """Return the path in the cache of a model's file with a certain hash. The cache has one folder for each hash.
+
+    Args:
+        card: The model's card.
+        sha256: The file's hash.
+
+    Returns:
+        The file in the folder of that hash, whatever its name; if there is none, where it would be stored.
+
+    """
+    folder = cache_folder() / "weights" / sha256
+    stored = sorted(path for path in folder.glob("[!.]*") if path.is_file())
+    if stored:
+        return stored[0]
+    return folder / (card.weights.remote[0].file_name if card.weights.remote else "weights")
 
 
 def work_folder(card: Card) -> Path:
-    """Return the folder in the cache where a model's file arrives; one fetch at a time works there."""
-    key = hashlib.sha256(json.dumps([card.name, *trust_keys(card)]).encode()).hexdigest()[:16]
+    """Return the folder in the cache that a model's file is downloaded into, by one process at a time.
+
+    Args:
+        card: The model's card.
+
+    """
+    key = hashlib.sha256(json.dumps([card.name, *pin_keys(card)]).encode()).hexdigest()[:16]
     return cache_folder() / "incoming" / f"{card.name[:60]}-{key}"
 
 
 @dataclass(frozen=True)
 class CachedFile:
-    """One file in the cache: its path, the hash that it must have, its size in bytes, and the models it belongs to."""
+    """One file in the cache.
+
+    Attributes:
+        path: Its path.
+        sha256: The hash that it must have.
+        size: Bytes.
+        models: The names of the models that it belongs to.
+
+    """
 
     path: Path
     sha256: str
@@ -61,37 +104,61 @@ class CachedFile:
 
 
 def cached_files(cards: Iterable[Card]) -> list[CachedFile]:
-    """List the weights in the cache, those that no card names too. Raises `WeightsError`."""
+    """List the weights in the cache, including those that no card names.
+
+    Args:
+        cards: The cards of all models.
+
+    Returns:
+        The files, in the order of their hashes.
+
+    Raises:
+        WeightsError: If the cache cannot be read.
+
+    """
     try:
-        found = sorted(path for path in (cache_folder() / "weights").glob("*/[!.]*") if path.is_file())
-        sizes = {path: path.stat().st_size for path in found}
+        paths = sorted(path for path in (cache_folder() / "weights").glob("*/[!.]*") if path.is_file())
+        sizes = {path: path.stat().st_size for path in paths}
     except OSError as error:
         raise WeightsError(f"cannot read the cache {cache_folder()}: {error.strerror}") from None
-    owners: dict[str, list[str]] = {}  # asked after the files: a hash is remembered before its file appears
+    # The hashes are read after the files were listed: a fetch pins a hash before its file appears in the cache.
+    models: dict[str, list[str]] = {}
     for card in cards:
-        owners.setdefault(expected_sha256(card) or "", []).append(card.name)
+        models.setdefault(expected_sha256(card) or "", []).append(card.name)
     return [
-        CachedFile(path, path.parent.name, size, tuple(owners.get(path.parent.name, ())))
+        CachedFile(path, path.parent.name, size, tuple(models.get(path.parent.name, ())))
         for path, size in sizes.items()
     ]
 
 
 def unfinished() -> list[Path]:
-    """List what interrupted fetches left in the cache, to be resumed or cleaned away."""
+    """List the work folders of unfinished fetches, which can be resumed or cleaned away."""
     folder = cache_folder() / "incoming"
     names = {path.name.removesuffix(".lock") for path in folder.iterdir()} if folder.is_dir() else set()
     return [folder / name for name in sorted(names)]
 
 
 def sha256_of(path: Path, progress: Progress = silent) -> str:
-    """Hash a file; large ones report progress. Raises `WeightsError` if it cannot be read."""
+    """Hash a file.
+
+    Args:
+        path: The file.
+        progress: Told how many bytes are hashed, if the file is large.
+
+    Returns:
+        64 hexadecimal digits.
+
+    Raises:
+        WeightsError: If the file cannot be read.
+
+    """
     digest = hashlib.sha256()
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
-            while block := file.read(_BLOCK):
+            while block := file.read(_BLOCK_BYTES):
                 digest.update(block)
-                if size > _LONG:
+                if size > _REPORTED_BYTES:
                     progress(file.tell(), size, f"checking {path.name}")
     except OSError as error:
         raise WeightsError(f"cannot read {path}: {error.strerror}") from None
@@ -99,14 +166,38 @@ def sha256_of(path: Path, progress: Progress = silent) -> str:
 
 
 def damaged(files: Iterable[CachedFile], progress: Progress = silent) -> list[CachedFile]:
-    """List the cached files whose content is not what their hash says. Raises `WeightsError`."""
+    """Hash cached files and list those whose content has another hash than it must have.
+
+    Args:
+        files: The files to check.
+        progress: See `sha256_of`.
+
+    Returns:
+        The damaged ones among `files`.
+
+    Raises:
+        WeightsError: If a file cannot be read.
+
+    """
     return [file for file in files if sha256_of(file.path, progress) != file.sha256]
 
 
 def clean(cards: Iterable[Card], progress: Progress = silent) -> list[Path]:
-    """Delete unfinished fetches, damaged files and those that no card names; list what was deleted.
+    """Delete unfinished fetches, damaged files and those that no card names.
 
-    What another process is fetching meanwhile is left alone. Raises `WeightsError`, `OutputError`.
+    What another process is fetching at the same time is left alone.
+
+    Args:
+        cards: The cards of all models.
+        progress: See `sha256_of`.
+
+    Returns:
+        The paths of what was deleted.
+
+    Raises:
+        WeightsError: If the cache cannot be read.
+        OutputError: If something cannot be deleted.
+
     """
     deleted = []
     try:
@@ -115,22 +206,30 @@ def clean(cards: Iterable[Card], progress: Progress = silent) -> list[Path]:
                 file.path.unlink(missing_ok=True)
                 deleted.append(file.path)
         for folder in (cache_folder() / "weights").glob("*/"):
-            sweep_dead(folder)
+            remove_abandoned(folder)
             with suppress(OSError):  # it is not empty
                 folder.rmdir()
     except OSError as error:
         raise output_error(cache_folder(), error) from error
-    return [*deleted, *(place for place in unfinished() if sweep(place))]
+    return [*deleted, *(folder for folder in unfinished() if remove_work_folder(folder))]
 
 
-def sweep(place: Path) -> bool:
-    """Delete a work folder and its lock, if they are there and no process is at work; say whether they were deleted."""
-    if not place.exists() and not Path(f"{place}.lock").exists():
+def remove_work_folder(folder: Path) -> bool:
+    """Delete a work folder and its lock file, unless a process is at work there.
+
+    Args:
+        folder: A folder of `work_folder` or `unfinished`, which need not exist.
+
+    Returns:
+        Whether there was something to delete and it was deleted.
+
+    """
+    if not folder.exists() and not Path(f"{folder}.lock").exists():
         return False
-    with suppress(BusyError, OutputError, OSError), locked(place, wait=False):
-        if place.is_dir():
-            shutil.rmtree(place)
+    with suppress(BusyError, OutputError, OSError), locked(folder, wait=False):
+        if folder.is_dir():
+            shutil.rmtree(folder)
         else:
-            place.unlink(missing_ok=True)
+            folder.unlink(missing_ok=True)
         return True
     return False

@@ -1,7 +1,7 @@
 """Fetching weights: which sources are asked, what is accepted, and where it is kept.
 
-Nothing here reads what a weights file holds. A file enters the cache only with the hash that its card names; where the
-card names none, the hash of what came first is remembered, and anything else is refused from then on.
+Nothing here reads the content of a weights file. A file enters the cache only with the hash that its card names. If the
+card names none, the hash of the first file that arrives is pinned, and any other is refused from then on.
 """
 
 from __future__ import annotations
@@ -13,33 +13,46 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from zoo._utils.files import atomic_file, flush, is_file, locked, output_error, parents_of
+from zoo._utils.files import atomic_file, flush, is_file
+from zoo._utils.locks import locked
 from zoo._utils.paths import cache_folder
 from zoo._utils.progress import Progress, silent
+from zoo._utils.workspaces import output_error, parents_of
 from zoo.errors import WeightsError
 from zoo.registry.cards import Card, Source
 from zoo.weights import sources
-from zoo.weights.cache import cache_path_for, cache_path_of, sha256_of, sweep, work_folder
-from zoo.weights.known_hashes import expected_sha256, pin, trust_file, trust_key, trust_keys, unpin
+from zoo.weights.cache import cache_path_for, cache_path_of, remove_work_folder, sha256_of, work_folder
+from zoo.weights.known_hashes import expected_sha256, pin, pin_key, pin_keys, pins_file, unpin
 from zoo.weights.sources.archive import copy_member
-from zoo.weights.sources.request import MOST_BYTES, DownloadRequest
+from zoo.weights.sources.request import MAX_BYTES, DownloadRequest
 
-_HEAD = 512
+# Bytes at the beginning of a file that are looked at to tell text from weights.
+_HEAD_BYTES = 512
 
 
 def fetch(card: Card, progress: Progress = silent, *, by_hand: str | None = None) -> tuple[Path, str]:
-    """Return a model's weights file and its sha256, fetching it into the cache if it is not there.
+    """Return a model's weights file, downloading it into the cache if it is not there.
 
     The hash is checked before every use. Files on this machine come first; the other sources are tried in order. A
-    damaged file in the cache is fetched again once; of several processes, one fetches and the others wait. With
-    ``ZOO_OFFLINE`` set, nothing is fetched. `by_hand` says what to do with a file that was got elsewhere, where that is
-    not ``zoo add``.
-    Raises `WeightsError` when no source gives the file that the card names, `OutputError` when the cache cannot be
-    written.
+    damaged file in the cache is downloaded again, once. Of several processes, one downloads and the others wait. If
+    ``ZOO_OFFLINE`` is set, nothing is downloaded.
+
+    Args:
+        card: The model's card.
+        progress: Called with (bytes so far, bytes in all, what is being done).
+        by_hand: What to do with a file that was obtained elsewhere, for error messages; by default ``zoo add``.
+
+    Returns:
+        The path of the file, and its sha256.
+
+    Raises:
+        WeightsError: If no source gives the file that the card names.
+        OutputError: If the cache cannot be written.
+
     """
-    found = _local(card) or _cached(card, progress)
+    found = _find_local(card) or _find_cached(card, progress)
     if found is not None:
-        sweep(work_folder(card))  # a process that was killed right after the file had arrived leaves its traces
+        remove_work_folder(work_folder(card))  # a process that was killed just after the download may have left it
         return found
     by_hand = by_hand or f"run 'zoo add FILE --name {card.name}'"
     _require_sources(card, by_hand)
@@ -47,80 +60,106 @@ def fetch(card: Card, progress: Progress = silent, *, by_hand: str | None = None
         waiting = f"waiting for another process that fetches {card.name}"
         with locked(work_folder(card), lambda: progress(0, 1, waiting)):
             progress(1, 1, waiting)
-            return _cached(card, progress) or _from_sources(card, by_hand, progress)
+            return _find_cached(card, progress) or _from_sources(card, by_hand, progress)
     except OSError as error:
         raise output_error(cache_folder(), error) from error
 
 
-def adopt(card: Card, file: Path, progress: Progress = silent) -> tuple[Path, str]:
-    """Copy a file that somebody got by hand into the cache, as a model's weights. Raises `WeightsError`, `OutputError`.
+def import_file(card: Card, file: Path, progress: Progress = silent) -> tuple[Path, str]:
+    """Copy a file that was obtained by hand into the cache, as a model's weights.
 
-    The card's hash is checked; where it names none, the file's is remembered.
+    Args:
+        card: The model's card. If it names no hash, the file's is pinned.
+        file: The file.
+        progress: Called with (bytes so far, bytes in all, what is being done).
+
+    Returns:
+        The path of the copy, and its sha256.
+
+    Raises:
+        WeightsError: If the file has another hash than it must have.
+        OutputError: If the cache cannot be written.
+
     """
-    sha256 = _checked(card, file)
-    slot = cache_path_for(card, sha256)
+    sha256 = _checked_sha256(card, file)
+    path = cache_path_for(card, sha256)
     try:
-        with atomic_file(slot) as copy:
+        with atomic_file(path) as copy:
             shutil.copyfile(file, copy)
             if sha256_of(copy, progress) != sha256:
                 raise WeightsError(f"{file} changed while it was copied: try again")
     except OSError as error:
-        raise output_error(slot, error) from error
+        raise output_error(path, error) from error
     if card.weights.sha256 is None:
-        pin(trust_keys(card), sha256, slot.stat().st_size)
-    return slot, sha256
+        pin(pin_keys(card), sha256, path.stat().st_size)
+    return path, sha256
 
 
 def forget(card: Card, cards: Iterable[Card]) -> list[Path]:
-    """Remove a model's cached file, what an interrupted fetch left, and its remembered hash; list what was removed.
+    """Remove a model's cached file, what an interrupted fetch of it left, and its pinned hash.
 
-    A file that another one of `cards` names too stays. Raises `WeightsError`, `OutputError`.
+    Args:
+        card: The model's card.
+        cards: The cards of all models; a file that belongs to another of them too stays.
+
+    Returns:
+        The paths of what was removed.
+
+    Raises:
+        WeightsError: If the pinned hashes cannot be read.
+        OutputError: If something cannot be removed.
+
     """
-    slot = cache_path_of(card)
+    path = cache_path_of(card)
     if any(expected_sha256(other) == expected_sha256(card) for other in cards if other.name != card.name):
-        slot = None
+        path = None
     try:
         with locked(work_folder(card)):
-            places = [place for place in (slot and slot.parent, work_folder(card)) if place and place.exists()]
-            for place in places:
-                shutil.rmtree(place)
+            candidates = [work_folder(card)] if path is None else [path.parent, work_folder(card)]
+            folders = [folder for folder in candidates if folder.exists()]
+            for folder in folders:
+                shutil.rmtree(folder)
     except OSError as error:
         raise output_error(cache_folder(), error) from error
-    return [*places, trust_file()] if unpin(trust_keys(card)) else places
+    return [*folders, pins_file()] if unpin(pin_keys(card)) else folders
 
 
 def is_offline() -> bool:
-    """Say whether ``ZOO_OFFLINE`` forbids to fetch."""
+    """Say whether ``ZOO_OFFLINE`` forbids downloads."""
     return os.environ.get("ZOO_OFFLINE", "") not in {"", "0"}
 
 
-def _local(card: Card) -> tuple[Path, str] | None:
-    """Find the file where a source says that it lies on this machine; a wrong one is an error if there is no other."""
+def _find_local(card: Card) -> tuple[Path, str] | None:
+    """Find the file where a source says that it is on this machine.
+
+    A file with another hash is passed over if the card has other sources, and an error if it has none.
+    """
     for path in card.paths():
         if is_file(path):
             try:
-                return path, _checked(card, path)
+                return path, _checked_sha256(card, path)
             except WeightsError:
                 if not card.weights.remote:
                     raise
     return None
 
 
-def _cached(card: Card, progress: Progress) -> tuple[Path, str] | None:
+def _find_cached(card: Card, progress: Progress) -> tuple[Path, str] | None:
     sha256 = expected_sha256(card)
     if sha256 is None:
         return None
-    slot = cache_path_for(card, sha256)
-    return (slot, sha256) if slot.exists() and sha256_of(slot, progress) == sha256 else None
+    path = cache_path_for(card, sha256)
+    return (path, sha256) if path.exists() and sha256_of(path, progress) == sha256 else None
 
 
-def _checked(card: Card, path: Path) -> str:
-    """Hash a file that came by hand, and hold it against the card."""
-    found, wanted = sha256_of(path), expected_sha256(card)
-    if wanted not in {None, found}:
+def _checked_sha256(card: Card, path: Path) -> str:
+    """Hash a local file and compare it with the hash that the model's file must have, if that is known."""
+    actual = sha256_of(path)
+    expected = expected_sha256(card)
+    if expected not in {None, actual}:
         whose = "its card names" if card.weights.sha256 else "the one remembered is"
-        raise WeightsError(f"{card.name}: {path} has sha256 {found}, but {whose} {wanted}")
-    return found
+        raise WeightsError(f"{card.name}: {path} has sha256 {actual}, but {whose} {expected}")
+    return actual
 
 
 def _require_sources(card: Card, by_hand: str) -> None:
@@ -131,8 +170,8 @@ def _require_sources(card: Card, by_hand: str) -> None:
             f"{card.name}: no weights at {card.paths()[0]}: put the file there or mend its card in {card.file}"
         )
     if is_offline():
-        slot = cache_path_of(card)
-        state = "damaged in the cache" if slot is not None and slot.exists() else "not in the cache"
+        path = cache_path_of(card)
+        state = "damaged in the cache" if path is not None and path.exists() else "not in the cache"
         raise WeightsError(
             f"{card.name}: {state}, and ZOO_OFFLINE forbids to fetch it: unset that, or get the file from "
             f"{card.weights.remote[0].shown} elsewhere and then {by_hand}"
@@ -140,13 +179,14 @@ def _require_sources(card: Card, by_hand: str) -> None:
 
 
 def _from_sources(card: Card, by_hand: str, progress: Progress) -> tuple[Path, str]:
-    """Ask one source after the other; the first that gives the right file serves."""
-    work, failures = work_folder(card), []
+    """Ask one source after the other; the first that gives the right file is taken."""
+    work = work_folder(card)
+    failures = []
     with parents_of(work):
         for source in card.weights.remote:
             try:
                 file, sha256 = _from_source(source, card, work, progress)
-                return _settled(card, source, file, sha256, work), sha256
+                return _move_into_cache(card, source, file, sha256), sha256
             except WeightsError as error:
                 failures.append(str(error))
             finally:
@@ -155,92 +195,102 @@ def _from_sources(card: Card, by_hand: str, progress: Progress) -> tuple[Path, s
 
 
 def _from_source(source: Source, card: Card, work: Path, progress: Progress) -> tuple[Path, str]:
-    """Get one source's file into the work folder and check it; a resumed one that proves wrong is got once more."""
-    place = work / hashlib.sha256(source.url.encode()).hexdigest()[:8]
-    resumed = _clear(place, keep_parts=True)
+    """Download one source's file into the work folder and check it; a resumed one that is wrong, once more."""
+    folder = work / hashlib.sha256(source.url.encode()).hexdigest()[:8]
+    resumed = _clear(folder, keep_parts=True)
     try:
-        return _arrived(source, card, place, progress)
+        return _download(source, card, folder, progress)
     except WeightsError:
-        if not resumed or (place / "part.json").exists():  # still unfinished: nothing was checked yet
+        if not resumed or (folder / "part.json").exists():  # still unfinished: nothing was checked yet
             raise
-        _clear(place)
-        return _arrived(source, card, place, progress)
+        _clear(folder)
+        return _download(source, card, folder, progress)
 
 
-def _arrived(source: Source, card: Card, place: Path, progress: Progress) -> tuple[Path, str]:
-    place.mkdir(parents=True, exist_ok=True)
-    whole = source.member is None and source.scheme != "pypi"
-    pinned = card.weights.sha256 if whole else source.archive_sha256
-    request = DownloadRequest(source, place, card.weights.size if whole else None, pinned is not None, progress)
+def _download(source: Source, card: Card, folder: Path, progress: Progress) -> tuple[Path, str]:
+    """Download what a source gives, take the member out of an archive, and check the result."""
+    folder.mkdir(parents=True, exist_ok=True)
+    is_archive = source.member is not None or source.scheme == "pypi"
+    pinned = source.archive_sha256 if is_archive else card.weights.sha256
+    size = None if is_archive else card.weights.size
+    request = DownloadRequest(source, folder, size, pinned is not None, progress)
     try:
         file = sources.fetch(request)
     finally:
         request.report_end()
-    found = sha256_of(file, progress)
-    if source.archive_sha256 not in {None, found}:
-        raise WeightsError(f"{source.shown}: the archive has sha256 {found}, not {source.archive_sha256}{_looks(file)}")
-    member = source.member or (source.parts["path"] if source.scheme == "pypi" else None)
-    if member is not None:
-        archive, file = file, place / "member"
-        try:
-            copy_member(archive, member, file, most=card.weights.size or MOST_BYTES)
-        except WeightsError as error:
-            raise WeightsError(f"{source.shown}: {error}{_looks(archive)}") from None
-        found = sha256_of(file, progress)
-    _check_content(source, card, file, found)
-    return file, found
+    sha256 = sha256_of(file, progress)
+    if source.archive_sha256 not in {None, sha256}:
+        text = _describe_if_text(file)
+        raise WeightsError(f"{source.shown}: the archive has sha256 {sha256}, not {source.archive_sha256}{text}")
+    if is_archive:
+        file = _take_member(source, card, file, folder / "member")
+        sha256 = sha256_of(file, progress)
+    _check_content(source, card, file, sha256)
+    return file, sha256
 
 
-def _check_content(source: Source, card: Card, file: Path, found: str) -> None:
-    size, wanted = file.stat().st_size, expected_sha256(card)
+def _take_member(source: Source, card: Card, archive: Path, target: Path) -> Path:
+    member = str(source.member or source.parts["path"])
+    try:
+        copy_member(archive, member, target, max_bytes=card.weights.size or MAX_BYTES)
+    except WeightsError as error:
+        raise WeightsError(f"{source.shown}: {error}{_describe_if_text(archive)}") from None
+    return target
+
+
+def _check_content(source: Source, card: Card, file: Path, sha256: str) -> None:
+    """Raise `WeightsError` if a file has another size or hash than it must have, or is text and its hash unknown."""
+    size = file.stat().st_size
+    expected = expected_sha256(card)
+    text = _describe_if_text(file)
     if card.weights.size not in {None, size}:
-        raise WeightsError(f"{source.shown} gave {size:,} bytes{_looks(file)}, the card says {card.weights.size:,}")
-    if card.weights.sha256 not in {None, found}:
-        raise WeightsError(f"{source.shown} gave sha256 {found}{_looks(file)}, but the card names {wanted}")
-    if wanted not in {None, found}:
+        raise WeightsError(f"{source.shown} gave {size:,} bytes{text}, the card says {card.weights.size:,}")
+    if card.weights.sha256 not in {None, sha256}:
+        raise WeightsError(f"{source.shown} gave sha256 {sha256}{text}, but the card names {expected}")
+    if expected not in {None, sha256}:
         raise WeightsError(
-            f"{source.shown} has changed: it gives sha256 {found}{_looks(file)}, and {wanted} was remembered from the "
+            f"{source.shown} has changed: it gives sha256 {sha256}{text}, and {expected} was remembered from the "
             f"first fetch; if the change is right, run 'zoo cache --forget {card.name}'"
         )
-    if card.weights.sha256 is None and (not size or _looks(file)):
-        raise WeightsError(f"{source.shown} gave no weights{_looks(file) or ': the file is empty'}")
+    if card.weights.sha256 is None and (not size or text):
+        raise WeightsError(f"{source.shown} gave no weights{text or ': the file is empty'}")
 
 
-def _settled(card: Card, source: Source, file: Path, sha256: str, work: Path) -> Path:
-    """Move a checked file to its place in the cache, in one step."""
-    slot = cache_path_for(card, sha256)
+def _move_into_cache(card: Card, source: Source, file: Path, sha256: str) -> Path:
+    """Move a checked file to its path in the cache, in one step, and remove what is left of the download."""
+    path = cache_path_for(card, sha256)
     flush(file)
     if expected_sha256(card) is None:
-        pin([trust_key(source)], sha256, file.stat().st_size)
-    with parents_of(slot):
-        file.replace(slot)
-    shutil.rmtree(work, ignore_errors=True)  # what another source had begun is of no use any more
-    return slot
+        pin([pin_key(source)], sha256, file.stat().st_size)
+    with parents_of(path):
+        file.replace(path)
+    shutil.rmtree(work_folder(card), ignore_errors=True)  # also what was begun from another source
+    return path
 
 
-def _looks(file: Path) -> str:
-    """Say so where a file is text, as servers send in place of a file that is not there; weights never are."""
+def _describe_if_text(file: Path) -> str:
+    """Return ``" (a web page)"`` and the like if a file is text, such as a server's error page, else ``""``."""
     with file.open("rb") as opened:
-        head = opened.read(_HEAD)
+        head = opened.read(_HEAD_BYTES)
     text = head.decode("utf-8-sig", errors="replace").strip()
-    text = text.removesuffix("\ufffd")  # a sign cut in two
-    if not text or "\ufffd" in text or not all(sign.isprintable() or sign.isspace() for sign in text):
+    text = text.removesuffix("\ufffd")  # a character that is cut in two at the end
+    if not text or "\ufffd" in text or not all(character.isprintable() or character.isspace() for character in text):
         return ""
     kind = {"<": "a web page", "{": "a JSON answer"}.get(text[0])
     return f" ({kind})" if kind else f" (text: {' '.join(text.split())[:60]!r})"
 
 
-def _clear(place: Path, *, keep_parts: bool = False) -> bool:
-    """Empty a work folder, but for downloads that can be resumed if those are to stay; say whether there is one."""
-    parts = list(place.rglob("part.json")) if keep_parts else []
-    if not parts:
-        shutil.rmtree(place, ignore_errors=True)
+def _clear(folder: Path, *, keep_parts: bool = False) -> bool:
+    """Empty a work folder, except for downloads that can be resumed if `keep_parts`; say whether there are any."""
+    records = list(folder.rglob("part.json")) if keep_parts else []
+    if not records:
+        shutil.rmtree(folder, ignore_errors=True)
         return False
-    kept = {file for note in parts for file in (note, note.with_name("part"))}
-    for file in sorted(place.rglob("*"), reverse=True):
-        if file.is_file() and file not in kept:
-            file.unlink()
-        elif file.is_dir():
+    kept = {file for record in records for file in (record, record.with_name("part"))}
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.is_file() and path not in kept:
+            path.unlink()
+        elif path.is_dir():
             with suppress(OSError):
-                file.rmdir()
+                path.rmdir()
     return True

@@ -1,7 +1,7 @@
-"""Getting a file from where a card says it is: one module a kind of source, imported when it is needed.
+"""Downloading a file from where a card says it is: one module for each kind of source, imported when it is needed.
 
-A module has one function, ``fetch(order) -> Path``, which leaves the file inside the order's folder. It raises
-`WeightsError` for whatever the other side or the network did, and `OSError` for whatever the own disk refused.
+Each module has one function, ``fetch(request) -> Path``, which leaves the file inside ``request.folder``. It raises
+`WeightsError` for what the server or the network did, and `OSError` for what the local disk refused.
 """
 
 from importlib import import_module
@@ -9,14 +9,23 @@ from pathlib import Path
 
 from zoo.weights.sources.request import DownloadRequest, RetryableError, backoff
 
-MODULES = {"pypi": "pypi", "hf": "hub", "https": "web", "http": "web", "gdrive": "drive"}
-"""The module for each scheme of `zoo.registry.cards.SCHEMES` that is not local."""
+# The module for each scheme of `zoo.registry.cards.SCHEMES` that is not local.
+MODULES = {"pypi": "pypi", "hf": "hub", "https": "http", "http": "http", "gdrive": "gdrive"}
 
 
 def fetch(request: DownloadRequest) -> Path:
-    """Get the file of a source into the order's folder, and return its path. Raises `WeightsError`, `OSError`.
+    """Download a file; after a failure that may be temporary, try once more.
 
-    A failure that may pass is met with one more try.
+    Args:
+        request: The source, and the folder to leave the file in.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        WeightsError: If the source does not give the file.
+        OSError: If the local disk refuses.
+
     """
     module = import_module(f"zoo.weights.sources.{MODULES[request.source.scheme]}")
     try:

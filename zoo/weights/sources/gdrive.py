@@ -14,12 +14,24 @@ _REFUSED = (
 
 
 def fetch(request: DownloadRequest) -> Path:
-    """Download through gdown, without cookies. Raises `WeightsError`, `OSError`."""
+    """Download through gdown, without cookies.
+
+    Args:
+        request: The file to download.
+
+    Returns:
+        The path of the file inside the request's folder.
+
+    Raises:
+        WeightsError: If Google Drive or the network fails, or if more bytes arrive than are allowed.
+        OSError: If the local disk refuses.
+
+    """
     import gdown
 
     def report(done: int, total: int | None) -> None:
-        if done > request.most:
-            raise request.failure(f"more than the {request.most:,} bytes allowed came")
+        if done > request.max_bytes:
+            raise request.failure(f"more than the {request.max_bytes:,} bytes allowed arrived")
         request.report(done, total)
 
     target = request.folder / "file"
@@ -36,10 +48,10 @@ def fetch(request: DownloadRequest) -> Path:
     except WeightsError:
         raise
     except gdown.exceptions.FileURLRetrievalError as error:
-        raise request.failure(_REFUSED, passing=True) from error
-    except Exception as error:  # the library raises its own, requests', and what a page without a file trips it over
+        raise request.failure(_REFUSED, retryable=True) from error
+    except Exception as error:  # gdown's own, those of requests, and what a page without a file makes it trip over
         if is_local_disk_error(error):
             raise
         broken = isinstance(error, gdown.exceptions.DownloadError)
-        raise request.failure("the download broke off" if broken else describe(error), passing=True) from error
+        raise request.failure("the download broke off" if broken else describe(error), retryable=True) from error
     return target

@@ -13,12 +13,12 @@ import urllib3
 
 from zoo.weights.sources.request import DownloadRequest, backoff, describe, is_local_disk_error, timeout
 
-_ATTEMPTS = 5
-_CHUNK = 2**14
-_AGAIN = {408, 425, 429, 500, 502, 503, 504}
-_RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15}|\*)")
-_LENGTH = re.compile(r"\d{1,15}")
-_HOPELESS = (
+_MAX_FAILURES = 5
+_CHUNK_BYTES = 2**14
+_RETRYABLE_STATUS = {408, 425, 429, 500, 502, 503, 504}
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15}|\*)")
+_CONTENT_LENGTH = re.compile(r"\d{1,15}")
+_PERMANENT_ERRORS = (
     requests.TooManyRedirects,
     requests.exceptions.InvalidSchema,
     requests.exceptions.InvalidURL,
@@ -26,162 +26,177 @@ _HOPELESS = (
 )
 
 
-class _CutOffError(Exception):
-    """The server failed in a way that another attempt may mend."""
+class _InterruptedError(Exception):
+    """The server failed in a way that another attempt may overcome."""
 
 
 def fetch(request: DownloadRequest) -> Path:
-    """Download, going on where a connection broke off, until five tries in a row brought nothing.
+    """Download a file, resuming where a connection broke off, until five attempts in a row brought nothing.
 
-    A partial file is left in the folder, to be resumed by a later call: under the server's validator (ETag or
-    Last-Modified), or without one where the file's hash is known. Raises `WeightsError`, `OSError`.
+    A partial file is left in the folder for a later call to resume: under the server's validator (ETag or
+    Last-Modified), or without one if the file's hash is known.
+
+    Args:
+        request: The file to download.
+
+    Returns:
+        The path of the file inside the request's folder.
+
+    Raises:
+        WeightsError: If the server or the network fails, or if more bytes arrive than are allowed.
+        OSError: If the local disk refuses.
+
     """
-    part = _Part(request)
+    part = _PartialFile(request)
     failures = 0
     with requests.Session() as session:
         if request.source.scheme == "https":
-            session.hooks["response"].append(lambda response, **_: _stay_encrypted(request, response))
+            session.hooks["response"].append(lambda response, **_: _refuse_plain_http(request, response))
         while True:
-            before = part.size()
+            size_before = part.size()
             try:
                 _attempt(session, request, part)
-            except (_CutOffError, requests.RequestException) as error:
+            except (_InterruptedError, requests.RequestException) as error:
                 if is_local_disk_error(error):
                     raise
-                failures = 1 if part.size() > before else failures + 1
-                if failures == _ATTEMPTS or isinstance(error, _HOPELESS):
-                    raise request.failure(describe(error) + part.rest()) from error
+                failures = 1 if part.size() > size_before else failures + 1
+                if failures == _MAX_FAILURES or isinstance(error, _PERMANENT_ERRORS):
+                    raise request.failure(describe(error) + part.describe_rest()) from error
                 backoff(2 ** (failures - 1))
-            except (ValueError, urllib3.exceptions.HTTPError) as error:  # an address to go on to that is none
+            except (ValueError, urllib3.exceptions.HTTPError) as error:  # a redirect to something that is no address
                 raise request.failure(f"the server's answer makes no sense: {describe(error)}") from error
             else:
-                part.note.unlink(missing_ok=True)
+                part.record.unlink(missing_ok=True)
                 return part.file
 
 
-def _stay_encrypted(request: DownloadRequest, response: requests.Response) -> None:
-    """Refuse to be sent on to plain http before anything is asked there."""
+def _refuse_plain_http(request: DownloadRequest, response: requests.Response) -> None:
+    """Refuse a redirect away from https before anything is asked there."""
     if response.is_redirect:
         target = urlsplit(urljoin(response.url, response.headers["location"]))
         if target.scheme != "https":
-            raise request.failure(f"the server sends on to {target.scheme}://{target.hostname}, which is not https")
+            raise request.failure(f"the server redirects to {target.scheme}://{target.hostname}, which is not https")
 
 
-class _Part:
-    """What has come so far: the bytes in `file`, and beside them, in `note`, what they belong to."""
+class _PartialFile:
+    """The bytes so far, in `file`, and beside them a JSON `record` of the file that they belong to.
+
+    The record has the keys ``url``, ``validator`` (what goes into If-Range) and ``total`` (bytes, or None).
+    """
 
     def __init__(self, request: DownloadRequest) -> None:
         self.file = request.folder / "part"
-        self.note = request.folder / "part.json"
-        self.url, self.pinned = request.source.url, request.pinned
+        self.record = request.folder / "part.json"
+        self.url = request.source.url
+        self.pinned = request.pinned
 
     def size(self) -> int:
         return self.file.stat().st_size if self.file.exists() else 0
 
-    def rest(self) -> str:
-        """Say what was kept, or remove the note where there is nothing to keep."""
-        if not self.size() or not self.note.exists():
-            self.note.unlink(missing_ok=True)
+    def describe_rest(self) -> str:
+        """Say how many bytes are kept; remove the record if there are none."""
+        if not self.size() or not self.record.exists():
+            self.record.unlink(missing_ok=True)
             return ""
         return f"; {self.size():,} bytes are kept, and the next try goes on from there"
 
     def resumable(self) -> dict[str, Any] | None:
-        """Return the note, `validator` and `total`, if what has come may be resumed under it."""
+        """Return the record if the bytes so far may be completed under it, else None."""
         try:
-            note = json.loads(self.note.read_text(encoding="utf-8"))
+            record = json.loads(self.record.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        fitting = isinstance(note, dict) and note.get("url") == self.url and self.size() > 0
-        return note if fitting and (note.get("validator") or self.pinned) else None
+        fits = isinstance(record, dict) and record.get("url") == self.url and self.size() > 0
+        return record if fits and (record.get("validator") or self.pinned) else None
 
     def begin(self, validator: str, total: int | None) -> None:
-        """Start from nothing."""
+        """Start an empty file, and write its record."""
         self.file.unlink(missing_ok=True)
-        note = {"url": self.url, "validator": validator, "total": total}
-        self.note.write_text(json.dumps(note), encoding="utf-8")
+        record = {"url": self.url, "validator": validator, "total": total}
+        self.record.write_text(json.dumps(record), encoding="utf-8")
 
-    def drop(self) -> None:
-        """Forget what has come."""
+    def discard(self) -> None:
+        """Remove the bytes so far and their record."""
         self.file.unlink(missing_ok=True)
-        self.note.unlink(missing_ok=True)
+        self.record.unlink(missing_ok=True)
 
 
-def _attempt(session: requests.Session, request: DownloadRequest, part: _Part) -> None:
-    note = part.resumable()
+def _attempt(session: requests.Session, request: DownloadRequest, part: _PartialFile) -> None:
+    record = part.resumable()
     headers = {"Accept-Encoding": "identity"}
-    if note is not None:
+    if record is not None:
         headers["Range"] = f"bytes={part.size()}-"
-        headers.update({"If-Range": str(note["validator"])} if note.get("validator") else {})
+        headers.update({"If-Range": str(record["validator"])} if record.get("validator") else {})
     url = f"{request.source.scheme}://{request.source.location}"
     with session.get(url, headers=headers, stream=True, timeout=timeout()) as response:
-        _check(request, response)
+        _check_status(request, response)
         if response.status_code == requests.codes.ok:
-            total = _length(response)
+            total = _content_length(response)
             _check_total(request, response, total)
             part.begin(_validator(response), total)
             if "Content-Encoding" in response.headers:
-                part.note.unlink()  # offsets into what is decoded here mean nothing to the server
+                part.record.unlink()  # a byte range means nothing here: it counts the encoded bytes
         else:
-            total = _total_of_rest(response, note, part)
-        _write(request, part.file, response, total if total is not None else request.size)
+            total = _total_of_rest(response, record, part)
+        _append(request, part.file, response, total if total is not None else request.size)
 
 
-def _check(request: DownloadRequest, response: requests.Response) -> None:
-    """Refuse an answer that no further attempt can mend; let those be tried again that one may."""
+def _check_status(request: DownloadRequest, response: requests.Response) -> None:
+    """Raise for a status that is an error: `_InterruptedError` if another attempt may succeed."""
     status = response.status_code
-    if status in _AGAIN:
-        raise _CutOffError(f"the server answered {status} {response.reason}")
+    if status in _RETRYABLE_STATUS:
+        raise _InterruptedError(f"the server answered {status} {response.reason}")
     if status not in {200, 206, 416}:
         raise request.failure(f"the server answered {status} {response.reason}")
 
 
-def _total_of_rest(response: requests.Response, note: dict[str, Any] | None, part: _Part) -> int | None:
-    """Make sure that a partial answer is the rest of the very file that was begun, and return that file's length.
+def _total_of_rest(response: requests.Response, record: dict[str, Any] | None, part: _PartialFile) -> int | None:
+    """Check that a partial answer is the rest of the very file that was begun, and return that file's length.
 
-    Otherwise forget what has come, and have it tried again.
+    If it is not, the bytes so far are discarded and `_InterruptedError` starts the download again.
     """
-    found = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
-    total = int(found[3]) if found and found[3] != "*" else None
-    same = (
-        note is not None
-        and found is not None
-        and int(found[1]) == part.size()
-        and (part.pinned or _validator(response) == note["validator"])
-        and (total is None or note.get("total") in {None, total})
+    match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+    total = int(match[3]) if match and match[3] != "*" else None
+    is_same_file = (
+        record is not None
+        and match is not None
+        and int(match[1]) == part.size()
+        and (part.pinned or _validator(response) == record["validator"])
+        and (total is None or record.get("total") in {None, total})
     )
-    if not same or response.status_code != requests.codes.partial_content:
-        part.drop()
-        raise _CutOffError("the server no longer has the rest of the file that was begun")
-    return total if total is not None else (note or {}).get("total")
+    if not is_same_file or response.status_code != requests.codes.partial_content:
+        part.discard()
+        raise _InterruptedError("the server no longer has the rest of the file that was begun")
+    return total if total is not None else (record or {}).get("total")
 
 
 def _validator(response: requests.Response) -> str:
-    """Return what may stand in If-Range: a strong ETag, else the time of the last change."""
+    """Return what may stand in If-Range (RFC 9110, 13.1.5): a strong ETag, else the time of the last change."""
     etag = response.headers.get("ETag", "")
     return etag if etag and not etag.startswith("W/") else response.headers.get("Last-Modified", "")
 
 
-def _length(response: requests.Response) -> int | None:
-    """Read how many bytes a whole answer has, where the server tells it and they come as they are."""
+def _content_length(response: requests.Response) -> int | None:
+    """Return the length of the whole file, if the server states it and sends the file unencoded."""
     length = response.headers.get("Content-Length", "")
-    return int(length) if _LENGTH.fullmatch(length) and "Content-Encoding" not in response.headers else None
+    return int(length) if _CONTENT_LENGTH.fullmatch(length) and "Content-Encoding" not in response.headers else None
 
 
 def _check_total(request: DownloadRequest, response: requests.Response, total: int | None) -> None:
     if total is not None and request.size not in {None, total}:
-        kind = response.headers.get("Content-Type", "of no stated type").partition(";")[0]
-        raise request.failure(f"the server has {total:,} bytes there ({kind}), the card says {request.size:,}")
+        content_type = response.headers.get("Content-Type", "of no stated type").partition(";")[0]
+        raise request.failure(f"the server has {total:,} bytes there ({content_type}), the card says {request.size:,}")
 
 
-def _write(request: DownloadRequest, file: Path, response: requests.Response, total: int | None) -> None:
-    """Append the body; the file is done when it has `total` bytes, where that is known."""
+def _append(request: DownloadRequest, file: Path, response: requests.Response, total: int | None) -> None:
+    """Append the body to the file; fewer than `total` bytes, if that is known, are an interruption."""
     with file.open("ab") as sink:
         done = sink.tell()
-        for chunk in response.iter_content(_CHUNK):
+        for chunk in response.iter_content(_CHUNK_BYTES):
             done += len(chunk)
-            if done > request.most:
-                raise request.failure(f"more than the {request.most:,} bytes allowed came")
+            if done > request.max_bytes:
+                raise request.failure(f"more than the {request.max_bytes:,} bytes allowed arrived")
             sink.write(chunk)
             request.report(done, total)
     if total is not None and done < total:
-        raise _CutOffError(f"the connection ended after {done:,} of {total:,} bytes")
+        raise _InterruptedError(f"the connection ended after {done:,} of {total:,} bytes")

