@@ -38,7 +38,7 @@ from tests.support.hostile_pickles import COMMAND, SYSTEM, corpus
 from zoo import CheckpointError
 from zoo.checkpoints.reader import read_checkpoint
 from zoo.checkpoints.unpickle.limits import BrokenError, RefusedError
-from zoo.checkpoints.unpickle.opcodes import operations
+from zoo.checkpoints.unpickle.opcodes import read_opcodes
 
 SECONDS, MEGABYTES = 5, 400
 _LARGEST_SEED = 20_000
@@ -228,7 +228,7 @@ def _instructions(content: bytes) -> list[int]:
     """Where the instructions of a pickle begin, as far as they can be told."""
     begins = [0]
     with suppress(BrokenError, RefusedError):
-        begins.extend(position for _, _, position in operations(memoryview(content)))
+        begins.extend(position for _, _, position in read_opcodes(memoryview(content)))
     return begins
 
 

@@ -1071,7 +1071,7 @@ def test_a_fetch_that_fails(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     said = "WARNING: retrying\nERROR: No matching distribution found for toy-gan==1.0\n"
-    monkeypatch.setattr(subprocess, "run", FakePip(wheel, said))
+    monkeypatch.setattr(subprocess, "Popen", FakePip(wheel, said))
     refuse(home, f"{command} toy.far", words, capsys)
 
 
@@ -1092,7 +1092,7 @@ def test_features_whose_weights_cannot_be_fetched(
 def test_a_wheel_of_another_hash(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(subprocess, "run", FakePip(hostile.wheel_with((home / "toy.pt").read_bytes())))
+    monkeypatch.setattr(subprocess, "Popen", FakePip(hostile.wheel_with((home / "toy.pt").read_bytes())))
     refuse(home, "pull toy.wheel", f"toy-gan==1.0|the archive has sha256|{hostile.ZEROS}", capsys)
 
 
@@ -1142,7 +1142,7 @@ def test_a_fault_at_any_write_leaves_everything_as_it_was(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Fail the first write, then the second …, until there are no more of them and the call succeeds."""
-    monkeypatch.setattr(subprocess, "run", FakePip(hostile.wheel_with((home / "toy.pt").read_bytes())))
+    monkeypatch.setattr(subprocess, "Popen", FakePip(hostile.wheel_with((home / "toy.pt").read_bytes())))
     refusal = Refusal(home.parent, fault)
     faults = []
     before = snapshot(home.parent)

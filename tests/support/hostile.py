@@ -5,6 +5,7 @@ A builder takes the path to write. Payloads, were they ever executed, would make
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import io
@@ -422,21 +423,38 @@ def damaged_wheel() -> bytes:
 
 
 class FakePip:
-    """Stands in for `subprocess.run`: pip that leaves a wheel in the folder it was told, or fails; the rest is run."""
+    """Stands in for `subprocess.Popen`: a pip that leaves a wheel where it was told to, or fails; the rest is run."""
 
     def __init__(self, wheel: bytes | None, stderr: str = "") -> None:
-        self.wheel, self.stderr = wheel, stderr
-        self.real: Callable[..., subprocess.CompletedProcess[Any]] = subprocess.run
+        self.wheel = wheel
+        self.stderr = stderr
+        self.real = subprocess.Popen
         self.calls: list[list[str]] = []
 
-    def __call__(self, command: list[str], **options: Any) -> subprocess.CompletedProcess[Any]:
+    def __call__(self, command: list[str], **options: Any) -> Any:
         if "pip" not in command:
             return self.real(command, **options)
         self.calls.append(command)
-        if self.wheel is None:
-            return subprocess.CompletedProcess(command, 1, "", self.stderr)
-        Path(command[command.index("--dest") + 1], "toy_gan-1.0-py3-none-any.whl").write_bytes(self.wheel)
-        return subprocess.CompletedProcess(command, 0, "", "")
+        if self.wheel is not None:
+            Path(command[command.index("--dest") + 1], "toy_gan-1.0-py3-none-any.whl").write_bytes(self.wheel)
+        return _Ended(int(self.wheel is None), self.stderr)
+
+
+class _Ended(contextlib.AbstractContextManager["_Ended"]):
+    """A process that has ended."""
+
+    def __init__(self, returncode: int, stderr: str) -> None:
+        self.returncode = returncode
+        self.stderr = stderr
+
+    def communicate(self, timeout: float | None = None) -> tuple[None, str]:
+        return None, self.stderr
+
+    def kill(self) -> None:
+        """Do nothing: it has ended."""
+
+    def __exit__(self, *_: object) -> None:
+        """Leave everything as it is."""
 
 
 # --- an operating system that refuses ------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
-"""Hostile pickles by kind: programs by every route that a pickle has to code, bombs, lies and tricks.
+"""Hostile pickles by kind: programs that call code in every way that a pickle can, resource bombs, false claims.
 
-A program's payload makes a file `PWNED` in the working folder. `live` says how that is proved: what it is loaded with
-by somebody who trusts it. Bombs and lies run nothing; they cost time or memory, or claim what is not there.
+A program's payload makes a file `PWNED` in the working folder. `live` loads it as somebody does who trusts the file, to
+prove that the payload works. Bombs run nothing: they cost time or memory, or claim what is not there.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from tests.support.hostile import PWNED, Payload
 from zoo import CheckpointError
 from zoo.checkpoints.reader import read_checkpoint
 
-BOMB = "a bomb or a lie"
+BOMB = "a resource bomb or a false claim"
 TOUCH = f"touch {PWNED}"
 MAKE = f"open({PWNED!r}, 'w').close()"
 STATE = {"fc.weight": torch.ones(2, 3)}
@@ -52,10 +52,15 @@ STATE = {"fc.weight": torch.ones(2, 3)}
 
 @dataclass(frozen=True)
 class Hostile:
-    """A file's content; `kind` for the counts, `live` for what runs its payload (None where there is none).
+    """One hostile file.
 
-    `reads` tells that zoo reads the file, its payload being a mere note; else it is refused, with a line in which are
-    the `words`.
+    Attributes:
+        id: Its name among the tests.
+        kind: What it tries; docs/trust.md counts the files of each kind.
+        content: Its bytes.
+        live: What runs its payload; None if it has none.
+        reads: Whether zoo reads the file, with the payload as an inert record; else it is refused.
+        words: What the refusal's message contains.
     """
 
     id: str
@@ -193,16 +198,20 @@ _ROUTES: dict[str, bytes] = {
 
 def _routes() -> list[Hostile]:
     found = [
-        Hostile(f"{name}-{protocol}", "a call by a route of its own", program(body, protocol))
+        Hostile(f"{name}-{protocol}", "a call, by each instruction that can make one", program(body, protocol))
         for name, body in _ROUTES.items()
         for protocol in (2, 4)
     ]
     dotted = program(text("shutil") + text("os.system") + b"\x93" + COMMAND + b"\x85R")
-    found.append(Hostile("stack-global-dotted", "a call by a route of its own", dotted))
+    found.append(Hostile("stack-global-dotted", "a call, by each instruction that can make one", dotted))
     extensions = {"ext1": b"\x82\xf0", "ext2": b"\x83\xf0\x00", "ext4": b"\x84\xf0\x00\x00\x00"}
     found += [
         Hostile(
-            name, "a call by a route of its own", program(body + COMMAND + b"\x85R"), with_extension, words="number"
+            name,
+            "a call, by each instruction that can make one",
+            program(body + COMMAND + b"\x85R"),
+            with_extension,
+            words="number",
         )
         for name, body in extensions.items()
     ]
@@ -623,7 +632,7 @@ def corpus() -> list[Hostile]:
 
 
 def trust_all() -> None:
-    """Load every program as somebody does who trusts it, in this folder; print the names of those that ran."""
+    """Load every program in this folder as somebody does who trusts it; print the names of those that ran."""
     warnings.simplefilter("ignore")
     ran = []
     for hostile in corpus():
@@ -637,18 +646,18 @@ def trust_all() -> None:
 
 
 def read_bombs(megabytes: int) -> None:
-    """Read every bomb in this folder with so much memory and no more; print what was said and how long it took."""
+    """Read every bomb in this folder within this much memory; print the outcome and processor time of each."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     limit = pages * resource.getpagesize() + megabytes * 2**20
     bombs = [hostile for hostile in corpus() if hostile.kind == BOMB]
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    said = {}
+    outcomes = {}
     for bomb in bombs:
         Path("file").write_bytes(bomb.content)
-        start = time.perf_counter()
+        start = time.process_time()
         try:
             outcome = f"read: {read_checkpoint(Path('file')).container}"
         except CheckpointError as error:
             outcome = str(error)
-        said[bomb.id] = outcome, time.perf_counter() - start
-    print(json.dumps(said))
+        outcomes[bomb.id] = outcome, time.process_time() - start
+    print(json.dumps(outcomes))

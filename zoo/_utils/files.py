@@ -40,7 +40,6 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
     Raises:
         OutputError: If the operating system refuses.
-
     """
     with workspace(path) as work:
         partial = work / path.name
@@ -73,7 +72,6 @@ def flush(path: Path) -> None:
 
     Raises:
         OSError: If the operating system refuses.
-
     """
     handle = os.open(path, os.O_RDWR)  # Windows flushes only what is open for writing
     try:
@@ -110,7 +108,6 @@ def is_file(path: Path) -> bool:
 
     Args:
         path: The path.
-
     """
     return os.path.isfile(path)  # noqa: PTH113 Path.is_file raises for such a name
 
@@ -120,7 +117,6 @@ def is_dir(path: Path) -> bool:
 
     Args:
         path: The path.
-
     """
     return os.path.isdir(path)  # noqa: PTH112
 
@@ -130,7 +126,6 @@ def exists(path: Path) -> bool:
 
     Args:
         path: The path.
-
     """
     return os.path.exists(path)  # noqa: PTH110
 

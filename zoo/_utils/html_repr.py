@@ -19,7 +19,6 @@ def facts_html(title: str, facts: Mapping[str, object]) -> str:
 
     Returns:
         HTML.
-
     """
     cell = f'<td style="{_CELL_STYLE}'
     rows = "".join(
@@ -37,7 +36,6 @@ def table_html(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
     Returns:
         HTML.
-
     """
     head = "".join(f'<th style="{_CELL_STYLE}">{_text(column)}</th>' for column in columns)
     body = "".join(
@@ -58,7 +56,6 @@ def image_html(address: str, description: str) -> str:
 
     Returns:
         HTML.
-
     """
     return f'<img alt="{_text(description)}" style="max-width:100%" src="{escape(address)}">'
 
@@ -71,7 +68,6 @@ def plain(value: object) -> str:
 
     Returns:
         Its text, cut after 300 characters, with a question mark for each that is not printable.
-
     """
     line = "".join(character if character.isprintable() else "?" for character in str(value)[: _MAX_LENGTH + 1])
     return line if len(line) <= _MAX_LENGTH else f"{line[:_MAX_LENGTH]} …"

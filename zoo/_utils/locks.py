@@ -24,7 +24,6 @@ def locked(path: Path, on_wait: Callable[[], None] | None = None, *, wait: bool 
         BusyError: If another process holds the lock and `wait` is False.
         OutputError: If the parents cannot be created.
         OSError: If the lock file cannot be written.
-
     """
     import filelock
 

@@ -15,5 +15,4 @@ def silent(done: int, total: int, what: str) -> None:
         done: Steps done.
         total: Steps in all.
         what: What is being done.
-
     """

@@ -24,7 +24,6 @@ def parse_size(option: str, text: str | int) -> int:
 
     Raises:
         OptionError: If the text is something else.
-
     """
     from pydantic import ByteSize, TypeAdapter, ValidationError  # not at the top: 'zoo list' starts without pydantic
 
@@ -48,7 +47,6 @@ def format_size(count: float) -> str:
 
     Returns:
         The number and its unit, such as 1.25GB.
-
     """
     for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if count >= size:

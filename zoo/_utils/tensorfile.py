@@ -52,7 +52,6 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
 
     Raises:
         OutputError: If the operating system refuses.
-
     """
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     content = save(plain, metadata={"card": json.dumps(metadata, allow_nan=False)})
@@ -69,7 +68,6 @@ def write_array(path: Path, array: NDArray[Any]) -> None:
 
     Raises:
         OutputError: If the operating system refuses.
-
     """
     with atomic_file(path) as partial, partial.open("wb") as file:
         np.save(file, array, allow_pickle=False)
@@ -86,7 +84,6 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
     Raises:
         UnreadableError: If the file is missing, broken or not safetensors, or if its metadata is not a JSON object.
-
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -110,7 +107,6 @@ def read_array(path: Path) -> NDArray[Any]:
 
     Raises:
         UnreadableError: If the file is anything else.
-
     """
     try:
         array = np.load(path, allow_pickle=False)

@@ -43,7 +43,6 @@ def output_error(path: Path, error: OSError) -> OutputError:
 
     Returns:
         The exception, for the caller to raise.
-
     """
     cause = _CAUSES.get(error.errno or 0, error.strerror or str(error))
     return OutputError(f"cannot write {path}: {cause}; nothing was left there, mend that or choose another place")
@@ -58,7 +57,6 @@ def parents_of(path: Path) -> Iterator[None]:
 
     Raises:
         OutputError: If the operating system refuses to create them.
-
     """
     created: list[Path] = []
     try:
@@ -85,7 +83,6 @@ def workspace(path: Path) -> Iterator[Path]:
 
     Raises:
         OutputError: If the operating system refuses, here or inside the ``with`` block.
-
     """
     with parents_of(path):
         try:
@@ -110,7 +107,6 @@ def remove_abandoned(folder: Path, prefix: str = ".") -> None:
 
     Raises:
         OSError: If the operating system refuses.
-
     """
     for work in folder.glob(prefix + "*.partial"):
         handle = _lock_folder(work)

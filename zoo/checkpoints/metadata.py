@@ -1,6 +1,6 @@
-"""The note in a converted file: what it was made of, for whom, and on which terms it may be used.
+"""The metadata of a converted file: what it was made of, for which architecture, and on which terms it may be used.
 
-It is the value ``zoo`` of a safetensors file's metadata, one JSON object, and is read without reading a tensor.
+It is the value ``zoo`` of a safetensors file's metadata, one JSON object, and can be read without reading a tensor.
 """
 
 from __future__ import annotations
@@ -16,17 +16,32 @@ from zoo.registry.cards import Licence
 
 KEY = "zoo"
 FORMAT = 1
-_LONGEST_HEAD, _LONGEST, _LONGEST_TEXT = 2**26, 2**20, 500
-_LARGEST, _MOST, _DEEPEST = 2**32, 10_000, 6
+
+# Bytes of a safetensors header, characters of the metadata, characters of one text in it.
+_MAX_HEADER = 2**26
+_MAX_METADATA = 2**20
+_MAX_TEXT = 500
+# Of settings: the largest number, the most in one list or dictionary, how deeply they may be nested.
+_MAX_NUMBER = 2**32
+_MAX_ITEMS = 10_000
+_MAX_DEPTH = 6
+
+_TEXT_FIELDS = ("adapter", "layout", "origin", "sha256", "averaged", "summary")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConversionMetadata:
-    """What a converted file says of itself.
+    """What a converted file states about itself.
 
-    `adapter` is the architecture whose canonical keys it has and `config` what its adapter needs beside them; `layout`
-    is the public format that it was read from, `sha256` the hash of that file, `origin` its name; `averaged` says
-    whether the weights are the average over training.
+    Attributes:
+        adapter: The architecture whose canonical keys the file has.
+        layout: The public format that the weights were read from.
+        origin: The name of the file that they were read from.
+        sha256: The hash of that file.
+        averaged: In words, whether the weights are the average over training.
+        licence: The terms of the weights.
+        summary: What the model draws, in a line.
+        config: What the adapter needs beside the weights.
     """
 
     adapter: str
@@ -39,61 +54,87 @@ class ConversionMetadata:
     config: dict[str, Any] = field(default_factory=dict)
 
     def as_text(self) -> str:
-        """Write the note as JSON."""
+        """Write the metadata as JSON."""
         return json.dumps({"format": FORMAT, **asdict(self)}, allow_nan=False)
 
 
-_TEXTS = ("adapter", "layout", "origin", "sha256", "averaged", "summary")
-
-
 def require_plain(value: Any, depth: int = 0) -> None:
-    """Raise `ValueError` unless settings are lists and dictionaries of printable texts and of numbers of some size."""
+    """Check settings that come from a file.
+
+    Args:
+        value: Lists and dictionaries of short printable texts and of numbers that are not too large.
+        depth: How deeply `value` is nested already.
+
+    Raises:
+        ValueError: If there is anything else in `value`.
+    """
     if isinstance(value, dict | list | tuple):
-        if depth > _DEEPEST or len(value) > _MOST:
+        if depth > _MAX_DEPTH or len(value) > _MAX_ITEMS:
             raise ValueError("settings are nested too deeply, or too many")
         for part in [*value, *value.values()] if isinstance(value, dict) else value:
             require_plain(part, depth + 1)
     elif isinstance(value, str):
-        if len(value) > _LONGEST_TEXT or not value.isprintable():
-            raise ValueError("a text is too long, or holds signs that steer a terminal")
+        if len(value) > _MAX_TEXT or not value.isprintable():
+            raise ValueError("a text is too long, or has characters that are not printable")
     elif isinstance(value, int | float):
-        if not abs(value) <= _LARGEST:
-            raise ValueError("a setting is beyond all measure, or no number")
+        if not abs(value) <= _MAX_NUMBER:  # true of NaN too
+            raise ValueError("a setting is too large, or not a number")
     elif value is not None:
         raise ValueError(f"a setting is a {type(value).__name__}")
 
 
 def parse_metadata(meta: Mapping[str, Any], path: Path) -> ConversionMetadata | None:
-    """Read the note of a file from its metadata; None where there is none. Raises `CheckpointError`."""
+    """Parse the metadata of a converted file.
+
+    Args:
+        meta: The metadata of a safetensors file.
+        path: The file, for the error message.
+
+    Returns:
+        What the file states; None if zoo did not convert it.
+
+    Raises:
+        CheckpointError: If it states that in a way that cannot be read, or was converted by another version of zoo.
+    """
     if KEY not in meta:
         return None
     try:
-        if len(meta[KEY]) > _LONGEST:
-            raise ValueError(f"it has {len(meta[KEY]):,} signs")
-        told = json.loads(meta[KEY])
-        if told.pop("format") != FORMAT:
+        if len(meta[KEY]) > _MAX_METADATA:
+            raise ValueError(f"it has {len(meta[KEY]):,} characters")
+        fields = json.loads(meta[KEY])
+        if fields.pop("format") != FORMAT:
             raise CheckpointError(f"{path} was converted by another version of zoo: convert the original file again")
-        licence = Licence(**told.pop("licence"))
-        note = ConversionMetadata(**told, licence=licence)
-        texts = [*(getattr(note, name) for name in _TEXTS), licence.weights, licence.data or ""]
-        if not all(isinstance(text, str) for text in texts) or not isinstance(note.config, dict):
+        licence = Licence(**fields.pop("licence"))
+        metadata = ConversionMetadata(**fields, licence=licence)
+        texts = [*(getattr(metadata, name) for name in _TEXT_FIELDS), licence.weights, licence.data or ""]
+        if not all(isinstance(text, str) for text in texts) or not isinstance(metadata.config, dict):
             raise ValueError("a text is missing")
-        require_plain([*texts, note.config])
+        require_plain([*texts, metadata.config])
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         reason = " ".join(str(error).split())[:120]
-        raise CheckpointError(f"{path} holds a note of zoo that cannot be read: {reason}") from None
-    return note
+        raise CheckpointError(f"{path} holds metadata of zoo that cannot be read: {reason}") from None
+    return metadata
 
 
 def read_metadata(path: Path) -> ConversionMetadata | None:
-    """Read the note of a converted file from its head; None for any other file. Raises `CheckpointError`."""
+    """Read the metadata of a converted file, without its tensors.
+
+    Args:
+        path: A file of any kind.
+
+    Returns:
+        What the file states; None if zoo did not convert it.
+
+    Raises:
+        CheckpointError: See `parse_metadata`.
+    """
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
-            if not 2 <= length <= min(_LONGEST_HEAD, path.stat().st_size):
+            if not 2 <= length <= min(_MAX_HEADER, path.stat().st_size):
                 return None
-            head = json.loads(file.read(length))
-        meta = head.get("__metadata__")
+            header = json.loads(file.read(length))
+        meta = header.get("__metadata__")
     except (OSError, ValueError, AttributeError, RecursionError):
         return None
     return parse_metadata(meta, path) if isinstance(meta, dict) else None

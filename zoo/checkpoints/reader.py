@@ -1,6 +1,6 @@
 """Reading weights files without trusting them: tensors and plain values come out, nothing in the file is executed.
 
-A file is recognised by its content, never by its name. Nested dictionaries are flattened with points, so that a file
+The kind of a file is told by its content, never by its name. Nested dictionaries are flattened with points: a file
 ``{"netG": {"main.0.weight": …}, "epoch": 5}`` gives the state ``netG.main.0.weight`` and the meta value ``epoch``.
 """
 
@@ -16,22 +16,27 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from zoo.checkpoints.unpickle.interpreter import parse
-from zoo.checkpoints.unpickle.limits import MOST_TENSORS, BrokenError, Limits, RefusedError
-from zoo.checkpoints.unpickle.state_dict import Contents
-from zoo.checkpoints.unpickle.tensors import Arrays
+from zoo.checkpoints.unpickle.limits import MAX_TENSORS, BrokenError, Limits, RefusedError
+from zoo.checkpoints.unpickle.state_dict import StateDictBuilder
+from zoo.checkpoints.unpickle.tensors import TensorReader
 from zoo.checkpoints.unpickle.torch_formats import (
-    Outside,
+    StorageLookup,
     is_legacy,
     nested_storage,
-    no_outside,
+    no_storage,
     parse_archive,
     parse_legacy,
 )
 from zoo.core.adapter import State
 from zoo.errors import CheckpointError
 
-_MOST_MEMBERS = 20_000
-_STRANGERS = {
+_MAX_MEMBERS = 20_000
+_HEAD_BYTES = 64
+# The first bytes of each entry in the list at the end of a zip archive.
+_ZIP_ENTRY = b"PK\x01\x02"
+
+# What other files begin with, and what to call them in an error message.
+_MAGIC_OF_OTHER_FILES = {
     b"<!DOCTYPE": "an HTML page",
     b"<!doctype": "an HTML page",
     b"<html": "an HTML page",
@@ -46,7 +51,13 @@ _STRANGERS = {
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a file holds: tensors by flattened key, plain values beside them, and the container's name."""
+    """What a weights file holds.
+
+    Attributes:
+        state: Its tensors, by flattened key.
+        meta: The plain values beside them, by flattened key.
+        container: "safetensors", "torch zip", "torch legacy", "pickle" or "TensorFlow pickle".
+    """
 
     state: State
     meta: dict[str, Any]
@@ -54,33 +65,41 @@ class Checkpoint:
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Read a safetensors file, a torch file (zip or legacy) or a pickle of networks, on the CPU; nothing in it is run.
+    """Read a safetensors file, a torch file (zip or legacy) or a pickle of networks; nothing in it is executed.
 
-    Every tensor is a dense copy of its own. Networks that were pickled whole become their state dict, and beside it
-    their class and plain attributes in `meta`. The containers are "safetensors", "torch zip", "torch legacy", "pickle"
-    and "TensorFlow pickle". Raises `CheckpointError` saying what was found for files that are missing, truncated, of
-    another kind, that ask for code to be run, or whose tensors claim more than the file holds.
+    Networks that were pickled whole become their state dict; their class and plain attributes are beside it in `meta`.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Its tensors, each a dense copy on the CPU, and its plain values.
+
+    Raises:
+        CheckpointError: If the file is missing, truncated or of another kind, if it asks for code to be executed, or if
+            its tensors claim more than it holds; the message says what was found.
     """
     try:
         with path.open("rb") as file:
-            head = file.read(64)
+            head = file.read(_HEAD_BYTES)
             size = path.stat().st_size
+            # A safetensors file begins with the length of its header, which is a JSON object.
             if len(head) > 9 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size:
                 return Checkpoint(*_read_safetensors(path), "safetensors")
-            if head.startswith((b"PK\x03\x04", b"\x80")):
-                return _read_records(path, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+            if head.startswith((b"PK\x03\x04", b"\x80")):  # a zip archive, or a pickle of protocol 2 or later
+                return _read_pickled(path, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror}") from None
-    kind = next((kind for start, kind in _STRANGERS.items() if head.startswith(start)), None)
-    found = "an empty file" if not head else kind or f"bytes {head[:8].hex(' ')}"
-    raise CheckpointError(f"{path} is neither a safetensors nor a torch file nor a pickle: it holds {found}")
+    description = "an empty file" if not head else f"bytes {head[:8].hex(' ')}"
+    description = next((name for magic, name in _MAGIC_OF_OTHER_FILES.items() if head.startswith(magic)), description)
+    raise CheckpointError(f"{path} is neither a safetensors nor a torch file nor a pickle: it holds {description}")
 
 
 def _read_safetensors(path: Path) -> tuple[State, dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             keys = list(file.keys())
-            if len(keys) > MOST_TENSORS:
+            if len(keys) > MAX_TENSORS:
                 raise CheckpointError(
                     f"{path} was refused: it holds {len(keys):,} tensors, more than any network's file"
                 )
@@ -92,59 +111,66 @@ def _read_safetensors(path: Path) -> tuple[State, dict[str, Any]]:
         raise CheckpointError(f"{path} is a broken safetensors file: {_one_line(error)}") from None
 
 
-def _read_records(path: Path, data: mmap.mmap) -> Checkpoint:
-    """Read a torch file or a pickle; what its networks are is told by records, and nothing is made of the rest."""
-    bounds = Limits(len(data))
+def _read_pickled(path: Path, data: mmap.mmap) -> Checkpoint:
+    """Read a torch file or a pickle."""
+    limits = Limits(len(data))
     read = _read_archive if data[:2] == b"PK" else _read_pickle
     try:
-        contents, container = read(path, data, bounds)
+        builder, container = read(path, data, limits)
     except RefusedError as error:
         raise CheckpointError(f"{path} was refused: {_one_line(error)}") from None
     except BrokenError as error:
         raise CheckpointError(f"{path} is broken: {_one_line(error)}") from None
-    if not contents.state:
+    if not builder.state:
         raise CheckpointError(f"{path} holds no tensor")
-    return Checkpoint(contents.state, contents.meta, container)
+    return Checkpoint(builder.state, builder.meta, container)
 
 
-def _read_archive(path: Path, data: mmap.mmap, bounds: Limits) -> tuple[Contents, str]:
-    members, position = 0, -1
-    while (position := data.find(b"PK\x01\x02", position + 1)) >= 0:  # every member is listed behind this mark
-        members += 1
-        if members > _MOST_MEMBERS:
-            raise RefusedError("it is a zip archive of more members than any network needs")
+def _read_archive(path: Path, data: mmap.mmap, limits: Limits) -> tuple[StateDictBuilder, str]:
+    _check_member_count(data)
     try:
         with zipfile.ZipFile(path) as archive:
             _check_archive(path, archive, len(data))
-            content, outside = parse_archive(archive, bounds)
-            contents = _contents(bounds, outside)
-            contents.add_file(content, snapshot=False)
-            return contents, "torch zip"
+            content, find_storage = parse_archive(archive, limits)
+            builder = _builder(limits, find_storage)
+            builder.add_file(content, snapshot=False)
+            return builder, "torch zip"
     except (zipfile.BadZipFile, OSError, EOFError, ValueError, struct.error, RuntimeError) as error:
         raise CheckpointError(f"{path} is a truncated or broken zip archive: {_one_line(error)}") from None
 
 
-def _read_pickle(path: Path, mapped: mmap.mmap, bounds: Limits) -> tuple[Contents, str]:
+def _read_pickle(path: Path, mapped: mmap.mmap, limits: Limits) -> tuple[StateDictBuilder, str]:
     data = memoryview(mapped)
-    if is_legacy(mapped[:64]):
-        content, outside = parse_legacy(data, bounds)
-        contents = _contents(bounds, outside)
-        contents.add_file(content, snapshot=False)
-        return contents, "torch legacy"
-    contents = _contents(bounds, no_outside)
-    return contents, contents.add_file(parse(data, bounds).content, snapshot=True)
+    if is_legacy(mapped[:_HEAD_BYTES]):
+        content, find_storage = parse_legacy(data, limits)
+        builder = _builder(limits, find_storage)
+        builder.add_file(content, snapshot=False)
+        return builder, "torch legacy"
+    builder = _builder(limits, no_storage)
+    return builder, builder.add_file(parse(data, limits).content, snapshot=True)
 
 
-def _contents(bounds: Limits, outside: Outside) -> Contents:
-    return Contents(Arrays(bounds, outside, lambda data: nested_storage(data, bounds)), bounds)
+def _builder(limits: Limits, find_storage: StorageLookup) -> StateDictBuilder:
+    tensors = TensorReader(limits, find_storage, lambda data: nested_storage(data, limits))
+    return StateDictBuilder(tensors, limits)
+
+
+def _check_member_count(data: mmap.mmap) -> None:
+    """Refuse an archive of very many members before `zipfile` makes an object of each."""
+    members = 0
+    position = -1
+    while (position := data.find(_ZIP_ENTRY, position + 1)) >= 0:
+        members += 1
+        if members > _MAX_MEMBERS:
+            raise RefusedError("it is a zip archive of more members than any network needs")
 
 
 def _check_archive(path: Path, archive: zipfile.ZipFile, size: int) -> None:
-    """Refuse archives that torch never writes: compressed members (bombs), or none that torch would read."""
+    """Refuse archives that torch never writes: compressed members (perhaps bombs), or none that torch would read."""
     members = archive.infolist()
     if not any(member.filename.endswith("/data.pkl") for member in members):
         some = ", ".join(member.filename for member in members[:3])
-        raise CheckpointError(f"{path} is a zip archive, but not one of torch: it holds {some or 'nothing'}")
+        raise CheckpointError(f"{path} is a zip archive, but not one of torch's: it holds {some or 'nothing'}")
     if any(member.filename.endswith("/constants.pkl") for member in members):
         raise CheckpointError(f"{path} is a TorchScript archive, which holds code; zoo reads files of weights only")
     if sum(member.file_size for member in members) > size:

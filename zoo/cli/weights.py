@@ -49,7 +49,7 @@ def cache(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List the weights in the cache, verify them, or clean up."""
-    from zoo.jacobian.cache import drop_all, holdings, jacobian_limit
+    from zoo.jacobian.cache import drop_all, jacobian_limit
     from zoo.weights.fetch import forget as forget_weights
 
     settings: Settings = context.obj
@@ -66,23 +66,15 @@ def cache(
             removed += clean_cache(cards, progress)
         files = cached_files(cards)
         damaged = damaged_files(files, progress) if verify else []
-    rows = [_row(file.models, _state(file, damaged, checked=verify), file.path, file.size) for file in files]
-    rows += [_row((place.name.rpartition("-")[0],), "unfinished", place, None) for place in unfinished()]
-    held = holdings()
+    files_json = [
+        _file_json(file.models, _state(file, damaged, verified=verify), file.path, file.size) for file in files
+    ]
+    files_json += [_file_json((path.name.rpartition("-")[0],), "unfinished", path, None) for path in unfinished()]
     if as_json:
-        jacobians = {"codes": held.codes, "bytes": held.size, "limit": held.limit, "folder": str(held.folder)}
-        told = {"removed": [str(place) for place in removed], "files": rows, "jacobians": jacobians}
-        print(json.dumps(told, indent=2))
+        report = {"removed": [str(path) for path in removed], "files": files_json, "jacobians": _jacobians_json()}
+        print(json.dumps(report, indent=2))
     else:
-        for place in removed:
-            settings.console.print(f"removed {escape(str(place))}", soft_wrap=True)
-        _print_cache(settings, rows)
-        if held.codes:
-            settings.console.print(
-                f"Jacobians of {held.codes} codes take {decimal(held.size)} of {decimal(held.limit)} in "
-                f"{escape(str(held.folder))}",
-                soft_wrap=True,
-            )
+        _print_cache(settings, removed, files_json)
     if damaged:
         raise WeightsError(
             f"{len(damaged)} of {len(files)} files are damaged, {damaged[0].path} first: they are fetched again when "
@@ -136,9 +128,9 @@ def convert(
 
     settings: Settings = context.obj
     with progress_bars(settings) as progress:
-        found = inspect_file(name, settings.installation, licence=licence, progress=progress)
-    settings.console.print(table(["", ""], [[key, escape(value)] for key, value in found.facts().items()]))
-    settings.console.print(escape(str(convert_checkpoint(found, out, force=force))), soft_wrap=True)
+        inspected = inspect_file(name, settings.installation, licence=licence, progress=progress)
+    settings.console.print(table(["", ""], [[key, escape(value)] for key, value in inspected.facts().items()]))
+    settings.console.print(escape(str(convert_checkpoint(inspected, out, force=force))), soft_wrap=True)
 
 
 def remove(
@@ -152,38 +144,54 @@ def remove(
     settings.console.print(f"removed {escape(str(remove_model(name)))}", soft_wrap=True)
 
 
-def _print_cache(settings: Settings, rows: list[dict[str, Any]]) -> None:
-    if not rows:
-        settings.console.print(f"nothing in {escape(str(cache_folder()))}", soft_wrap=True)
-        return
-    cells = [
-        [
-            escape(", ".join(row["models"]) or "none"),
-            "" if row["bytes"] is None else f"{row['bytes'] / 2**20:.1f} MiB",
-            row["state"],
-            escape(row["file"]),
+def _print_cache(settings: Settings, removed: list[Path], files: list[dict[str, Any]]) -> None:
+    for path in removed:
+        settings.console.print(f"removed {escape(str(path))}", soft_wrap=True)
+    if files:
+        cells = [
+            [
+                escape(", ".join(file["models"]) or "none"),
+                "" if file["bytes"] is None else f"{file['bytes'] / 2**20:.1f} MiB",
+                file["state"],
+                escape(file["file"]),
+            ]
+            for file in files
         ]
-        for row in rows
-    ]
-    settings.console.print(table(["models", "size", "state", "file"], cells, right=["size"]))
+        settings.console.print(table(["models", "size", "state", "file"], cells, right=["size"]))
+    else:
+        settings.console.print(f"nothing in {escape(str(cache_folder()))}", soft_wrap=True)
+    jacobians = _jacobians_json()
+    if jacobians["codes"]:
+        settings.console.print(
+            f"Jacobians of {jacobians['codes']} codes take {decimal(jacobians['bytes'])} of "
+            f"{decimal(jacobians['limit'])} in {escape(jacobians['folder'])}",
+            soft_wrap=True,
+        )
 
 
 def _require_every_plugin(settings: Settings) -> None:
-    """Refuse to say which files no card names while the cards of some plugin are missing."""
-    skipped = [found.module for found in settings.installation.plugins.infos if found.error]
+    """Raise `WeightsError` if a plugin was skipped: its models' files would look as if no card named them."""
+    skipped = [info.module for info in settings.installation.plugins.infos if info.error]
     if skipped:
         raise WeightsError(
-            f"--clean: the plugin {skipped[0]} was skipped, and its models' files would be deleted as nobody's: "
+            f"--clean: the plugin {skipped[0]} was skipped, so that the files of its models would be deleted: "
             "mend or uninstall it first"
         )
 
 
-def _row(models: tuple[str, ...], state: str, path: Path, size: int | None) -> dict[str, Any]:
+def _jacobians_json() -> dict[str, Any]:
+    from zoo.jacobian.cache import holdings
+
+    kept = holdings()
+    return {"codes": kept.codes, "bytes": kept.size, "limit": kept.limit, "folder": str(kept.folder)}
+
+
+def _file_json(models: tuple[str, ...], state: str, path: Path, size: int | None) -> dict[str, Any]:
     return {"models": list(models), "bytes": size, "state": state, "file": str(path)}
 
 
-def _state(file: CachedFile, damaged: list[CachedFile], *, checked: bool) -> str:
-    if not checked:
+def _state(file: CachedFile, damaged: list[CachedFile], *, verified: bool) -> str:
+    if not verified:
         return "not checked"
     return "damaged" if file in damaged else "intact"
 

@@ -34,7 +34,6 @@ def check_animation(video: str, frames: int) -> tuple[str, ...]:
 
     Raises:
         OptionError: For any other word, for an MP4 without an encoder, and for a number of frames outside 2 to 1000.
-
     """
     if video not in {"auto", *_FORMATS}:
         raise OptionError(f"--video {video}: there are auto, {', '.join(_FORMATS)}")
@@ -67,7 +66,6 @@ def to_frame(pixels: Tensor) -> Image.Image:
 
     Returns:
         One picture, whose sides are even, as yuv420p needs them, and of about 1024 pixels at most.
-
     """
     rows, columns = pixels.shape[:2]
     side = _MAX_SIDE // max(rows, columns)
@@ -97,7 +95,6 @@ def save_animation(
 
     Raises:
         OutputError: If the MP4 cannot be written.
-
     """
     for image_format in formats:
         {"gif": _save_gif, "mp4": _save_mp4}[image_format](folder / f"edit.{image_format}", frames, progress)

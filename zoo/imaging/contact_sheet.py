@@ -34,7 +34,6 @@ class SheetRow:
     Attributes:
         name: What stands beside it, in one or more lines.
         tiles: The images, all of one size.
-
     """
 
     name: str
@@ -51,7 +50,6 @@ class _Layout:
         row_height: From one row to the next.
         rows: How many rows a column has.
         columns: How many columns a page has.
-
     """
 
     lefts: tuple[int, ...]
@@ -82,7 +80,6 @@ def draw_pages(
 
     Yields:
         The pages, one at a time.
-
     """
     rest = iter(rows)
     first = next(rest)
@@ -104,7 +101,6 @@ def save_pages(folder: Path, stem: str, pages: Iterable[Image.Image]) -> None:
         folder: The folder to write to.
         stem: The beginning of the files' names.
         pages: The pages.
-
     """
     for number, page in enumerate(pages, start=1):
         page.save(folder / (f"{stem}.png" if number == 1 else f"{stem}-{number}.png"), "PNG")

@@ -40,7 +40,6 @@ class OutlinedImage:
     Attributes:
         pixels: (h, w, 3), uint8.
         outline: A mask (h, w) whose border is drawn over the image, or None.
-
     """
 
     pixels: Tensor
@@ -55,7 +54,6 @@ def to_pixels(images: Tensor) -> Tensor:
 
     Returns:
         (…, h, w, 3), uint8, on the CPU: round(127.5 (x + 1)), clamped to 0 … 255.
-
     """
     scaled = images.detach().cpu().to(torch.float32) + 1  # this makes the only copy; the rest is in place
     return scaled.mul_(127.5).round_().clamp_(0, 255).to(torch.uint8).movedim(-3, -1)
@@ -70,7 +68,6 @@ def to_picture(tile: OutlinedImage, side: int | None = None) -> Image.Image:
 
     Returns:
         The scaled image, with the outline drawn over it.
-
     """
     image = Image.fromarray(tile.pixels.numpy())
     longer = max(image.size)
@@ -91,7 +88,6 @@ def shown_side(longer: int) -> int:
 
     Returns:
         Pixels of the longer side of the picture that is shown.
-
     """
     return min(max(longer, _MIN_TILE), _MAX_TILE)
 
@@ -112,7 +108,6 @@ def save_sheet(
         names: One for each row.
         headers: One for each column, or for each group of columns.
         group: Columns in a group; there is a gap between groups. None stands for no groups.
-
     """
     tiles = [[to_picture(tile) for tile in row] for row in rows]
     width, height = tiles[0][0].size
@@ -138,7 +133,6 @@ def save_grid(path: Path, pixels: Tensor, columns: int = 8) -> None:
         path: The file.
         pixels: (n, h, w, 3), uint8.
         columns: Pictures in a row.
-
     """
     width, height = to_picture(OutlinedImage(pixels[0])).size
     columns = min(columns, len(pixels))
@@ -161,7 +155,6 @@ def data_url(image: Image.Image, image_format: str = "png", **options: Any) -> s
 
     Returns:
         The URL.
-
     """
     buffer = io.BytesIO()
     image.save(buffer, image_format, **options)
@@ -176,7 +169,6 @@ def sprite(frames: Tensor) -> Image.Image:
 
     Returns:
         One picture, f times as wide.
-
     """
     return Image.fromarray(torch.cat(list(frames), dim=1).numpy())
 
@@ -190,7 +182,6 @@ def strip(tiles: Sequence[OutlinedImage], side: int | None = None) -> Image.Imag
 
     Returns:
         The picture.
-
     """
     pictures = [to_picture(tile, side) for tile in tiles]
     width, height = pictures[0].size

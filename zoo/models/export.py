@@ -33,7 +33,6 @@ class Inspected:
         path: The file.
         detected: What it was detected as.
         model: The network built from it.
-
     """
 
     card: Card
@@ -85,7 +84,6 @@ def inspect_file(
         UnknownNameError: If there is no such file or model.
         CardError: For a licence that a card cannot state.
         ZooError: What `zoo.models.opening.open_card` raises.
-
     """
     card = find_card(name, installation)
     path, sha256 = fetch(card, progress)
@@ -109,7 +107,6 @@ def convert(inspected: Inspected, out: Path | None = None, *, force: bool = Fals
     Raises:
         OptionError: If `out` has another ending.
         OutputError: If a file is in the way, or the operating system refuses.
-
     """
     out = out or Path(f"{inspected.path.stem[:200]}.safetensors")
     if out.suffix != ".safetensors":

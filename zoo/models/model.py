@@ -29,7 +29,6 @@ class OpeningChoices:
         space: The latent space that was asked for; None stands for the architecture's usual one.
         options: The architecture's options that the caller chose.
         settings: All options that the architecture was given, by the card and by the caller, validated.
-
     """
 
     name: str
@@ -48,7 +47,6 @@ class Model:
         weights_sha256: The hash of the weights file that the network was built from.
         layout: The public file format of the weights.
         opening: What was chosen when it was opened.
-
     """
 
     card: Card
@@ -96,7 +94,6 @@ class Model:
         Raises:
             RegionError: If the text cannot be parsed, or the region leaves the image or is empty.
             UnknownNameError: For a name that is not there.
-
         """
         return parse_region(text, self.adapter.resolution, self.card.regions)
 
@@ -117,7 +114,6 @@ class Model:
         Raises:
             OptionError: If a number is out of range, or for a label where the model is not conditional.
             UnknownNameError: For the name of a class that is not there.
-
         """
         return self.draw(count, torch.Generator().manual_seed(check_seed(seed)), label=label, truncation=truncation)
 
@@ -143,7 +139,6 @@ class Model:
         Raises:
             OptionError: See `sample`.
             UnknownNameError: See `sample`.
-
         """
         check_count("--samples", count)
         if truncation is not None and not 0 <= truncation <= MOST_TRUNCATION:
@@ -164,7 +159,6 @@ class Model:
         Raises:
             OptionError: If the model has no classes, or the index is out of range.
             UnknownNameError: If no class has the name.
-
         """
         classes = self.adapter.classes
         if not classes:
@@ -189,7 +183,6 @@ class Model:
 
         Returns:
             Its index, and its class if it has one, such as ``code 3, sorrel``.
-
         """
         return f"code {index}" + ("" if codes.labels is None else f", {self.adapter.classes[int(codes.labels[index])]}")
 
@@ -207,7 +200,6 @@ class Model:
             CodesError: If the file cannot be read, or its codes are of another space or shape.
             OptionError: For a label where the space or the model takes none.
             UnknownNameError: For the name of a class that is not there.
-
         """
         codes, metadata = load_codes(path)
         space = metadata.get("space", {}).get("name") if isinstance(metadata.get("space"), dict) else None
@@ -237,7 +229,6 @@ class Model:
             CodesError: If they cannot be read, or are of another space or shape.
             OptionError: See `read_codes`.
             UnknownNameError: See `read_codes`.
-
         """
         if not isinstance(codes, Codes):
             return self.read_codes(Path(codes), label=label)
@@ -254,7 +245,6 @@ class Model:
 
         Raises:
             OutputError: If the operating system refuses.
-
         """
         save_codes(path, codes, {"model": self.name, "space": self.adapter.space.as_json()})
 
@@ -269,7 +259,6 @@ def check_count(option: str, count: int, least: int = 1) -> None:
 
     Raises:
         OptionError: If it is not within `least` and 100,000.
-
     """
     if not least <= count <= MAX_CODES:
         raise OptionError(f"{option} {count}: it is at least {least} and at most {MAX_CODES:,}")
@@ -286,7 +275,6 @@ def check_seed(seed: int) -> int:
 
     Raises:
         OptionError: If it is not within 0 and 2**32 - 1.
-
     """
     if not 0 <= seed < 2**32:
         raise OptionError(f"--seed {seed}: a seed lies within 0 and {2**32 - 1}")

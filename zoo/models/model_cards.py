@@ -27,7 +27,6 @@ def find_card(name: str | Path, installation: Installation) -> Card:
 
     Raises:
         UnknownNameError: If there is no such model or file.
-
     """
     return card_of_file(Path(name)) if is_file_name(str(name)) else installation.registry.resolve(str(name))
 
@@ -44,7 +43,6 @@ def card_of_file(path: Path) -> Card:
     Raises:
         UnknownNameError: If there is no such file, or its name is not printable.
         CheckpointError: If the file was converted by zoo, but says so in a way that cannot be read.
-
     """
     if not is_file(path):
         raise UnknownNameError(f"there is no file {path}: name a weights file, or a model of 'zoo list'")
@@ -77,7 +75,6 @@ def with_fields(card: Card, **fields: Any) -> Card:
 
     Raises:
         CardError: For a value that a card cannot have.
-
     """
     try:
         return replace(card, **fields)
@@ -95,7 +92,6 @@ def completed(card: Card, family: str, adapter: Adapter) -> Card:
 
     Returns:
         The card with the network's architecture, resolution, space and classes.
-
     """
     return replace(
         card,
@@ -120,7 +116,6 @@ def check_card(card: Card, actual: Card, path: Path, *, has_options: bool) -> No
 
     Raises:
         CardError: If the card states another size, space or number of classes.
-
     """
     if not card.adapter:
         return

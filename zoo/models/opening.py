@@ -38,7 +38,6 @@ def print_licence(card: Card) -> None:
 
     Args:
         card: The model's card.
-
     """
     if card.terms not in _shown:
         _shown.add(card.terms)
@@ -59,7 +58,6 @@ def open_model(name: str | Path, installation: Installation, **loading: Any) -> 
     Raises:
         UnknownNameError: If there is no such model or file.
         ZooError: What `open_card` raises.
-
     """
     model = open_card(find_card(name, installation), installation, **loading)
     return replace(model, opening=replace(model.opening, name=str(name))) if is_file_name(str(name)) else model
@@ -96,7 +94,6 @@ def open_card(
         CardError: If the card and the file differ.
         WeightsError: If the weights cannot be fetched.
         CheckpointError: If the file cannot be read, or makes no network.
-
     """
     # What can be refused without the weights is refused before they are fetched.
     choose_device(device)
@@ -141,7 +138,6 @@ def read_model(
         OptionError: See `open_card`.
         CardError: See `open_card`.
         CheckpointError: See `open_card`.
-
     """
     progress(0, 2, "opening the network")
     families = _adapter_classes(card, installation)
@@ -176,7 +172,6 @@ def choose_device(name: str) -> torch.device:
 
     Raises:
         OptionError: If it cannot be used.
-
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -200,7 +195,6 @@ def choose_dtype(name: str) -> torch.dtype:
 
     Raises:
         OptionError: For any other name.
-
     """
     if name not in DTYPES:
         raise OptionError(f"--dtype {name}: there are {' and '.join(DTYPES)}")

@@ -64,7 +64,6 @@ def add(
         OptionError: For what only a new name takes.
         WeightsError: If the file is not the one that the card names.
         OutputError: If the name is taken, or the operating system refuses.
-
     """
     if not is_file(file):
         raise UnknownNameError(f"there is no file {file}: name a weights file")
@@ -101,7 +100,6 @@ def remove(name: str) -> Path:
     Raises:
         UnknownNameError: If `add` wrote no such card.
         OutputError: If the operating system refuses.
-
     """
     path = added_folder() / f"{name}.yaml"
     if Path(name).name != name or not is_file(path):

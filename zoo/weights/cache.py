@@ -32,7 +32,6 @@ def status(card: Card) -> str:
 
     Returns:
         ``local``, ``cached``, the scheme of the source that they would be fetched from, or ``by hand``.
-
     """
     if any(exists(path) for path in card.paths()):
         return "local"
@@ -50,7 +49,6 @@ def cache_path_of(card: Card) -> Path | None:
 
     Returns:
         The path, whether there is a file or not; None if the hash that the file must have is not known.
-
     """
     sha256 = expected_sha256(card)
     return None if sha256 is None else cache_path_for(card, sha256)
@@ -65,7 +63,6 @@ def cache_path_for(card: Card, sha256: str) -> Path:
 
     Returns:
         The file in the folder of that hash, whatever its name; if there is none, where it would be stored.
-
     """
     folder = cache_folder() / "weights" / sha256
     stored = sorted(path for path in folder.glob("[!.]*") if path.is_file())
@@ -79,7 +76,6 @@ def work_folder(card: Card) -> Path:
 
     Args:
         card: The model's card.
-
     """
     key = hashlib.sha256(json.dumps([card.name, *pin_keys(card)]).encode()).hexdigest()[:16]
     return cache_folder() / "incoming" / f"{card.name[:60]}-{key}"
@@ -94,7 +90,6 @@ class CachedFile:
         sha256: The hash that it must have.
         size: Bytes.
         models: The names of the models that it belongs to.
-
     """
 
     path: Path
@@ -114,7 +109,6 @@ def cached_files(cards: Iterable[Card]) -> list[CachedFile]:
 
     Raises:
         WeightsError: If the cache cannot be read.
-
     """
     try:
         paths = sorted(path for path in (cache_folder() / "weights").glob("*/[!.]*") if path.is_file())
@@ -150,7 +144,6 @@ def sha256_of(path: Path, progress: Progress = silent) -> str:
 
     Raises:
         WeightsError: If the file cannot be read.
-
     """
     digest = hashlib.sha256()
     try:
@@ -177,7 +170,6 @@ def damaged(files: Iterable[CachedFile], progress: Progress = silent) -> list[Ca
 
     Raises:
         WeightsError: If a file cannot be read.
-
     """
     return [file for file in files if sha256_of(file.path, progress) != file.sha256]
 
@@ -197,7 +189,6 @@ def clean(cards: Iterable[Card], progress: Progress = silent) -> list[Path]:
     Raises:
         WeightsError: If the cache cannot be read.
         OutputError: If something cannot be deleted.
-
     """
     deleted = []
     try:
@@ -222,7 +213,6 @@ def remove_work_folder(folder: Path) -> bool:
 
     Returns:
         Whether there was something to delete and it was deleted.
-
     """
     if not folder.exists() and not Path(f"{folder}.lock").exists():
         return False

@@ -48,7 +48,6 @@ def fetch(card: Card, progress: Progress = silent, *, by_hand: str | None = None
     Raises:
         WeightsError: If no source gives the file that the card names.
         OutputError: If the cache cannot be written.
-
     """
     found = _find_local(card) or _find_cached(card, progress)
     if found is not None:
@@ -79,7 +78,6 @@ def import_file(card: Card, file: Path, progress: Progress = silent) -> tuple[Pa
     Raises:
         WeightsError: If the file has another hash than it must have.
         OutputError: If the cache cannot be written.
-
     """
     sha256 = _checked_sha256(card, file)
     path = cache_path_for(card, sha256)
@@ -108,7 +106,6 @@ def forget(card: Card, cards: Iterable[Card]) -> list[Path]:
     Raises:
         WeightsError: If the pinned hashes cannot be read.
         OutputError: If something cannot be removed.
-
     """
     path = cache_path_of(card)
     if any(expected_sha256(other) == expected_sha256(card) for other in cards if other.name != card.name):

@@ -31,7 +31,6 @@ def expected_sha256(card: Card) -> str | None:
 
     Raises:
         WeightsError: If the file of pinned hashes cannot be read.
-
     """
     if card.weights.sha256 is not None:
         return card.weights.sha256
@@ -47,7 +46,6 @@ def pin_keys(card: Card) -> list[str]:
 
     Returns:
         The key of each remote source; for a file that was added by hand, one key made of the model's name.
-
     """
     return [pin_key(source) for source in card.weights.remote] or [f"model:{card.name}"]
 
@@ -60,7 +58,6 @@ def pin_key(source: Source) -> str:
 
     Returns:
         Its address. If that may hold a password or token, the address as it is shown, and a hash of the whole.
-
     """
     if source.shown == source.url:
         return source.url
@@ -80,7 +77,6 @@ def pinned_hashes() -> dict[str, dict[str, Any]]:
 
     Raises:
         WeightsError: If the file cannot be read.
-
     """
     try:
         content = json.loads(pins_file().read_text(encoding="utf-8"))
@@ -108,7 +104,6 @@ def pin(keys: Iterable[str], sha256: str, size: int) -> None:
     Raises:
         WeightsError: If another hash is pinned for one of them already, say by a process that was quicker.
         OutputError: If the file of pinned hashes cannot be written.
-
     """
     new_pin = {"sha256": sha256, "size": size, "first_seen": datetime.now(UTC).strftime("%Y-%m-%d")}
     with _rewriting() as pins:
@@ -129,7 +124,6 @@ def unpin(keys: Iterable[str]) -> bool:
     Raises:
         WeightsError: If the file of pinned hashes cannot be read.
         OutputError: If it cannot be written.
-
     """
     keys = list(keys)
     if not any(key in pinned_hashes() for key in keys):

@@ -1,5 +1,11 @@
-"""Reading pickles without running them: `pickles` turns one into inert `records`, and `contents` takes what they hold.
+"""Reading pickles without running them.
 
-No class is looked up and no function is called that a file names. A name in a file is text to be compared with the few
-names that zoo knows how to read, and everything else stays what it is: a note of what the file asked for.
+`interpreter` turns a pickle into inert `records`; `objects`, `tensors` and `state_dict` take tensors and plain values
+out of these. The safety of this rests on three facts, which hold for every file:
+
+1. No class or function that a file names is ever looked up. A name is text (`records.Global`), which is compared with
+   the few names that zoo knows how to read.
+2. Nothing that a file asks to call is called. REDUCE, NEWOBJ, OBJ, INST and BUILD append a `records.Record` to the
+   stack, which states the call; what such a record stands for, zoo's own code decides by the name in it.
+3. Time and memory are bounded by `limits`, whatever the file claims.
 """

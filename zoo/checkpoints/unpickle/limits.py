@@ -1,13 +1,14 @@
-"""What one file may cost, and how it is said that it asks for more."""
+"""What one file may cost, and the errors for a file that asks for more."""
 
 from __future__ import annotations
 
-MOST_TENSORS = 20_000
-"""More than any network has."""
-_MOST_OPERATIONS = 400_000
-_MOST_VISITS = 200_000
-_MOST_LOOKS = 4_000_000
-_DEEPEST = 24
+# More than any network has.
+MAX_TENSORS = 20_000
+
+_MAX_OPCODES = 400_000
+_MAX_VALUES = 200_000
+_MAX_ENTRIES = 4_000_000
+_MAX_DEPTH = 24
 _TOO_MUCH = "it is nested too deeply, or holds too many values or too long names"
 
 
@@ -20,29 +21,69 @@ class BrokenError(Exception):
 
 
 class Limits:
-    """What is left of the time and memory that a file of `size` bytes may take: spent, never given back."""
+    """The time and memory that one file may still take; what is charged is never given back.
+
+    A file can refer to the same object any number of times, so that what is charged is the work done, not the size of
+    the file.
+
+    Args:
+        size: Bytes of the file.
+    """
 
     def __init__(self, size: int) -> None:
-        self.operations = _MOST_OPERATIONS
-        self._visits = _MOST_VISITS
-        self._looks = _MOST_LOOKS
+        self._opcodes = _MAX_OPCODES
+        self._values = _MAX_VALUES
+        self._entries = _MAX_ENTRIES
         self._bytes = 4 * size + 2**20
 
+    def charge_opcode(self) -> None:
+        """Charge one instruction of a pickle.
+
+        Raises:
+            RefusedError: If there are too many.
+        """
+        self._opcodes -= 1
+        if self._opcodes < 0:
+            raise RefusedError("it has more instructions than any network's file needs")
+
     def charge_value(self, key: str, depth: int) -> None:
-        """Count a value and its key. Raises `RefusedError` for too many, too deep a one, or too long keys."""
-        self._visits -= 1
-        if depth > _DEEPEST or self._visits < 0:
+        """Charge one value of the state dict.
+
+        Args:
+            key: Its key, whose characters are charged as bytes.
+            depth: How deeply it is nested.
+
+        Raises:
+            RefusedError: If there are too many values, or it is nested too deeply, or the keys are too long.
+        """
+        self._values -= 1
+        if depth > _MAX_DEPTH or self._values < 0:
             raise RefusedError(_TOO_MUCH)
         self.charge_bytes(len(key), _TOO_MUCH)
 
     def charge_entries(self, count: int) -> None:
-        """Count entries of a record that are looked through. Raises `RefusedError` for too many."""
-        self._looks -= count
-        if self._looks < 0:
+        """Charge entries of a record that are looked through.
+
+        Args:
+            count: How many.
+
+        Raises:
+            RefusedError: If there are too many.
+        """
+        self._entries -= count
+        if self._entries < 0:
             raise RefusedError(_TOO_MUCH)
 
     def charge_bytes(self, count: int, reason: str = "it claims more numbers than the file holds") -> None:
-        """Count bytes that are about to be taken. Raises `RefusedError` beyond four times the file."""
+        """Charge bytes before they are copied.
+
+        Args:
+            count: How many.
+            reason: The message if there are too many.
+
+        Raises:
+            RefusedError: If all of them together are more than four times the file.
+        """
         self._bytes -= count
         if self._bytes < 0:
             raise RefusedError(reason)

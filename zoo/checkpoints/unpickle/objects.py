@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 from zoo.checkpoints.unpickle.limits import BrokenError, Limits, RefusedError
-from zoo.checkpoints.unpickle.records import DICT, SET, Record, described
+from zoo.checkpoints.unpickle.records import DICT, SET, Record, describe
 
-_MAPPINGS = {
+_DICTIONARIES = {
     DICT,
     "__builtin__.dict",
     "collections.OrderedDict",
@@ -17,48 +17,117 @@ _MAPPINGS = {
     "dnnlib.EasyDict",
 }
 _SETS = {SET, "__builtin__.set", "builtins.frozenset", "__builtin__.frozenset"}
-_PLAIN = {"torch.Size", "torch.device"}
-_PERSISTENT = "torch_utils.persistence._reconstruct_persistent_obj"
-_TENSORFLOW = {"dnnlib.tflib.network.Network", "tfutil.Network", "network.Network"}
+_HARMLESS_CALLS = {"torch.Size", "torch.device"}
+# NVIDIA's pickles hold, beside a network's state, the source of its class, which their own library runs. The source is
+# not looked at here.
+_PERSISTENT_OBJECT = "torch_utils.persistence._reconstruct_persistent_obj"
+_PERSISTENT_VERSION = 6
+_TENSORFLOW_NETWORKS = {"dnnlib.tflib.network.Network", "tfutil.Network", "network.Network"}
+_TENSORFLOW_VERSIONS = range(2, 6)
 
 Pairs = list[tuple[Any, Any]]
 
 
-class Objects:
-    """Looks at the records of one file, and counts how much it looks at: a record may be met again and again."""
+class TensorFlowNetwork(NamedTuple):
+    """A network of the TensorFlow era.
 
-    def __init__(self, bounds: Limits) -> None:
-        self._bounds = bounds
+    Attributes:
+        state: Its attributes, without variables and components.
+        variables: Names and records of arrays.
+        components: Names and records of the networks that it is made of.
+    """
+
+    state: dict[str, Any]
+    variables: list[tuple[str, Any]]
+    components: list[tuple[str, Any]]
+
+
+class RecordReader:
+    """Tells what the records of one file stand for.
+
+    What it looks through is charged to the limits each time, since a file can refer to a record again and again.
+
+    Args:
+        limits: What the file may still cost.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
 
     def pairs(self, value: Any) -> Pairs | None:
-        """List the items of a dictionary, in order; None for what is none."""
-        if not isinstance(value, Record) or (value.path not in _MAPPINGS and (value.called or not value.pairs)):
+        """List the keys and values of a dictionary, in order.
+
+        Args:
+            value: Anything from a file.
+
+        Returns:
+            The pairs; None for what is not a dictionary.
+
+        Raises:
+            BrokenError: If a dictionary is made of something other than pairs.
+            RefusedError: If too much was looked through.
+        """
+        if not isinstance(value, Record) or (value.path not in _DICTIONARIES and (value.called or not value.pairs)):
             return None
         given = value.args[0] if len(value.args) == 1 and isinstance(value.args[0], list | tuple) else ()
-        self._bounds.charge_entries(len(given) + len(value.pairs))
+        self._limits.charge_entries(len(given) + len(value.pairs))
         if not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in given):
-            raise BrokenError("a dictionary is made of what are no pairs")
+            raise BrokenError("a dictionary is made of something other than pairs")
         return [*((pair[0], pair[1]) for pair in given), *value.pairs]
 
     def names(self, value: Any) -> list[str]:
-        """List the text in a set, however it was made; nothing for what is none."""
+        """List the text in a set, however the set was made.
+
+        Args:
+            value: Anything from a file.
+
+        Returns:
+            The text; nothing for what is not a set.
+
+        Raises:
+            RefusedError: If too much was looked through.
+        """
         if not isinstance(value, Record) or value.path not in _SETS:
             return []
         given = value.args[0] if value.args and isinstance(value.args[0], list | tuple) else ()
-        self._bounds.charge_entries(len(given) + len(value.items))
+        self._limits.charge_entries(len(given) + len(value.items))
         return [name for name in (*given, *value.items) if isinstance(name, str)]
 
     def state(self, record: Record) -> dict[str, Any]:
-        """Gather the attributes of an object by name; what was set later wins."""
-        found: dict[str, Any] = {}
-        self._bounds.charge_entries(len(record.states))
-        for given in record.states:
-            for part in given[:2] if isinstance(given, tuple) else (given,):
-                found.update(self._named(part))
-        return found
+        """Gather the attributes of an object.
+
+        Args:
+            record: An object's record.
+
+        Returns:
+            The attributes by name; what was set later wins.
+
+        Raises:
+            BrokenError: See `pairs`.
+            RefusedError: If too much was looked through.
+        """
+        attributes: dict[str, Any] = {}
+        self._limits.charge_entries(len(record.states))
+        for state in record.states:
+            # A pair is (__dict__, slots), as pickle writes the state of a class with __slots__.
+            for part in state[:2] if isinstance(state, tuple) else (state,):
+                attributes.update(self._text_keys(part))
+        return attributes
 
     def attributes(self, value: Any) -> Iterable[tuple[Any, Any]]:
-        """List what can be told of a value: its items, or else its class and attributes; of a call, nothing."""
+        """List what is inside a value.
+
+        Args:
+            value: Anything from a file.
+
+        Returns:
+            Keys and values: of a list, tuple, set or dictionary, its items; of an object, its class and attributes; of
+            the result of a call, nothing.
+
+        Raises:
+            BrokenError: See `pairs`.
+            RefusedError: If too much was looked through.
+        """
         if isinstance(value, list | tuple):
             return enumerate(value)
         if not isinstance(value, Record):
@@ -72,65 +141,119 @@ class Objects:
         return () if value.called else [("_class", value.path), *self.state(value).items()]
 
     def is_harmless(self, value: Any) -> bool:
-        """Say whether a value is no call, or one that plain checkpoints hold: a set, a size, a device."""
-        return not isinstance(value, Record) or not value.called or value.path in _SETS | _PLAIN
+        """Say whether a value is not a call, or one that plain checkpoints hold: a set, a size, a device.
+
+        Args:
+            value: Anything from a file.
+        """
+        return not isinstance(value, Record) or not value.called or value.path in _SETS | _HARMLESS_CALLS
 
     def is_module(self, value: Any) -> TypeGuard[Record]:
-        """Say whether a value is a module: a persistent object of NVIDIA's, or an object with a module's state."""
+        """Say whether a value is a module: a persistent object of NVIDIA's, or an object with a module's state.
+
+        Args:
+            value: Anything from a file.
+        """
         if not isinstance(value, Record):
             return False
-        return value.path == _PERSISTENT if value.called else bool(value.states) and "_modules" in self.state(value)
+        if value.called:
+            return value.path == _PERSISTENT_OBJECT
+        return bool(value.states) and "_modules" in self.state(value)
 
     def module(self, record: Record) -> tuple[str, dict[str, Any]]:
-        """Tell a module's class and attributes. Of a persistent object, the source that comes along is not looked at.
+        """Tell a module's class and attributes.
 
-        Raises `RefusedError` for a persistent object of another kind or version.
+        Args:
+            record: A record of which `is_module` holds.
+
+        Returns:
+            The name of the class, and the attributes by name.
+
+        Raises:
+            BrokenError: If a persistent object does not state its class.
+            RefusedError: For a persistent object of another kind or version.
         """
         if not record.called:
             return record.path, self.state(record)
-        meta = self._named(record.args[0] if record.args else None)
-        if meta.get("type") != "class" or meta.get("version") != 6:
-            what = f"type {described(meta.get('type'))}, version {described(meta.get('version'))}"
-            raise RefusedError(f"it has a persistent object of {what}; zoo reads type 'class', version 6")
+        meta = self._text_keys(record.args[0] if record.args else None)
+        if meta.get("type") != "class" or meta.get("version") != _PERSISTENT_VERSION:
+            what = f"type {describe(meta.get('type'))}, version {describe(meta.get('version'))}"
+            raise RefusedError(
+                f"it has a persistent object of {what}; zoo reads type 'class', version {_PERSISTENT_VERSION}"
+            )
         if not isinstance(meta.get("class_name"), str):
-            raise BrokenError("a persistent object does not say its class")
-        return meta["class_name"], self._named(meta.get("state"))
+            raise BrokenError("a persistent object does not state its class")
+        return meta["class_name"], self._text_keys(meta.get("state"))
 
-    def entries(self, state: dict[str, Any], part: str) -> list[tuple[str, Any]]:
-        """List what a module has in `_parameters`, `_buffers` or `_modules`, but for what is None."""
+    def members(self, state: dict[str, Any], part: str) -> list[tuple[str, Any]]:
+        """List the parameters, buffers or modules of a module.
+
+        Args:
+            state: The module's attributes.
+            part: ``_parameters``, ``_buffers`` or ``_modules``.
+
+        Returns:
+            Names and records, without those that are None.
+
+        Raises:
+            BrokenError: See `pairs`.
+            RefusedError: For a key that is not a name.
+        """
         return [(name_of(name), value) for name, value in self.pairs(state.get(part)) or () if value is not None]
 
     def is_tensorflow(self, value: Any) -> TypeGuard[Record]:
-        """Say whether a value is a network of the TensorFlow era."""
-        return isinstance(value, Record) and not value.called and value.path in _TENSORFLOW
+        """Say whether a value is a network of the TensorFlow era.
 
-    def tensorflow(self, record: Record) -> tuple[dict[str, Any], list[tuple[str, Any]], list[tuple[str, Any]]]:
-        """Tell a TensorFlow network's state, its variables and its components, by name.
+        Args:
+            value: Anything from a file.
+        """
+        return isinstance(value, Record) and not value.called and value.path in _TENSORFLOW_NETWORKS
 
-        Raises `RefusedError` for another version than 2 to 5 or none, and where there are no variables.
+    def tensorflow(self, record: Record) -> TensorFlowNetwork:
+        """Tell what a TensorFlow network is made of. The source of its class is not looked at.
+
+        Args:
+            record: A record of which `is_tensorflow` holds.
+
+        Returns:
+            Its state, variables and components.
+
+        Raises:
+            RefusedError: For a version other than 2 to 5 or none, and where there are no variables.
         """
         state = self.state(record)
         version = state.get("version")
-        if version is not None and (type(version) is not int or not 2 <= version <= 5):
-            raise RefusedError(f"it has a TensorFlow network of version {described(version)}; zoo reads 2 to 5")
-        variables, components = state.pop("variables", None), self.pairs(state.pop("components", None)) or []
-        given = variables if isinstance(variables, list | tuple) else self.pairs(variables)
-        if given is None or not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in given):
+        if version is not None and (type(version) is not int or version not in _TENSORFLOW_VERSIONS):
+            raise RefusedError(f"it has a TensorFlow network of version {describe(version)}; zoo reads 2 to 5")
+        variables = state.pop("variables", None)
+        components = self.pairs(state.pop("components", None)) or []
+        pairs = variables if isinstance(variables, list | tuple) else self.pairs(variables)
+        if pairs is None or not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in pairs):
             raise RefusedError("it has a TensorFlow network without variables")
-        self._bounds.charge_entries(len(given))
+        self._limits.charge_entries(len(pairs))
         state.pop("build_module_src", None)
-        return (
+        return TensorFlowNetwork(
             state,
-            [(name_of(name), value) for name, value in given],
+            [(name_of(name), value) for name, value in pairs],
             [(name_of(name), part) for name, part in components],
         )
 
-    def _named(self, value: Any) -> dict[str, Any]:
+    def _text_keys(self, value: Any) -> dict[str, Any]:
         return {name: item for name, item in self.pairs(value) or () if isinstance(name, str)}
 
 
 def name_of(value: Any) -> str:
-    """Take a key of a dictionary as text. Raises `RefusedError` for what is no name."""
+    """Take a key of a dictionary as text.
+
+    Args:
+        value: The key.
+
+    Returns:
+        Its text.
+
+    Raises:
+        RefusedError: If it is neither text, a number nor None.
+    """
     if not isinstance(value, str | int | float | bool | None):
-        raise RefusedError(f"it uses {described(value)} as a name")
+        raise RefusedError(f"it uses {describe(value)} as a name")
     return str(value)

@@ -1,4 +1,4 @@
-"""What stands for the objects that a pickle asks for: inert notes, which nothing can be done with but read them."""
+"""What stands for the objects that a pickle asks for: inert records, which can only be read."""
 
 from __future__ import annotations
 
@@ -6,23 +6,34 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-DICT, SET = "builtins.dict", "builtins.set"
+DICT = "builtins.dict"
+SET = "builtins.set"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Global:
-    """The name of a class or function, and no more than the name."""
+    """The name of a class or function, and no more than the name.
+
+    Attributes:
+        path: The module and the name, joined with a point.
+    """
 
     path: str
 
 
 @dataclass(eq=False, slots=True, repr=False)
 class Record:
-    """A note of one object: of what class, made how, and what was put into it.
+    """A record of one object: of which class, made how, and what was put into it.
 
-    `path` is the class or function; a dictionary is a record too, since keys that a file chooses are never hashed.
-    `called` tells a call with arguments from an object that was made empty. `items`, `pairs` and `states` are what was
-    appended, set by key, and given as state, in order; lists once there is something.
+    A dictionary is a record too: hashing keys that a file chooses would let it make them collide.
+
+    Attributes:
+        path: The name of the class or function; see `Global`.
+        args: The arguments.
+        called: Whether it is the result of a call with arguments, and not an object that was made empty.
+        items: What was appended or added, in order; a list once there is something.
+        pairs: What was set by key, in order; a list once there is something.
+        states: What was given as state (BUILD), in order; a list once there is something.
     """
 
     path: str
@@ -33,21 +44,37 @@ class Record:
     states: Sequence[Any] = ()
 
     def add(self, part: str, values: Iterable[Any]) -> None:
-        """Note more of `items`, `pairs` or `states`."""
+        """Add to one part of the record.
+
+        Args:
+            part: ``items``, ``pairs`` or ``states``.
+            values: What is added.
+        """
         if not getattr(self, part):
             setattr(self, part, [])
         getattr(self, part).extend(values)
 
 
 @dataclass(frozen=True, eq=False, slots=True, repr=False)
-class Persistent:
-    """A reference to something outside the pickle; in torch files, to a storage."""
+class PersistentId:
+    """A reference to something outside the pickle; in torch's files, to a storage.
+
+    Attributes:
+        pid: What the pickle gives as the persistent id.
+    """
 
     pid: Any
 
 
-def described(value: Any) -> str:
-    """Say what a value is, in a few words whatever it is."""
+def describe(value: Any) -> str:
+    """Describe a value from a file in a few words, whatever it is.
+
+    Args:
+        value: Anything that `interpreter.parse` makes.
+
+    Returns:
+        A short text, for error messages.
+    """
     if isinstance(value, int | float | None):
         return str(value)
     if isinstance(value, str):
@@ -56,6 +83,6 @@ def described(value: Any) -> str:
         return "a dictionary" if value.path == DICT else f"an object of {value.path}"
     if isinstance(value, Global):
         return f"the name {value.path}"
-    return {Persistent: "a reference to something outside", memoryview: "bytes"}.get(
+    return {PersistentId: "a reference to something outside", memoryview: "bytes"}.get(
         type(value), f"a {type(value).__name__}"
     )

@@ -7,134 +7,170 @@ from typing import Any
 
 from torch import Tensor
 
-from zoo.checkpoints.unpickle.limits import MOST_TENSORS, Limits, RefusedError
-from zoo.checkpoints.unpickle.objects import Objects, name_of
-from zoo.checkpoints.unpickle.records import Persistent, Record, described
-from zoo.checkpoints.unpickle.tensors import Arrays, dtype_of, is_scalar
+from zoo.checkpoints.unpickle.limits import MAX_TENSORS, Limits, RefusedError
+from zoo.checkpoints.unpickle.objects import RecordReader, name_of
+from zoo.checkpoints.unpickle.records import PersistentId, Record, describe
+from zoo.checkpoints.unpickle.tensors import TensorReader, dtype_of, is_scalar
 
-_MOST_LISTED = 64
-_MODULE = {"_parameters", "_buffers", "_modules", "_non_persistent_buffers_set"}
+# Elements of the largest array that becomes a plain value.
+_MAX_PLAIN_ELEMENTS = 64
+
+# Attributes of a module that are read as tensors and modules, and so are not plain values.
+_MODULE_PARTS = {"_parameters", "_buffers", "_modules", "_non_persistent_buffers_set"}
+
+# What a training snapshot holds beside its generators.
 _NOT_GENERATORS = ("D", "augment_pipe")
 
 
-class Contents:
-    """What was found so far: `state`, the tensors, and `meta`, the plain values, both by key.
+class StateDictBuilder:
+    """Collects the tensors and plain values of one file.
 
-    All that adds to them raises `RefusedError` where a tensor or plain value is wanted and a call to something stands.
+    Every method that adds to them raises `RefusedError` where a tensor or plain value is expected and the file asks for
+    a call.
+
+    Args:
+        tensors: Reads the file's tensors.
+        limits: What the file may still cost.
+
+    Attributes:
+        state: The tensors so far, by key.
+        meta: The plain values so far, by key.
     """
 
-    def __init__(self, arrays: Arrays, bounds: Limits) -> None:
+    def __init__(self, tensors: TensorReader, limits: Limits) -> None:
         self.state: dict[str, Tensor] = {}
         self.meta: dict[str, Any] = {}
-        self._arrays, self._bounds, self._objects = arrays, bounds, Objects(bounds)
+        self._tensors = tensors
+        self._limits = limits
+        self._records = RecordReader(limits)
 
     def add_file(self, content: Any, *, snapshot: bool) -> str:
-        """Add all that a file holds; return "TensorFlow pickle" for a network of that era, or three, else "pickle".
+        """Add all that a file holds.
 
-        Of a training `snapshot`, the discriminator and the augmentation are left out.
+        Args:
+            content: What the file's pickle holds.
+            snapshot: Whether it may be a training snapshot, of which discriminator and augmentation are left out.
+
+        Returns:
+            "TensorFlow pickle" for a network of that era, or three (G, D, Gs); else "pickle".
+
+        Raises:
+            BrokenError: If a record is damaged.
+            RefusedError: If the file holds something other than a network or a dictionary of weights.
         """
         networks = content if isinstance(content, tuple | list) else (content,)
-        if len(networks) in {1, 3} and all(self._objects.is_tensorflow(one) for one in networks):
-            for name, network in zip(("G", "D", "Gs")[-len(networks) :], networks, strict=True):
+        if len(networks) in {1, 3} and all(self._records.is_tensorflow(one) for one in networks):
+            names = ("G", "D", "Gs")[-len(networks) :]  # a single one is Gs, the average
+            for name, network in zip(names, networks, strict=True):
                 if name not in _NOT_GENERATORS:
                     self._add_tensorflow(name, f"{name}.", network, 0)
             return "TensorFlow pickle"
-        if self._objects.is_module(content):
+        if self._records.is_module(content):
             self.add("", content)
-        elif (pairs := self._objects.pairs(content)) is not None:
+        elif (pairs := self._records.pairs(content)) is not None:
             left_out = _NOT_GENERATORS if snapshot else ()
             self._add_each("", (pair for pair in pairs if pair[0] not in left_out), 0)
-        elif self._arrays.tensor(content) is not None:
+        elif self._tensors.tensor(content) is not None:
             raise RefusedError("it holds a tensor, not a dictionary of weights")
         else:
-            self._refuse_call(content)
-            raise RefusedError(f"it holds {described(content)}, not a dictionary of weights")
+            self._refuse_calls(content)
+            raise RefusedError(f"it holds {describe(content)}, not a dictionary of weights")
         return "pickle"
 
     def add(self, key: str, value: Any, depth: int = 0) -> None:
-        """Add a tensor, a plain value, or what lies in a dictionary, list, network or object, under a key."""
-        self._bounds.charge_value(key, depth)
+        """Add a tensor, a plain value, or what is inside a dictionary, list, network or object.
+
+        Args:
+            key: The key to add it under.
+            value: Anything from a file.
+            depth: How deeply it is nested.
+
+        Raises:
+            BrokenError: If a record is damaged.
+            RefusedError: If the file asks for what zoo does not do, or costs too much.
+        """
+        self._limits.charge_value(key, depth)
         if isinstance(value, str | int | float | bool | None):
             self.meta[key] = value
         elif isinstance(value, list | tuple):
             self._add_each(key, enumerate(value), depth)
         elif is_scalar(value):
             self._add_attribute(key, value, depth)
-        elif (tensor := self._read(key, self._arrays.tensor, value)) is not None:
-            self._keep(key, tensor)
-        elif (pairs := self._objects.pairs(value)) is not None:
+        elif (tensor := self._read_tensor(key, self._tensors.tensor, value)) is not None:
+            self._add_tensor(key, tensor)
+        elif (pairs := self._records.pairs(value)) is not None:
             self._add_each(key, pairs, depth)
-        elif self._objects.is_module(value):
+        elif self._records.is_module(value):
             self._add_module(key, value, depth)
-        elif self._objects.is_tensorflow(value):
+        elif self._records.is_tensorflow(value):
             self._add_tensorflow(key, f"{key}.", value, depth)
         else:
-            self._refuse_call(value)
+            self._refuse_calls(value)
             self._add_attribute(key, value, depth)
 
     def _add_each(self, key: str, pairs: Iterable[tuple[Any, Any]], depth: int) -> None:
         for name, value in pairs:
             self.add(_join(key, name), value, depth + 1)
 
-    def _read(self, key: str, read: Callable[[Any], Tensor | None], value: Any) -> Tensor | None:
-        """Read an array; a refusal names the key that it stands under."""
+    def _read_tensor(self, key: str, read: Callable[[Any], Tensor | None], value: Any) -> Tensor | None:
+        """Read a tensor; the message of a refusal names its key."""
         try:
             return read(value)
         except RefusedError as error:
             raise RefusedError(f"tensor {key[:80]}: {error}") from None
 
-    def _wanted(self, key: str, read: Callable[[Any], Tensor | None], value: Any) -> Tensor:
-        """Read an array where nothing else may stand."""
-        tensor = self._read(key, read, value)
+    def _required_tensor(self, key: str, read: Callable[[Any], Tensor | None], value: Any) -> Tensor:
+        """Read a tensor; refuse anything else."""
+        tensor = self._read_tensor(key, read, value)
         if tensor is None:
-            self._refuse_call(value)
-            raise RefusedError(f"it has {described(value)} for the tensor {key[:80]}")
+            self._refuse_calls(value)
+            raise RefusedError(f"it has {describe(value)} for the tensor {key[:80]}")
         return tensor
 
-    def _keep(self, key: str, tensor: Tensor) -> None:
+    def _add_tensor(self, key: str, tensor: Tensor) -> None:
         if key in self.state:
             raise RefusedError(f"two tensors are called {key[:80]}")
-        if len(self.state) >= MOST_TENSORS:
-            raise RefusedError(f"it holds more than {MOST_TENSORS:,} tensors")
-        self._bounds.charge_bytes(tensor.nbytes)  # again for each of its names: what is made of them is apart
+        if len(self.state) >= MAX_TENSORS:
+            raise RefusedError(f"it holds more than {MAX_TENSORS:,} tensors")
+        self._limits.charge_bytes(tensor.nbytes)  # for each key again: later steps may copy it
         self.state[key] = tensor
 
     def _add_module(self, key: str, record: Record, depth: int) -> None:
-        """Add a module as its own state dict would: parameters, persistent buffers, modules; then its attributes."""
-        kind, state = self._objects.module(record)
-        passing = set(self._objects.names(state.get("_non_persistent_buffers_set")))
-        self.meta[_join(key, "_class")] = kind
-        for name, value in [*self._objects.entries(state, "_parameters"), *self._objects.entries(state, "_buffers")]:
-            tensor = self._wanted(_join(key, name), self._arrays.tensor, value)
-            if name not in passing:
-                self._keep(_join(key, name), tensor)
-        for name, value in self._objects.entries(state, "_modules"):
-            if not self._objects.is_module(value):
-                self._refuse_call(value)
-                raise RefusedError(f"it has {described(value)} for the module {_join(key, name)[:80]}")
+        """Add a module as its own `state_dict` would: parameters, persistent buffers, modules; then its attributes."""
+        class_name, state = self._records.module(record)
+        self.meta[_join(key, "_class")] = class_name
+        not_persistent = set(self._records.names(state.get("_non_persistent_buffers_set")))
+        for name, value in [*self._records.members(state, "_parameters"), *self._records.members(state, "_buffers")]:
+            tensor = self._required_tensor(_join(key, name), self._tensors.tensor, value)
+            if name not in not_persistent:
+                self._add_tensor(_join(key, name), tensor)
+        for name, value in self._records.members(state, "_modules"):
+            if not self._records.is_module(value):
+                self._refuse_calls(value)
+                raise RefusedError(f"it has {describe(value)} for the module {_join(key, name)[:80]}")
             self.add(_join(key, name), value, depth + 1)
         for name, value in state.items():
-            if name not in _MODULE:
+            if name not in _MODULE_PARTS:
                 self._add_attribute(_join(key, name), value, depth + 1)
 
     def _add_tensorflow(self, key: str, prefix: str, record: Record, depth: int) -> None:
-        """Add a network's variables under `prefix`, and what else its state says under `key`."""
-        self._bounds.charge_value(prefix, depth)
-        state, variables, components = self._objects.tensorflow(record)
+        """Add a network's variables under `prefix`, and the other parts of its state under `key`."""
+        self._limits.charge_value(prefix, depth)
+        network = self._records.tensorflow(record)
         self.meta[_join(key, "_class")] = record.path
-        for name, value in variables:
-            self._bounds.charge_value(prefix + name, depth)
-            self._keep(prefix + name, self._wanted(prefix + name, self._arrays.numpy, value))
-        for name, part in components:
-            if not self._objects.is_tensorflow(part):
-                raise RefusedError(f"it has {described(part)} for the component {name[:80]}")
+        for name, value in network.variables:
+            self._limits.charge_value(prefix + name, depth)
+            self._add_tensor(prefix + name, self._required_tensor(prefix + name, self._tensors.numpy_array, value))
+        for name, part in network.components:
+            if not self._records.is_tensorflow(part):
+                raise RefusedError(f"it has {describe(part)} for the component {name[:80]}")
             self._add_tensorflow(_join(_join(key, "components"), name), f"{prefix}{name}/", part, depth + 1)
-        for name, value in state.items():
+        for name, value in network.state.items():
             self._add_attribute(_join(key, name), value, depth + 1)
 
     def _add_attribute(self, key: str, value: Any, depth: int) -> None:
-        """Add the plain values of an attribute; whatever else it is, a large array too, it is left out."""
-        self._bounds.charge_value(key, depth)
+        """Add the plain values of an attribute; anything else, such as a large array or a call, is left out."""
+        self._limits.charge_value(key, depth)
         if isinstance(value, str | int | float | bool | None):
             self.meta[key] = value
         elif (dtype := dtype_of(value)) is not None:
@@ -142,22 +178,23 @@ class Contents:
         elif (array := self._small_array(value)) is not None:
             self._add_attribute(key, array.tolist(), depth)
         else:
-            for name, item in self._objects.attributes(value):
+            for name, item in self._records.attributes(value):
                 self._add_attribute(_join(key, name), item, depth + 1)
 
     def _small_array(self, value: Any) -> Tensor | None:
         try:
-            array = self._arrays.numpy(value)
+            array = self._tensors.numpy_array(value)
         except RefusedError:
             return None
-        return array if array is not None and array.numel() <= _MOST_LISTED else None
+        return array if array is not None and array.numel() <= _MAX_PLAIN_ELEMENTS else None
 
-    def _refuse_call(self, value: Any) -> None:
-        if isinstance(value, Persistent):
-            raise RefusedError("it refers to something outside of the pickle that is no tensor")
+    def _refuse_calls(self, value: Any) -> None:
+        """Raise `RefusedError` for what stands for a tensor that zoo does not read, or for a call."""
+        if isinstance(value, PersistentId):
+            raise RefusedError("it refers to something outside of the pickle that is not a tensor")
         if isinstance(value, Record) and value.path.startswith("torch._utils._rebuild_"):
             raise RefusedError(f"it has a tensor of a kind that zoo does not read ({value.path})")
-        if not self._objects.is_harmless(value):
+        if not self._records.is_harmless(value):
             raise RefusedError(f"it asks for {value.path}, and zoo reads tensors and plain values only")
 
 

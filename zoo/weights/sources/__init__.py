@@ -25,7 +25,6 @@ def fetch(request: DownloadRequest) -> Path:
     Raises:
         WeightsError: If the source does not give the file.
         OSError: If the local disk refuses.
-
     """
     module = import_module(f"zoo.weights.sources.{MODULES[request.source.scheme]}")
     try:

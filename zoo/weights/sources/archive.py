@@ -35,7 +35,6 @@ def copy_member(archive: Path, member: str, target: Path, *, max_bytes: int) -> 
         WeightsError: For a member that is not there, is not a plain file or is too large; for a broken or encrypted
             archive; and for one that unpacks to more than any weights need.
         OSError: If the local disk refuses.
-
     """
     try:
         if zipfile.is_zipfile(archive):

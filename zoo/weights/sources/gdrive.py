@@ -25,7 +25,6 @@ def fetch(request: DownloadRequest) -> Path:
     Raises:
         WeightsError: If Google Drive or the network fails, or if more bytes arrive than are allowed.
         OSError: If the local disk refuses.
-
     """
     import gdown
 

@@ -45,7 +45,6 @@ def fetch(request: DownloadRequest) -> Path:
     Raises:
         WeightsError: If the server or the network fails, or if more bytes arrive than are allowed.
         OSError: If the local disk refuses.
-
     """
     part = _PartialFile(request)
     failures = 0

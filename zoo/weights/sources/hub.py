@@ -26,7 +26,6 @@ def fetch(request: DownloadRequest) -> Path:
     Raises:
         WeightsError: If the Hub or the network fails, or if the Hub's file has another size than the card says.
         OSError: If the local disk refuses.
-
     """
     import huggingface_hub
 

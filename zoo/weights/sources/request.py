@@ -54,7 +54,6 @@ class DownloadRequest:
         size: Bytes of what the source gives (the archive, if it is one), or None if unknown.
         pinned: Whether the sha256 of what the source gives is known, so that a wrongly resumed file is noticed.
         progress: Called with (bytes so far, bytes in all, what is being done).
-
     """
 
     source: Source
@@ -74,7 +73,6 @@ class DownloadRequest:
         Args:
             done: Bytes so far.
             total: Bytes in all; None stands for the request's own size. If that is None too, 0 is reported.
-
         """
         self.progress(done, total or self.size or 0, f"fetching {self.source.shown}")
 
@@ -91,7 +89,6 @@ class DownloadRequest:
 
         Returns:
             A `RetryableError` if `retryable`, else a `WeightsError`, for the caller to raise.
-
         """
         line = f"{self.source.shown}: {' '.join(str(cause).split())[:300]}"
         return RetryableError(line) if retryable else WeightsError(line)
@@ -105,7 +102,6 @@ def timeout() -> float:
 
     Raises:
         WeightsError: If ``ZOO_TIMEOUT`` is not such a number.
-
     """
     text = os.environ.get("ZOO_TIMEOUT", "")
     try:
@@ -122,7 +118,6 @@ def backoff(factor: float) -> None:
 
     Args:
         factor: Multiples of a sixtieth of `timeout`, which is half a second by default.
-
     """
     time.sleep(timeout() / 60 * factor)
 
@@ -135,7 +130,6 @@ def exception_chain(error: BaseException) -> list[BaseException]:
 
     Returns:
         The exception itself, then what it was raised from or during, and so on; the first cause is last.
-
     """
     chain: list[BaseException] = []
     current: BaseException | None = error
@@ -150,7 +144,6 @@ def is_local_disk_error(error: BaseException) -> bool:
 
     Args:
         error: The exception that was caught; its chain of causes is looked through.
-
     """
     # An SSLError is an OSError too, but its numbers are OpenSSL's.
     system = [one for one in exception_chain(error) if isinstance(one, OSError) and not isinstance(one, ssl.SSLError)]
@@ -165,7 +158,6 @@ def describe(error: BaseException) -> str:
 
     Returns:
         One line: a known meaning, or else the first line of the exception's own message.
-
     """
     chain = exception_chain(error)
     names = " ".join(type(cause).__name__ for cause in chain)
