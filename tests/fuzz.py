@@ -40,7 +40,9 @@ from zoo.checkpoints.reader import read_checkpoint
 from zoo.checkpoints.unpickle.limits import BrokenError, RefusedError
 from zoo.checkpoints.unpickle.opcodes import read_opcodes
 
-SECONDS, MEGABYTES = 5, 400
+# Processor time and memory that reading one input may take.
+SECONDS = 5
+MEGABYTES = 400
 _LARGEST_SEED = 20_000
 _NUMBERS = [
     b"\x00",
@@ -57,7 +59,7 @@ _CODES = bytes(ord(operation.code) for operation in pickletools.opcodes)
 
 @dataclass
 class Outcomes:
-    """How often what became of an input; `failures` are the inputs that show a fault, with what was seen."""
+    """How often each outcome occurred; `failures` are the inputs with a fault: number, outcome, content."""
 
     counts: Counter[str] = field(default_factory=Counter)
     failures: list[tuple[int, str, bytes]] = field(default_factory=list)
@@ -94,7 +96,8 @@ def mutated(files: Sequence[bytes], seed: int, index: int) -> bytes:
 
 def fuzz(inputs: Iterator[tuple[int, bytes]], seconds: float = float("inf")) -> Outcomes:
     """Read inputs in a temporary folder until they or the time are at an end."""
-    outcomes, start = Outcomes(), time.monotonic()
+    outcomes = Outcomes()
+    start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, _working_in(Path(folder)), _alarm():
         for index, content in inputs:
             if time.monotonic() - start > seconds:
@@ -105,38 +108,39 @@ def fuzz(inputs: Iterator[tuple[int, bytes]], seconds: float = float("inf")) -> 
 
 def _try(outcomes: Outcomes, index: int, content: bytes) -> None:
     Path("file").write_bytes(content)
-    before, start = _peak(), time.process_time()
+    before = _peak()
+    start = time.process_time()
     signal.setitimer(signal.ITIMER_REAL, 12 * SECONDS)
     try:
         read_checkpoint(Path("file"))
-        told = "read"
+        outcome = "read"
     except CheckpointError as error:
-        told = _kind(str(error))
+        outcome = _kind(str(error))
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise
-        told = f"FAILURE {type(error).__name__}: {str(error)[:100]}"
+        outcome = f"FAILURE {type(error).__name__}: {str(error)[:100]}"
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
     taken = time.process_time() - start
     if taken > SECONDS:
-        told = "FAILURE it took too long"
+        outcome = "FAILURE it took too long"
     if _peak() - before > MEGABYTES * 2**20:
-        told = "FAILURE it took too much memory"
+        outcome = "FAILURE it took too much memory"
     if [path.name for path in Path().iterdir()] != ["file"]:
-        told = "FAILURE a payload ran"
+        outcome = "FAILURE a payload ran"
         for path in Path().iterdir():
             path.unlink()
-    outcomes.counts[told] += 1
+    outcomes.counts[outcome] += 1
     outcomes.slowest = max(outcomes.slowest, taken)
-    if told.startswith("FAILURE"):
-        outcomes.failures.append((index, told, content))
+    if outcome.startswith("FAILURE"):
+        outcomes.failures.append((index, outcome, content))
 
 
 def _kind(message: str) -> str:
-    """The kind of a refusal: the line without what differs from file to file."""
+    """The kind of a refusal: its message without what differs from file to file."""
     if "\n" in message or len(message) > 400:
-        return "FAILURE a line that is none"
+        return "FAILURE a message that is not one short line"
     words = re.sub(r"tensor .{0,80}?: |^file ", "", message).split()
     return " ".join(itertools.takewhile(str.isascii, (re.sub(r"\W*[\d'(._].*", "…", word) for word in words[:7])))
 
@@ -177,19 +181,20 @@ def _repeated(content: bytes, files: Sequence[bytes], chance: random.Random) -> 
 
 
 def _overwritten(content: bytes, files: Sequence[bytes], chance: random.Random) -> bytes:
-    begin, number = chance.randrange(len(content) + 1), chance.choice(_NUMBERS)
+    begin = chance.randrange(len(content) + 1)
+    number = chance.choice(_NUMBERS)
     return content[:begin] + number + content[begin + len(number) :]
 
 
 def _spliced(content: bytes, files: Sequence[bytes], chance: random.Random) -> bytes:
     other = chance.choice(files)
     begin, end = _span(other, chance, 400)
-    place = chance.randrange(len(content) + 1)
-    return content[:place] + other[begin:end] + content[place:]
+    position = chance.randrange(len(content) + 1)
+    return content[:position] + other[begin:end] + content[position:]
 
 
 def _instructed(content: bytes, files: Sequence[bytes], chance: random.Random) -> bytes:
-    """Change whole instructions: take out, repeat, swap or replace one, or put a call or a look into memory there."""
+    """Change whole instructions: remove, repeat, swap or replace one, or insert a call or a read of the memo."""
     bounds = _instructions(content)
     if len(bounds) < 3:
         return _flipped(content, files, chance)
@@ -225,7 +230,7 @@ _MUTATIONS: list[Callable[[bytes, Sequence[bytes], random.Random], bytes]] = [
 
 
 def _instructions(content: bytes) -> list[int]:
-    """Where the instructions of a pickle begin, as far as they can be told."""
+    """Where the instructions of a pickle begin, as far as it can be read."""
     begins = [0]
     with suppress(BrokenError, RefusedError):
         begins.extend(position for _, _, position in read_opcodes(memoryview(content)))
@@ -244,7 +249,7 @@ def _within_archive(content: bytes, change: Callable[[bytes], bytes]) -> bytes:
     return buffer.getvalue()
 
 
-# --- watching --------------------------------------------------------------------------------------------------------
+# --- measuring -------------------------------------------------------------------------------------------------------
 
 
 def _peak() -> int:
@@ -275,7 +280,8 @@ def _alarm() -> Iterator[None]:
 
 def numbered(seed: int, count: int | None = None) -> Iterator[tuple[int, bytes]]:
     """The inputs of a seed, in order."""
-    files, index = seeds(), 0
+    files = seeds()
+    index = 0
     while count is None or index < count:
         yield index, mutated(files, seed, index)
         index += 1
@@ -290,17 +296,17 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, default=Path("fuzz-failures"), help="a folder for inputs that fail")
     choice = parser.parse_args()
     outcomes = fuzz(numbered(choice.seed, choice.count), choice.seconds)
-    for told, count in outcomes.counts.most_common():
-        print(f"{count:9,}  {told}")
-    together: Counter[str] = Counter()
-    for told, count in outcomes.counts.items():
-        together[" ".join(told.split()[:2])] += count
-    print(", ".join(f"{count:,} {told}" for told, count in together.most_common()))
+    for outcome, count in outcomes.counts.most_common():
+        print(f"{count:9,}  {outcome}")
+    summary: Counter[str] = Counter()
+    for outcome, count in outcomes.counts.items():
+        summary[" ".join(outcome.split()[:2])] += count
+    print(", ".join(f"{count:,} {outcome}" for outcome, count in summary.most_common()))
     print(f"{outcomes.counts.total():9,}  in all; the slowest took {outcomes.slowest:.2f} s")
-    for index, told, content in outcomes.failures:
+    for index, outcome, content in outcomes.failures:
         choice.keep.mkdir(exist_ok=True)
         (choice.keep / f"{choice.seed}-{index}").write_bytes(content)
-        print(f"{told} (input {index}, kept in {choice.keep})")
+        print(f"{outcome} (input {index}, kept in {choice.keep})")
     return int(bool(outcomes.failures))
 
 

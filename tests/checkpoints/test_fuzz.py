@@ -5,9 +5,9 @@ from tests import fuzz
 
 def test_damaged_files_are_read_or_refused_and_nothing_else() -> None:
     outcomes = fuzz.fuzz(fuzz.numbered(seed=1, count=1000))
-    assert [(index, told) for index, told, _ in outcomes.failures] == []
+    assert [(index, outcome) for index, outcome, _ in outcomes.failures] == []
     assert outcomes.counts.total() == 1000
-    assert outcomes.counts["read"] > 20 and sum(told.startswith("was refused") for told in outcomes.counts) > 10
+    assert outcomes.counts["read"] > 20 and sum(outcome.startswith("was refused") for outcome in outcomes.counts) > 10
 
 
 def test_an_input_is_the_same_whenever_it_is_made() -> None:

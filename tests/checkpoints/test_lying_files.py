@@ -1,4 +1,4 @@
-"""Files whose shapes, settings or notes lie: one line, soon, and in little memory, whatever they claim to be."""
+"""Files whose shapes, settings or metadata are false are refused in one line, quickly, and in little memory."""
 
 import json
 import resource
@@ -19,10 +19,10 @@ from zoo.errors import CheckpointError, ZooError
 from zoo.models.export import convert, inspect_file
 from zoo.registry.registry import load_installation
 
-ZOO = load_installation()
+INSTALLATION = load_installation()
+# Bytes of address space. Torch takes 4 GB of it, and the files claim far more.
 MEMORY = 6_000_000_000
-"""Bytes of address space: torch takes 4 GB of it, and what the files claim is far beyond."""
-NOTE = {
+METADATA = {
     "format": 1,
     "layout": "?",
     "origin": "?",
@@ -33,10 +33,10 @@ NOTE = {
 }
 
 
-def noted(path: Path, adapter: str, state: dict[str, Tensor], config: dict[str, Any] | None = None) -> Path:
+def converted_file(path: Path, adapter: str, state: dict[str, Tensor], config: dict[str, Any] | None = None) -> Path:
     """Write a file as if zoo had converted it."""
-    note = {**NOTE, "adapter": adapter, "config": config or {}}
-    save_file({key: value.contiguous() for key, value in state.items()}, path, metadata={"zoo": json.dumps(note)})
+    metadata = {**METADATA, "adapter": adapter, "config": config or {}}
+    save_file({key: value.contiguous() for key, value in state.items()}, path, metadata={"zoo": json.dumps(metadata)})
     return path
 
 
@@ -79,7 +79,7 @@ HUGE: dict[str, tuple[str, dict[str, Tensor]]] = {
 
 
 def test_shapes_beyond_every_memory_are_refused_before_any_is_taken(tmp_path: Path) -> None:
-    files = [noted(tmp_path / f"{index}.safetensors", *made) for index, made in enumerate(HUGE.values())]
+    files = [converted_file(tmp_path / f"{index}.safetensors", *made) for index, made in enumerate(HUGE.values())]
     gain = Golden.read("studiogan_sngan").state
     key = next(key for key in gain if key.endswith("blocks.0.0.bn1.gain.weight"))
     torch.save({**gain, key: torch.zeros(1, 100_000)}, tmp_path / "classes.pt")
@@ -151,7 +151,7 @@ def test_pictures_beyond_all_measure_are_refused(tmp_path: Path) -> None:
         if level:
             state |= {f"doubles.{level - 1}.weight": torch.ones(1, 1, 3, 3), f"doubles.{level - 1}.bias": torch.ones(1)}
     with pytest.raises(CheckpointError, match="pixels a side"):
-        zoo.load(noted(tmp_path / "large.safetensors", "pggan", state), device="cpu")
+        zoo.load(converted_file(tmp_path / "large.safetensors", "pggan", state), device="cpu")
 
 
 def test_a_first_map_without_channels(tmp_path: Path) -> None:
@@ -174,15 +174,15 @@ def test_labels_that_leave_no_room_for_the_code(inputs: int, tmp_path: Path) -> 
 
 def test_numbers_that_torch_cannot_compute_with(tmp_path: Path) -> None:
     torch.save(Golden.read("pggan").state, tmp_path / "honest.pt")
-    found = inspect_file(tmp_path / "honest.pt", ZOO).detected
+    found = inspect_file(tmp_path / "honest.pt", INSTALLATION).detected
     state = {key: tensor.to(torch.float8_e4m3fn) for key, tensor in found.state.items()}
     with pytest.raises(CheckpointError, match="not implemented"):
-        zoo.load(noted(tmp_path / "eighth.safetensors", "pggan", state, found.config), device="cpu")
+        zoo.load(converted_file(tmp_path / "eighth.safetensors", "pggan", state, found.config), device="cpu")
 
 
 def test_a_note_is_one_only_in_a_file_that_zoo_can_have_written(tmp_path: Path) -> None:
     torch.save({**Golden.read("stylegan2_ada").state, "zoo": 5}, tmp_path / "zoo.pt")
-    assert inspect_file(tmp_path / "zoo.pt", ZOO).detected.note is None
+    assert inspect_file(tmp_path / "zoo.pt", INSTALLATION).detected.note is None
 
 
 def test_names_in_a_file_steer_no_terminal(tmp_path: Path) -> None:
@@ -211,10 +211,10 @@ SETTINGS: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("recording", "change"), SETTINGS, ids=lambda value: str(value)[:40])
 def test_settings_of_no_sense(recording: str, change: dict[str, Any], tmp_path: Path) -> None:
-    """Whether they stand in a note of zoo's or are made of what a pickle said."""
+    """Whether they are in the metadata of a converted file or come from a pickle."""
     torch.save(Golden.read(recording).state, tmp_path / "honest.pt")
-    found = inspect_file(tmp_path / "honest.pt", ZOO).detected
-    file = noted(tmp_path / "lies.safetensors", found.family, found.state, {**found.config, **change})
+    found = inspect_file(tmp_path / "honest.pt", INSTALLATION).detected
+    file = converted_file(tmp_path / "lies.safetensors", found.family, found.state, {**found.config, **change})
     with pytest.raises(ZooError):
         model = zoo.load(file, device="cpu")
         model.adapter.synthesize(model.sample(1))
@@ -241,7 +241,7 @@ def test_tied_weights_are_written_apart(tmp_path: Path) -> None:
     state = dict(Golden.read("stylegan2_ada").state)
     state["synthesis.b8.conv1.affine.bias"] = state["synthesis.b8.conv0.affine.bias"]
     torch.save(state, tmp_path / "tied.pt")
-    out = convert(inspect_file(tmp_path / "tied.pt", ZOO), tmp_path / "apart.safetensors")
+    out = convert(inspect_file(tmp_path / "tied.pt", INSTALLATION), tmp_path / "apart.safetensors")
     codes = zoo.load(out, device="cpu").sample(1)
     one, two = (zoo.load(file, device="cpu").adapter.synthesize(codes) for file in (tmp_path / "tied.pt", out))
     assert torch.equal(one, two)
@@ -256,7 +256,7 @@ def test_files_of_half_precision_and_of_parallel_training(tmp_path: Path) -> Non
     codes = one.sample(2)
     assert torch.equal(one.adapter.synthesize(codes), two.adapter.synthesize(codes))
     torch.save({f"G_ema.{key}": tensor for key, tensor in golden.state.items()}, tmp_path / "named.pth")
-    assert inspect_file(tmp_path / "named.pth", ZOO).facts()["averaged weights"] == "yes: G_ema"
+    assert inspect_file(tmp_path / "named.pth", INSTALLATION).facts()["averaged weights"] == "yes: G_ema"
 
 
 def test_parallel_training_of_one_network_of_a_checkpoint(tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ def test_parallel_training_of_one_network_of_a_checkpoint(tmp_path: Path) -> Non
     beside = {"module.synthesis.b4.conv_clamp": 0.5}
     wrapped = {**{f"module.{key}": tensor for key, tensor in golden.state.items()}, **beside}
     torch.save({"G": raw, "G_ema": wrapped}, tmp_path / "both.pt")
-    found = inspect_file(tmp_path / "both.pt", ZOO)
+    found = inspect_file(tmp_path / "both.pt", INSTALLATION)
     assert found.facts()["averaged weights"] == "yes: G_ema, not G"
     assert torch.equal(found.detected.state["constant"], golden.state["synthesis.b4.const"])
     assert found.detected.config == {"conv_clamp": 0.5}

@@ -28,11 +28,11 @@ def read(content: bytes, folder: Path) -> Checkpoint:
     return read_checkpoint(folder / "file")
 
 
-def same(found: dict[str, Tensor], wanted: dict[str, Tensor], prefix: str = "") -> None:
-    assert {key for key in found if key.startswith(prefix)} == {prefix + key for key in wanted}
-    for key, tensor in wanted.items():
-        assert found[prefix + key].dtype == tensor.dtype, key
-        assert torch.equal(found[prefix + key], tensor), key
+def same(state: dict[str, Tensor], expected: dict[str, Tensor], prefix: str = "") -> None:
+    assert {key for key in state if key.startswith(prefix)} == {prefix + key for key in expected}
+    for key, tensor in expected.items():
+        assert state[prefix + key].dtype == tensor.dtype, key
+        assert torch.equal(state[prefix + key], tensor), key
 
 
 # --- networks of torch -----------------------------------------------------------------------------------------------
@@ -45,16 +45,17 @@ def test_a_persistent_network_of_any_protocol(protocol: int, tmp_path: Path) -> 
         "": {"in_size": np.array([3, 4]), "rate": np.float64(2.5), "fast": np.bool_(True), "type": torch.float16},
         "synthesis": {"label": "a", "planes": torch.ones(2), "table": np.ones(65), "mode": {"kind": (1, 2)}},
     }
-    generator = network(STATE, init_kwargs=kwargs, attributes=attributes, kinds={"synthesis": "training.x.Synthesis"})
+    class_names = {"synthesis": "training.x.Synthesis"}
+    generator = network(STATE, init_kwargs=kwargs, attributes=attributes, class_names=class_names)
     halves = network({key: tensor / 2 for key, tensor in STATE.items()})
-    found = read(containers.nvidia_pickle({"G_ema": generator, "G": halves}, protocol), tmp_path)
-    assert found.container == "pickle"
-    same(found.state, STATE, "G_ema.")
-    same(found.state, {key: tensor / 2 for key, tensor in STATE.items()}, "G.")
-    assert not [key for key in {**found.state, **found.meta} if key.startswith(("D.", "augment_pipe"))]
-    inside = {key.removeprefix("G_ema."): value for key, value in found.meta.items() if key.startswith("G_ema.")}
-    told = {key: value for key, value in inside.items() if "training" not in key and "_is_full" not in key}
-    assert told == {
+    checkpoint = read(containers.nvidia_pickle({"G_ema": generator, "G": halves}, protocol), tmp_path)
+    assert checkpoint.container == "pickle"
+    same(checkpoint.state, STATE, "G_ema.")
+    same(checkpoint.state, {key: tensor / 2 for key, tensor in STATE.items()}, "G.")
+    assert not [key for key in {**checkpoint.state, **checkpoint.meta} if key.startswith(("D.", "augment_pipe"))]
+    inside = {key.removeprefix("G_ema."): value for key, value in checkpoint.meta.items() if key.startswith("G_ema.")}
+    values = {key: value for key, value in inside.items() if "training" not in key and "_is_full" not in key}
+    assert values == {
         "_class": "Generator",
         "mapping._class": "Module",
         "mapping.fc0._class": "Module",
@@ -73,17 +74,17 @@ def test_a_persistent_network_of_any_protocol(protocol: int, tmp_path: Path) -> 
         "_init_kwargs.synthesis_kwargs.layers.0": 3,
         "_init_kwargs.synthesis_kwargs.layers.1": 5,
     }
-    assert found.meta["training_set_kwargs.resolution"] == 32
+    assert checkpoint.meta["training_set_kwargs.resolution"] == 32
 
 
 class Layered(nn.Module):
-    """A module with all that a state dict tells apart: parameters, none, buffers, passing ones, and shared ones."""
+    """A module with all that a state dict tells apart: parameters, None, persistent and other buffers, shared ones."""
 
     def __init__(self) -> None:
         super().__init__()
         self.body = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2, bias=False))
         self.register_buffer("kept", torch.arange(3))
-        self.register_buffer("passing", torch.ones(2), persistent=False)
+        self.register_buffer("not_persistent", torch.ones(2), persistent=False)
         self.register_buffer("nothing", None)
         self.register_parameter("missing", None)
         self.scale = nn.Parameter(torch.tensor(2.0))
@@ -104,14 +105,14 @@ def test_a_module_becomes_its_own_state_dict(protocol: int, legacy: bool | None,
     else:
         options: dict[str, Any] = {"_use_new_zipfile_serialization": not legacy, "pickle_protocol": protocol}
         torch.save({"G_ema": module}, buffer, **options)
-    found = read(buffer.getvalue(), tmp_path)
-    wanted = module.state_dict(prefix="G_ema.")
-    assert list(found.state) == list(wanted)
-    same(found.state, wanted)
-    assert found.state["G_ema.tied.weight"] is found.state["G_ema.body.0.weight"]
-    assert found.meta["G_ema.size"] == 5 and found.meta["G_ema._class"] == f"{__name__}.Layered"
-    assert found.meta["G_ema.body.1.eps"] == module.body[1].eps
-    assert found.container == {None: "pickle", False: "torch zip", True: "torch legacy"}[legacy]
+    checkpoint = read(buffer.getvalue(), tmp_path)
+    expected = module.state_dict(prefix="G_ema.")
+    assert list(checkpoint.state) == list(expected)
+    same(checkpoint.state, expected)
+    assert checkpoint.state["G_ema.tied.weight"] is checkpoint.state["G_ema.body.0.weight"]
+    assert checkpoint.meta["G_ema.size"] == 5 and checkpoint.meta["G_ema._class"] == f"{__name__}.Layered"
+    assert checkpoint.meta["G_ema.body.1.eps"] == module.body[1].eps
+    assert checkpoint.container == {None: "pickle", False: "torch zip", True: "torch legacy"}[legacy]
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -120,29 +121,29 @@ def test_ordinary_classes_and_mixtures(protocol: int, tmp_path: Path) -> None:
     plain = network(
         STATE, "BaselineGAN.Networks.Generator", persistent=False, attributes={"": {"DataType": torch.bfloat16}}
     )
-    found = read(containers.plain_class_pickle({"G": plain, "G_ema": plain}, protocol), tmp_path)
-    same(found.state, STATE, "G_ema.")
-    assert found.meta["G_ema._class"] == "BaselineGAN.Networks.Generator"
-    assert found.meta["G_ema.DataType"] == "torch.bfloat16"
-    assert not [key for key in found.state if key.startswith("D.")]
+    checkpoint = read(containers.plain_class_pickle({"G": plain, "G_ema": plain}, protocol), tmp_path)
+    same(checkpoint.state, STATE, "G_ema.")
+    assert checkpoint.meta["G_ema._class"] == "BaselineGAN.Networks.Generator"
+    assert checkpoint.meta["G_ema.DataType"] == "torch.bfloat16"
+    assert not [key for key in checkpoint.state if key.startswith("D.")]
 
     mixed = network(
-        {**STATE, "decoder.net.0.weight": WEIGHT}, kinds={"decoder.net": "torch.nn.modules.container.Sequential"}
+        {**STATE, "decoder.net.0.weight": WEIGHT}, class_names={"decoder.net": "torch.nn.modules.container.Sequential"}
     )
-    for place in ("decoder", "decoder.net", "decoder.net.0"):
-        containers.find(mixed, place).persistent = False
+    for path in ("decoder", "decoder.net", "decoder.net.0"):
+        containers.find(mixed, path).persistent = False
     mixed.attributes["neural_rendering_resolution"] = 128
-    found = read(containers.nvidia_pickle({"G_ema": mixed}, protocol), tmp_path)
-    same(found.state, {**STATE, "decoder.net.0.weight": WEIGHT}, "G_ema.")
-    assert found.meta["G_ema.neural_rendering_resolution"] == 128
-    assert found.meta["G_ema.decoder.net._class"] == "torch.nn.modules.container.Sequential"
+    checkpoint = read(containers.nvidia_pickle({"G_ema": mixed}, protocol), tmp_path)
+    same(checkpoint.state, {**STATE, "decoder.net.0.weight": WEIGHT}, "G_ema.")
+    assert checkpoint.meta["G_ema.neural_rendering_resolution"] == 128
+    assert checkpoint.meta["G_ema.decoder.net._class"] == "torch.nn.modules.container.Sequential"
 
 
 def test_buffers_that_no_state_dict_holds_are_left_out(tmp_path: Path) -> None:
     generator = network(STATE)
-    containers.find(generator, "mapping").passing = {"w_avg"}
-    found = read(containers.nvidia_pickle({"G_ema": generator}), tmp_path)
-    assert "G_ema.mapping.w_avg" not in found.state and "G_ema.mapping.fc0.weight" in found.state
+    containers.find(generator, "mapping").non_persistent = {"w_avg"}
+    checkpoint = read(containers.nvidia_pickle({"G_ema": generator}), tmp_path)
+    assert "G_ema.mapping.w_avg" not in checkpoint.state and "G_ema.mapping.fc0.weight" in checkpoint.state
 
 
 def test_a_published_snapshot_opens_as_a_model(tmp_path: Path) -> None:
@@ -158,8 +159,8 @@ def test_a_published_snapshot_opens_as_a_model(tmp_path: Path) -> None:
 
 
 def test_a_network_that_is_none_is_not_missed(tmp_path: Path) -> None:
-    found = read(containers.nvidia_pickle({"G_ema": network(STATE), "G": None}), tmp_path)
-    assert "G" in found.meta and found.meta["G"] is None
+    checkpoint = read(containers.nvidia_pickle({"G_ema": network(STATE), "G": None}), tmp_path)
+    assert "G" in checkpoint.meta and checkpoint.meta["G"] is None
 
 
 # --- networks of TensorFlow ------------------------------------------------------------------------------------------
@@ -178,13 +179,13 @@ TENSORS = {name: torch.from_numpy(np.array(value)) for name, value in VARIABLES.
 def test_stylegan_of_tensorflow(version: int, options: dict[str, Any], tmp_path: Path) -> None:
     own, parts = containers.split_components(VARIABLES, {"mapping": {"lrmul": 0.01}, "synthesis": {"resolution": 32}})
     content = containers.tensorflow_pickle(own, {"resolution": 32, "num_channels": 3}, parts, version, **options)
-    found = read(content, tmp_path)
-    assert found.container == "TensorFlow pickle"
-    same(found.state, TENSORS, "Gs.")
-    same(found.state, {name: tensor / 2 for name, tensor in TENSORS.items()}, "G.")
-    told = {key: value for key, value in found.meta.items() if key.startswith("Gs.")}
+    checkpoint = read(content, tmp_path)
+    assert checkpoint.container == "TensorFlow pickle"
+    same(checkpoint.state, TENSORS, "Gs.")
+    same(checkpoint.state, {name: tensor / 2 for name, tensor in TENSORS.items()}, "G.")
+    values = {key: value for key, value in checkpoint.meta.items() if key.startswith("Gs.")}
     static: dict[str, dict[str, Any]] = {"mapping": {"lrmul": 0.01}, "synthesis": {"resolution": 32}}
-    assert told == {
+    assert values == {
         "Gs._class": "dnnlib.tflib.network.Network",
         "Gs.version": version,
         "Gs.name": "Gs",
@@ -215,10 +216,10 @@ def test_pggan_of_tensorflow_and_theano(
     content = containers.tensorflow_pickle(
         variables, {"resolution": 32}, version=version, python2=python2, as_dict=as_dict
     )
-    found = read(content, tmp_path)
-    same(found.state, {name: torch.from_numpy(np.array(value)) for name, value in variables.items()}, "Gs.")
-    assert found.meta["Gs._class"] == kind and found.meta["Gs.static_kwargs.resolution"] == 32
-    assert found.meta.get("Gs.version") == version
+    checkpoint = read(content, tmp_path)
+    same(checkpoint.state, {name: torch.from_numpy(np.array(value)) for name, value in variables.items()}, "Gs.")
+    assert checkpoint.meta["Gs._class"] == kind and checkpoint.meta["Gs.static_kwargs.resolution"] == 32
+    assert checkpoint.meta.get("Gs.version") == version
 
 
 def test_only_known_versions_of_tensorflow_networks_are_read(tmp_path: Path) -> None:
@@ -229,9 +230,9 @@ def test_only_known_versions_of_tensorflow_networks_are_read(tmp_path: Path) -> 
 def test_components_lie_within_components(tmp_path: Path) -> None:
     inner = TensorFlowNetwork({"w": VARIABLES["dlatent_avg"]}, {"depth": 2})
     outer = TensorFlowNetwork({}, {}, {"inner": inner})
-    found = read(containers.tensorflow_pickle({}, {}, {"outer": outer}), tmp_path)
-    assert set(found.state) == {"G.outer/inner/w", "Gs.outer/inner/w"}
-    assert found.meta["Gs.components.outer.components.inner.static_kwargs.depth"] == 2
+    checkpoint = read(containers.tensorflow_pickle({}, {}, {"outer": outer}), tmp_path)
+    assert set(checkpoint.state) == {"G.outer/inner/w", "Gs.outer/inner/w"}
+    assert checkpoint.meta["Gs.components.outer.components.inner.static_kwargs.depth"] == 2
 
 
 # --- torch files -----------------------------------------------------------------------------------------------------
@@ -242,9 +243,9 @@ def test_an_object_of_a_foreign_class_beside_weights(legacy: bool, tmp_path: Pat
     attributes = {"depth": 4, "lr": 0.5, "sizes": [4, 8], "nested": {"a": None}}
     kind = "models.utils.config.BaseConfig"
     content = containers.torch_with_class({"avgG": STATE}, kind, attributes, legacy=legacy)
-    found = read(content, tmp_path)
-    same(found.state, STATE, "avgG.")
-    assert found.meta == {
+    checkpoint = read(content, tmp_path)
+    same(checkpoint.state, STATE, "avgG.")
+    assert checkpoint.meta == {
         "config._class": kind,
         "config.depth": 4,
         "config.lr": 0.5,
@@ -252,7 +253,7 @@ def test_an_object_of_a_foreign_class_beside_weights(legacy: bool, tmp_path: Pat
         "config.sizes.1": 8,
         "config.nested.a": None,
     }
-    assert found.container == ("torch legacy" if legacy else "torch zip")
+    assert checkpoint.container == ("torch legacy" if legacy else "torch zip")
 
 
 def strange_tensors() -> dict[str, Tensor]:
@@ -287,10 +288,10 @@ def test_every_kind_of_array_as_numpy_wrote_it(protocol: int, tmp_path: Path) ->
     codes = [f"{order}{code}" for order in "<>" for code in ("f2", "f4", "f8", "i2", "i4", "i8")]
     arrays = {code: base.astype(code) for code in [*codes, "i1", "?"]} | {"u1": np.abs(base).astype("u1")}
     shaped = {"columns": np.asfortranarray(base), "cut": base[::2, 1:], "scalar": np.array(3.0), "empty": base[:0]}
-    found = read(pickle.dumps({**arrays, **shaped}, protocol), tmp_path).state
+    state = read(pickle.dumps({**arrays, **shaped}, protocol), tmp_path).state
     for key, array in {**arrays, **shaped}.items():
-        assert np.array_equal(found[key].numpy(), array) and found[key].is_contiguous(), key
-    assert not np.shares_memory(found["cut"].numpy(), base)
+        assert np.array_equal(state[key].numpy(), array) and state[key].is_contiguous(), key
+    assert not np.shares_memory(state["cut"].numpy(), base)
 
 
 @pytest.mark.parametrize("legacy", [False, True])
@@ -298,9 +299,9 @@ def test_what_training_leaves_beside_weights(legacy: bool, tmp_path: Path) -> No
     args = argparse.Namespace(size=256, device=torch.device("cpu"), shape=torch.Size([2, 3]))
     beside = {"args": args, "loss": np.float64(0.5), "seen": {"a"}, "size": torch.Size([4]), "device": args.device}
     torch.save({**STATE, **beside}, tmp_path / "file", _use_new_zipfile_serialization=not legacy)
-    found = read_checkpoint(tmp_path / "file")
-    same(found.state, STATE)
-    assert found.meta == {
+    checkpoint = read_checkpoint(tmp_path / "file")
+    same(checkpoint.state, STATE)
+    assert checkpoint.meta == {
         "args._class": "argparse.Namespace",
         "args.size": 256,
         "args.shape.0": 2,
@@ -314,7 +315,7 @@ def test_what_training_leaves_beside_weights(legacy: bool, tmp_path: Path) -> No
 def test_tied_tensors_stay_tied_and_what_is_read_is_owned(tmp_path: Path) -> None:
     shared = torch.randn(4)
     torch.save({"a": shared, "b": shared, "c": shared[1:]}, tmp_path / "file")
-    found = read_checkpoint(tmp_path / "file").state
-    assert found["a"] is found["b"]
-    found["a"].zero_()
-    assert torch.equal(found["c"], shared[1:])
+    state = read_checkpoint(tmp_path / "file").state
+    assert state["a"] is state["b"]
+    state["a"].zero_()
+    assert torch.equal(state["c"], shared[1:])

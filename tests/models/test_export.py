@@ -16,7 +16,7 @@ from zoo.errors import CheckpointError, OptionError, OutputError
 from zoo.models.export import convert, inspect_file
 from zoo.registry.registry import load_installation
 
-ZOO = load_installation()
+INSTALLATION = load_installation()
 
 
 @pytest.fixture
@@ -31,8 +31,15 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_converted_file_draws_the_same_images(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["convert", "ada.pt", "--licence", "for research only"]) == 0
     shown = capsys.readouterr()
-    for told in ("stylegan2", "nvidia (torch zip)", "yes: G_ema, not G", "32 x 32", "w (8 x 40)", "for research only"):
-        assert told in shown.out
+    for expected in (
+        "stylegan2",
+        "nvidia (torch zip)",
+        "yes: G_ema, not G",
+        "32 x 32",
+        "w (8 x 40)",
+        "for research only",
+    ):
+        assert expected in shown.out
     assert "for research only" in shown.err
     golden = Golden.read("stylegan2_ada")
     model = zoo.load("ada.safetensors", device="cpu")
@@ -43,13 +50,13 @@ def test_a_converted_file_draws_the_same_images(home: Path, capsys: pytest.Captu
 
 
 def test_the_licence_stays_with_the_file(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = inspect_file("ada.pt", ZOO, licence="for research only")
-    assert convert(found, Path("mine.safetensors")) == Path("mine.safetensors")
-    note = read_metadata(Path("mine.safetensors"))
-    assert note is not None
-    assert (note.origin, note.sha256) == ("ada.pt", found.model.weights_sha256)
+    inspected = inspect_file("ada.pt", INSTALLATION, licence="for research only")
+    assert convert(inspected, Path("mine.safetensors")) == Path("mine.safetensors")
+    metadata = read_metadata(Path("mine.safetensors"))
+    assert metadata is not None
+    assert (metadata.origin, metadata.sha256) == ("ada.pt", inspected.model.weights_sha256)
     assert zoo.load("mine.safetensors", device="cpu").card.licence.weights == "for research only"
-    again = inspect_file("mine.safetensors", ZOO)
+    again = inspect_file("mine.safetensors", INSTALLATION)
     assert again.facts()["licence"] == "weights: for research only"
     assert convert(again, Path("again.safetensors")).exists()
     capsys.readouterr()
@@ -61,54 +68,54 @@ def test_the_licence_stays_with_the_file(home: Path, capsys: pytest.CaptureFixtu
 
 @pytest.mark.real
 def test_a_models_own_file_keeps_its_terms(home: Path, digiface: zoo.Model) -> None:
-    found = inspect_file("dcgan.digiface64", ZOO)
-    out = convert(found)
+    inspected = inspect_file("dcgan.digiface64", INSTALLATION)
+    out = convert(inspected)
     assert read_metadata(out) is not None
     model = zoo.load(out, device="cpu")
     assert model.card.licence == digiface.card.licence
     codes = digiface.sample(1)
     assert torch.equal(model.adapter.synthesize(codes), digiface.adapter.synthesize(codes))
-    stranger = home / "found_somewhere.tar"
-    stranger.write_bytes(found.path.read_bytes())
-    assert inspect_file(stranger, ZOO).card.licence == digiface.card.licence
+    renamed = home / "found_somewhere.tar"
+    renamed.write_bytes(inspected.path.read_bytes())
+    assert inspect_file(renamed, INSTALLATION).card.licence == digiface.card.licence
 
 
 def test_nothing_is_lost(home: Path) -> None:
-    found = inspect_file("ada.pt", ZOO)
+    inspected = inspect_file("ada.pt", INSTALLATION)
     with pytest.raises(OptionError, match=r"ends in \.safetensors"):
-        convert(found, Path("ada.bin"))
+        convert(inspected, Path("ada.bin"))
     Path("ada.safetensors").write_bytes(b"precious")
     with pytest.raises(OutputError, match="--force"):
-        convert(found)
+        convert(inspected)
     assert Path("ada.safetensors").read_bytes() == b"precious"
-    convert(found, force=True)
+    convert(inspected, force=True)
     with pytest.raises(OutputError, match="choose another -o"):
-        convert(inspect_file("ada.safetensors", ZOO), force=True)
+        convert(inspect_file("ada.safetensors", INSTALLATION), force=True)
 
 
-def _with_note(path: Path, change: dict[str, object]) -> None:
+def _with_metadata(path: Path, change: dict[str, object]) -> None:
     state = load_file(path)
     with safe_open(path, framework="pt") as file:
-        note = json.loads(file.metadata()["zoo"])
-    save_file(state, path, metadata={"zoo": json.dumps({**note, **change})})
+        metadata = json.loads(file.metadata()["zoo"])
+    save_file(state, path, metadata={"zoo": json.dumps({**metadata, **change})})
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "expected"),
     [
         ({"format": 2}, "another version of zoo"),
         ({"licence": "none"}, "cannot be read"),
-        ({"summary": "\x1b[2J"}, "steer a terminal"),
+        ({"summary": "\x1b[2J"}, "not printable"),
         ({"config": 5}, "cannot be read"),
         ({"adapter": "unheard-of"}, "unheard-of"),
         ({"adapter": "dcgan"}, "a DCGAN has"),
         ({"more": 1}, "cannot be read"),
     ],
 )
-def test_a_note_that_lies(home: Path, change: dict[str, object], told: str) -> None:
-    out = convert(inspect_file("ada.pt", ZOO))
-    _with_note(out, change)
-    with pytest.raises(CheckpointError, match=told):
+def test_false_metadata_is_refused(home: Path, change: dict[str, object], expected: str) -> None:
+    out = convert(inspect_file("ada.pt", INSTALLATION))
+    _with_metadata(out, change)
+    with pytest.raises(CheckpointError, match=expected):
         zoo.load(out, device="cpu")
 
 
@@ -117,9 +124,9 @@ def test_what_a_card_tells_the_network_stays_with_the_file(home: Path, monkeypat
     assert run(["add", "ada.pt", "--name", "stylegan2.mine", "-o", "conv_clamp=1", "-o", "cutoff=3"]) == 0
     assert run(["convert", "stylegan2.mine", "-o", "mine.safetensors"]) == 0
     assert run(["convert", "./mine.safetensors", "-o", "again.safetensors"]) == 0
-    note = read_metadata(Path("again.safetensors"))
-    assert note is not None
-    assert (note.origin, note.averaged) == ("ada.pt", "yes: G_ema, not G")
+    metadata = read_metadata(Path("again.safetensors"))
+    assert metadata is not None
+    assert (metadata.origin, metadata.averaged) == ("ada.pt", "yes: G_ema, not G")
     one, two = (zoo.load(name, device="cpu") for name in ("stylegan2.mine", "./again.safetensors"))
     codes = [model.sample(2, truncation=0.5) for model in (one, two)]
     assert torch.equal(codes[0].latents, codes[1].latents)

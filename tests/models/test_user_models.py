@@ -9,7 +9,7 @@ import yaml
 
 from tests.support.toys import write_tiny
 from zoo.cli import run
-from zoo.models import user_models as additions
+from zoo.models import user_models
 from zoo.models.opening import open_card
 from zoo.registry.registry import added_folder, read_cards
 from zoo.weights.cache import sha256_of
@@ -102,9 +102,9 @@ def test_bad_additions_are_one_line_and_write_nothing(
 
 def test_a_card_that_is_broken_or_in_the_way_can_be_removed(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["add", "netG.safetensors", "--name", "dcgan.mine"]) == 0
-    place = added_folder() / "dcgan.mine.yaml"
-    place.with_name("dcgan.celeba64.yaml").write_text(place.read_text().replace("dcgan.mine", "dcgan.celeba64"))
-    place.write_text("models: [")
+    path = added_folder() / "dcgan.mine.yaml"
+    path.with_name("dcgan.celeba64.yaml").write_text(path.read_text().replace("dcgan.mine", "dcgan.celeba64"))
+    path.write_text("models: [")
     assert run(["list"]) == 2
     assert run(["remove", "dcgan.mine"]) == 0
     assert run(["list"]) == 2
@@ -132,15 +132,15 @@ def test_a_folder_whose_name_no_card_can_tell(
     assert "no card can tell" in capsys.readouterr().err
 
 
-def test_of_two_additions_at_once_one_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_two_additions_at_once_one_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other one's card arrives while this one's file is read."""
 
     def late(*args: Any, **loading: Any) -> Any:
-        monkeypatch.setattr(additions, "open_card", open_card)
+        monkeypatch.setattr(user_models, "open_card", open_card)
         assert run(["add", "netG.safetensors", "--name", "dcgan.mine", "--summary", "the first"]) == 0
         return open_card(*args, **loading)
 
-    monkeypatch.setattr(additions, "open_card", late)
+    monkeypatch.setattr(user_models, "open_card", late)
     assert run(["add", "netG.safetensors", "--name", "dcgan.mine", "--summary", "the second"]) == 2
     assert "the first" in (added_folder() / "dcgan.mine.yaml").read_text()
     assert sorted(path.name for path in added_folder().iterdir()) == ["dcgan.mine.yaml"]
@@ -211,13 +211,13 @@ def test_the_cache_is_listed_and_cleaned(home: Path, capsys: pytest.CaptureFixtu
     assert run(["cache"]) == 0
     assert "nothing in" in capsys.readouterr().out
     cache = home / "cache"
-    for place in (
+    for path in (
         "weights/" + "0" * 64 + "/stray.pt",
         "incoming/dcgan.gone-0123/ab/part",
         "incoming/dcgan.old-4567.lock",
     ):
-        (cache / place).parent.mkdir(parents=True, exist_ok=True)
-        (cache / place).write_bytes(b"x")
+        (cache / path).parent.mkdir(parents=True, exist_ok=True)
+        (cache / path).write_bytes(b"x")
     assert run(["cache", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [(row["models"], row["bytes"], row["state"]) for row in rows["files"]] == [

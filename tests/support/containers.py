@@ -1,8 +1,8 @@
-"""Builders of pickles as the published generators keep them, made without any of the code that once wrote them.
+"""Builders of pickles as published generators have them, made without any of the code that wrote those.
 
-`network` grows a tree of modules from a flat state; `nvidia_pickle`, `plain_class_pickle`, `tensorflow_pickle` and
+`network` makes a tree of modules from a flat state; `nvidia_pickle`, `plain_class_pickle`, `tensorflow_pickle` and
 `torch_with_class` put such networks into files. Classes that the files name are stand-ins: empty, with the right names,
-and there only while a file is written.
+and importable only while a file is written.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ _MAPPING_BUFFERS = ["w_avg"]
 _SYNTHESIS_BUFFERS = ["resample_filter", "noise_const", "up_filter", "down_filter", "magnitude_ema", "Kernel"]
 _INPUT_BUFFERS = ["transform", "freqs", "phases"]
 NVIDIA_BUFFERS = [*_MAPPING_BUFFERS, *_SYNTHESIS_BUFFERS, *_INPUT_BUFFERS]
+# What the files state as the source of their classes; it must never be executed.
 SOURCE = "import os\nos.system('touch PWNED')\n"
-"""What the files say the source of their classes is: it must never be run."""
 
 
 @dataclass
 class Network:
-    """A module as a file keeps it. A persistent one is kept with its source, any other as an object of its class."""
+    """A module as a file holds it: a persistent one with its source, any other as an object of its class."""
 
-    kind: str
+    class_name: str
     parameters: dict[str, Tensor] = field(default_factory=dict)
     buffers: dict[str, Tensor] = field(default_factory=dict)
     modules: dict[str, Network] = field(default_factory=dict)
     attributes: dict[str, Any] = field(default_factory=dict)
-    passing: set[str] = field(default_factory=set)  # the buffers that no state dict holds
+    non_persistent: set[str] = field(default_factory=set)  # the buffers that are not in the state dict
     persistent: bool = True
 
 
@@ -58,38 +58,39 @@ class TensorFlowNetwork:
 
 def network(
     state: Mapping[str, Tensor],
-    kind: str = "training.networks_stylegan2.Generator",
+    class_name: str = "training.networks_stylegan2.Generator",
     *,
     init_kwargs: Mapping[str, Any] | None = None,
     attributes: Mapping[str, Mapping[str, Any]] | None = None,
-    kinds: Mapping[str, str] | None = None,
+    class_names: Mapping[str, str] | None = None,
     buffers: Collection[str] = NVIDIA_BUFFERS,
     persistent: bool = True,
 ) -> Network:
-    """Grow modules from the keys of a state dict.
+    """Make a tree of modules from the keys of a state dict.
 
-    `attributes` and `kinds` (classes, by default ``training.layers.Module``) go by the module's path, "" being the
-    root; tensors whose last name is among `buffers` become buffers. A plain network has no `_init_kwargs`.
+    `attributes` and `class_names` (by default ``training.layers.Module``) go by the module's path, "" being the root;
+    tensors whose last name is among `buffers` become buffers. A plain network has no `_init_kwargs`.
     """
-    root = Network(kind, persistent=persistent)
+    root = Network(class_name, persistent=persistent)
     for key, tensor in state.items():
         *path, leaf = key.split(".")
-        module, walked = root, ""
+        module = root
+        module_path = ""
         for name in path:
-            walked = f"{walked}.{name}".lstrip(".")
-            fresh = Network((kinds or {}).get(walked, "training.layers.Module"), persistent=persistent)
-            module = module.modules.setdefault(name, fresh)
+            module_path = f"{module_path}.{name}".lstrip(".")
+            new = Network((class_names or {}).get(module_path, "training.layers.Module"), persistent=persistent)
+            module = module.modules.setdefault(name, new)
         (module.buffers if leaf in buffers else module.parameters)[leaf] = tensor
-    for place, values in (attributes or {}).items():
-        find(root, place).attributes.update(values)
+    for module_path, values in (attributes or {}).items():
+        find(root, module_path).attributes.update(values)
     if persistent:
         root.attributes.update(_init_args=(), _init_kwargs=easy_dict(dict(init_kwargs or {})))
     return root
 
 
-def find(root: Network, place: str) -> Network:
+def find(root: Network, path: str) -> Network:
     """The module at a path such as ``synthesis.b4``."""
-    for name in filter(None, place.split(".")):
+    for name in filter(None, path.split(".")):
         root = root.modules[name]
     return root
 
@@ -134,7 +135,7 @@ def tensorflow_pickle(
     """
     average = TensorFlowNetwork(variables, static_kwargs, components or {}, build_func_name)
     critic = TensorFlowNetwork({"4x4/Dense0/weight": np.ones((2, 3), np.float32)}, {}, {}, "D_basic", "D")
-    kind = {2: "tfutil.Network", None: "network.Network"}.get(version, "dnnlib.tflib.network.Network")
+    class_name = {2: "tfutil.Network", None: "network.Network"}.get(version, "dnnlib.tflib.network.Network")
 
     def kept(one: TensorFlowNetwork) -> Any:
         pairs = [(name, np.float32(value) if np.ndim(value) == 0 else value) for name, value in one.variables.items()]
@@ -148,7 +149,7 @@ def tensorflow_pickle(
         }
         if (version or 0) >= 3:
             state["components"] = {name: kept(component) for name, component in one.components.items()}
-        return instance(kind, state)
+        return instance(class_name, state)
 
     with old_numpy():
         return _dumped(
@@ -171,11 +172,11 @@ def split_components(
 
 
 def torch_with_class(
-    content: Mapping[str, Any], kind: str, attributes: Mapping[str, Any], *, legacy: bool = False
+    content: Mapping[str, Any], class_name: str, attributes: Mapping[str, Any], *, legacy: bool = False
 ) -> bytes:
     """A torch file that keeps an object of a foreign class as `config` beside its weights, as those of gan_zoo do."""
     buffer = io.BytesIO()
-    whole = {"config": instance(kind, dict(attributes)), **content}
+    whole = {"config": instance(class_name, dict(attributes)), **content}
     with stand_ins():
         torch.save(whole, buffer, _use_new_zipfile_serialization=not legacy)
     return buffer.getvalue()
@@ -216,8 +217,8 @@ _made["torch_utils.persistence._reconstruct_persistent_obj"] = _reconstruct_pers
 
 
 class _Persistent:
-    def __init__(self, kind: str, state: Mapping[str, Any]) -> None:
-        name = kind.rpartition(".")[2]
+    def __init__(self, class_name: str, state: Mapping[str, Any]) -> None:
+        name = class_name.rpartition(".")[2]
         self.meta = {"type": "class", "version": 6, "module_src": SOURCE, "class_name": name, "state": state}
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -270,10 +271,10 @@ def _kept(value: Any) -> Any:
     state = dict(nn.Module().__dict__)
     state["_parameters"] = OrderedDict((key, nn.Parameter(tensor)) for key, tensor in value.parameters.items())
     state["_buffers"] = OrderedDict(value.buffers)
-    state["_non_persistent_buffers_set"] = set(value.passing)
+    state["_non_persistent_buffers_set"] = set(value.non_persistent)
     state["_modules"] = OrderedDict((key, _kept(module)) for key, module in value.modules.items())
     state.update(value.attributes)
-    return _Persistent(value.kind, state) if value.persistent else instance(value.kind, state)
+    return _Persistent(value.class_name, state) if value.persistent else instance(value.class_name, state)
 
 
 def _halved(one: TensorFlowNetwork) -> TensorFlowNetwork:

@@ -1,4 +1,4 @@
-"""Numbers recorded from the original implementations: random weights, inputs and what came out, with tolerances.
+"""Numbers recorded from the original implementations: random weights, inputs and outputs, with tolerances.
 
 Each file of tests/data has the tensors ``state/KEY``, ``in/NAME`` and ``out/NAME``, and a card in its metadata that
 names the original's repository and commit, its configuration and the calls that were made. The tolerance of an output
@@ -19,7 +19,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Golden:
-    """One recorded network; `name` is its file's."""
+    """One recorded network, with the name of its file."""
 
     name: str
     state: dict[str, Tensor]
@@ -32,16 +32,17 @@ class Golden:
         with safe_open(Path(__file__).parents[1] / "data" / f"{name}.safetensors", framework="pt") as file:
             parts: dict[str, dict[str, Tensor]] = {"state": {}, "in": {}, "out": {}}
             for key in file.keys():  # noqa: SIM118 (it is no dictionary)
-                kind, _, rest = key.partition("/")
-                parts[kind][rest] = file.get_tensor(key)
+                part, _, name_in_part = key.partition("/")
+                parts[part][name_in_part] = file.get_tensor(key)
             return cls(name, parts["state"], parts["in"], parts["out"], json.loads(file.metadata()["card"]))
 
-    def check(self, name: str, found: Tensor) -> None:
-        """Assert that an output was met within its tolerance; note by how far in the file that PARITY_LISTING names."""
-        wanted, allowed = self.outputs[name], self.card["tolerance"][f"out/{name}"]["suggested_atol"]
-        assert found.shape == wanted.shape
-        deviation = float((found - wanted).abs().max())
+    def check(self, name: str, actual: Tensor) -> None:
+        """Assert that an output is within its tolerance; append by how far to the file that PARITY_LISTING names."""
+        expected = self.outputs[name]
+        tolerance = self.card["tolerance"][f"out/{name}"]["suggested_atol"]
+        assert actual.shape == expected.shape
+        deviation = float((actual - expected).abs().max())
         if "PARITY_LISTING" in os.environ:
             with Path(os.environ["PARITY_LISTING"]).open("a") as listing:
-                listing.write(json.dumps([self.name, name, deviation, allowed]) + "\n")
-        assert deviation <= allowed, name
+                listing.write(json.dumps([self.name, name, deviation, tolerance]) + "\n")
+        assert deviation <= tolerance, name

@@ -60,7 +60,7 @@ def toy_state() -> dict[str, Tensor]:
 
 
 def halved(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """What `module.half()` makes of a state: counters stay integers."""
+    """A state as `module.half()` makes it: counters stay integers."""
     return {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
 
 
@@ -156,12 +156,12 @@ def furnish(folder: Path) -> None:
     (earlier / "codes.safetensors").write_bytes(b"precious")
 
 
+# A name that would have 10**9 letters if it were printed.
 YAML_BOMB = "\n".join(
     ["l0: &l0 [x, x]"]
     + [f"l{level}: &l{level} [{', '.join([f'*l{level - 1}'] * 10)}]" for level in range(1, 10)]
     + ["models: [{name: *l9}]"]
 )
-"""A name of ten to the ninth letters, were it ever printed."""
 
 
 # --- plain bytes ---------------------------------------------------------------------------------------------------
@@ -254,7 +254,7 @@ def lying_storage(path: Path) -> None:
 
 
 def shared_storage(path: Path) -> None:
-    """Two hundred tensors of a megabyte each that all lie on one and the same megabyte, one number apart."""
+    """Two hundred tensors of a megabyte each, all views of the same megabyte, one number apart."""
     base = torch.zeros(2**18 + 200)
     torch.save({f"w{index}": base[index : index + 2**18] for index in range(200)}, path)
 
@@ -297,7 +297,7 @@ def many_plain_values() -> Any:
 
 
 def safetensors(header: Mapping[str, Any] | bytes, data: bytes = b"", *, length: int | None = None) -> Builder:
-    """A safetensors file by hand, with a header that may lie, about its own length too."""
+    """A safetensors file made by hand, with a header that may be false, also about its own length."""
     body = header if isinstance(header, bytes) else json.dumps(header).encode()
     return raw(struct.pack("<Q", len(body) if length is None else length) + body + data)
 
@@ -490,13 +490,13 @@ class Refusal:
     def struck(self) -> bool:
         return len(self.done) >= self.number
 
-    def _counts(self, what: str, place: Any) -> bool:
+    def _counts(self, what: str, path_or_handle: Any) -> bool:
         """Count an operation below the folder; say whether it is the one to fail."""
-        if isinstance(place, int):
-            place = Path(f"/proc/self/fd/{place}").readlink()
-            if not place.is_absolute():  # a pipe, to a program that is being run
+        if isinstance(path_or_handle, int):
+            path_or_handle = Path(f"/proc/self/fd/{path_or_handle}").readlink()
+            if not path_or_handle.is_absolute():  # a pipe, to a program that is being run
                 return False
-        path = Path(os.fsdecode(place)).absolute()
+        path = Path(os.fsdecode(path_or_handle)).absolute()
         pointless = what == "mkdir" and (path.exists() or not path.parent.exists())
         if pointless or not path.is_relative_to(self.folder):
             return False
@@ -509,28 +509,28 @@ class Refusal:
         raise self.fault
 
     def _wrapped(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
-        def call(place: Any, *arguments: Any, **options: Any) -> Any:
-            if self._counts(name, place):
+        def call(path_or_handle: Any, *arguments: Any, **options: Any) -> Any:
+            if self._counts(name, path_or_handle):
                 self._raise()
-            return real(place, *arguments, **options)
+            return real(path_or_handle, *arguments, **options)
 
         return call
 
     def _low_open(self, real: Callable[..., int]) -> Callable[..., int]:
-        def call(place: Any, flags: int, *arguments: Any, **options: Any) -> int:
+        def call(path_or_handle: Any, flags: int, *arguments: Any, **options: Any) -> int:
             writes = flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
             nameless = flags & _NAMELESS == _NAMELESS != 0  # leaves no file: libraries probe a folder so
-            if writes and not nameless and self._counts("open", place):
+            if writes and not nameless and self._counts("open", path_or_handle):
                 self._raise()
-            return real(place, flags, *arguments, **options)
+            return real(path_or_handle, flags, *arguments, **options)
 
         return call
 
-    def _opened(self, place: Any, mode: str = "r", *arguments: Any, **options: Any) -> IO[Any]:
-        if set(mode) & set("wax+") and self._counts("write", place):
+    def _opened(self, path_or_handle: Any, mode: str = "r", *arguments: Any, **options: Any) -> IO[Any]:
+        if set(mode) & set("wax+") and self._counts("write", path_or_handle):
             if self.fault != errno.ENOSPC:
                 self._raise()
-            with self._open(place, "wb") as half:
+            with self._open(path_or_handle, "wb") as half:
                 half.write(b"half-")
             return self._open("/dev/full", mode, *arguments, **options)
-        return self._open(place, mode, *arguments, **options)
+        return self._open(path_or_handle, mode, *arguments, **options)

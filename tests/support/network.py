@@ -50,7 +50,7 @@ def wheel_of(content: bytes) -> bytes:
 
 FAULTS = {
     "none": "the server behaves",
-    "redirect": "it sends on to another address",
+    "redirect": "it redirects to another address",
     "slow": "it sends a little at a time",
     "stalls once": "it falls silent in the middle, the first time",
     "truncates once": "it closes the connection in the middle, the first time",
@@ -60,12 +60,12 @@ FAULTS = {
     "silent": "it accepts the connection and never answers",
     "truncates": "it closes the connection in the middle, always",
     "resets": "it resets the connection in the middle, always",
-    "loops": "it sends on to the same address for ever",
+    "loops": "it redirects to the same address for ever",
     "404": "it answers 404",
     "500": "it answers 500, always",
     "web page": "it answers 200 with an HTML page",
-    "wrong bytes": "it gives other bytes of the same length",
-    "shorter": "it gives a shorter file as if that were all",
+    "wrong bytes": "it sends other bytes of the same length",
+    "shorter": "it sends a shorter file as if it were complete",
     "no server": "nobody listens",
 }
 
