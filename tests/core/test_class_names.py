@@ -12,7 +12,7 @@ from tests.support.golden import Golden
 from tests.support.hostile import card, eyes_state
 from tests.support.linear import model_of
 from zoo.cli import run
-from zoo.core.class_names import imagenet_names, names_of
+from zoo.core.class_names import imagenet_names, parse_class_names
 from zoo.errors import CardError, UnknownNameError, few_names
 from zoo.models.model import Model
 from zoo.registry.registry import added_folder, read_cards
@@ -27,8 +27,8 @@ def test_the_thousand_names() -> None:
         "giant panda",
         "toilet tissue",
     ]
-    assert names_of("imagenet") == names
-    assert names_of("a,b") == names_of(["a", "b"]) == ("a", "b")
+    assert parse_class_names("imagenet") == names
+    assert parse_class_names("a,b") == parse_class_names(["a", "b"]) == ("a", "b")
 
 
 def test_labels_by_name() -> None:

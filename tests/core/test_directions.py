@@ -28,8 +28,8 @@ def test_round_trip(tmp_path: Path) -> None:
     assert torch.equal(found.vectors, some().vectors)
     assert found.scores.tolist() == [2.0, 1.0]
     assert found.layers == (1, 2)
-    assert found.kept is not None
-    assert found.kept.tolist() == [0.5, 0.25]
+    assert found.retained is not None
+    assert found.retained.tolist() == [0.5, 0.25]
     assert found.provenance == {"model": "a.b", "seed": 3}
     assert found.space == SPACE
 
@@ -81,5 +81,5 @@ def test_another_space_is_refused(tmp_path: Path) -> None:
 def test_taking_keeps_what_belongs_together() -> None:
     one = some().take(1)
     assert (len(one), one.scores.tolist()) == (1, [2.0])
-    assert one.kept is not None
-    assert one.kept.tolist() == [0.5]
+    assert one.retained is not None
+    assert one.retained.tolist() == [0.5]

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from zoo._utils.paths import config_folder
-from zoo.core.class_names import names_of
+from zoo.core.class_names import parse_class_names
 from zoo.errors import CardError, UnknownNameError, unknown_name
 from zoo.plugins.manager import Plugins, load_plugins, skip, unique
 from zoo.registry.cards import Card, Licence, Source, Weights
@@ -149,7 +149,7 @@ def _validated(path: Path, index: int, fields: Any) -> Card:
 
 def _written(fields: dict[str, Any], path: Path) -> dict[str, Any]:
     """Complete the fields of a card: the file they stand in, and the names of classes that a word stands for."""
-    named = {"classes": names_of(fields["classes"])} if fields.get("classes") == "imagenet" else {}
+    named = {"classes": parse_class_names(fields["classes"])} if fields.get("classes") == "imagenet" else {}
     return {**fields, **named, "file": path}
 
 
@@ -160,7 +160,7 @@ def _trusted(fields: dict[str, Any]) -> Card:
     return Card(
         **{
             **fields,
-            "classes": names_of(fields.get("classes", ())),
+            "classes": parse_class_names(fields.get("classes", ())),
             "weights": Weights(**{**weights, "sources": sources}),
             "licence": Licence(**fields["licence"]),
             "file": built_in_file(),
