@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 import zoo
 from tests.support.toys import write_tiny
 from zoo.cli import run
-from zoo.plugins.manager import load_plugins
+from zoo.plugins import load_plugins
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted(path.parent for path in (ROOT / "examples").glob("*/pyproject.toml"))

@@ -14,7 +14,7 @@ from tests.plugins.test_third_party import environment
 from zoo._version import CONTRACT
 from zoo.cli import run
 from zoo.errors import OptionError, OutputError, UnknownNameError, ZooError
-from zoo.plugins.manager import load_plugins
+from zoo.plugins import load_plugins
 from zoo.plugins.scaffold import KINDS, new_package
 
 ROOT = Path(__file__).parents[2]

@@ -23,7 +23,7 @@ import zoo
 from zoo import Adapter, Analyzer, AnalyzerPlugin, Directions, Model, Probe
 from zoo.cli import run as run_here
 from zoo.core.region import parse_region
-from zoo.plugins.manager import Plugins, load_plugins
+from zoo.plugins import Plugins, load_plugins
 from zoo.testing import check_adapter, draw, layer_choices, leaves_no_trace
 
 SAMPLE = Path(__file__).parents[1] / "third_party" / "zoo-sample-adapter"

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from zoo.checkpoints.layouts import detect_layout
 from zoo.core.adapter import Adapter
-from zoo.plugins.manager import load_plugins
+from zoo.plugins import load_plugins
 
 
 @cache

@@ -15,7 +15,9 @@ import typer
 from zoo._version import __version__
 from zoo.cli.console import Settings
 from zoo.errors import ZooError, is_out_of_memory, one_line
-from zoo.plugins.manager import Plugins, PluginWarning, load_plugins
+from zoo.plugins.discovery import load_plugins
+from zoo.plugins.manager import Plugins
+from zoo.plugins.skipped import PluginWarning
 
 INTERRUPTED = 130
 _INTERRUPTION = "interrupted; no output was left behind, and what was fetched so far serves the next try"

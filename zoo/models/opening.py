@@ -19,7 +19,7 @@ from zoo.core.adapter import Adapter
 from zoo.core.options import parse_options
 from zoo.errors import CardError, CheckpointError, OptionError, PluginError, UnknownNameError, is_out_of_memory
 from zoo.models.model import Model
-from zoo.plugins.manager import skip
+from zoo.plugins.skipped import warn_skipped
 from zoo.registry.cards import Card, Licence, Source, Weights, is_file_name
 from zoo.registry.registry import Installation
 from zoo.weights.fetch import fetch
@@ -173,7 +173,7 @@ def _families(card: Card, installation: Installation) -> dict[str, type[Adapter]
         except PluginError as error:
             if card.adapter:
                 raise
-            skip(str(error), error)
+            warn_skipped(str(error), error)
     return families
 
 

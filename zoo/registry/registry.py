@@ -18,7 +18,9 @@ import yaml
 from zoo._utils.paths import config_folder
 from zoo.core.class_names import parse_class_names
 from zoo.errors import CardError, UnknownNameError, unknown_name
-from zoo.plugins.manager import Plugins, load_plugins, skip, unique
+from zoo.plugins.discovery import load_plugins
+from zoo.plugins.manager import Plugins, index_by_name
+from zoo.plugins.skipped import warn_skipped
 from zoo.registry.cards import Card, Licence, Source, Weights
 
 
@@ -90,9 +92,9 @@ def load_registry(plugins: Plugins, extra: Iterable[Path] = ()) -> Registry:
         try:
             claims += [(owner, card) for card in read_cards(path)]
         except CardError as error:
-            skip(f"the models of {owner} were skipped: {error}", error)
+            warn_skipped(f"the models of {owner} were skipped: {error}", error)
     claims += [(str(path), card) for path in (*own_files(), *extra) for card in read_cards(path)]
-    cards = unique("model", claims)
+    cards = index_by_name("model", claims)
     _one_default(cards.values())
     return Registry(cards, plugins)
 
