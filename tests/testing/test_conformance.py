@@ -261,7 +261,7 @@ def test_the_command_fails_where_a_check_does(tmp_path: Path, capsys: pytest.Cap
     out, err = capsys.readouterr()
     [line] = [line for line in out.splitlines() if line.startswith("✗")]
     assert CARDS["regions"][1] in line
-    assert err.splitlines()[-1] == "zoo: card dcgan.mine broke 1 of 8 checks: regions"
+    assert err.splitlines()[-1] == "zoo: card dcgan.mine fails 1 of 8 checks: regions"
 
 
 def test_unknown_names() -> None:
