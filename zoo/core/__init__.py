@@ -1,4 +1,4 @@
-"""The contract: the classes that plugin authors subclass and pass around. Nothing here opens a model or fetches files."""
+"""The contract: the classes that plugin authors subclass and pass around. Nothing here opens or fetches a model."""
 
 import lazy_loader
 
