@@ -66,7 +66,7 @@ def _check_name(kind: str, name: str, plugins: Plugins) -> None:
     if name in taken:
         raise OptionError(f"there is an {kind} {name} already: choose another name")
     if importlib.util.find_spec(_module(name)) is not None:
-        raise OptionError(f"there is already a module {_module(name)}, the name of the new one: choose another name")
+        raise OptionError(f"there is a module {_module(name)} already, the name of the package: choose another name")
 
 
 def _module(name: str) -> str:

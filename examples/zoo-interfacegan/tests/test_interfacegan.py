@@ -240,7 +240,7 @@ class Broken(Halves):
         (UnknownNameError, "attribute that is scored.*hat", {"attributes": "hat"}),
         (UnknownNameError, "attribute that is scored.*hat", {"condition": "hat"}),
         (CapabilityError, "no boundary could be learned: shade: .*too few", {"attributes": "shade"}),
-        (ContractError, r"halves must give finite scores \(500, 6\)", {"scorers": {"halves": Broken()}}),
+        (ContractError, r"halves must return finite scores of shape \(500, 6\)", {"scorers": {"halves": Broken()}}),
     ],
 )
 def test_what_cannot_be_asked(error: type[Exception], words: str, asked: dict[str, Any]) -> None:
