@@ -209,6 +209,7 @@ class Adapter(ABC):
         chosen = range(self.space.layers) if layers is None else layers
         if not chosen or min(chosen) < 0 or max(chosen) >= self.space.layers:
             raise LayersError(f"layers {list(chosen)} are not within the rows of {self.space}")
+        # A factor of 0 or 1 for each row: vmap does not allow in-place additions of a batched delta to some rows.
         rows = torch.zeros(self.space.layers, 1, dtype=delta.dtype, device=delta.device)
         rows[list(chosen)] = 1
         return replace(codes, latents=codes.latents + rows * delta)

@@ -55,7 +55,7 @@ class Directions:
     def __post_init__(self) -> None:
         for name in ("vectors", "scores", "retained"):
             value = getattr(self, name)
-            if value is not None:
+            if value is not None:  # the dataclass is frozen, so set the field as its own __init__ does
                 object.__setattr__(self, name, value.detach().to("cpu", torch.float64))
         self._check_shapes()
         if not bool(torch.isfinite(self.vectors).all()) or bool(torch.isnan(self.scores).any()):

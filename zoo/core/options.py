@@ -12,6 +12,7 @@ from zoo.errors import OptionError, unknown_name
 class Options(BaseModel):
     """The base class of every options model: immutable, without infinity and NaN, and closed to unknown names."""
 
+    # defer_build: pydantic builds the validator on first use, which keeps `zoo info` fast.
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 

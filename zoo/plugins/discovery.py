@@ -72,13 +72,14 @@ def _load_entry_point(point: EntryPoint, manager: pluggy.PluginManager, owners: 
     name = f"{distribution}:{point.value}"
     contract = None
     started = time.perf_counter()
+    # A plugin may do anything on import, also call sys.exit; whatever happens, zoo goes on without it.
     try:
         module = point.load()
         contract = declared_contract(module)
         require_contract(contract, distribution)
         owners[name] = f"{distribution} {version}"
         manager.register(module, name)
-        manager.check_pending()
+        manager.check_pending()  # raises for a hook that zoo does not have
     except (Exception, SystemExit) as error:
         if manager.has_plugin(name):
             manager.unregister(name=name)

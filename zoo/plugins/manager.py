@@ -168,7 +168,7 @@ class Plugins:
             try:
                 implementation.function(app=app)
             except Exception as error:
-                del commands[count:]
+                del commands[count:]  # those that it added before it failed
                 warn_skipped(f"zoo_commands of {owner} was skipped: {describe_error(error)}", error)
             claims += [(owner, _Command(_command_name(command))) for command in commands[count:]]
         index_by_name("command", claims)

@@ -71,6 +71,7 @@ class Source(_Strict):
             raise ValueError(f"{self.scheme}:// is no source zoo can read; there are {known}, bundled: and plain paths")
         if not self._match():
             raise ValueError(f"{self.shown}: write {SCHEMES[self.scheme]}")
+        # a path that could leave the archive or the repository
         if {"", ".", ".."} & set(re.split(r"[/\\]", self.parts.get("path") or "file")):
             raise ValueError(f"{self.url}: a path inside a repository or wheel has no empty parts and no '..'")
         _check_sha256(self.archive_sha256)

@@ -207,6 +207,7 @@ def read_cards(path: Path) -> list[Card]:
 
 def _read(path: Path) -> list[Any]:
     try:
+        # The loader in C is much faster; not every build of PyYAML has it.
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except OSError as error:
         raise CardError(f"cannot read registry {path}: {error.strerror}") from None

@@ -55,6 +55,7 @@ def require_close(found: Tensor, wanted: Tensor, tolerance: float, contract: str
 
     """
     deviation = float((found - wanted).abs().max())
+    # the smallest normal number, so that tensors of zeros are compared without a division by 0
     scale = max(float(wanted.abs().max()), torch.finfo(torch.float32).tiny)
     require(deviation <= tolerance * scale, contract, f"a deviation of {deviation / scale:.1e}, above {tolerance:.0e}")
 

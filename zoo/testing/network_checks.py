@@ -149,6 +149,7 @@ def check_forward_at(adapter: Adapter, region: Region, layers: Sequence[int] | N
     """Compare the forward-mode derivatives of one region with central differences."""
     exact = in_float64(adapter)
     code = draw(exact, 1, seed)
+    # column i of the Jacobian: (f(h eᵢ) - f(-h eᵢ)) / 2h
     columns = []
     for axis in torch.eye(exact.space.dim, dtype=torch.float64, device=exact.device) * DIFFERENCE_STEP:
         with torch.no_grad():
@@ -172,15 +173,16 @@ def check_reverse_at(adapter: Adapter, region: Region, layers: Sequence[int] | N
 
     delta = torch.zeros(exact.space.dim, dtype=torch.float64, device=exact.device, requires_grad=True)
     with torch.enable_grad():
-        end = value(delta)
-        found = torch.autograd.grad(end, delta, allow_unused=True)[0] if end.requires_grad else None
+        output = value(delta)
+        gradient = torch.autograd.grad(output, delta, allow_unused=True)[0] if output.requires_grad else None
     contract = f"reverse mode of {region.text}, layers {layers}, equals central differences"
-    require(found is not None, contract, "no path back from the pixels to the code")
-    assert found is not None
+    if gradient is None:
+        raise ContractError(f"the contract is: {contract}; seen: the pixels have no gradient in the code")
     with torch.no_grad():
         pairs = [[value(step * axis) for step in (DIFFERENCE_STEP, -DIFFERENCE_STEP)] for axis in axes]
     wanted = torch.stack([(high - low) / (2 * DIFFERENCE_STEP) for high, low in pairs])
-    require_close(axes @ found, wanted, DIFFERENCE_TOLERANCE, contract)
+    # aᵀg for each random direction a, against (f(ha) - f(-ha)) / 2h
+    require_close(axes @ gradient, wanted, DIFFERENCE_TOLERANCE, contract)
 
 
 def check_types(adapter: Adapter, seed: int = 0) -> None:

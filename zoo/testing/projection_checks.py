@@ -48,6 +48,7 @@ def check_first_steps(adapter: Adapter, seed: int = 0) -> None:
     for row in rows_of_code:
         chosen = [projection for projection in projections if row in {None, projection.layer}]
         declared = torch.cat([projection.weight.detach() for projection in chosen]).to(torch.float64)
+        # The code is normalised before the weight reads it: d(W n(c)) = W (dn/dc) dc.
         declared = declared @ _normalization(exact, normalized)
         layers = [projection.layer for projection in chosen for _ in projection.weight]
         _compare(declared, layers, list(_measured(exact, normalized, row)))
@@ -99,6 +100,7 @@ def _hint(row: Tensor, measured: list[Tensor]) -> str:
 
 def _measured(adapter: Adapter, code: Codes, row: int | None) -> Iterator[Tensor]:
     """Yield, for each operation whose result depends on the code, its Jacobian by central differences, (m, dim)."""
+    # One column for each axis, of all results of all operations: (r(c + h eᵢ) - r(c - h eᵢ)) / 2h.
     columns = []
     for axis in torch.eye(adapter.space.dim, dtype=torch.float64, device=adapter.device) * _STEP:
         ends = [_results(adapter, _shifted(code, delta, row)) for delta in (axis, -axis)]

@@ -1,4 +1,4 @@
-"""A small, smooth generator of known form, for the checks of analyzers. Its capcapabilities can be switched off."""
+"""A small, smooth generator of known form, for the checks of analyzers. Its capabilities can be switched off."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ReferenceAdapter(Adapter):
 
     Args:
         layers: the number of rows of a code; with 1 the space is called z, otherwise w.
-        capcapabilities: what the network can do. Without "projection" or "region", calls that need it raise
+        capabilities: what the network can do. Without "projection" or "region", calls that need it raise
             `ContractError`; without "derivative", images do not depend on the code as far as torch can tell.
         gain: a factor of the weights. With 0 no code changes the image, with NaN images are NaN.
         seed: determines the weights.
