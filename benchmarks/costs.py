@@ -19,7 +19,7 @@ from zoo.editing.locality import measure_locality
 from zoo.editing.render import render
 from zoo.jacobian.columns import jacobian
 from zoo.models.model import Model
-from zoo.plugins.manager import load_plugins
+from zoo.plugins import load_plugins
 
 ROUNDS = 2
 MODELS = ("dcgan.celeba64", "dcgan.omniart-eyes128")

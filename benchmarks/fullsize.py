@@ -32,7 +32,7 @@ from benchmarks.files import FILES
 from zoo.jacobian.columns import default_chunk
 from zoo.jacobian.operator import RegionJacobian
 from zoo.models.model import Model
-from zoo.plugins.manager import load_plugins
+from zoo.plugins import load_plugins
 
 ROUNDS = 5
 TANGENTS = 16

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tests.support.golden import Golden
 from zoo.checkpoints.layouts import detect_layout
-from zoo.plugins.manager import load_plugins
+from zoo.plugins import load_plugins
 
 
 def measured() -> dict[str, list[tuple[str, float, float]]]:

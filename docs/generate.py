@@ -347,7 +347,7 @@ def _first_line(found: object) -> str:
 
 def checks(kind: str) -> str:
     """List the checks of a kind of thing, each with an anchor, to which a failure leads."""
-    rows = [[f'<a id="{kind}-{name}"></a>{code(name)}', text] for name, text in CONTRACTS[kind].items()]
+    rows = [[f'<a id="{kind}-{name}"></a>{code(name)}', contract.text] for name, contract in CONTRACTS[kind].items()]
     return table(["check", "the contract"], rows)
 
 

@@ -1,4 +1,4 @@
-"""The packages of examples/: what an outsider would write, built, installed beside zoo, and used."""
+"""The packages of examples/, as third parties would write them: built, installed beside zoo, and used."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from safetensors.torch import save_file
 import zoo
 from tests.support.toys import write_tiny
 from zoo.cli import run
-from zoo.plugins.manager import load_plugins
+from zoo.plugins import load_plugins
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted(path.parent for path in (ROOT / "examples").glob("*/pyproject.toml"))
 MODULES = [example.name.replace("-", "_") for example in EXAMPLES]
 PIP = ("-m", "pip", "install", "--quiet", "--no-deps", "--disable-pip-version-check", "--target")
+# The requirements of zoo-lightweight-gan, other than those that zoo has too, such as torch and torchvision.
 LIBRARY = (
     "lightweight-gan==1.2.1",
     "adabelief-pytorch==0.2.1",
@@ -33,11 +34,10 @@ LIBRARY = (
     "kornia_rs==0.2.0",
     "tabulate==0.10.0",
 )
-"""What zoo-lightweight-gan stands on, but for torch, torchvision and their like, which are there."""
 
 
 def python(*arguments: str | Path, cwd: Path, site: tuple[Path, ...] = ()) -> subprocess.CompletedProcess[str]:
-    """Run Python with some folders searched first, and zoo left to its defaults."""
+    """Run Python with folders on its search path, and zoo with its default settings."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("ZOO_")}
     path = [*map(str, site), *filter(None, kept.get("PYTHONPATH", "").split(os.pathsep))]
     return subprocess.run(
@@ -52,7 +52,7 @@ def python(*arguments: str | Path, cwd: Path, site: tuple[Path, ...] = ()) -> su
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheels of all examples from copies, and install them into a folder of their own."""
+    """Build the wheels of all examples from copies, and install them into a folder."""
     base = tmp_path_factory.mktemp("examples")
     shutil.copytree(ROOT / "examples", base / "source", ignore=shutil.ignore_patterns("__pycache__", "dist"))
     sources = [base / "source" / example.name for example in EXAMPLES]
@@ -63,7 +63,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Fetch the package lightweight-gan and what it imports; where CI is set, that must succeed."""
+    """Download the package lightweight-gan and its requirements; with CI set, that must succeed."""
     base = tmp_path_factory.mktemp("library")
     done = python(*PIP, base, "--only-binary", ":all:", *LIBRARY, cwd=base)
     if done.returncode and not os.environ.get("CI"):
@@ -74,7 +74,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def here(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Let the command line run in this process with the examples installed, in an empty folder, which it returns."""
+    """Change to an empty folder, in which the command line can run in this process with the examples installed."""
     monkeypatch.syspath_prepend(site)
     monkeypatch.chdir(tmp_path)
     write_tiny(tmp_path / "tiny.safetensors")
@@ -91,8 +91,8 @@ def test_an_example_is_complete(example: Path, site: Path) -> None:
     assert (site / example.name.replace("-", "_") / "py.typed").exists()
 
 
-def test_the_examples_are_light_to_list(site: Path, tmp_path: Path) -> None:
-    """Each is found, and none of them loads torch to be listed."""
+def test_listing_the_examples_does_not_import_torch(site: Path, tmp_path: Path) -> None:
+    """All are listed without importing torch."""
     code = "import sys\nfrom zoo.cli import run\nassert run(['list', '--matrix', '--json']) == 0\n"
     code += "assert run(['info', 'ganspace']) == run(['info', 'interfacegan']) == 0\nassert 'torch' not in sys.modules"
     done = python("-c", code, cwd=tmp_path, site=(site,))
@@ -106,7 +106,7 @@ def test_the_examples_are_light_to_list(site: Path, tmp_path: Path) -> None:
 
 
 def pytest_of(*examples: str, cwd: Path, site: tuple[Path, ...]) -> None:
-    """Run the tests of examples as their authors do, in a process of their own."""
+    """Run the tests of examples as their authors do, in a new process."""
     folders = [ROOT / "examples" / name / "tests" for name in examples]
     settings = ROOT / "examples" / examples[0] / "pyproject.toml"
     done = python("-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", settings, *folders, cwd=cwd, site=site)
@@ -122,7 +122,7 @@ def test_the_tests_of_the_architecture_pass(site: Path, library: Path, tmp_path:
     pytest_of("zoo-lightweight-gan", cwd=tmp_path, site=(site, library))
 
 
-def test_ganspace_is_used_as_any_analysis(here: Path) -> None:
+def test_ganspace_is_used_like_any_analysis(here: Path) -> None:
     assert run(["analyze", "./tiny.safetensors", "-a", "ganspace", "-o", "draws=500", "--out", "run"]) == 0
     found = zoo.Directions.load(here / "run")
     assert found.provenance["components_of"] == "activations"
@@ -173,7 +173,7 @@ def zoo_scorers():
 """
 
 
-def test_boundaries_of_an_installed_scorer_bear_its_attributes_names(
+def test_boundaries_of_an_installed_scorer_have_the_names_of_its_attributes(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = here / "site" / "light-1.0.dist-info"
@@ -198,7 +198,7 @@ def test_boundaries_of_an_installed_scorer_bear_its_attributes_names(
 
 @pytest.mark.real
 def test_the_model_that_lightweight_gan_trained(site: Path, library: Path, tmp_path: Path) -> None:
-    """It opens by its name, and analyses find directions in it."""
+    """It can be opened by its name and analysed."""
     commands = [
         ["list", "lightweight-gan"],
         ["sample", "lightweight-gan", "--samples", "2", "--out", "samples"],

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 
 from zoo._version import __version__
-from zoo.plugins.manager import load_plugins
+from zoo.plugins import load_plugins
 
 ROOT = Path(__file__).parents[1]
 SHELVES = {

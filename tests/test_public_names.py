@@ -1,4 +1,4 @@
-"""The faces of packages: what plugins may import, and that they import nothing else."""
+"""The public names of packages: faces are consistent, and plugins import nothing else."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import zoo
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(zoo.__file__).parent
 STUBS = sorted(PACKAGE.rglob("__init__.pyi"))
+# The packages that plugins import from. The names in any other package may change without notice.
 PUBLIC = {
     "zoo",
     "zoo.checkpoints",
@@ -26,7 +27,6 @@ PUBLIC = {
     "zoo.registry",
     "zoo.testing",
 }
-"""What plugins import from: of every other package the names may change without a word."""
 
 PLUGINS = [
     *(ROOT / "adapters" / "zoo_adapters").glob("*/"),
@@ -62,7 +62,7 @@ def test_every_name_of_a_face_is_that_of_its_module(stub: Path) -> None:
 
 @pytest.mark.parametrize("stub", STUBS, ids=package_of)
 def test_no_name_of_a_face_is_also_a_module(stub: Path) -> None:
-    """Importing such a module would put it in the name's place."""
+    """Importing such a module would replace the name by the module."""
     for _, name in names_of(stub):
         assert not (stub.parent / f"{name}.py").exists(), name
         assert not (stub.parent / name).exists(), name
@@ -70,7 +70,7 @@ def test_no_name_of_a_face_is_also_a_module(stub: Path) -> None:
 
 @pytest.mark.parametrize("plugin", PLUGINS, ids=lambda path: path.name)
 def test_plugins_import_public_names_only(plugin: Path) -> None:
-    """Built-ins, examples and the sample of an outsider are bound alike."""
+    """The rule is the same for built-ins, examples and the sample plugin."""
     files = list(plugin.rglob("*.py"))
     assert files or plugin.name == "__pycache__"
     for file in files:

@@ -1,4 +1,4 @@
-"""Starting fast is a feature: looking things up loads neither torch nor numpy, and takes little time."""
+"""The command line starts fast: looking things up imports neither torch nor numpy, and takes little time."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ LOOKUPS = {
     "mistake": ["info", "dcgna"],
     "mistaken option": ["list", "--no-such-option"],
 }
+# Only these describe options, which are pydantic models.
 WITH_PYDANTIC = {"info adapter", "info analyzer"}
-"""Only these describe options, which are pydantic models."""
 
 
 def loaded_by(code: str) -> list[str]:
-    """Run code in a new process and list the packages that it loaded."""
+    """Run code in a new process, and return the packages that it imported."""
     ending = "\nimport json, sys\nprint(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
     done = subprocess.run([sys.executable, "-c", code + ending], capture_output=True, text=True, check=True)
     found: list[str] = json.loads(done.stdout.splitlines()[-1])
@@ -69,9 +69,11 @@ def test_lookups_load_nothing_slow(kind: str) -> None:
         "zoo.cli",
         "zoo.plugins.entries",
         "zoo.plugins.hookspecs",
+        "zoo.plugins.discovery",
         "zoo.plugins.manager",
         "zoo.registry.registry",
         "zoo.conformance",
+        "zoo.testing",
     ],
 )
 def test_light_modules_load_nothing_slow(module: str) -> None:
@@ -84,7 +86,7 @@ def test_importing_zoo_loads_no_command_line() -> None:
 
 @pytest.mark.parametrize(("chosen", "told"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
 def test_threads_of_the_command_sleep_while_they_wait(chosen: str | None, told: str) -> None:
-    """Unless the environment says otherwise; torch reads it when it is loaded, which must not have happened yet."""
+    """The variable is set before torch is imported, as torch reads it then; a value of the user's is kept."""
     code = "from zoo.cli import main\nimport os, sys\nsys.argv = ['zoo', '--version']\ntry: main()\n"
     code += "finally: print(os.environ.get('OMP_WAIT_POLICY'), 'torch' in sys.modules)"
     variables = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
@@ -94,7 +96,7 @@ def test_threads_of_the_command_sleep_while_they_wait(chosen: str | None, told: 
 
 
 def test_built_in_entries_load_nothing_slow() -> None:
-    """Every entry of every kind, and the options of each, come without torch."""
+    """Importing all entries and all options does not import torch."""
     loaded = loaded_by(
         "from zoo.plugins import load_plugins\n"
         "found = load_plugins()\n"
@@ -105,7 +107,7 @@ def test_built_in_entries_load_nothing_slow() -> None:
 
 
 def test_list_takes_little_longer_than_its_libraries(tmp_path: Path) -> None:
-    """At most three times the processor time, forty cards included; of interleaved runs the fastest are compared."""
+    """Listing takes at most three times the processor time of its imports; compare the fastest of interleaved runs."""
     listing = [str(COMMAND), "list"]
     libraries = [sys.executable, "-c", "import typer, rich, pluggy, yaml"]
     times: dict[str, list[float]] = {"listing": [], "libraries": []}

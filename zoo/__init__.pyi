@@ -47,12 +47,8 @@ from .core.codes import (
 from .core.codes import (
     LatentSpace as LatentSpace,
 )
-from .core.directions import (
-    Directions as Directions,
-)
-from .core.directions import (
-    Move as Move,
-)
+from .core.directions import Directions as Directions
+from .core.moves import Move as Move
 from .core.options import Options as Options
 from .core.region import Region as Region
 from .editing.edit import Edit as Edit

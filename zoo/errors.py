@@ -3,41 +3,45 @@
 ::
 
     ZooError                   one line: what was asked, what there is, what to do (exit code 2)
-    ├── UnknownNameError       no model, adapter, analyzer, scorer, label or region bears that name
+    ├── UnknownNameError       no model, adapter, analyzer, scorer, label or region has that name
     ├── OptionError            an option is unknown, of another type, or out of range
-    ├── RegionError            a region's text cannot be read, or leaves the image
-    ├── LayersError            a layer range cannot be read, or names layers that are not there
-    ├── CodesError             latent codes of another shape or space, or not finite
-    ├── DirectionsError        a directions file that cannot be read, or belongs to another space
+    ├── RegionError            a region cannot be read, leaves the image, or holds no pixel
+    ├── LayersError            a layer range cannot be read, or names layers that do not exist
+    ├── CodesError             latent codes have another shape or space, or are not finite
+    ├── DirectionsError        a directions file cannot be read, or belongs to another space
     ├── CardError              a registry file or one of its cards is wrong
     ├── WeightsError           weights cannot be fetched, or are not those that their card names
-    ├── CheckpointError        a weights file that cannot be read safely, or fits no known layout
+    ├── CheckpointError        a weights file cannot be read safely, or fits no known layout
     ├── CapabilityError        the model cannot do what the analysis needs
-    ├── OutputError            results cannot be written where they were wanted
-    ├── PluginError            a plugin cannot be imported, or claims a name that another one has
-    └── ContractError          an adapter or analyzer broke the contract (a fault of its author; exit code 1)
+    ├── OutputError            results cannot be written where they were asked for
+    ├── PluginError            a plugin cannot be imported, or claims a name that is taken
+    └── ContractError          an adapter, analyzer or scorer breaks the contract (a bug in it; exit code 1)
 
-Anything else that escapes is a fault of zoo's own (exit code 1).
+Any other exception that reaches the command line is a bug in zoo itself (exit code 1).
 """
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
-_LONGEST = 900
+# The longest message that is printed whole.
+_MAX_LENGTH = 900
+
+# How many names a message lists.
+_MAX_NAMES = 12
 
 
 class ZooError(Exception):
-    """The root of the tree: a single line that the person at the keyboard can act on."""
+    """The base class: a message of one line that the user can act on."""
 
     exit_code = 2
 
     def __str__(self) -> str:
-        """Tell it in one line: names in it may be those of a file from strangers."""
+        """Return the message on one line; it may quote untrusted file names."""
         return one_line(super().__str__())
 
 
 class UnknownNameError(ZooError):
-    """No model, adapter, analyzer, scorer, label or region bears that name."""
+    """No model, adapter, analyzer, scorer, label or region has that name."""
 
 
 class OptionError(ZooError):
@@ -45,11 +49,11 @@ class OptionError(ZooError):
 
 
 class RegionError(ZooError):
-    """A region's text cannot be read, or it leaves the image, or holds no pixel."""
+    """A region cannot be read, leaves the image, or holds no pixel."""
 
 
 class LayersError(ZooError):
-    """A layer range cannot be read, or names layers that are not there."""
+    """A layer range cannot be read, or names layers that do not exist."""
 
 
 class CodesError(ZooError):
@@ -77,27 +81,43 @@ class CapabilityError(ZooError):
 
 
 class OutputError(ZooError):
-    """Results cannot be written where they were wanted."""
+    """Results cannot be written where they were asked for."""
 
 
 class PluginError(ZooError):
-    """A plugin cannot be imported, or claims a name that another one has."""
+    """A plugin cannot be imported, or claims a name that is taken."""
 
 
 class ContractError(ZooError):
-    """An adapter or analyzer broke the contract: its author's fault, not the caller's."""
+    """An adapter, analyzer or scorer breaks the contract: a bug in it, not a mistake of the user."""
 
     exit_code = 1
 
 
 def one_line(message: str) -> str:
-    """Make one line of a message, without signs that steer a terminal, its middle cut out where it is endless."""
+    """Put a message on one printable line.
+
+    Args:
+        message: any text; it may quote untrusted file names.
+
+    Returns:
+        The text with single spaces, without control characters, and with its middle cut out if it is very long.
+
+    """
     line = "".join(sign if sign.isprintable() else "?" for sign in " ".join(message.split()))
-    return line if len(line) <= _LONGEST else f"{line[: _LONGEST * 2 // 3]} … {line[-_LONGEST // 3 :]}"
+    return line if len(line) <= _MAX_LENGTH else f"{line[: _MAX_LENGTH * 2 // 3]} … {line[-_MAX_LENGTH // 3 :]}"
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Say whether an exception means that the machine or its accelerator has no memory left."""
+    """Tell whether an exception means that the machine or its accelerator has run out of memory.
+
+    Args:
+        error: any exception.
+
+    Returns:
+        True for Python's, CUDA's and torch's CPU allocator's errors.
+
+    """
     return (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"
@@ -105,17 +125,32 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-_FEW = 12
-
-
 def few_names(names: Sequence[str]) -> str:
-    """List names with commas, of many the first ones and how many there are; "none" for none."""
-    shown = ", ".join(names[:_FEW])
-    return f"{shown}, … ({len(names)} in all)" if len(names) > _FEW else shown or "none"
+    """List names for a message.
+
+    Args:
+        names: the names, in the order to list them.
+
+    Returns:
+        The names with commas, "none" without any; of many the first ones and the total.
+
+    """
+    shown = ", ".join(names[:_MAX_NAMES])
+    return f"{shown}, … ({len(names)} in all)" if len(names) > _MAX_NAMES else shown or "none"
 
 
 def unknown_name(kind: str, asked: str, known: Iterable[str]) -> UnknownNameError:
-    """Build the error for a name that nobody bears: it names near misses, or all there are when they are few."""
+    """Build the error for a name that does not exist.
+
+    Args:
+        kind: what was looked up, such as "model".
+        asked: the name.
+        known: the names that exist.
+
+    Returns:
+        The error, to be raised by the caller; it suggests near misses, or lists names without any.
+
+    """
     names = sorted(set(known))
     near = get_close_matches(asked, names, n=3, cutoff=0.6) or [name for name in names if asked and asked in name][:3]
     if near:

@@ -1,9 +1,8 @@
 """Train the model of the card lightweight-gan.avatars32: ``python train.py PICTURES OUT.pt [--minutes 4]``.
 
-The package's own trainer, networks and losses are used, on a CPU: what its trainer sends to CUDA stays where it is. One
-thing is taken out of the discriminator, the two blocks of attention in its branch for pictures of 32 pixels: on a CPU
-they take nine tenths of the time. Code, seed and pictures are fixed, but not the number of steps that fit into the
-minutes.
+The package's own trainer, networks and losses are used, on the CPU: what the trainer sends to CUDA stays there. The two
+attention blocks of the discriminator's branch for 32x32 images are removed, because they take nine tenths of the time
+on a CPU. Code, seed and images are fixed, but the number of steps depends on the machine.
 """
 
 from __future__ import annotations
@@ -19,33 +18,46 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 from zoo_lightweight_gan.library import load_library
 
-WIDTH, CODE, SIDE, BATCH, RATE, PENALTY = 32, 64, 32, 8, 1e-3, 1.0
+CHANNELS = 32
+LATENT_DIM = 64
+IMAGE_SIZE = 32
+BATCH_SIZE = 8
+LEARNING_RATE = 1e-3
+GRADIENT_PENALTY = 1.0
 
 
 class OnCPU(TorchFunctionMode):
-    """Keep on the CPU what asks for CUDA."""
+    """Makes calls that ask for CUDA use the CPU."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is torch.Tensor.cuda:
             return args[0]
-        asked = dict(kwargs or {})
-        if asked.get("device") is not None and torch.device(asked["device"]).type == "cuda":
-            asked["device"] = "cpu"
-        return func(*args, **asked)
+        options = dict(kwargs or {})
+        if options.get("device") is not None and torch.device(options["device"]).type == "cuda":
+            options["device"] = "cpu"
+        return func(*args, **options)
 
 
 def train(pictures: Path, out: Path, minutes: float, seed: int = 0) -> None:
-    """Train for some minutes of a processor; what there is is saved every 50 steps."""
+    """Train the model, and save it every 50 steps.
+
+    Args:
+        pictures: the folder of the images.
+        out: the file to write.
+        minutes: processor time.
+        seed: the seed of weights and batches.
+
+    """
     torch.manual_seed(seed)
     with tempfile.TemporaryDirectory() as folder:
         trainer = load_library().module.Trainer(
             base_dir=folder,
-            image_size=SIDE,
-            latent_dim=CODE,
-            fmap_max=WIDTH,
-            batch_size=BATCH,
-            lr=RATE,
-            gp_weight=PENALTY,
+            image_size=IMAGE_SIZE,
+            latent_dim=LATENT_DIM,
+            fmap_max=CHANNELS,
+            batch_size=BATCH_SIZE,
+            lr=LEARNING_RATE,
+            gp_weight=GRADIENT_PENALTY,
             aug_prob=0.0,
             num_workers=0,
             use_aim=False,
@@ -56,7 +68,7 @@ def train(pictures: Path, out: Path, minutes: float, seed: int = 0) -> None:
         trainer.init_GAN()
         for block in (1, 3):
             trainer.GAN.D.to_shape_disc_out[block] = nn.Identity()
-        trainer.steps = 1  # of step 0, and of every hundredth, the trainer draws sheets
+        trainer.steps = 1  # the trainer renders sheets of samples at step 0
         end = time.process_time() + 60 * minutes
         while time.process_time() < end:
             trainer.train()
@@ -67,9 +79,15 @@ def train(pictures: Path, out: Path, minutes: float, seed: int = 0) -> None:
 
 
 def save(trainer: Any, path: Path) -> None:
-    """Write the averaged generator alone, as the trainer writes checkpoints, its weights in half precision.
+    """Write the averaged generator, as the trainer writes it but in half precision.
 
-    The trainer averages from step 20,000 on; before, its average is a copy of the generator, taken now once more.
+    The trainer averages from step 20,000 on. Before that, its average is a copy of the generator, which
+    is renewed here.
+
+    Args:
+        trainer: the package's trainer.
+        path: the file to write.
+
     """
     gan = trainer.GAN
     gan.reset_parameter_averaging()
@@ -83,6 +101,6 @@ if __name__ == "__main__":
     parser.add_argument("pictures", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--minutes", type=float, default=4)
-    told = parser.parse_args()
+    arguments = parser.parse_args()
     with OnCPU():
-        train(told.pictures, told.out, told.minutes)
+        train(arguments.pictures, arguments.out, arguments.minutes)

@@ -27,8 +27,8 @@ def test_what_moves_the_rest_is_removed() -> None:
     found = zoo.analyze(model_of(split()), "nullspace", region="top", background_energy=1.0, energy=1.0, unseen=0)
     assert len(found) == 2
     assert float(found.vectors[:, 2:].abs().max()) < 1e-6
-    assert found.kept is not None
-    assert found.kept.tolist() == pytest.approx([1, 1])
+    assert found.retained is not None
+    assert found.retained.tolist() == pytest.approx([1, 1])
     assert found.provenance["dropped"] == pytest.approx([0], abs=1e-6)
 
 
@@ -72,8 +72,8 @@ def test_any_saved_directions_become_local(tmp_path: Path) -> None:
     sources = given.vectors[found.provenance["came_from"]]
     assert bool(((found.vectors * sources).sum(dim=1) > 0).all()), "the sign of a given direction is its meaning"
     kept = (found.vectors * sources).sum(dim=1)
-    assert found.kept is not None
-    assert torch.allclose(found.kept, kept, atol=1e-12)
+    assert found.retained is not None
+    assert torch.allclose(found.retained, kept, atol=1e-12)
 
 
 def test_published_arrays_become_local_too(tmp_path: Path) -> None:
@@ -125,8 +125,8 @@ def test_where_nothing_else_moves_nothing_is_removed() -> None:
     rows[0, 0], rows[1, 1] = 2.0, 1.0
     found = zoo.analyze(model_of(Linear(rows, (2, 4))), "nullspace", region="top", energy=1.0, unseen=0)
     assert found.provenance["rank"] == 0
-    assert found.kept is not None
-    assert found.kept.tolist() == pytest.approx([1, 1])
+    assert found.retained is not None
+    assert found.retained.tolist() == pytest.approx([1, 1])
 
 
 @pytest.mark.parametrize("analyzer", ["lowrank", "nullspace"])

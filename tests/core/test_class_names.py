@@ -1,4 +1,4 @@
-"""Names of classes: ImageNet's by a word, labels by name whatever the case."""
+"""The names of classes: ``imagenet`` as a word, and labels by name in any case."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from tests.support.golden import Golden
 from tests.support.hostile import card, eyes_state
 from tests.support.linear import model_of
 from zoo.cli import run
-from zoo.core.class_names import imagenet_names, names_of
+from zoo.core.class_names import imagenet_names, parse_class_names
 from zoo.errors import CardError, UnknownNameError, few_names
 from zoo.models.model import Model, OpeningChoices
 from zoo.registry.registry import added_folder, read_cards
@@ -27,8 +27,8 @@ def test_the_thousand_names() -> None:
         "giant panda",
         "toilet tissue",
     ]
-    assert names_of("imagenet") == names
-    assert names_of("a,b") == names_of(["a", "b"]) == ("a", "b")
+    assert parse_class_names("imagenet") == names
+    assert parse_class_names("a,b") == parse_class_names(["a", "b"]) == ("a", "b")
 
 
 def test_labels_by_name() -> None:
@@ -40,7 +40,7 @@ def test_labels_by_name() -> None:
         model.label_index("dogg")
 
 
-def test_of_many_names_the_first_are_shown() -> None:
+def test_long_lists_of_names_are_shortened() -> None:
     assert [few_names(names) for names in ((), ("a", "b"))] == ["none", "a, b"]
     tiny = BigGAN.tiny(0)
     tiny.classes = imagenet_names()
@@ -49,7 +49,7 @@ def test_of_many_names_the_first_are_shown() -> None:
     assert ", … (1000 in all)" in shown
 
 
-def test_a_card_names_them_by_a_word(tmp_path: Path) -> None:
+def test_a_card_may_say_imagenet(tmp_path: Path) -> None:
     card = {
         "name": "biggan.mine",
         "adapter": "biggan",
@@ -65,7 +65,7 @@ def test_a_card_names_them_by_a_word(tmp_path: Path) -> None:
     assert read_cards(tmp_path / "registry.yaml")[0].classes == imagenet_names()
 
 
-def test_a_card_names_them_where_the_architecture_has_no_option_for_it(tmp_path: Path) -> None:
+def test_a_card_names_classes_even_if_the_architecture_has_no_option_for_them(tmp_path: Path) -> None:
     torch.save(eyes_state(), tmp_path / "eyes.pth")
     names = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth"]
     mine = card("dcgan.mine", "eyes.pth", resolution=8, dim=100, classes=names)
@@ -80,7 +80,7 @@ def test_a_card_names_them_where_the_architecture_has_no_option_for_it(tmp_path:
         zoo.load("dcgan.mine", registry=[tmp_path / "mine.yaml"], device="cpu")
 
 
-def test_names_are_given_when_a_file_is_added(
+def test_zoo_add_takes_names_of_classes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("ZOO_CONFIG", str(tmp_path / "config"))

@@ -5,18 +5,19 @@ import pytest
 import torch
 
 from zoo import Codes, CodesError, LatentSpace, LayersError
-from zoo.core.codes import check_codes, draw_labels, draw_normal, join, load_codes, parse_layers, save_codes
+from zoo.core.codes import check_codes, draw_labels, draw_normal, join, load_codes, save_codes
+from zoo.core.layers import parse_layers
 
 
 def test_round_trip(tmp_path: Path) -> None:
     codes = Codes(torch.randn(3, 5), torch.tensor([0, 2, 1]), 0.5)
     save_codes(tmp_path / "c.safetensors", codes, {"model": "a.b", "space": {"name": "z"}})
-    found, card = load_codes(tmp_path / "c.safetensors")
+    found, metadata = load_codes(tmp_path / "c.safetensors")
     assert torch.equal(found.latents, codes.latents)
     assert found.labels is not None
     assert found.labels.tolist() == [0, 2, 1]
     assert found.truncation == 0.5
-    assert card["model"] == "a.b"
+    assert metadata["model"] == "a.b"
 
 
 def test_npy_arrays_are_latents(tmp_path: Path) -> None:

@@ -28,8 +28,8 @@ def test_round_trip(tmp_path: Path) -> None:
     assert torch.equal(found.vectors, some().vectors)
     assert found.scores.tolist() == [2.0, 1.0]
     assert found.layers == (1, 2)
-    assert found.kept is not None
-    assert found.kept.tolist() == [0.5, 0.25]
+    assert found.retained is not None
+    assert found.retained.tolist() == [0.5, 0.25]
     assert found.provenance == {"model": "a.b", "seed": 3}
     assert found.space == SPACE
 
@@ -38,9 +38,9 @@ def test_a_third_party_can_read_the_file(tmp_path: Path) -> None:
     some().save(tmp_path / "d.safetensors")
     with safe_open(tmp_path / "d.safetensors", framework="np") as file:
         assert set(file.keys()) == {"vectors", "scores"}
-        card = json.loads(file.metadata()["card"])
-    assert card["format"] == "zoo-directions/1"
-    assert card["kept"] == [0.5, 0.25]
+        metadata = json.loads(file.metadata()["card"])
+    assert metadata["format"] == "zoo-directions/1"
+    assert metadata["kept"] == [0.5, 0.25]
 
 
 def test_npy_export_and_import(tmp_path: Path) -> None:
@@ -78,8 +78,8 @@ def test_another_space_is_refused(tmp_path: Path) -> None:
         Directions.load(tmp_path / "d.safetensors", space=LatentSpace("z", 4))
 
 
-def test_taking_keeps_what_belongs_together() -> None:
+def test_take_selects_scores_and_retained_norms_too() -> None:
     one = some().take(1)
     assert (len(one), one.scores.tolist()) == (1, [2.0])
-    assert one.kept is not None
-    assert one.kept.tolist() == [0.5]
+    assert one.retained is not None
+    assert one.retained.tolist() == [0.5]

@@ -20,13 +20,13 @@ def test_integers_are_pixels() -> None:
     assert rows("box:1,2,2,3") == ["......", "..###.", "..###.", "......"]
 
 
-def test_numbers_with_a_point_are_fractions_and_a_pixel_belongs_when_its_centre_does() -> None:
+def test_numbers_with_a_point_are_fractions_and_pixels_are_in_a_box_if_their_centres_are() -> None:
     assert rows("box:0.25,0.5,0.5,0.5") == ["......", "...###", "...###", "......"]
     assert rows("box:0.0,0.0,0.374,0.24") == ["#.....", "......", "......", "......"]
     assert rows("box:0.0,0.0,0.376,0.26") == ["##....", "##....", "......", "......"]
 
 
-def test_kinds_may_be_mixed() -> None:
+def test_pixels_and_fractions_may_be_mixed() -> None:
     assert rows("box:0,0.5,1,3") == ["...###", "......", "......", "......"]
 
 
@@ -91,7 +91,7 @@ def test_a_region_cannot_be_changed() -> None:
         ("loop", "defined by itself"),
     ],
 )
-def test_what_is_wrong_is_said(text: str, words: str) -> None:
+def test_errors_say_what_is_wrong(text: str, words: str) -> None:
     with pytest.raises(RegionError, match=words):
         parse_region(text, SIZE, {"loop": "loop+top"})
 

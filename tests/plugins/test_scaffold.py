@@ -1,4 +1,4 @@
-"""New packages: built and installed as they were written, they are listed, analysed, and pass their own tests."""
+"""New packages are built and installed as they were written; they can be analysed, and pass their own checks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.plugins.test_third_party import environment
 from zoo._version import CONTRACT
 from zoo.cli import run
 from zoo.errors import OptionError, OutputError, UnknownNameError, ZooError
-from zoo.plugins.manager import load_plugins
+from zoo.plugins import load_plugins
 from zoo.plugins.scaffold import KINDS, new_package
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +24,7 @@ PLUGINS = load_plugins()
 
 
 def call(*command: str | Path, cwd: Path, site: Path) -> str:
-    """Run a tool of this environment with some folder importable; it must succeed."""
+    """Run a tool of this environment with a folder on the search path, and require that it succeeds."""
     done = subprocess.run(
         [sys.executable, "-m", *map(str, command)],
         cwd=cwd,
@@ -39,14 +39,14 @@ def call(*command: str | Path, cwd: Path, site: Path) -> str:
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """An adapter with the longest name there may be, and an analyzer with the shortest."""
+    """An adapter with the longest name that is allowed, and an analyzer with the shortest."""
     base = tmp_path_factory.mktemp("new")
     return {kind: new_package(kind, name, base / kind, plugins=PLUGINS) for kind, name in NAMES.items()}
 
 
 @pytest.fixture(scope="module")
 def site(packages: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build both wheels, and install them into a folder of their own."""
+    """Build both wheels, and install them into a folder."""
     folder = tmp_path_factory.mktemp("site")
     wheels: list[Path] = []
     for package in packages.values():
@@ -58,9 +58,9 @@ def site(packages: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def test_their_own_tests_pass(packages: dict[str, Path], site: Path, tmp_path: Path) -> None:
-    """Away from their sources: what is tested is what was installed."""
+    """The tests run in another folder, so they import the installed packages."""
     folders = [package / "tests" for package in packages.values()]
-    told = call(
+    output = call(
         "pytest",
         "-q",
         "-p",
@@ -72,11 +72,11 @@ def test_their_own_tests_pass(packages: dict[str, Path], site: Path, tmp_path: P
         cwd=tmp_path,
         site=site,
     )
-    assert " passed" in told
-    assert "skipped" not in told
+    assert " passed" in output
+    assert "skipped" not in output
 
 
-def test_the_demo_is_analysed_at_once(site: Path, tmp_path: Path) -> None:
+def test_the_demo_can_be_analysed(site: Path, tmp_path: Path) -> None:
     arguments = ("analyze", f"{LONGEST}.demo", "--analyzer", "q", "--region", "middle", "--show", "1", "--out", "run")
     call("zoo", *arguments, cwd=tmp_path, site=site)
     assert (tmp_path / "run" / "report.html").is_file()
@@ -86,19 +86,19 @@ def test_the_demo_is_analysed_at_once(site: Path, tmp_path: Path) -> None:
         assert ".".join(map(str, CONTRACT)) in line.split()
 
 
-def test_they_satisfy_the_linter_that_they_ship(packages: dict[str, Path]) -> None:
+def test_they_pass_their_own_linter_settings(packages: dict[str, Path]) -> None:
     for package in packages.values():
         call("ruff", "check", "--no-cache", ".", cwd=package, site=package)
         call("ruff", "format", "--no-cache", "--check", ".", cwd=package, site=package)
 
 
-def test_they_satisfy_the_types_that_they_ship(packages: dict[str, Path]) -> None:
-    """Strictly, as zoo itself: with its settings, so that what is known of torch need not be found out again."""
+def test_they_pass_their_own_type_checks(packages: dict[str, Path]) -> None:
+    """mypy is run with zoo's own settings, which are as strict, to use its cache of torch."""
     modules = [module for package in packages.values() for module in package.glob("zoo_*")]
     call("mypy", "--config-file", ROOT / "pyproject.toml", *modules, cwd=ROOT, site=ROOT)
 
 
-def test_the_card_names_what_lies_beside_it(packages: dict[str, Path]) -> None:
+def test_the_card_has_the_hash_of_the_weights(packages: dict[str, Path]) -> None:
     [registry] = packages["adapter"].glob("zoo_*/registry.yaml")
     [card] = yaml.safe_load(registry.read_text("utf-8"))["models"]
     weights = (registry.parent / "bundled" / "demo.safetensors").read_bytes()
@@ -106,7 +106,7 @@ def test_the_card_names_what_lies_beside_it(packages: dict[str, Path]) -> None:
     assert card["weights"]["size"] == len(weights)
 
 
-def test_what_is_written(packages: dict[str, Path]) -> None:
+def test_the_files_of_a_package(packages: dict[str, Path]) -> None:
     shared = {".gitignore", ".github/workflows/test.yml", "LICENSE", "README.md", "pyproject.toml"}
     for kind, package in packages.items():
         module = f"zoo_{NAMES[kind].replace('-', '_')}"
@@ -126,7 +126,7 @@ def test_what_is_written(packages: dict[str, Path]) -> None:
     "name", ["", "Mine", "1st", "my_gan", "my--gan", "-gan", "gan-", "my gan", "a/b", "é", "a" * 31]
 )
 @pytest.mark.parametrize("kind", KINDS)
-def test_names_that_cannot_be(kind: str, name: str, tmp_path: Path) -> None:
+def test_names_that_are_not_allowed(kind: str, name: str, tmp_path: Path) -> None:
     refused(OptionError, "lower-case letters", tmp_path, kind, name)
 
 
@@ -136,7 +136,7 @@ def test_names_that_are_taken(tmp_path: Path) -> None:
     refused(OptionError, "there is a module zoo_adapters already", tmp_path, "analyzer", "adapters")
 
 
-def test_another_kind(tmp_path: Path) -> None:
+def test_an_unknown_kind(tmp_path: Path) -> None:
     refused(UnknownNameError, "did you mean adapter", tmp_path, "adaptor", "mine")
 
 
@@ -146,7 +146,7 @@ def refused(error: type[ZooError], words: str, folder: Path, kind: str, name: st
     assert not list(folder.iterdir())
 
 
-def test_what_exists_is_left_alone(tmp_path: Path) -> None:
+def test_an_existing_folder_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "zoo-mine").mkdir()
     (tmp_path / "zoo-mine" / "thesis.txt").write_text("precious")
     with pytest.raises(OutputError, match="exists: name another folder"):
@@ -154,7 +154,7 @@ def test_what_exists_is_left_alone(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "zoo-mine").iterdir()] == ["thesis.txt"]
 
 
-def test_nothing_is_left_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_leaves_no_partial_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> subprocess.CompletedProcess[str]:
         return subprocess.CompletedProcess([], 1, "", "Traceback\nOSError: no room")
 

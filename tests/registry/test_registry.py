@@ -54,7 +54,7 @@ def test_one_default_an_architecture() -> None:
         assert registry.resolve(architecture).default
 
 
-def test_a_users_file_joins_in(tmp_path: Path) -> None:
+def test_a_users_file_is_read_too(tmp_path: Path) -> None:
     registry = load_installation([write(tmp_path, CARD)]).registry
     assert registry.resolve("dcgan.mine").paths() == [tmp_path / "mine.pt"]
     assert registry.resolve("dcgan").name == "dcgan.digiface64"
@@ -101,8 +101,8 @@ def test_an_empty_registry_says_so() -> None:
         ({"weights": {"sources": [{"url": "bundled:../x.pt"}]}}, "write bundled:file"),
         ({"weights": {"sources": [{"url": "https://"}]}}, "write https://host/path"),
         ({"weights": {"sources": [{"url": "a.pt"}], "sha256": "xyz"}}, "64 lower-case"),
-        ({"licence": {"weights": "CC0\x1b[2J"}}, "without control signs"),
-        ({"summary": "one\ntwo"}, "without control signs"),
+        ({"licence": {"weights": "CC0\x1b[2J"}}, "without control characters"),
+        ({"summary": "one\ntwo"}, "without control characters"),
         ({"regions": {"left": "top"}}, "is taken"),
         ({"regions": {"a+b": "top"}}, "letters"),
     ],
@@ -113,7 +113,7 @@ def test_errors_name_file_card_and_field(tmp_path: Path, change: dict[str, objec
         read_cards(file)
 
 
-def test_an_architecture_without_models_says_how_to_bring_one() -> None:
+def test_an_architecture_without_models_says_how_to_add_one() -> None:
     found = load_installation()
     few = {name: card for name, card in found.registry.cards.items() if card.adapter == "dcgan"}
     registry = Registry(few, found.plugins)
@@ -123,8 +123,8 @@ def test_an_architecture_without_models_says_how_to_bring_one() -> None:
     assert "zoo add" not in str(registry.unknown("dcgan.digifaces"))
 
 
-def test_the_cards_of_public_weights_tell_what_is_known_of_them() -> None:
-    """Nobody has fetched them here, and they say so; each is of an architecture that there is, with its terms."""
+def test_the_cards_of_public_weights_are_complete() -> None:
+    """They are not verified and say so, each has an installed architecture, and terms."""
     installation = load_installation()
     public = [card for card in installation.registry.cards.values() if not card.weights.verified]
     assert len(public) >= 25

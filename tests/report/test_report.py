@@ -127,7 +127,7 @@ def test_it_says_what_was_asked_and_found(tiny: tuple[Page, zoo.Directions]) -> 
     text = " ".join(text for _, text in page.texts)
     assert found.provenance["command"] in text
     assert str(found.provenance["licence"]) in text
-    for key in set(found.card()) - {"locality", "command", "kept", "names", "spectrum", "spectrum_of"}:
+    for key in set(found.metadata()) - {"locality", "command", "kept", "names", "spectrum", "spectrum_of"}:
         assert ("th", key) in page.texts
     for title in ("score", "kept norm", "locality, own codes", "locality, unseen codes", "consistency"):
         assert ("th", title) in page.texts

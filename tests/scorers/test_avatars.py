@@ -12,7 +12,7 @@ from zoo_scorers.avatars.card import WEIGHTS, columns, read_card
 from zoo_scorers.avatars.scorer import Avatars
 
 from tests.support.linear import Linear, model_of
-from zoo.plugins.manager import load_plugins
+from zoo.plugins import load_plugins
 from zoo.registry.cards import Card, Licence, Weights
 from zoo.scoring.effects import fitting_scorers, read_attributes
 

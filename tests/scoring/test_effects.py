@@ -20,7 +20,7 @@ from tests.support.linear import Linear, model_of
 from tests.support.toys import write_tiny
 from zoo.cli import run
 from zoo.models.model import Model
-from zoo.plugins.manager import PluginWarning
+from zoo.plugins import PluginWarning
 from zoo.registry.cards import Card
 from zoo.scoring.effects import Effect
 from zoo.scoring.score import measure_scores

@@ -1,4 +1,4 @@
-"""An adapter, an analyzer and a scorer that hold their contracts, each as small as can be, and ways to break them."""
+"""A minimal adapter, analyzer and scorer that pass every check, and variants that each fail one check."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ from zoo.jacobian.gram import gram_matrices, require_change
 from zoo.linalg.symmetric import eigenvectors
 from zoo.registry.cards import Card
 
-SIDE, DIM = 8, 3
+SIDE = 8
+DIM = 3
 
 
 class Network(nn.Module):
@@ -42,7 +43,8 @@ class Network(nn.Module):
 
     def __init__(self, seed: int) -> None:
         super().__init__()
-        self.start, self.end = nn.Linear(DIM, 6), nn.Linear(6, 3 * SIDE**2)
+        self.start = nn.Linear(DIM, 6)
+        self.end = nn.Linear(6, 3 * SIDE**2)
         generator = torch.Generator().manual_seed(seed)
         for weight in self.requires_grad_(False).parameters():
             weight.copy_(torch.randn(weight.shape, generator=generator) / 2)
@@ -52,15 +54,16 @@ class Network(nn.Module):
         return images
 
 
-class Honest(Adapter):
-    """An adapter that every check is content with."""
+class Valid(Adapter):
+    """An adapter that passes every check."""
 
-    layouts = (Layout("honest", lambda state, meta: "honest.start.weight" in state, lambda state, meta: (state, {})),)
+    layouts = (Layout("valid", lambda state, meta: "valid.start.weight" in state, lambda state, meta: (state, {})),)
     network: Network
 
     def __init__(self, network: Network) -> None:
         self.network = network.eval()
-        self.space, self.resolution = LatentSpace("z", DIM), (SIDE, SIDE)
+        self.space = LatentSpace("z", DIM)
+        self.resolution = (SIDE, SIDE)
 
     @classmethod
     def load(cls, state: State, config: Mapping[str, Any], *, space: str | None = None, **_: Any) -> Self:
@@ -89,8 +92,8 @@ class Honest(Adapter):
         return images
 
 
-class Twisted(torch.autograd.Function):
-    """The identity, with another derivative in one of the two modes."""
+class WrongDerivative(torch.autograd.Function):
+    """The identity function, with a wrong derivative in one of the two modes."""
 
     generate_vmap_rule = True
     factors: ClassVar[tuple[float, float]] = (1.0, 1.0)
@@ -112,82 +115,92 @@ class Twisted(torch.autograd.Function):
         return gradient * cls.factors[1]
 
 
-class WrongForward(Twisted):
+class WrongForward(WrongDerivative):
     factors = (1.5, 1.0)
 
 
-class WrongReverse(Twisted):
+class WrongReverse(WrongDerivative):
     factors = (1.0, 1.5)
 
 
 def adapter_entry(provides: frozenset[str] | None = None, **methods: Any) -> AdapterPlugin:
-    """Announce the honest adapter with some methods replaced."""
-    family = type("Broken", (Honest,), methods)
+    """Announce the valid adapter with some methods replaced."""
+    family = type("Broken", (Valid,), methods)
     words = frozenset({"projection", "derivative", "region"}) if provides is None else provides
     return AdapterPlugin(name="broken", summary="a test", load=lambda: family, provides=words)
 
 
 def _images(change: Callable[[Tensor], Tensor]) -> Callable[[Adapter, Codes], Tensor]:
-    return lambda self, codes: change(Honest.synthesize(self, codes))  # type: ignore[arg-type]
+    return lambda self, codes: change(Valid.synthesize(self, codes))  # type: ignore[arg-type]
 
 
-def _shaky(self: Any, codes: Codes) -> Tensor:
-    """Another image every other time, in float32 only, where derivatives are not checked."""
+def _alternating_images(self: Any, codes: Codes) -> Tensor:
+    """Return another image every other time; in float32 only, so that derivatives, in float64, pass."""
     self.turn = not getattr(self, "turn", False)
-    images = Honest.synthesize(self, codes)
+    images = Valid.synthesize(self, codes)
     return images + 4e-7 * self.turn if images.dtype == torch.float32 else images
 
 
-def _at_once(self: Any, count: int, generator: torch.Generator, *_: Any) -> Codes:
+def _draw_all_codes_at_once(self: Any, count: int, generator: torch.Generator, *_: Any) -> Codes:
     return Codes(torch.randn(DIM, count, generator=generator).T.contiguous())
 
 
-def _by_type(self: Any, count: int, generator: torch.Generator, *_: Any) -> Codes:
+def _draw_by_dtype(self: Any, count: int, generator: torch.Generator, *_: Any) -> Codes:
     return Codes(draw_normal(count, DIM, generator) * (1.0 if self.dtype == torch.float32 else 1.01))
 
 
-def _backwards(self: Any, codes: Codes, region: Region) -> Tensor:
+def _reverse_pixels(self: Any, codes: Codes, region: Region) -> Tensor:
     part = Adapter.region_output(self, codes, region)
     return part if region.whole else part.flip(-1)
 
 
-def _in_training(self: Any, codes: Codes) -> Tensor:
+def _switch_to_training(self: Any, codes: Codes) -> Tensor:
     self.network.train()
-    return Honest.synthesize(self, codes)
+    return Valid.synthesize(self, codes)
 
 
-def _doubled(self: Any, codes: Codes, delta: Tensor, layers: Any = None) -> Codes:
+def _move_twice_as_far(self: Any, codes: Codes, delta: Tensor, layers: Any = None) -> Codes:
     return replace(codes, latents=codes.latents + 2 * delta)
 
 
+# For each check of an adapter: one that fails only this check, and words of the message.
 ADAPTERS: dict[str, tuple[AdapterPlugin, str]] = {
-    "announcement": (adapter_entry(frozenset({"derivative", "region"})), "projection is announced where there are any"),
-    "tiny": (adapter_entry(tiny=classmethod(lambda cls, seed: cls(Network(7)))), "another seed, other weights"),
+    "announcement": (
+        adapter_entry(frozenset({"derivative", "region"})),
+        "provides has projection exactly if the network has projections",
+    ),
+    "tiny": (adapter_entry(tiny=classmethod(lambda cls, seed: cls(Network(7)))), "another seed gives other weights"),
     "layouts": (
         adapter_entry(layouts=(Layout("any", lambda state, meta: True, lambda state, meta: (state, {})),)),
-        "a file of nothing was taken for one",
+        "it detected a file of nothing",
     ),
     "refusals": (
         adapter_entry(load=classmethod(lambda cls, state, config, **_: cls(Network(0)))),
         "CheckpointError for an empty state; seen: no error",
     ),
-    "codes": (adapter_entry(sample=_at_once), "the first code does not depend on the count"),
-    "images": (adapter_entry(synthesize=_images(lambda x: 0 * x)), "another code gives another image; seen: the same"),
-    "determinism": (adapter_entry(synthesize=_shaky), "the same code gives the same image; seen: another one"),
+    "codes": (adapter_entry(sample=_draw_all_codes_at_once), "the first code does not depend on the count"),
+    "images": (
+        adapter_entry(synthesize=_images(lambda x: 0 * x)),
+        "another code gives another image; seen: the same image",
+    ),
+    "determinism": (
+        adapter_entry(synthesize=_alternating_images),
+        "the same code gives the same image; seen: another image",
+    ),
     "batches": (
         adapter_entry(synthesize=_images(lambda x: x - 0.01 * x.mean(dim=0, keepdim=True))),
         "an image does not depend on its batch; seen: a deviation",
     ),
-    "moves": (adapter_entry(move=_doubled), "a move adds delta to its rows"),
+    "moves": (adapter_entry(move=_move_twice_as_far), "move adds delta to the chosen rows"),
     "projections": (
         adapter_entry(projections=lambda self: [Projection(-1, self.network.start.weight)]),
         "a layer counted from 0; seen: -1",
     ),
     "first-steps": (
         adapter_entry(projections=lambda self: [Projection(0, self.network.start.weight * 0.5)]),
-        "one is, times 2: declare the weight that acts",
+        "one is, times 2: declare the weight with every factor applied",
     ),
-    "regions": (adapter_entry(region_output=_backwards), "the output of center equals the image cut there"),
+    "regions": (adapter_entry(region_output=_reverse_pixels), "the output of center equals the image, cut"),
     "forward": (
         adapter_entry(synthesize=_images(WrongForward.apply)),
         "the derivative of all, layers None, equals central differences",
@@ -196,42 +209,41 @@ ADAPTERS: dict[str, tuple[AdapterPlugin, str]] = {
         adapter_entry(synthesize=_images(WrongReverse.apply)),
         "reverse mode of all, layers None, equals central differences",
     ),
-    "types": (adapter_entry(sample=_by_type), "a seed's codes are those of float32"),
+    "types": (adapter_entry(sample=_draw_by_dtype), "codes in float64 are those in float32"),
     "devices": (
         adapter_entry(synthesize=_images(lambda x: x + torch.zeros(3, 1, 1))),
-        "made on the device of the codes",
+        "tensors are created on the device of the codes",
     ),
-    "traces": (adapter_entry(synthesize=_in_training), "training mode is left as it was; seen: it changed"),
+    "traces": (adapter_entry(synthesize=_switch_to_training), "training mode stays unchanged; seen: it changed"),
 }
-"""For each check of an adapter one that fails it alone, and words of the failure."""
 
+# Further declarations that do not agree with the network.
 STEPS: dict[str, tuple[AdapterPlugin, str]] = {
     "half of the rows": (
         adapter_entry(projections=lambda self: [Projection(0, self.network.start.weight[:3])]),
-        "3 of 6 rows of the step are not declared",
+        "3 of 6 rows are not declared",
     ),
     "another layer": (
         adapter_entry(projections=lambda self: [Projection(0, self.network.end.weight[:, :DIM])]),
-        "192 of them are nowhere in what it computes;",
+        "192 of them are not in what it computes;",
     ),
 }
-"""Further ways to declare what the network does not do."""
 
 
 class AnalysisOptions(Options):
-    """Options of the honest analysis."""
+    """Options of the valid analyzer."""
 
     k: int = Field(2, ge=1, description="how many directions")
 
 
 class UndescribedOptions(AnalysisOptions):
-    """An option that nobody describes."""
+    """An option without a description."""
 
     speed: int = 1
 
 
 class Leading(Analyzer[AnalysisOptions]):
-    """An analysis that every check is content with: the eigenvectors of a region's Gram matrix."""
+    """An analyzer that passes every check: the eigenvectors of a region's Gram matrix."""
 
     def analyze(self, adapter: Adapter, probe: Probe) -> Directions:
         return Directions(adapter.space, *self.found(adapter, probe), probe.layers)
@@ -252,37 +264,38 @@ def analyzer_entry(
     schema: type[Options] = AnalysisOptions,
     **methods: Any,
 ) -> AnalyzerPlugin:
-    """Announce the honest analysis with its result changed, or some methods replaced."""
+    """Announce the valid analyzer with its result changed, or some methods replaced."""
     usual = {"analyze": lambda self, adapter, probe: change(Leading.analyze(self, adapter, probe))}
     kind = type("Broken", (Leading,), {**usual, **methods})
     return AnalyzerPlugin(name="broken", summary="a test", load=lambda: kind, requires=requires, options=lambda: schema)
 
 
-def _turning(self: Any, adapter: Adapter, probe: Probe) -> Directions:
-    """The opposite directions every other time."""
+def _alternating_signs(self: Any, adapter: Adapter, probe: Probe) -> Directions:
+    """Return the opposite directions every other time."""
     kind = type(self)
     kind.sign = -getattr(kind, "sign", 1.0)
     found = Leading.analyze(self, adapter, probe)
     return replace(found, vectors=found.vectors * kind.sign)
 
 
-def _blind(self: Any, adapter: Adapter, probe: Probe) -> Directions:
+def _wrong_in_float64(self: Any, adapter: Adapter, probe: Probe) -> Directions:
     found = Leading.analyze(self, adapter, probe)
     return found if adapter.dtype == torch.float32 else replace(found, vectors=found.vectors.roll(1, dims=1))
 
 
-def _careless(self: Any, adapter: Adapter, probe: Probe) -> Directions:
+def _raise_value_error(self: Any, adapter: Adapter, probe: Probe) -> Directions:
     try:
         return Leading.analyze(self, adapter, probe)
     except Exception as error:
         raise ValueError("math domain error") from error
 
 
-def _wearing(self: Any, adapter: Adapter, probe: Probe) -> Directions:
+def _switch_to_evaluation(self: Any, adapter: Adapter, probe: Probe) -> Directions:
     adapter.network.eval()
     return Leading.analyze(self, adapter, probe)
 
 
+# For each check of an analyzer: one that fails only this check, and words of the message.
 ANALYZERS: dict[str, tuple[AnalyzerPlugin, str]] = {
     "options": (analyzer_entry(schema=UndescribedOptions), "has a description for zoo info; seen: speed has none"),
     "directions": (
@@ -291,38 +304,40 @@ ANALYZERS: dict[str, tuple[AnalyzerPlugin, str]] = {
     ),
     "order": (
         analyzer_entry(lambda found: replace(found, vectors=found.vectors.flip(0), scores=found.scores.flip(0))),
-        "strongest first; seen: [",
+        "scores in descending order; seen: [",
     ),
     "layers": (
         analyzer_entry(lambda found: replace(found, layers=None)),
-        "layers (0,), as the probe has them; seen: None",
+        "layers (0,), as in the probe; seen: None",
     ),
-    "determinism": (analyzer_entry(analyze=_turning), "random numbers come from probe.generator alone"),
+    "determinism": (analyzer_entry(analyze=_alternating_signs), "random numbers come only from probe.generator"),
     "progress": (
         analyzer_entry(
             analyze=lambda self, adapter, probe: Leading.analyze(
                 self, adapter, replace(probe, progress=lambda *call: None)
             )
         ),
-        "probe.progress is called by an analysis that renders; seen: no call",
+        "an analyzer that renders calls probe.progress; seen: no call",
     ),
     "requires": (analyzer_entry(requires=frozenset({"region"})), "requires (region) is enough to run; seen: "),
     "refusals": (
-        analyzer_entry(analyze=_careless),
+        analyzer_entry(analyze=_raise_value_error),
         "one of zoo's errors, in one line, or finite directions; seen: ValueError",
     ),
-    "types": (analyzer_entry(analyze=_blind), "the same leading direction in float64; seen: one at a cosine of"),
+    "types": (
+        analyzer_entry(analyze=_wrong_in_float64),
+        "the same leading direction in float64; seen: one at a cosine of",
+    ),
     "files": (
         analyzer_entry(lambda found: found.with_provenance(seen={1, 2})),
         "provenance fits into JSON; seen: Object of type set",
     ),
-    "traces": (analyzer_entry(analyze=_wearing), "training mode is left as it was"),
+    "traces": (analyzer_entry(analyze=_switch_to_evaluation), "training mode stays unchanged"),
 }
-"""For each check of an analyzer one that fails it alone, and words of the failure."""
 
 
 class Brightness(Scorer):
-    """A scorer that every check is content with."""
+    """A scorer that passes every check."""
 
     attributes = ("bright", "red")
 
@@ -334,24 +349,24 @@ class Brightness(Scorer):
 
 
 def scorer_entry(attributes: tuple[str, ...] = Brightness.attributes, **methods: Any) -> ScorerPlugin:
-    """Announce the honest scorer with some methods replaced."""
+    """Announce the valid scorer with some methods replaced."""
     kind = type("Broken", (Brightness,), methods)
     return ScorerPlugin(name="broken", summary="a test", load=lambda: kind, attributes=attributes)
 
 
-def _relative(self: Any, images: Tensor) -> Tensor:
+def _subtract_batch_mean(self: Any, images: Tensor) -> Tensor:
     scores = Brightness.score(self, images)
     return scores - 0.1 * scores.mean(dim=0)
 
 
+# For each check of a scorer: one that fails only this check, and words of the message.
 SCORERS: dict[str, tuple[ScorerPlugin, str]] = {
-    "attributes": (scorer_entry(("bright",)), "the entry names the attributes of the class, ('bright', 'red')"),
+    "attributes": (scorer_entry(("bright",)), "the entry lists the attributes of the class, ('bright', 'red')"),
     "fits": (scorer_entry(fits=lambda self, card: 1), "True or False for"),
-    "scores": (scorer_entry(score=lambda self, images: torch.ones(len(images), 2)), "other images, other scores"),
-    "batches": (scorer_entry(score=_relative), "scores do not depend on the batch; seen: a deviation"),
+    "scores": (scorer_entry(score=lambda self, images: torch.ones(len(images), 2)), "other images get other scores"),
+    "batches": (scorer_entry(score=_subtract_batch_mean), "scores do not depend on the batch; seen: a deviation"),
     "traces": (
         scorer_entry(score=lambda self, images: Brightness.score(self, images.mul_(0.5))),
-        "images are left as they were; seen: they changed",
+        "images stay unchanged; seen: they changed",
     ),
 }
-"""For each check of a scorer one that fails it alone, and words of the failure."""

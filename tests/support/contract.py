@@ -1,4 +1,4 @@
-"""What tests of several architectures check alike, beyond the conformance suite."""
+"""Checks that tests of several architectures share, beyond the conformance suite."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from zoo.checkpoints.layouts import detect_layout
 from zoo.core.region import parse_region
 from zoo.testing import draw, in_float64
 
+# Relative to the largest value, in float64: rounding of the same sums in another order.
 EXACT = 1e-12
-"""Relative to the largest value, in float64: the same sums in another order."""
 
+# Regions of 16x16 pixels whose windows end at borders, next to borders and far from them.
 REGIONS = ["box:0,0,1,1", "box:15,15,1,1", "box:7,8,1,1", "box:0,3,2,9", "box:5,6,4,7", "box:2,0,9,2", "not:left"]
-"""Regions of 16x16 pixels whose windows end at borders, beside them and far from them."""
 
 
 def layout_of(state: Mapping[str, Tensor], meta: Mapping[str, object] | None = None) -> tuple[str, str]:
@@ -31,17 +31,19 @@ def layout_of(state: Mapping[str, Tensor], meta: Mapping[str, object] | None = N
 
 
 def check_cut(adapter: Adapter, text: str) -> None:
-    """Assert that a region's output is the image, cut."""
+    """Assert that the output of a region is the image, cut."""
     exact = in_float64(adapter)
-    codes, region = draw(exact, 2, 0), parse_region(text, exact.resolution)
+    codes = draw(exact, 2, 0)
+    region = parse_region(text, exact.resolution)
     images = exact.synthesize(codes).flatten(2)
-    found = exact.region_output(codes, region)
-    assert torch.allclose(found, images[..., region.pixels], rtol=0, atol=EXACT * float(images.abs().max()))
+    output = exact.region_output(codes, region)
+    assert torch.allclose(output, images[..., region.pixels], rtol=0, atol=EXACT * float(images.abs().max()))
 
 
 def share_of_work(adapter: Adapter, text: str) -> float:
-    """Count the multiplications of a region, by torch's own count, as a share of those of the whole image."""
-    codes, counts = draw(adapter, 1, 0), []
+    """Return the multiplications that a region takes as a share of those of the whole image, by torch's own count."""
+    codes = draw(adapter, 1, 0)
+    counts = []
     for region in (text, "all"):
         with FlopCounterMode(display=False) as counter:
             adapter.region_output(codes, parse_region(region, adapter.resolution))
@@ -50,8 +52,9 @@ def share_of_work(adapter: Adapter, text: str) -> float:
 
 
 def check_linearized(adapter: Adapter) -> None:
-    """Assert that a recorded derivative, mapped over all tangents, is that of reverse mode."""
-    code, region = draw(adapter, 1, 0), parse_region("center", adapter.resolution)
+    """Assert that `torch.func.linearize`, vectorised over all tangents, agrees with reverse mode."""
+    code = draw(adapter, 1, 0)
+    region = parse_region("center", adapter.resolution)
 
     def output(delta: Tensor) -> Tensor:
         return adapter.region_output(adapter.move(code, delta), region)[0].mean(dim=0)
@@ -67,7 +70,7 @@ def check_linearized(adapter: Adapter) -> None:
 def check_released_directions(adapter: Adapter, file: Path, layers: str, prefix: str = "") -> None:
     """Assert that SeFa finds the directions that its released code found.
 
-    That did not sort them; those of zero eigenvalues, where columns are fewer than dim, are any, and left out.
+    The released code did not sort them. Directions of zero eigenvalues are arbitrary, and left out.
     """
     start = f"{prefix}{layers}/"
     reference = {key.removeprefix(start): value for key, value in load_file(file).items() if key.startswith(start)}

@@ -1,4 +1,4 @@
-"""Opening a state as a user's file is opened: every built-in family is asked whether it is of one of its layouts."""
+"""Opening a state like a user's file: the layouts of all built-in families are tried."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from torch import Tensor
 
 from zoo.checkpoints.layouts import detect_layout
 from zoo.core.adapter import Adapter
-from zoo.plugins.manager import load_plugins
+from zoo.plugins import load_plugins
 
 
 @cache
 def families() -> dict[str, type[Adapter]]:
-    """Load the classes of all architectures, by name."""
+    """Return the adapter classes of all architectures, by name."""
     return {name: plugin.resolve() for name, plugin in load_plugins().adapters.items()}
 
 
 def opened(
     state: dict[str, Tensor], layout: tuple[str, str], meta: dict[str, Any] | None = None, **config: Any
 ) -> Adapter:
-    """Open a state that must fit the (family, layout) and no other."""
-    family, found = detect_layout(families(), state, meta or {})
-    assert (family, found.name) == layout
-    converted, told = found.convert(state, meta or {})
-    return families()[family].load(converted, {**told, **config})
+    """Open a state, and require that only this (family, layout) detects it."""
+    family, detected = detect_layout(families(), state, meta or {})
+    assert (family, detected.name) == layout
+    converted, own_config = detected.convert(state, meta or {})
+    return families()[family].load(converted, {**own_config, **config})

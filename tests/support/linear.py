@@ -1,4 +1,4 @@
-"""A generator that is linear in its code, so that its Jacobian is known exactly."""
+"""Generators that are linear in the code, so that their Jacobians are known exactly."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from zoo.registry.cards import Card, Licence, Source, Weights
 
 
 class Linear(Adapter):
-    """Pixels (h · w, dim) times the code, the same in all three channels."""
+    """The grey image is a matrix (height * width, dim) times the code."""
 
     def __init__(self, rows: Tensor, resolution: tuple[int, int]) -> None:
         self.network = nn.Linear(rows.shape[1], rows.shape[0], bias=False, dtype=rows.dtype).requires_grad_(False)
@@ -33,7 +33,7 @@ class Linear(Adapter):
 
     @classmethod
     def with_grams(cls, top: Tensor, bottom: Tensor) -> Self:
-        """Make the grey Jacobians of the upper and the lower half have these Gram matrices (dim, dim), per pixel."""
+        """Build a generator whose upper and lower half have these Gram matrices (dim, dim), divided by their pixels."""
         dim = len(top)
         return cls(torch.cat([_root(matrix) * dim**0.5 for matrix in (top, bottom)]), (2, dim))
 
@@ -51,7 +51,7 @@ class Linear(Adapter):
 
 
 class Banded(Linear):
-    """A generator in w: each row of the code makes a band of the image, from top to bottom, by the same weights."""
+    """A generator in w: each row of the code makes a horizontal band of the image, all with the same weights."""
 
     def __init__(self, rows: Tensor, layers: int, size: tuple[int, int]) -> None:
         super().__init__(rows, (layers * size[0], size[1]))
@@ -59,7 +59,7 @@ class Banded(Linear):
 
     @classmethod
     def of(cls, layers: int, seed: int = 0) -> Self:
-        """Make bands of 4 x 16 pixels from codes of 6 numbers."""
+        """Build a generator of bands of 4x16 pixels from codes of 6 numbers."""
         return cls(0.1 * torch.randn(64, 6, generator=torch.Generator().manual_seed(seed)), layers, (4, 16))
 
     def sample(

@@ -1,4 +1,4 @@
-"""Weights files of small networks, laid out as the public ones are."""
+"""Weights files of small networks, in the layouts of public ones."""
 
 from pathlib import Path
 
@@ -8,13 +8,13 @@ from zoo_adapters.dcgan.adapter import DCGAN
 
 
 def sequential(state: dict[str, Tensor], prefix: str = "main.", gap: int = 0) -> dict[str, Tensor]:
-    """Number as nn.Sequential does: convolution, norm, ReLU; `gap` modules more after the first block."""
-    made = {}
+    """Rename keys to those of an nn.Sequential of convolution, norm, ReLU; with `gap` more modules after the first."""
+    renamed = {}
     for key, tensor in state.items():
-        kind, index, name = key.split(".")
-        place = 3 * int(index) + (0 if kind == "convs" else 1) + (gap if int(index) else 0)
-        made[f"{prefix}{place}.{name}"] = tensor
-    return made
+        kind, block, name = key.split(".")
+        index = 3 * int(block) + (0 if kind == "convs" else 1) + (gap if int(block) else 0)
+        renamed[f"{prefix}{index}.{name}"] = tensor
+    return renamed
 
 
 def write_tiny(path: Path, seed: int = 0) -> Path:

@@ -16,9 +16,10 @@ from zoo._version import __version__
 from zoo.analysis.request import AnalysisRequest, check_request, command_of, split_options
 from zoo.analysis.resources import budget_for, check_budget
 from zoo.core.analyzer import Analyzer, Probe, Scorer
-from zoo.core.codes import Codes, derived_generator, resolve_layers
+from zoo.core.codes import Codes, derived_generator
 from zoo.core.compute import ComputeBudget
 from zoo.core.directions import Directions
+from zoo.core.layers import resolve_layers
 from zoo.core.options import parse_options
 from zoo.core.region import Region
 from zoo.editing.locality import Locality, visible_steps
@@ -96,7 +97,7 @@ class Run:
         return [
             DirectionSummary(
                 score=float(shown.scores[index]),
-                kept=None if shown.kept is None else float(shown.kept[index]),
+                kept=None if shown.retained is None else float(shown.retained[index]),
                 own=summary(self.own, index),
                 unseen=summary(self.unseen, index),
                 name=None if names is None else names[index],

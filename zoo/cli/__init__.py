@@ -1,4 +1,4 @@
-"""The command line: reads arguments, calls the library, prints. It holds no logic of its own."""
+"""The command line: it reads arguments, calls the library and prints. It has no logic of its own."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ import typer
 from zoo._version import __version__
 from zoo.cli.console import Settings
 from zoo.errors import ZooError, is_out_of_memory, one_line
-from zoo.plugins.manager import Plugins, PluginWarning, load_plugins
+from zoo.plugins.discovery import load_plugins
+from zoo.plugins.manager import Plugins
+from zoo.plugins.skipped import PluginWarning
 
+# The exit code after Ctrl-C.
 INTERRUPTED = 130
-_INTERRUPTION = "interrupted; no output was left behind, and what was fetched so far serves the next try"
+_INTERRUPTED_MESSAGE = "interrupted; no partial output is left, and the next fetch goes on where this one stopped"
 
 
 def _print_version(asked: bool) -> None:
@@ -43,7 +46,18 @@ def _settings(
 
 
 def build_app(plugins: Plugins) -> typer.Typer:
-    """Assemble the command line, the commands of plugins included."""
+    """Assemble the command line, including the commands of plugins.
+
+    Args:
+        plugins: the loaded plugins.
+
+    Returns:
+        The command line.
+
+    Raises:
+        PluginError: a command's name is claimed twice.
+
+    """
     from zoo.cli import browse, plugin_authors, verbs, weights
 
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -55,10 +69,18 @@ def build_app(plugins: Plugins) -> typer.Typer:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command line and return its exit code; mistakes and warnings become one line on standard error each."""
+    """Run the command line. Each error and each warning is one line on standard error.
+
+    Args:
+        arguments: the words after ``zoo``.
+
+    Returns:
+        The exit code: 0, or 2 for a mistake of the user, 1 for a bug, 130 after Ctrl-C.
+
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("always", PluginWarning)
-        warnings.showwarning = _one_line_warning
+        warnings.showwarning = _print_warning
         return _run(arguments)
 
 
@@ -66,25 +88,26 @@ def _run(arguments: Sequence[str]) -> int:
     try:
         plugins = load_plugins()
         code = build_app(plugins)(list(arguments) or ["--help"], standalone_mode=False, prog_name="zoo", obj=plugins)
-        if code == INTERRUPTED:  # typer turns Ctrl-C into this code, without a word
+        if code == INTERRUPTED:  # typer returns this code after Ctrl-C and prints nothing
             raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
     except ZooError as error:
         return _fail(str(error), error.exit_code, arguments)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail(_INTERRUPTION, INTERRUPTED, ())
+        return _fail(_INTERRUPTED_MESSAGE, INTERRUPTED, ())
     except BrokenPipeError:
         sys.stderr.close()
         return 0
     except Exception as error:
-        return _unexpected(error, arguments)
+        return _fail_unexpectedly(error, arguments)
 
 
-def _unexpected(error: Exception, arguments: Sequence[str]) -> int:
-    """Tell apart words that the command line does not know, a lack of memory, and our own faults."""
-    usage = getattr(error, "format_message", None)
-    if usage is not None:
-        message, context = usage().rstrip("."), getattr(error, "ctx", None)
+def _fail_unexpectedly(error: Exception, arguments: Sequence[str]) -> int:
+    """Report a usage error, which click raises with a method `format_message`, a lack of memory, or a bug."""
+    format_usage = getattr(error, "format_message", None)
+    if format_usage is not None:
+        message = format_usage().rstrip(".")
+        context = getattr(error, "ctx", None)
         path = context.command_path if context is not None else "zoo"
         return _fail(f"{message}; see '{path} --help'", 2, ()) if message else 2
     if is_out_of_memory(error):
@@ -93,12 +116,10 @@ def _unexpected(error: Exception, arguments: Sequence[str]) -> int:
 
 
 def main() -> None:
-    """Run zoo with the process's own arguments.
-
-    Threads that wait for each other give their core away, unless the environment says otherwise: as they are by
-    default, they hold it, and where another program wants it too, everything takes some ten times as long.
-    """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # is read when torch is loaded
+    """Run the command line with the arguments of this process, and exit."""
+    # OpenMP threads that wait for each other spin by default. Where another program uses the same cores, that makes
+    # everything about ten times as slow. torch reads the variable when it is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     sys.exit(run(sys.argv[1:]))
 
 
@@ -109,5 +130,5 @@ def _fail(message: str, code: int, arguments: Sequence[str]) -> int:
     return code
 
 
-def _one_line_warning(message: Warning | str, *_: object, **__: object) -> None:
+def _print_warning(message: Warning | str, *_: object, **__: object) -> None:
     print(f"zoo: warning: {one_line(str(message))}", file=sys.stderr)

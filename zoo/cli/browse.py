@@ -1,9 +1,9 @@
-"""Commands that look things up, and import torch for nothing but a weights file: list, info, plugins."""
+"""Commands that look things up: list, info, plugins. They do not import torch, except `info` of a weights file."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +14,7 @@ from zoo.core.common_regions import COMMON_REGIONS
 from zoo.errors import few_names, unknown_name
 from zoo.plugins.entries import AdapterPlugin, AnalyzerPlugin, ScorerPlugin
 from zoo.registry.cards import Card, is_file_name
+from zoo.registry.registry import Installation
 
 
 def list_(
@@ -28,18 +29,15 @@ def list_(
     """List models, architectures, analyses or scorers."""
     settings: Settings = context.obj
     if matrix:
-        columns, rows = _matrix(settings)
+        columns, rows = _matrix_table(settings.installation)
     elif adapters:
-        columns, rows = ["adapter", "provides", "summary"], _adapters(settings)
+        columns, rows = _adapter_table(settings.installation)
     elif analyzers:
-        columns, rows = ["analyzer", "requires", "summary"], _analyzers(settings)
+        columns, rows = _analyzer_table(settings.installation)
     elif scorers:
-        columns, rows = ["scorer", "attributes", "summary"], _scorers(settings)
+        columns, rows = _scorer_table(settings.installation)
     else:
-        columns, rows = (
-            ["model", "adapter", "size", "space", "licence of the weights", "where"],
-            _models(settings, pattern),
-        )
+        columns, rows = _model_table(settings.installation, pattern)
     if as_json:
         print(json.dumps([dict(zip(columns, row, strict=True)) for row in rows], indent=2))
         return
@@ -53,31 +51,33 @@ def info(
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show everything known of a model, an architecture, an analysis, a scorer or a weights file."""
+    """Show everything known about a model, an architecture, an analysis, a scorer or a weights file."""
     settings: Settings = context.obj
-    facts = _facts(settings, name)
+    facts = _weights_file_facts(settings, name) if is_file_name(name) else _look_up(settings.installation, name)
     if as_json:
         print(json.dumps(facts, indent=2))
         return
-    rows = [(key, escape(line)) for key, value in facts.items() for line in _lines(value)]
-    shown = [("" if index and rows[index - 1][0] == key else key, line) for index, (key, line) in enumerate(rows)]
-    settings.console.print(table(["", ""], shown))
+    rows: list[tuple[str, str]] = []
+    for key, value in facts.items():
+        lines = value if isinstance(value, list) else [value]
+        rows += [(key if index == 0 else "", escape(str(line))) for index, line in enumerate(lines)]
+    settings.console.print(table(["", ""], rows))
 
 
 def plugins(context: typer.Context) -> None:
-    """Show the plugins that are installed, and those that had to be skipped."""
+    """Show the installed plugins, and why any of them were skipped."""
     settings: Settings = context.obj
     rows = [
         (
-            found.module,
-            found.distribution,
-            found.version,
-            ".".join(map(str, found.contract or ())),
-            f"{1000 * found.seconds:.0f} ms",
-            ", ".join(found.hooks),
-            escape(found.error or ""),
+            plugin.module,
+            plugin.distribution,
+            plugin.version,
+            ".".join(map(str, plugin.contract or ())),
+            f"{1000 * plugin.seconds:.0f} ms",
+            ", ".join(plugin.hooks),
+            escape(plugin.error or ""),
         )
-        for found in settings.installation.plugins.infos
+        for plugin in settings.installation.plugins.infos
     ]
     columns = ["plugin", "distribution", "version", "contract", "import", "hooks", "error"]
     settings.console.print(table(columns, rows, right=["import"]))
@@ -86,13 +86,13 @@ def plugins(context: typer.Context) -> None:
 COMMANDS: dict[str, Callable[..., None]] = {"list": list_, "info": info, "plugins": plugins}
 
 
-def _models(settings: Settings, pattern: str | None) -> list[list[str]]:
+def _model_table(installation: Installation, pattern: str | None) -> tuple[list[str], list[list[str]]]:
     from zoo.weights.cache import status
 
-    cards = settings.installation.registry.match(pattern)
+    cards = installation.registry.match(pattern)
     if not cards and pattern is not None:
-        raise settings.installation.registry.unknown(pattern)
-    return [
+        raise installation.registry.unknown(pattern)
+    rows = [
         [
             card.name + (" (default)" if card.default else ""),
             card.adapter,
@@ -103,30 +103,34 @@ def _models(settings: Settings, pattern: str | None) -> list[list[str]]:
         ]
         for card in cards
     ]
+    return ["model", "adapter", "size", "space", "licence of the weights", "where"], rows
 
 
-def _adapters(settings: Settings) -> list[list[str]]:
-    entries = sorted(settings.installation.plugins.adapters.values(), key=lambda entry: entry.name)
-    return [[entry.name, ", ".join(sorted(entry.provides)), entry.summary] for entry in entries]
+def _adapter_table(installation: Installation) -> tuple[list[str], list[list[str]]]:
+    entries = sorted(installation.plugins.adapters.values(), key=_name_of)
+    rows = [[entry.name, ", ".join(sorted(entry.provides)), entry.summary] for entry in entries]
+    return ["adapter", "provides", "summary"], rows
 
 
-def _analyzers(settings: Settings) -> list[list[str]]:
-    entries = sorted(settings.installation.plugins.analyzers.values(), key=lambda entry: entry.name)
-    return [[entry.name, ", ".join(sorted(entry.requires)), entry.summary] for entry in entries]
+def _analyzer_table(installation: Installation) -> tuple[list[str], list[list[str]]]:
+    entries = sorted(installation.plugins.analyzers.values(), key=_name_of)
+    rows = [[entry.name, ", ".join(sorted(entry.requires)), entry.summary] for entry in entries]
+    return ["analyzer", "requires", "summary"], rows
 
 
-def _scorers(settings: Settings) -> list[list[str]]:
-    entries = sorted(settings.installation.plugins.scorers.values(), key=lambda entry: entry.name)
-    return [[entry.name, ", ".join(entry.names), entry.summary] for entry in entries]
+def _scorer_table(installation: Installation) -> tuple[list[str], list[list[str]]]:
+    entries = sorted(installation.plugins.scorers.values(), key=_name_of)
+    rows = [[entry.name, ", ".join(entry.names), entry.summary] for entry in entries]
+    return ["scorer", "attributes", "summary"], rows
 
 
-def _matrix(settings: Settings) -> tuple[list[str], list[list[str]]]:
-    analyzers = sorted(settings.installation.plugins.analyzers.values(), key=lambda entry: entry.name)
-    adapters = sorted(settings.installation.plugins.adapters.values(), key=lambda entry: entry.name)
+def _matrix_table(installation: Installation) -> tuple[list[str], list[list[str]]]:
+    analyzers = sorted(installation.plugins.analyzers.values(), key=_name_of)
+    adapters = sorted(installation.plugins.adapters.values(), key=_name_of)
     rows = [
         [
             adapter.name + (f" in {space}" if space else ""),
-            *(one.obstacle(adapter, space) or "yes" for one in analyzers),
+            *(analyzer.obstacle(adapter, space) or "yes" for analyzer in analyzers),
         ]
         for adapter in adapters
         for space in (None, *adapter.spaces)
@@ -134,49 +138,53 @@ def _matrix(settings: Settings) -> tuple[list[str], list[list[str]]]:
     return ["adapter", *(analyzer.name for analyzer in analyzers)], rows
 
 
-def _facts(settings: Settings, name: str) -> dict[str, Any]:
-    if is_file_name(name):
-        return _file_facts(settings, name)
-    kind, colon, bare = name.partition(":")
-    lookups = {
+def _name_of(entry: AdapterPlugin | AnalyzerPlugin | ScorerPlugin) -> str:
+    return entry.name
+
+
+def _look_up(installation: Installation, name: str) -> dict[str, Any]:
+    """Return the facts about what a name, or ``KIND:NAME``, means. A model precedes the adapter of the same name."""
+    facts_of_kind: dict[str, Callable[[Installation, str], dict[str, Any]]] = {
         "model": _model_facts,
         "adapter": _adapter_facts,
         "analyzer": _analyzer_facts,
         "scorer": _scorer_facts,
     }
+    kind, colon, bare_name = name.partition(":")
     if colon:
-        if kind not in lookups:
-            raise unknown_name("kind of thing", kind, lookups)
-        return lookups[kind](settings, bare)
-    registry, found = settings.installation.registry, settings.installation.plugins
-    architectures = {card.architecture for card in registry.cards.values()}
-    if name in registry.cards or name in architectures:
-        facts = _model_facts(settings, name)
-        if name in found.adapters:
-            facts["see also"] = f"zoo info adapter:{name}"
-        return facts
-    if name in found.adapters:
-        return _adapter_facts(settings, name)
-    if name in found.analyzers:
-        return _analyzer_facts(settings, name)
-    if name in found.scorers:
-        return _scorer_facts(settings, name)
-    known = [*registry.cards, *found.adapters, *found.analyzers, *found.scorers]
-    raise unknown_name("model, adapter, analyzer or scorer", name, known)
+        if kind not in facts_of_kind:
+            raise unknown_name("kind of thing", kind, facts_of_kind)
+        return facts_of_kind[kind](installation, bare_name)
+    cards = installation.registry.cards
+    plugins = installation.plugins
+    names: dict[str, Collection[str]] = {
+        "model": {*cards, *(card.architecture for card in cards.values())},
+        "adapter": plugins.adapters,
+        "analyzer": plugins.analyzers,
+        "scorer": plugins.scorers,
+    }
+    kinds = [kind for kind in facts_of_kind if name in names[kind]]
+    if not kinds:
+        known = [*cards, *plugins.adapters, *plugins.analyzers, *plugins.scorers]
+        raise unknown_name("model, adapter, analyzer or scorer", name, known)
+    facts = facts_of_kind[kinds[0]](installation, name)
+    if kinds[:2] == ["model", "adapter"]:
+        facts["see also"] = f"zoo info adapter:{name}"
+    return facts
 
 
-def _file_facts(settings: Settings, name: str) -> dict[str, Any]:
-    """Read a weights file and say what it is; this alone, of all lookups, needs torch."""
+def _weights_file_facts(settings: Settings, name: str) -> dict[str, Any]:
     from zoo.models.export import inspect_file
 
     with progress_bars(settings) as progress:
         return dict(inspect_file(name, settings.installation, progress=progress).facts())
 
 
-def _model_facts(settings: Settings, name: str) -> dict[str, Any]:
+def _model_facts(installation: Installation, name: str) -> dict[str, Any]:
     from zoo.weights.cache import status
 
-    card = settings.installation.registry.resolve(name)
+    card = installation.registry.resolve(name)
+    adapter = installation.plugins.adapter(card.adapter)
     return {
         "model": card.name,
         "summary": card.summary,
@@ -191,70 +199,65 @@ def _model_facts(settings: Settings, name: str) -> dict[str, Any]:
         "paper": card.paper or "not stated",
         "weights": status(card),
         "sources": [source.shown for source in card.weights.sources] or f"by hand: {card.weights.obtain}",
-        "sha256": card.weights.sha256 or _unpinned(card),
+        "sha256": card.weights.sha256 or _remembered_sha256(card),
         "size": f"{card.weights.size / 2**20:.1f} MiB" if card.weights.size else "unknown",
         "verified": "yes" if card.weights.verified else "no: nobody has checked the file behind this card",
         "regions": [f"{region} = {text}" for region, text in card.regions.items()],
         "common regions": ", ".join(COMMON_REGIONS),
         "analyzers": [
-            f"{analyzer.name}: {analyzer.obstacle(settings.installation.plugins.adapter(card.adapter)) or 'yes'}"
-            for analyzer in settings.installation.plugins.analyzers.values()
+            f"{analyzer.name}: {analyzer.obstacle(adapter) or 'yes'}"
+            for analyzer in installation.plugins.analyzers.values()
         ],
     }
 
 
-def _unpinned(card: Card) -> str:
+def _remembered_sha256(card: Card) -> str:
     from zoo.weights.known_hashes import expected_sha256
 
-    known = expected_sha256(card)
-    return f"not in the card; {known} is remembered from the first fetch" if known else "not pinned"
+    remembered = expected_sha256(card)
+    return f"not in the card; {remembered} is remembered from the first fetch" if remembered else "not pinned"
 
 
-def _adapter_facts(settings: Settings, name: str) -> dict[str, Any]:
-    entry: AdapterPlugin = settings.installation.plugins.adapter(name)
-    cards = settings.installation.registry.cards.values()
+def _adapter_facts(installation: Installation, name: str) -> dict[str, Any]:
+    entry = installation.plugins.adapter(name)
+    models = [card.name for card in installation.registry.cards.values() if card.adapter == name]
     return {
         "adapter": entry.name,
         "summary": entry.summary,
         "provides": sorted(entry.provides),
-        **{f"provides in {space}": sorted(words) for space, words in entry.spaces.items()},
-        "options": _options(entry),
-        "models": [card.name for card in cards if card.adapter == name]
-        or f"none: bring a weights file by 'zoo add FILE --name {name}.mine'",
+        **{f"provides in {space}": sorted(capabilities) for space, capabilities in entry.spaces.items()},
+        "options": _describe_options(entry),
+        "models": models or f"none: add a weights file with 'zoo add FILE --name {name}.mine'",
     }
 
 
-def _analyzer_facts(settings: Settings, name: str) -> dict[str, Any]:
-    entry: AnalyzerPlugin = settings.installation.plugins.analyzer(name)
+def _analyzer_facts(installation: Installation, name: str) -> dict[str, Any]:
+    entry = installation.plugins.analyzer(name)
     return {
         "analyzer": entry.name,
         "summary": entry.summary,
         "requires": sorted(entry.requires) or "nothing",
         "region": "one with a complement, never the whole image" if entry.local else "any",
-        "options": _options(entry),
+        "options": _describe_options(entry),
     }
 
 
-def _scorer_facts(settings: Settings, name: str) -> dict[str, Any]:
-    entry: ScorerPlugin = settings.installation.plugins.scorer(name)
-    values = {attribute: [] for attribute in entry.names}  # type: dict[str, list[str]]
+def _scorer_facts(installation: Installation, name: str) -> dict[str, Any]:
+    entry = installation.plugins.scorer(name)
+    values_of: dict[str, list[str]] = {attribute: [] for attribute in entry.names}
     for column in entry.attributes:
         attribute, _, value = column.partition("=")
-        values[attribute] += [value] if value else []
+        values_of[attribute] += [value] if value else []
     return {
         "scorer": entry.name,
         "summary": entry.summary,
         "attributes": [
-            f"{attribute}: {', '.join(found)}" if found else attribute for attribute, found in values.items()
+            f"{attribute}: {', '.join(values)}" if values else attribute for attribute, values in values_of.items()
         ],
     }
 
 
-def _options(entry: AdapterPlugin | AnalyzerPlugin) -> list[str] | str:
+def _describe_options(entry: AdapterPlugin | AnalyzerPlugin) -> list[str] | str:
     from zoo.core.options import describe_options
 
     return [f"{name} = {default}: {text}" for name, default, text in describe_options(entry.schema())] or "none"
-
-
-def _lines(value: Any) -> list[str]:
-    return [str(item) for item in value] if isinstance(value, list) else [str(value)]

@@ -1,4 +1,4 @@
-"""What the commands share: settings, tables, progress bars."""
+"""What the commands share: settings, tables and progress bars."""
 
 from __future__ import annotations
 
@@ -18,44 +18,71 @@ from zoo._utils.progress import Progress, silent
 if TYPE_CHECKING:
     from zoo.registry.registry import Installation
 
-_WIDE = 200
-_MOMENT = 0.3
-"""Seconds that work must have taken before a bar is drawn for it."""
-_BYTES = 1_000_000
+# Columns of a table that goes to a file or a pipe.
+_WIDTH_WITHOUT_TERMINAL = 200
+
+# Seconds that work must have taken before a bar is drawn for it.
+_DELAY = 0.3
+
+# Counts from this size are taken to be bytes: there are never so many steps.
+_LEAST_BYTES = 1_000_000
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What this installation has, and the options before the verb."""
+    """The options before the verb, and what is installed.
+
+    Attributes:
+        installation: the plugins and model cards.
+        quiet: whether to print neither progress nor tables.
+
+    """
 
     installation: Installation
     quiet: bool = False
 
     @cached_property
     def console(self) -> Console:
-        """Where tables go; as wide as they need when it is not a terminal."""
+        """Where tables are printed; wide if it is not a terminal."""
         console = Console(quiet=self.quiet, highlight=False)
         if not console.is_terminal:
-            console.width = _WIDE
+            console.width = _WIDTH_WITHOUT_TERMINAL
         return console
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> Table:
-    """Lay out text; columns named in `right` are set flush right."""
-    made = Table(box=None, pad_edge=False, header_style="bold")
-    for place, column in enumerate(columns):
-        made.add_column(column, justify="right" if column in right else "left", overflow="fold", no_wrap=place == 0)
+    """Lay out a table.
+
+    Args:
+        columns: the headings.
+        rows: the cells, in rich's markup.
+        right: the headings of columns that are aligned to the right.
+
+    Returns:
+        The table, to be printed by rich.
+
+    """
+    layout = Table(box=None, pad_edge=False, header_style="bold")
+    for index, column in enumerate(columns):
+        layout.add_column(column, justify="right" if column in right else "left", overflow="fold", no_wrap=index == 0)
     for row in rows:
-        made.add_row(*row)
-    return made
+        layout.add_row(*row)
+    return layout
 
 
 @contextmanager
 def progress_bars(settings: Settings) -> Iterator[Progress]:
-    """Yield a callback (done, total, what) that draws a bar with the time left; silent when not at a terminal.
+    """Draw progress bars in the body of a ``with`` statement; nothing if standard error is not a terminal.
 
-    There is one bar at a time, for what is being done now, and only if that takes a moment, so that bars neither pile
-    up nor flash. A total of 0 means that nobody knows it.
+    At any time there is at most one bar, for the work under way, and only if that takes longer than a moment: so bars
+    neither pile up nor flash.
+
+    Args:
+        settings: with `Settings.quiet`, nothing is drawn.
+
+    Yields:
+        A callback ``progress(done, total, what)``; a total of 0 means that it is not known.
+
     """
     errors = Console(stderr=True)
     if settings.quiet or not errors.is_terminal:
@@ -64,35 +91,35 @@ def progress_bars(settings: Settings) -> Iterator[Progress]:
     from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
-    class LateBars(Bars):
+    class DelayedBars(Bars):
         def get_renderables(self) -> Iterator[RenderableType]:
-            yield self.make_tasks_table([task for task in self.tasks if (task.elapsed or 0) > _MOMENT])
+            yield self.make_tasks_table([task for task in self.tasks if (task.elapsed or 0) > _DELAY])
 
-    under_way: dict[str, TaskID] = {}
+    tasks: dict[str, TaskID] = {}
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.fields[amount]}"),
         TimeRemainingColumn(),
     )
-    with LateBars(*columns, console=errors, transient=True, redirect_stdout=False) as bars:
+    with DelayedBars(*columns, console=errors, transient=True, redirect_stdout=False) as bars:
 
         def clear() -> None:
-            while under_way:
-                bars.remove_task(under_way.popitem()[1])
+            while tasks:
+                bars.remove_task(tasks.popitem()[1])
 
         def update(done: int, total: int, what: str) -> None:
-            if what not in under_way:
+            if what not in tasks:
                 clear()
-                under_way[what] = bars.add_task(escape(what), amount="")
-            bars.update(under_way[what], completed=done, total=total or None, amount=_amount(done, total))
+                tasks[what] = bars.add_task(escape(what), amount="")
+            bars.update(tasks[what], completed=done, total=total or None, amount=_format_amount(done, total))
             if 0 < total <= done:
                 clear()
 
         yield update
 
 
-def _amount(done: int, total: int) -> str:
-    """Write how much is done of how much; numbers so large that they can only be bytes are written as such."""
-    written = [decimal(number) if max(done, total) >= _BYTES else str(number) for number in (done, total)]
-    return "/".join(written if total else written[:1])
+def _format_amount(done: int, total: int) -> str:
+    """Write how much is done of how much; large numbers as bytes."""
+    texts = [decimal(number) if max(done, total) >= _LEAST_BYTES else str(number) for number in (done, total)]
+    return "/".join(texts if total else texts[:1])

@@ -1,4 +1,4 @@
-"""Commands for authors of plugins: new, check."""
+"""Commands for plugin authors: new, check."""
 
 from __future__ import annotations
 
@@ -16,38 +16,39 @@ from zoo.errors import ContractError
 def new(
     context: typer.Context,
     kind: Annotated[str, typer.Argument(metavar="KIND", help="adapter or analyzer.")],
-    name: Annotated[str, typer.Argument(metavar="NAME", help="What zoo will call it, such as my-gan.")],
-    folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Where to; by default zoo-NAME.")] = None,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name in zoo, such as my-gan.")],
+    folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="The folder; by default zoo-NAME.")] = None,
 ) -> None:
-    """Write a package that adds an architecture or an analysis to zoo: complete, tested, for you to change."""
+    """Write a complete, tested package that adds an architecture or an analysis to zoo, for you to change."""
     from zoo.plugins.scaffold import new_package
 
     settings: Settings = context.obj
-    made = new_package(kind, name, folder, plugins=settings.installation.plugins)
-    settings.console.print(escape(f"{made}: pip install -e './{made}[dev]'"), soft_wrap=True)
+    package = new_package(kind, name, folder, plugins=settings.installation.plugins)
+    settings.console.print(escape(f"{package}: pip install -e './{package}[dev]'"), soft_wrap=True)
 
 
 def check(
     context: typer.Context,
     kind: Annotated[str, typer.Argument(metavar="KIND", help="adapter, analyzer, scorer or card.")],
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name; of a card the model's.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name; for a card, the name of the model.")],
 ) -> None:
-    """Hold an adapter, analyzer, scorer or card to its contract, check by check."""
+    """Check that an adapter, analyzer, scorer or card meets its contract."""
     from zoo.conformance import checks_of
 
     settings: Settings = context.obj
-    checks, broken = checks_of(kind, name, settings.installation), []
-    wide = max(len(each.name) for each in checks)
+    checks = checks_of(kind, name, settings.installation)
+    width = max(len(each.name) for each in checks)
+    failed = []
     for each in checks:
         try:
             each()
-            sign, told = "[green]✓[/green]", each.contract
+            sign, text = "[green]✓[/green]", each.contract
         except ContractError as error:
-            broken.append(each.name)
-            sign, told = "[red]✗[/red]", str(error)
-        settings.console.print(f"{sign} {each.name:{wide}}  {escape(told)}", soft_wrap=True)
-    if broken:
-        raise ContractError(f"{kind} {checks[0].of} broke {len(broken)} of {len(checks)} checks: {', '.join(broken)}")
+            failed.append(each.name)
+            sign, text = "[red]✗[/red]", str(error)
+        settings.console.print(f"{sign} {each.name:{width}}  {escape(text)}", soft_wrap=True)
+    if failed:
+        raise ContractError(f"{kind} {checks[0].of} fails {len(failed)} of {len(checks)} checks: {', '.join(failed)}")
 
 
 COMMANDS: dict[str, Callable[..., None]] = {"new": new, "check": check}

@@ -1,4 +1,4 @@
-"""The contract: what plugin authors subclass and pass around. Nothing here reads a model or fetches a file."""
+"""The contract: the classes that plugin authors subclass and pass around. Nothing here opens or fetches a model."""
 
 import lazy_loader
 

@@ -42,9 +42,6 @@ from .codes import (
     load_codes as load_codes,
 )
 from .codes import (
-    parse_layers as parse_layers,
-)
-from .codes import (
     save_codes as save_codes,
 )
 from .codes import (
@@ -60,12 +57,9 @@ from .compute import (
 from .compute import (
     silent as silent,
 )
-from .directions import (
-    Directions as Directions,
-)
-from .directions import (
-    Move as Move,
-)
+from .directions import Directions as Directions
+from .layers import parse_layers as parse_layers
+from .moves import Move as Move
 from .options import (
     ClassNames as ClassNames,
 )

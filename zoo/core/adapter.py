@@ -1,4 +1,4 @@
-"""The contract that makes a generator analysable: one object is one network in one latent space."""
+"""The adapter contract: one adapter object is one generator network in one latent space."""
 
 from __future__ import annotations
 
@@ -14,17 +14,21 @@ from zoo.core.codes import Codes, LatentSpace, check_codes
 from zoo.core.region import Region
 from zoo.errors import CodesError, LayersError
 
+# The tensors of a weights file, by key.
 State = dict[str, Tensor]
-"""The tensors of a weights file, by key."""
 
 
 @dataclass(frozen=True, eq=False)
 class Projection:
-    """The weights that first touch the latent code in one layer.
+    """The weight by which one layer of a network reads the latent code.
 
-    `weight` (out, dim) is the *effective* one: learning-rate multipliers applied, spectral norm divided, class columns
-    cut off. `layer` is the row of the code that it reads. A `geometric` projection
-    turns or shifts the whole picture. It is left out unless layers are chosen and its own is among them.
+    Attributes:
+        layer: the row of the code that the layer reads, counted from 0.
+        weight: (out, dim), the *effective* weight: learning-rate multipliers are applied, it is divided by its spectral
+            norm where the network normalises it, and columns that read a class embedding are cut off.
+        geometric: whether the layer turns or shifts the whole image, like the input layer of StyleGAN3. Analyses leave
+            such a projection out unless its layer is chosen explicitly.
+
     """
 
     layer: int
@@ -34,13 +38,20 @@ class Projection:
 
 @dataclass(frozen=True)
 class Layout:
-    """One public file format of a family.
+    """One public file format of a family of networks.
 
-    `detect(state, meta)` says whether a file is of this layout; `convert(state, meta)` gives the family's canonical
-    state and the config for `Adapter.load`. `meta` is what came beside the tensors. `about` says in a line whose files
-    these are, and `required_keys` are keys that every one of them has, without prefixes of networks. The documentation
-    and the message about a file that fits no layout are made of them. `averaged` says that all of its files hold the
-    average over training (EMA), though their keys do not say so.
+    In both functions, `meta` is what the file holds besides tensors, such as constructor arguments in a pickle; it is
+    empty where there is nothing.
+
+    Attributes:
+        name: the name of the format, unique within the family.
+        detect: ``detect(state, meta)`` returns whether a file has this layout.
+        convert: ``convert(state, meta)`` returns the family's canonical state and the config for `Adapter.load`.
+        about: one line on whose files these are, for the documentation.
+        required_keys: keys that every file of this layout has, without the prefix of a network. The documentation lists
+            them, and so does the error for a file that fits no layout.
+        averaged: whether all files of this layout hold averaged (EMA) weights although their keys do not say so.
+
     """
 
     name: str
@@ -54,8 +65,15 @@ class Layout:
 class Adapter(ABC):
     """A generator in one latent space.
 
-    Implementations set `network`, `space`, `resolution` (height, width) and `classes` (names, or none), and define
-    `load`, `tiny`, `sample`, `projections` and `synthesize`.
+    Subclasses set the instance attributes and define `load`, `tiny`, `sample`, `projections` and `synthesize`.
+
+    Attributes:
+        layouts: the file formats that the family can be read from.
+        network: the network, in evaluation mode.
+        space: the latent space that the codes are in.
+        resolution: (height, width) of the images, in pixels.
+        classes: the names of the classes of a conditional network; empty for any other.
+
     """
 
     layouts: ClassVar[Sequence[Layout]] = ()
@@ -75,15 +93,36 @@ class Adapter(ABC):
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> Self:
-        """Build the network from a canonical state and a layout's config; `space` None is the family's usual one.
+        """Build the network from a canonical state.
 
-        Raises `CheckpointError` when the state does not fit, `UnknownNameError` for a space the family does not have.
+        Args:
+            state: the tensors, with the keys that `Layout.convert` gives them.
+            config: what the layout, the model card and the user's options say of the network.
+            space: the latent space to analyse; None is the family's usual one.
+            device: the device to put the network on.
+            dtype: the floating point type to compute in.
+
+        Returns:
+            The adapter of the loaded network.
+
+        Raises:
+            CheckpointError: the state does not fit the network.
+            UnknownNameError: the family has no such space.
+
         """
 
     @classmethod
     @abstractmethod
     def tiny(cls, seed: int) -> Self:
-        """Build a small untrained network without any download, the same for the same seed."""
+        """Build a small untrained network without any download.
+
+        Args:
+            seed: determines the weights; the same seed gives the same network.
+
+        Returns:
+            The adapter of the network, for tests.
+
+        """
 
     @abstractmethod
     def sample(
@@ -93,23 +132,52 @@ class Adapter(ABC):
         labels: Tensor | None = None,
         truncation: float | None = None,
     ) -> Codes:
-        """Draw codes with a CPU generator: the same seed gives the same codes on every device and for every type."""
+        """Draw codes on the CPU, so that a seed gives the same codes on every device and in every dtype.
+
+        Args:
+            count: the number of codes.
+            generator: a CPU generator; the only source of randomness.
+            labels: (count,) class indices. A conditional network draws labels itself when this is None.
+            truncation: the strength of the truncation trick, from 0 (the mean) to 2; None and 1 draw untruncated.
+
+        Returns:
+            `count` codes of `space`, in float32 on the CPU (w is computed on the network's device).
+
+        """
 
     @abstractmethod
     def projections(self) -> Sequence[Projection]:
-        """List the weights that first touch the code, by layer: what SeFa factorizes."""
+        """Return the weights that read the latent code, by layer: the matrices that SeFa factorizes.
+
+        Returns:
+            The projections; empty for a network without any in this space.
+
+        """
 
     @abstractmethod
     def synthesize(self, codes: Codes) -> Tensor:
-        """Render (n, 3, height, width), nominally in [-1, 1] and never clamped.
+        """Render codes deterministically, with plain torch operations that have forward- and reverse-mode derivatives.
 
-        Deterministic, and made of plain torch operations with forward- and reverse-mode derivatives.
+        Args:
+            codes: n codes on the network's device and in its dtype.
+
+        Returns:
+            (n, 3, height, width) images, nominally in [-1, 1]. They are not clamped, as clamping has no derivative.
+
         """
 
     def region_output(self, codes: Codes, region: Region) -> Tensor:
-        """Render only a region: (n, 3, p), its pixels in row-major order.
+        """Render only a region of the image.
 
-        The default cuts the whole image; a family may compute only what the region needs.
+        The default renders the whole image and cuts it. A family may override this to compute less.
+
+        Args:
+            codes: n codes on the network's device and in its dtype.
+            region: the p pixels to render.
+
+        Returns:
+            (n, 3, p), the pixels in row-major order.
+
         """
         images = self.synthesize(codes).flatten(2)
         if region.whole:
@@ -117,9 +185,20 @@ class Adapter(ABC):
         return images[..., torch.from_numpy(region.pixels).to(images.device)]
 
     def move(self, codes: Codes, delta: Tensor, layers: Sequence[int] | None = None) -> Codes:
-        """Add `delta` (dim,) to every code, in the rows `layers` (all rows when None), and do nothing else.
+        """Add `delta` to every code, and change nothing else.
 
-        Raises `LayersError` when the space has one row and `layers` is given, or for a row that is not there.
+        Args:
+            codes: n codes of `space`.
+            delta: (dim,), what is added.
+            layers: the rows of the codes to move; None moves all rows. Must be None in a space with a single row.
+
+        Returns:
+            The moved codes.
+
+        Raises:
+            CodesError: `delta` has another shape.
+            LayersError: the space has a single row and `layers` is given, or a row does not exist.
+
         """
         if tuple(delta.shape) != (self.space.dim,):
             raise CodesError(f"a move in {self.space} has shape ({self.space.dim},), not {tuple(delta.shape)}")
@@ -130,26 +209,46 @@ class Adapter(ABC):
         chosen = range(self.space.layers) if layers is None else layers
         if not chosen or min(chosen) < 0 or max(chosen) >= self.space.layers:
             raise LayersError(f"layers {list(chosen)} are not within the rows of {self.space}")
+        # A factor of 0 or 1 for each row: vmap does not allow in-place additions of a batched delta to some rows.
         rows = torch.zeros(self.space.layers, 1, dtype=delta.dtype, device=delta.device)
         rows[list(chosen)] = 1
         return replace(codes, latents=codes.latents + rows * delta)
 
     def normalize(self, codes: Codes) -> Codes:
-        """Bring codes from a file into the form in which `sample` draws them; families that normalise override it."""
+        """Bring codes from a file into the form in which `sample` draws them.
+
+        The default returns them unchanged. Families whose network normalises the code (PGGAN) override this.
+
+        Args:
+            codes: codes as they were read.
+
+        Returns:
+            The normalised codes.
+
+        """
         return codes
 
     @property
     def needs_labels(self) -> bool:
-        """Whether `synthesize` reads labels: in a mapped space, a conditional network may have read them before."""
+        """Whether `synthesize` reads labels; False where the mapping network has already read them."""
         return bool(self.classes)
 
     def check(self, codes: Codes, origin: str) -> None:
-        """Raise `CodesError` unless codes fit this network and are finite; `origin` names them."""
+        """Check that codes fit this network.
+
+        Args:
+            codes: the codes to check.
+            origin: where they come from; the error message begins with it.
+
+        Raises:
+            CodesError: they have another shape, lack labels or are not finite.
+
+        """
         check_codes(codes, self.space, origin, classes=len(self.classes), needs_labels=self.needs_labels)
 
     @property
     def device(self) -> torch.device:
-        """The device that the network lives on."""
+        """The device that the network is on."""
         return next(self.network.parameters()).device
 
     @property

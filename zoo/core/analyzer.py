@@ -1,4 +1,4 @@
-"""The contract of an analysis, and of a scorer: neither ever asks which adapter it holds."""
+"""The contracts of analyzers and scorers. Neither asks which architecture it works on."""
 
 from __future__ import annotations
 
@@ -26,12 +26,18 @@ AnyOptions = TypeVar("AnyOptions", bound=Options)
 
 @dataclass(frozen=True, eq=False)
 class Probe:
-    """What an analysis is asked about. Everything else is an analyzer's own option.
+    """What an analyzer is asked about. Everything else that it can be told is one of its own options.
 
-    `codes` are already drawn; `layers` are rows of the code, and the projections that read those rows (projections
-    only, where the space has a single row); `generator` is for an analysis that draws more; `budget` are the memory
-    that it may use and the place where Jacobians are kept, for `zoo.jacobian.gram_matrices` and its like; `scorers` are
-    the installed attribute predictors that fit the model, by name, for an analysis that is told what to look for.
+    Attributes:
+        codes: the latent codes to analyse at, already drawn, on the network's device and in its dtype.
+        region: the pixels to look at.
+        layers: the rows of the code to move, which also select the projections that read them; None takes all. In a
+            space with a single row, layers select projections only.
+        generator: a CPU generator, for analyses that draw random numbers.
+        progress: the callback ``progress(done, total, what)``.
+        budget: the memory to use and the cache of Jacobians, for `zoo.jacobian.gram_matrices` and similar functions.
+        scorers: the installed scorers that fit the model, by name, for analyses that look for given attributes.
+
     """
 
     codes: Codes
@@ -44,30 +50,63 @@ class Probe:
 
 
 class Analyzer(ABC, Generic[AnyOptions]):
-    """An analysis, built from its options."""
+    """A method that finds directions.
+
+    Args:
+        options: the method's options, an instance of its own subclass of `zoo.Options`.
+
+    """
 
     def __init__(self, options: AnyOptions) -> None:
         self.options = options
 
     @abstractmethod
     def analyze(self, adapter: Adapter, probe: Probe) -> Directions:
-        """Find directions, strongest first; leave the adapter, its network and all global state as they were."""
+        """Find directions, and leave the adapter, its network and all global state unchanged.
+
+        Args:
+            adapter: the generator, of any architecture.
+            probe: the codes, region and layers to analyse.
+
+        Returns:
+            Directions of the adapter's space, strongest first.
+
+        """
 
 
 class Scorer(ABC):
-    """A predictor of named attributes, for models that it fits; one that fails is skipped with a warning.
+    """A predictor of named attributes of images. A scorer that fails is skipped with a warning.
 
-    `attributes` names the columns of what `score` returns. Columns ``hair=red``, ``hair=black`` are the values of one
-    categorical attribute ``hair``: of these, the one of highest score is the predicted value, so that probabilities,
-    their logarithms and logits all serve. Any other column is a score of its own, higher where there is more of it.
+    Attributes:
+        attributes: the names of the columns that `score` returns. Columns ``hair=red`` and ``hair=black`` are values of
+            one categorical attribute ``hair``: the one with the highest score is the predicted value, so
+            probabilities, log-probabilities and logits all serve. Any other column is a score of its own, higher
+            where the image has more of the attribute.
+
     """
 
     attributes: ClassVar[Sequence[str]]
 
     @abstractmethod
     def fits(self, card: Card) -> bool:
-        """Say whether the attributes mean something for the model of this card."""
+        """Tell whether the attributes are meaningful for images of a model.
+
+        Args:
+            card: the card of the model.
+
+        Returns:
+            Whether to score its images.
+
+        """
 
     @abstractmethod
     def score(self, images: Tensor) -> Tensor:
-        """Score images (n, 3, h, w) in [-1, 1]: (n, attributes)."""
+        """Score a batch of images.
+
+        Args:
+            images: (n, 3, height, width), nominally in [-1, 1].
+
+        Returns:
+            (n, attributes) scores.
+
+        """

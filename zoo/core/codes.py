@@ -1,9 +1,8 @@
-"""Latent spaces and the codes that live in them."""
+"""Latent spaces, the codes in them, and how codes are drawn, checked and kept in files."""
 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,15 +13,22 @@ from torch import Tensor
 
 from zoo._utils.html_repr import facts_html, plain
 from zoo._utils.tensorfile import FLOATS, UnreadableError, read_array, read_tensors, write_tensors
-from zoo.errors import CodesError, LayersError
+from zoo.errors import CodesError
 
+# The largest truncation that any family takes; 0 is the mean code, 1 is no truncation. A family may allow less.
 MOST_TRUNCATION = 2.0
-"""Truncations lie within 0 (the mean) and this; a family may allow less."""
 
 
 @dataclass(frozen=True)
 class LatentSpace:
-    """A space that codes live in: `dim` numbers, in `layers` rows (w and w+ are one space with a row per layer)."""
+    """A latent space. The spaces w and w+ of style networks are one space, with a row per layer.
+
+    Attributes:
+        name: what the space is called, such as ``z`` or ``w``.
+        dim: the number of components of a code, or of each of its rows.
+        layers: the number of rows of a code.
+
+    """
 
     name: str
     dim: int
@@ -34,7 +40,12 @@ class LatentSpace:
         return (self.dim,) if self.layers == 1 else (self.layers, self.dim)
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain values, as files keep them."""
+        """Return the fields as they are written to files.
+
+        Returns:
+            The name, dim and layers by these keys.
+
+        """
         return {"name": self.name, "dim": self.dim, "layers": self.layers}
 
     def __str__(self) -> str:
@@ -43,11 +54,17 @@ class LatentSpace:
 
 @dataclass(frozen=True, eq=False)
 class Codes:
-    """A batch of latent codes.
+    """A batch of n latent codes. Indexing gives a smaller batch, with an integer a batch of one code.
 
-    `latents` (n, dim), or (n, layers, dim) where the space has layers; `labels` (n,) class indices of a conditional
-    model; `truncation` as drawn, already applied to `latents` (kept for networks whose forward pass reads it).
-    Raises `CodesError` when the shapes do not fit together.
+    Attributes:
+        latents: (n, dim), or (n, layers, dim) where the space has layers.
+        labels: (n,) class indices of a conditional network, or None.
+        truncation: the truncation that `latents` were drawn with, already applied to them. Networks whose forward pass
+            depends on it (BigGAN-deep) read it here. None where none was asked for.
+
+    Raises:
+        CodesError: the shapes do not fit together.
+
     """
 
     latents: Tensor
@@ -76,11 +93,10 @@ class Codes:
         return f"Codes({plain(', '.join(named))})"
 
     def _repr_html_(self) -> str:
-        """Show a notebook how many codes there are, and of what kind."""
+        """Return what a notebook shows: the number of codes, their labels, truncation and dtype."""
         return facts_html("Codes", self._facts())
 
     def __getitem__(self, index: int | slice) -> Codes:
-        """Take some codes; an integer gives a batch of one."""
         if isinstance(index, int):
             if not -len(self) <= index < len(self):
                 raise IndexError(f"code {index} of {len(self)}")
@@ -89,15 +105,35 @@ class Codes:
         return replace(self, latents=self.latents[index], labels=None if self.labels is None else self.labels[index])
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> Codes:
-        """Move the latents to a device and type, the labels to the device."""
+        """Copy the codes to a device and a dtype.
+
+        Args:
+            device: where the latents and the labels go.
+            dtype: the floating point type of the latents; labels stay integers.
+
+        Returns:
+            The copy.
+
+        """
         labels = None if self.labels is None else self.labels.to(device)
         return replace(self, latents=self.latents.to(device, dtype), labels=labels)
 
 
 def join(parts: Sequence[Codes]) -> Codes:
-    """Put batches one after another. Raises `CodesError` unless they agree on truncation and on having labels."""
+    """Concatenate batches of codes.
+
+    Args:
+        parts: at least one batch, all of the same space.
+
+    Returns:
+        One batch, in the order of `parts`.
+
+    Raises:
+        CodesError: truncations differ, or only some of the batches have labels.
+
+    """
     if len({part.truncation for part in parts}) > 1 or len({part.labels is None for part in parts}) > 1:
-        raise CodesError("codes of another truncation, or with and without labels, cannot form one batch")
+        raise CodesError("codes with different truncations, or with and without labels, cannot form one batch")
     labels = [part.labels for part in parts if part.labels is not None]
     return replace(
         parts[0],
@@ -107,23 +143,52 @@ def join(parts: Sequence[Codes]) -> Codes:
 
 
 def derived_generator(seed: int, what: str) -> torch.Generator:
-    """Make a generator for further codes of a seed, for `what`; they are never the codes of a neighbouring seed."""
+    """Make a generator for further random numbers of a seed, independent of those of any other seed.
+
+    Args:
+        seed: the user's seed.
+        what: what the numbers are for; each purpose has its own stream.
+
+    Returns:
+        A CPU generator, seeded with a hash of both.
+
+    """
     digest = hashlib.sha256(f"{what} of seed {seed}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:4]))
 
 
 def draw_normal(count: int, dim: int, generator: torch.Generator) -> Tensor:
-    """Draw (count, dim) standard normal float32 numbers on the CPU, code by code.
+    """Draw standard normal codes on the CPU, code by code.
 
-    The first codes of a seed are therefore the same whatever the count, the device and the network's type.
+    Drawing code by code makes the first codes of a seed the same for every count; torch fills larger tensors in
+    another order.
+
+    Args:
+        count: the number of codes.
+        dim: the dimension of each.
+        generator: a CPU generator.
+
+    Returns:
+        (count, dim), float32.
+
     """
     return torch.stack([torch.randn(dim, generator=generator) for _ in range(count)])
 
 
 def draw_labels(count: int, dim: int, classes: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Draw (count, dim) standard normal numbers and (count,) uniform class indices, code by code.
+    """Draw standard normal codes and uniform class indices on the CPU, code by code.
 
-    Codes are the same whether or not their labels are then replaced, and do not depend on the count.
+    The codes are the same whether or not the caller replaces the labels, and do not depend on the count.
+
+    Args:
+        count: the number of codes.
+        dim: the dimension of each.
+        classes: the number of classes.
+        generator: a CPU generator.
+
+    Returns:
+        (count, dim) codes, float32, and (count,) labels, int64.
+
     """
     drawn = [
         (torch.randn(dim, generator=generator), torch.randint(classes, (), generator=generator)) for _ in range(count)
@@ -132,18 +197,41 @@ def draw_labels(count: int, dim: int, classes: int, generator: torch.Generator) 
 
 
 def truncated(normal: Tensor, bound: float) -> Tensor:
-    """Map standard normal numbers to those of the normal distribution within ± `bound`, quantile to quantile."""
+    """Map standard normal numbers to the normal distribution truncated to [-bound, bound], quantile to quantile.
+
+    Args:
+        normal: standard normal numbers, of any shape.
+        bound: the bound, above 0.
+
+    Returns:
+        Numbers of the same shape and dtype within ± `bound`.
+
+    """
+    # With Φ the normal distribution function and h = Φ(bound) - 1/2, the truncated quantile of u is
+    # Φ⁻¹(1/2 + 2h (u - 1/2)), here with u = Φ(normal).
     half = torch.special.ndtr(torch.tensor(bound, dtype=torch.float64)) - 0.5
-    inside = 0.5 + 2 * half * (torch.special.ndtr(normal.double()) - 0.5)
-    within: Tensor = torch.special.ndtri(inside)
-    return within.to(normal.dtype)
+    quantiles = 0.5 + 2 * half * (torch.special.ndtr(normal.double()) - 0.5)
+    numbers: Tensor = torch.special.ndtri(quantiles)
+    return numbers.to(normal.dtype)
 
 
 def check_codes(codes: Codes, space: LatentSpace, origin: str, *, classes: int = 0, needs_labels: bool = False) -> None:
-    """Raise `CodesError` unless codes fit a space and a number of classes, and are finite; `origin` names them."""
+    """Check that codes fit a space and a number of classes, and are finite.
+
+    Args:
+        codes: the codes to check.
+        space: the space that they must be in.
+        origin: where they come from; the error message begins with it.
+        classes: the number of classes of the network; 0 for one that is not conditional.
+        needs_labels: whether the codes must have labels.
+
+    Raises:
+        CodesError: they do not fit.
+
+    """
     if tuple(codes.latents.shape[1:]) != space.shape:
-        found = " x ".join(str(size) for size in codes.latents.shape[1:])
-        raise CodesError(f"{origin} holds codes of {found} numbers, but the space is {space}")
+        size = " x ".join(str(length) for length in codes.latents.shape[1:])
+        raise CodesError(f"{origin} holds codes of {size} numbers, but the space is {space}")
     if len(codes) == 0:
         raise CodesError(f"{origin} holds no code")
     if not bool(torch.isfinite(codes.latents).all()):
@@ -157,61 +245,55 @@ def check_codes(codes: Codes, space: LatentSpace, origin: str, *, classes: int =
             raise CodesError(f"{origin} holds labels outside of 0 to {classes - 1}")
 
 
-def save_codes(path: Path, codes: Codes, card: Mapping[str, Any]) -> None:
-    """Write codes as one safetensors file: `latents`, `labels` if any, and a JSON card in the metadata.
+def save_codes(path: Path, codes: Codes, metadata: Mapping[str, Any]) -> None:
+    """Write codes to a safetensors file, with the tensors `latents` and, if there are any, `labels`.
 
-    Raises `OutputError`.
+    Args:
+        path: the file.
+        codes: the codes.
+        metadata: entries for the file's JSON metadata, beside its format and the truncation.
+
+    Raises:
+        OutputError: the file cannot be written.
+
     """
     tensors = {"latents": codes.latents} if codes.labels is None else {"latents": codes.latents, "labels": codes.labels}
-    write_tensors(path, tensors, {"format": "zoo-codes/1", "truncation": codes.truncation, **card})
+    write_tensors(path, tensors, {"format": "zoo-codes/1", "truncation": codes.truncation, **metadata})
 
 
 def load_codes(path: Path) -> tuple[Codes, dict[str, Any]]:
-    """Read codes from safetensors (see `save_codes`) or from an ``.npy`` array of latents; return them and their card.
+    """Read codes from a file of `save_codes`, or latents from an ``.npy`` array.
 
-    Raises `CodesError` for a file that is missing, broken, or holds anything else.
+    Args:
+        path: the file.
+
+    Returns:
+        The codes, and the file's JSON metadata (empty for an array).
+
+    Raises:
+        CodesError: the file is missing, broken, or holds something else.
+
     """
     try:
-        tensors, card = _read_latents(path) if path.suffix == ".npy" else read_tensors(path)
+        tensors, metadata = _read_latents(path) if path.suffix == ".npy" else read_tensors(path)
     except UnreadableError as error:
         raise CodesError(f"cannot read codes from {path}: {error}") from None
     if "latents" not in tensors:
         raise CodesError(f"{path} holds no tensor 'latents'; it has {', '.join(sorted(tensors)) or 'none'}")
-    latents, labels, truncation = tensors["latents"], tensors.get("labels"), card.get("truncation")
+    latents = tensors["latents"]
+    labels = tensors.get("labels")
+    truncation = metadata.get("truncation")
     if latents.dtype not in FLOATS or (labels is not None and labels.dtype != torch.int64):
         raise CodesError(f"{path}: latents must be floating point numbers, and labels int64")
     if truncation is not None and not (isinstance(truncation, int | float) and 0 <= truncation <= MOST_TRUNCATION):
-        raise CodesError(f"{path}: the truncation of its card does not lie within 0 and {MOST_TRUNCATION:g}")
+        raise CodesError(f"{path}: the truncation in its metadata must be a number from 0 to {MOST_TRUNCATION:g}")
     try:
-        return Codes(latents, labels, truncation), card
+        return Codes(latents, labels, truncation), metadata
     except CodesError as error:
         raise CodesError(f"{path}: {error}") from None
 
 
 def _read_latents(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read an array in native byte order, as torch requires; it has no metadata."""
     array = read_array(path)
     return {"latents": torch.from_numpy(array.astype(array.dtype.newbyteorder("=")))}, {}
-
-
-def resolve_layers(asked: str | Sequence[int] | None, count: int) -> tuple[int, ...] | None:
-    """Read layers given as text or as numbers; None stays None. Raises `LayersError`."""
-    if asked is None:
-        return None
-    return parse_layers(asked if isinstance(asked, str) else ",".join(str(layer) for layer in asked), count)
-
-
-def parse_layers(text: str, count: int) -> tuple[int, ...]:
-    """Read a layer range as the papers write it, ``4-7`` or ``0,2,5-6``; ends are included.
-
-    Raises `LayersError` for anything else, and for layers at or above `count`.
-    """
-    layers: set[int] = set()
-    for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d{1,6})(?:\s*-\s*(\d{1,6}))?\s*", part)
-        if not match:
-            raise LayersError(f"--layers {text}: write layers as 4-7 or 0,2,5-6")
-        first, last = int(match[1]), int(match[2] or match[1])
-        if last < first or last >= count:
-            raise LayersError(f"--layers {text}: {part.strip()} is not within the layers there are, 0-{count - 1}")
-        layers.update(range(first, last + 1))
-    return tuple(sorted(layers))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+# Name → text, as `zoo.core.region` reads it.
 COMMON_REGIONS: Mapping[str, str] = {
     "all": "box:0.0,0.0,1.0,1.0",
     "center": "box:0.25,0.25,0.5,0.5",
@@ -12,4 +13,3 @@ COMMON_REGIONS: Mapping[str, str] = {
     "top": "box:0.0,0.0,0.5,1.0",
     "bottom": "box:0.5,0.0,0.5,1.0",
 }
-"""The regions that every model has."""

@@ -1,30 +1,40 @@
-"""Options of analyzers and adapters: pydantic models, read from ``-o name=value`` or keyword arguments."""
+"""Options of analyzers and adapters: pydantic models, filled from ``-o name=value`` or from keyword arguments."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from zoo.core.class_names import names_of
+from zoo.core.class_names import parse_class_names
 from zoo.errors import OptionError, unknown_name
 
 
 class Options(BaseModel):
-    """The base of every options model: immutable, closed to unknown names, never infinite or NaN."""
+    """The base class of every options model: immutable, without infinity and NaN, and closed to unknown names."""
 
+    # defer_build: pydantic builds the validator on first use, which keeps `zoo info` fast.
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
+# An option of names of classes: a list in a card, a text with commas on the command line, or the word ``imagenet``.
 ClassNames = Annotated[
-    tuple[str, ...], BeforeValidator(lambda value: names_of(value) if isinstance(value, str) else value)
+    tuple[str, ...], BeforeValidator(lambda value: parse_class_names(value) if isinstance(value, str) else value)
 ]
-"""Names of classes in their order: a list in a card, a text with commas on the command line, or ``imagenet``."""
 
 
 def name_classes(given: Sequence[str], count: int) -> tuple[str, ...]:
-    """Name the classes of a network of `count`: as given, or by their numbers where nothing is.
+    """Name the classes of a conditional network.
 
-    Raises `OptionError` unless there is one name a class, each another.
+    Args:
+        given: the names that the user or the card gave; empty for none.
+        count: the number of classes of the network.
+
+    Returns:
+        The given names, or ``"0"``, ``"1"``, … without any.
+
+    Raises:
+        OptionError: there are not exactly `count` different names.
+
     """
     names = tuple(given) or tuple(str(index) for index in range(count))
     if len(names) != count or len(set(names)) != count:
@@ -36,9 +46,19 @@ AnyOptions = TypeVar("AnyOptions", bound=Options)
 
 
 def parse_options(owner: str, schema: type[AnyOptions], values: Mapping[str, Any]) -> AnyOptions:
-    """Read option values, given as text or as Python values.
+    """Validate option values.
 
-    Raises `OptionError` that names the owner, the option, what was given and what is allowed.
+    Args:
+        owner: whose options they are; error messages name it.
+        schema: the options model.
+        values: the values by name, as text or as Python values.
+
+    Returns:
+        The validated options.
+
+    Raises:
+        OptionError: there is no such option, or its value is not allowed.
+
     """
     for name in values:
         if name not in schema.model_fields:
@@ -52,7 +72,18 @@ def parse_options(owner: str, schema: type[AnyOptions], values: Mapping[str, Any
 
 
 def parse_pairs(pairs: list[str]) -> dict[str, str]:
-    """Split ``name=value`` texts. Raises `OptionError` for a text without ``=`` or a name given twice."""
+    """Split the texts of ``-o name=value``.
+
+    Args:
+        pairs: the texts.
+
+    Returns:
+        The values by name, as text.
+
+    Raises:
+        OptionError: a text has no ``=``, or a name is given twice.
+
+    """
     values: dict[str, str] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
@@ -65,5 +96,13 @@ def parse_pairs(pairs: list[str]) -> dict[str, str]:
 
 
 def describe_options(schema: type[Options]) -> list[tuple[str, str, str]]:
-    """List (name, default, description) of every option, in the order of declaration."""
+    """List the options of a model.
+
+    Args:
+        schema: the options model.
+
+    Returns:
+        (name, default, description) of each option, in the order of declaration.
+
+    """
     return [(name, repr(field.default), field.description or "") for name, field in schema.model_fields.items()]

@@ -9,7 +9,7 @@
            | "all" | "center" | "left" | "right" | "top" | "bottom"
            | a name from the model's card
 
-Rows come before columns. A pixel belongs to a box when its centre does, and to a mask when it is 128 or brighter.
+Rows come before columns. A pixel is in a box if its centre is, and in a mask if it is 128 or brighter.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,12 +26,22 @@ from numpy.typing import NDArray
 from zoo.core.common_regions import COMMON_REGIONS
 from zoo.errors import RegionError, unknown_name
 
-_SLACK = 1e-9
+# Distances below this many pixels are rounding: 0.1 * 30 is not quite 3.
+_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """Some pixels of an image: `text` as it was asked for, `mask` (height, width) of bool, never empty."""
+    """A set of pixels of an image.
+
+    Attributes:
+        text: what the region is called: the text that it was parsed from.
+        mask: (height, width) of bool; at least one pixel is True. It is made read-only.
+
+    Raises:
+        RegionError: the mask has another shape or dtype, or no pixel.
+
+    """
 
     text: str
     mask: NDArray[np.bool_] = field(repr=False)
@@ -46,98 +56,124 @@ class Region:
 
     @property
     def pixels(self) -> NDArray[np.intp]:
-        """Row-major indices of the pixels inside, (p,)."""
+        """The row-major indices of the region's pixels, (p,)."""
         return np.flatnonzero(self.mask)
 
     @property
     def whole(self) -> bool:
-        """Whether every pixel is inside."""
+        """Whether the region is the whole image."""
         return bool(self.mask.all())
 
     @property
     def small(self) -> bool:
-        """Whether it takes at most an eighth of the image: what is quickest then is something else."""
+        """Whether the region is at most an eighth of the image; derivatives then run in other chunks and layouts."""
         return 8 * len(self.pixels) <= self.mask.size
 
     def complement(self) -> Region:
-        """Return every other pixel. Raises `RegionError` if there is none."""
+        """Return the region of all other pixels.
+
+        Returns:
+            The complement.
+
+        Raises:
+            RegionError: the region is the whole image.
+
+        """
         if self.whole:
             raise RegionError(f"region {self.text} is the whole image and has no complement")
         return Region(f"not:({self.text})", ~self.mask)
 
 
 def parse_region(text: str, size: tuple[int, int], named: Mapping[str, str] | None = None) -> Region:
-    """Read a region for an image of `size` (height, width); `named` holds the card's own regions.
+    """Read a region in the grammar of this module.
 
-    Raises `RegionError` for text that cannot be read, a box that leaves the image, a mask of another size or an empty
-    region, and `UnknownNameError` for an unknown name.
+    Args:
+        text: the region.
+        size: (height, width) of the image, in pixels.
+        named: the regions of the model's card, name to text, beside the common ones.
+
+    Returns:
+        The region.
+
+    Raises:
+        RegionError: the text cannot be read, a box leaves the image, a mask has another size, or the region is empty.
+        UnknownNameError: no region has that name.
+
     """
-    known = {**COMMON_REGIONS, **(named or {})}
     try:
-        return Region(text, _union(text, size, known, ()))
+        return Region(text, _Parser(size, {**COMMON_REGIONS, **(named or {})}).parse(text))
     except RecursionError:
         raise RegionError(f"region {text}: its terms are nested too deeply") from None
 
 
-def _union(text: str, size: tuple[int, int], known: Mapping[str, str], within: tuple[str, ...]) -> NDArray[np.bool_]:
-    mask = np.zeros(size, dtype=np.bool_)
-    for term in text.split("+"):
-        mask |= _term(term.strip(), size, known, within)
-    return mask
+@dataclass(frozen=True)
+class _Parser:
+    """A recursive descent parser of regions of an image of `size`; `names` are those defined while it is inside."""
+
+    size: tuple[int, int]
+    named: Mapping[str, str]
+    names: tuple[str, ...] = ()
+
+    def parse(self, text: str) -> NDArray[np.bool_]:
+        mask = np.zeros(self.size, dtype=np.bool_)
+        for term in text.split("+"):
+            mask |= self._parse_term(term.strip())
+        return mask
+
+    def _parse_term(self, term: str) -> NDArray[np.bool_]:
+        if not term:
+            raise RegionError(
+                "a region's text is empty or ends with '+': write for instance mouth, eyes+nose or not:mouth"
+            )
+        prefix, colon, rest = term.partition(":")
+        if not colon:
+            return self._parse_name(term)
+        if prefix == "not":
+            return ~self._parse_term(rest.strip())
+        if prefix == "box":
+            return _parse_box(term, rest, self.size)
+        if prefix == "mask":
+            return _read_mask(term, Path(rest), self.size)
+        raise RegionError(f"region {term}: {prefix}: is no kind of region; there are box:, mask:, not: and names")
+
+    def _parse_name(self, name: str) -> NDArray[np.bool_]:
+        if name not in self.named:
+            raise unknown_name("region of this model", name, self.named)
+        if name in self.names:
+            raise RegionError(f"region {name} is defined by itself: {' -> '.join((*self.names, name))}")
+        return replace(self, names=(*self.names, name)).parse(self.named[name])
 
 
-def _term(term: str, size: tuple[int, int], known: Mapping[str, str], within: tuple[str, ...]) -> NDArray[np.bool_]:
-    kind, colon, rest = term.partition(":")
-    if not term:
-        raise RegionError("a region's text is empty or ends with '+': write for instance mouth, eyes+nose or not:mouth")
-    if not colon:
-        return _named(term, size, known, within)
-    if kind == "not":
-        return ~_term(rest.strip(), size, known, within)
-    if kind == "box":
-        return _box(term, rest, size)
-    if kind == "mask":
-        return _picture(term, Path(rest), size)
-    raise RegionError(f"region {term}: {kind}: is no kind of region; there are box:, mask:, not: and names")
-
-
-def _named(name: str, size: tuple[int, int], known: Mapping[str, str], within: tuple[str, ...]) -> NDArray[np.bool_]:
-    if name not in known:
-        raise unknown_name("region of this model", name, known)
-    if name in within:
-        raise RegionError(f"region {name} is defined by itself: {' -> '.join((*within, name))}")
-    return _union(known[name], size, known, (*within, name))
-
-
-def _box(term: str, numbers: str, size: tuple[int, int]) -> NDArray[np.bool_]:
+def _parse_box(term: str, numbers: str, size: tuple[int, int]) -> NDArray[np.bool_]:
     parts = [part.strip() for part in numbers.split(",")]
     if len(parts) != 4:
         raise RegionError(f"region {term}: a box is box:top,left,height,width")
-    height, width = size
-    top, left, tall, wide = (
-        _pixels(term, part, scale) for part, scale in zip(parts, (height, width, height, width), strict=True)
+    top, left, height, width = (
+        _parse_coordinate(term, part, length) for part, length in zip(parts, (*size, *size), strict=True)
     )
-    if tall <= 0 or wide <= 0:
+    if height <= 0 or width <= 0:
         raise RegionError(f"region {term}: height and width must be above 0")
-    if min(top, left) < 0 or top + tall > height + _SLACK or left + wide > width + _SLACK:
+    if min(top, left) < 0 or top + height > size[0] + _TOLERANCE or left + width > size[1] + _TOLERANCE:
         raise RegionError(
-            f"region {term} leaves the {height}x{width} image: rows {top:g} to {top + tall:g}, "
-            f"columns {left:g} to {left + wide:g}"
+            f"region {term} leaves the {size[0]}x{size[1]} image: rows {top:g} to {top + height:g}, "
+            f"columns {left:g} to {left + width:g}"
         )
-    rows = _inside(top, tall, height)
-    columns = _inside(left, wide, width)
+    rows = _centres_within(top, height, size[0])
+    columns = _centres_within(left, width, size[1])
     return np.outer(rows, columns)
 
 
-def _inside(start: float, length: float, count: int) -> NDArray[np.bool_]:
+def _centres_within(start: float, length: float, count: int) -> NDArray[np.bool_]:
+    """Return which of `count` pixels have their centre in [start, start + length)."""
     centres = np.arange(count) + 0.5
-    result: NDArray[np.bool_] = (centres >= start - _SLACK) & (centres < start + length - _SLACK)
-    return result
+    inside: NDArray[np.bool_] = (centres >= start - _TOLERANCE) & (centres < start + length - _TOLERANCE)
+    return inside
 
 
-def _pixels(term: str, number: str, scale: int) -> float:
+def _parse_coordinate(term: str, number: str, length: int) -> float:
+    """Read a number of pixels, or with a point a fraction of `length` pixels."""
     try:
-        value = float(number) * scale if "." in number else float(int(number))
+        value = float(number) * length if "." in number else float(int(number))
     except (ValueError, OverflowError):
         raise RegionError(f"region {term}: {number!r} is not a number") from None
     if not math.isfinite(value):
@@ -145,7 +181,7 @@ def _pixels(term: str, number: str, scale: int) -> float:
     return value
 
 
-def _picture(term: str, path: Path, size: tuple[int, int]) -> NDArray[np.bool_]:
+def _read_mask(term: str, path: Path, size: tuple[int, int]) -> NDArray[np.bool_]:
     from PIL import Image
 
     try:
@@ -153,10 +189,10 @@ def _picture(term: str, path: Path, size: tuple[int, int]) -> NDArray[np.bool_]:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             image = Image.open(path)
         with image:
-            found = (image.height, image.width)
-            if found != size:
+            if (image.height, image.width) != size:
                 raise RegionError(
-                    f"region {term}: the mask is {found[0]}x{found[1]} (rows x columns), the image {size[0]}x{size[1]}"
+                    f"region {term}: the mask is {image.height}x{image.width} (rows x columns), "
+                    f"the image {size[0]}x{size[1]}"
                 )
             return np.asarray(image.convert("L")) >= 128
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:

@@ -15,8 +15,10 @@ from torch import Tensor
 from zoo._utils.files import atomic_folder
 from zoo._utils.html_repr import facts_html, image_html, plain
 from zoo._utils.progress import Progress, silent
-from zoo.core.codes import Codes, join, resolve_layers
-from zoo.core.directions import Directions, Move
+from zoo.core.codes import Codes, join
+from zoo.core.directions import Directions
+from zoo.core.layers import resolve_layers
+from zoo.core.moves import Move
 from zoo.editing.render import check_memory_limit, render, render_pixels
 from zoo.errors import DirectionsError, LayersError, OptionError
 from zoo.imaging.animation import check_animation, save_animation, to_frame

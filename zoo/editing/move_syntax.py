@@ -19,7 +19,8 @@ from pathlib import Path
 
 from zoo._utils.files import exists, is_dir
 from zoo.core.codes import LatentSpace
-from zoo.core.directions import Directions, Move
+from zoo.core.directions import Directions
+from zoo.core.moves import Move
 from zoo.errors import OptionError
 
 _BEGINS = re.compile(r"\s*-?\d")

@@ -18,7 +18,7 @@ from zoo.core.options import parse_options
 from zoo.errors import CheckpointError, OptionError, PluginError, is_out_of_memory
 from zoo.models.model import Model, OpeningChoices
 from zoo.models.model_cards import check_card, completed, find_card
-from zoo.plugins.manager import skip
+from zoo.plugins.skipped import warn_skipped
 from zoo.registry.cards import Card, is_file_name
 from zoo.registry.registry import Installation
 from zoo.weights.fetch import fetch
@@ -234,7 +234,7 @@ def _adapter_classes(card: Card, installation: Installation) -> dict[str, type[A
         except PluginError as error:
             if card.adapter:
                 raise
-            skip(str(error), error)
+            warn_skipped(str(error), error)
     return classes
 
 

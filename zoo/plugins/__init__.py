@@ -1,4 +1,4 @@
-"""Plugins: what they register, how they are found, and how a new one begins."""
+"""Plugins: what they register, how they are found and loaded, and the templates of new ones."""
 
 import lazy_loader
 

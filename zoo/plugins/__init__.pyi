@@ -1,3 +1,4 @@
+from .discovery import load_plugins as load_plugins
 from .entries import (
     CAPABILITIES as CAPABILITIES,
 )
@@ -20,12 +21,7 @@ from .manager import (
 from .manager import (
     Plugins as Plugins,
 )
-from .manager import (
-    PluginWarning as PluginWarning,
-)
-from .manager import (
-    load_plugins as load_plugins,
-)
 from .scaffold import new_package as new_package
+from .skipped import PluginWarning as PluginWarning
 
 __all__: list[str]

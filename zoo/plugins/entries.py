@@ -1,7 +1,7 @@
-"""What a plugin registers: entries that are light to import and name the heavy part, which is imported on demand.
+"""What a plugin registers: entries that are cheap to import and name the class that is imported on demand.
 
-A class is named by a string ``"module:Class"``, as entry points of packages are, so that an entry imports nothing. A
-function that returns the class serves too, for a class that is made as the program runs.
+A class is named by a string ``"module:Class"``, as in entry points of packages, so that an entry imports nothing. A
+function that returns the class serves for a class that is made at run time.
 """
 
 from __future__ import annotations
@@ -18,21 +18,27 @@ if TYPE_CHECKING:
     from zoo.core.analyzer import Analyzer, Scorer
     from zoo.core.options import Options
 
+# What an architecture can provide and an analyzer can require.
 CAPABILITIES = {
     "projection": "declares the weights that first touch the latent code",
     "derivative": "forward- and reverse-mode differentiable in the latent code",
     "region": "renders pixels, so that regions can be cut from its output",
     "labels": "takes class labels",
 }
-"""The words that `AdapterPlugin.provides` and `AnalyzerPlugin.requires` are made of."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AdapterPlugin:
-    """Announce an architecture: its name, a line about it, what it provides, and where its `Adapter` class is.
+    """The entry of an architecture.
 
-    `provides` speaks of the usual space; `spaces` says what others provide, where that is something else. `options`
-    names the model of what `Adapter.load` may be told in its config; None where there is no choice.
+    Attributes:
+        name: the name of the architecture.
+        summary: one line about it.
+        load: its `Adapter` class, as ``"module:Class"`` or a function that returns it.
+        provides: its `CAPABILITIES` in its usual latent space.
+        spaces: its capabilities in other latent spaces, by name, where they differ.
+        options: the `Options` model of its config, as for `load`; importing it must not import torch. None for none.
+
     """
 
     name: str
@@ -43,29 +49,59 @@ class AdapterPlugin:
     options: str | Callable[[], type[Options]] | None = None
 
     def __post_init__(self) -> None:
-        for words in (self.provides, *self.spaces.values()):
-            _check_words(self.name, words)
+        for capabilities in (self.provides, *self.spaces.values()):
+            _check_capabilities(self.name, capabilities)
 
     def resolve(self) -> type[Adapter]:
-        """Import the class and return it. Raises `PluginError` if that fails."""
-        found: type[Adapter] = _resolve("adapter", self.name, self.load)
-        return found
+        """Import the class.
+
+        Returns:
+            The class.
+
+        Raises:
+            PluginError: the import fails.
+
+        """
+        adapter: type[Adapter] = _resolve(f"the adapter {self.name}", self.load)
+        return adapter
 
     def provided(self, space: str | None = None) -> frozenset[str]:
-        """Return what the architecture provides in a space; None is the usual one."""
+        """Return the capabilities in a latent space.
+
+        Args:
+            space: the name of the space; None for the usual one.
+
+        Returns:
+            Some of `CAPABILITIES`.
+
+        """
         return self.provides if space is None else self.spaces.get(space, self.provides)
 
     def schema(self) -> type[Options]:
-        """Import the model of the options, without torch, and return it. Raises `PluginError` if that fails."""
-        return _schema(self.name, self.options)
+        """Import the options model, without torch.
+
+        Returns:
+            The model; `Options` itself where there are no options.
+
+        Raises:
+            PluginError: the import fails.
+
+        """
+        return _resolve_options(self.name, self.options)
 
 
 @dataclass(frozen=True, kw_only=True)
 class AnalyzerPlugin:
-    """Announce an analysis: its name, a line about it, what it requires, and where its options and its class are.
+    """The entry of an analyzer.
 
-    Importing `options` must not import torch; importing the class may. `local` says that the analysis sets a region
-    against the rest of the image, so that it cannot be asked about the whole.
+    Attributes:
+        name: the name of the analyzer.
+        summary: one line about it.
+        load: its `Analyzer` class, as ``"module:Class"`` or a function that returns it.
+        requires: the `CAPABILITIES` that it needs of an architecture.
+        options: its `Options` model, as for `load`; importing it must not import torch. None for none.
+        local: whether it compares a region with the rest of the image, and so cannot analyse the whole image.
+
     """
 
     name: str
@@ -76,19 +112,44 @@ class AnalyzerPlugin:
     local: bool = False
 
     def __post_init__(self) -> None:
-        _check_words(self.name, self.requires)
+        _check_capabilities(self.name, self.requires)
 
     def resolve(self) -> type[Analyzer[Any]]:
-        """Import the class and return it. Raises `PluginError` if that fails."""
-        found: type[Analyzer[Any]] = _resolve("analyzer", self.name, self.load)
-        return found
+        """Import the class.
+
+        Returns:
+            The class.
+
+        Raises:
+            PluginError: the import fails.
+
+        """
+        analyzer: type[Analyzer[Any]] = _resolve(f"the analyzer {self.name}", self.load)
+        return analyzer
 
     def schema(self) -> type[Options]:
-        """Import the model of the options, without torch, and return it. Raises `PluginError` if that fails."""
-        return _schema(self.name, self.options)
+        """Import the options model, without torch.
+
+        Returns:
+            The model; `Options` itself where there are no options.
+
+        Raises:
+            PluginError: the import fails.
+
+        """
+        return _resolve_options(self.name, self.options)
 
     def obstacle(self, adapter: AdapterPlugin, space: str | None = None) -> str | None:
-        """Say why this analysis cannot run on `adapter` in a space, or return None where it can."""
+        """Find out what keeps this analyzer from running on an architecture.
+
+        Args:
+            adapter: the entry of the architecture.
+            space: the name of the latent space; None for the usual one.
+
+        Returns:
+            The capabilities that are missing, in a sentence; None where none are.
+
+        """
         missing = sorted(self.requires - adapter.provided(space))
         if not missing:
             return None
@@ -98,9 +159,14 @@ class AnalyzerPlugin:
 
 @dataclass(frozen=True, kw_only=True)
 class ScorerPlugin:
-    """Announce an attribute predictor: its name, a line about it, its attributes, and where its class is.
+    """The entry of a scorer.
 
-    `attributes` are those of the class; see `zoo.Scorer`.
+    Attributes:
+        name: the name of the scorer.
+        summary: one line about it.
+        load: its `Scorer` class, as ``"module:Class"`` or a function that returns it.
+        attributes: the attributes of the class, in the notation of `zoo.Scorer`.
+
     """
 
     name: str
@@ -109,32 +175,38 @@ class ScorerPlugin:
     attributes: tuple[str, ...]
 
     def resolve(self) -> type[Scorer]:
-        """Import the class and return it. Raises `PluginError` if that fails."""
-        found: type[Scorer] = _resolve("scorer", self.name, self.load)
-        return found
+        """Import the class.
+
+        Returns:
+            The class.
+
+        Raises:
+            PluginError: the import fails.
+
+        """
+        scorer: type[Scorer] = _resolve(f"the scorer {self.name}", self.load)
+        return scorer
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the attributes, each once, without the values of categorical ones."""
+        """The names of the attributes, without the values of categorical ones."""
         return tuple(dict.fromkeys(attribute.partition("=")[0] for attribute in self.attributes))
 
 
-def _schema(name: str, target: str | Callable[[], type[Options]] | None) -> type[Options]:
+def _resolve_options(name: str, target: str | Callable[[], type[Options]] | None) -> type[Options]:
     from zoo.core.options import Options
 
-    return Options if target is None else _resolve("options", name, target)
+    return Options if target is None else _resolve(f"the options of {name}", target)
 
 
-def _resolve(kind: str, name: str, target: str | Callable[[], Any]) -> Any:
+def _resolve(what: str, target: str | Callable[[], Any]) -> Any:
     try:
         return pkgutil.resolve_name(target) if isinstance(target, str) else target()
     except Exception as error:
-        what = f"the options of {name}" if kind == "options" else f"the {kind} {name}"
-        verb = "cannot be loaded"
-        raise PluginError(f"{what} {verb}: {type(error).__name__}: {error}") from error
+        raise PluginError(f"{what} cannot be loaded: {type(error).__name__}: {error}") from error
 
 
-def _check_words(name: str, words: frozenset[str]) -> None:
-    unknown = sorted(set(words) - set(CAPABILITIES))
+def _check_capabilities(name: str, capabilities: frozenset[str]) -> None:
+    unknown = sorted(set(capabilities) - set(CAPABILITIES))
     if unknown:
         raise ValueError(f"{name}: {unknown[0]!r} is no capability; there are {', '.join(CAPABILITIES)}")

@@ -1,4 +1,4 @@
-"""The five hooks through which everything reaches zoo, built-ins included."""
+"""The five hooks through which plugins, the built-ins included, add to zoo."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     import typer
 
 hookspec = pluggy.HookspecMarker("zoo")
+
+# The decorator of a plugin's function that implements one of the hooks.
 hookimpl = pluggy.HookimplMarker("zoo")
-"""Marks a plugin's function as one of the hooks."""
 
 
 @hookspec
@@ -25,19 +26,24 @@ def zoo_adapters() -> Sequence[AdapterPlugin]:  # type: ignore[empty-body]
 
 @hookspec
 def zoo_analyzers() -> Sequence[AnalyzerPlugin]:  # type: ignore[empty-body]
-    """Return the analyses that this plugin adds."""
+    """Return the analyzers that this plugin adds."""
 
 
 @hookspec
 def zoo_scorers() -> Sequence[ScorerPlugin]:  # type: ignore[empty-body]
-    """Return the attribute predictors that this plugin adds."""
+    """Return the scorers that this plugin adds."""
 
 
 @hookspec
 def zoo_registries() -> Sequence[Path]:  # type: ignore[empty-body]
-    """Return registry files (YAML, in the form of ``registry.yaml``) whose models this plugin adds."""
+    """Return the registry files (YAML, like ``registry.yaml``) whose models this plugin adds."""
 
 
 @hookspec
 def zoo_commands(app: typer.Typer) -> None:
-    """Add commands to the command line; called once, when the command line starts."""
+    """Add commands to the command line. Called once, when the command line starts.
+
+    Args:
+        app: the command line to add to.
+
+    """

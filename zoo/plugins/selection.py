@@ -1,4 +1,4 @@
-"""Which plugins are let in: those that the environment chooses, and that were written for this contract."""
+"""Which plugins are loaded: those that ``ZOO_PLUGINS`` selects, if they were written for this contract."""
 
 from __future__ import annotations
 
@@ -10,67 +10,112 @@ from dataclasses import dataclass
 from zoo._version import CONTRACT, __version__
 from zoo.errors import PluginError, unknown_name
 
-CHOICE = "ZOO_PLUGINS"
-"""Environment variable: names of distributions or entry points, with commas. Only those are loaded, or, where each has
-a ``-`` before it, all others; when it is set and empty, none but the built-ins."""
+# Environment variable: names of distributions or entry points, with commas. Only those plugins are loaded; or, if each
+# name has a ``-`` before it, all others. If the variable is set and empty, only the built-ins are loaded.
+SELECTION_VARIABLE = "ZOO_PLUGINS"
 
-DECLARATION = "zoo_contract"
-"""The attribute by which a plugin's module says which contract it was written for; without it, 1."""
+# The attribute of a plugin's module that says which contract it was written for; without it, that is 1.
+CONTRACT_ATTRIBUTE = "zoo_contract"
 
 
 @dataclass(frozen=True)
 class PluginSelection:
-    """The plugins that are wanted by name (None: all), and those that are not."""
+    """Which plugins to load, by normalised name.
+
+    Attributes:
+        only: the plugins to load; None for all but those in `without`.
+        without: the plugins to leave out.
+
+    """
 
     only: frozenset[str] | None
     without: frozenset[str]
 
-    def takes(self, *names: str) -> bool:
-        """Say whether a plugin that bears these names is to be loaded."""
-        found = {_plain(name) for name in names}
-        return not found & self.without and (self.only is None or bool(found & self.only))
+    def includes(self, *names: str) -> bool:
+        """Tell whether to load a plugin.
+
+        Args:
+            names: every name that the plugin has: of its entry point, module and distribution.
+
+        Returns:
+            Whether it is selected.
+
+        """
+        normalized = {_normalize(name) for name in names}
+        return not normalized & self.without and (self.only is None or bool(normalized & self.only))
 
 
 def read_selection(installed: Iterable[str]) -> PluginSelection:
-    """Read ``ZOO_PLUGINS``. Raises `PluginError` for names that no plugin bears, and for both kinds at once."""
-    text = os.environ.get(CHOICE)
+    """Read ``ZOO_PLUGINS``.
+
+    Args:
+        installed: the names of all installed plugins.
+
+    Returns:
+        The selection; all plugins if the variable is not set.
+
+    Raises:
+        PluginError: a name is not that of a plugin, or only some of the names have a ``-``.
+
+    """
+    text = os.environ.get(SELECTION_VARIABLE)
     words = [word.strip() for word in (text or "").split(",") if word.strip()]
-    without = frozenset(_plain(word[1:]) for word in words if word.startswith("-"))
-    only = frozenset(_plain(word) for word in words if not word.startswith("-"))
+    without = frozenset(_normalize(word[1:]) for word in words if word.startswith("-"))
+    only = frozenset(_normalize(word) for word in words if not word.startswith("-"))
     if only and without:
         raise PluginError(
-            f"{CHOICE}={text}: name the plugins that are wanted, or with '-' those that are not, not both"
+            f"{SELECTION_VARIABLE}={text}: name either the plugins to load, or with '-' those to leave out, not both"
         )
-    known = {_plain(name) for name in installed}
+    known = {_normalize(name) for name in installed}
     for name in sorted((only | without) - known):
-        raise PluginError(f"{CHOICE}={text}: {unknown_name('installed plugin', name, known)}")
+        raise PluginError(f"{SELECTION_VARIABLE}={text}: {unknown_name('installed plugin', name, known)}")
     return PluginSelection(None if text is None or without else only, without)
 
 
-def contract_of(module: object) -> tuple[int, int]:
-    """Return the (major, minor) contract that a plugin's module declares. Raises `PluginError` for anything else."""
-    told = getattr(module, DECLARATION, 1)
-    parts = (told, 0) if type(told) is int else told
-    if isinstance(parts, tuple) and len(parts) == 2 and all(type(part) is int for part in parts):
-        return parts
-    raise PluginError(f"{DECLARATION} = {told!r} is neither a number nor (major, minor)")
+def declared_contract(module: object) -> tuple[int, int]:
+    """Read which contract a plugin was written for.
+
+    Args:
+        module: the plugin's module.
+
+    Returns:
+        (major, minor) of the contract.
+
+    Raises:
+        PluginError: the module declares something else than a number or a pair of numbers.
+
+    """
+    declared = getattr(module, CONTRACT_ATTRIBUTE, 1)
+    pair = (declared, 0) if type(declared) is int else declared
+    if isinstance(pair, tuple) and len(pair) == 2 and all(type(part) is int for part in pair):
+        return pair
+    raise PluginError(f"{CONTRACT_ATTRIBUTE} = {declared!r} is neither a number nor (major, minor)")
 
 
 def require_contract(contract: tuple[int, int], distribution: str) -> None:
-    """Raise `PluginError` saying what to upgrade, unless a plugin was written for this zoo's contract."""
+    """Require that this zoo has the contract that a plugin was written for.
+
+    Args:
+        contract: (major, minor) of the plugin's contract.
+        distribution: the plugin's distribution, for the message.
+
+    Raises:
+        PluginError: it does not; the message says what to upgrade.
+
+    """
     if contract[0] == CONTRACT[0] and contract[1] <= CONTRACT[1]:
         return
     outdated = "latent-zoo" if contract > CONTRACT else distribution
     raise PluginError(
-        f"it was written for contract {_written(contract)}, and zoo {__version__} has {_written(CONTRACT)}: "
+        f"it needs contract {_format(contract)}, but zoo {__version__} has contract {_format(CONTRACT)}: "
         f"upgrade {outdated}"
     )
 
 
-def _written(contract: tuple[int, int]) -> str:
+def _format(contract: tuple[int, int]) -> str:
     return ".".join(map(str, contract))
 
 
-def _plain(name: str) -> str:
+def _normalize(name: str) -> str:
     """Spell a name as package indexes do, so that ``Zoo_X`` is ``zoo-x``."""
     return re.sub(r"[-_.]+", "-", name).lower()

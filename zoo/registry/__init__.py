@@ -1,4 +1,4 @@
-"""Model cards, and the files that they stand in."""
+"""Model cards, and the registry files that they are in."""
 
 import lazy_loader
 

@@ -1,6 +1,7 @@
-"""The card of a model: everything zoo knows of it before its weights are read.
+"""Model cards: everything zoo knows about a model before it reads the weights.
 
-Cards are plain dataclasses, so that listing them is quick; `zoo.registry.registry` validates files with pydantic.
+Cards are plain dataclasses, so that listing them is fast. `zoo.registry.registry` validates registry files with
+pydantic, which converts the ValueErrors raised here.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import Any, ClassVar
 
 from zoo.core.common_regions import COMMON_REGIONS
 
+# The kinds of sources that weights come from, and how each is written. Those of `ARCHIVE_SCHEMES` may end in
+# ``!member``: the file is then a member of an archive (zip or tar).
 SCHEMES = {
     "pypi": "pypi://distribution==version/path/inside/wheel",
     "hf": "hf://owner/repo/file@revision",
@@ -21,10 +24,6 @@ SCHEMES = {
     "bundled": "bundled:file",
     "path": "path/of/file",
 }
-"""The kinds of sources that weights come from, and how each is written.
-
-Those of `ARCHIVE_SCHEMES` may end in ``!member``: then they are an archive (zip, tar), and the member is the file.
-"""
 
 LOCAL_SCHEMES = frozenset({"path", "bundled"})
 ARCHIVE_SCHEMES = frozenset({"hf", "https", "http", "gdrive"})
@@ -41,18 +40,26 @@ _LOCATIONS = {
 }
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\.[a-z0-9][a-z0-9._-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_FILE_ENDINGS = {".pt", ".pth", ".tar", ".bin", ".ckpt", ".safetensors", ".pkl"}
 
 
 class _Strict:
+    """Makes pydantic refuse unknown fields."""
+
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
 
 @dataclass(frozen=True)
 class Source(_Strict):
-    """One place to fetch weights from; `archive_sha256` pins the wheel or archive that holds them.
+    """One place that weights come from.
 
-    Raises `ValueError` for an unknown scheme, an address that its scheme does not allow, or something that is no
-    sha256.
+    Attributes:
+        url: the address, written as in `SCHEMES`.
+        archive_sha256: the hash of the wheel or archive that holds the file.
+
+    Raises:
+        ValueError: the scheme is unknown, the address is not one of its scheme, or the hash is not a sha256.
+
     """
 
     url: str
@@ -64,6 +71,7 @@ class Source(_Strict):
             raise ValueError(f"{self.scheme}:// is no source zoo can read; there are {known}, bundled: and plain paths")
         if not self._match():
             raise ValueError(f"{self.shown}: write {SCHEMES[self.scheme]}")
+        # a path that could leave the archive or the repository
         if {"", ".", ".."} & set(re.split(r"[/\\]", self.parts.get("path") or "file")):
             raise ValueError(f"{self.url}: a path inside a repository or wheel has no empty parts and no '..'")
         _check_sha256(self.archive_sha256)
@@ -77,33 +85,33 @@ class Source(_Strict):
 
     @property
     def location(self) -> str:
-        """The address without its scheme and without the member of an archive."""
+        """The address without its scheme, and without the member of an archive."""
         rest = self.url.removeprefix(f"{self.scheme}:").removeprefix("//") if self.scheme != "path" else self.url
         return rest.partition("!")[0] if self.scheme in ARCHIVE_SCHEMES else rest
 
     @property
     def member(self) -> str | None:
-        """The file inside an archive, where the source is one."""
+        """The file inside the archive; None if the source is not an archive."""
         return self.url.partition("!")[2] or None if self.scheme in ARCHIVE_SCHEMES else None
 
     @property
     def parts(self) -> dict[str, str | None]:
-        """The named parts of the address: `name`, `version`, `path` of pypi; `repo`, `path`, `revision` of hf."""
-        found = self._match()
-        return found.groupdict() if found else {}
+        """The parts of the address: `name`, `version`, `path` for pypi; `repo`, `path`, `revision` for hf."""
+        match = self._match()
+        return match.groupdict() if match else {}
 
     @property
     def shown(self) -> str:
-        """The address as it may be printed: without a password, and without a query, which may hold a token."""
+        """The address for printing: without a password and without the query, which may hold a token."""
         if self.scheme not in {"https", "http"}:
             return self.url
-        place = re.sub(r"^[^/]*@", "", self.location)
-        bare = place.partition("?")[0] + ("?…" if "?" in place else "")
-        return f"{self.scheme}://{bare}" + (f"!{self.member}" if self.member else "")
+        without_password = re.sub(r"^[^/]*@", "", self.location)
+        address, query, _ = without_password.partition("?")
+        return f"{self.scheme}://{address}" + ("?…" if query else "") + (f"!{self.member}" if self.member else "")
 
     @property
     def file_name(self) -> str:
-        """A name for the file in the cache, made of signs that every file system takes."""
+        """A name for the file in the cache, of characters that every file system allows."""
         last = re.split(r"[?#]", (self.member or self.parts.get("path") or self.location).rstrip("/"))[0]
         return re.sub(r"[^A-Za-z0-9._=-]+", "_", last.rpartition("/")[2])[:120].lstrip(".") or "weights"
 
@@ -113,11 +121,19 @@ class Source(_Strict):
 
 @dataclass(frozen=True)
 class Weights(_Strict):
-    """Where the weights are: sources in order of preference, what the file must hash to, its size in bytes.
+    """Where the weights of a model are.
 
-    `verified` says that somebody has fetched the file and tried it. Without `sha256`, the hash of what arrives first is
-    remembered, and a change is refused. `obtain` says where a person finds a file that no program can fetch.
-    Raises `ValueError` when there is neither a source nor `obtain`, or for a plain http source without a hash.
+    Attributes:
+        sources: the places to fetch the file from, in order of preference.
+        sha256: the hash of the file. Without it, the hash of the first fetched file is remembered, and a file with
+            another hash is refused afterwards.
+        size: the size of the file, in bytes.
+        verified: whether someone has fetched the file and run the model.
+        obtain: where to get a file that no program can fetch, in a line.
+
+    Raises:
+        ValueError: there is neither a source nor `obtain`, a size is not positive, or a plain http source has no hash.
+
     """
 
     sources: tuple[Source, ...] = ()
@@ -137,13 +153,19 @@ class Weights(_Strict):
 
     @property
     def remote(self) -> list[Source]:
-        """The sources that something must be fetched from."""
+        """The sources that are not files on this machine."""
         return [source for source in self.sources if source.scheme not in LOCAL_SCHEMES]
 
 
 @dataclass(frozen=True)
 class Licence(_Strict):
-    """The terms of the weights, and of the data that they were trained on."""
+    """The terms of use.
+
+    Attributes:
+        weights: the licence of the weights.
+        data: the licence of the data that they were trained on, or None.
+
+    """
 
     weights: str
     data: str | None = None
@@ -154,7 +176,31 @@ class Licence(_Strict):
 
 @dataclass(frozen=True, kw_only=True)
 class Card(_Strict):
-    """Everything zoo knows of a model before its weights are read. Raises `ValueError` for a bad name or region."""
+    """Everything zoo knows about a model before it reads the weights.
+
+    Attributes:
+        name: the name, ``architecture.variant``.
+        adapter: the adapter that loads the weights.
+        summary: one line on what the images show.
+        resolution: pixels a side of the images.
+        space: the name of the latent space.
+        dim: the number of components of a code, or of each of its rows.
+        weights: where the weights are.
+        licence: the terms of use.
+        layers: the number of rows of a code.
+        default: whether the architecture's name alone means this model.
+        classes: the names of the classes of a conditional model.
+        dataset: the data that the model was trained on.
+        origin: the project that published the weights.
+        paper: a reference or address.
+        regions: named regions of the image, beside the common ones; see `zoo.core.parse_region`.
+        config: options of the adapter.
+        file: the registry file that the card is in.
+
+    Raises:
+        ValueError: a name, number, text or region is not allowed.
+
+    """
 
     name: str
     adapter: str
@@ -176,52 +222,57 @@ class Card(_Strict):
 
     def __post_init__(self) -> None:
         if not _is_printable(self.__dict__):
-            raise ValueError("a card's texts are single lines, without control signs")
+            raise ValueError("texts in a card are single lines without control characters")
         if not _NAME.fullmatch(self.name):
-            raise ValueError("a model's name is architecture.variant, in lower case letters, digits, '-' and '_'")
+            raise ValueError("a model's name is architecture.variant, in lower-case letters, digits, '-' and '_'")
         if min(self.resolution, self.dim, self.layers) <= 0:
             raise ValueError("resolution, dim and layers are above 0")
         taken = sorted(set(self.regions) & set(COMMON_REGIONS))
         if taken:
-            raise ValueError(f"the region name {taken[0]!r} is taken: every model has it")
-        odd = [region for region in self.regions if not re.fullmatch(r"[A-Za-z_][\w-]*", region)]
-        if odd:
-            raise ValueError(f"the region name {odd[0]!r} is not made of letters, digits, '_' and '-'")
+            raise ValueError(f"the region name {taken[0]!r} is taken: every model has such a region")
+        invalid = [region for region in self.regions if not re.fullmatch(r"[A-Za-z_][\w-]*", region)]
+        if invalid:
+            raise ValueError(f"the region name {invalid[0]!r} must consist of letters, digits, '_' and '-'")
 
     @property
     def codes(self) -> str:
-        """The space and the shape of its codes, such as ``z 100`` or ``w 18 x 512``."""
+        """The space and the shape of a code, such as ``z 100`` or ``w 18 x 512``."""
         return f"{self.space} {self.dim}" if self.layers == 1 else f"{self.space} {self.layers} x {self.dim}"
 
     @property
     def terms(self) -> str:
-        """The line that is shown before the weights are used: name, licence, and whether anybody checked the file."""
-        untried = self.weights.remote and not self.weights.verified
-        return f"{self.name} · {self.licence}" + (" · not verified: nobody has tried this file" if untried else "")
+        """The line shown before the weights are used: name, licence, and a note if nobody has verified the file."""
+        unverified = self.weights.remote and not self.weights.verified
+        return f"{self.name} · {self.licence}" + (" · not verified: nobody has tried this file" if unverified else "")
 
     @property
     def architecture(self) -> str:
-        """The part of the name before the point."""
+        """The part of the name before the first point."""
         return self.name.partition(".")[0]
 
     def paths(self) -> list[Path]:
-        """The files among the sources: paths seen from the registry file's folder, bundled ones from the package's."""
+        """List the sources that are files on this machine.
+
+        Returns:
+            Plain paths, relative to the folder of the registry file, and bundled files, in their package.
+
+        """
         base = self.file.parent if self.file else Path()
         return [
-            (_bundle(base) / source.location if source.scheme == "bundled" else base / source.url)
+            (_bundled_folder(base) / source.location if source.scheme == "bundled" else base / source.url)
             for source in self.weights.sources
             if source.scheme in LOCAL_SCHEMES
         ]
 
 
-def _bundle(base: Path) -> Path:
-    """The folder of the files that a package ships: beside its registry file, or inside zoo for its own."""
-    own = Path(__file__).parents[1]
-    return (own if base in {own, own.parent} else base) / "bundled"
+def _bundled_folder(base: Path) -> Path:
+    """Return the folder of bundled files: beside a plugin's registry file, or inside the package for zoo's own."""
+    package = Path(__file__).parents[1]
+    return (package if base in {package, package.parent} else base) / "bundled"
 
 
 def _is_printable(value: object) -> bool:
-    """Say whether every text within a value is one line that steers no terminal; a path need not be."""
+    """Tell whether all texts within a value are single lines without control characters; paths are not looked at."""
     if isinstance(value, str):
         return value.isprintable()
     if isinstance(value, dict):
@@ -236,10 +287,14 @@ def _check_sha256(text: str | None) -> None:
         raise ValueError("a sha256 is 64 lower-case hexadecimal digits")
 
 
-_FILE_ENDINGS = {".pt", ".pth", ".tar", ".bin", ".ckpt", ".safetensors", ".pkl"}
-
-
 def is_file_name(name: str) -> bool:
-    """Say whether a model was named by a path to a file rather than by its card."""
-    path = Path(name)
-    return "/" in name or "\\" in name or path.suffix in _FILE_ENDINGS
+    """Tell whether a model is named by a path to a weights file rather than by its card.
+
+    Args:
+        name: what the user wrote.
+
+    Returns:
+        Whether it has a slash, or a suffix of weights files.
+
+    """
+    return "/" in name or "\\" in name or Path(name).suffix in _FILE_ENDINGS

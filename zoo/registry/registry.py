@@ -1,6 +1,7 @@
-"""The registry: every model card, from the built-in file, from plugins and from files that the user names.
+"""The registry: all model cards, from the built-in file, from plugins and from the user's files.
 
-pydantic validates every file but the built-in one: that one the tests validate, so that listing it is quick.
+pydantic validates all files but the built-in one, which the tests validate: importing pydantic would make every listing
+slow.
 """
 
 from __future__ import annotations
@@ -16,41 +17,74 @@ from typing import Any
 import yaml
 
 from zoo._utils.paths import config_folder
-from zoo.core.class_names import names_of
+from zoo.core.class_names import parse_class_names
 from zoo.errors import CardError, UnknownNameError, unknown_name
-from zoo.plugins.manager import Plugins, load_plugins, skip, unique
+from zoo.plugins.discovery import load_plugins
+from zoo.plugins.manager import Plugins, index_by_name
+from zoo.plugins.skipped import warn_skipped
 from zoo.registry.cards import Card, Licence, Source, Weights
 
 
 @dataclass(frozen=True)
 class Installation:
-    """The plugins of this installation, and the cards that they and `extra` files lead to, read on first use."""
+    """The plugins of this installation, and the model cards. The cards are read on first use.
+
+    Attributes:
+        plugins: what the installed plugins contribute.
+        extra: registry files to read beside the built-in one, those of plugins, and the user's own.
+
+    """
 
     plugins: Plugins
     extra: tuple[Path, ...] = ()
 
     @cached_property
     def registry(self) -> Registry:
-        """Every card. Raises `CardError`, `PluginError`."""
+        """All cards. Raises `CardError` or `PluginError`."""
         return load_registry(self.plugins, self.extra)
 
 
 def load_installation(extra: Iterable[str | Path] = ()) -> Installation:
-    """Find the plugins, and the registry files beside the built-in one."""
+    """Load the plugins.
+
+    Args:
+        extra: registry files to read beside those that are always read.
+
+    Returns:
+        The plugins and cards.
+
+    Raises:
+        PluginError: ``ZOO_PLUGINS`` cannot be read, or a plugin fails and ``ZOO_STRICT_PLUGINS`` is set.
+
+    """
     return Installation(load_plugins(), tuple(Path(path) for path in extra))
 
 
 @dataclass(frozen=True)
 class Registry:
-    """Every card, by full name; the plugins tell which architectures have none."""
+    """All model cards.
+
+    Attributes:
+        cards: the cards by full name.
+        plugins: the plugins, which know of architectures without cards; None if they are not needed.
+
+    """
 
     cards: Mapping[str, Card]
     plugins: Plugins | None = None
 
     def resolve(self, name: str) -> Card:
-        """Find a card by its full name, or by its architecture alone: then the default one.
+        """Find a card.
 
-        Raises `UnknownNameError`.
+        Args:
+            name: the full name of a model, or an architecture, which means its default model.
+
+        Returns:
+            The card.
+
+        Raises:
+            UnknownNameError: there is no such model.
+
         """
         if name in self.cards:
             return self.cards[name]
@@ -61,66 +95,119 @@ class Registry:
         return chosen[0]
 
     def unknown(self, name: str) -> UnknownNameError:
-        """Build the error for a model that there is not; of an architecture without models it says how to get one."""
+        """Build the error for a model that does not exist.
+
+        Args:
+            name: what was looked up.
+
+        Returns:
+            The error, to be raised by the caller. For an architecture without models it says how to add one.
+
+        """
         architectures = {card.architecture for card in self.cards.values()}
         family = re.split(r"[.*?\[]", name)[0]
         if self.plugins and family in self.plugins.adapters and family not in architectures:
             return UnknownNameError(
-                f"no model is called {name!r}: zoo knows the architecture {family}, but no weights of it; "
-                f"bring a file by 'zoo add FILE --name {family}.mine'"
+                f"no model is called {name!r}: zoo knows the architecture {family}, but no weights for it; "
+                f"add a file with 'zoo add FILE --name {family}.mine'"
             )
         return unknown_name("model", name, [*self.cards, *architectures])
 
     def match(self, pattern: str | None) -> list[Card]:
-        """List the cards whose names match a glob pattern, by name; all of them without one."""
+        """List cards, sorted by name.
+
+        Args:
+            pattern: a glob pattern of names, or the beginning of a name; None for all cards.
+
+        Returns:
+            The cards that match.
+
+        """
         names = sorted(self.cards)
         if pattern is not None:
-            wide = pattern if any(sign in pattern for sign in "*?[") else f"{pattern}*"
-            names = [name for name in names if fnmatch.fnmatchcase(name, wide)]
+            glob = pattern if any(sign in pattern for sign in "*?[") else f"{pattern}*"
+            names = [name for name in names if fnmatch.fnmatchcase(name, glob)]
         return [self.cards[name] for name in names]
 
 
 def load_registry(plugins: Plugins, extra: Iterable[Path] = ()) -> Registry:
     """Read the built-in cards, those of plugins, the user's own, and those of `extra` files.
 
-    Raises `CardError` naming file, card and field; `PluginError` when a name is claimed twice.
+    Args:
+        plugins: the installed plugins. A plugin's registry file that is wrong is skipped with a warning.
+        extra: further registry files.
+
+    Returns:
+        The cards.
+
+    Raises:
+        CardError: a registry file of the user is wrong; the message names file, card and field.
+        PluginError: two cards have the same name.
+
     """
-    claims = [("zoo itself", _trusted(fields)) for fields in _read(built_in_file())]
+    claims = [("zoo itself", _build_unvalidated(fields)) for fields in _read(built_in_file())]
     for owner, path in plugins.registries:
         try:
             claims += [(owner, card) for card in read_cards(path)]
         except CardError as error:
-            skip(f"the models of {owner} were skipped: {error}", error)
+            warn_skipped(f"the models of {owner} were skipped: {error}", error)
     claims += [(str(path), card) for path in (*own_files(), *extra) for card in read_cards(path)]
-    cards = unique("model", claims)
-    _one_default(cards.values())
+    cards = index_by_name("model", claims)
+    _check_defaults(cards.values())
     return Registry(cards, plugins)
 
 
 def built_in_file() -> Path:
-    """Return the registry file that comes with zoo: inside the package, or at the root of a checkout."""
+    """Return zoo's own registry file.
+
+    Returns:
+        The file in the package, or at the root of a checkout.
+
+    """
     packaged = Path(__file__).parents[1] / "registry.yaml"
     return packaged if packaged.exists() else packaged.parents[1] / "registry.yaml"
 
 
 def own_files() -> list[Path]:
-    """List the user's registry files: ``registry.yaml``, written by hand, and one for each model of ``zoo add``."""
+    """List the user's own registry files.
+
+    Returns:
+        ``registry.yaml``, if the user wrote one, and a file for each model of ``zoo add``.
+
+    """
     hand_written = config_folder() / "registry.yaml"
     return [hand_written] * hand_written.exists() + sorted(added_folder().glob("*.yaml"))
 
 
 def added_folder() -> Path:
-    """Return the folder of the cards that ``zoo add`` writes."""
+    """Return where ``zoo add`` writes cards.
+
+    Returns:
+        The folder; it need not exist.
+
+    """
     return config_folder() / "added"
 
 
 def read_cards(path: Path) -> list[Card]:
-    """Read and validate one registry file. Raises `CardError` naming the file, the card and the field."""
-    return [_validated(path, index, fields) for index, fields in enumerate(_read(path))]
+    """Read and validate a registry file.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Its cards.
+
+    Raises:
+        CardError: the file or a card is wrong; the message names the file, the card and the field.
+
+    """
+    return [_validate(path, index, fields) for index, fields in enumerate(_read(path))]
 
 
 def _read(path: Path) -> list[Any]:
     try:
+        # The loader in C is much faster; not every build of PyYAML has it.
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except OSError as error:
         raise CardError(f"cannot read registry {path}: {error.strerror}") from None
@@ -132,13 +219,14 @@ def _read(path: Path) -> list[Any]:
     return models
 
 
-def _validated(path: Path, index: int, fields: Any) -> Card:
+def _validate(path: Path, index: int, fields: Any) -> Card:
+    """Build a card with pydantic; `index` names a card without a name in the message."""
     from pydantic import TypeAdapter, ValidationError
 
     name = fields.get("name") if isinstance(fields, dict) else None
     label = name if isinstance(name, str) else f"number {index + 1}"
     try:
-        return TypeAdapter(Card).validate_python(_written(fields, path) if isinstance(fields, dict) else fields)
+        return TypeAdapter(Card).validate_python(_complete(fields, path) if isinstance(fields, dict) else fields)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the card"
@@ -147,20 +235,20 @@ def _validated(path: Path, index: int, fields: Any) -> Card:
         ) from None
 
 
-def _written(fields: dict[str, Any], path: Path) -> dict[str, Any]:
-    """Complete the fields of a card: the file they stand in, and the names of classes that a word stands for."""
-    named = {"classes": names_of(fields["classes"])} if fields.get("classes") == "imagenet" else {}
+def _complete(fields: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Add the file that a card is in, and replace the word ``imagenet`` by the names of the classes."""
+    named = {"classes": parse_class_names(fields["classes"])} if fields.get("classes") == "imagenet" else {}
     return {**fields, **named, "file": path}
 
 
-def _trusted(fields: dict[str, Any]) -> Card:
-    """Build a card of the built-in file without pydantic."""
+def _build_unvalidated(fields: dict[str, Any]) -> Card:
+    """Build a card of the built-in file without pydantic; the tests validate that file."""
     weights = fields["weights"]
     sources = tuple(Source(**source) for source in weights["sources"])
     return Card(
         **{
             **fields,
-            "classes": names_of(fields.get("classes", ())),
+            "classes": parse_class_names(fields.get("classes", ())),
             "weights": Weights(**{**weights, "sources": sources}),
             "licence": Licence(**fields["licence"]),
             "file": built_in_file(),
@@ -168,7 +256,8 @@ def _trusted(fields: dict[str, Any]) -> Card:
     )
 
 
-def _one_default(cards: Iterable[Card]) -> None:
+def _check_defaults(cards: Iterable[Card]) -> None:
+    """Require that an architecture has at most one default model."""
     defaults: dict[str, str] = {}
     for card in cards:
         if card.default and defaults.setdefault(card.architecture, card.name) != card.name:

@@ -181,7 +181,7 @@ def _titled(scene: Scene, code: int) -> str:
 
 
 def _page(finding: Finding, sections: Sequence[Mapping[str, Any]]) -> str:
-    model, region, record = finding.model, finding.region, finding.directions.card()
+    model, region, record = finding.model, finding.region, finding.directions.metadata()
     columns = {key: title for key, title in _COLUMNS.items() if any(row[key] not in {None, "–"} for row in sections)}
     height, width = region.mask.shape
     frame = to_picture(OutlinedImage(torch.zeros(height, width, 3, dtype=torch.uint8)))

@@ -14,7 +14,8 @@ from torch import Tensor
 from zoo.core.analyzer import Scorer
 from zoo.errors import CapabilityError, PluginError
 from zoo.plugins.entries import ScorerPlugin
-from zoo.plugins.manager import Plugins, reason, skip
+from zoo.plugins.manager import Plugins
+from zoo.plugins.skipped import describe_error, warn_skipped
 from zoo.registry.cards import Card
 
 CLEAR_EFFECT = 0.5
@@ -192,6 +193,6 @@ def choose_scorers(card: Card, plugins: Plugins, name: str | None = None) -> dic
 def skip_scorer(name: str, card: Card, error: Exception) -> None:
     """Go on without a scorer: a name is not worth the loss of an analysis."""
     if isinstance(error, PluginError):  # it was not even loaded, and says so
-        skip(f"{error}; it was skipped", error)
+        warn_skipped(f"{error}; it was skipped", error)
     else:
-        skip(f"the scorer {name} failed on {card.name} and was skipped: {reason(error)}", error)
+        warn_skipped(f"the scorer {name} failed on {card.name} and was skipped: {describe_error(error)}", error)

@@ -1,4 +1,7 @@
-"""What every analysis must hold, on networks that are known: functions of its entry."""
+"""Checks of an analyzer, on small networks of known form.
+
+Each function takes the analyzer's entry, and raises `ContractError` unless the requirement of its docstring is met.
+"""
 
 from __future__ import annotations
 
@@ -19,85 +22,91 @@ from zoo.core.options import Options, parse_options
 from zoo.core.region import parse_region
 from zoo.errors import ContractError, OptionError, ZooError
 from zoo.plugins.entries import AnalyzerPlugin
-from zoo.testing.reference_adapter import Specimen
-from zoo.testing.require import draw, leaves_no_trace, require
+from zoo.testing.assertions import draw, leaves_no_trace, require
+from zoo.testing.reference_adapter import ReferenceAdapter
 
-_UNIT = 1e-6
-"""How far a row's length may lie from 1: rounding of float32, in which an analysis may compute."""
+# How far the length of a row may be from 1: rounding of float32, in which an analyzer may compute.
+_UNIT_TOLERANCE = 1e-6
 
 
 def check_options(entry: AnalyzerPlugin) -> None:
-    """Options are a closed pydantic model: each has a default and a description, and others are refused."""
+    """Options are a pydantic model in which each has a default and a description, and unknown ones are refused."""
     schema = entry.schema()
     require(issubclass(schema, Options), "options are a subclass of zoo.Options", schema.__name__)
-    for name, part in schema.model_fields.items():
-        require(not part.is_required(), "every option has a default", f"{name} has none")
-        require(bool(part.description), "every option has a description for zoo info", f"{name} has none")
+    for name, option in schema.model_fields.items():
+        require(not option.is_required(), "every option has a default", f"{name} has none")
+        require(bool(option.description), "every option has a description for zoo info", f"{name} has none")
     try:
         parse_options(entry.name, schema, {"no_such_option": 1})
     except OptionError:
         return
-    raise ContractError("the contract is: an unknown option is an OptionError; seen: it was taken")
+    raise ContractError("the contract is: an unknown option is an OptionError; seen: it was accepted")
 
 
 def check_directions(entry: AnalyzerPlugin) -> None:
-    """It returns Directions of the adapter's space, at least one, of unit rows and finite scores."""
+    """The result is Directions of the adapter's space: at least one, with unit rows and finite scores."""
     for layers in (1, 3):
-        adapter = Specimen(layers)
-        found = _find(entry, adapter)
-        require(isinstance(found, Directions), "Directions are returned", type(found).__name__)
-        require(found.space == adapter.space, f"directions of {adapter.space}", found.space)
-        require(len(found) > 0, "at least one direction where there is one", "none")
-        require(bool(torch.isfinite(found.scores).all()), "finite scores", found.scores.tolist())
-        length = float((found.vectors.norm(dim=1) - 1).abs().max()) + 1
-        require(length <= 1 + _UNIT, f"unit rows, to {_UNIT:g}", f"one of length {length:.6g}")
+        adapter = ReferenceAdapter(layers)
+        directions = _analyze(entry, adapter)
+        require(isinstance(directions, Directions), "Directions are returned", type(directions).__name__)
+        require(directions.space == adapter.space, f"directions of {adapter.space}", directions.space)
+        require(len(directions) > 0, "at least one direction", "none")
+        require(bool(torch.isfinite(directions.scores).all()), "finite scores", directions.scores.tolist())
+        length = float((directions.vectors.norm(dim=1) - 1).abs().max()) + 1
+        contract = f"unit rows, to {_UNIT_TOLERANCE:g}"
+        require(length <= 1 + _UNIT_TOLERANCE, contract, f"one of length {length:.6g}")
 
 
 def check_order(entry: AnalyzerPlugin) -> None:
-    """Directions come strongest first: scores never grow."""
+    """Directions are sorted by score, highest first."""
     for layers in (1, 3):
-        scores = _find(entry, Specimen(layers)).scores
-        require(bool((scores[:-1] >= scores[1:]).all()), "strongest first", [round(x, 4) for x in scores.tolist()])
+        scores = _analyze(entry, ReferenceAdapter(layers)).scores
+        seen = [round(score, 4) for score in scores.tolist()]
+        require(bool((scores[:-1] >= scores[1:]).all()), "scores in descending order", seen)
 
 
 def check_layers(entry: AnalyzerPlugin) -> None:
-    """The layers of the probe are those that directions say they were found for; None where a code has one row."""
-    single = _find(entry, Specimen())
-    require(single.layers is None, "layers None in a space of a single row", single.layers)
+    """Directions record the layers of the probe; None where a code has a single row."""
+    single_row = _analyze(entry, ReferenceAdapter())
+    require(single_row.layers is None, "layers None in a space with a single row", single_row.layers)
     for layers in (None, (0,), (1, 2)):
-        found = _find(entry, Specimen(3), layers=layers)
-        require(found.layers == layers, f"layers {layers}, as the probe has them", found.layers)
+        directions = _analyze(entry, ReferenceAdapter(3), layers=layers)
+        require(directions.layers == layers, f"layers {layers}, as in the probe", directions.layers)
 
 
 def check_determinism(entry: AnalyzerPlugin) -> None:
-    """The same probe, with a generator of the same seed, gives the same directions, bit for bit."""
+    """The same probe, with a generator of the same seed, gives bitwise the same directions."""
     for layers in (1, 3):
-        first, again = (_find(entry, Specimen(layers)) for _ in range(2))
+        first, again = (_analyze(entry, ReferenceAdapter(layers)) for _ in range(2))
         same = torch.equal(first.vectors, again.vectors) and torch.equal(first.scores, again.scores)
-        require(same, "random numbers come from probe.generator alone", "other directions for the same seed")
+        require(same, "random numbers come only from probe.generator", "other directions for the same seed")
 
 
 def check_progress(entry: AnalyzerPlugin) -> None:
-    """Work on images tells how far it is, as zoo.progress has it, and stops where the callback raises."""
+    """Work on images reports its progress as ``progress(done, total, what)``.
+
+    Of each `what`, `done` grows up to a constant `total`, and is equal to it in the last call. A total of 0 means that
+    it is not known.
+    """
     calls: list[tuple[int, int, str]] = []
-    _find(entry, Specimen(), progress=lambda *call: calls.append(call))
+    _analyze(entry, ReferenceAdapter(), progress=lambda *call: calls.append(call))
     renders = bool(entry.requires & {"region", "derivative"})
-    require(bool(calls) or not renders, "probe.progress is called by an analysis that renders", "no call")
-    under_way: dict[str, tuple[int, int]] = {}
+    require(bool(calls) or not renders, "an analyzer that renders calls probe.progress", "no call")
+    unfinished: dict[str, tuple[int, int]] = {}
     for done, total, what in calls:
-        before = under_way.pop(what, (0, total))
-        require(bool(what), "progress says in words what is being done", repr(what))
-        require(before[0] <= done <= (total or done), f"steps of {what!r} grow up to their total", (done, total))
-        require(before[1] == total, f"the total of {what!r} stays the same", f"{before[1]}, then {total}")
+        old_done, old_total = unfinished.pop(what, (0, total))
+        require(bool(what), "progress says what is being done", repr(what))
+        require(old_done <= done <= (total or done), f"steps of {what!r} grow up to their total", (done, total))
+        require(old_total == total, f"the total of {what!r} stays the same", f"{old_total}, then {total}")
         if not 0 < total <= done:
-            under_way[what] = (done, total)
-    unfinished = [what for what, (_, total) in under_way.items() if total]
-    require(not unfinished, "the last call of each thing says that all is done", f"{unfinished} never were")
+            unfinished[what] = (done, total)
+    without_end = [what for what, (_, total) in unfinished.items() if total]
+    require(not without_end, "the last call of each kind of work has done equal to total", f"{without_end} have not")
 
 
 def check_traces(entry: AnalyzerPlugin) -> None:
-    """An analysis, finished or interrupted, leaves codes, network, settings and random states as they were."""
-    adapter = Specimen(3)
+    """An analysis, finished or interrupted, leaves codes, network, settings and random states unchanged."""
+    adapter = ReferenceAdapter(3)
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -107,62 +116,66 @@ def check_traces(entry: AnalyzerPlugin) -> None:
     for progress in (silent, interrupt):
         with leaves_no_trace(adapter), suppress(KeyboardInterrupt):
             _analyzer(entry).analyze(adapter, _probe(adapter, progress=progress, codes=codes))
-    require(torch.equal(codes.latents, before), "codes are left as they were", "they changed")
+    require(torch.equal(codes.latents, before), "codes stay unchanged", "they changed")
 
 
 def check_requires(entry: AnalyzerPlugin) -> None:
-    """`requires` names everything that it needs: it runs on a network that can do that, and nothing else."""
-    words = ", ".join(sorted(entry.requires)) or "nothing"
-    contract = f"requires ({words}) is enough to run"
+    """The analyzer runs on a network that has the capabilities in `requires`, and no others."""
+    contract = f"requires ({', '.join(sorted(entry.requires)) or 'nothing'}) is enough to run"
     try:
-        found = _find(entry, Specimen(abilities=entry.requires))
+        directions = _analyze(entry, ReferenceAdapter(capabilities=entry.requires))
     except Exception as error:
-        told = " ".join(str(error).split()) or type(error).__name__
-        raise ContractError(f"the contract is: {contract}; seen: {told}, on a network that can no more") from error
-    moved = bool((found.scores != 0).any())
-    require(moved, contract, "scores of 0 on a network without derivatives: does it require derivative?")
+        cause = " ".join(str(error).split()) or type(error).__name__
+        message = f"the contract is: {contract}; seen: {cause}, on a network without other capabilities"
+        raise ContractError(message) from error
+    nonzero = bool((directions.scores != 0).any())
+    require(nonzero, contract, "scores of 0 on a network without derivatives: does it require derivative?")
 
 
 def check_refusals(entry: AnalyzerPlugin) -> None:
-    """A network that nothing changes, or that is damaged, gives a ZooError or finite directions, nothing else."""
-    cases = [
-        ("a network that no code changes", 0.0, "center"),
-        ("a network whose weights are not finite", float("nan"), "center"),
-    ]
+    """A constant or damaged network gives a ZooError or finite directions; a local analysis refuses the whole image."""
+    _check_refusal(entry, "a network that no code changes", ReferenceAdapter(gain=0.0))
+    _check_refusal(entry, "a network whose weights are not finite", ReferenceAdapter(gain=float("nan")))
     if entry.local:
-        cases.append(("a region that is the whole image", 1.0, "all"))
-    for what, gain, region in cases:
-        contract = f"on {what}: one of zoo's errors, in one line, or finite directions"
-        try:
-            found = _find(entry, Specimen(gain=gain), region=region)
-        except ZooError as error:
-            require("\n" not in str(error), contract, "an error of several lines")
-            continue
-        except Exception as error:
-            raise ContractError(f"the contract is: {contract}; seen: {type(error).__name__}: {error}") from error
-        require(region != "all", f"{contract}; the entry is local, so the former", "directions")
-        require(bool(torch.isfinite(found.scores).all()), contract, "scores that are not finite")
+        _check_refusal(entry, "a region that is the whole image", ReferenceAdapter(), region="all")
+
+
+def _check_refusal(entry: AnalyzerPlugin, what: str, adapter: Adapter, region: str = "center") -> None:
+    contract = f"on {what}: one of zoo's errors, in one line, or finite directions"
+    try:
+        directions = _analyze(entry, adapter, region=region)
+    except ZooError as error:
+        require("\n" not in str(error), contract, "an error of several lines")
+        return
+    except Exception as error:
+        raise ContractError(f"the contract is: {contract}; seen: {type(error).__name__}: {error}") from error
+    require(region != "all", f"on {what}, which a local analysis cannot use: one of zoo's errors", "directions")
+    require(bool(torch.isfinite(directions.scores).all()), contract, "scores that are not finite")
 
 
 def check_files(entry: AnalyzerPlugin) -> None:
-    """Directions are the same after they were written to a file and read: their record fits into JSON."""
-    found = _find(entry, Specimen())
+    """Directions can be saved and loaded: their provenance fits into JSON."""
+    directions = _analyze(entry, ReferenceAdapter())
     try:
-        json.dumps(found.card())
+        json.dumps(directions.metadata())
     except (TypeError, ValueError) as error:
         raise ContractError(f"the contract is: provenance fits into JSON; seen: {error}") from error
     with tempfile.TemporaryDirectory() as folder:
-        found.save(Path(folder) / "directions.safetensors")
-        again = Directions.load(Path(folder) / "directions.safetensors")
-    require(torch.equal(again.vectors, found.vectors), "directions are read as they were written", "others")
-    require(again.card() == found.card(), "the record is read as it was written", "another")
+        file = Path(folder) / "directions.safetensors"
+        directions.save(file)
+        loaded = Directions.load(file)
+    same = torch.equal(loaded.vectors, directions.vectors)
+    require(same, "loaded directions equal the saved ones", "other directions")
+    same = loaded.metadata() == directions.metadata()
+    require(same, "the loaded provenance equals the saved one", "another one")
 
 
 def check_types(entry: AnalyzerPlugin) -> None:
-    """It runs on a network of float64 as on one of float32, and finds the same leading direction."""
-    single, double = Specimen(), Specimen()
+    """It runs on a network in float64, too, and finds the same leading direction as in float32."""
+    single = ReferenceAdapter()
+    double = ReferenceAdapter()
     double.network.to(torch.float64)
-    first, second = (_find(entry, adapter).vectors[0] for adapter in (single, double))
+    first, second = (_analyze(entry, adapter).vectors[0] for adapter in (single, double))
     cosine = abs(float(first @ second))
     require(cosine > 0.99, "the same leading direction in float64", f"one at a cosine of {cosine:.3f}")
 
@@ -179,9 +192,9 @@ def _probe(
     progress: Progress = silent,
     codes: Codes | None = None,
 ) -> Probe:
-    drawn = draw(adapter, 2, 0) if codes is None else codes
-    return Probe(drawn, parse_region(region, adapter.resolution), layers, torch.Generator().manual_seed(0), progress)
+    codes = draw(adapter, 2, 0) if codes is None else codes
+    return Probe(codes, parse_region(region, adapter.resolution), layers, torch.Generator().manual_seed(0), progress)
 
 
-def _find(entry: AnalyzerPlugin, adapter: Adapter, **asked: Any) -> Directions:
-    return _analyzer(entry).analyze(adapter, _probe(adapter, **asked))
+def _analyze(entry: AnalyzerPlugin, adapter: Adapter, **probe: Any) -> Directions:
+    return _analyzer(entry).analyze(adapter, _probe(adapter, **probe))

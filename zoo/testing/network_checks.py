@@ -1,4 +1,8 @@
-"""What every network of an adapter must hold, whatever its architecture: functions of the adapter and a seed."""
+"""Checks of a network, whatever its architecture.
+
+Each `check_` function takes an adapter and the seed of the codes to draw, and raises `ContractError` unless the
+requirement of its docstring is met.
+"""
 
 from __future__ import annotations
 
@@ -13,62 +17,65 @@ from zoo.core.codes import Codes
 from zoo.core.region import Region, parse_region
 from zoo.errors import ContractError
 from zoo.jacobian.columns import jacobian
-from zoo.testing.require import OUTPUT_TOLERANCE, draw, leaves_no_trace, render, require, require_close
+from zoo.testing.assertions import OUTPUT_TOLERANCE, draw, leaves_no_trace, render, require, require_close
 
+# The regions on which derivatives and cuts are checked.
 REGIONS = ("all", "center", "box:1,2,3,2", "not:left", "top+box:0.75,0.75,0.25,0.25")
-"""The regions that derivatives and cuts are checked on."""
 
+# In float64, central differences are exact to about h² + 1e-16 / h = 1e-10 of the function's scale. The tolerance,
+# relative to the largest derivative, leaves room for curvature. The step h is this small because a derivative jumps
+# where a unit is cut off at 0, and few units are that close to it.
 DIFFERENCE_STEP = 1e-6
 DIFFERENCE_TOLERANCE = 1e-6
-"""Central differences in float64 are exact to about step² + 1e-16 / step = 1e-10 of the function's scale; the
-tolerance, relative to the largest derivative, leaves room for curvature. The step is that small because a derivative
-jumps where a unit of a network is cut off at 0: few units are so near to it."""
 
+# The number of random directions along which a gradient is compared. Along one, a wrong gradient may agree by chance.
 _DIRECTIONS = 2
-"""Along how many directions a gradient is compared: a wrong one agrees along a random direction by chance alone."""
 
+# How far float32 may be from float64, relative to the largest value: depth amplifies the rounding of 1e-7.
 _ROUNDING = 1e-3
-"""How far float32 may lie from float64, of the largest value: a network amplifies 1e-7 by its depth."""
 
 
 def check_codes(adapter: Adapter, seed: int = 0) -> None:
-    """Codes fit the space, depend on the seed alone, and are the same for any count, up to a mapping's rounding."""
-    codes, again = draw(adapter, 3, seed), draw(adapter, 3, seed)
+    """Codes fit the space, depend only on the seed, and do not depend on the count, up to rounding in a mapping."""
+    codes = draw(adapter, 3, seed)
+    again = draw(adapter, 3, seed)
     require(codes.latents.shape[1:] == adapter.space.shape, f"codes of {adapter.space}", codes.latents.shape)
-    require(torch.equal(codes.latents, again.latents), "the same seed draws the same codes", "different ones")
-    drawn = codes.labels is not None or not adapter.needs_labels
-    require(drawn, "sample draws labels where none are given, as zoo.codes.draw_labels does", "none in its codes")
+    require(torch.equal(codes.latents, again.latents), "the same seed draws the same codes", "different codes")
+    labelled = codes.labels is not None or not adapter.needs_labels
+    require(labelled, "sample draws labels where none are given, as zoo.core.draw_labels does", "codes without labels")
     first = draw(adapter, 1, seed)
     require_close(first.latents, codes.latents[:1], OUTPUT_TOLERANCE, "the first code does not depend on the count")
     if codes.labels is not None and first.labels is not None:
-        require(torch.equal(codes.labels[:1], first.labels), "the first label does not depend on the count", "it does")
+        require(
+            torch.equal(codes.labels[:1], first.labels), "the first label does not depend on the count", "another label"
+        )
 
 
 def check_images(adapter: Adapter, seed: int = 0) -> None:
-    """Images have the declared shape and finite numbers, and follow the code."""
+    """Images have the declared shape, are finite, and depend on the code."""
     images = render(adapter, draw(adapter, 3, seed))
     wanted = (3, 3, *adapter.resolution)
     require(tuple(images.shape) == wanted, f"images of {wanted}", tuple(images.shape))
     require(bool(torch.isfinite(images).all()), "finite images", "NaN or infinity")
-    require(not torch.equal(images[0], images[1]), "another code gives another image", "the same")
+    require(not torch.equal(images[0], images[1]), "another code gives another image", "the same image")
 
 
 def check_determinism(adapter: Adapter, seed: int = 0) -> None:
     """The same code gives the same image, bit for bit."""
     codes = draw(adapter, 3, seed)
     same = torch.equal(render(adapter, codes), render(adapter, codes))
-    require(same, "the same code gives the same image", "another one: noise must come from the weights or a seed")
+    require(same, "the same code gives the same image", "another image: noise must come from the weights or a seed")
 
 
 def check_batches(adapter: Adapter, seed: int = 0) -> None:
-    """An image does not depend on the others of its batch."""
+    """An image does not depend on the rest of its batch."""
     codes = draw(adapter, 3, seed)
     alone = torch.cat([render(adapter, codes[index]) for index in range(3)])
     require_close(alone, render(adapter, codes), OUTPUT_TOLERANCE, "an image does not depend on its batch")
 
 
 def check_moves(adapter: Adapter, seed: int = 0) -> None:
-    """Moving adds to the chosen rows of every code and does nothing else."""
+    """`move` adds delta to the chosen rows of every code and does nothing else."""
     codes = draw(adapter, 2, seed)
     delta = torch.randn(adapter.space.dim, generator=torch.Generator().manual_seed(seed)).to(codes.latents)
     for layers in layer_choices(adapter):
@@ -78,22 +85,26 @@ def check_moves(adapter: Adapter, seed: int = 0) -> None:
         else:
             wanted += delta
         moved = adapter.move(codes, delta, layers)
-        require(torch.equal(moved.latents, wanted), "a move adds delta to its rows", f"in layers {layers} it did not")
+        require(
+            torch.equal(moved.latents, wanted), "move adds delta to the chosen rows", f"other codes for layers {layers}"
+        )
 
 
 def check_projections(adapter: Adapter, seed: int = 0) -> None:
-    """Projections are finite weights (out, dim) of layers that there are."""
-    for part in adapter.projections():
-        shape = tuple(part.weight.shape)
+    """Projections are finite weights (out, dim) of existing layers."""
+    for projection in adapter.projections():
+        layer = projection.layer
+        shape = tuple(projection.weight.shape)
         require(len(shape) == 2 and shape[1] == adapter.space.dim, f"a weight (out, {adapter.space.dim})", shape)
-        require(part.layer >= 0, "a layer counted from 0", part.layer)
+        require(layer >= 0, "a layer counted from 0", layer)
         if adapter.space.layers > 1:
-            require(part.layer < adapter.space.layers, f"a layer below {adapter.space.layers}", part.layer)
-        require(bool(torch.isfinite(part.weight).all()), "finite weights", f"NaN or infinity in layer {part.layer}")
+            require(layer < adapter.space.layers, f"a layer below {adapter.space.layers}", layer)
+        finite = bool(torch.isfinite(projection.weight).all())
+        require(finite, "finite weights", f"NaN or infinity in layer {layer}")
 
 
 def check_regions(adapter: Adapter, seed: int = 0) -> None:
-    """A region's output equals the region cut from the whole image."""
+    """The output of a region is the region cut from the whole image."""
     codes = draw(adapter, 2, seed)
     whole = render(adapter, codes).flatten(2)
     for text in REGIONS:
@@ -102,31 +113,43 @@ def check_regions(adapter: Adapter, seed: int = 0) -> None:
             part = adapter.region_output(codes, region)
         cut = whole[..., torch.from_numpy(region.pixels).to(whole.device)]
         require(part.shape == cut.shape, f"(n, 3, {len(region.pixels)}) pixels of {text}", tuple(part.shape))
-        require_close(part, cut, OUTPUT_TOLERANCE, f"the output of {text} equals the image cut there")
+        require_close(part, cut, OUTPUT_TOLERANCE, f"the output of {text} equals the image, cut")
 
 
 def check_forward(adapter: Adapter, seed: int = 0) -> None:
-    """Forward mode agrees with central differences in float64, for every region, and for every choice of layers."""
-    for text, layers in _questions(adapter):
+    """Forward-mode derivatives agree with central differences in float64, for all regions and choices of layers."""
+    for text, layers in _regions_and_layers(adapter):
         check_forward_at(adapter, parse_region(text, adapter.resolution), layers, seed)
 
 
 def check_reverse(adapter: Adapter, seed: int = 0) -> None:
-    """Reverse mode agrees with central differences in float64, for every region, and for every choice of layers."""
-    for text, layers in _questions(adapter):
+    """Reverse-mode derivatives agree with central differences in float64, for all regions and choices of layers."""
+    for text, layers in _regions_and_layers(adapter):
         check_reverse_at(adapter, parse_region(text, adapter.resolution), layers, seed)
 
 
 def check_derivatives(adapter: Adapter, region: Region, layers: Sequence[int] | None = None, seed: int = 0) -> None:
-    """Check forward and reverse mode of one region, for one choice of layers."""
+    """Compare derivatives of one region in forward and reverse mode with central differences, in float64.
+
+    Args:
+        adapter: the adapter; a copy of it is moved to float64.
+        region: the region whose grey pixels are differentiated.
+        layers: the rows of the code to move; None for all.
+        seed: the seed of the code, and of the random directions of reverse mode.
+
+    Raises:
+        ContractError: a derivative is wrong.
+
+    """
     check_forward_at(adapter, region, layers, seed)
     check_reverse_at(adapter, region, layers, seed)
 
 
 def check_forward_at(adapter: Adapter, region: Region, layers: Sequence[int] | None = None, seed: int = 0) -> None:
-    """Compare one region's forward mode with central differences."""
+    """Compare the forward-mode derivatives of one region with central differences."""
     exact = in_float64(adapter)
     code = draw(exact, 1, seed)
+    # column i of the Jacobian: (f(h eᵢ) - f(-h eᵢ)) / 2h
     columns = []
     for axis in torch.eye(exact.space.dim, dtype=torch.float64, device=exact.device) * DIFFERENCE_STEP:
         with torch.no_grad():
@@ -138,9 +161,10 @@ def check_forward_at(adapter: Adapter, region: Region, layers: Sequence[int] | N
 
 
 def check_reverse_at(adapter: Adapter, region: Region, layers: Sequence[int] | None = None, seed: int = 0) -> None:
-    """Compare the gradient of a random sum of one region's pixels with central differences, along random directions."""
+    """Compare the gradient of a random sum of a region's pixels with central differences along random directions."""
     exact = in_float64(adapter)
-    code, generator = draw(exact, 1, seed), torch.Generator().manual_seed(seed)
+    code = draw(exact, 1, seed)
+    generator = torch.Generator().manual_seed(seed)
     weights = torch.randn(len(region.pixels), dtype=torch.float64, generator=generator).to(exact.device)
     axes = torch.randn(_DIRECTIONS, exact.space.dim, dtype=torch.float64, generator=generator).to(exact.device)
 
@@ -149,50 +173,55 @@ def check_reverse_at(adapter: Adapter, region: Region, layers: Sequence[int] | N
 
     delta = torch.zeros(exact.space.dim, dtype=torch.float64, device=exact.device, requires_grad=True)
     with torch.enable_grad():
-        end = value(delta)
-        found = torch.autograd.grad(end, delta, allow_unused=True)[0] if end.requires_grad else None
+        output = value(delta)
+        gradient = torch.autograd.grad(output, delta, allow_unused=True)[0] if output.requires_grad else None
     contract = f"reverse mode of {region.text}, layers {layers}, equals central differences"
-    require(found is not None, contract, "no path back from the pixels to the code")
-    assert found is not None
+    if gradient is None:
+        raise ContractError(f"the contract is: {contract}; seen: the pixels have no gradient in the code")
     with torch.no_grad():
         pairs = [[value(step * axis) for step in (DIFFERENCE_STEP, -DIFFERENCE_STEP)] for axis in axes]
     wanted = torch.stack([(high - low) / (2 * DIFFERENCE_STEP) for high, low in pairs])
-    require_close(axes @ found, wanted, DIFFERENCE_TOLERANCE, contract)
+    # aᵀg for each random direction a, against (f(ha) - f(-ha)) / 2h
+    require_close(axes @ gradient, wanted, DIFFERENCE_TOLERANCE, contract)
 
 
 def check_types(adapter: Adapter, seed: int = 0) -> None:
-    """The network computes in the type that it was moved to: in float64 the same codes and images, up to rounding."""
+    """A network moved to float64 computes in it, and gives the same codes and images up to rounding."""
     exact = in_float64(adapter)
-    require(exact.dtype == torch.float64, "a network moved to float64 says so", exact.dtype)
-    codes, fine = draw(adapter, 2, seed), draw(exact, 2, seed)
-    require_close(fine.latents, codes.latents.double(), _ROUNDING, "a seed's codes are those of float32")
+    require(exact.dtype == torch.float64, "the dtype of a network moved to float64 is float64", exact.dtype)
+    codes = draw(adapter, 2, seed)
+    exact_codes = draw(exact, 2, seed)
+    require_close(exact_codes.latents, codes.latents.double(), _ROUNDING, "codes in float64 are those in float32")
     region = parse_region("center", exact.resolution)
-    for images in (render(exact, fine), exact.region_output(fine, region)):
+    for images in (render(exact, exact_codes), exact.region_output(exact_codes, region)):
         require(images.dtype == torch.float64, "images in float64", images.dtype)
-    require_close(render(exact, fine), render(adapter, codes).double(), _ROUNDING, "images are those of float32")
+    wanted = render(adapter, codes).double()
+    require_close(render(exact, exact_codes), wanted, _ROUNDING, "images in float64 are those in float32")
 
 
 def check_devices(adapter: Adapter, seed: int = 0) -> None:
-    """What rendering makes lies where the codes do; on CUDA, where there is one, images are those of the CPU."""
-    codes, region = draw(adapter, 2, seed), parse_region("center", adapter.resolution)
+    """Rendering creates its tensors on the device of the codes, and images on CUDA are those on the CPU."""
+    codes = draw(adapter, 2, seed)
+    region = parse_region("center", adapter.resolution)
     wanted = render(adapter, codes)
-    contract = "tensors are made on the device of the codes, as by torch.arange(…, device=codes.latents.device)"
+    contract = "tensors are created on the device of the codes, as by torch.arange(…, device=codes.latents.device)"
     try:
-        with torch.no_grad(), torch.device("meta"):  # what is made without a device lies elsewhere then
-            made = (adapter.synthesize(codes), adapter.region_output(codes, region))
+        # A tensor that is created without a device goes to the default device, here one that cannot be mixed with any.
+        with torch.no_grad(), torch.device("meta"):
+            outputs = (adapter.synthesize(codes), adapter.region_output(codes, region))
     except RuntimeError as error:
         raise ContractError(f"the contract is: {contract}; seen: one without a device ({error})") from error
-    require(all(images.device == wanted.device for images in made), contract, "images where the default device is")
+    require(all(output.device == wanted.device for output in outputs), contract, "images on the default device")
     if torch.cuda.is_available():
         moved = copy.deepcopy(adapter)
         moved.network.to("cuda")
-        there = render(moved, codes.to("cuda", moved.dtype))
-        require(there.device.type == "cuda", "images on the network's device", there.device)
-        require_close(there.cpu(), wanted.cpu(), _ROUNDING, "images on CUDA are those of the CPU")
+        on_cuda = render(moved, codes.to("cuda", moved.dtype))
+        require(on_cuda.device.type == "cuda", "images on the network's device", on_cuda.device)
+        require_close(on_cuda.cpu(), wanted.cpu(), _ROUNDING, "images on CUDA are those on the CPU")
 
 
 def check_traces(adapter: Adapter, seed: int = 0) -> None:
-    """Drawing, rendering and differentiating leave weights, hooks, settings and every random state as they were."""
+    """Drawing, rendering and differentiating leave weights, hooks, settings and random states unchanged."""
     region = parse_region("center", adapter.resolution)
     with leaves_no_trace(adapter):
         codes = draw(adapter, 2, seed)
@@ -203,22 +232,38 @@ def check_traces(adapter: Adapter, seed: int = 0) -> None:
         adapter.normalize(codes)
         delta = torch.zeros(adapter.space.dim, device=adapter.device, dtype=adapter.dtype, requires_grad=True)
         _grey(adapter, adapter.move(codes, delta), region)
-    require(torch.equal(codes.latents, before), "codes are left as they were", "they changed")
+    require(torch.equal(codes.latents, before), "codes stay unchanged", "they changed")
 
 
 def layer_choices(adapter: Adapter) -> list[tuple[int, ...] | None]:
-    """List the layer choices worth checking: all rows, the first, the last two."""
+    """List choices of layers that are worth checking: all rows, the first one, and the last two.
+
+    Args:
+        adapter: the adapter whose layers are chosen.
+
+    Returns:
+        Rows of the code; None for all. Only None in a space with a single row.
+
+    """
     count = adapter.space.layers
     return [None] if count == 1 else [None, (0,), (count - 2, count - 1)]
 
 
-def _questions(adapter: Adapter) -> list[tuple[str, tuple[int, ...] | None]]:
-    """List regions and layers to differentiate: all regions for all rows, one for each other choice of them."""
+def _regions_and_layers(adapter: Adapter) -> list[tuple[str, tuple[int, ...] | None]]:
+    """List what to differentiate: every region with all layers, and one region with each other choice of layers."""
     return [(text, None) for text in REGIONS] + [("center", layers) for layers in layer_choices(adapter)[1:]]
 
 
 def in_float64(adapter: Adapter) -> Adapter:
-    """Copy an adapter, its network in float64."""
+    """Copy an adapter to float64.
+
+    Args:
+        adapter: the adapter; it stays unchanged.
+
+    Returns:
+        The copy.
+
+    """
     exact = copy.deepcopy(adapter)
     exact.network.to(torch.float64)
     return exact

@@ -1,4 +1,4 @@
-"""A generator that is small, smooth and known, for the checks of analyses: it does what it is told to, and no more."""
+"""A small, smooth generator of known form, for the checks of analyzers. Its capabilities can be switched off."""
 
 from __future__ import annotations
 
@@ -14,28 +14,35 @@ from zoo.core.region import Region
 from zoo.errors import ContractError
 from zoo.plugins.entries import CAPABILITIES
 
-SIDE, DIM = 8, 6
+# Pixels a side of the images, and components of a code.
+SIDE = 8
+DIM = 6
 
 
-class Specimen(Adapter):
-    """Images tanh(Σ A_r w_r): every row r of a code acts on all pixels by weights of its own.
+class ReferenceAdapter(Adapter):
+    """Images tanh(Σ A_r w_r): each row w_r of a code acts on all pixels through a matrix A_r of its own.
 
-    It does what `abilities` say: without "projection" or "region", what asks for them is refused, and without
-    "derivative" there is none. `gain` 0 makes images that no code changes, and NaN ones that hold no number.
+    Args:
+        layers: the number of rows of a code; with 1 the space is called z, otherwise w.
+        capabilities: what the network can do. Without "projection" or "region", calls that need it raise
+            `ContractError`; without "derivative", images do not depend on the code as far as torch can tell.
+        gain: a factor of the weights. With 0 no code changes the image, with NaN images are NaN.
+        seed: determines the weights.
+
     """
 
     def __init__(
         self,
         layers: int = 1,
         *,
-        abilities: frozenset[str] = frozenset(CAPABILITIES),
+        capabilities: frozenset[str] = frozenset(CAPABILITIES),
         gain: float = 1.0,
         seed: int = 0,
     ) -> None:
         weights = torch.randn(layers, 3 * SIDE**2, DIM, generator=torch.Generator().manual_seed(seed))
         self.network = nn.Module()
         self.network.weights = nn.Parameter(weights * (gain / DIM**0.5), requires_grad=False)
-        self.abilities = abilities
+        self.capabilities = capabilities
         self.space = LatentSpace("z" if layers == 1 else "w", DIM, layers)
         self.resolution = (SIDE, SIDE)
 
@@ -49,12 +56,12 @@ class Specimen(Adapter):
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> Self:
-        """Build a specimen of as many layers as a state has; nothing else is read."""
+        """Build an adapter with as many layers as the state has. Its weights are drawn, not read."""
         return cls(len(state["weights"]))
 
     @classmethod
     def tiny(cls, seed: int) -> Self:
-        """Build a specimen of one row."""
+        """Build an adapter with a single row."""
         return cls(seed=seed)
 
     def sample(
@@ -64,12 +71,12 @@ class Specimen(Adapter):
         labels: Tensor | None = None,
         truncation: float | None = None,
     ) -> Codes:
-        """Draw from a standard normal, the same in every row."""
+        """Draw from a standard normal distribution, the same in every row."""
         drawn = draw_normal(count, DIM, generator)
         return Codes(drawn if self.space.layers == 1 else drawn[:, None].repeat(1, self.space.layers, 1))
 
     def projections(self) -> list[Projection]:
-        """Return each row's weights."""
+        """Return the matrix of each row."""
         self._require("projection")
         return [Projection(row, weight) for row, weight in enumerate(self.network.get_parameter("weights"))]
 
@@ -77,7 +84,7 @@ class Specimen(Adapter):
         """Render (n, 3, 8, 8)."""
         self._require("region")
         rows = codes.latents if self.space.layers > 1 else codes.latents[:, None]
-        if "derivative" not in self.abilities:
+        if "derivative" not in self.capabilities:
             rows = rows.detach()
         sums = torch.einsum("lpd,nld->np", self.network.get_parameter("weights"), rows)
         return torch.tanh(sums).view(-1, 3, SIDE, SIDE)
@@ -87,6 +94,6 @@ class Specimen(Adapter):
         self._require("region")
         return super().region_output(codes, region)
 
-    def _require(self, ability: str) -> None:
-        if ability not in self.abilities:
-            raise ContractError(f"{ability} was asked for")
+    def _require(self, capability: str) -> None:
+        if capability not in self.capabilities:
+            raise ContractError(f"{capability} was used")

@@ -1,4 +1,7 @@
-"""What every scorer must hold: functions of its entry."""
+"""Checks of a scorer.
+
+Each function takes the scorer's entry, and raises `ContractError` unless the requirement of its docstring is met.
+"""
 
 from __future__ import annotations
 
@@ -9,22 +12,23 @@ from zoo.core.analyzer import Scorer
 from zoo.errors import ContractError
 from zoo.plugins.entries import ScorerPlugin
 from zoo.registry.registry import load_installation
-from zoo.testing.require import OUTPUT_TOLERANCE, leaves_no_trace, require, require_close
+from zoo.testing.assertions import OUTPUT_TOLERANCE, leaves_no_trace, require, require_close
 
+# Pixels a side of the images that are scored where the scorer fits no installed model.
 _SIDE = 64
-"""The side of the pictures that are scored where no card says which a scorer is for."""
 
 
 def check_attributes(entry: ScorerPlugin) -> None:
-    """The entry names the attributes that the class scores, each once."""
-    told, announced = tuple(_scorer(entry).attributes), tuple(entry.attributes)
-    require(bool(told) and all(told), "at least one attribute, each with a name", told)
-    require(len(set(told)) == len(told), "each attribute once", told)
-    require(told == announced, f"the entry names the attributes of the class, {told}", announced)
+    """The entry lists the attributes that the class scores, each once."""
+    attributes = tuple(_scorer(entry).attributes)
+    announced = tuple(entry.attributes)
+    require(bool(attributes) and all(attributes), "at least one attribute, each with a name", attributes)
+    require(len(set(attributes)) == len(attributes), "each attribute once", attributes)
+    require(attributes == announced, f"the entry lists the attributes of the class, {attributes}", announced)
 
 
 def check_fits(entry: ScorerPlugin) -> None:
-    """`fits` answers for the card of any model with True or False."""
+    """`fits` returns True or False for the card of any model."""
     scorer = _scorer(entry)
     for card in load_installation().registry.cards.values():
         answer: object = scorer.fits(card)
@@ -32,30 +36,31 @@ def check_fits(entry: ScorerPlugin) -> None:
 
 
 def check_scores(entry: ScorerPlugin) -> None:
-    """Scores are finite numbers (n, attributes), the same for the same images, and follow them."""
+    """Scores are finite, (n, attributes), the same for the same images, and depend on the images."""
     images = _images(entry)
     scores = _scores(entry, images)
     wanted = (len(images), len(_scorer(entry).attributes))
     require(tuple(scores.shape) == wanted, f"scores (images, attributes) = {wanted}", tuple(scores.shape))
     require(bool(torch.isfinite(scores).all()), "finite scores", "NaN or infinity")
-    require(torch.equal(scores, _scores(entry, images)), "the same images, the same scores", "others")
-    require(not torch.equal(scores[0], scores[1]), "other images, other scores", "the same")
+    require(torch.equal(scores, _scores(entry, images)), "the same images get the same scores", "different scores")
+    require(not torch.equal(scores[0], scores[1]), "other images get other scores", "the same scores")
 
 
 def check_batches(entry: ScorerPlugin) -> None:
-    """An image's scores do not depend on the others of its batch."""
+    """The scores of an image do not depend on the rest of its batch."""
     images = _images(entry)
     alone = torch.cat([_scores(entry, image[None]) for image in images])
     require_close(alone, _scores(entry, images), OUTPUT_TOLERANCE, "scores do not depend on the batch")
 
 
 def check_traces(entry: ScorerPlugin) -> None:
-    """Scoring leaves the images, settings and every random state as they were."""
-    scorer, images = _scorer(entry), _images(entry)
+    """Scoring leaves the images, settings and random states unchanged."""
+    scorer = _scorer(entry)
+    images = _images(entry)
     before = images.clone()
     with leaves_no_trace():
         scorer.score(images)
-    require(torch.equal(images, before), "images are left as they were", "they changed")
+    require(torch.equal(images, before), "images stay unchanged", "they changed")
 
 
 def _scorer(entry: ScorerPlugin) -> Scorer:
@@ -70,7 +75,7 @@ def _scores(entry: ScorerPlugin, images: Tensor) -> Tensor:
 
 
 def _images(entry: ScorerPlugin) -> Tensor:
-    """Draw three smooth images in [-1, 1], of the size of the first model that the scorer fits: (3, 3, side, side)."""
+    """Draw three smooth images in [-1, 1], (3, 3, side, side), of the size of the first model that the scorer fits."""
     scorer = _scorer(entry)
     sides = [card.resolution for card in load_installation().registry.cards.values() if scorer.fits(card)]
     coarse = torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1

@@ -1,11 +1,11 @@
-"""GANSpace for zoo: principal components of codes, or of what the first layer makes of them."""
+"""GANSpace for zoo: principal components of codes or of first-layer activations."""
 
 from zoo import AnalyzerPlugin, hookimpl
 
 
 @hookimpl
 def zoo_analyzers() -> list[AnalyzerPlugin]:
-    """Announce GANSpace."""
+    """Return the analyzer."""
     return [
         AnalyzerPlugin(
             name="ganspace",

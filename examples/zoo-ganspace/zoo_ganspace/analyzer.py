@@ -13,27 +13,36 @@ from zoo_ganspace.pca import components_of_activations, components_of_codes, mom
 
 
 class GANSpace(Analyzer[GANSpaceOptions]):
-    """Find the principal components of many codes, or of what the first linear layer makes of them.
+    """Find the principal components of many codes, or of their first-layer activations.
 
-    In a space whose codes a network made (w), the components of the codes are the directions. Where codes are drawn
-    from a normal distribution (z), no direction stands out before a layer has weighted them: there, components of
-    activations are carried back to codes by least squares. Scores are variances along the components.
+    In a space whose codes a mapping network makes (w), the principal components of the codes are the directions. Codes
+    that are drawn from a normal distribution (z) have no distinguished direction. There, the components of the
+    activations of the first linear layer are mapped back to codes by least squares. Scores are variances.
     """
 
     def analyze(self, adapter: Adapter, probe: Probe) -> Directions:
-        """Draw codes of the classes and the truncation of the probe's, and decompose their covariance.
+        """Draw codes with the truncation and the classes of the probe's codes, and decompose their covariance.
 
-        Raises `LayersError` for layers that no projection reads, or that single-row codes do not have, and
-        `CapabilityError` where activations are asked for and no projection is declared.
+        Args:
+            adapter: the generator.
+            probe: the codes, and the layers to move or, for activations, to read.
+
+        Returns:
+            At most `k` components, of largest variance first.
+
+        Raises:
+            LayersError: no projection reads the layers, or codes with a single row are asked for layers.
+            CapabilityError: activations are asked for and the network declares no projection.
+
         """
-        options, space = self.options, adapter.space
-        where = options.where if options.where != "auto" else "codes" if space.layers > 1 else "activations"
-        weight, read = self._first_layer(adapter, probe) if where == "activations" else (None, [])
+        space = adapter.space
+        where = self._where(adapter)
+        weight, layers_read = self._first_layer(adapter, probe) if where == "activations" else (None, [])
         if weight is None and space.layers == 1 and probe.layers is not None:
             raise LayersError(f"--layers: components of codes read no projection, and {space} has a single row")
-        found = moments(self._draw(adapter, probe))
-        components = components_of_codes(found) if weight is None else components_of_activations(found, weight)
-        count = min(options.k, len(components.variances))
+        drawn = moments(self._draw(adapter, probe))
+        components = components_of_codes(drawn) if weight is None else components_of_activations(drawn, weight)
+        count = min(self.options.k, len(components.variances))
         return Directions(
             space,
             components.directions[:count],
@@ -41,8 +50,8 @@ class GANSpace(Analyzer[GANSpaceOptions]):
             probe.layers if space.layers > 1 else None,
             provenance={
                 "components_of": where,
-                "projections": read,
-                "drawn": found.count,
+                "projections": layers_read,
+                "drawn": drawn.count,
                 "explained": (components.variances[:count] / components.total).tolist(),
                 "rank": count,
                 "spectrum_of": f"Variances of the principal components of {where}; coloured: the directions returned",
@@ -50,21 +59,30 @@ class GANSpace(Analyzer[GANSpaceOptions]):
             },
         )
 
+    def _where(self, adapter: Adapter) -> str:
+        """Resolve the option `where`: auto means codes in spaces like w, whose codes have several rows."""
+        if self.options.where != "auto":
+            return self.options.where
+        return "codes" if adapter.space.layers > 1 else "activations"
+
     def _first_layer(self, adapter: Adapter, probe: Probe) -> tuple[Tensor, list[int]]:
-        """Stack the projections of the chosen layers, by default of the first: weight (out, dim), and those layers."""
-        parts = list(adapter.projections())
-        if not parts:
+        """Stack the projections of the chosen layers, by default of the first: weight (out, dim), and the layers."""
+        projections = list(adapter.projections())
+        if not projections:
             raise CapabilityError(f"this network declares no projection in {adapter.space}")
-        chosen = probe.layers or (min(part.layer for part in [part for part in parts if not part.geometric] or parts),)
-        read = [part for part in parts if part.layer in chosen]
+        candidates = [projection for projection in projections if not projection.geometric] or projections
+        layers = probe.layers or (min(projection.layer for projection in candidates),)
+        read = [projection for projection in projections if projection.layer in layers]
         if not read:
-            raise LayersError(f"no projection reads the layers {', '.join(map(str, chosen))}")
-        return torch.cat([part.weight for part in read]), sorted({part.layer for part in read})
+            raise LayersError(f"no projection reads the layers {', '.join(map(str, layers))}")
+        weight = torch.cat([projection.weight for projection in read])
+        return weight, sorted({projection.layer for projection in read})
 
     def _draw(self, adapter: Adapter, probe: Probe) -> Iterator[Tensor]:
-        """Draw batches of codes (n, dim); of codes with rows, the mean of those that the probe names.
+        """Draw batches of codes (n, dim); of codes with rows, the mean of the rows that the probe names.
 
-        Rows differ by truncation alone, which draws all codes towards one mean: it scales a variance, no more.
+        The rows of a drawn code differ only in their truncation, which scales them towards the same mean. So the mean
+        of rows has the same principal components.
         """
         options = self.options
         for done in range(0, options.draws, options.batch):
@@ -76,8 +94,21 @@ class GANSpace(Analyzer[GANSpaceOptions]):
 
 
 def draw_more(adapter: Adapter, probe: Probe, count: int) -> Tensor:
-    """Draw latents with the probe's generator: of the truncation of its codes, and of their classes in turn."""
+    """Draw further codes like those of a probe, with its truncation and, in turn, its classes.
+
+    Args:
+        adapter: the generator.
+        probe: the codes to follow, and the generator of random numbers.
+        count: the number of codes.
+
+    Returns:
+        (count, dim) or (count, layers, dim) latents.
+
+    """
     codes = probe.codes
-    labels = None if codes.labels is None else codes.labels.cpu().repeat(-(-count // len(codes)))[:count]
+    labels = None
+    if codes.labels is not None:
+        repeats = -(-count // len(codes))  # rounded up
+        labels = codes.labels.cpu().repeat(repeats)[:count]
     with torch.no_grad():
         return adapter.sample(count, probe.generator, labels, codes.truncation).latents

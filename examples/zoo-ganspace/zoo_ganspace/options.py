@@ -1,4 +1,4 @@
-"""What GANSpace can be told."""
+"""The options of GANSpace."""
 
 from typing import Literal
 
@@ -8,7 +8,15 @@ from zoo import Options
 
 
 class GANSpaceOptions(Options):
-    """Options of GANSpace."""
+    """The options of GANSpace.
+
+    Attributes:
+        where: whether to analyse codes or first-layer activations.
+        draws: the number of codes to draw.
+        batch: the number of codes to draw at a time.
+        k: the largest number of components to return.
+
+    """
 
     where: Literal["auto", "codes", "activations"] = Field(
         "auto", description="components of what: auto takes codes where a code has several rows (w), else activations"

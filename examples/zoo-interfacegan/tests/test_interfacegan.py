@@ -127,7 +127,7 @@ def test_boundaries_are_the_attributes_own_directions(found: Directions) -> None
         assert found.provenance["accuracy"][name] > 0.97
     assert (found.scores[:-1] >= found.scores[1:]).all()
     assert found.scores.tolist() == [found.provenance["accuracy"][name] for name in found.attributes]
-    assert found.kept is None
+    assert found.retained is None
 
 
 def test_the_record_says_what_was_learned_from(found: Directions) -> None:
@@ -156,8 +156,8 @@ def test_conditions_are_projected_out() -> None:
     first, second = free.vectors[0], analyze(attributes="top").vectors[0]
     assert abs(bound.vectors[0] @ WANTED["top"].double()) < 0.05
     assert bound.vectors[0] @ WANTED["bottom"].double() > 0.99
-    assert bound.kept is not None
-    assert float(bound.kept[0]) == pytest.approx(0.5**0.5, abs=0.05)
+    assert bound.retained is not None
+    assert float(bound.retained[0]) == pytest.approx(0.5**0.5, abs=0.05)
     assert bound.provenance["conditioned_on"] == ["top"]
     assert first @ second > 0.6
 
@@ -178,21 +178,21 @@ def test_several_conditions_are_projected_out_together() -> None:
 def test_all_conditions_each_on_each_other() -> None:
     found = analyze(attributes="top,bottom", condition="all")
     assert found.provenance["conditioned_on"] == ["top", "bottom"]
-    assert found.kept is not None
-    assert (found.kept > 0.98).all()
+    assert found.retained is not None
+    assert (found.retained > 0.98).all()
 
 
 def test_values_of_one_attribute_are_not_freed_from_each_other() -> None:
     found = analyze(attributes="side", condition="side")
     assert set(found.attributes or ()) == {"side=top", "side=bottom"}
-    assert found.kept is not None
-    torch.testing.assert_close(found.kept, torch.ones(2).double())
+    assert found.retained is not None
+    torch.testing.assert_close(found.retained, torch.ones(2).double())
 
 
 def test_of_a_boundary_that_lies_in_the_others_nothing_is_left() -> None:
     found = analyze(attributes="both,top", condition="top,bottom,both", share=0.3)
-    assert found.kept is not None
-    assert (found.kept < 0.2).all()
+    assert found.retained is not None
+    assert (found.retained < 0.2).all()
 
 
 def test_a_file_of_labelled_codes_serves_as_well(tmp_path: Path) -> None:
@@ -240,7 +240,7 @@ class Broken(Halves):
         (UnknownNameError, "attribute that is scored.*hat", {"attributes": "hat"}),
         (UnknownNameError, "attribute that is scored.*hat", {"condition": "hat"}),
         (CapabilityError, "no boundary could be learned: shade: .*too few", {"attributes": "shade"}),
-        (ContractError, r"halves must give finite scores \(500, 6\)", {"scorers": {"halves": Broken()}}),
+        (ContractError, r"halves must return finite scores of shape \(500, 6\)", {"scorers": {"halves": Broken()}}),
     ],
 )
 def test_what_cannot_be_asked(error: type[Exception], words: str, asked: dict[str, Any]) -> None:

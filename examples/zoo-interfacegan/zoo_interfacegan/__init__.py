@@ -1,11 +1,11 @@
-"""InterFaceGAN for zoo: boundaries of attributes, learned from scores, as directions."""
+"""InterFaceGAN for zoo: directions are the normals of boundaries of attributes, learned from scores."""
 
 from zoo import AnalyzerPlugin, hookimpl
 
 
 @hookimpl
 def zoo_analyzers() -> list[AnalyzerPlugin]:
-    """Announce InterFaceGAN."""
+    """Return the analyzer."""
     return [
         AnalyzerPlugin(
             name="interfacegan",

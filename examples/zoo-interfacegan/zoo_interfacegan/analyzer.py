@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from zoo import Adapter, Analyzer, CapabilityError, Directions, Probe, unknown_name
@@ -16,16 +17,24 @@ from zoo_interfacegan.options import InterFaceGANOptions
 from zoo_interfacegan.scored import DirectionScores, draw_scored, read_scored
 from zoo_interfacegan.svm import fit
 
+# The least number of codes at either end of an attribute: enough to learn from, and at least one to test on.
 _FEWEST = 5
-"""How many codes there must be at either end of an attribute to learn from, and to test on at least one."""
 
-SMALLEST_KEPT = 0.01
-"""A boundary that keeps less of its length than this, once others are projected out of it, is dropped as noise."""
+# A boundary that retains less of its length than this when others are projected out of it is dropped as noise.
+SMALLEST_RETAINED = 0.01
 
 
 @dataclass(frozen=True, eq=False)
 class Learned:
-    """The boundary of an attribute: unit `normal` (dim,), and its accuracy on codes that it was not learned from."""
+    """The learned boundary of an attribute.
+
+    Attributes:
+        attribute: the name of the attribute.
+        normal: (dim,) its unit normal, which points to higher scores.
+        accuracy: the share of held-out codes on the right side.
+        counts: the number of codes that it was learned from, and of those held out.
+
+    """
 
     attribute: str
     normal: Tensor
@@ -34,21 +43,35 @@ class Learned:
 
 
 class InterFaceGAN(Analyzer[InterFaceGANOptions]):
-    """Find for each attribute the plane that parts the codes of its highest from those of its lowest scores.
+    """Find for each attribute the plane that separates the codes of its highest scores from those of its lowest.
 
-    Its unit normal is the direction: along it, the attribute becomes more. With conditions, the boundaries of other
-    attributes are projected out of it (section 3.3). Scores are accuracies on codes held out.
+    The unit normal of the plane is the direction: along it, the attribute increases. With conditions, the boundaries of
+    other attributes are projected out (section 3.3). The score of a direction is its accuracy on held-out codes.
     """
 
     def analyze(self, adapter: Adapter, probe: Probe) -> Directions:
-        """Learn the boundaries. Raises `UnknownNameError` for an attribute that nobody scored, `CapabilityError` where
-        no boundary can be learned, and what `draw_scored` or `read_scored` raise.
+        """Learn the boundaries.
+
+        Args:
+            adapter: the generator.
+            probe: the codes to draw more of, the layers, and the scorers that fit the model.
+
+        Returns:
+            A direction for each attribute, of highest accuracy first.
+
+        Raises:
+            UnknownNameError: an attribute or the scorer does not exist.
+            CapabilityError: no scorer fits, or no boundary can be learned.
+            CodesError: the file of labelled codes cannot be used.
+            ContractError: the scorer returns something other than scores.
+
         """
         options = self.options
         scored = read_scored(options.labelled, adapter) if options.labelled else draw_scored(adapter, probe, options)
         samples = _rows(scored.latents, adapter, probe)
         wanted, conditions = self._names(scored)
-        learned, left_out = {}, {}
+        learned: dict[str, Learned] = {}
+        left_out: dict[str, str] = {}
         for name in dict.fromkeys((*wanted, *conditions)):
             scores = scored.scores[:, scored.attributes.index(name)]
             try:
@@ -58,27 +81,28 @@ class InterFaceGAN(Analyzer[InterFaceGANOptions]):
         if not any(name in learned for name in wanted):
             reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
             raise CapabilityError(f"no boundary could be learned: {reasons}")
-        chosen = sorted((learned[name] for name in wanted if name in learned), key=lambda one: -one.accuracy)
+        boundaries = sorted((learned[name] for name in wanted if name in learned), key=lambda each: -each.accuracy)
         given = [learned[name] for name in conditions if name in learned]
         record = {"scored_by": scored.source, "scored": len(samples), "left_out": left_out}
-        return self._directions(adapter, probe, chosen, given, record)
+        return self._directions(adapter, probe, boundaries, given, record)
 
     def _names(self, scored: DirectionScores) -> tuple[list[str], list[str]]:
-        """List the attributes that are wanted, and those that they are conditioned on."""
+        """Return the attributes to find, and those that they are conditioned on."""
         known = scored.attributes
-        wanted = _pick(self.options.attributes, known) if self.options.attributes else list(known)
-        return wanted, wanted if self.options.condition == ("all",) else _pick(self.options.condition, known)
+        wanted = _resolve_names(self.options.attributes, known) if self.options.attributes else list(known)
+        conditions = wanted if self.options.condition == ("all",) else _resolve_names(self.options.condition, known)
+        return wanted, conditions
 
     def _learn(self, name: str, samples: Tensor, scores: Tensor, generator: torch.Generator) -> Learned:
-        """Fit a boundary to most of the extremes, and test it on the rest. Raises `ValueError` where there are few."""
-        low, high = (_split(side, self.options.train, generator) for side in extremes(scores, self.options.share))
-        (points, signs), (others, theirs) = (
-            (samples[torch.cat(sides)].numpy(), np.repeat([-1.0, 1.0], [len(side) for side in sides]))
-            for sides in zip(low, high, strict=True)
-        )
+        """Fit a boundary to a part of the extremes, and test it on the rest. Raises `ValueError` if there are few."""
+        low, high = extremes(scores, self.options.share)
+        low_train, low_test = _split(low, self.options.train, generator)
+        high_train, high_test = _split(high, self.options.train, generator)
+        points, signs = _labelled(samples, low_train, high_train)
+        test_points, test_signs = _labelled(samples, low_test, high_test)
         boundary = fit(points, signs, self.options.penalty)
-        counts = {"train": len(points), "held_out": len(others)}
-        return Learned(name, torch.from_numpy(boundary.normal), boundary.accuracy(others, theirs), counts)
+        counts = {"train": len(points), "held_out": len(test_points)}
+        return Learned(name, torch.from_numpy(boundary.normal), boundary.accuracy(test_points, test_signs), counts)
 
     def _directions(
         self,
@@ -88,36 +112,47 @@ class InterFaceGAN(Analyzer[InterFaceGANOptions]):
         given: Sequence[Learned],
         record: dict[str, Any],
     ) -> Directions:
-        """Project the conditions out of each boundary, and drop those of which next to nothing remains."""
-        rows = [conditioned(one, given) for one in learned]
-        kept = torch.stack([row.norm() for row in rows])
-        staying = [index for index in range(len(rows)) if kept[index] >= SMALLEST_KEPT]
-        dropped = [learned[index].attribute for index in range(len(rows)) if index not in staying]
-        if not staying:
+        """Project the conditions out of each boundary, and drop those that retain next to nothing."""
+        rows = [conditioned(boundary, given) for boundary in learned]
+        retained = torch.stack([row.norm() for row in rows])
+        kept = [index for index in range(len(rows)) if retained[index] >= SMALLEST_RETAINED]
+        dropped = [learned[index].attribute for index in range(len(rows)) if index not in kept]
+        if not kept:
             raise CapabilityError("nothing is left of any boundary once others are projected out: condition on fewer")
-        found = [learned[index] for index in staying]
+        boundaries = [learned[index] for index in kept]
         return Directions(
             adapter.space,
-            torch.stack([rows[index] / kept[index] for index in staying]),
-            torch.tensor([one.accuracy for one in found]),
+            torch.stack([rows[index] / retained[index] for index in kept]),
+            torch.tensor([boundary.accuracy for boundary in boundaries]),
             probe.layers if adapter.space.layers > 1 else None,
-            kept[staying] if given else None,
+            retained[kept] if given else None,
             record
             | {
-                "accuracy": {one.attribute: one.accuracy for one in found},
-                "codes_of": {one.attribute: dict(one.counts) for one in found},
-                "conditioned_on": [one.attribute for one in given],
+                "accuracy": {boundary.attribute: boundary.accuracy for boundary in boundaries},
+                "codes_of": {boundary.attribute: dict(boundary.counts) for boundary in boundaries},
+                "conditioned_on": [boundary.attribute for boundary in given],
                 "dropped_attributes": dropped,
             },
-            tuple(one.attribute for one in found),
+            tuple(boundary.attribute for boundary in boundaries),
         )
 
 
 def extremes(scores: Tensor, share: float) -> tuple[Tensor, Tensor]:
-    """Return the indices of the lowest and of the highest scores (n,), a share of all codes each.
+    """Select the codes of the lowest and of the highest scores.
 
-    Codes of equal scores are never at both ends: with yes and no, those in the upper share that say no are left out.
-    Raises `ValueError` where fewer than five remain at an end.
+    Codes of equal scores are never at both ends. With scores of yes and no, codes of "no" in the upper share are left
+    out.
+
+    Args:
+        scores: (n,) the scores of all codes.
+        share: the share of codes to take at each end, up to a half.
+
+    Returns:
+        Indices of the lowest scores, and of the highest.
+
+    Raises:
+        ValueError: fewer than five codes remain at an end.
+
     """
     order = scores.argsort(stable=True)
     count = int(share * len(scores))
@@ -130,43 +165,66 @@ def extremes(scores: Tensor, share: float) -> tuple[Tensor, Tensor]:
     return low, high
 
 
-def base(name: str) -> str:
-    """Return the attribute that a column is of: ``hair`` of ``hair=red``, otherwise the name itself."""
-    return name.partition("=")[0]
+def attribute_of(column: str) -> str:
+    """Return the attribute that a column of scores belongs to.
 
+    Args:
+        column: a name such as ``smile`` or ``hair=red``.
 
-def conditioned(one: Learned, given: Sequence[Learned]) -> Tensor:
-    """Project the boundaries of other attributes out of a boundary: n₁ − N⁺N n₁; of one, n₁ − (n₁ᵀn₂) n₂ (section 3.3).
+    Returns:
+        ``hair`` for ``hair=red``, otherwise the name itself.
 
-    Values of the same attribute stay: red hair is not freed from brown hair.
     """
-    others = [other.normal for other in given if base(other.attribute) != base(one.attribute)]
+    return column.partition("=")[0]
+
+
+def conditioned(boundary: Learned, given: Sequence[Learned]) -> Tensor:
+    """Project the boundaries of other attributes out of a boundary (section 3.3).
+
+    For one other boundary this is n₁ − (n₁ᵀn₂) n₂, for several n₁ − N⁺N n₁ with their normals as the rows of N. Other
+    values of the same attribute are not projected out: ``hair=red`` is not conditioned on ``hair=brown``.
+
+    Args:
+        boundary: the boundary.
+        given: the boundaries to project out.
+
+    Returns:
+        (dim,) what is left of the normal, at most of length 1.
+
+    """
+    others = [other.normal for other in given if attribute_of(other.attribute) != attribute_of(boundary.attribute)]
     if not others:
-        return one.normal
+        return boundary.normal
     _, values, basis = torch.linalg.svd(torch.stack(others), full_matrices=False)
-    return project_out(one.normal[None], basis[values > 1e-9 * values[0]])[0]
+    return project_out(boundary.normal[None], basis[values > 1e-9 * values[0]])[0]
 
 
 def _rows(latents: Tensor, adapter: Adapter, probe: Probe) -> Tensor:
-    """Take one row of each code: (n, dim). Rows that are moved differ by truncation alone, so their mean serves."""
+    """Return one row of each code, (n, dim): the mean of those that are moved, which differ only in truncation."""
     if adapter.space.layers == 1:
         return latents
     return latents[:, slice(None) if probe.layers is None else list(probe.layers)].mean(dim=1)
 
 
+def _labelled(samples: Tensor, low: Tensor, high: Tensor) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the samples (n, dim) of both ends, and their signs (n,): -1 for the lower end, 1 for the upper."""
+    points: NDArray[np.float64] = samples[torch.cat([low, high])].numpy()
+    return points, np.repeat([-1.0, 1.0], [len(low), len(high)])
+
+
 def _split(index: Tensor, share: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Part indices at random: a share to learn from, and the rest, at least one each."""
-    mixed = index[torch.randperm(len(index), generator=generator)]
+    """Divide indices at random into a share to learn from and the rest, each of at least one."""
+    shuffled = index[torch.randperm(len(index), generator=generator)]
     count = min(max(int(share * len(index)), 1), len(index) - 1)
-    return mixed[:count], mixed[count:]
+    return shuffled[:count], shuffled[count:]
 
 
-def _pick(names: Sequence[str], known: Sequence[str]) -> list[str]:
-    """Find attributes by name; a categorical attribute's name stands for all its values. Raises `UnknownNameError`."""
-    found = []
+def _resolve_names(names: Sequence[str], known: Sequence[str]) -> list[str]:
+    """Return the columns of attributes; the name of a categorical attribute means all its values."""
+    columns = []
     for name in names:
-        matching = [one for one in known if name in {one, base(one)}]
+        matching = [column for column in known if name in {column, attribute_of(column)}]
         if not matching:
             raise unknown_name("attribute that is scored", name, known)
-        found += matching
-    return list(dict.fromkeys(found))
+        columns += matching
+    return list(dict.fromkeys(columns))

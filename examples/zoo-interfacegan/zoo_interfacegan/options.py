@@ -1,4 +1,4 @@
-"""What InterFaceGAN can be told."""
+"""The options of InterFaceGAN."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,19 +7,32 @@ from pydantic import BeforeValidator, Field
 
 from zoo import Options
 
+# Names with commas between them, or a sequence of names.
 Names = Annotated[
     tuple[str, ...],
     BeforeValidator(
         lambda given: tuple(part.strip() for part in given.split(",")) if isinstance(given, str) else given
     ),
 ]
-"""Names with commas between them, or a sequence of names."""
 
 
 class InterFaceGANOptions(Options):
-    """Options of InterFaceGAN."""
+    """The options of InterFaceGAN.
 
-    scorer: str | None = Field(None, description="the scorer to ask; may be left out where one fits the model")
+    Attributes:
+        scorer: the scorer to use; None where only one fits the model.
+        labelled: a file of codes with scores, instead of a scorer.
+        attributes: the attributes to find directions of; empty for all.
+        condition: the attributes whose boundaries are projected out of all others.
+        draws: the number of codes to draw and score.
+        batch: the number of images to render and score at a time.
+        share: the share of codes taken at either end of an attribute.
+        train: the share of those to learn from; the others are held out.
+        penalty: the constant C of the support vector machine.
+
+    """
+
+    scorer: str | None = Field(None, description="the scorer to use; not needed where only one fits the model")
     labelled: Path | None = Field(
         None, description="a safetensors file of latents (n, ...) and score/NAME (n,) tensors, instead of a scorer"
     )

@@ -105,7 +105,7 @@ def test_directions_of_sefa_are_singular_vectors_of_the_first_layer() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"out_conv.weight": torch.zeros(1, 8, 3, 3)}, "draws 1 channels"),
+        ({"out_conv.weight": torch.zeros(1, 8, 3, 3)}, "makes 1 channels"),
         ({"out_conv.weight": torch.zeros(8)}, "4-d weights"),
         ({"layers.0.0.2.1.weight": torch.zeros(16, 8, 4, 5)}, "does not fit"),
         ({"strange": torch.zeros(1)}, "left over: strange"),

@@ -1,4 +1,4 @@
-"""Networks of the package lightweight-gan for zoo, and a model that it trained."""
+"""The networks of the package lightweight-gan for zoo, and a small model."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from zoo import AdapterPlugin, hookimpl
 
 @hookimpl
 def zoo_adapters() -> list[AdapterPlugin]:
-    """Announce the architecture."""
+    """Return the architecture."""
     return [
         AdapterPlugin(
             name="lightweight-gan",
@@ -21,5 +21,5 @@ def zoo_adapters() -> list[AdapterPlugin]:
 
 @hookimpl
 def zoo_registries() -> list[Path]:
-    """Ship a model."""
+    """Return the registry file of the model."""
     return [Path(__file__).with_name("registry.yaml")]

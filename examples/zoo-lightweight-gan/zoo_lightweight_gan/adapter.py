@@ -1,4 +1,4 @@
-"""A generator of lightweight-gan as zoo sees it: a normal code z, the first transposed convolution as projection."""
+"""The adapter: codes z are standard normal, and the first transposed convolution is the projection."""
 
 from __future__ import annotations
 
@@ -11,19 +11,29 @@ from torch import Tensor, nn
 from zoo import Adapter, Codes, LatentSpace, Layout, Projection, State, unknown_name
 from zoo.checkpoints import build_module
 from zoo.core import draw_normal
-from zoo_lightweight_gan.network import fix_noise, make, settings
+from zoo_lightweight_gan.network import build, fix_noise, settings
 
-_AVERAGE, _SMOOTHED = "GE.", "layers.0.0.1.f"
+# What the keys of the averaged generator begin with.
+_PREFIX = "GE."
+
+# The key of the upsampling filter of the first layer; without a filter there is none.
+_FILTER_KEY = "layers.0.0.1.f"
 
 
 def _average(state: State) -> State:
-    """Take the averaged generator of a checkpoint: the trainer saves ``GAN.GE.…``, others the bare ``GE.…``."""
-    keys = {key.removeprefix("GAN."): key for key in state}
-    return {key.removeprefix(_AVERAGE): state[whole] for key, whole in keys.items() if key.startswith(_AVERAGE)}
+    """Return the averaged generator of a checkpoint. The trainer saves ``GAN.GE.…``, a bare network ``GE.…``."""
+    bare = {key.removeprefix("GAN."): tensor for key, tensor in state.items()}
+    return {key.removeprefix(_PREFIX): tensor for key, tensor in bare.items() if key.startswith(_PREFIX)}
 
 
 class LightweightGAN(Adapter):
-    """A generator of the package lightweight-gan, for pictures of three channels."""
+    """A generator of RGB images of the package lightweight-gan.
+
+    Args:
+        network: the package's generator.
+        noise_seed: the seed of its noise; None for no noise.
+
+    """
 
     layouts = (
         Layout(
@@ -53,20 +63,21 @@ class LightweightGAN(Adapter):
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> Self:
-        """Build from the package's own keys; sizes are read from the shapes, noise from `noise` and `noise_seed`."""
+        """Build the network from the package's own keys; `config` may have the options `noise` and `noise_seed`."""
         if space not in {None, "z"}:
             raise unknown_name("space of a lightweight-gan", str(space), ["z"])
-        chosen, smoothed = settings(state), _SMOOTHED in state
-        network = build_module(lambda: make(chosen, smoothed=smoothed), state, "the lightweight-gan file")
+        arguments = settings(state)
+        smoothed = _FILTER_KEY in state
+        network = build_module(lambda: build(arguments, smoothed=smoothed), state, "the lightweight-gan file")
         adapter = cls(network, config.get("noise_seed", 0) if config.get("noise") == "drawn" else None)
         network.to(device, dtype)
         return adapter
 
     @classmethod
     def tiny(cls, seed: int) -> Self:
-        """Build an untrained network of 16x16 pixels with a code of 6 numbers and random statistics."""
-        chosen = {"image_size": 16, "latent_dim": 6, "fmap_max": 8}
-        network = make(chosen, smoothed=bool(seed % 2))
+        """Build an untrained network of 16x16 pixels with codes of 6 numbers and random statistics."""
+        arguments = {"image_size": 16, "latent_dim": 6, "fmap_max": 8}
+        network = build(arguments, smoothed=bool(seed % 2))
         randomize(network, seed)
         return cls(network, seed)
 
@@ -77,16 +88,16 @@ class LightweightGAN(Adapter):
         labels: Tensor | None = None,
         truncation: float | None = None,
     ) -> Codes:
-        """Draw z from a standard normal, times `truncation`."""
+        """Draw standard normal codes, multiplied by `truncation`."""
         scale = 1.0 if truncation is None else truncation
         return Codes(draw_normal(count, self.space.dim, generator) * scale, labels, truncation)
 
     def projections(self) -> list[Projection]:
-        """Return the first transposed convolution, a row for each (output channel, tap)."""
+        """Return the weight of the first transposed convolution, with a row for each output channel and pixel."""
         return [Projection(0, self._first.flatten(1).T)]
 
     def synthesize(self, codes: Codes) -> Tensor:
-        """Render (n, 3, h, w); the package's networks draw in [0, 1]."""
+        """Render codes; the package's networks have the range [0, 1], zoo's have [-1, 1]."""
         images: Tensor = self.network(codes.latents)
         return 2 * images - 1
 
@@ -96,7 +107,13 @@ class LightweightGAN(Adapter):
 
 
 def randomize(network: nn.Module, seed: int) -> None:
-    """Fill weights and statistics with random numbers, the same for the same seed."""
+    """Fill weights and statistics with random numbers.
+
+    Args:
+        network: the package's generator; it is changed in place.
+        seed: determines the numbers.
+
+    """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for key, tensor in network.state_dict().items():

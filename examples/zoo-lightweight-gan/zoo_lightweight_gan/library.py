@@ -1,4 +1,4 @@
-"""The package lightweight-gan, which cannot be imported where there is no CUDA, though its networks run anywhere."""
+"""Importing the package lightweight-gan without CUDA: its networks run anywhere, but its import asserts CUDA."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from typing import Any, NamedTuple
 
 import torch
 
-_FIRST = ("adabelief_pytorch", "einops", "kornia.filters", "torchvision")
-"""What it imports, and what might ask whether there is CUDA: imported beforehand, so that the answer is true."""
+# What the package imports. These may ask whether there is CUDA, so they are imported first, while the answer is true.
+_DEPENDENCIES = ("adabelief_pytorch", "einops", "kornia.filters", "torchvision")
 
 
 class Library(NamedTuple):
-    """The package's module of networks and training, and its filter.
+    """What is used of the package.
 
-    A trainer replaces that one's name in the module by the identity, unless it is told to filter.
+    Attributes:
+        module: the module of the networks and the trainer.
+        blur: the upsampling filter. A trainer may replace the module's own reference to it by the identity.
+
     """
 
     module: ModuleType
@@ -27,19 +30,24 @@ class Library(NamedTuple):
 
 @cache
 def load_library() -> Library:
-    """Import the package, when a network is built and not before: it takes seconds.
+    """Import the package, which takes seconds, when the first network is built.
 
-    The module asserts, as it is imported, that there is CUDA: its trainer needs it. For that one moment torch says so.
+    The module asserts on import that there is CUDA, as its trainer needs it. During the import,
+    torch is made to say so.
+
+    Returns:
+        The parts of the package that are used here.
+
     """
-    for name in _FIRST:
+    for name in _DEPENDENCIES:
         importlib.import_module(name)
-    with _cuda_claimed():
+    with _pretend_cuda():
         module = importlib.import_module("lightweight_gan.lightweight_gan")
     return Library(module, module.Blur)
 
 
 @contextmanager
-def _cuda_claimed() -> Iterator[None]:
+def _pretend_cuda() -> Iterator[None]:
     real = torch.cuda.is_available
     torch.cuda.is_available = lambda: True
     try:

@@ -1,11 +1,11 @@
-"""Attributes of rendered avatars, by a small convolutional network trained with `recipes/scorer.py`."""
+"""Attributes of rendered avatars, predicted by a small convolutional network that `recipes/scorer.py` trains."""
 
 from zoo import ScorerPlugin, hookimpl
 
 
 @hookimpl
 def zoo_scorers() -> list[ScorerPlugin]:
-    """Announce the scorer of avatars."""
+    """Return the scorer of avatars."""
     from zoo_scorers.avatars.card import columns
 
     return [

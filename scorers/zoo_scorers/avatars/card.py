@@ -1,4 +1,4 @@
-"""What is known of the network beside its weights: attributes, accuracy, data. Nothing here imports torch."""
+"""Metadata of the network: attributes, accuracy, data. Nothing here imports torch."""
 
 import json
 from pathlib import Path
@@ -9,11 +9,21 @@ WEIGHTS = FOLDER / "weights.safetensors"
 
 
 def read_card() -> dict[str, Any]:
-    """Read `card.json`, which `recipes/scorer.py` writes beside the weights."""
+    """Read `card.json`, which `recipes/scorer.py` writes beside the weights.
+
+    Returns:
+        Its content.
+
+    """
     card: dict[str, Any] = json.loads((FOLDER / "card.json").read_text(encoding="utf-8"))
     return card
 
 
 def columns() -> tuple[str, ...]:
-    """Name the outputs of the network, a column for each value of each attribute: ``glasses=no``, ``glasses=yes`` …"""
+    """Name the outputs of the network.
+
+    Returns:
+        A name for each value of each attribute, such as ``glasses=no`` and ``glasses=yes``.
+
+    """
     return tuple(f"{name}={value}" for name, values in read_card()["attributes"].items() for value in values)

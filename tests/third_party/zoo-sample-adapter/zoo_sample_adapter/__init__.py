@@ -10,7 +10,7 @@ from zoo import AdapterPlugin, AnalyzerPlugin, hookimpl
 
 @hookimpl
 def zoo_adapters() -> list[AdapterPlugin]:
-    """Announce the architecture."""
+    """Return the architecture."""
     return [
         AdapterPlugin(
             name="mosaic",
@@ -24,11 +24,11 @@ def zoo_adapters() -> list[AdapterPlugin]:
 
 @hookimpl
 def zoo_analyzers() -> list[AnalyzerPlugin]:
-    """Announce the analysis."""
+    """Return the analyzer."""
     return [
         AnalyzerPlugin(
             name="random-orthonormal",
-            summary="random orthonormal directions, the baseline that an analysis has to beat",
+            summary="random orthonormal directions, a baseline for other analyses",
             load="zoo_sample_adapter.random_orthonormal:RandomOrthonormal",
             requires=frozenset(),
             options="zoo_sample_adapter.options:RandomOptions",
@@ -38,16 +38,16 @@ def zoo_analyzers() -> list[AnalyzerPlugin]:
 
 @hookimpl
 def zoo_registries() -> list[Path]:
-    """Ship a model."""
+    """Return the registry file of the model."""
     return [Path(__file__).with_name("registry.yaml")]
 
 
 @hookimpl
 def zoo_commands(app: typer.Typer) -> None:
-    """Add ``zoo mosaic-mean``."""
+    """Add the command ``zoo mosaic-mean``."""
 
     @app.command("mosaic-mean")
-    def mean(model: Annotated[str, typer.Argument(metavar="MODEL", help="A mosaic of 'zoo list'.")]) -> None:
+    def mean(model: Annotated[str, typer.Argument(metavar="MODEL", help="A mosaic that 'zoo list' shows.")]) -> None:
         """Print the length of a mosaic's mean code."""
         import zoo
 

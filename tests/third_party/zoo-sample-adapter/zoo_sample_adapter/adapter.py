@@ -1,4 +1,4 @@
-"""Mosaics as zoo sees them: w with a row for each of four layers, and each layer's affine map as a projection."""
+"""The adapter of mosaics: codes w have a row for each of four layers, whose affine maps are the projections."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ from zoo_sample_adapter.network import LAYERS, Generator, untrained
 
 
 class Mosaic(Adapter):
-    """A mosaic generator in w."""
+    """A mosaic generator in w.
+
+    Args:
+        network: the network; it is put into evaluation mode.
+        gain: the contrast of the images.
+    """
 
     layouts = LAYOUTS
     network: Generator
@@ -36,10 +41,11 @@ class Mosaic(Adapter):
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> Self:
-        """Build from the network's own keys; sizes are read from the shapes; config may hold `gain`."""
+        """Build the network from its own keys; sizes are read from the shapes. `config` may have the option `gain`."""
         if space not in {None, "w"}:
             raise unknown_name("space of a mosaic", str(space), ["w"])
-        constant, mean = state.get("constant"), state.get("mean")
+        constant = state.get("constant")
+        mean = state.get("mean")
         if constant is None or constant.ndim != 3 or mean is None or mean.ndim != 1:
             raise CheckpointError("a mosaic has a 'constant' (width, side, side) and a 'mean' (dim)")
         broken = [key for key, tensor in state.items() if not bool(torch.isfinite(tensor).all())]
@@ -64,7 +70,7 @@ class Mosaic(Adapter):
         labels: Tensor | None = None,
         truncation: float | None = None,
     ) -> Codes:
-        """Draw z code by code, map it to w, pull w towards its mean by `truncation`, and give every layer its copy."""
+        """Draw z code by code, map it to w, truncate w towards its mean, and repeat it for every layer."""
         with torch.no_grad():
             rows = [self._draw(generator) for _ in range(count)]
         w = torch.cat(rows)
@@ -73,13 +79,13 @@ class Mosaic(Adapter):
         return Codes(w[:, None].repeat(1, LAYERS, 1), None, truncation)
 
     def projections(self) -> list[Projection]:
-        """Return the affine map of every layer."""
+        """Return the weight of each layer's affine map."""
         return [
             Projection(index, self.network.get_parameter(f"layers.{index}.affine.weight")) for index in range(LAYERS)
         ]
 
     def synthesize(self, codes: Codes) -> Tensor:
-        """Render (n, 3, h, w)."""
+        """Render codes and scale the contrast."""
         images: Tensor = self.network(codes.latents)
         return self.gain * images
 

@@ -1,4 +1,4 @@
-"""The one file format of mosaics: the network's own keys behind ``mosaic.``."""
+"""The file format of mosaics: the network's own keys with the prefix ``mosaic.``."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ PREFIX = "mosaic."
 
 
 def _detect(state: State, meta: Mapping[str, Any]) -> bool:
-    """The constant at which every mosaic begins."""
+    """Tell whether a file has the constant that every mosaic starts from."""
     return f"{PREFIX}constant" in state
 
 

@@ -1,4 +1,4 @@
-"""Write the weights that the wheel ships: ``python -m zoo_sample_adapter.make FILE``."""
+"""Write the weights that ship in the wheel: ``python -m zoo_sample_adapter.make FILE``."""
 
 import sys
 from pathlib import Path
@@ -10,7 +10,11 @@ from zoo_sample_adapter.network import untrained
 
 
 def make(path: Path) -> None:
-    """Write the model of the card mosaic.pebbles32."""
+    """Write the weights of mosaic.pebbles32.
+
+    Args:
+        path: the file.
+    """
     state = untrained(dim=12, width=8, side=8, seed=32).state_dict()
     save_file({f"{PREFIX}{key}": tensor.contiguous() for key, tensor in state.items()}, path)
 

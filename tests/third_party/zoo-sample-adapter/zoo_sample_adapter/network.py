@@ -1,15 +1,23 @@
-"""The mosaic generator: a mapping network, and four convolutions whose input channels a row of w scales."""
+"""The mosaic generator: a mapping network, and four convolutions whose input channels are scaled by a row of w."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, interpolate, normalize, silu
 
 LAYERS = 4
-_DOUBLED = (1, 2)
+
+# The layers before which the resolution is doubled.
+_UPSAMPLED = (1, 2)
 
 
 class Modulated(nn.Module):
-    """A 3x3 convolution of `inputs` to `outputs` channels; `affine` maps w (n, dim) to a scale for each input."""
+    """A 3x3 convolution whose input channels are scaled by an affine map of w.
+
+    Args:
+        dim: the number of components of w.
+        inputs: the number of input channels.
+        outputs: the number of output channels.
+    """
 
     def __init__(self, dim: int, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -18,13 +26,27 @@ class Modulated(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outputs))
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        """Filter x (n, inputs, h, w)."""
+        """Filter an image.
+
+        Args:
+            x: (n, inputs, height, width).
+            w: (n, dim).
+
+        Returns:
+            (n, outputs, height, width).
+        """
         scale: Tensor = self.affine(w)
         return conv2d(x * scale[:, :, None, None], self.weight, self.bias, padding=1)
 
 
 class Generator(nn.Module):
-    """From w (n, 4, dim) to images (n, 3, 4 side, 4 side); `constant` (width, side, side) is where all begin."""
+    """The generator; images have 4 * side pixels a side.
+
+    Args:
+        dim: the number of components of w.
+        width: the number of channels.
+        side: pixels a side of the constant that every image starts from.
+    """
 
     def __init__(self, dim: int, width: int, side: int) -> None:
         super().__init__()
@@ -36,17 +58,31 @@ class Generator(nn.Module):
         )
 
     def style(self, z: Tensor) -> Tensor:
-        """Map normal numbers (n, dim) to w (n, dim)."""
+        """Map z to w.
+
+        Args:
+            z: (n, dim) standard normal numbers.
+
+        Returns:
+            (n, dim).
+        """
         w: Tensor = normalize(z, dim=1) * z.shape[1] ** 0.5
         for layer in self.mapping:
             w = silu(layer(w))
         return w
 
     def forward(self, w: Tensor) -> Tensor:
-        """Render w (n, 4, dim)."""
+        """Render codes.
+
+        Args:
+            w: (n, 4, dim).
+
+        Returns:
+            (n, 3, 4 * side, 4 * side) images.
+        """
         x: Tensor = self.constant.expand(len(w), *self.constant.shape)
         for index, layer in enumerate(self.layers):
-            if index in _DOUBLED:
+            if index in _UPSAMPLED:
                 x = interpolate(x, scale_factor=2.0, mode="nearest")
             x = layer(x, w[:, index])
             if index < LAYERS - 1:
@@ -55,7 +91,17 @@ class Generator(nn.Module):
 
 
 def untrained(dim: int, width: int, side: int, seed: int) -> Generator:
-    """Make a network of random weights, the same for the same seed."""
+    """Make a network with random weights.
+
+    Args:
+        dim: the number of components of w.
+        width: the number of channels.
+        side: pixels a side of the constant.
+        seed: determines the weights.
+
+    Returns:
+        The network.
+    """
     network = Generator(dim, width, side)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():

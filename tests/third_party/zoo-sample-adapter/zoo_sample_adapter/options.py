@@ -1,4 +1,4 @@
-"""What the architecture and the analysis can be told."""
+"""The options of the architecture and of the analyzer."""
 
 from pydantic import Field
 
@@ -6,12 +6,20 @@ from zoo import Options
 
 
 class MosaicOptions(Options):
-    """Options of a mosaic."""
+    """The options of a mosaic.
+
+    Attributes:
+        gain: the contrast of the images.
+    """
 
     gain: float = Field(1.0, gt=0, description="contrast of the picture")
 
 
 class RandomOptions(Options):
-    """Options of the random directions."""
+    """The options of the random directions.
+
+    Attributes:
+        k: the largest number of directions.
+    """
 
     k: int = Field(4, ge=1, description="how many directions to return, at most")

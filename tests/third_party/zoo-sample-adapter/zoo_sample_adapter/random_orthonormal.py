@@ -1,4 +1,4 @@
-"""Random orthonormal directions: what an analysis has to beat."""
+"""Random orthonormal directions, a baseline for other analyses."""
 
 import torch
 
@@ -7,10 +7,10 @@ from zoo_sample_adapter.options import RandomOptions
 
 
 class RandomOrthonormal(Analyzer[RandomOptions]):
-    """Draw directions that know nothing of the network; they are equally strong, so every score is 1."""
+    """Draw random directions, whatever the network is. None is better than another, so every score is 1."""
 
     def analyze(self, adapter: Adapter, probe: Probe) -> Directions:
-        """Take the Q of a random matrix's QR decomposition."""
+        """Return the Q of the QR decomposition of a random matrix, with zoo's signs."""
         space = adapter.space
         count = min(self.options.k, space.dim)
         drawn = torch.randn(space.dim, count, generator=probe.generator, dtype=torch.float64)

@@ -1,0 +1,106 @@
+"""Finding and loading plugins: the built-ins, then every distribution with an entry point in the group ``zoo``."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
+
+import pluggy
+
+from zoo.plugins import hookspecs
+from zoo.plugins.manager import HOOKS, PluginInfo, Plugins
+from zoo.plugins.selection import SELECTION_VARIABLE, declared_contract, read_selection, require_contract
+from zoo.plugins.skipped import describe_error, warn_skipped
+
+BUILT_IN = (
+    "zoo_adapters.dcgan",
+    "zoo_adapters.pggan",
+    "zoo_adapters.stylegan",
+    "zoo_adapters.stylegan2",
+    "zoo_adapters.biggan",
+    "zoo_adapters.biggan_deep",
+    "zoo_adapters.studiogan",
+    "zoo_adapters.r3gan",
+    "zoo_adapters.stylegan3",
+    "zoo_analyzers.sefa",
+    "zoo_analyzers.lowrank",
+    "zoo_analyzers.nullspace",
+    "zoo_analyzers.resefa",
+    "zoo_scorers.avatars",
+)
+
+
+def load_plugins() -> Plugins:
+    """Import the built-ins and every installed plugin that ``ZOO_PLUGINS`` selects.
+
+    A plugin that cannot be imported is skipped with a warning.
+
+    Returns:
+        What the plugins contribute.
+
+    Raises:
+        PluginError: ``ZOO_PLUGINS`` cannot be read, or a plugin would be skipped and ``ZOO_STRICT_PLUGINS`` is set.
+
+    """
+    manager = pluggy.PluginManager("zoo")
+    manager.add_hookspecs(hookspecs)
+    owners = dict.fromkeys(BUILT_IN, "zoo itself")
+    infos = [_load_built_in(name, manager) for name in BUILT_IN]
+    points = sorted(entry_points(group="zoo"), key=lambda point: (point.name, point.value))
+    selection = read_selection(name for point in points for name in _names_of(point))
+    for point in points:
+        if selection.includes(*_names_of(point)):
+            infos.append(_load_entry_point(point, manager, owners))
+        else:
+            infos.append(PluginInfo(point.value, *_distribution(point), error=f"left out by {SELECTION_VARIABLE}"))
+    return Plugins(manager, tuple(infos), owners)
+
+
+def _load_built_in(name: str, manager: pluggy.PluginManager) -> PluginInfo:
+    started = time.perf_counter()
+    module = importlib.import_module(name)
+    manager.register(module, name)
+    hooks = _hooks_of(manager, module)
+    seconds = time.perf_counter() - started
+    return PluginInfo(name, "latent-zoo", "built in", hooks, contract=declared_contract(module), seconds=seconds)
+
+
+def _load_entry_point(point: EntryPoint, manager: pluggy.PluginManager, owners: dict[str, str]) -> PluginInfo:
+    distribution, version = _distribution(point)
+    name = f"{distribution}:{point.value}"
+    contract = None
+    started = time.perf_counter()
+    # A plugin may do anything on import, also call sys.exit; whatever happens, zoo goes on without it.
+    try:
+        module = point.load()
+        contract = declared_contract(module)
+        require_contract(contract, distribution)
+        owners[name] = f"{distribution} {version}"
+        manager.register(module, name)
+        manager.check_pending()  # raises for a hook that zoo does not have
+    except (Exception, SystemExit) as error:
+        if manager.has_plugin(name):
+            manager.unregister(name=name)
+        cause = describe_error(error)
+        warn_skipped(f"plugin {point.value} of {distribution} {version} was skipped: {cause}", error)
+        return PluginInfo(point.value, distribution, version, error=cause, contract=contract)
+    hooks = _hooks_of(manager, module)
+    seconds = time.perf_counter() - started
+    return PluginInfo(point.value, distribution, version, hooks, contract=contract, seconds=seconds)
+
+
+def _names_of(point: EntryPoint) -> tuple[str, ...]:
+    """Return the names by which ``ZOO_PLUGINS`` can select a plugin."""
+    return point.name, point.value, _distribution(point)[0]
+
+
+def _distribution(point: EntryPoint) -> tuple[str, str]:
+    """Return the distribution of an entry point, and its version."""
+    return (point.dist.name, point.dist.version) if point.dist else ("an unknown distribution", "?")
+
+
+def _hooks_of(manager: pluggy.PluginManager, module: ModuleType) -> tuple[str, ...]:
+    implemented = {caller.name for caller in manager.get_hookcallers(module) or ()}
+    return tuple(hook for hook in HOOKS if hook in implemented)
