@@ -88,7 +88,7 @@ def test_names_of_classes(golden: Golden, tmp_path: Path) -> None:
         ("missing", r"missing: blocks\.0\.0\.conv2\.bias"),
         ("spare", r"left over: \(blocks\.0\.0\.conv9\.bias\)"),
         ("shape", r"blocks\.0\.conv2\.bias \(3,\) instead of"),
-        ("matrix", "those of no network"),
+        ("matrix", "do not describe a network"),
     ],
 )
 def test_states_that_do_not_fit(golden: Golden, change: str, told: str) -> None:

@@ -30,7 +30,7 @@ EXACT = 1e-12
 
 
 def tiny(seed: int, *, classes: int = 0) -> R3GANGenerator:
-    return untrained(seed, 6, [8, 8, 4], blocks=1, embedding=3 if classes else 0, classes=classes)
+    return untrained(seed, 6, [8, 8, 4], blocks=1, embedding_dim=3 if classes else 0, classes=classes)
 
 
 def opened(state: dict[str, Tensor], space: str | None = None) -> R3GAN:
@@ -57,7 +57,7 @@ def test_the_first_stage(golden: Golden) -> None:
     first = network.stages[0]
     assert isinstance(first, Stage)
     scaled = network.start(golden.inputs["z"])[:, :, None, None] * network.basis
-    golden.check("stage0", first(Patch.whole(scaled), first.plan(Window.whole((4, 4)), 4)[0]).values)
+    golden.check("stage0", first(Patch.whole(scaled), first.windows(Window.whole((4, 4)), 4)[0]).values)
 
 
 @pytest.mark.parametrize("prefix", ["G_ema.", "G.", ""])
@@ -102,7 +102,7 @@ def test_a_file_is_converted_and_analysed(golden: Golden, tmp_path: Path) -> Non
         ("missing", r"missing: MainLayers\.1\.Layers\.1\.NonLinearity2\.Bias"),
         ("spare", r"left over: \(MainLayers\.2\.Layers\.3\.Scale\)"),
         ("shape", r"stages\.1\.blocks\.0\.mix\.bias \(3,\) instead of \(96,\)"),
-        ("groups", "those of no network"),
+        ("groups", "do not describe a network"),
         ("stages", "left over"),
     ],
 )

@@ -9,9 +9,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
-from zoo_adapters.stylegan3 import network as module
+from zoo_adapters.stylegan3 import synthesis_layer as module
 from zoo_adapters.stylegan3.adapter import StyleGAN3
-from zoo_adapters.stylegan3.network import StyleGAN3Generator, SynthesisInput, untrained
+from zoo_adapters.stylegan3.network import StyleGAN3Generator, untrained
+from zoo_adapters.stylegan3.synthesis_input import SynthesisInput
 
 import zoo
 from benchmarks.pickled import Pickled
@@ -33,7 +34,7 @@ FAMILIES: dict[str, type[Adapter]] = {
 TRUNCATION = {"stylegan3_t": (0.7, None), "stylegan3_r": (0.7, 8)}
 EXACT = 1e-12
 """Relative to the largest value, in float64: the same sums in another order."""
-KINDS: dict[str, dict[str, Any]] = {"t": {}, "r": {"size": 1, "radial": True}}
+KINDS: dict[str, dict[str, Any]] = {"t": {}, "r": {"kernel": 1, "radial": True}}
 
 
 def tiny(kind: str, seed: int, **more: Any) -> StyleGAN3Generator:
@@ -173,12 +174,12 @@ def test_a_file_is_converted_and_analysed(golden: Golden, tmp_path: Path) -> Non
         ("missing", r"missing: synthesis\.L5_52_24\.bias"),
         ("spare", r"left over: \(synthesis\.L5_52_24\.noise_strength\)"),
         ("shape", r"layers\.5\.bias \(3,\) instead of"),
-        ("mapping", "those of no network"),
+        ("mapping", "do not describe a network"),
         ("last", r"the last layers that it has: synthesis\.L12_52_16, synthesis\.L13_32_16"),
         ("padding", "between maps of 38 and 36 points"),
         ("factor", "between maps of 38 and 36 points"),
         ("taps", r"does not say the factor of synthesis\.L5_52_24\.down_filter, and its 11 taps"),
-        ("text", "those of no network"),
+        ("text", "do not describe a network"),
     ],
 )
 def test_states_that_do_not_fit(change: str, message: str) -> None:
@@ -226,7 +227,7 @@ def test_the_projections_are_the_measured_first_steps() -> None:
     parts = adapter.projections()
     assert [(part.layer, part.geometric) for part in parts] == [(0, True), (1, False), (2, False), (3, False)]
     w = torch.randn(6, dtype=torch.float64)
-    for part, step in zip(parts, [network.input, *network.layers, network.colour], strict=True):
+    for part, step in zip(parts, [network.input, *network.layers, network.to_rgb], strict=True):
         affine = step.get_submodule("affine")
         measured = torch.stack([affine(w + axis) - affine(w) for axis in torch.eye(6, dtype=torch.float64)], dim=1)
         assert torch.allclose(measured, part.weight, atol=1e-14)
@@ -253,7 +254,7 @@ def test_each_row_of_w_reaches_its_layer_only() -> None:
     for row in range(4):
         moved = adapter.move(codes, torch.ones(6), (row,)).latents
         seen: list[bool] = []
-        for read, step in enumerate([network.input, *network.layers, network.colour]):
+        for read, step in enumerate([network.input, *network.layers, network.to_rgb]):
             affine = step.get_submodule("affine")
             seen.append(not torch.equal(affine(moved[:, read]), affine(codes.latents[:, read])))
         assert seen == [read == row for read in range(4)]
@@ -302,7 +303,7 @@ def test_layers_are_computed_in_pieces(kind: str, monkeypatch: pytest.MonkeyPatc
     codes, region = draw(adapter, 2, 0), parse_region("box:1,2,5,4", adapter.resolution)
     whole, part = render(adapter, codes), adapter.region_output(codes, region)
     for piece, channels in ((1, 1), (300, 2), (2000, 3)):
-        monkeypatch.setattr(module, "_PIECE", piece)
+        monkeypatch.setattr(module, "_MOST_NUMBERS", piece)
         monkeypatch.setattr(module, "_CHANNELS", channels)
         assert torch.allclose(render(adapter, codes), whole, rtol=0, atol=EXACT * float(whole.abs().max()))
         assert torch.allclose(adapter.region_output(codes, region), part, rtol=0, atol=EXACT * float(whole.abs().max()))

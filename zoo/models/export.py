@@ -84,7 +84,7 @@ def convert(found: Inspected, out: Path | None = None, *, force: bool = False) -
     if exists(out) and (not force or out.samefile(found.path)):
         how = "choose another -o" if out.samefile(found.path) else "pass --force to replace it, or choose another -o"
         raise OutputError(f"there is a file {out} already: {how}")
-    before = found.recognized.note
+    before = found.recognized.metadata
     note = ConversionMetadata(
         adapter=found.recognized.family,
         layout=found.recognized.layout,

@@ -1,4 +1,4 @@
-"""What a StyleGAN can be told."""
+"""The options of the StyleGAN adapter."""
 
 from typing import Literal
 
@@ -9,7 +9,7 @@ from zoo.core import ClassNames
 
 
 class StyleGANOptions(Options):
-    """Options of a StyleGAN."""
+    """The options of the StyleGAN adapter."""
 
     noise: Literal["stored", "none", "drawn"] = Field(
         "stored", description="the noise of all pictures: the file's own, none, or drawn by `noise_seed`"

@@ -1,4 +1,4 @@
-"""What a StyleGAN2 can be told."""
+"""The options of the StyleGAN2 adapter."""
 
 from typing import Literal
 
@@ -9,7 +9,7 @@ from zoo.core import ClassNames
 
 
 class StyleGAN2Options(Options):
-    """Options of a StyleGAN2."""
+    """The options of the StyleGAN2 adapter."""
 
     noise: Literal["stored", "none", "drawn"] = Field(
         "stored", description="the noise of all pictures: the file's own, none, or drawn by `noise_seed`"
