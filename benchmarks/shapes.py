@@ -1,10 +1,10 @@
-"""Generators of the published sizes with random weights: what an operation costs does not depend on the weights.
+"""Generators of the published sizes with random weights, for measuring costs, which do not depend on the weights.
 
 from benchmarks.shapes import biggan, pggan, r3gan, stylegan, stylegan2, stylegan3
 
 adapter = stylegan2(128)
 
-`benchmarks/official.py` and `benchmarks/nvidia.py` draw whole files, as they are published.
+`benchmarks/official.py` and `benchmarks/nvidia.py` make whole files, as they are published.
 """
 
 from __future__ import annotations
@@ -55,17 +55,17 @@ def biggan(resolution: int = 128, seed: int = 0) -> BigGAN:
 
 
 def widths(resolution: int, base: int) -> list[int]:
-    """List the channels of a network's maps, from 4x4 on: `base` through the side, at most 512."""
+    """List the channels of a network's maps, from 4x4 pixels on: `base` divided by the resolution, at most 512."""
     return [min(512, base // (4 << level)) for level in range(resolution.bit_length() - 2)]
 
 
 def stylegan3(config: str = "t", resolution: int = 256, seed: int = 0) -> StyleGAN3:
     """Build a StyleGAN3 of configuration T or R, codes w of 16 x 512 numbers, of 256², 512² or 1024²."""
-    made = pickled.stylegan3(config, resolution, seed)
-    return StyleGAN3.load(*StyleGAN3.layouts[0].convert(made.state, made.meta))
+    network = pickled.stylegan3(config, resolution, seed)
+    return StyleGAN3.load(*StyleGAN3.layouts[0].convert(network.state, network.meta))
 
 
 def r3gan(config: str = "ffhq-256", seed: int = 0) -> R3GAN:
     """Build an R3GAN of a published configuration: cifar10, ffhq-64, ffhq-256, imagenet-32 or imagenet-64."""
-    made = pickled.r3gan(config, seed)
-    return R3GAN.load(*R3GAN.layouts[0].convert(made.state, made.meta))
+    network = pickled.r3gan(config, seed)
+    return R3GAN.load(*R3GAN.layouts[0].convert(network.state, network.meta))

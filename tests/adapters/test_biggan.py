@@ -17,8 +17,8 @@ from zoo import CheckpointError, Codes, CodesError, OptionError, UnknownNameErro
 from zoo.checkpoints.conversion import fold_upsample_into_conv
 from zoo.testing import check_adapter, in_float64, render
 
+# Relative to the largest value, in float64: the same sums in another order.
 EXACT = 1e-12
-"""Relative to the largest value, in float64: the same sums in another order."""
 
 
 def opened(state: dict[str, Tensor], **config: Any) -> BigGAN:

@@ -151,10 +151,10 @@ KEY = "generator.layers.0.conv_2"
     [
         ({f"{KEY}.bias": None}, rf"missing: {KEY}\.bias"),
         ({f"{KEY}.weight_u": None}, rf"missing: {KEY}\.weight_u"),
-        ({f"{KEY}.weight_u": torch.ones(3)}, rf"{KEY} has parts that do not fit each other"),
+        ({f"{KEY}.weight_u": torch.ones(3)}, rf"{KEY} have shapes that do not fit each other"),
         (
             {"generator.layers.1.conv_1.weight_orig": torch.ones(32, 288)},
-            r"layers\.1\.conv_1 has parts that do not fit",
+            r"layers\.1\.conv_1 have shapes that do not fit",
         ),
         ({f"{KEY}.bias": torch.ones(3)}, r"blocks\.0\.conv2\.bias \(3,\) instead of"),
         ({"generator.layers.0.conv_9.bias": torch.ones(1)}, r"left over: \(generator\.layers\.0\.conv_9\.bias\)"),

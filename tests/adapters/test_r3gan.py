@@ -25,8 +25,9 @@ from zoo.testing import check_adapter, draw, in_float64
 FAMILIES: dict[str, type[Adapter]] = {
     name: entry.resolve() for name, entry in load_installation().plugins.adapters.items()
 }
+
+# Relative to the largest value, in float64: the same sums in another order.
 EXACT = 1e-12
-"""Relative to the largest value, in float64: the same sums in another order."""
 
 
 def tiny(seed: int, *, classes: int = 0) -> R3GANGenerator:

@@ -149,7 +149,7 @@ KEY = "blocks.0.0.conv2d2"
     [
         ("studiogan_sngan", {f"{KEY}.weight": None}, rf"missing: {KEY}\.weight"),
         ("studiogan_sagan", {f"{KEY}.weight_u": None}, rf"missing: {KEY}\.weight_u"),
-        ("studiogan_sagan", {f"{KEY}.weight_u": torch.ones(3)}, rf"{KEY} has parts that do not fit each other"),
+        ("studiogan_sagan", {f"{KEY}.weight_u": torch.ones(3)}, rf"{KEY} have shapes that do not fit each other"),
         ("studiogan_sngan", {f"{KEY}.bias": torch.ones(3)}, r"blocks\.0\.conv2\.bias \(3,\) instead of"),
         ("studiogan_biggan", {f"{KEY}.scale": torch.ones(3)}, rf"left over: \({KEY}\.scale\)"),
         ("studiogan_biggan", {"shared.weight": torch.ones(3)}, "do not describe a network"),

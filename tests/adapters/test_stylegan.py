@@ -60,7 +60,7 @@ def test_mapping_and_truncation(golden: Golden, state: dict[str, Tensor]) -> Non
     adapter = opened(state, cutoff=CUTOFF)
     w = adapter.network.mapping(golden.inputs["z"])
     golden.check("w", w)
-    golden.check("w_trunc", adapter._rows(w, PSI))
+    golden.check("w_trunc", adapter._broadcast(w, PSI))
 
 
 def test_images_in_z(golden: Golden, state: dict[str, Tensor]) -> None:

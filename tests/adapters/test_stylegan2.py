@@ -94,7 +94,7 @@ def test_mapping_and_truncation(name: str, golden: Golden, state: dict[str, Tens
     adapter = opened(state, cutoff=cutoff)
     w = adapter.network.mapping(golden.inputs["z"])
     golden.check("w", w)
-    golden.check("w_trunc", adapter._rows(w, psi))
+    golden.check("w_trunc", adapter._broadcast(w, psi))
     free, tight = (adapter.sample(4, torch.Generator().manual_seed(1), None, psi).latents for psi in (None, psi))
     mean = adapter.network.mapping.w_avg
     count = adapter.space.layers if cutoff is None else cutoff

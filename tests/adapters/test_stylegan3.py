@@ -32,8 +32,9 @@ FAMILIES: dict[str, type[Adapter]] = {
     name: entry.resolve() for name, entry in load_installation().plugins.adapters.items()
 }
 TRUNCATION = {"stylegan3_t": (0.7, None), "stylegan3_r": (0.7, 8)}
+
+# Relative to the largest value, in float64: the same sums in another order.
 EXACT = 1e-12
-"""Relative to the largest value, in float64: the same sums in another order."""
 KINDS: dict[str, dict[str, Any]] = {"t": {}, "r": {"kernel": 1, "radial": True}}
 
 
@@ -74,7 +75,7 @@ def test_truncation(name: str, golden: Golden) -> None:
     psi, cutoff = TRUNCATION[name]
     adapter = opened(golden.state, cutoff=cutoff)
     w = adapter.network.mapping(golden.inputs["z"])
-    golden.check("w_trunc", adapter._rows(w, psi))
+    golden.check("w_trunc", adapter._broadcast(w, psi))
 
 
 def test_images_in_z(name: str, golden: Golden) -> None:

@@ -14,8 +14,8 @@ from zoo.nn.residual_block import BlockSpec
 from zoo.nn.residual_network import ResidualGenerator, untrained
 from zoo.testing import check_adapter, draw, in_float64
 
+# Relative to the largest value, in float64: the same sums in another order.
 EXACT = 1e-12
-"""Relative to the largest value, in float64: the same sums in another order."""
 DEEP = [
     BlockSpec(8, 8, bottleneck=2, upsample=False, shortcut=False),
     BlockSpec(8, 4, bottleneck=2, shortcut=False),

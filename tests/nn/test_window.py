@@ -22,8 +22,8 @@ from zoo.nn.local_layers import (
 from zoo.nn.window import Patch, Window
 from zoo.testing import draw, in_float64
 
+# Relative to the largest value, in float64: a convolution of fewer pixels may sum in another order, nothing else.
 EXACT = 1e-12
-"""Relative to the largest value, in float64: a convolution of fewer pixels may sum in another order, nothing else."""
 
 LAYERS: list[LocalLayer] = [
     Convolution(1),

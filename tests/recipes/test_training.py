@@ -61,9 +61,9 @@ def test_every_parameter_is_trained(name: str, pictures: Pictures) -> None:
     for part in ("generator", "discriminator"):
         network = training.modules()[part]
         still = [key for key, parameter in network.named_parameters() if torch.equal(parameter, before[part][key])]
-        # ToRGB layers of the resolutions that it has grown beyond are not in the picture; and where two judgements are
+        # ToRGB layers of the resolutions that it has grown beyond are not in the picture; and where two scores are
         # compared, what is added to both does not matter.
-        assert [key for key in still if not key.startswith(("to_rgb.", "from_rgb.", "judge.bias"))] == [], part
+        assert [key for key in still if not key.startswith(("to_rgb.", "from_rgb.", "score.bias"))] == [], part
 
 
 def test_detail_is_left_out_of_real_pictures_as_of_made_ones() -> None:

@@ -40,8 +40,8 @@ def store_as(module: nn.Module, names: Mapping[str, str]) -> None:
     def to_attributes(_: nn.Module, state: MutableMapping[str, Any], prefix: str, *_metadata: Any) -> None:
         _rename(state, prefix, attributes)
 
-    module.register_state_dict_post_hook(to_stored)  # type: ignore[no-untyped-call]
-    module.register_load_state_dict_pre_hook(to_attributes)  # type: ignore[no-untyped-call]
+    module.register_state_dict_post_hook(to_stored)
+    module.register_load_state_dict_pre_hook(to_attributes)
 
 
 def _rename(state: MutableMapping[str, Any], prefix: str, names: Mapping[str, str]) -> None:

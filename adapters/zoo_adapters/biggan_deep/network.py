@@ -16,7 +16,13 @@ NO_TRUNCATION = 1.0
 
 
 class TruncationNorm(ConditionalNorm):
-    """A normalisation whose mean and variance are (51, channels): a row for each truncation."""
+    """A normalisation whose mean and variance are (51, channels): a row for each truncation.
+
+    Args:
+        condition_dim: numbers of the condition; 0 for a normalisation that reads none.
+        channels: channels of the maps.
+        epsilon: what is added to variances.
+    """
 
     def __init__(self, condition_dim: int, channels: int, epsilon: float) -> None:
         super().__init__(condition_dim, channels, epsilon)

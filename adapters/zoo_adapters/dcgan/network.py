@@ -38,7 +38,7 @@ class DCGANGenerator(nn.Module):
     @property
     def img_resolution(self) -> int:
         """Height and width of the image."""
-        return 2 ** len(self.widths)
+        return 1 << len(self.widths)
 
     @property
     def first_weight(self) -> Tensor:

@@ -1,4 +1,4 @@
-"""What LowRank can be told."""
+"""The options of the lowrank analysis."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from zoo.jacobian import OutputOptions
 
 
 class LowRankOptions(OutputOptions):
-    """Options of the low-rank factorization."""
+    """The options of the lowrank analysis."""
 
     factorization: Literal["spectrum", "pursuit", "published"] = Field(
         "spectrum",

@@ -1,4 +1,4 @@
-"""What NullSpace can be told."""
+"""The options of the nullspace analysis."""
 
 from pathlib import Path
 from typing import Literal
@@ -9,7 +9,7 @@ from zoo.jacobian import OutputOptions
 
 
 class NullSpaceOptions(OutputOptions):
-    """Options of null-space editing."""
+    """The options of the nullspace analysis."""
 
     directions: Path | None = Field(None, description="file of directions to make local; by default the region's own")
     factorization: Literal["spectrum", "pursuit", "published"] = Field(

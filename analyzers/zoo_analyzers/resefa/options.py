@@ -1,4 +1,4 @@
-"""What ReSeFa can be told."""
+"""The options of the resefa analysis."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from zoo.jacobian import OutputOptions
 
 
 class ReSeFaOptions(OutputOptions):
-    """Options of ReSeFa."""
+    """The options of the resefa analysis."""
 
     tau: float = Field(
         1e-3, ge=0, description="share of the rest's trace that is added to each of its eigenvalues; 0: none"
