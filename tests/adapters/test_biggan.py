@@ -83,7 +83,7 @@ def test_names_of_classes(golden: Golden, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ("missing", r"missing: blocks\.0\.0\.conv2\.bias"),
         ("spare", r"left over: \(blocks\.0\.0\.conv9\.bias\)"),
@@ -91,7 +91,7 @@ def test_names_of_classes(golden: Golden, tmp_path: Path) -> None:
         ("matrix", "do not describe a network"),
     ],
 )
-def test_states_that_do_not_fit(golden: Golden, change: str, told: str) -> None:
+def test_states_that_do_not_fit(golden: Golden, change: str, message: str) -> None:
     state = dict(golden.state)
     if change == "missing":
         del state["blocks.0.0.conv2.bias"]
@@ -101,7 +101,7 @@ def test_states_that_do_not_fit(golden: Golden, change: str, told: str) -> None:
         state["blocks.0.0.conv2.bias"] = torch.zeros(3)
     else:
         state["shared.weight"] = torch.zeros(3)
-    with pytest.raises(CheckpointError, match=told):
+    with pytest.raises(CheckpointError, match=message):
         opened(state)
 
 

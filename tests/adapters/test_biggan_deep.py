@@ -77,10 +77,10 @@ def test_statistics_of_a_truncation(truncation: float, row: float) -> None:
 
 @pytest.mark.parametrize("truncation", [-0.1, 1.01, float("nan")])
 def test_truncations_without_statistics(adapter: BigGANDeep, truncation: float) -> None:
-    told = "statistics of truncations from 0 to 1"
-    with pytest.raises(CodesError, match=told):
+    message = "statistics of truncations from 0 to 1"
+    with pytest.raises(CodesError, match=message):
         adapter.sample(1, torch.Generator(), None, truncation)
-    with pytest.raises(CodesError, match=told):
+    with pytest.raises(CodesError, match=message):
         adapter.synthesize(Codes(torch.zeros(1, 24), torch.zeros(1, dtype=torch.int64), truncation))
 
 
@@ -147,7 +147,7 @@ KEY = "generator.layers.0.conv_2"
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({f"{KEY}.bias": None}, rf"missing: {KEY}\.bias"),
         ({f"{KEY}.weight_u": None}, rf"missing: {KEY}\.weight_u"),
@@ -162,9 +162,9 @@ KEY = "generator.layers.0.conv_2"
         ({"generator.bn.running_means": torch.ones(50, 8)}, r"norm\.mean \(50, 8\) instead of \(51, 8\)"),
     ],
 )
-def test_states_that_do_not_fit(golden: Golden, changes: dict[str, Tensor | None], told: str) -> None:
+def test_states_that_do_not_fit(golden: Golden, changes: dict[str, Tensor | None], message: str) -> None:
     state = {key: tensor for key, tensor in {**golden.state, **changes}.items() if tensor is not None}
-    with pytest.raises(CheckpointError, match=told):
+    with pytest.raises(CheckpointError, match=message):
         load(state, golden.card["config"])
 
 

@@ -98,7 +98,7 @@ def test_a_file_is_converted_and_analysed(golden: Golden, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ("missing", r"missing: MainLayers\.1\.Layers\.1\.NonLinearity2\.Bias"),
         ("spare", r"left over: \(MainLayers\.2\.Layers\.3\.Scale\)"),
@@ -107,7 +107,7 @@ def test_a_file_is_converted_and_analysed(golden: Golden, tmp_path: Path) -> Non
         ("stages", "left over"),
     ],
 )
-def test_states_that_do_not_fit(golden: Golden, change: str, told: str) -> None:
+def test_states_that_do_not_fit(golden: Golden, change: str, message: str) -> None:
     state = dict(golden.state)
     if change == "missing":
         del state["Model.MainLayers.1.Layers.1.NonLinearity2.Bias"]
@@ -119,7 +119,7 @@ def test_states_that_do_not_fit(golden: Golden, change: str, told: str) -> None:
         state["Model.MainLayers.1.Layers.1.LinearLayer2.Layer.weight"] = torch.ones(96, 0, 3, 3)
     else:
         del state["Model.MainLayers.2.Layers.1.LinearLayer1.Layer.weight"]
-    with pytest.raises(CheckpointError, match=told):
+    with pytest.raises(CheckpointError, match=message):
         opened(state)
 
 

@@ -116,8 +116,8 @@ def test_classes_of_older_checkpoints_are_embedded(name: str) -> None:
 
 @pytest.mark.parametrize("resolution", [32, 64, 128, 256, 512])
 @pytest.mark.parametrize("kind", list(STUDIOGAN))
-def test_sizes_of_the_original_are_told_from_shapes(kind: str, resolution: int, tmp_path: Path) -> None:
-    """Which blocks of a deep network upsample is told from where its channels change."""
+def test_sizes_of_the_original_are_inferred_from_shapes(kind: str, resolution: int, tmp_path: Path) -> None:
+    """Which blocks of a deep network upsample is inferred from where its channels change."""
     file = studiogan(kind, resolution, width=8, classes=5).save(tmp_path / "model=G-best-weights-step=1.pth")
     model = zoo.load(file, device="cpu")
     assert (model.layout, model.adapter.resolution) == (KINDS[kind], (resolution, resolution))
@@ -145,7 +145,7 @@ KEY = "blocks.0.0.conv2d2"
 
 
 @pytest.mark.parametrize(
-    ("name", "changes", "told"),
+    ("name", "changes", "message"),
     [
         ("studiogan_sngan", {f"{KEY}.weight": None}, rf"missing: {KEY}\.weight"),
         ("studiogan_sagan", {f"{KEY}.weight_u": None}, rf"missing: {KEY}\.weight_u"),
@@ -164,10 +164,10 @@ KEY = "blocks.0.0.conv2d2"
         ("studiogan_biggan", {"info_mix_linear.bias": torch.ones(3)}, r"left over: \(info_mix_linear\.bias\)"),
     ],
 )
-def test_states_that_do_not_fit(name: str, changes: dict[str, Tensor | None], told: str) -> None:
+def test_states_that_do_not_fit(name: str, changes: dict[str, Tensor | None], message: str) -> None:
     golden = Golden.read(name)
     state = {key: tensor for key, tensor in {**golden.state, **changes}.items() if tensor is not None}
-    with pytest.raises(CheckpointError, match=told):
+    with pytest.raises(CheckpointError, match=message):
         load(state, backbone(golden))
 
 

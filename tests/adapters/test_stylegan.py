@@ -29,8 +29,8 @@ def opened(
 ) -> StyleGAN:
     family, layout = detect_layout(families(), state, meta or {})
     assert family == "stylegan"
-    converted, told = layout.convert(state, meta or {})
-    return StyleGAN.load(converted, {**told, **config}, space=space)
+    converted, from_file = layout.convert(state, meta or {})
+    return StyleGAN.load(converted, {**from_file, **config}, space=space)
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +185,7 @@ def test_a_file_is_analysed(golden: Golden, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"synthesis.layer3.bias": None}, r"missing: synthesis\.layer\d\.\w+"),
         ({"synthesis.spare": torch.ones(3)}, r"left over: \(synthesis\.spare\)"),
@@ -200,9 +200,9 @@ def test_a_file_is_analysed(golden: Golden, tmp_path: Path) -> None:
         ({f"mapping.dense{index}.weight": None for index in range(8)}, "do not describe a network"),
     ],
 )
-def test_states_that_do_not_fit(golden: Golden, change: dict[str, Tensor | None], told: str) -> None:
+def test_states_that_do_not_fit(golden: Golden, change: dict[str, Tensor | None], message: str) -> None:
     changed = {**golden.state, **change}
-    with pytest.raises(CheckpointError, match=told):
+    with pytest.raises(CheckpointError, match=message):
         opened({key: tensor for key, tensor in changed.items() if tensor is not None})
 
 

@@ -62,8 +62,8 @@ def opened(
 ) -> StyleGAN2:
     family, layout = detect_layout(families(), state, meta or {})
     assert family == "stylegan2"
-    converted, told = layout.convert(state, meta or {})
-    return StyleGAN2.load(converted, {**told, **config}, space=space)
+    converted, from_file = layout.convert(state, meta or {})
+    return StyleGAN2.load(converted, {**from_file, **config}, space=space)
 
 
 @pytest.fixture(scope="module", params=list(LAYOUTS))
@@ -231,7 +231,7 @@ def test_an_official_pickle_of_tensorflow(version: int, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("bound", [256, None])
 def test_an_official_pickle_of_pytorch(bound: float | None, tmp_path: Path) -> None:
-    """The layers' own bound counts: code that is younger than the file may have set another than the file was told."""
+    """The layers' own bound counts, which newer code than the file's may have changed."""
     golden = Golden.read("stylegan2_ada")
     network = containers.network(
         golden.state,
@@ -268,7 +268,7 @@ def test_a_mean_code_that_is_missing_is_taken_over_drawn_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ("filter", "conv0.resample_filter is not the filter"),
         ("missing", r"missing: synthesis\.b8\.conv0\.bias"),
@@ -280,7 +280,7 @@ def test_a_mean_code_that_is_missing_is_taken_over_drawn_ones() -> None:
         ("mapping", "do not describe a network"),
     ],
 )
-def test_states_that_do_not_fit(change: str, told: str) -> None:
+def test_states_that_do_not_fit(change: str, message: str) -> None:
     state = dict(Golden.read("stylegan2_ada").state)
     if change == "filter":
         state["synthesis.b8.conv0.resample_filter"] = torch.ones(4, 4)
@@ -299,7 +299,7 @@ def test_states_that_do_not_fit(change: str, told: str) -> None:
         state["synthesis.b8.conv0.bias"] = torch.ones(3)
     else:
         state = {key: tensor for key, tensor in state.items() if not key.startswith("mapping.fc")}
-    with pytest.raises(CheckpointError, match=told):
+    with pytest.raises(CheckpointError, match=message):
         opened(state)
 
 

@@ -47,8 +47,8 @@ def opened(
 ) -> StyleGAN3:
     family, layout = detect_layout(FAMILIES, state, meta or {})
     assert (family, layout.name) == ("stylegan3", "nvidia")
-    converted, told = layout.convert(state, meta or {})
-    return StyleGAN3.load(converted, {**json.loads(json.dumps(told)), **config}, space=space)
+    converted, from_file = layout.convert(state, meta or {})
+    return StyleGAN3.load(converted, {**json.loads(json.dumps(from_file)), **config}, space=space)
 
 
 @pytest.fixture(scope="module", params=list(TRUNCATION))
@@ -107,7 +107,7 @@ def attributes(golden: Golden) -> dict[str, dict[str, Any]]:
     return made
 
 
-def told(golden: Golden) -> dict[str, Any]:
+def settings(golden: Golden) -> dict[str, Any]:
     """Give the same as it is read from a file."""
     return {f"G_ema.{key}": value for key, value in Pickled("", {}, {}, attributes(golden)).meta.items()}
 
@@ -122,7 +122,7 @@ def averaged(golden: Golden) -> dict[str, Tensor]:
 
 
 def test_what_stands_beside_the_tensors_is_read(golden: Golden) -> None:
-    state, meta, codes = averaged(golden), told(golden), Codes(golden.outputs["w_trunc"])
+    state, meta, codes = averaged(golden), settings(golden), Codes(golden.outputs["w_trunc"])
     golden.check("image", opened(state).synthesize(codes))
     golden.check("image", opened(state, meta=meta).synthesize(codes))
     [padding] = [key for key in meta if key.endswith("padding.0") and ".L5_" in key]
@@ -150,7 +150,7 @@ def test_a_training_pickle_is_read(golden: Golden, tmp_path: Path) -> None:
 
 
 def test_activations_are_cut_off_where_the_network_did(golden: Golden) -> None:
-    first = next(key for key in told(golden) if key.endswith("conv_clamp"))
+    first = next(key for key in settings(golden) if key.endswith("conv_clamp"))
     codes = Codes(golden.outputs["w_trunc"])
     images = {bound: opened(averaged(golden), meta={first: bound}).synthesize(codes) for bound in (None, 256, 0.5)}
     assert torch.equal(images[None], images[256])

@@ -145,7 +145,7 @@ def test_no_such_split(data: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--held", "9000"], "--held 9000: a style has 6480 combinations"),
         (["--jobs", "0"], "0 is less than 1"),
@@ -157,13 +157,13 @@ def test_bad_calls(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     arguments: list[str],
-    told: str,
+    message: str,
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["avatars", str(tmp_path / "new"), *arguments])
     with pytest.raises(SystemExit) as stopped:
         main()
     assert stopped.value.code == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 

@@ -35,8 +35,14 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write squares that are light or dark, with a bar or without; every fourth has no label for the bar."""
     folder = tmp_path_factory.mktemp("avatars")
-    told = {"size": 32, "styles": ["light", "dark"], "attributes": ATTRIBUTES, "parts": [], "versions": {"drawn": "1"}}
-    (folder / "dataset.json").write_text(json.dumps(told))
+    dataset = {
+        "size": 32,
+        "styles": ["light", "dark"],
+        "attributes": ATTRIBUTES,
+        "parts": [],
+        "versions": {"drawn": "1"},
+    }
+    (folder / "dataset.json").write_text(json.dumps(dataset))
     random = np.random.default_rng(0)
     for split, count in SIZES.items():
         labels = random.integers(0, 2, (count, 2)).astype(np.uint8)
@@ -65,9 +71,9 @@ def test_a_killed_training_goes_on_and_ends_as_if_it_had_not_been(
         scorer.main([str(data), "--epochs", "2", "--out", str(tmp_path)])
     assert list(tmp_path.iterdir()) == []
     scorer.main([str(data), "--epochs", "2", "--out", str(tmp_path)])
-    told = capsys.readouterr()
-    assert told.err.count("epoch 1 of 2") == told.err.count("epoch 2 of 2") == 1
-    assert "| glasses | 2 | " in told.out
+    output = capsys.readouterr()
+    assert output.err.count("epoch 1 of 2") == output.err.count("epoch 2 of 2") == 1
+    assert "| glasses | 2 | " in output.out
     (data / "scorer-0-2.pt").unlink()
     card = scorer.train(data, tmp_path / "again", epochs=2, seed=0)
     first, second = ((folder / "weights.safetensors").read_bytes() for folder in (tmp_path, tmp_path / "again"))
