@@ -153,7 +153,7 @@ KEY = "blocks.0.0.conv2d2"
         ("studiogan_sngan", {f"{KEY}.bias": torch.ones(3)}, r"blocks\.0\.conv2\.bias \(3,\) instead of"),
         ("studiogan_biggan", {f"{KEY}.scale": torch.ones(3)}, rf"left over: \({KEY}\.scale\)"),
         ("studiogan_biggan", {"shared.weight": torch.ones(3)}, "do not describe a network"),
-        ("studiogan_biggan", {"shared.weight": torch.ones(0, 24)}, "no network: embed is empty"),
+        ("studiogan_biggan", {"shared.weight": torch.ones(0, 24)}, "a network: embed is empty"),
         ("studiogan_bigdeep_legacy", {"shared.weight": None}, r"missing: shared\.weight"),
         ("studiogan_bigdeep_legacy", {"blocks.2.0.bn1.bn.running_mean": None}, r"missing: blocks\.2\.0\.bn1"),
         (

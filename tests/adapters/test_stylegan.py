@@ -289,7 +289,7 @@ def test_a_style_sets_the_mean_and_the_spread_of_every_channel() -> None:
     network = StyleGAN.tiny(0).network.double()
     w = torch.randn(2, 8, dtype=torch.float64)
     layer = network.layers[4]
-    map_ = layer(torch.randn(2, 4, 16, 16, dtype=torch.float64), w).applied()
+    map_ = layer(torch.randn(2, 4, 16, 16, dtype=torch.float64), w).apply()
     scale, shift = layer.get_submodule("affine")(w).chunk(2, dim=1)
     assert torch.allclose(map_.mean(dim=(2, 3)), shift, atol=1e-12)
     assert torch.allclose(map_.var(dim=(2, 3), correction=0).sqrt(), scale.abs(), rtol=1e-6)  # 1e-8 is added

@@ -20,4 +20,6 @@ class NullSpaceOptions(OutputOptions):
     background_energy: float = Field(0.97, gt=0, le=1, description="share of the rest's trace that is projected out")
     relax: int = Field(0, ge=0, description="project out this many background directions fewer")
     k: int | None = Field(None, ge=1, description="return at most this many directions")
-    chunk: int | None = Field(None, ge=1, description="tangents pushed at a time; by default chosen by image size")
+    chunk: int | None = Field(
+        None, ge=1, description="tangents differentiated at a time; by default chosen by image size"
+    )

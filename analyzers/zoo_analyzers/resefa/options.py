@@ -17,4 +17,6 @@ class ReSeFaOptions(OutputOptions):
         "auto", description="the whole Jacobian, or a search for k leading directions; auto: what is cheaper"
     )
     k: int = Field(10, ge=1, description="how many directions to return, at most")
-    chunk: int | None = Field(None, ge=1, description="tangents pushed at a time; by default chosen by image size")
+    chunk: int | None = Field(
+        None, ge=1, description="tangents differentiated at a time; by default chosen by image size"
+    )
