@@ -39,11 +39,15 @@ def _stylegan2(side: int, path: Path) -> None:
 
 
 def _object(build: Callable[[], pickled.Pickled], path: Path) -> None:
-    """Write a snapshot of stylegan3, or, where objects do not keep what they were made with, of R3GAN."""
-    made = build()
-    persistent = bool(made.init_kwargs)
+    """Write a snapshot of stylegan3, or, where objects do not keep their arguments, of R3GAN."""
+    pickle = build()
+    persistent = bool(pickle.init_kwargs)
     network = containers.network(
-        made.state, made.kind, init_kwargs=made.init_kwargs, attributes=made.attributes, persistent=persistent
+        pickle.state,
+        pickle.class_name,
+        init_kwargs=pickle.init_kwargs,
+        attributes=pickle.attributes,
+        persistent=persistent,
     )
     write = containers.nvidia_pickle if persistent else containers.plain_class_pickle
     path.write_bytes(write({"G_ema": network}))
@@ -54,6 +58,7 @@ def _torch(build: Callable[[], official.Official], path: Path) -> None:
     build().save(path)
 
 
+# Functions that write a file to a path, by the name of its architecture and resolution.
 FILES: dict[str, Write] = {
     "pggan-1024": partial(_tensorflow, 2, nvidia.pggan_variables, 1024),
     "stylegan-1024": partial(_tensorflow, 3, nvidia.stylegan_variables, 1024),
@@ -75,4 +80,3 @@ FILES: dict[str, Write] = {
     "stylegan3-t-256": partial(_object, partial(pickled.stylegan3, "t", 256)),
     "stylegan3-r-256": partial(_object, partial(pickled.stylegan3, "r", 256)),
 }
-"""What writes a file to a path, by the names of its architecture and size."""

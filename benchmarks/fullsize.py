@@ -1,13 +1,13 @@
-"""From somebody's file to its directions: what each command takes on files of the published sizes.
+"""Measure what each command takes on files of the published sizes, from the file to its directions.
 
     python -m benchmarks.fullsize [NAME …] [--folder DIR]        time and peak memory of the commands; SeFa alone
     python -m benchmarks.fullsize [NAME …] --jacobians           lowrank and nullspace; where that is long, 16 tangents
 
 Weights are random, in the containers and under the keys of their authors (`benchmarks.files`). Each command is a
-process of its own, which loads Python, torch and the file again. SeFa alone is the analysis in a process that has the
-network, the fastest of five runs; Jacobians are given in processor time, summed over threads, which hardly
-depends on what else the machine does. Beside SeFa stands what the released code does: concatenate the weights, scale
-each projection to unit length, and pass WWᵀ to numpy's solver for matrices without symmetry.
+process of its own, which loads Python, torch and the file again. SeFa alone is the analysis in a process that has
+loaded the network, the fastest of five runs. Jacobians are measured in processor time, summed over threads, which
+hardly depends on what else the machine does. SeFa is compared with the released code, which concatenates the weights,
+scales each projection to unit length, and passes WWᵀ to numpy's solver for general matrices.
 """
 
 from __future__ import annotations
@@ -37,8 +37,10 @@ from zoo.plugins import load_plugins
 ROUNDS = 5
 TANGENTS = 16
 LARGE = 512
-SOON = 1200
-"""At this resolution and above, and where the whole Jacobian would take longer, it is extrapolated from `TANGENTS`."""
+
+# The whole Jacobian is extrapolated from `TANGENTS` tangents where it would take longer, and from the resolution
+# `LARGE` on.
+MOST_SECONDS = 1200
 
 
 _MEASURE = """
@@ -52,7 +54,7 @@ print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN).
 def measured(command: Sequence[str], settings: dict[str, str]) -> tuple[float, float]:
     """Run a command; return the seconds that it took and the most memory that it had, in GB. Raises if it fails.
 
-    A small process starts it: one that is started from here would be said to have had this one's memory.
+    A small process starts it: a child of this process would count this one's memory as its own.
     """
     watch = [sys.executable, "-S", "-c", _MEASURE, *command]
     done = subprocess.run(watch, env={**os.environ, **settings}, stdout=subprocess.PIPE, text=True, check=True)
@@ -62,8 +64,8 @@ def measured(command: Sequence[str], settings: dict[str, str]) -> tuple[float, f
     return float(took), int(peak) * 1024 / 1e9
 
 
-def told(mode: str, name: str, file: Path) -> dict[str, Any]:
-    """Measure in a process of its own; return what it says."""
+def measure_in_process(mode: str, name: str, file: Path) -> dict[str, Any]:
+    """Measure in a process of its own; return the figures that it prints."""
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.fullsize", name, mode, "--folder", str(file)],
         check=True,
@@ -92,7 +94,7 @@ def analysis(model: Model, analyzer: str, region: str) -> zoo.Directions:
 
 
 def released(model: Model) -> None:
-    """Do what the released code does with the same weights."""
+    """Factorize the same weights as the released code does."""
     parts = [part for part in model.adapter.projections() if not part.geometric]
     weight = np.concatenate([part.weight.numpy().T for part in parts], axis=1)
     weight = weight / np.linalg.norm(weight, axis=0, keepdims=True)
@@ -100,7 +102,7 @@ def released(model: Model) -> None:
 
 
 def sefa_alone(file: Path) -> dict[str, float]:
-    """Time SeFa and the released procedure on a network that is there."""
+    """Time SeFa and the released procedure on a loaded network."""
     model = zoo.load(file, device="cpu")
     with np.errstate(invalid="ignore"):
         return {
@@ -111,24 +113,24 @@ def sefa_alone(file: Path) -> dict[str, float]:
 
 
 def jacobians(file: Path) -> dict[str, Any]:
-    """Time `lowrank` and `nullspace` at one code, if `SOON`; else some columns of the whole picture's Jacobian."""
+    """Time some columns of the whole image's Jacobian, and, unless that takes too long, `lowrank` and `nullspace`."""
     model = zoo.load(file, device="cpu")
-    found: dict[str, Any] = {"dim": model.adapter.space.dim, "side": model.adapter.resolution[0]}
+    figures: dict[str, Any] = {"dim": model.adapter.space.dim, "side": model.adapter.resolution[0]}
     operator = RegionJacobian(model.adapter, model.sample(1), model.region("all"))
     start = time.process_time()
     operator.prepare()
     recorded = time.process_time()
     together = default_chunk(model.adapter, model.region("all"))
-    for axes in torch.eye(found["dim"])[:TANGENTS].split(min(together, TANGENTS)):
+    for axes in torch.eye(figures["dim"])[:TANGENTS].split(min(together, TANGENTS)):
         operator.jvp(axes)
-    found["tangents"] = time.process_time() - recorded
-    found["whole"] = recorded - start + found["tangents"] * found["dim"] / TANGENTS
-    if found["side"] < LARGE and found["whole"] <= SOON:
+    figures["tangents"] = time.process_time() - recorded
+    figures["whole"] = recorded - start + figures["tangents"] * figures["dim"] / TANGENTS
+    if figures["side"] < LARGE and figures["whole"] <= MOST_SECONDS:
         for name in ("lowrank", "nullspace"):
             start = time.process_time()
             analysis(model, name, "center")
-            found[name] = time.process_time() - start
-    return found
+            figures[name] = time.process_time() - start
+    return figures
 
 
 def commands(name: str, file: Path, folder: Path) -> list[str]:
@@ -143,7 +145,7 @@ def commands(name: str, file: Path, folder: Path) -> list[str]:
         "sample": [*zoo_, "sample", model, "--samples", "1", "--out", str(folder / "samples"), "--force"],
     }
     cells = [f"{took:.1f} s, {peak:.2f} GB" for took, peak in (measured(step, settings) for step in steps.values())]
-    alone = told("--alone", name, file)
+    alone = measure_in_process("--alone", name, file)
     ratio = alone["released"] / alone["sefa"]
     return [
         name,
@@ -156,10 +158,10 @@ def commands(name: str, file: Path, folder: Path) -> list[str]:
 
 def derivatives(name: str, file: Path) -> list[str]:
     """Measure the analyses of one code: a row of the other table."""
-    found = told("--differentiate", name, file)
-    some, whole = f"{found['tangents']:.1f} s", f"{found['whole']:.0f} s, extrapolated"
-    times = [f"{found[analyzer]:.0f} s" if analyzer in found else "" for analyzer in ("lowrank", "nullspace")]
-    return [name, f"{found['side']}²", str(found["dim"]), some, whole, *times]
+    figures = measure_in_process("--differentiate", name, file)
+    some, whole = f"{figures['tangents']:.1f} s", f"{figures['whole']:.0f} s, extrapolated"
+    times = [f"{figures[analyzer]:.0f} s" if analyzer in figures else "" for analyzer in ("lowrank", "nullspace")]
+    return [name, f"{figures['side']}²", str(figures["dim"]), some, whole, *times]
 
 
 def main() -> None:
@@ -169,24 +171,24 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where files are written and kept; or nowhere")
     for mode in ("--jacobians", "--alone", "--differentiate"):
         parser.add_argument(mode, action="store_true", help="" if mode == "--jacobians" else argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.alone or asked.differentiate:
-        print(json.dumps((sefa_alone if asked.alone else jacobians)(asked.folder)))
+    args = parser.parse_args()
+    if args.alone or args.differentiate:
+        print(json.dumps((sefa_alone if args.alone else jacobians)(args.folder)))
         return
-    heads = ["file", "images", "d", f"{TANGENTS} tangents", "whole Jacobian", "`lowrank`", "`nullspace`"]
-    if not asked.jacobians:
-        heads = ["file", "size", "`zoo add`", "`zoo info`", "`zoo sample`", "SeFa alone", "released ÷ zoo"]
-    print(f"| {' | '.join(heads)} |\n| {' | '.join('---' for _ in heads)} |")
+    header = ["file", "images", "d", f"{TANGENTS} tangents", "whole Jacobian", "`lowrank`", "`nullspace`"]
+    if not args.jacobians:
+        header = ["file", "size", "`zoo add`", "`zoo info`", "`zoo sample`", "SeFa alone", "released ÷ zoo"]
+    print(f"| {' | '.join(header)} |\n| {' | '.join('---' for _ in header)} |")
     with tempfile.TemporaryDirectory() as temporary:
-        folder = asked.folder or Path(temporary)
+        folder = args.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        for name in asked.names or FILES:
+        for name in args.names or FILES:
             file = folder / f"{name}.weights"
             if not file.exists():
                 FILES[name](file)
-            row = derivatives(name, file) if asked.jacobians else commands(name, file, folder)
+            row = derivatives(name, file) if args.jacobians else commands(name, file, folder)
             print(f"| {' | '.join(row)} |", flush=True)
-            if asked.folder is None:
+            if args.folder is None:
                 file.unlink()
 
 

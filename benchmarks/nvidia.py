@@ -1,11 +1,11 @@
-"""NVIDIA's networks of the published sizes as the official files keep them, with random weights.
+"""NVIDIA's networks of the published sizes with random weights, as the official files hold them.
 
 from benchmarks.nvidia import pggan_variables, stylegan2_state, stylegan_variables
 
 variables, arguments = stylegan_variables(1024)
 
-Tensors go by the files' own names and are scaled as when training begins, colours less, so that pictures are not
-saturated; the arguments are those that stand beside them in the pickle.
+Tensors have the names of the files and are scaled as at the beginning of training, except ToRGB, whose weights are
+smaller, so that images are not saturated. The arguments are those that stand beside the tensors in the pickle.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ from torch import Tensor
 
 from benchmarks.shapes import widths
 
+# Weights of a mapping are so many times larger in a file: their learning-rate multiplier is 0.01.
 _MAPPED = 100.0
-"""Weights of a mapping are that much larger in a file: they learned at a hundredth of the rate of the others."""
 
 Shapes = dict[str, tuple[int, ...]]
 
 
 def pggan_variables(resolution: int = 1024, seed: int = 0) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Make the variables of an official PGGAN, its layers not fused, and the arguments that it was made with."""
-    channels, shapes = widths(resolution, 16384), Shapes(lod=())
+    channels = widths(resolution, 16384)
+    shapes = Shapes(lod=())
     for level, (side, width) in enumerate(_sides(channels)):
         before = channels[max(0, level - 1)]
         if level:
@@ -42,7 +43,8 @@ def pggan_variables(resolution: int = 1024, seed: int = 0) -> tuple[dict[str, Te
 
 def stylegan_variables(resolution: int = 1024, seed: int = 0) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Make the variables of an official StyleGAN, and the arguments that it was made with."""
-    channels, shapes = widths(resolution, 16384), Shapes({"lod": (), "dlatent_avg": (512,), "synthesis/lod": ()})
+    channels = widths(resolution, 16384)
+    shapes = Shapes({"lod": (), "dlatent_avg": (512,), "synthesis/lod": ()})
     for index in range(8):
         shapes |= _weights(f"mapping/Dense{index}", (512, 512))
     shapes["synthesis/4x4/Const/const"] = (1, channels[0], 4, 4)
@@ -67,9 +69,11 @@ def stylegan_variables(resolution: int = 1024, seed: int = 0) -> tuple[dict[str,
 
 def stylegan2_state(resolution: int = 1024, seed: int = 0) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Make the state dict of NVIDIA's StyleGAN2 in PyTorch, configuration F, and the arguments it was made with."""
-    channels, shapes = widths(resolution, 32768), Shapes()
+    channels = widths(resolution, 32768)
+    shapes = Shapes()
     for level, (side, width) in enumerate(_sides(channels)):
-        before, block = channels[max(0, level - 1)], f"synthesis.b{side}"
+        before = channels[max(0, level - 1)]
+        block = f"synthesis.b{side}"
         shapes |= {f"{block}.resample_filter": (4, 4), **({} if level else {f"{block}.const": (width, 4, 4)})}
         for part, inputs in (("conv0", before), ("conv1", width))[0 if level else 1 :]:
             key = f"{block}.{part}"
@@ -95,7 +99,8 @@ def stylegan2_state(resolution: int = 1024, seed: int = 0) -> tuple[dict[str, Te
             return _MAPPED if name.endswith("weight") else 0.0
         return 0.1 if name.endswith("torgb.weight") else _by_end(name, spread)
 
-    state, taps = _drawn(shapes, seed, scale), torch.tensor([1.0, 3.0, 3.0, 1.0])
+    state = _drawn(shapes, seed, scale)
+    taps = torch.tensor([1.0, 3.0, 3.0, 1.0])
     for name, tensor in state.items():
         if name.endswith("resample_filter"):
             tensor.copy_(torch.outer(taps, taps) / 64)

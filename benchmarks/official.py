@@ -1,12 +1,12 @@
-"""Residual generators of the published sizes with random weights, in the files of their authors.
+"""Residual generators of the published sizes with random weights, in the file formats of their authors.
 
 from benchmarks.official import biggan, biggan_deep, studiogan
 
 biggan_deep(128).save(path)
 model = zoo.load(path)
 
-Weights are scaled so that pictures are not saturated: stored vectors are those of the spectral norm, and stored
-statistics about those that the layers have.
+Weights are scaled so that images are not saturated: the stored vectors are those of the spectral norm, and the stored
+statistics are about those of the layers' inputs.
 """
 
 from __future__ import annotations
@@ -29,14 +29,19 @@ _CLASSES = 1000
 
 @dataclass(frozen=True)
 class Official:
-    """What a published file holds, as `torch.save` writes it, and the name of the container."""
+    """The contents of a published file.
+
+    Attributes:
+        content: what `torch.save` writes.
+        container: the name of the container.
+    """
 
     content: dict[str, Any]
     container: str = "torch zip"
 
     @property
     def state(self) -> dict[str, Tensor]:
-        """The state dict in it."""
+        """The state dict in the file."""
         state: dict[str, Tensor] = self.content.get("state_dict", self.content)
         return state
 
@@ -79,7 +84,7 @@ class _Draw:
         return float(torch.dot(left, matrix @ right))
 
     def conditional(self, keys: Sequence[str], channels: int, condition: int) -> float:
-        """Draw what reads the condition, of mean square 1; return the mean square of what ReLU leaves then."""
+        """Draw weights that read the condition, of mean square 1; return the mean square of the ReLU's output."""
         added = sum(self.weight(key, channels, condition, bias=False) for key in keys)
         return (1 + added) / 2
 
@@ -93,12 +98,12 @@ class _Draw:
         self.state[f"{key}.weight"] = 1 + 0.1 * self.normal(channels)
         self.state[f"{key}.bias"] = 0.1 * self.normal(channels)
 
-    def attention(self, key: str, channels: int, names: Sequence[str], strength: str) -> None:
-        """Draw self-attention: what makes query, key, value and output."""
+    def attention(self, key: str, channels: int, names: Sequence[str], gamma: str) -> None:
+        """Draw self-attention: the weights of query, key, value and output, and the factor."""
         shapes = [(channels // 8, channels), (channels // 8, channels), (channels // 2, channels)]
         for name, (rows, columns) in zip(names, [*shapes, (channels, channels // 2)], strict=True):
             self.weight(f"{key}.{name}", rows, columns, 1, 1, bias=False)
-        self.state[f"{key}.{strength}"] = torch.tensor([0.5])
+        self.state[f"{key}.{gamma}"] = torch.tensor([0.5])
 
 
 # BigGAN-deep of huggingface/pytorch-pretrained-BigGAN
@@ -108,7 +113,8 @@ _LAYERS = {
     256: ((16, 16), (16, 16), (16, 16), (16, 8), (8, 8), (8, 8), (8, 8), (8, 4), (4, 4), (4, 2), (2, 2), (2, 1)),
 }
 _LAYERS[512] = (*_LAYERS[256], (1, 1), (1, 1))
-_ATTENTION_AT, _CODE = 8, 128
+_ATTENTION_AT = 8
+_CODE = 128
 
 
 def biggan_deep(resolution: int = 128, seed: int = 0, *, width: int = 128, classes: int = _CLASSES) -> Official:
@@ -139,19 +145,21 @@ def _bottleneck(draw: _Draw, key: str, inputs: int, outputs: int, square: float)
 
 
 def _deep(inputs: int, outputs: int) -> list[tuple[int, ...]]:
-    """Give the shapes of a bottleneck's convolutions."""
-    inner = inputs // 4
-    return [(inner, inputs, 1, 1), (inner, inner, 3, 3), (inner, inner, 3, 3), (outputs, inner, 1, 1)]
+    """Return the shapes of a bottleneck's convolutions."""
+    bottleneck = inputs // 4
+    narrow, widen = (bottleneck, inputs, 1, 1), (outputs, bottleneck, 1, 1)
+    return [narrow, (bottleneck, bottleneck, 3, 3), (bottleneck, bottleneck, 3, 3), widen]
 
 
 # BigGAN-PyTorch
 
 _BROCK = {128: (16, 16, 8, 4, 2, 1), 256: (16, 16, 8, 8, 4, 2, 1), 512: (16, 16, 8, 8, 4, 2, 1, 1)}
-_CHUNKS, _ATTENDS = {128: 20, 256: 20, 512: 16}, 3
+_CHUNKS = {128: 20, 256: 20, 512: 16}
+_ATTENDS = 3
 
 
 class _BrockDraw(_Draw):
-    """Keeps the one vector of a spectral norm that BigGAN-PyTorch stores, and its record of the norm."""
+    """Stores the one vector of a spectral norm that BigGAN-PyTorch has, and its log of the norm."""
 
     def _spectral(self, key: str, weight: Tensor) -> float:
         matrix, left = weight.flatten(1), normalize(self.normal(len(weight)), dim=0)
@@ -164,7 +172,8 @@ class _BrockDraw(_Draw):
 
 def biggan(resolution: int = 128, seed: int = 0, *, width: int = 96, classes: int = _CLASSES) -> Official:
     """Draw `G_ema.pth` of 128², 256² or 512²: 1000 classes, embedded in 128 numbers, `width` 96 as released."""
-    draw, chunk = _BrockDraw(seed, spectral=True), _CHUNKS[resolution]
+    draw = _BrockDraw(seed, spectral=True)
+    chunk = _CHUNKS[resolution]
     channels = [multiple * width for multiple in _BROCK[resolution]]
     draw.state["shared.weight"] = draw.normal(classes, _CODE)
     square = draw.weight("linear", 16 * channels[0], chunk)
@@ -192,7 +201,16 @@ def biggan(resolution: int = 128, seed: int = 0, *, width: int = 96, classes: in
 
 @dataclass(frozen=True)
 class _Studio:
-    """A configuration of ImageNet: the narrowest map's channels, the code, the embedding, blocks a stage."""
+    """A configuration for ImageNet.
+
+    Attributes:
+        width: channels of the narrowest map.
+        code: numbers of the code that a layer reads.
+        embedding: numbers of an embedded class; 0 without an embedding.
+        depth: bottleneck blocks a stage; 0 for plain blocks.
+        spectral: whether weights have spectral norms.
+        shortcut: whether shortcuts are convolutions.
+    """
 
     width: int
     code: int
@@ -221,22 +239,24 @@ _STAGES = {
 def studiogan(
     kind: str, resolution: int = 128, seed: int = 0, *, width: int | None = None, classes: int = _CLASSES
 ) -> Official:
-    """Draw a checkpoint of StudioGAN, `kind` one of `STUDIOGAN`; attention, but in an SNGAN, follows the 4th stage.
+    """Draw a checkpoint of StudioGAN, `kind` being a key of `STUDIOGAN`.
 
-    The width is that of the published configurations for ImageNet unless told otherwise. 32² has attention after the
-    second stage.
+    By default, the width is that of the published configurations for ImageNet. Except in an SNGAN, attention follows
+    the 4th stage, or for 32² the second one.
     """
-    plan = STUDIOGAN[kind]
-    draw, width = _Draw(seed, spectral=plan.spectral), width or plan.width
+    config = STUDIOGAN[kind]
+    draw = _Draw(seed, spectral=config.spectral)
+    width = width or config.width
     channels = [multiple * width for multiple in _STAGES[resolution]]
-    deep = plan.embedding if plan.depth else 0
-    square = draw.weight("linear0", channels[0] * 16, plan.code + deep)
-    if plan.embedding:
-        draw.state["shared.weight"] = draw.normal(classes, plan.embedding)
-    condition, index = plan.embedding + plan.code if plan.embedding else classes, 0
+    deep = config.embedding if config.depth else 0
+    square = draw.weight("linear0", channels[0] * 16, config.code + deep)
+    if config.embedding:
+        draw.state["shared.weight"] = draw.normal(classes, config.embedding)
+    condition = config.embedding + config.code if config.embedding else classes
+    index = 0
     for stage, (inputs, outputs) in enumerate(pairwise(channels), 1):
-        for narrow in [inputs] * (plan.depth - 1) + [outputs]:
-            square = _studio_block(draw, f"blocks.{index}.0", (inputs, narrow, condition), plan, square)
+        for narrow in [inputs] * (config.depth - 1) + [outputs]:
+            square = _studio_block(draw, f"blocks.{index}.0", (inputs, narrow, condition), config, square)
             index += 1
         if kind != "sngan" and stage == (2 if resolution == 32 else 4):
             names = [f"conv1x1_{name}" for name in ("theta", "phi", "g", "attn")]
@@ -248,11 +268,11 @@ def studiogan(
     return Official({"state_dict": draw.state, "optimizer": {"state": {}, "param_groups": []}})
 
 
-def _studio_block(draw: _Draw, key: str, sizes: tuple[int, int, int], plan: _Studio, square: float) -> float:
+def _studio_block(draw: _Draw, key: str, sizes: tuple[int, int, int], config: _Studio, square: float) -> float:
     """Draw one block of so many inputs, outputs and numbers of the condition; return its output's mean square."""
     inputs, outputs, condition = sizes
-    shapes = _deep(inputs, outputs) if plan.depth else [(outputs, inputs, 3, 3), (outputs, outputs, 3, 3)]
-    short = square * draw.weight(f"{key}.conv2d0", outputs, inputs, 1, 1) if plan.shortcut else square
+    shapes = _deep(inputs, outputs) if config.depth else [(outputs, inputs, 3, 3), (outputs, outputs, 3, 3)]
+    short = square * draw.weight(f"{key}.conv2d0", outputs, inputs, 1, 1) if config.shortcut else square
     for index, shape in enumerate(shapes, 1):
         norm = f"{key}.bn{index}"
         _running(draw, f"{norm}.bn", shape[1], square)

@@ -1,9 +1,9 @@
-"""How far are our networks from the originals? Prints a Markdown table, a row for each recorded network.
+"""Measure how far zoo's networks are from the originals, as a Markdown table with a row for each recorded network.
 
     python -m benchmarks.parity
 
-Runs the tests of the architectures, which hold every recorded output against ours, and reads off how far each was.
-The row names the output that came nearest to its tolerance. A recording is described in `tests/support/golden.py`.
+Runs the tests of the architectures, which compare every recorded output with zoo's, and collects the deviations. A row
+names the output whose deviation is the largest share of its tolerance. `tests/support/golden.py` describes recordings.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from zoo.plugins import load_plugins
 
 
 def measured() -> dict[str, list[tuple[str, float, float]]]:
-    """Run the tests; return for each recording its outputs, how far ours were, and how far they may be."""
+    """Run the tests; return for each recording its outputs, their deviations, and their tolerances."""
     with tempfile.TemporaryDirectory() as folder:
         listing = Path(folder) / "listing"
         command = [sys.executable, "-m", "pytest", "-q", "tests/adapters"]
         subprocess.run(command, check=True, env={**os.environ, "PARITY_LISTING": str(listing)}, stdout=sys.stderr)
-        found = defaultdict(list)
+        deviations = defaultdict(list)
         for line in listing.read_text().splitlines():
             recording, output, deviation, allowed = json.loads(line)
-            found[recording].append((output, deviation, allowed))
-        return found
+            deviations[recording].append((output, deviation, allowed))
+        return deviations
 
 
 def main() -> None:
@@ -41,7 +41,7 @@ def main() -> None:
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for recording, outputs in sorted(measured().items()):
         family, layout = detect_layout(families, Golden.read(recording).state, {})
-        output, deviation, allowed = max(outputs, key=lambda one: one[1] / one[2])
+        output, deviation, allowed = max(outputs, key=lambda row: row[1] / row[2])
         count = len({name for name, _, _ in outputs})
         print(f"| {recording} | {family} | {layout.name} | {count} | {output} | {deviation:.1e} | {allowed:.0e} |")
 

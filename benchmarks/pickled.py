@@ -1,9 +1,9 @@
-"""Pickled networks of the published sizes with random weights: what each object in the file holds, under its own names.
+"""Pickled networks of the published sizes with random weights: the tensors and attributes of each object in a file.
 
 from benchmarks.pickled import r3gan, stylegan3
 
-stylegan3("t", 1024).state            # as its state dict
-stylegan3("r", 256).meta              # the settings beside it, flat, as they are read from a file
+stylegan3("t", 1024).state            # the state dict
+stylegan3("r", 256).meta              # the settings beside it, flat, as `read_checkpoint` gives them
 
 Weights are scaled so that pictures are not saturated. Filters and sizes of StyleGAN3 are those of the paper (Karras et
 al., NeurIPS 2021, section 3.2 and appendix C): low-pass filters of 6 taps for each factor of the rate under a Kaiser
@@ -23,27 +23,36 @@ import torch
 from scipy import signal, special
 from torch import Tensor
 
-_TAPS, _RAISE, _MARGIN = 6, 2, 10
-_LAYERS, _CRITICAL = 14, 2
+# Of StyleGAN3: taps of a filter for each factor of the rate, the factor by which the nonlinearity's rate is higher,
+# points of a map beyond the image, layers, how many of the last ones are critically sampled, numbers of z and w.
+_TAPS = 6
+_LRELU_UPSAMPLING = 2
+_MARGIN = 10
+_LAYERS = 14
+_CRITICAL = 2
 _DIM = 512
 
 
 @dataclass(frozen=True)
 class Pickled:
-    """One network object: its class, its state dict, what it was made with, and the attributes of modules by path.
+    """One network object.
 
-    The path of the object itself is empty. A class whose objects do not keep what they were made with has none.
+    Attributes:
+        class_name: its class.
+        state: its state dict.
+        init_kwargs: the arguments that it was made with; empty for a class whose objects do not keep them.
+        attributes: the attributes of its modules, by path; the path of the object itself is empty.
     """
 
-    kind: str
+    class_name: str
     state: dict[str, Tensor]
     init_kwargs: dict[str, Any] = field(default_factory=dict)
     attributes: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def meta(self) -> dict[str, Any]:
-        """The settings, flat: nested names joined by points, lists by index."""
-        nested = {"_class": self.kind, "_init_kwargs": self.init_kwargs, **self.attributes}
+        """The settings, flat: nested names are joined by points, lists are indexed."""
+        nested = {"_class": self.class_name, "_init_kwargs": self.init_kwargs, **self.attributes}
         return {key.lstrip("."): value for key, value in _flat(nested, "")}
 
 
@@ -58,44 +67,56 @@ def _flat(value: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 @dataclass(frozen=True)
 class _Signal:
-    """A map as samples of a signal: points a side, rate, cutoff and half the width of the transition band."""
+    """A map as samples of a signal.
 
-    side: int
+    Attributes:
+        size: height and width in points.
+        rate: the sampling rate.
+        cutoff: the cutoff frequency.
+        half_width: half the width of the transition band.
+    """
+
+    size: int
     rate: int
     cutoff: float
-    half: float
+    half_width: float
 
 
 def _signals(resolution: int) -> list[_Signal]:
     """Compute the schedule of all layers: cutoffs grow geometrically, up to the critically sampled last ones."""
-    first, last = (2.0, 2**2.1), (resolution / 2, resolution / 2 * 2**0.3)
-    made = []
+    # Cutoff and stopband frequencies of the first and of the last layer.
+    first = (2.0, 2**2.1)
+    last = (resolution / 2, resolution / 2 * 2**0.3)
+    signals = []
     for index in range(_LAYERS + 1):
         share = min(index / (_LAYERS - _CRITICAL), 1)
         cutoff, stop = (low * (high / low) ** share for low, high in zip(first, last, strict=True))
         rate = 2 ** int(np.ceil(log2(min(2 * stop, resolution))))
-        side = resolution if index >= _LAYERS - 1 else rate + 2 * _MARGIN
-        made.append(_Signal(side, rate, cutoff, max(stop, rate / 2) - cutoff))
-    return made
+        size = resolution if index >= _LAYERS - 1 else rate + 2 * _MARGIN
+        signals.append(_Signal(size, rate, cutoff, max(stop, rate / 2) - cutoff))
+    return signals
 
 
 def _low_pass(taps: int, of: _Signal, rate: int, *, radial: bool = False) -> Tensor:
     """Design a filter that keeps a signal's band at a sampling rate: (taps,), or (taps, taps)."""
     if not radial:
-        return torch.as_tensor(signal.firwin(taps, of.cutoff, width=2 * of.half, fs=rate), dtype=torch.float32)
-    places = (np.arange(taps) - (taps - 1) / 2) / rate
-    radius = np.hypot(*np.meshgrid(places, places))
-    window = np.kaiser(taps, signal.kaiser_beta(signal.kaiser_atten(taps, 2 * of.half / (rate / 2))))
+        return torch.as_tensor(signal.firwin(taps, of.cutoff, width=2 * of.half_width, fs=rate), dtype=torch.float32)
+    positions = (np.arange(taps) - (taps - 1) / 2) / rate
+    radius = np.hypot(*np.meshgrid(positions, positions))
+    window = np.kaiser(taps, signal.kaiser_beta(signal.kaiser_atten(taps, 2 * of.half_width / (rate / 2))))
     kernel = special.j1(2 * of.cutoff * pi * radius) / (pi * radius) * np.outer(window, window)
     return torch.as_tensor(kernel / kernel.sum(), dtype=torch.float32)
 
 
 def stylegan3(config: str = "t", resolution: int = 1024, seed: int = 0, classes: int = 0) -> Pickled:
-    """Draw G_ema of configuration T or R: of 1024² and 512² as FFHQ's, of 256² with half the channels at most rates."""
-    radial, size = config == "r", 1 if config == "r" else 3
-    base, most = (32768 if resolution > 256 else 16384) * (1 + radial), 512 * (1 + radial)
-    draw, signals = _Draw(seed), _signals(resolution)
-    channels = [*(int(min(np.rint(base / 2 / each.cutoff), most)) for each in signals[:-1]), 3]
+    """Make G_ema of configuration T or R: of 1024² and 512² as FFHQ's, of 256² with half the channels at most rates."""
+    radial = config == "r"
+    kernel = 1 if radial else 3
+    base = (32768 if resolution > 256 else 16384) * (1 + radial)
+    most = 512 * (1 + radial)
+    draw = _Draw(seed)
+    signals = _signals(resolution)
+    channels = [*(int(min(np.rint(base / 2 / signal.cutoff), most)) for signal in signals[:-1]), 3]
     attributes = {"synthesis": {"num_ws": _LAYERS + 2, "output_scale": 0.25}}
     draw.dense("mapping.fc0", _DIM, _DIM * (2 if classes else 1), rate=0.01)
     draw.dense("mapping.fc1", _DIM, _DIM, rate=0.01)
@@ -104,13 +125,14 @@ def stylegan3(config: str = "t", resolution: int = 1024, seed: int = 0, classes:
     draw.state["mapping.w_avg"] = draw.normal(_DIM) * 0.1
     attributes["synthesis.input"] = _draw_input(draw, channels[0], signals[0])
     for index, (before, after) in enumerate(pairwise([signals[0], *signals])):
-        inputs, outputs = channels[max(index - 1, 0)], channels[index]
-        key, last = f"synthesis.L{index}_{after.side}_{outputs}", index == _LAYERS
-        shape = (outputs, inputs, 1, 1) if last else (outputs, inputs, size, size)
+        inputs = channels[max(index - 1, 0)]
+        outputs = channels[index]
+        key = f"synthesis.L{index}_{after.size}_{outputs}"
+        shape = (outputs, inputs, 1, 1) if index == _LAYERS else (outputs, inputs, kernel, kernel)
         attributes[key] = _draw_layer(draw, key, shape, (before, after), radial and index < _LAYERS - _CRITICAL)
     kwargs: dict[str, Any] = {"z_dim": _DIM, "c_dim": classes, "w_dim": _DIM, "img_resolution": resolution}
     kwargs |= {"img_channels": 3, "mapping_kwargs": {"num_layers": 2}, "channel_base": base, "channel_max": most}
-    kwargs |= {"conv_kernel": size, "use_radial_filters": radial}
+    kwargs |= {"conv_kernel": kernel, "use_radial_filters": radial}
     return Pickled("training.networks_stylegan3.Generator", draw.state, kwargs, attributes)
 
 
@@ -136,8 +158,9 @@ class _Draw:
 
 
 def _draw_input(draw: _Draw, channels: int, of: _Signal) -> dict[str, Any]:
-    """Draw waves within the first band, hardly turned or shifted by w."""
-    key, waves = "synthesis.input", draw.normal(channels, 2)
+    """Draw waves within the first band, and an affine map by which w hardly rotates or translates them."""
+    key = "synthesis.input"
+    waves = draw.normal(channels, 2)
     radii = waves.norm(dim=1, keepdim=True)
     draw.state[f"{key}.weight"] = draw.normal(channels, channels)
     draw.state[f"{key}.transform"] = torch.eye(3)
@@ -145,35 +168,40 @@ def _draw_input(draw: _Draw, channels: int, of: _Signal) -> dict[str, Any]:
     draw.state[f"{key}.phases"] = torch.rand(channels, generator=draw.generator) - 0.5
     draw.state[f"{key}.affine.weight"] = draw.normal(4, _DIM) * 0.1
     draw.state[f"{key}.affine.bias"] = torch.tensor([1.0, 0, 0, 0])
-    return {"sampling_rate": of.rate, "bandwidth": of.cutoff, "size": np.array([of.side] * 2)}
+    return {"sampling_rate": of.rate, "bandwidth": of.cutoff, "size": np.array([of.size] * 2)}
 
 
 def _draw_layer(
     draw: _Draw, key: str, shape: tuple[int, int, int, int], signals: tuple[_Signal, _Signal], radial: bool
 ) -> dict[str, Any]:
-    """Draw a layer of a weight's shape between two signals; the last one, to colours, has no filters."""
-    (outputs, inputs, size, _), (before, after) = shape, signals
-    colours = outputs == 3
-    rate = max(before.rate, after.rate) * (1 if colours else _RAISE)
-    up, down = rate // before.rate, rate // after.rate
-    upper, lower = (1 if colours else _TAPS * factor for factor in (up, down))
+    """Draw a layer of a weight's shape between two signals; the last one, ToRGB, has no filters."""
+    outputs, inputs, kernel, _ = shape
+    before, after = signals
+    to_rgb = outputs == 3
+    rate = max(before.rate, after.rate) * (1 if to_rgb else _LRELU_UPSAMPLING)
+    up = rate // before.rate
+    down = rate // after.rate
+    up_taps, down_taps = (1 if to_rgb else _TAPS * factor for factor in (up, down))
     draw.state[f"{key}.weight"] = draw.normal(*shape)
     draw.state[f"{key}.bias"] = 0.1 * draw.normal(outputs)
     draw.state[f"{key}.magnitude_ema"] = torch.ones(())
-    if not colours:
-        draw.state[f"{key}.up_filter"] = _low_pass(upper, before, rate)
-        draw.state[f"{key}.down_filter"] = _low_pass(lower, after, rate, radial=radial)
+    if not to_rgb:
+        draw.state[f"{key}.up_filter"] = _low_pass(up_taps, before, rate)
+        draw.state[f"{key}.down_filter"] = _low_pass(down_taps, after, rate, radial=radial)
     draw.dense(f"{key}.affine", inputs, _DIM, bias=1.0)
-    total = (after.side - 1) * down + 1 - (before.side + size - 1) * up + upper + lower - 2
+    total = (after.size - 1) * down + 1 - (before.size + kernel - 1) * up + up_taps + down_taps - 2
     first = (total + up) // 2
-    told = {"is_torgb": colours, "conv_kernel": size, "conv_clamp": 256, "padding": [first, total - first] * 2}
-    sizes = {"in_size": np.array([before.side] * 2), "out_size": np.array([after.side] * 2)}
-    factors = {"up_factor": up, "up_taps": upper, "down_factor": down, "down_taps": lower, "down_radial": radial}
+    settings = {"is_torgb": to_rgb, "conv_kernel": kernel, "conv_clamp": 256, "padding": [first, total - first] * 2}
+    sizes = {"in_size": np.array([before.size] * 2), "out_size": np.array([after.size] * 2)}
+    factors = {"up_factor": up, "up_taps": up_taps, "down_factor": down, "down_taps": down_taps, "down_radial": radial}
     rates = {"in_sampling_rate": before.rate, "out_sampling_rate": after.rate, "tmp_sampling_rate": rate}
-    return {**told, **sizes, **factors, **rates}
+    return {**settings, **sizes, **factors, **rates}
 
 
-_BLOCKS, _EXPANSION, _GROUP = 2, 2, 16
+# Of R3GAN: blocks a stage, how many times as wide as the stage they are, channels of a group.
+_BLOCKS = 2
+_EXPANSION = 2
+_GROUP_SIZE = 16
 _STAGES = {
     "cifar10": (768,) * 4,
     "ffhq-64": (*(768,) * 4, 384),
@@ -181,15 +209,17 @@ _STAGES = {
     "imagenet-32": (1536,) * 4,
     "imagenet-64": (1536,) * 5,
 }
-_GROUPS = {"imagenet-32": 32, "imagenet-64": 32}
+_GROUP_SIZES = {"imagenet-32": 32, "imagenet-64": 32}
 _CLASSES = {"cifar10": 10, "imagenet-32": 1000, "imagenet-64": 1000}
 _CODE = 64
 
 
 def r3gan(config: str = "ffhq-256", seed: int = 0) -> Pickled:
-    """Draw G_ema of a published configuration, a key of `_STAGES`: codes of 64 numbers, two blocks a stage."""
-    draw, stages, classes = _Draw(seed), _STAGES[config], _CLASSES.get(config, 0)
-    group = _GROUPS.get(config, _GROUP)
+    """Make G_ema of a published configuration, a key of `_STAGES`: codes of 64 numbers, two blocks a stage."""
+    draw = _Draw(seed)
+    stages = _STAGES[config]
+    classes = _CLASSES.get(config, 0)
+    group_size = _GROUP_SIZES.get(config, _GROUP_SIZE)
     embedded = _CODE if classes else 0
     taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
     for index, (inputs, channels) in enumerate(pairwise([_CODE + embedded, *stages])):
@@ -202,7 +232,7 @@ def r3gan(config: str = "ffhq-256", seed: int = 0) -> Pickled:
             draw.state[f"{key}.0.Basis"] = draw.normal(channels, 4, 4)
             draw.weight(f"{key}.0.LinearLayer", channels, inputs)
         for block in range(1, _BLOCKS + 1):
-            _draw_block(draw, f"{key}.{block}", channels, group)
+            _draw_block(draw, f"{key}.{block}", channels, group_size)
     draw.weight("Model.AggregationLayer.Layer", 3, stages[-1], 1, 1, gain=0.2)
     if classes:
         draw.weight("Model.EmbeddingLayer", _CODE, classes)
@@ -210,10 +240,10 @@ def r3gan(config: str = "ffhq-256", seed: int = 0) -> Pickled:
     return Pickled("training.networks.Generator", draw.state, attributes=attributes)
 
 
-def _draw_block(draw: _Draw, key: str, channels: int, group: int) -> None:
-    """Draw a residual block that adds a third of what it reads."""
+def _draw_block(draw: _Draw, key: str, channels: int, group_size: int) -> None:
+    """Draw a residual block whose output is about a third of its input."""
     width = channels * _EXPANSION
-    shapes = [(width, channels, 1, 1), (width, group, 3, 3), (channels, width, 1, 1)]
+    shapes = [(width, channels, 1, 1), (width, group_size, 3, 3), (channels, width, 1, 1)]
     for index, shape in enumerate(shapes, 1):
         draw.weight(f"{key}.LinearLayer{index}.Layer", *shape, gain=0.5 if index == len(shapes) else 1.4)
     for index in (1, 2):

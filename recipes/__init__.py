@@ -1,1 +1,1 @@
-"""How the bundled models were made: the pictures, the training, what was measured. Run from a checkout."""
+"""How the bundled models were made: their data, their training, and the measurements. To be run from a clone."""

@@ -1,4 +1,4 @@
-"""Sheets of samples."""
+"""Images from pixels, and sheets of samples."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ def to_images(pixels: Tensor) -> Tensor:
 
 @torch.no_grad()
 def samples(trained: Trained, count: int, seed: int, label: int | None = None) -> Tensor:
-    """Draw images (count, 3, side, side) in [-1, 1] of a network as it would be released, of a class or of all."""
+    """Draw images (count, 3, h, w) in [-1, 1] from a network as it would be released, of one class or of all."""
     ready = copy.deepcopy(trained)
     ready.network.cpu()
-    chance = torch.Generator().manual_seed(seed)
-    ready.finish(chance)
+    generator = torch.Generator().manual_seed(seed)
+    ready.finish(generator)
     adapter = ready.adapter(ready.network)  # type: ignore[call-arg]
-    codes = adapter.sample(count, chance, None if label is None else torch.full((count,), label))
+    codes = adapter.sample(count, generator, None if label is None else torch.full((count,), label))
     return torch.cat([adapter.synthesize(codes[start : start + 50]) for start in range(0, count, 50)]).clamp(-1, 1)
 
 
 def sample_sheet(trained: Trained, styles: Sequence[str], columns: int = 12) -> Image.Image:
-    """Draw a row of samples for each class, or as many rows without."""
+    """Draw a sheet: a row of samples for each class; as many rows for an unconditional network."""
     rows = [samples(trained, columns, row, row if trained.classes else None) for row in range(len(styles))]
     return tiled(torch.cat(rows), columns)
 

@@ -1,8 +1,8 @@
-"""Make of a training the file that is bundled: the average, with a note of what it is.
+"""Write the file of a bundled model from a training: the averaged weights, with metadata.
 
     python -m recipes.release biggan.avatars32 --data DIR --training DIR
 
-Weights are stored in half precision where that moves none of 256 images by a step of 8 bits.
+Weights are stored in half precision if that changes none of 256 images by a step of 8 bits.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from zoo.checkpoints.metadata import KEY, ConversionMetadata
 from zoo.registry.cards import Licence
 
 BUNDLED = Path(zoo.__file__).parent / "bundled"
+
+# A step of 8 bits, in images of [-1, 1].
 STEP = 2 / 255
-"""What a step of 8 bits is in images of [-1, 1]."""
 
 
 def average_of(name: str, classes: int, folder: Path) -> tuple[Trained, str]:
-    """Load the average of a training, and the hash of its file."""
+    """Load the averaged network of a training, and return it with the hash of its file."""
     trained: Trained = GENERATORS[name](classes)
     (file,) = (folder / "checkpoint").glob("average-*.safetensors")
     trained.network.load_state_dict({key: tensor.clone() for key, tensor in load_file(file).items()})
@@ -37,18 +38,17 @@ def average_of(name: str, classes: int, folder: Path) -> tuple[Trained, str]:
 
 
 def release(name: str, data: Avatars, folder: Path, out: Path) -> float:
-    """Write the file; return by how much half precision moves images at most."""
+    """Write the file, and return the largest change of a pixel by half precision."""
     styles = tuple(data.attributes["style"])
     trained, sha256 = average_of(name, len(styles), folder)
     config = trained.config() | ({"classes": styles} if trained.classes else {})
-    state = trained.network.state_dict()
-    state = {key: tensor.contiguous() for key, tensor in state.items()}
+    state = {key: tensor.contiguous() for key, tensor in trained.network.state_dict().items()}
     halves = {key: tensor.half() if tensor.ndim > 1 else tensor for key, tensor in state.items()}
     rounded = {key: tensor.float() for key, tensor in halves.items()}
     before, after = (trained.adapter.load(some, config) for some in (state, rounded))
     codes = before.sample(256, torch.Generator().manual_seed(0))
-    moved = float((before.synthesize(codes).clamp(-1, 1) - after.synthesize(codes).clamp(-1, 1)).abs().max())
-    note = ConversionMetadata(
+    change = float((before.synthesize(codes).clamp(-1, 1) - after.synthesize(codes).clamp(-1, 1)).abs().max())
+    metadata = ConversionMetadata(
         adapter=name.partition(".")[0],
         layout="zoo's own training",
         origin="recipes/train.py",
@@ -59,8 +59,8 @@ def release(name: str, data: Avatars, folder: Path, out: Path) -> float:
         config=config,
     )
     with atomic_file(out) as partial:
-        save_file(halves if moved < STEP else state, partial, metadata={KEY: note.as_text()})
-    return moved
+        save_file(halves if change < STEP else state, partial, metadata={KEY: metadata.as_text()})
+    return change
 
 
 def main() -> None:
@@ -70,12 +70,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--training", type=Path, required=True)
     parser.add_argument("--out", type=Path, help="instead of the file that is bundled")
-    asked = parser.parse_args()
-    out = asked.out or BUNDLED / f"{asked.model}.safetensors"
-    moved = release(asked.model, read(asked.data, "train"), asked.training, out)
-    print(f"# half precision {'would move' if moved >= STEP else 'moves'} images by {moved / STEP:.2f} steps of 8 bits")
+    args = parser.parse_args()
+    out = args.out or BUNDLED / f"{args.model}.safetensors"
+    change = release(args.model, read(args.data, "train"), args.training, out)
+    verb = "would change" if change >= STEP else "changes"
+    print(f"# half precision {verb} images by {change / STEP:.2f} steps of 8 bits")
     print(f"sha256: {hashlib.sha256(out.read_bytes()).hexdigest()}\nsize: {out.stat().st_size}\nregions:")
-    for region, text in regions_of(read(asked.data, "val")).items():
+    for region, text in regions_of(read(args.data, "val")).items():
         print(f"  {region}: {text}")
 
 

@@ -1,7 +1,7 @@
 """Train the scorer of avatars: ``python -m recipes.scorer DATA``.
 
-DATA is a folder that ``python -m recipes.avatars DATA`` wrote. A run that was killed goes on after its last whole
-epoch. At the end, the weights and their card are written into the package `zoo_scorers.avatars`, and the accuracy at
+DATA is a folder that ``python -m recipes.avatars DATA`` wrote. A run that was killed resumes after its last complete
+epoch. At the end, the weights and their card are written into the package `zoo_scorers.avatars`, and the accuracy on
 the test images is printed, as JSON and as a table. The same data, options and version of torch give the same network.
 """
 
@@ -28,32 +28,35 @@ from zoo._utils.files import atomic_file
 BATCH = 128
 RATE = 3e-3
 DECAY = 0.05
+
+# A batch is split into so many groups; each is shifted and blurred by random amounts of its own.
 GROUPS = 8
-"""A batch is cut into so many groups; each is shifted and blurred in its own way."""
 
 MOST_SHIFT = 2
 MOST_NOISE = 0.1
-NOT_THERE = 255
-"""The label of an attribute that does not apply to an image."""
+
+# The label of an attribute that does not apply to an image.
+NOT_APPLICABLE = 255
 
 
 def train(folder: Path, out: Path, *, epochs: int, seed: int) -> dict[str, Any]:
     """Train on the images of `folder`, write weights and card into `out`, and return the card."""
-    data, held = read(folder, "train"), read(folder, "val")
+    data = read(folder, "train")
+    held_out = read(folder, "val")
     sizes = [len(values) for values in data.attributes.values()]
     torch.manual_seed(seed)
     network = build_network(sum(sizes)).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY)
     steps = -(-len(data.images) // BATCH)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=epochs * steps)
-    kept = folder / f"scorer-{seed}-{epochs}.pt"
+    checkpoint = folder / f"scorer-{seed}-{epochs}.pt"
     parts = {"network": network, "optimizer": optimizer, "schedule": schedule}
-    for epoch in range(resume(kept, parts), epochs):
+    for epoch in range(resume(checkpoint, parts), epochs):
         generator = torch.Generator().manual_seed(seed * 10_000 + epoch)
         run_epoch(network, optimizer=optimizer, schedule=schedule, data=data, sizes=sizes, generator=generator)
-        keep(kept, parts, epoch + 1)
-        told = " ".join(f"{name} {share:.4f}" for name, share in accuracy(network, held).items())
-        print(f"epoch {epoch + 1} of {epochs}: {told}", file=sys.stderr, flush=True)
+        save_checkpoint(checkpoint, parts, epoch + 1)
+        accuracies = " ".join(f"{name} {share:.4f}" for name, share in accuracy(network, held_out).items())
+        print(f"epoch {epoch + 1} of {epochs}: {accuracies}", file=sys.stderr, flush=True)
     card = describe(folder, network, data, seed=seed, epochs=epochs)
     write(out, network, card)
     return card
@@ -68,12 +71,12 @@ def run_epoch(
     sizes: Sequence[int],
     generator: torch.Generator,
 ) -> None:
-    """Go through the images once, in random order, a step for each batch."""
+    """Train on all images once, in random order, with a step for each batch."""
     network.train()
     for images, labels in batches(data, generator):
-        spoiled = spoil(images, generator).contiguous(memory_format=torch.channels_last)
+        augmented = augment(images, generator).contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
-            logits = network(spoiled)
+            logits = network(augmented)
         loss = loss_of(logits.float(), labels, sizes)
         optimizer.zero_grad()
         loss.backward()
@@ -82,33 +85,33 @@ def run_epoch(
 
 
 def loss_of(logits: Tensor, labels: Tensor, sizes: Sequence[int]) -> Tensor:
-    """Add up the cross-entropies of all attributes, each a mean over the images that it applies to."""
+    """Return the sum of all attributes' cross-entropies, each a mean over the images that it applies to."""
     parts = zip(logits.split(list(sizes), dim=1), labels.T, strict=True)
     sums = [
-        functional.cross_entropy(part, wanted, ignore_index=NOT_THERE, reduction="sum")
-        / (wanted != NOT_THERE).sum().clamp(min=1)
-        for part, wanted in parts
+        functional.cross_entropy(part, target, ignore_index=NOT_APPLICABLE, reduction="sum")
+        / (target != NOT_APPLICABLE).sum().clamp(min=1)
+        for part, target in parts
     ]
     return torch.stack(sums).sum()
 
 
 def batches(data: Avatars, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-    """Go through the images in random order: (n, 3, h, w) in [-1, 1], and labels (n, attributes)."""
+    """Iterate over batches in random order: images (n, 3, h, w) in [-1, 1], and labels (n, attributes)."""
     images, labels = torch.from_numpy(data.images), torch.from_numpy(data.labels)
-    for places in torch.randperm(len(images), generator=generator).split(BATCH):
-        yield to_images(images[places]), labels[places].long()
+    for indices in torch.randperm(len(images), generator=generator).split(BATCH):
+        yield to_images(images[indices]), labels[indices].long()
 
 
-def spoil(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Shift images, blur every other group of them and add noise, by as little as a generator's pictures need."""
-    made = []
+def augment(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Shift images, blur every other group and add noise, as little as generated images differ from real ones."""
+    augmented = []
     for number, group in enumerate(images.chunk(GROUPS)):
         down, right = torch.randint(2 * MOST_SHIFT + 1, (2,), generator=generator).tolist()
         padded = functional.pad(group, (MOST_SHIFT,) * 4, mode="replicate")
         shifted = padded[:, :, down : down + group.shape[2], right : right + group.shape[3]]
-        made.append(blur(shifted, float(torch.rand((), generator=generator))) if number % 2 else shifted)
-    spread = MOST_NOISE * torch.rand(len(images), 1, 1, 1, generator=generator)
-    return torch.cat(made) + spread * torch.randn(images.shape, generator=generator)
+        augmented.append(blur(shifted, float(torch.rand((), generator=generator))) if number % 2 else shifted)
+    std = MOST_NOISE * torch.rand(len(images), 1, 1, 1, generator=generator)
+    return torch.cat(augmented) + std * torch.randn(images.shape, generator=generator)
 
 
 def blur(images: Tensor, sigma: float) -> Tensor:
@@ -120,28 +123,28 @@ def blur(images: Tensor, sigma: float) -> Tensor:
 
 
 def accuracy(network: nn.Module, data: Avatars, generator: torch.Generator | None = None) -> dict[str, float]:
-    """Compute for each attribute the share of images whose value is found, spoiled first if there is a generator."""
+    """Return the share of images whose value of each attribute is predicted; with a generator, of augmented images."""
     network.eval()
     sizes = [len(values) for values in data.attributes.values()]
-    found = []
+    predictions = []
     with torch.no_grad():
         for pixels in torch.from_numpy(data.images).split(BATCH):
-            images = to_images(pixels) if generator is None else spoil(to_images(pixels), generator)
-            found.append(torch.stack([part.argmax(dim=1) for part in network(images).split(sizes, dim=1)], dim=1))
+            images = to_images(pixels) if generator is None else augment(to_images(pixels), generator)
+            predictions.append(torch.stack([part.argmax(dim=1) for part in network(images).split(sizes, dim=1)], dim=1))
     labels = torch.from_numpy(data.labels).long()
-    there = labels != NOT_THERE
-    right = ((torch.cat(found) == labels) & there).sum(dim=0) / there.sum(dim=0)
-    return dict(zip(data.attributes, right.tolist(), strict=True))
+    applicable = labels != NOT_APPLICABLE
+    shares = ((torch.cat(predictions) == labels) & applicable).sum(dim=0) / applicable.sum(dim=0)
+    return dict(zip(data.attributes, shares.tolist(), strict=True))
 
 
 def describe(folder: Path, network: nn.Module, data: Avatars, *, seed: int, epochs: int) -> dict[str, Any]:
-    """Write down what the network knows, how well, and what it was trained on and how."""
+    """Return the card: the attributes, the accuracy, and the data and settings of the training."""
     test = read(folder, "test")
     halve(network)
-    told = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+    dataset = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
     rounded = [
-        {name: round(share, 4) for name, share in found.items()}
-        for found in (accuracy(network, test), accuracy(network, test, torch.Generator().manual_seed(seed)))
+        {name: round(share, 4) for name, share in accuracies.items()}
+        for accuracies in (accuracy(network, test), accuracy(network, test, torch.Generator().manual_seed(seed)))
     ]
     return {
         "attributes": {name: list(values) for name, values in data.attributes.items()},
@@ -149,12 +152,12 @@ def describe(folder: Path, network: nn.Module, data: Avatars, *, seed: int, epoc
         "accuracy_spoiled": rounded[1],
         "images": {"side": SIDE, "train": len(data.images), "test": len(test.images)},
         "training": {"epochs": epochs, "seed": seed, "batch": BATCH, "rate": RATE, "torch": torch.__version__},
-        "dataset": {"styles": told["styles"], "versions": told["versions"]},
+        "dataset": {"styles": dataset["styles"], "versions": dataset["versions"]},
     }
 
 
 def halve(network: nn.Module) -> None:
-    """Round the weights to those that the file will hold, so that the accuracy told is that of the file."""
+    """Round the weights to half precision, so that the accuracy on the card is that of the file."""
     with torch.no_grad():
         for tensor in network.state_dict().values():
             if tensor.is_floating_point():
@@ -173,14 +176,14 @@ def write(out: Path, network: nn.Module, card: Mapping[str, Any]) -> None:
         partial.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
 
 
-def keep(path: Path, parts: Mapping[str, Any], epochs: int) -> None:
-    """Write down how far the training is."""
+def save_checkpoint(path: Path, parts: Mapping[str, Any], epochs: int) -> None:
+    """Write a checkpoint."""
     with atomic_file(path) as partial:
         torch.save({"epochs": epochs, **{name: part.state_dict() for name, part in parts.items()}}, partial)
 
 
 def resume(path: Path, parts: Mapping[str, Any]) -> int:
-    """Take up an earlier run of the same options, and return how many epochs of it are done."""
+    """Load the checkpoint of an earlier run, if there is one, and return how many epochs it completed."""
     if not path.exists():
         return 0
     state = torch.load(path, weights_only=True)

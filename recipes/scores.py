@@ -1,6 +1,6 @@
-"""Score the analyses on the bundled models, whose pictures' every attribute can be told.
+"""Score the analyses on the bundled models, for whose images there is a scorer of every attribute.
 
-`python -m recipes.scores [MODEL ...]` writes `recipes/measured/scores.json`, where rows of other models stay.
+`python -m recipes.scores [MODEL ...]` writes `recipes/measured/scores.json`, and keeps the rows of other models there.
 """
 
 from __future__ import annotations
@@ -18,12 +18,20 @@ from recipes.generators import GENERATORS
 from zoo._utils.files import atomic_file
 
 MEASURED = Path(__file__).parent / "measured"
+
+# Five random directions, as a baseline.
 CHANCE = "random"
-"""Five directions that nobody searched for, to hold the others against."""
+
+# How many directions of each analysis are scored.
 SHOWN = 5
-"""How many directions of each analysis are scored, the first ones."""
-ANALYSED, SCORED = 32, 256
-"""At how many codes the derivatives are taken, and at how many others the directions are scored."""
+
+# At how many codes derivatives are taken.
+ANALYSED = 32
+
+# At how many other codes directions are scored.
+SCORED = 256
+
+# The analyses, and their regions.
 RUNS = (
     (CHANCE, "all"),
     (CHANCE, "hair"),
@@ -34,29 +42,31 @@ RUNS = (
     ("nullspace", "hair"),
     ("nullspace", "mouth"),
 )
-"""The analyses, and the regions that they are asked about."""
+
+# The class of all codes, and of the regions, where a model has classes.
 STYLE = "adventurer"
-"""The class of all codes, where a model has classes; boxes are those of this class then."""
 
 
 def scored(model: zoo.Model, analyzer: str, region: str) -> dict[str, Any]:
-    """Analyse and score; return what the table shows."""
+    """Analyse a model and score the directions; return a row of the table."""
     label = STYLE if model.adapter.classes else None
     if label and region != "all":
         region = f"{label}_{region}"
-    found: zoo.Directions | Path
+    directions: zoo.Directions | Path
     with TemporaryDirectory() as folder:
         if analyzer == CHANCE:
-            found = Path(folder) / "random.npy"
-            np.save(found, np.linalg.qr(np.random.default_rng(0).normal(size=(model.adapter.space.dim, SHOWN)))[0].T)
+            directions = Path(folder) / "random.npy"
+            np.save(
+                directions, np.linalg.qr(np.random.default_rng(0).normal(size=(model.adapter.space.dim, SHOWN)))[0].T
+            )
         else:
-            asked: dict[str, Any] = {"region": region, "label": label, "samples": ANALYSED, "k": SHOWN}
-            found = zoo.analyze(model, analyzer, **asked, unseen=0, show=1)
-        scores = zoo.score(model, found, scorer="avatars", label=label, samples=SCORED, region=region, show=SHOWN)
-    told = scores.disentanglement
+            request: dict[str, Any] = {"region": region, "label": label, "samples": ANALYSED, "k": SHOWN}
+            directions = zoo.analyze(model, analyzer, **request, unseen=0, show=1)
+        scores = zoo.score(model, directions, scorer="avatars", label=label, samples=SCORED, region=region, show=SHOWN)
+    dci = scores.disentanglement
     best = {
-        attribute.name: max(row.effects[place].strength for row in scores.directions)
-        for place, attribute in enumerate(scores.attributes)
+        attribute.name: max(row.effects[index].strength for row in scores.directions)
+        for index, attribute in enumerate(scores.attributes)
     }
     return {
         "model": model.name,
@@ -65,23 +75,23 @@ def scored(model: zoo.Model, analyzer: str, region: str) -> dict[str, Any]:
         "strengths": best,
         "chance": {attribute.name: share for attribute, share in zip(scores.attributes, scores.chance, strict=True)},
         "names": [None if row.name is None else [str(row.name), row.name.strength] for row in scores.directions],
-        "disentanglement": told.disentanglement,
-        "completeness": told.completeness,
-        "coverage": told.coverage,
+        "disentanglement": dci.disentanglement,
+        "completeness": dci.completeness,
+        "coverage": dci.coverage,
         "outside": [None if row.outside is None else row.outside / row.inside for row in scores.directions],
     }
 
 
 def main() -> None:
-    """Score every analysis on every model, and write the figures."""
+    """Score every analysis on every model, and write the rows."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", default=list(GENERATORS), metavar="MODEL")
     file = MEASURED / "scores.json"
     MEASURED.mkdir(exist_ok=True)
-    asked = parser.parse_args().models
-    if not set(asked) <= set(GENERATORS):
+    names = parser.parse_args().models
+    if not set(names) <= set(GENERATORS):
         parser.error(f"the models are {', '.join(GENERATORS)}")
-    for name in asked:
+    for name in names:
         model = zoo.load(name)
         rows = json.loads(file.read_text()) if file.exists() else []
         rows = [row for row in rows if row["model"] != name]

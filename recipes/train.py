@@ -1,9 +1,9 @@
-"""Train a bundled model: one command, which goes on where an earlier one was stopped.
+"""Train a bundled model. The command resumes a training that was stopped.
 
-    python -m recipes.train biggan.avatars32 --data DIR --out DIR
+    python -m recipes.train biggan.avatars32 --data DATA --out OUT
 
-DIR of the data is what `python -m recipes.avatars` wrote. The other one gets `checkpoint/`, `log.jsonl` and sheets of
-the average's samples; `python -m recipes.release` makes of it the file that is bundled.
+DATA is a folder that `python -m recipes.avatars` wrote. OUT gets `checkpoint/`, `log.jsonl`, and sheets of samples of
+the averaged network. `python -m recipes.release` writes the bundled file from it.
 """
 
 from __future__ import annotations
@@ -24,38 +24,39 @@ from recipes.training import Settings, Training
 
 
 def main() -> None:
-    """Train until the pictures asked for were shown, or a signal asks to stop; the checkpoint is written then too."""
+    """Train until so many images have been shown, or until a signal; write a checkpoint in both cases."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", choices=GENERATORS)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--keep", type=int, default=200, help="steps between two checkpoints")
-    parser.add_argument("--draw", type=int, default=20_000, help="pictures between two sheets")
+    parser.add_argument("--keep", type=int, default=200, help="steps between checkpoints")
+    parser.add_argument("--draw", type=int, default=20_000, help="images between sheets")
     for field in fields(Settings):
         parser.add_argument(f"--{field.name}", type=type(field.default), default=field.default)
-    asked = parser.parse_args()
-    torch.set_num_threads(asked.threads)
-    settings = Settings(**{field.name: getattr(asked, field.name) for field in fields(Settings)})
-    data = read(asked.data, "train")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    settings = Settings(**{field.name: getattr(args, field.name) for field in fields(Settings)})
+    data = read(args.data, "train")
     styles = data.labels[:, 0]
-    training = Training(asked.model, len(data.attributes["style"]), settings, asked.device)
-    training.resume(asked.out / "checkpoint")
-    stopped: list[int] = []
+    training = Training(args.model, len(data.attributes["style"]), settings, args.device)
+    training.resume(args.out / "checkpoint")
+    signals: list[int] = []
     for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda number, _: stopped.append(number))
-    start, first = time.monotonic(), training.shown
-    while training.shown < settings.images and not stopped:
+        signal.signal(name, lambda number, _: signals.append(number))
+    start = time.monotonic()
+    first = training.shown
+    while training.shown < settings.images and not signals:
         losses = training.advance(data.images, styles)
-        if training.step % asked.keep == 0 or training.shown >= settings.images or stopped:
-            training.save(asked.out / "checkpoint")
+        if training.step % args.keep == 0 or training.shown >= settings.images or signals:
+            training.save(args.out / "checkpoint")
             pace = (training.shown - first) / (time.monotonic() - start)
-            told = {"images": training.shown, "pace": round(pace, 1), **{k: round(v, 4) for k, v in losses.items()}}
-            with (asked.out / "log.jsonl").open("a") as log:
-                log.write(json.dumps(told) + "\n")
-        if training.shown % asked.draw < settings.batch:
-            sample_sheet(training.average, data.attributes["style"]).save(asked.out / f"{training.shown:07d}.png")
+            record = {"images": training.shown, "pace": round(pace, 1), **{k: round(v, 4) for k, v in losses.items()}}
+            with (args.out / "log.jsonl").open("a") as log:
+                log.write(json.dumps(record) + "\n")
+        if training.shown % args.draw < settings.batch:
+            sample_sheet(training.average, data.attributes["style"]).save(args.out / f"{training.shown:07d}.png")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The training of one generator: its steps, and the checkpoint from which it goes on."""
+"""The training of one generator: its steps, and its checkpoints."""
 
 from __future__ import annotations
 
@@ -16,54 +16,64 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate, softplus
 
 from recipes.discriminator import Discriminator
-from recipes.generators import GENERATORS, WIDTHS, Rate, Trained, draw_weights
+from recipes.generators import GENERATORS, WIDTHS, LearningRate, Trained, draw_weights
 from recipes.pictures import to_images
 from zoo._utils.files import atomic_file
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to train: each picture against a real one of its class, with R1 and R2 (Huang et al., NeurIPS 2024)."""
+    """Settings: relativistic pairing losses, with the penalties R1 and R2 (Huang et al., NeurIPS 2024).
+
+    Attributes:
+        images: how many real images are shown.
+        batch: images a step.
+        rate: the learning rate.
+        cooled: over how many of the last images the learning rate falls to 0, linearly.
+        penalty: the weight γ of both penalties.
+        every: the penalties are taken every so many steps, times as much (lazy regularisation, Karras et al., CVPR
+            2020, section 3.1).
+        memory: the half-life of the weights' average, in images; at most a twentieth of the images shown so far.
+        grown: for how many images a resolution is faded in, and for how many it then stays, where the network grows.
+        seed: of all random numbers.
+    """
 
     images: int = 400_000
-    """How many real pictures are shown."""
     batch: int = 32
     rate: float = 2.5e-3
     cooled: int = 100_000
-    """Over how many of the last pictures the rate falls to nothing, evenly."""
     penalty: float = 0.6
-    """The weight γ of both penalties ..."""
     every: int = 8
-    """... which is taken every so many steps, times as much (Karras et al., CVPR 2020, section 3.1)."""
     memory: int = 5_000
-    """The half-life of the average of the weights, in pictures; at first, a twentieth of those shown."""
     grown: int = 20_000
-    """How many pictures a resolution stays, and how many it is faded in over, where the network grows."""
     seed: int = 0
 
 
+# Settings that cannot be changed when a training is resumed, since progress is counted by them.
 _FIXED = ("batch", "grown", "seed")
-"""What cannot be changed while a training is under way, as pictures are counted by it."""
 
 
 class Training:
-    """A generator, its discriminator, its average over time, and their optimisers."""
+    """A generator, its discriminator, the average of the generator's weights, and the optimisers."""
 
     def __init__(self, name: str, classes: int, settings: Settings, device: str = "cpu") -> None:
-        self.name, self.settings, self.step, self.device = name, settings, 0, device
+        self.name = name
+        self.settings = settings
+        self.device = device
+        self.step = 0
         self.generator: Trained = GENERATORS[name](classes)
         self.discriminator = Discriminator(WIDTHS, self.generator.classes)
-        rates = self.generator.rates(), self.discriminator.rates()
-        for place, some in enumerate(rates):
-            draw_weights(some, settings.seed + place)
+        rates = self.generator.learning_rates(), self.discriminator.learning_rates()
+        for index, network_rates in enumerate(rates):
+            draw_weights(network_rates, settings.seed + index)
         self.average = copy.deepcopy(self.generator)
         self.average.network.requires_grad_(False)
         for part in self.modules().values():
             part.to(device).to(memory_format=torch.channels_last)
-        self.optimisers = [self._optimiser(some) for some in rates]
+        self.optimisers = [self._optimiser(network_rates) for network_rates in rates]
 
     def modules(self) -> dict[str, torch.nn.Module]:
-        """The networks by name."""
+        """Return the networks by name."""
         return {
             "generator": self.generator.network,
             "discriminator": self.discriminator,
@@ -72,99 +82,104 @@ class Training:
 
     @property
     def shown(self) -> int:
-        """How many real pictures were shown."""
+        """How many real images were shown."""
         return self.step * self.settings.batch
 
     def advance(self, images: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-        """Take one step on pictures (n, side, side, 3) of uint8 and their classes (n,); return the losses.
+        """Take one step on images (n, height, width, 3) of uint8 and their classes (n,); return the losses.
 
-        All chance is drawn from the seed and the number of the step.
+        All random numbers depend on the seed and the number of the step alone.
         """
-        chance = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + self.step)
-        picked = torch.randint(len(images), (self.settings.batch,), generator=chance).numpy()
+        generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + self.step)
+        picked = torch.randint(len(images), (self.settings.batch,), generator=generator).numpy()
         real = to_images(torch.from_numpy(images[picked]).to(self.device))
         classes = torch.from_numpy(labels[picked]).to(self.device).long()
         if self.generator.grows:
             real = self._grow(real)
-        losses, true = self._judge(real, classes, chance)
-        losses |= self._make(true, classes, chance)
+        losses, real_scores = self._train_discriminator(real, classes, generator)
+        losses |= self._train_generator(real_scores, classes, generator)
         self.step += 1
-        self._remember()
+        self._update_average()
         return losses
 
-    def _judge(self, real: Tensor, classes: Tensor, chance: torch.Generator) -> tuple[dict[str, float], Tensor]:
-        """Train the discriminator; return what it was told, and how it judged the real pictures (n,)."""
-        with torch.no_grad(), self._fast():
-            made = self._images(classes, chance)
-        with self._fast():
-            true, false = self.discriminator(real, classes), self.discriminator(made, classes)
-        loss = softplus(false.float() - true.float()).mean()
+    def _train_discriminator(
+        self, real: Tensor, classes: Tensor, generator: torch.Generator
+    ) -> tuple[dict[str, float], Tensor]:
+        """Train the discriminator; return the losses, and its scores of the real images (n,)."""
+        with torch.no_grad(), self._autocast():
+            fake = self._images(classes, generator)
+        with self._autocast():
+            real_scores, fake_scores = self.discriminator(real, classes), self.discriminator(fake, classes)
+        # softplus(D(fake) − D(real)) + γ/2 (|∇D(real)|² + |∇D(fake)|²)
+        loss = softplus(fake_scores.float() - real_scores.float()).mean()
         if self.step % self.settings.every == 0:
             loss = loss + self.settings.every * self.settings.penalty / 2 * (
-                self._slope(real, classes) + self._slope(made, classes)
+                self._gradient_penalty(real, classes) + self._gradient_penalty(fake, classes)
             )
         self._update(1, loss)
-        told = {"discriminator": loss, "real": true.mean(), "made": false.mean()}
-        return {name: float(value.detach()) for name, value in told.items()}, true.detach().float()
+        losses = {"discriminator": loss, "real": real_scores.mean(), "made": fake_scores.mean()}
+        return {name: float(value.detach()) for name, value in losses.items()}, real_scores.detach().float()
 
-    def _make(self, true: Tensor, classes: Tensor, chance: torch.Generator) -> dict[str, float]:
-        """Train the generator to be judged better than the real pictures (n,) of the same classes were."""
+    def _train_generator(self, real_scores: Tensor, classes: Tensor, generator: torch.Generator) -> dict[str, float]:
+        """Train the generator, so that its images get higher scores than the real ones (n,) of the same classes."""
         self.discriminator.requires_grad_(False)
-        with self._fast():
-            judged = self.discriminator(self._images(classes, chance), classes)
-        loss = softplus(true - judged.float()).mean()
+        with self._autocast():
+            fake_scores = self.discriminator(self._images(classes, generator), classes)
+        loss = softplus(real_scores - fake_scores.float()).mean()
         self._update(0, loss)
         self.discriminator.requires_grad_(True)
         return {"generator": float(loss.detach())}
 
-    def _images(self, classes: Tensor, chance: torch.Generator) -> Tensor:
-        z = torch.randn(len(classes), self.generator.dim, generator=chance).to(self.device)
-        return self.generator.render(z, classes, chance)
+    def _images(self, classes: Tensor, generator: torch.Generator) -> Tensor:
+        z = torch.randn(len(classes), self.generator.dim, generator=generator).to(self.device)
+        return self.generator.render(z, classes, generator)
 
-    def _slope(self, images: Tensor, classes: Tensor) -> Tensor:
-        """Measure how steep the discriminator is: the squared length of its derivative at pictures."""
+    def _gradient_penalty(self, images: Tensor, classes: Tensor) -> Tensor:
+        """Return the mean squared norm of the discriminator's gradient at images."""
         images = images.detach().float().requires_grad_(True)
-        (slope,) = torch.autograd.grad(self.discriminator(images, classes).sum(), images, create_graph=True)
-        return slope.square().sum(dim=(1, 2, 3)).mean()
+        (gradient,) = torch.autograd.grad(self.discriminator(images, classes).sum(), images, create_graph=True)
+        return gradient.square().sum(dim=(1, 2, 3)).mean()
 
-    def _update(self, place: int, loss: Tensor) -> None:
-        left = (self.settings.images - self.shown) / max(self.settings.cooled, 1)
-        for group in self.optimisers[place].param_groups:
-            group["lr"] = group["full"] * min(left, 1.0)
-        self.optimisers[place].zero_grad(set_to_none=True)
+    def _update(self, index: int, loss: Tensor) -> None:
+        """Take a step of the generator's optimiser (0), or of the discriminator's (1)."""
+        remaining = (self.settings.images - self.shown) / max(self.settings.cooled, 1)
+        for group in self.optimisers[index].param_groups:
+            group["lr"] = group["full"] * min(remaining, 1.0)
+        self.optimisers[index].zero_grad(set_to_none=True)
         loss.backward()
-        self.optimisers[place].step()
+        self.optimisers[index].step()
 
-    def _optimiser(self, rates: Iterable[Rate]) -> torch.optim.Adam:
+    def _optimiser(self, rates: Iterable[LearningRate]) -> torch.optim.Adam:
         groups: dict[float, list[Tensor]] = {}
         for rate in rates:
-            groups.setdefault(self.settings.rate * rate.speed, []).append(rate.parameter)
-        parts = [{"params": parameters, "lr": speed, "full": speed} for speed, parameters in groups.items()]
+            groups.setdefault(self.settings.rate * rate.multiplier, []).append(rate.parameter)
+        parts = [{"params": parameters, "lr": rate, "full": rate} for rate, parameters in groups.items()]
         return torch.optim.Adam(parts, betas=(0.0, 0.99), eps=1e-8, foreach=True)
 
     @torch.no_grad()
-    def _remember(self) -> None:
-        """Let the average follow."""
-        life = min(self.settings.memory, self.shown / 20)
-        keep = 0.5 ** (self.settings.batch / max(life, 1e-8))
+    def _update_average(self) -> None:
+        """Move the averaged weights towards the generator's."""
+        half_life = min(self.settings.memory, self.shown / 20)
+        keep = 0.5 ** (self.settings.batch / max(half_life, 1e-8))
         pairs = zip(self.average.network.parameters(), self.generator.network.parameters(), strict=True)
         old, new = zip(*pairs, strict=True)
         torch._foreach_lerp_(list(old), list(new), 1 - keep)
 
     def _grow(self, real: Tensor) -> Tensor:
-        """Set the level of detail for the pictures shown so far, and bring real ones to it."""
-        phases, levels = self.shown / self.settings.grown, len(WIDTHS)
+        """Set the level of detail that the images shown so far ask for, and reduce real images to it."""
+        phases = self.shown / self.settings.grown
+        levels = len(WIDTHS)
         lod = max(levels - 1 - floor(phases / 2) - min(max(phases % 2 - 1, 0), 1), 0)
         for generator in (self.generator, self.average):
             generator.grow(float(lod))
         self.discriminator.lod = float(lod)
         return at_detail(real, lod)
 
-    def _fast(self) -> torch.autocast:
+    def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device, torch.bfloat16)
 
     def save(self, folder: Path) -> None:
-        """Write what training needs to go on: a file for each network, and the step that all of them are of."""
+        """Write a checkpoint: a file for each network and optimiser, and `state.json` with the step."""
         folder.mkdir(parents=True, exist_ok=True)
         for name, part in self.modules().items():
             _write(folder / f"{name}-{self.step}.safetensors", part.state_dict())
@@ -177,13 +192,13 @@ class Training:
                 old.unlink()
 
     def resume(self, folder: Path) -> None:
-        """Go on from what was written last; nothing happens where nothing was."""
+        """Load the last checkpoint of a folder, if there is one."""
         if not (folder / "state.json").exists():
             return
-        told = json.loads((folder / "state.json").read_text())
-        if told["name"] != self.name or any(told["settings"][key] != getattr(self.settings, key) for key in _FIXED):
-            raise SystemExit(f"{folder} is of {told['name']} with other settings of {', '.join(_FIXED)}")
-        self.step = told["step"]
+        state = json.loads((folder / "state.json").read_text())
+        if state["name"] != self.name or any(state["settings"][key] != getattr(self.settings, key) for key in _FIXED):
+            raise SystemExit(f"{folder} is of {state['name']} with other settings of {', '.join(_FIXED)}")
+        self.step = state["step"]
         for name, part in self.modules().items():
             part.load_state_dict(load_file(folder / f"{name}-{self.step}.safetensors"))
         for name, optimiser in zip(self.modules(), self.optimisers, strict=False):
@@ -191,7 +206,7 @@ class Training:
 
 
 def at_detail(images: Tensor, lod: float) -> Tensor:
-    """Leave out of images what a level of detail does not show."""
+    """Remove from images the detail that a level of detail does not have."""
     below = _coarse(images, floor(lod))
     return below + (lod % 1) * (_coarse(images, floor(lod) + 1) - below) if lod % 1 else below
 
@@ -201,10 +216,10 @@ def _coarse(images: Tensor, levels: int) -> Tensor:
 
 
 def _moments(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """List what Adam knows of each parameter, by its place."""
+    """Return the state of Adam, by the index of the parameter and the name of the moment."""
     return {
-        f"{place}.{key}": value
-        for place, parameter in enumerate(_parameters(optimiser))
+        f"{index}.{key}": value
+        for index, parameter in enumerate(_parameters(optimiser))
         for key, value in optimiser.state[parameter].items()
     }
 
@@ -212,8 +227,8 @@ def _moments(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
 def _fill_moments(optimiser: torch.optim.Optimizer, state: dict[str, Tensor]) -> None:
     parameters = _parameters(optimiser)
     for name, value in state.items():
-        place, _, key = name.partition(".")
-        parameter = parameters[int(place)]
+        index, _, key = name.partition(".")
+        parameter = parameters[int(index)]
         optimiser.state[parameter][key] = value.clone() if key == "step" else value.to(parameter.device, copy=True)
 
 

@@ -11,7 +11,7 @@ from zoo.errors import ZooError
 
 
 def at_least(least: int) -> Callable[[str], int]:
-    """Read whole numbers that are not smaller."""
+    """Return a parser of integers that are not smaller than `least`."""
 
     def number(text: str) -> int:
         if int(text) < least:
@@ -26,8 +26,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m recipes.avatars", description="Make avatars with known factors.")
     parser.add_argument("folder", type=Path, metavar="DIR", help="the folder to write, which must not exist yet")
     parser.add_argument("--size", type=at_least(8), default=32, help="pixels in height and in width")
-    parser.add_argument("--train", type=at_least(0), default=10_000, help="training pictures of each style")
-    parser.add_argument("--held", type=at_least(2), default=1_000, help="pictures of each style in val and test")
+    parser.add_argument("--train", type=at_least(0), default=10_000, help="training images of each style")
+    parser.add_argument("--held", type=at_least(2), default=1_000, help="images of each style in val and test")
     parser.add_argument("--jobs", type=at_least(1), default=2, help="processes that draw")
     try:
         make(**vars(parser.parse_args()), tell=print)

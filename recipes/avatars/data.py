@@ -1,4 +1,4 @@
-"""What a folder of avatars holds, and how it is read."""
+"""Reading and writing folders of avatars."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from zoo.errors import ZooError
 
 @dataclass(frozen=True)
 class Avatars:
-    """Pictures whose factors are all known.
+    """Images whose factors are all known.
 
-    ``images`` (n, size, size, 3), bytes; ``labels`` (n, attributes), places in the values of each attribute, or 255
-    where a picture has none; ``variants`` (n, attributes), which of the drawings with that label it shows; ``masks``
-    (n, parts, size, size), which pixels a part changes, with n = 0 for the training pictures; ``attributes`` and
-    ``parts`` name the columns, ``style`` first.
+    Attributes:
+        images: (n, size, size, 3), bytes.
+        labels: (n, attributes), indices of each attribute's value, or 255 where an attribute does not apply.
+        variants: (n, attributes), which of the drawings with that label an image shows.
+        masks: (n, parts, size, size), which pixels a part changes; n is 0 for the training images.
+        attributes: the values of each attribute, by name; ``style`` comes first.
+        parts: the names of the parts.
     """
 
     images: NDArray[np.uint8]
@@ -31,7 +34,7 @@ class Avatars:
 
 
 def write(path: Path, avatars: Avatars) -> None:
-    """Write one shard; equal avatars give equal bytes."""
+    """Write one shard. Equal avatars give equal bytes."""
     arrays = {"images": avatars.images, "labels": avatars.labels, "variants": avatars.variants}
     if len(avatars.masks):
         arrays["masks"] = np.packbits(avatars.masks.reshape(*avatars.masks.shape[:2], -1), axis=-1)
@@ -39,19 +42,20 @@ def write(path: Path, avatars: Avatars) -> None:
 
 
 def read(folder: Path | str, split: str) -> Avatars:
-    """Read a split (``train``, ``val`` or ``test``); raises `ZooError` where there is none."""
+    """Read a split (``train``, ``val`` or ``test``). Raises `ZooError` if it is missing."""
     paths = sorted(Path(folder).glob(f"{split}-*.npz"))
     if not paths:
         raise ZooError(f"{folder} holds no {split} avatars: make some with `python -m recipes.avatars DIR`")
     about = json.loads((Path(folder) / "dataset.json").read_text())
-    size, parts = about["size"], tuple(about["parts"])
+    size = about["size"]
+    parts = tuple(about["parts"])
     shards = [dict(np.load(path, allow_pickle=False)) for path in paths]
-    found = {name: np.concatenate([shard[name] for shard in shards]) for name in shards[0]}
-    packed = found.get("masks", np.zeros((0, len(parts), 1), np.uint8))
+    arrays = {name: np.concatenate([shard[name] for shard in shards]) for name in shards[0]}
+    packed = arrays.get("masks", np.zeros((0, len(parts), 1), np.uint8))
     return Avatars(
-        found["images"],
-        found["labels"],
-        found["variants"],
+        arrays["images"],
+        arrays["labels"],
+        arrays["variants"],
         np.unpackbits(packed, axis=-1)[..., : size * size].reshape(-1, len(parts), size, size).astype(bool)
         if len(packed)
         else np.zeros((0, len(parts), size, size), bool),

@@ -1,4 +1,4 @@
-"""Make a folder of avatars: all pictures, and the masks of those that are held out."""
+"""Making a folder of avatars: all images, and the masks of those that are held out."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recipes.avatars.data import Avatars, write
-from recipes.avatars.design import ATTRIBUTES, PARTS, BlockSpec, plan
+from recipes.avatars.design import ATTRIBUTES, PARTS, ImagePlan, plan
 from recipes.avatars.rendering import render, versions
 from zoo._utils.files import atomic_folder
 from zoo.errors import OutputError
 
+# Images in a file.
 SHARD = 10_000
-"""Pictures in a file."""
+
+# A pixel belongs to a part if some channel differs by more than this, of 255, from the image without the part.
 LEVELS = 8
-"""A part is where some channel differs by more than this, of 255, from the same picture without the part."""
 
 
 def make(folder: Path, *, size: int, train: int, held: int, jobs: int, tell: Callable[[str], None]) -> None:
-    """Write ``train`` and ``held`` pictures of each style; half of the latter are ``val``, half ``test``.
+    """Write ``train`` and ``held`` images of each style; half of the latter are ``val``, half ``test``.
 
-    Equal arguments give equal bytes, however many processes draw. Raises `ZooError`, and then writes nothing.
+    Equal arguments give equal bytes, whatever the number of processes. Raises `ZooError`, and then writes nothing.
     """
     if folder.exists():
         raise OutputError(f"{folder} exists: name a new folder")
@@ -39,8 +40,8 @@ def make(folder: Path, *, size: int, train: int, held: int, jobs: int, tell: Cal
         (work / "dataset.json").write_text(json.dumps(_about(size, counts), indent=1) + "\n")
 
 
-def draw(shard: BlockSpec, size: int, jobs: int, *, masked: bool) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Draw the pictures of a plan, (n, size, size, 3), and the pixels that each part changes, (n, parts, size, size).
+def draw(shard: ImagePlan, size: int, jobs: int, *, masked: bool) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Draw the images of a plan, (n, size, size, 3), and the masks of their parts, (n, parts, size, size).
 
     Unless ``masked``, there are no masks: their n is 0.
     """

@@ -1,4 +1,4 @@
-"""DiceBear, run by Node.js: fetched once by npm, then a process for each share of the pictures."""
+"""Drawing with DiceBear in Node.js: npm fetches it once, and processes draw the images in parallel."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ from zoo._utils.workspaces import workspace
 from zoo.errors import ZooError
 
 HERE = Path(__file__).parent
+
+# Images are drawn this many times larger and then averaged; without that, thin lines break at 32 pixels.
 OVERSAMPLING = 4
-"""Pictures are drawn this many times larger and their pixels averaged, without which thin lines break at 32 pixels."""
+
+# Images that one process draws.
 SHARE = 1000
-"""Pictures that one process draws."""
 
 
 def versions() -> dict[str, str]:
@@ -31,13 +33,13 @@ def versions() -> dict[str, str]:
 
 
 def modules_folder() -> Path:
-    """Return where the packages are once they are installed: in zoo's cache, by what `package.json` says."""
+    """Return where the packages are installed: in zoo's cache, under the hash of `package.json`."""
     digest = hashlib.sha256((HERE / "package.json").read_bytes()).hexdigest()
     return cache_folder() / f"avatars-{digest[:12]}"
 
 
 def install() -> Path:
-    """Have npm fetch the packages, unless they are there, and return their folder; raises `ZooError` if it cannot."""
+    """Install the packages by npm, unless they are there, and return their folder. Raises `ZooError` if that fails."""
     folder = modules_folder()
     if folder.exists():
         return folder
@@ -57,7 +59,7 @@ def install() -> Path:
 
 
 def render(requests: Sequence[dict[str, Any]], size: int, jobs: int) -> NDArray[np.uint8]:
-    """Draw what is requested, (n, size, size, 3) bytes, in ``jobs`` processes at a time; raises `ZooError`."""
+    """Draw requests, (n, size, size, 3) bytes, in ``jobs`` processes at a time. Raises `ZooError` if that fails."""
     modules = install()
     shares = [requests[start : start + SHARE] for start in range(0, len(requests), SHARE)]
     with ThreadPoolExecutor(jobs) as pool:

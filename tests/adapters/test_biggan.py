@@ -17,8 +17,8 @@ from zoo import CheckpointError, Codes, CodesError, OptionError, UnknownNameErro
 from zoo.checkpoints.conversion import fold_upsample_into_conv
 from zoo.testing import check_adapter, in_float64, render
 
+# Relative to the largest value, in float64: the same sums in another order.
 EXACT = 1e-12
-"""Relative to the largest value, in float64: the same sums in another order."""
 
 
 def opened(state: dict[str, Tensor], **config: Any) -> BigGAN:
@@ -83,15 +83,15 @@ def test_names_of_classes(golden: Golden, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ("missing", r"missing: blocks\.0\.0\.conv2\.bias"),
         ("spare", r"left over: \(blocks\.0\.0\.conv9\.bias\)"),
         ("shape", r"blocks\.0\.conv2\.bias \(3,\) instead of"),
-        ("matrix", "those of no network"),
+        ("matrix", "do not describe a network"),
     ],
 )
-def test_states_that_do_not_fit(golden: Golden, change: str, told: str) -> None:
+def test_states_that_do_not_fit(golden: Golden, change: str, message: str) -> None:
     state = dict(golden.state)
     if change == "missing":
         del state["blocks.0.0.conv2.bias"]
@@ -101,7 +101,7 @@ def test_states_that_do_not_fit(golden: Golden, change: str, told: str) -> None:
         state["blocks.0.0.conv2.bias"] = torch.zeros(3)
     else:
         state["shared.weight"] = torch.zeros(3)
-    with pytest.raises(CheckpointError, match=told):
+    with pytest.raises(CheckpointError, match=message):
         opened(state)
 
 

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 from zoo_adapters.biggan_deep.adapter import BigGANDeep
-from zoo_adapters.biggan_deep.network import SteppedNorm
+from zoo_adapters.biggan_deep.network import TruncationNorm
 
 import zoo
 from benchmarks.official import biggan_deep
@@ -67,7 +67,7 @@ def test_embedded_classes(golden: Golden, adapter: BigGANDeep) -> None:
 )
 def test_statistics_of_a_truncation(truncation: float, row: float) -> None:
     """Steps are weighed the other way round; in floats 0.14 and 0.28 lie above a step of 0.02, 0.58 lies below."""
-    norm = SteppedNorm(0, 1, 0.0)
+    norm = TruncationNorm(0, 1, 0.0)
     norm.mean.copy_(torch.arange(51.0)[:, None])
     norm.variance.copy_(norm.mean + 100)
     mean, variance = norm.statistics(truncation)
@@ -77,10 +77,10 @@ def test_statistics_of_a_truncation(truncation: float, row: float) -> None:
 
 @pytest.mark.parametrize("truncation", [-0.1, 1.01, float("nan")])
 def test_truncations_without_statistics(adapter: BigGANDeep, truncation: float) -> None:
-    told = "statistics of truncations from 0 to 1"
-    with pytest.raises(CodesError, match=told):
+    message = "statistics of truncations from 0 to 1"
+    with pytest.raises(CodesError, match=message):
         adapter.sample(1, torch.Generator(), None, truncation)
-    with pytest.raises(CodesError, match=told):
+    with pytest.raises(CodesError, match=message):
         adapter.synthesize(Codes(torch.zeros(1, 24), torch.zeros(1, dtype=torch.int64), truncation))
 
 
@@ -105,7 +105,7 @@ def test_a_file_is_analysed(golden: Golden, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("resolution", [128, 256, 512])
 def test_official_sizes(resolution: int, tmp_path: Path) -> None:
-    """Without a configuration every second block doubles the map, and attention stands where 64² pixels are reached."""
+    """Without a configuration every second block upsamples, and attention stands where 64² pixels are reached."""
     file = biggan_deep(resolution, width=8, classes=5).save(tmp_path / "pytorch_model.bin")
     assert detect_checkpoint(file, families()).averaged.startswith("yes")
     model = zoo.load(file, device="cpu")
@@ -114,9 +114,9 @@ def test_official_sizes(resolution: int, tmp_path: Path) -> None:
     assert len(model.adapter.classes) == 5
     assert isinstance(model.adapter, BigGANDeep)
     side, attended = 4, []
-    for plan in model.adapter.network.plans:
-        side *= 1 + plan.upsample
-        attended += [side] if plan.attention else []
+    for spec in model.adapter.network.specs:
+        side *= 1 + spec.upsample
+        attended += [side] if spec.attention else []
     assert attended == [64]
 
 
@@ -139,7 +139,7 @@ def test_layers_of_a_configuration(golden: Golden, adapter: BigGANDeep, written:
 
 @pytest.mark.parametrize("layers", ["no JSON", "[[true]]", "5", [1, 2, 3, 4, 5]])
 def test_layers_that_say_nothing(golden: Golden, layers: object) -> None:
-    with pytest.raises(CheckpointError, match="5 blocks, of which 'layers' does not say which double the map"):
+    with pytest.raises(CheckpointError, match="5 blocks, but its 'layers' do not say which of them upsample"):
         load(golden.state, {"layers": layers})
 
 
@@ -147,24 +147,24 @@ KEY = "generator.layers.0.conv_2"
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({f"{KEY}.bias": None}, rf"missing: {KEY}\.bias"),
         ({f"{KEY}.weight_u": None}, rf"missing: {KEY}\.weight_u"),
-        ({f"{KEY}.weight_u": torch.ones(3)}, rf"{KEY} has parts that do not fit each other"),
+        ({f"{KEY}.weight_u": torch.ones(3)}, rf"{KEY} have shapes that do not fit each other"),
         (
             {"generator.layers.1.conv_1.weight_orig": torch.ones(32, 288)},
-            r"layers\.1\.conv_1 has parts that do not fit",
+            r"layers\.1\.conv_1 have shapes that do not fit",
         ),
         ({f"{KEY}.bias": torch.ones(3)}, r"blocks\.0\.conv2\.bias \(3,\) instead of"),
         ({"generator.layers.0.conv_9.bias": torch.ones(1)}, r"left over: \(generator\.layers\.0\.conv_9\.bias\)"),
-        ({"embeddings.weight": torch.ones(3)}, "those of no network"),
+        ({"embeddings.weight": torch.ones(3)}, "do not describe a network"),
         ({"generator.bn.running_means": torch.ones(50, 8)}, r"norm\.mean \(50, 8\) instead of \(51, 8\)"),
     ],
 )
-def test_states_that_do_not_fit(golden: Golden, changes: dict[str, Tensor | None], told: str) -> None:
+def test_states_that_do_not_fit(golden: Golden, changes: dict[str, Tensor | None], message: str) -> None:
     state = {key: tensor for key, tensor in {**golden.state, **changes}.items() if tensor is not None}
-    with pytest.raises(CheckpointError, match=told):
+    with pytest.raises(CheckpointError, match=message):
         load(state, golden.card["config"])
 
 

@@ -17,9 +17,9 @@ from zoo.core.region import parse_region
 from zoo.registry.registry import load_installation
 from zoo.testing import check_adapter, check_derivatives, draw, leaves_no_trace, render
 
+# Largest deviation from the original modules, in image units: the same torch operations, in float32, on batches of the
+# same size; what remains is the order of summation on another machine.
 TOLERANCE = 2e-6
-"""Largest deviation from the original modules, in image units: the same torch operations, in float32, on batches of the
-same size; what remains is the order of summation on another machine."""
 
 
 def canonical(widths: tuple[int, ...] = (12, 16, 12, 3)) -> dict[str, Tensor]:

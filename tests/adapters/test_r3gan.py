@@ -25,12 +25,13 @@ from zoo.testing import check_adapter, draw, in_float64
 FAMILIES: dict[str, type[Adapter]] = {
     name: entry.resolve() for name, entry in load_installation().plugins.adapters.items()
 }
+
+# Relative to the largest value, in float64: the same sums in another order.
 EXACT = 1e-12
-"""Relative to the largest value, in float64: the same sums in another order."""
 
 
 def tiny(seed: int, *, classes: int = 0) -> R3GANGenerator:
-    return untrained(seed, 6, [8, 8, 4], blocks=1, embedding=3 if classes else 0, classes=classes)
+    return untrained(seed, 6, [8, 8, 4], blocks=1, embedding_dim=3 if classes else 0, classes=classes)
 
 
 def opened(state: dict[str, Tensor], space: str | None = None) -> R3GAN:
@@ -57,7 +58,7 @@ def test_the_first_stage(golden: Golden) -> None:
     first = network.stages[0]
     assert isinstance(first, Stage)
     scaled = network.start(golden.inputs["z"])[:, :, None, None] * network.basis
-    golden.check("stage0", first(Patch.whole(scaled), first.plan(Window.whole((4, 4)), 4)[0]).values)
+    golden.check("stage0", first(Patch.whole(scaled), first.windows(Window.whole((4, 4)), 4)[0]).values)
 
 
 @pytest.mark.parametrize("prefix", ["G_ema.", "G.", ""])
@@ -97,16 +98,16 @@ def test_a_file_is_converted_and_analysed(golden: Golden, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ("missing", r"missing: MainLayers\.1\.Layers\.1\.NonLinearity2\.Bias"),
         ("spare", r"left over: \(MainLayers\.2\.Layers\.3\.Scale\)"),
         ("shape", r"stages\.1\.blocks\.0\.mix\.bias \(3,\) instead of \(96,\)"),
-        ("groups", "those of no network"),
+        ("groups", "do not describe a network"),
         ("stages", "left over"),
     ],
 )
-def test_states_that_do_not_fit(golden: Golden, change: str, told: str) -> None:
+def test_states_that_do_not_fit(golden: Golden, change: str, message: str) -> None:
     state = dict(golden.state)
     if change == "missing":
         del state["Model.MainLayers.1.Layers.1.NonLinearity2.Bias"]
@@ -118,7 +119,7 @@ def test_states_that_do_not_fit(golden: Golden, change: str, told: str) -> None:
         state["Model.MainLayers.1.Layers.1.LinearLayer2.Layer.weight"] = torch.ones(96, 0, 3, 3)
     else:
         del state["Model.MainLayers.2.Layers.1.LinearLayer1.Layer.weight"]
-    with pytest.raises(CheckpointError, match=told):
+    with pytest.raises(CheckpointError, match=message):
         opened(state)
 
 

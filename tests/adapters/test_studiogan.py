@@ -116,13 +116,13 @@ def test_classes_of_older_checkpoints_are_embedded(name: str) -> None:
 
 @pytest.mark.parametrize("resolution", [32, 64, 128, 256, 512])
 @pytest.mark.parametrize("kind", list(STUDIOGAN))
-def test_sizes_of_the_original_are_told_from_shapes(kind: str, resolution: int, tmp_path: Path) -> None:
-    """Which blocks of a deep network double the map is told from where its channels change."""
+def test_sizes_of_the_original_are_inferred_from_shapes(kind: str, resolution: int, tmp_path: Path) -> None:
+    """Which blocks of a deep network upsample is inferred from where its channels change."""
     file = studiogan(kind, resolution, width=8, classes=5).save(tmp_path / "model=G-best-weights-step=1.pth")
     model = zoo.load(file, device="cpu")
     assert (model.layout, model.adapter.resolution) == (KINDS[kind], (resolution, resolution))
     assert isinstance(model.adapter, StudioGAN)
-    blocks = model.adapter.network.plans
+    blocks = model.adapter.network.specs
     stages = resolution.bit_length() - 3
     depth = len(blocks) // stages
     assert [block.upsample for block in blocks] == [index % depth == depth - 1 for index in range(stages * depth)]
@@ -145,15 +145,15 @@ KEY = "blocks.0.0.conv2d2"
 
 
 @pytest.mark.parametrize(
-    ("name", "changes", "told"),
+    ("name", "changes", "message"),
     [
         ("studiogan_sngan", {f"{KEY}.weight": None}, rf"missing: {KEY}\.weight"),
         ("studiogan_sagan", {f"{KEY}.weight_u": None}, rf"missing: {KEY}\.weight_u"),
-        ("studiogan_sagan", {f"{KEY}.weight_u": torch.ones(3)}, rf"{KEY} has parts that do not fit each other"),
+        ("studiogan_sagan", {f"{KEY}.weight_u": torch.ones(3)}, rf"{KEY} have shapes that do not fit each other"),
         ("studiogan_sngan", {f"{KEY}.bias": torch.ones(3)}, r"blocks\.0\.conv2\.bias \(3,\) instead of"),
         ("studiogan_biggan", {f"{KEY}.scale": torch.ones(3)}, rf"left over: \({KEY}\.scale\)"),
-        ("studiogan_biggan", {"shared.weight": torch.ones(3)}, "those of no network"),
-        ("studiogan_biggan", {"shared.weight": torch.ones(0, 24)}, "no network: embed is empty"),
+        ("studiogan_biggan", {"shared.weight": torch.ones(3)}, "do not describe a network"),
+        ("studiogan_biggan", {"shared.weight": torch.ones(0, 24)}, "a network: embed is empty"),
         ("studiogan_bigdeep_legacy", {"shared.weight": None}, r"missing: shared\.weight"),
         ("studiogan_bigdeep_legacy", {"blocks.2.0.bn1.bn.running_mean": None}, r"missing: blocks\.2\.0\.bn1"),
         (
@@ -164,10 +164,10 @@ KEY = "blocks.0.0.conv2d2"
         ("studiogan_biggan", {"info_mix_linear.bias": torch.ones(3)}, r"left over: \(info_mix_linear\.bias\)"),
     ],
 )
-def test_states_that_do_not_fit(name: str, changes: dict[str, Tensor | None], told: str) -> None:
+def test_states_that_do_not_fit(name: str, changes: dict[str, Tensor | None], message: str) -> None:
     golden = Golden.read(name)
     state = {key: tensor for key, tensor in {**golden.state, **changes}.items() if tensor is not None}
-    with pytest.raises(CheckpointError, match=told):
+    with pytest.raises(CheckpointError, match=message):
         load(state, backbone(golden))
 
 

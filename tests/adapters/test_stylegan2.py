@@ -62,8 +62,8 @@ def opened(
 ) -> StyleGAN2:
     family, layout = detect_layout(families(), state, meta or {})
     assert family == "stylegan2"
-    converted, told = layout.convert(state, meta or {})
-    return StyleGAN2.load(converted, {**told, **config}, space=space)
+    converted, from_file = layout.convert(state, meta or {})
+    return StyleGAN2.load(converted, {**from_file, **config}, space=space)
 
 
 @pytest.fixture(scope="module", params=list(LAYOUTS))
@@ -94,9 +94,9 @@ def test_mapping_and_truncation(name: str, golden: Golden, state: dict[str, Tens
     adapter = opened(state, cutoff=cutoff)
     w = adapter.network.mapping(golden.inputs["z"])
     golden.check("w", w)
-    golden.check("w_trunc", adapter._rows(w, psi))
+    golden.check("w_trunc", adapter._broadcast(w, psi))
     free, tight = (adapter.sample(4, torch.Generator().manual_seed(1), None, psi).latents for psi in (None, psi))
-    mean = adapter.network.mapping.mean
+    mean = adapter.network.mapping.w_avg
     count = adapter.space.layers if cutoff is None else cutoff
     assert torch.allclose(tight[:, :count] - mean, psi * (free[:, :count] - mean), atol=1e-5)
     assert torch.equal(tight[:, count:], free[:, count:])
@@ -135,8 +135,8 @@ def test_styles() -> None:
     rows = golden.outputs["w_trunc"]
     for index, layer in enumerate(adapter.network.layers):
         golden.check(f"styles/style{index:02d}", layer.get_submodule("affine")(rows[:, index]))
-    for level, colour in enumerate(adapter.network.colours):
-        golden.check(f"styles/output_style{level}", colour.get_submodule("affine")(rows[:, 2 * level + 1]))
+    for level, to_rgb in enumerate(adapter.network.to_rgb):
+        golden.check(f"styles/output_style{level}", to_rgb.get_submodule("affine")(rows[:, 2 * level + 1]))
 
 
 @pytest.mark.parametrize("layers", ["all", "0-1", "2-3", "0,2,5-6", "6-7"])
@@ -231,7 +231,7 @@ def test_an_official_pickle_of_tensorflow(version: int, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("bound", [256, None])
 def test_an_official_pickle_of_pytorch(bound: float | None, tmp_path: Path) -> None:
-    """The layers' own bound counts: code that is younger than the file may have set another than the file was told."""
+    """The layers' own bound counts, which newer code than the file's may have changed."""
     golden = Golden.read("stylegan2_ada")
     network = containers.network(
         golden.state,
@@ -246,8 +246,8 @@ def test_an_official_pickle_of_pytorch(bound: float | None, tmp_path: Path) -> N
 
 
 def bounds(network: torch.nn.Module) -> set[float | None]:
-    """At what the layers and colours of a network are cut off."""
-    return {module.bound for module in network.modules() if isinstance(module, SynthesisLayer | ToRGB)}
+    """The bounds of the layers and of ToRGB in a network."""
+    return {module.conv_clamp for module in network.modules() if isinstance(module, SynthesisLayer | ToRGB)}
 
 
 def test_a_file_is_analysed_and_edited(name: str, state: dict[str, Tensor], tmp_path: Path) -> None:
@@ -261,26 +261,26 @@ def test_a_file_is_analysed_and_edited(name: str, state: dict[str, Tensor], tmp_
 def test_a_mean_code_that_is_missing_is_taken_over_drawn_ones() -> None:
     golden = Golden.read("stylegan2_rosinality")
     one, two = opened(golden.state), opened(golden.state)
-    assert torch.equal(one.network.mapping.mean, two.network.mapping.mean)
+    assert torch.equal(one.network.mapping.w_avg, two.network.mapping.w_avg)
     w = one.network.mapping(torch.randn(20_000, 48, generator=torch.Generator().manual_seed(7)))
-    error = (one.network.mapping.mean - w.mean(dim=0)).abs()
+    error = (one.network.mapping.w_avg - w.mean(dim=0)).abs()
     assert bool((error <= 6 * w.std(dim=0) * (1 / 4096 + 1 / 20_000) ** 0.5).all())  # six standard errors
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ("filter", "conv0.resample_filter is not the filter"),
         ("missing", r"missing: synthesis\.b8\.conv0\.bias"),
         ("spare", r"left over: \(synthesis\.b8\.spare\)"),
         ("resnet", "not of the architecture skip"),
         ("orig", "not of the architecture skip"),
-        ("grey", "makes pictures of 1 channels instead of 3"),
+        ("grey", "makes images of 1 channels instead of 3"),
         ("shape", r"layers\.1\.bias \(3,\) instead of"),
-        ("mapping", "those of no network"),
+        ("mapping", "do not describe a network"),
     ],
 )
-def test_states_that_do_not_fit(change: str, told: str) -> None:
+def test_states_that_do_not_fit(change: str, message: str) -> None:
     state = dict(Golden.read("stylegan2_ada").state)
     if change == "filter":
         state["synthesis.b8.conv0.resample_filter"] = torch.ones(4, 4)
@@ -299,7 +299,7 @@ def test_states_that_do_not_fit(change: str, told: str) -> None:
         state["synthesis.b8.conv0.bias"] = torch.ones(3)
     else:
         state = {key: tensor for key, tensor in state.items() if not key.startswith("mapping.fc")}
-    with pytest.raises(CheckpointError, match=told):
+    with pytest.raises(CheckpointError, match=message):
         opened(state)
 
 
@@ -379,19 +379,22 @@ def test_a_file_tells_the_bound_of_its_activations(key: str) -> None:
     assert float((bounded - golden.outputs["image"]).abs().max()) > 1
 
 
-def test_activations_and_colours_are_cut_off_at_the_bound() -> None:
+def test_activations_and_images_are_clamped() -> None:
     """Against a network of 4x4 pixels that is computed from its own modulated weights."""
-    network, bound = untrained(5, [4], 0, bound=0.7).double(), 0.7
+    bound = 0.7
+    network = untrained(5, [4], 0, conv_clamp=bound).double()
     w = torch.randn(2, 2, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    layer, colour, images = network.layers[0], network.colours[0], []
+    layer, to_rgb = network.layers[0], network.to_rgb[0]
+    images = []
     for rows in w:
         kernel = layer.get_parameter("weight") * layer.get_submodule("affine")(rows[0])[:, None, None]
         kernel = kernel / (kernel.square().sum(dim=(1, 2, 3), keepdim=True) + 1e-8).sqrt()
-        x = conv2d(network.constant[None], kernel, padding=1) * 2**0.5
-        x = x + layer.get_parameter("bias")[:, None, None] + layer.get_buffer("strength") * layer.get_buffer("noise")
+        x = conv2d(network.const[None], kernel, padding=1) * 2**0.5
+        noise = layer.get_buffer("noise_strength") * layer.get_buffer("noise_const")
+        x = x + layer.get_parameter("bias")[:, None, None] + noise
         x = leaky_relu(x, 0.2).clamp(-bound, bound)
-        weight = colour.get_parameter("weight") * colour.get_submodule("affine")(rows[1])
-        y = torch.einsum("kc,nchw->nkhw", weight, x) + colour.get_parameter("bias")[:, None, None]
+        weight = to_rgb.get_parameter("weight") * to_rgb.get_submodule("affine")(rows[1])
+        y = torch.einsum("kc,nchw->nkhw", weight, x) + to_rgb.get_parameter("bias")[:, None, None]
         images.append(y.clamp(-bound, bound))
     found = StyleGAN2(network).synthesize(Codes(w))
     assert torch.allclose(found, torch.cat(images), atol=1e-12)
@@ -413,15 +416,15 @@ def test_conformance_of_a_conditional_network(space: str) -> None:
 
 @pytest.mark.parametrize("space", ["w", "z"])
 def test_conformance_where_labels_are_normalised_with_the_code(space: str) -> None:
-    check_adapter(StyleGAN2(untrained(6, [6, 4], 2, classes=3, together=True), space), 1)
+    check_adapter(StyleGAN2(untrained(6, [6, 4], 2, classes=3, normalize_with_label=True), space), 1)
 
 
 def test_conformance_where_activations_are_bounded() -> None:
-    check_adapter(StyleGAN2(untrained(6, [6, 4], 2, bound=0.7)), 1)
+    check_adapter(StyleGAN2(untrained(6, [6, 4], 2, conv_clamp=0.7)), 1)
 
 
 def test_labels_are_normalised_by_themselves_and_mapped() -> None:
-    network = untrained(6, [6, 4], 2, dim_z=5, classes=3)
+    network = untrained(6, [6, 4], 2, z_dim=5, classes=3)
     adapter = StyleGAN2(network, classes=("a", "b", "c"))
     codes = adapter.sample(2, torch.Generator().manual_seed(0), torch.tensor([2, 0]))
     z = StyleGAN2(network, "z").sample(2, torch.Generator().manual_seed(0)).latents
@@ -440,7 +443,7 @@ def test_the_projections_are_the_measured_first_steps() -> None:
     adapter = in_float64(StyleGAN2.tiny(3))
     assert isinstance(adapter, StyleGAN2)
     network = adapter.network
-    steps = [*network.layers, network.colours[-1]]
+    steps = [*network.layers, network.to_rgb[-1]]
     parts = adapter.projections()
     assert [part.layer for part in parts] == list(range(6))
     w = torch.randn(8, dtype=torch.float64)
@@ -451,7 +454,7 @@ def test_the_projections_are_the_measured_first_steps() -> None:
 
 
 def test_each_row_of_w_reaches_its_layer_only() -> None:
-    """The colours of a resolution read the row behind its layers, so that the last row changes colours alone."""
+    """ToRGB of a resolution reads the row behind its layers, so that the last row changes colours alone."""
     adapter = StyleGAN2.tiny(0)
     codes = draw(adapter, 1, 0)
     network = adapter.network
@@ -463,7 +466,7 @@ def test_each_row_of_w_reaches_its_layer_only() -> None:
             )
             for module, read in [
                 *((layer, index) for index, layer in enumerate(network.layers)),
-                *((colour, 2 * level + 1) for level, colour in enumerate(network.colours)),
+                *((to_rgb, 2 * level + 1) for level, to_rgb in enumerate(network.to_rgb)),
             ]
         ]
         assert changed == [index == row for index in range(5)] + [2 * level + 1 == row for level in range(3)]

@@ -9,9 +9,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
-from zoo_adapters.stylegan3 import network as module
+from zoo_adapters.stylegan3 import synthesis_layer as module
 from zoo_adapters.stylegan3.adapter import StyleGAN3
-from zoo_adapters.stylegan3.network import StyleGAN3Generator, SynthesisInput, untrained
+from zoo_adapters.stylegan3.network import StyleGAN3Generator, untrained
+from zoo_adapters.stylegan3.synthesis_input import SynthesisInput
 
 import zoo
 from benchmarks.pickled import Pickled
@@ -31,9 +32,10 @@ FAMILIES: dict[str, type[Adapter]] = {
     name: entry.resolve() for name, entry in load_installation().plugins.adapters.items()
 }
 TRUNCATION = {"stylegan3_t": (0.7, None), "stylegan3_r": (0.7, 8)}
+
+# Relative to the largest value, in float64: the same sums in another order.
 EXACT = 1e-12
-"""Relative to the largest value, in float64: the same sums in another order."""
-KINDS: dict[str, dict[str, Any]] = {"t": {}, "r": {"size": 1, "radial": True}}
+KINDS: dict[str, dict[str, Any]] = {"t": {}, "r": {"kernel": 1, "radial": True}}
 
 
 def tiny(kind: str, seed: int, **more: Any) -> StyleGAN3Generator:
@@ -45,8 +47,8 @@ def opened(
 ) -> StyleGAN3:
     family, layout = detect_layout(FAMILIES, state, meta or {})
     assert (family, layout.name) == ("stylegan3", "nvidia")
-    converted, told = layout.convert(state, meta or {})
-    return StyleGAN3.load(converted, {**json.loads(json.dumps(told)), **config}, space=space)
+    converted, from_file = layout.convert(state, meta or {})
+    return StyleGAN3.load(converted, {**json.loads(json.dumps(from_file)), **config}, space=space)
 
 
 @pytest.fixture(scope="module", params=list(TRUNCATION))
@@ -73,7 +75,7 @@ def test_truncation(name: str, golden: Golden) -> None:
     psi, cutoff = TRUNCATION[name]
     adapter = opened(golden.state, cutoff=cutoff)
     w = adapter.network.mapping(golden.inputs["z"])
-    golden.check("w_trunc", adapter._rows(w, psi))
+    golden.check("w_trunc", adapter._broadcast(w, psi))
 
 
 def test_images_in_z(name: str, golden: Golden) -> None:
@@ -105,7 +107,7 @@ def attributes(golden: Golden) -> dict[str, dict[str, Any]]:
     return made
 
 
-def told(golden: Golden) -> dict[str, Any]:
+def settings(golden: Golden) -> dict[str, Any]:
     """Give the same as it is read from a file."""
     return {f"G_ema.{key}": value for key, value in Pickled("", {}, {}, attributes(golden)).meta.items()}
 
@@ -120,7 +122,7 @@ def averaged(golden: Golden) -> dict[str, Tensor]:
 
 
 def test_what_stands_beside_the_tensors_is_read(golden: Golden) -> None:
-    state, meta, codes = averaged(golden), told(golden), Codes(golden.outputs["w_trunc"])
+    state, meta, codes = averaged(golden), settings(golden), Codes(golden.outputs["w_trunc"])
     golden.check("image", opened(state).synthesize(codes))
     golden.check("image", opened(state, meta=meta).synthesize(codes))
     [padding] = [key for key in meta if key.endswith("padding.0") and ".L5_" in key]
@@ -148,7 +150,7 @@ def test_a_training_pickle_is_read(golden: Golden, tmp_path: Path) -> None:
 
 
 def test_activations_are_cut_off_where_the_network_did(golden: Golden) -> None:
-    first = next(key for key in told(golden) if key.endswith("conv_clamp"))
+    first = next(key for key in settings(golden) if key.endswith("conv_clamp"))
     codes = Codes(golden.outputs["w_trunc"])
     images = {bound: opened(averaged(golden), meta={first: bound}).synthesize(codes) for bound in (None, 256, 0.5)}
     assert torch.equal(images[None], images[256])
@@ -173,12 +175,12 @@ def test_a_file_is_converted_and_analysed(golden: Golden, tmp_path: Path) -> Non
         ("missing", r"missing: synthesis\.L5_52_24\.bias"),
         ("spare", r"left over: \(synthesis\.L5_52_24\.noise_strength\)"),
         ("shape", r"layers\.5\.bias \(3,\) instead of"),
-        ("mapping", "those of no network"),
+        ("mapping", "do not describe a network"),
         ("last", r"the last layers that it has: synthesis\.L12_52_16, synthesis\.L13_32_16"),
         ("padding", "between maps of 38 and 36 points"),
         ("factor", "between maps of 38 and 36 points"),
         ("taps", r"does not say the factor of synthesis\.L5_52_24\.down_filter, and its 11 taps"),
-        ("text", "those of no network"),
+        ("text", "do not describe a network"),
     ],
 )
 def test_states_that_do_not_fit(change: str, message: str) -> None:
@@ -226,7 +228,7 @@ def test_the_projections_are_the_measured_first_steps() -> None:
     parts = adapter.projections()
     assert [(part.layer, part.geometric) for part in parts] == [(0, True), (1, False), (2, False), (3, False)]
     w = torch.randn(6, dtype=torch.float64)
-    for part, step in zip(parts, [network.input, *network.layers, network.colour], strict=True):
+    for part, step in zip(parts, [network.input, *network.layers, network.to_rgb], strict=True):
         affine = step.get_submodule("affine")
         measured = torch.stack([affine(w + axis) - affine(w) for axis in torch.eye(6, dtype=torch.float64)], dim=1)
         assert torch.allclose(measured, part.weight, atol=1e-14)
@@ -253,7 +255,7 @@ def test_each_row_of_w_reaches_its_layer_only() -> None:
     for row in range(4):
         moved = adapter.move(codes, torch.ones(6), (row,)).latents
         seen: list[bool] = []
-        for read, step in enumerate([network.input, *network.layers, network.colour]):
+        for read, step in enumerate([network.input, *network.layers, network.to_rgb]):
             affine = step.get_submodule("affine")
             seen.append(not torch.equal(affine(moved[:, read]), affine(codes.latents[:, read])))
         assert seen == [read == row for read in range(4)]
@@ -302,7 +304,7 @@ def test_layers_are_computed_in_pieces(kind: str, monkeypatch: pytest.MonkeyPatc
     codes, region = draw(adapter, 2, 0), parse_region("box:1,2,5,4", adapter.resolution)
     whole, part = render(adapter, codes), adapter.region_output(codes, region)
     for piece, channels in ((1, 1), (300, 2), (2000, 3)):
-        monkeypatch.setattr(module, "_PIECE", piece)
+        monkeypatch.setattr(module, "_MOST_NUMBERS", piece)
         monkeypatch.setattr(module, "_CHANNELS", channels)
         assert torch.allclose(render(adapter, codes), whole, rtol=0, atol=EXACT * float(whole.abs().max()))
         assert torch.allclose(adapter.region_output(codes, region), part, rtol=0, atol=EXACT * float(whole.abs().max()))

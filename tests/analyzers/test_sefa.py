@@ -7,8 +7,8 @@ from tests.support.linear import Linear, model_of
 from zoo.linalg.symmetric import principal_angles, unit_rows
 from zoo.models.model import Model
 
+# Radians between the analyzer's span and that of numpy's float64 eigendecomposition.
 ANGLE = 1e-5
-"""Radians between the analyzer's span and that of numpy's float64 eigendecomposition."""
 
 
 def reference(weight: torch.Tensor, normalize: bool) -> tuple[torch.Tensor, torch.Tensor]:

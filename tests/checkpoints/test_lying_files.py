@@ -182,7 +182,7 @@ def test_numbers_that_torch_cannot_compute_with(tmp_path: Path) -> None:
 
 def test_a_note_is_one_only_in_a_file_that_zoo_can_have_written(tmp_path: Path) -> None:
     torch.save({**Golden.read("stylegan2_ada").state, "zoo": 5}, tmp_path / "zoo.pt")
-    assert inspect_file(tmp_path / "zoo.pt", INSTALLATION).detected.note is None
+    assert inspect_file(tmp_path / "zoo.pt", INSTALLATION).detected.metadata is None
 
 
 def test_names_in_a_file_steer_no_terminal(tmp_path: Path) -> None:

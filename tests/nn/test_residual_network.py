@@ -10,11 +10,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from zoo.core.codes import LatentSpace
 from zoo.core.region import parse_region
 from zoo.nn.residual_adapter import ResidualAdapter
-from zoo.nn.residual_network import BlockSpec, ResidualGenerator, untrained
+from zoo.nn.residual_block import BlockSpec
+from zoo.nn.residual_network import ResidualGenerator, untrained
 from zoo.testing import check_adapter, draw, in_float64
 
+# Relative to the largest value, in float64: the same sums in another order.
 EXACT = 1e-12
-"""Relative to the largest value, in float64: the same sums in another order."""
 DEEP = [
     BlockSpec(8, 8, bottleneck=2, upsample=False, shortcut=False),
     BlockSpec(8, 4, bottleneck=2, shortcut=False),
@@ -22,15 +23,17 @@ DEEP = [
 ]
 KINDS = {
     "parts": ResidualGenerator(
-        [BlockSpec(8, 8, attention=True), BlockSpec(8, 4)], 4, first=4, chunk=3, classes=3, embedding=2
+        [BlockSpec(8, 8, attention=True), BlockSpec(8, 4)], 4, first_dim=4, chunk_dim=3, classes=3, embedding_dim=2
     ),
-    "parts-unconditional": ResidualGenerator([BlockSpec(8, 8), BlockSpec(8, 4)], 4, first=3, chunk=3),
-    "first-layer": ResidualGenerator([BlockSpec(8, 8), BlockSpec(8, 4)], 4, first=5, chunk=0, classes=3, embedding=3),
-    "first-layer-unconditional": ResidualGenerator([BlockSpec(8, 8), BlockSpec(8, 4)], 4, first=5, chunk=0),
-    "whole": ResidualGenerator(DEEP, 4, first=5, chunk=0, shared=True, classes=3, embedding=2),
-    "whole-unconditional": ResidualGenerator(DEEP, 4, first=5, chunk=0, shared=True),
+    "parts-unconditional": ResidualGenerator([BlockSpec(8, 8), BlockSpec(8, 4)], 4, first_dim=3, chunk_dim=3),
+    "first-layer": ResidualGenerator(
+        [BlockSpec(8, 8), BlockSpec(8, 4)], 4, first_dim=5, chunk_dim=0, classes=3, embedding_dim=3
+    ),
+    "first-layer-unconditional": ResidualGenerator([BlockSpec(8, 8), BlockSpec(8, 4)], 4, first_dim=5, chunk_dim=0),
+    "whole": ResidualGenerator(DEEP, 4, first_dim=5, chunk_dim=0, shared_code=True, classes=3, embedding_dim=2),
+    "whole-unconditional": ResidualGenerator(DEEP, 4, first_dim=5, chunk_dim=0, shared_code=True),
     "same-size": ResidualGenerator(
-        [BlockSpec(6, 6, upsample=False), BlockSpec(6, 4), BlockSpec(4, 4)], 3, first=4, chunk=0
+        [BlockSpec(6, 6, upsample=False), BlockSpec(6, 4), BlockSpec(4, 4)], 3, first_dim=4, chunk_dim=0
     ),
 }
 REGIONS = ["box:0,0,1,1", "box:7,6,1,1", "box:0,3,2,9", "box:5,6,4,5", "not:left", "all", "box:0,0,2,2+box:9,9,3,1"]
@@ -102,8 +105,8 @@ def test_a_small_region_costs_little_and_attention_needs_the_map_below(inner: in
     """Of a network of 64² pixels, whose last maps are the work, a corner needs a twentieth of the sums."""
 
     def network(attended: int | None) -> Toy:
-        plans = [BlockSpec(16, 16, bottleneck=inner, attention=index == attended) for index in range(4)]
-        return Toy(untrained(ResidualGenerator(plans, 4, first=4, chunk=0), 0))
+        specs = [BlockSpec(16, 16, bottleneck=inner, attention=index == attended) for index in range(4)]
+        return Toy(untrained(ResidualGenerator(specs, 4, first_dim=4, chunk_dim=0), 0))
 
     assert flops(network(None), "box:0,0,4,4") < flops(network(None), "all") / 20
     early, late = (flops(network(block), "box:0,0,4,4") / flops(network(block), "all") for block in (0, 3))

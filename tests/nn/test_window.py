@@ -11,20 +11,19 @@ from zoo_adapters.dcgan.adapter import DCGAN
 
 from zoo.core.adapter import Adapter
 from zoo.core.region import Region, parse_region
-from zoo.nn.window import (
+from zoo.nn.local_layers import (
     BilinearUpsample,
     Convolution,
     Kernel,
     LocalLayer,
     NearestUpsample,
-    Patch,
     TransposedConvolution,
-    Window,
 )
+from zoo.nn.window import Patch, Window
 from zoo.testing import draw, in_float64
 
+# Relative to the largest value, in float64: a convolution of fewer pixels may sum in another order, nothing else.
 EXACT = 1e-12
-"""Relative to the largest value, in float64: a convolution of fewer pixels may sum in another order, nothing else."""
 
 LAYERS: list[LocalLayer] = [
     Convolution(1),
@@ -142,7 +141,7 @@ def test_a_filter_along_one_axis_after_the_other_is_one_of_both(layer: Kernel) -
 def test_the_pixels_of_a_region_come_in_row_major_order(text: str) -> None:
     image, region = torch.arange(2 * 42).view(1, 2, *SIZE), parse_region(text, SIZE)
     window = Window.around(region)
-    assert torch.equal(Patch.whole(image).cut(window).pixels(region), image.flatten(2)[..., region.pixels])
+    assert torch.equal(Patch.whole(image).crop(window).pixels(region), image.flatten(2)[..., region.pixels])
 
 
 def test_windows_are_joined() -> None:

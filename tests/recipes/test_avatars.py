@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from recipes.avatars import Avatars, licence_of, read
 from recipes.avatars.__main__ import main
 from recipes.avatars.data import write
-from recipes.avatars.design import ATTRIBUTES, PARTS, STYLES, BlockSpec, drawings, plan
+from recipes.avatars.design import ATTRIBUTES, PARTS, STYLES, ImagePlan, drawings, plan
 from recipes.avatars.making import draw
 from recipes.avatars.rendering import modules_folder, render
 from recipes.avatars.sheet import sheet
@@ -34,7 +34,7 @@ def held(data: Path) -> Avatars:
 
 
 @pytest.fixture(scope="module")
-def plans() -> dict[str, BlockSpec]:
+def plans() -> dict[str, ImagePlan]:
     return plan(COUNTS)
 
 
@@ -63,7 +63,7 @@ def test_colours_differ() -> None:
     assert min(np.linalg.norm(one - other) for one, other in pairs) > 50
 
 
-def test_values_are_uniform_and_independent(plans: dict[str, BlockSpec]) -> None:
+def test_values_are_uniform_and_independent(plans: dict[str, ImagePlan]) -> None:
     """Counts of values, and of pairs of them, lie within five standard deviations of a uniform draw."""
     labels = plans["train"].labels
     sizes = [len(values) for values in ATTRIBUTES.values()]
@@ -73,7 +73,7 @@ def test_values_are_uniform_and_independent(plans: dict[str, BlockSpec]) -> None
         assert np.abs(found - len(labels) * chance).max() < 5 * np.sqrt(len(labels) * chance * (1 - chance))
 
 
-def test_no_combination_is_in_two_splits(plans: dict[str, BlockSpec]) -> None:
+def test_no_combination_is_in_two_splits(plans: dict[str, ImagePlan]) -> None:
     found = {split: {bytes(row) for row in whole.labels} for split, whole in plans.items()}
     assert not any(found[one] & found[other] for one, other in combinations(found, 2))
     for split in ("val", "test"):
@@ -81,7 +81,7 @@ def test_no_combination_is_in_two_splits(plans: dict[str, BlockSpec]) -> None:
         assert set(np.bincount(plans[split].labels[:, 0])) == {COUNTS[split]}
 
 
-def test_variants_exist(plans: dict[str, BlockSpec]) -> None:
+def test_variants_exist(plans: dict[str, ImagePlan]) -> None:
     """A row of labels and variants always names a drawing, and every drawing is used."""
     whole = plans["train"]
     for place, (name, values) in enumerate(ATTRIBUTES.items()):
@@ -145,7 +145,7 @@ def test_no_such_split(data: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--held", "9000"], "--held 9000: a style has 6480 combinations"),
         (["--jobs", "0"], "0 is less than 1"),
@@ -157,13 +157,13 @@ def test_bad_calls(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     arguments: list[str],
-    told: str,
+    message: str,
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["avatars", str(tmp_path / "new"), *arguments])
     with pytest.raises(SystemExit) as stopped:
         main()
     assert stopped.value.code == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
@@ -187,7 +187,7 @@ def test_sheet(held: Avatars) -> None:
 @drawing
 def test_drawn_again(held: Avatars) -> None:
     """The same labels give the same pictures and masks, whatever else is drawn with them."""
-    half = BlockSpec(held.labels[::2], held.variants[::2])
+    half = ImagePlan(held.labels[::2], held.variants[::2])
     images, masks = draw(half, 32, jobs=1, masked=True)
     assert np.abs(images.astype(int) - held.images[::2]).max() <= 1  # other processors may round otherwise
     assert (masks != held.masks[::2]).mean() < 1e-3
@@ -195,7 +195,7 @@ def test_drawn_again(held: Avatars) -> None:
 
 @drawing
 def test_a_drawing_that_does_not_exist_is_refused(held: Avatars) -> None:
-    [request] = BlockSpec(held.labels[:1], held.variants[:1]).requests()
+    [request] = ImagePlan(held.labels[:1], held.variants[:1]).requests()
     request["options"]["mouth"] = "beak"
     with pytest.raises(ZooError, match="mouth: beak was asked for, none drawn"):
         render([request], 32, jobs=1)

@@ -53,15 +53,17 @@ def test_a_training_is_not_resumed_with_another_batch(tmp_path: Path) -> None:
 def test_every_parameter_is_trained(name: str, pictures: Pictures) -> None:
     training = Training(name, 2, Settings(batch=4, every=2, grown=1))
     training.step = 10_000  # grown
-    before = {key: {k: t.clone() for k, t in part.state_dict().items()} for key, part in training.modules().items()}
+    before = {
+        key: {k: t.detach().clone() for k, t in part.named_parameters()} for key, part in training.modules().items()
+    }
     for _ in range(3):
         training.advance(*pictures)
     for part in ("generator", "discriminator"):
         network = training.modules()[part]
         still = [key for key, parameter in network.named_parameters() if torch.equal(parameter, before[part][key])]
-        # The colours of the resolutions that it has grown beyond are not in the picture; and where two judgements are
+        # ToRGB layers of the resolutions that it has grown beyond are not in the picture; and where two scores are
         # compared, what is added to both does not matter.
-        assert [key for key in still if not key.startswith(("colours.", "judge.bias"))] == [], part
+        assert [key for key in still if not key.startswith(("to_rgb.", "from_rgb.", "score.bias"))] == [], part
 
 
 def test_detail_is_left_out_of_real_pictures_as_of_made_ones() -> None:

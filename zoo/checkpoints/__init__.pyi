@@ -1,37 +1,37 @@
 from .conversion import (
-    TENSORFLOW_PREFIXES as TENSORFLOW_PREFIXES,
-)
-from .conversion import (
     StateDictConverter as StateDictConverter,
 )
 from .conversion import (
     check_filter as check_filter,
 )
 from .conversion import (
-    collect_settings as collect_settings,
-)
-from .conversion import (
-    count_keys as count_keys,
-)
-from .conversion import (
-    count_numbered as count_numbered,
-)
-from .conversion import (
-    detect_by_keys as detect_by_keys,
-)
-from .conversion import (
-    find_prefix as find_prefix,
-)
-from .conversion import (
     fold_upsample_into_conv as fold_upsample_into_conv,
 )
-from .conversion import (
+from .keys import (
+    TENSORFLOW_PREFIXES as TENSORFLOW_PREFIXES,
+)
+from .keys import (
+    collect_settings as collect_settings,
+)
+from .keys import (
+    count_keys as count_keys,
+)
+from .keys import (
+    count_numbered as count_numbered,
+)
+from .keys import (
+    detect_by_keys as detect_by_keys,
+)
+from .keys import (
+    find_prefix as find_prefix,
+)
+from .keys import (
     network_state as network_state,
 )
-from .conversion import (
+from .keys import (
     require_settings as require_settings,
 )
-from .conversion import (
+from .keys import (
     tensorflow_settings as tensorflow_settings,
 )
 from .layouts import (

@@ -1,4 +1,4 @@
-"""What a weights file is: its container, the family and public format that it is of, and its canonical state."""
+"""Recognising a weights file: its container, its architecture and public format, and its canonical state."""
 
 from __future__ import annotations
 
@@ -14,16 +14,32 @@ from zoo.checkpoints.reader import read_checkpoint
 from zoo.core.adapter import Adapter, Layout, State
 from zoo.errors import CheckpointError
 
-_AVERAGED = ("G_ema", "Gs", "generator_smooth", "generator_ema", "g_ema", "avgG")
-_PARALLEL, _HALF = "module.", (torch.float16, torch.bfloat16)
-_RAW = ("G", "generator", "g", "netG")
+# The names under which training checkpoints hold the averaged generator, and the one that is trained.
+_AVERAGED_NAMES = ("G_ema", "Gs", "generator_smooth", "generator_ema", "g_ema", "avgG")
+_TRAINED_NAMES = ("G", "generator", "g", "netG")
+
+_DATA_PARALLEL = "module."
+_HALF = (torch.float16, torch.bfloat16)
+
+# A layout's required keys have at most so many parts, joined by points.
+_MOST_KEY_PARTS = 8
+
+# What a layout's functions raise when a file has its keys, but not its shapes.
+_SHAPE_ERRORS = (LookupError, TypeError, ValueError, RuntimeError, ArithmeticError)
 
 
 @dataclass(frozen=True, eq=False)
 class DetectedCheckpoint:
-    """A file that a family knows: `state` and `config` are what its adapter is built from.
+    """A weights file of a known architecture.
 
-    `averaged` says in words whether the weights are the average over training (EMA) that papers show pictures of.
+    Attributes:
+        family: the architecture's name.
+        layout: the name of the public format.
+        container: what kind of file it is, such as "torch zip".
+        averaged: in words, whether the weights are the average over training (EMA), of which papers show images.
+        state: the canonical state, from which the adapter is built.
+        config: the settings that the adapter needs beside it.
+        metadata: what a file written by `zoo convert` says of itself; None for any other file.
     """
 
     family: str
@@ -32,106 +48,134 @@ class DetectedCheckpoint:
     averaged: str
     state: State
     config: dict[str, Any]
-    note: ConversionMetadata | None = None
+    metadata: ConversionMetadata | None = None
 
 
 def detect_checkpoint(path: Path, families: Mapping[str, type[Adapter]]) -> DetectedCheckpoint:
-    """Read a weights file and bring it to the canonical keys of the one family that knows its format.
+    """Read a weights file, and convert it to the canonical keys of the one architecture that knows its format.
 
-    Raises `CheckpointError` for a file that cannot be read, that no family knows, or that does not fit its own.
+    Args:
+        path: the file.
+        families: the adapters to choose from, by name.
+
+    Returns:
+        The file's architecture, format and canonical state.
+
+    Raises:
+        CheckpointError: for a file that cannot be read, that fits none or several of the formats, or whose tensors do
+            not have the shapes of its format.
     """
     content = read_checkpoint(path)
-    held = {key: tensor for key, tensor in content.state.items() if tensor.numel()}  # what two empty axes make is huge
-    note = parse_metadata(content.meta, path) if content.container == "safetensors" else None
-    if note is None:
-        found, meta = _plain(held, content.meta)
-        family, layout = detect_layout(families, found, meta)
-        try:
-            state, config = layout.convert(found, meta)
-            require_plain(config)
-        except (LookupError, TypeError, ValueError, RuntimeError, ArithmeticError) as error:
-            told = str(error).partition("\n")[0]
-            raise CheckpointError(
-                f"{path} has the keys of {family}/{layout.name}, but not its shapes: {told}"
-            ) from None
-        return DetectedCheckpoint(family, layout.name, content.container, _averaged(found, layout), state, config)
-    if note.adapter not in families:
+    # Tensors of no elements are dropped here: a tiny file can declare two empty axes whose product is huge.
+    state = {key: tensor for key, tensor in content.state.items() if tensor.numel()}
+    metadata = parse_metadata(content.meta, path) if content.container == "safetensors" else None
+    if metadata is None:
+        return _convert(path, content.container, state, content.meta, families)
+    if metadata.adapter not in families:
         raise CheckpointError(
-            f"{path} was converted for the architecture {note.adapter}, and {', '.join(sorted(families))} was asked for"
+            f"{path} was converted for the architecture {metadata.adapter}, not for {', '.join(sorted(families))}"
         )
-    return DetectedCheckpoint(note.adapter, note.layout, "safetensors of zoo", note.averaged, held, note.config, note)
+    return DetectedCheckpoint(
+        metadata.adapter, metadata.layout, "safetensors of zoo", metadata.averaged, state, metadata.config, metadata
+    )
 
 
-def _plain(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
-    """Drop the ``module.`` that parallel training puts before all keys, or all of one network, and widen halves."""
-    whole = all(key.startswith(_PARALLEL) for key in state)
-    places = [key.partition(".") for key in state]
-    wrapped = {head for head, _, _ in places} - {head for head, _, rest in places if not rest.startswith(_PARALLEL)}
+def _convert(
+    path: Path, container: str, state: State, meta: Mapping[str, Any], families: Mapping[str, type[Adapter]]
+) -> DetectedCheckpoint:
+    """Detect the layout of a file that others wrote, and convert it."""
+    state, meta = _normalize(state, meta)
+    family, layout = detect_layout(families, state, meta)
+    try:
+        canonical, config = layout.convert(state, meta)
+        require_plain(config)
+    except _SHAPE_ERRORS as error:
+        reason = str(error).partition("\n")[0]
+        raise CheckpointError(
+            f"{path} has the keys of {family}/{layout.name}, but its tensors have other shapes: {reason}"
+        ) from None
+    return DetectedCheckpoint(family, layout.name, container, _averaged(state, layout), canonical, config)
 
-    def plain(key: str) -> str:
-        head, point, rest = key.partition(".")
-        if whole:
-            return key.removeprefix(_PARALLEL)
-        return f"{head}{point}{rest.removeprefix(_PARALLEL)}" if head in wrapped else key
 
-    full = {plain(key): tensor.float() if tensor.dtype in _HALF else tensor for key, tensor in state.items()}
-    return full, {plain(key): value for key, value in meta.items()}
+def _normalize(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
+    """Remove the ``module.`` that DataParallel puts before all keys, or before all keys of a network; widen halves."""
+    all_parallel = all(key.startswith(_DATA_PARALLEL) for key in state)
+    parts = [key.partition(".") for key in state]
+    not_parallel = {network for network, _, rest in parts if not rest.startswith(_DATA_PARALLEL)}
+    parallel = {network for network, _, _ in parts} - not_parallel
+
+    def normalized(key: str) -> str:
+        if all_parallel:
+            return key.removeprefix(_DATA_PARALLEL)
+        network, point, rest = key.partition(".")
+        return f"{network}{point}{rest.removeprefix(_DATA_PARALLEL)}" if network in parallel else key
+
+    tensors = {normalized(key): tensor.float() if tensor.dtype in _HALF else tensor for key, tensor in state.items()}
+    return tensors, {normalized(key): value for key, value in meta.items()}
 
 
 def _averaged(state: State, layout: Layout) -> str:
-    """Tell by the format, or by the prefixes of the keys, which of a checkpoint's generators is taken."""
+    """Say which of a checkpoint's generators is taken: the layout tells, or the prefixes of the keys."""
     if layout.averaged:
         return "yes: all files of this format are"
-    heads = {key.partition(".")[0] for key in state}
-    averaged, raw = (next((name for name in names if name in heads), None) for names in (_AVERAGED, _RAW))
+    networks = {key.partition(".")[0] for key in state}
+    averaged = next((name for name in _AVERAGED_NAMES if name in networks), None)
+    trained = next((name for name in _TRAINED_NAMES if name in networks), None)
     if averaged:
-        return f"yes: {averaged}" + (f", not {raw}" if raw else "")
-    return f"no: the file holds {raw} only" if raw else "not said: the file holds one network without a name"
+        return f"yes: {averaged}" + (f", not {trained}" if trained else "")
+    return f"no: the file holds {trained} only" if trained else "not said: the file holds one network without a name"
 
 
 def detect_layout(adapters: Mapping[str, type[Adapter]], state: State, meta: Mapping[str, Any]) -> tuple[str, Layout]:
-    """Find the one family and layout that a file is of: (adapter name, layout).
+    """Find the one architecture and layout that a file fits.
 
-    Raises `CheckpointError` when none fits, saying which keys the file has, or when two do, naming both.
+    Args:
+        adapters: the adapters to choose from, by name.
+        state: the file's tensors, by key.
+        meta: its metadata, flat, by dotted key.
+
+    Returns:
+        The adapter's name, and its layout.
+
+    Raises:
+        CheckpointError: if no layout fits, with the file's first keys and the nearest layout; or if several fit.
     """
-    found = [
+    fitting = [
         (name, layout) for name, adapter in adapters.items() for layout in adapter.layouts if _fits(layout, state, meta)
     ]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        names = " and ".join(f"{name}/{layout.name}" for name, layout in found)
-        raise CheckpointError(f"the file fits several layouts: {names}; one of them detects too much")
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        names = " and ".join(f"{name}/{layout.name}" for name, layout in fitting)
+        raise CheckpointError(f"the file fits several layouts: {names}; the `detect` of one of them accepts too much")
     keys = ", ".join(sorted(state)[:4])
-    hint = _nearest(adapters, state) or f"known are files of {', '.join(sorted(adapters))}"
+    hint = _nearest_layout(adapters, state) or f"known are files of {', '.join(sorted(adapters))}"
     raise CheckpointError(f"the file fits no known layout; its keys begin {keys}; {hint}")
 
 
-_LONGEST_MARK = 8
-
-
-_COUNTS = range(1, _LONGEST_MARK + 1)
-
-
-def _nearest(adapters: Mapping[str, type[Adapter]], state: State) -> str:
-    """Name the layout of which the most marks are there, though not all, and what the file lacks; or nothing."""
-    ends = {
-        ".".join(parts[-count:]) for parts in (key.rsplit(".", _LONGEST_MARK) for key in state) for count in _COUNTS
-    }
-    found = []
+def _nearest_layout(adapters: Mapping[str, type[Adapter]], state: State) -> str:
+    """Name the layout of which the largest share of required keys is there, and the missing ones; else nothing."""
+    # Prefixes of networks differ, so that required keys are compared with the ends of the file's keys.
+    endings = set()
+    for key in state:
+        parts = key.rsplit(".", _MOST_KEY_PARTS)
+        endings |= {".".join(parts[-count:]) for count in range(1, _MOST_KEY_PARTS + 1)}
+    candidates = []
     for name, adapter in adapters.items():
         for layout in adapter.layouts:
-            missing = [mark for mark in layout.required_keys if mark not in ends]
-            if layout.required_keys and len(missing) < len(layout.required_keys):
-                found.append((len(missing) / len(layout.required_keys), f"{name}/{layout.name}", missing))
-    if not found:
+            missing = [key for key in layout.required_keys if key not in endings]
+            if len(missing) < len(layout.required_keys):
+                candidates.append((len(missing) / len(layout.required_keys), f"{name}/{layout.name}", missing))
+    if not candidates:
         return ""
-    _, name, missing = min(found)
-    return f"nearest is {name}, " + (f"which also has {', '.join(missing)}" if missing else "but its shapes are others")
+    _, name, missing = min(candidates)
+    if missing:
+        return f"the nearest is {name}, which also has {', '.join(missing)}"
+    return f"the nearest is {name}, whose keys it has, but its tensors have other shapes"
 
 
 def _fits(layout: Layout, state: State, meta: Mapping[str, Any]) -> bool:
-    """Ask a layout; one that stumbles over a strange file does not fit it."""
+    """Ask a layout; one whose `detect` fails on an unknown file does not fit it."""
     try:
         return layout.detect(state, meta)
     except (LookupError, TypeError, ValueError, AttributeError):

@@ -1,4 +1,4 @@
-"""Filling a network with a state: shapes are compared before memory is taken, and numbers must be finite."""
+"""Filling a network with a state: shapes are compared before memory is allocated, and numbers must be finite."""
 
 from __future__ import annotations
 
@@ -12,69 +12,113 @@ from torch import Tensor, nn
 from zoo._utils.tensorfile import FLOATS
 from zoo.errors import CheckpointError
 
-_MOST_WEIGHTS = 2_000
-"""Three times what the deepest published network has; torch fills thousands of layers in quadratic time."""
+# Three times as many tensors as the deepest published network has. torch fills thousands of layers in quadratic time.
+_MOST_TENSORS = 2_000
+
+# How many keys of a sort a message lists.
+_LISTED = 4
+
+AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
 
 def require_finite(state: Mapping[str, Tensor], origin: str) -> None:
-    """Raise `CheckpointError` if a weight is NaN or infinite."""
+    """Require that all weights are finite numbers.
+
+    Args:
+        state: tensors by key.
+        origin: the file's name in messages, such as "the StyleGAN2 file".
+
+    Raises:
+        CheckpointError: for a tensor that holds NaN or infinity.
+    """
     for key, tensor in state.items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise CheckpointError(f"{origin}: {key} holds numbers that are not finite; the file is damaged")
 
 
-AnyModule = TypeVar("AnyModule", bound=nn.Module)
+def build_module(build: Callable[[], AnyModule], state: Mapping[str, Tensor], origin: str) -> AnyModule:
+    """Build a network and load a state into it.
 
+    The network is first built on torch's ``meta`` device, where tensors have shapes but no memory. Only when every
+    shape fits is it built for real: a small file can declare the shapes of a network that fits into no machine.
 
-def build_module(make: Callable[[], AnyModule], state: Mapping[str, Tensor], origin: str) -> AnyModule:
-    """Build a network and load a state into it, its shapes compared before memory is taken for any of them.
+    Args:
+        build: builds the network, its weights not filled in; called twice.
+        state: its weights, by the keys of its state dict.
+        origin: the file's name in messages, such as "the StyleGAN2 file".
 
-    `make` is called twice, first for a sketch on torch's device ``meta``, whose tensors hold no numbers: a small file
-    can have the shapes of a network that no machine holds. Raises `CheckpointError` as `require_fit`, and for thousands
-    of weights.
+    Returns:
+        The network, on torch's default device.
+
+    Raises:
+        CheckpointError: if `build` fails, if the state does not fit (see `require_fit`), or if it has more than 2,000
+            tensors.
     """
-    if len(state) > _MOST_WEIGHTS:
+    if len(state) > _MOST_TENSORS:
         raise CheckpointError(
             f"{origin} does not fit the network; it has {len(state):,} weights, more than any network"
         )
     try:
         with warnings.catch_warnings(), torch.device("meta"):
-            warnings.simplefilter("ignore")  # torch's, about layers without numbers, which `require_fit` tells
-            sketch = make()
+            warnings.simplefilter("ignore")  # torch's, about layers without elements; `require_fit` reports those
+            sketch = build()
     except (LookupError, TypeError, ValueError, RuntimeError, ArithmeticError) as error:
-        raise CheckpointError(f"the shapes of {origin} are those of no network: {error}") from None
+        raise CheckpointError(f"the shapes in {origin} do not describe a network: {error}") from None
     require_fit(sketch, state, origin)
-    module = make()
+    module = build()
     module.load_state_dict(dict(state))
     return module
 
 
 def fill_module(module: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
-    """Load a state into a network, every key and shape accounted for. Raises `CheckpointError` as `require_fit`."""
+    """Load a state into a network, every key and shape of which must fit.
+
+    Args:
+        module: the network, to be changed in place.
+        state: its weights, by the keys of its state dict.
+        origin: the file's name in messages.
+
+    Raises:
+        CheckpointError: if the state does not fit (see `require_fit`).
+    """
     require_fit(module, state, origin)
     module.load_state_dict(dict(state))
 
 
 def require_fit(module: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
-    """Raise `CheckpointError` naming keys that are missing, left over, empty, or of another shape or type."""
-    wanted = module.state_dict()
-    shared = sorted(wanted.keys() & state.keys())
+    """Require that a state fits a network.
+
+    Args:
+        module: the network; its tensors may be on the ``meta`` device.
+        state: weights by key.
+        origin: the file's name in messages.
+
+    Raises:
+        CheckpointError: for keys that are missing or left over, tensors of another shape or type, empty ones, and ones
+            that hold NaN or infinity.
+    """
+    expected = module.state_dict()
+    shared = sorted(expected.keys() & state.keys())
     faults = {
-        "missing": sorted(wanted.keys() - state.keys()),
-        "left over": sorted(state.keys() - wanted.keys()),
+        "missing": sorted(expected.keys() - state.keys()),
+        "left over": sorted(state.keys() - expected.keys()),
         "of another shape": [
-            f"{key} {tuple(state[key].shape)} instead of {tuple(wanted[key].shape)}"
+            f"{key} {tuple(state[key].shape)} instead of {tuple(expected[key].shape)}"
             for key in shared
-            if state[key].shape != wanted[key].shape
+            if state[key].shape != expected[key].shape
         ],
         "of another type": [
             f"{key} {str(state[key].dtype).removeprefix('torch.')}"
             for key in shared
-            if (state[key].dtype in FLOATS) != wanted[key].is_floating_point() or state[key].is_complex()
+            if (state[key].dtype in FLOATS) != expected[key].is_floating_point() or state[key].is_complex()
         ],
         "empty": [key for key in shared if not state[key].numel()],
     }
-    told = [f"{what}: {', '.join(keys[:4])}{', …' if len(keys) > 4 else ''}" for what, keys in faults.items() if keys]
-    if told:
-        raise CheckpointError(f"{origin} does not fit the network; {'; '.join(told)}")
-    require_finite({key: tensor.to(wanted[key].dtype) for key, tensor in state.items()}, origin)
+    described = [
+        f"{fault}: {', '.join(keys[:_LISTED])}{', …' if len(keys) > _LISTED else ''}"
+        for fault, keys in faults.items()
+        if keys
+    ]
+    if described:
+        raise CheckpointError(f"{origin} does not fit the network; {'; '.join(described)}")
+    require_finite({key: tensor.to(expected[key].dtype) for key, tensor in state.items()}, origin)

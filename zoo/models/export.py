@@ -130,7 +130,7 @@ def _require_free(out: Path, source: Path, *, force: bool) -> None:
 
 def _conversion_metadata(inspected: Inspected) -> ConversionMetadata:
     """State what the weights are; origin and hash are those of the first file in a chain of conversions."""
-    earlier = inspected.detected.note
+    earlier = inspected.detected.metadata
     return ConversionMetadata(
         adapter=inspected.detected.family,
         layout=inspected.detected.layout,

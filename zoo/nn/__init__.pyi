@@ -1,27 +1,52 @@
+from .local_layers import (
+    BilinearUpsample as BilinearUpsample,
+)
+from .local_layers import (
+    Convolution as Convolution,
+)
+from .local_layers import (
+    Kernel as Kernel,
+)
+from .local_layers import (
+    LocalLayer as LocalLayer,
+)
+from .local_layers import (
+    NearestUpsample as NearestUpsample,
+)
+from .local_layers import (
+    TransposedConvolution as TransposedConvolution,
+)
+from .mapping import (
+    MappingNetwork as MappingNetwork,
+)
+from .mapping import (
+    mapping_from_state as mapping_from_state,
+)
+from .mapping import (
+    pixel_norm as pixel_norm,
+)
 from .progressive import Growth as Growth
 from .residual_adapter import ResidualAdapter as ResidualAdapter
-from .residual_conversion import ResidualConverter as ResidualConverter
-from .residual_network import (
+from .residual_block import (
     Attention as Attention,
 )
-from .residual_network import (
+from .residual_block import (
     BlockSpec as BlockSpec,
 )
-from .residual_network import (
+from .residual_block import (
     ConditionalNorm as ConditionalNorm,
 )
-from .residual_network import (
+from .residual_block import (
     ResidualBlock as ResidualBlock,
 )
+from .residual_conversion import ResidualConverter as ResidualConverter
 from .residual_network import (
     ResidualGenerator as ResidualGenerator,
 )
 from .residual_network import (
     untrained as untrained,
 )
-from .style import (
-    MappingNetwork as MappingNetwork,
-)
+from .stored_names import store_as as store_as
 from .style import (
     StyleAdapter as StyleAdapter,
 )
@@ -31,32 +56,8 @@ from .style import (
 from .style import (
     choose_noise as choose_noise,
 )
-from .style import (
-    mapping_from_state as mapping_from_state,
-)
-from .style import (
-    pixel_norm as pixel_norm,
-)
-from .window import (
-    BilinearUpsample as BilinearUpsample,
-)
-from .window import (
-    Convolution as Convolution,
-)
-from .window import (
-    Kernel as Kernel,
-)
-from .window import (
-    LocalLayer as LocalLayer,
-)
-from .window import (
-    NearestUpsample as NearestUpsample,
-)
 from .window import (
     Patch as Patch,
-)
-from .window import (
-    TransposedConvolution as TransposedConvolution,
 )
 from .window import (
     Window as Window,

@@ -1,7 +1,7 @@
-"""Progressive growing (Karras et al., ICLR 2018, section 2): which resolutions of a network make its picture.
+"""Progressive growing (Karras et al., ICLR 2018, section 2): which resolutions of a network make its image.
 
-The level of detail tells how far a network has grown: 0 when it is done, 1 when its last resolution is still to come,
-and 0.4 when that is being faded in and has a share of 0.6.
+The level of detail (LOD) says how far a network has grown. At 0 it is complete. At 1 its last resolution is not used
+yet. At 0.4 the last resolution is being faded in, with a weight of 0.6.
 """
 
 from __future__ import annotations
@@ -13,52 +13,83 @@ from math import floor
 from torch import Tensor
 
 from zoo.errors import CheckpointError
-from zoo.nn.window import NearestUpsample, Patch, Window
+from zoo.nn.local_layers import NearestUpsample
+from zoo.nn.window import Patch, Window
 
-_REPEAT = NearestUpsample()
+_UPSAMPLE = NearestUpsample()
 
 
 @dataclass(frozen=True)
 class Growth:
-    """How far a network of `levels` resolutions, from 4x4 pixels on, has grown. Raises `CheckpointError`."""
+    """How far a network has grown.
+
+    Attributes:
+        levels: how many resolutions the network has. Level 0 has 4x4 pixels, each further one twice as many a side.
+        lod: the level of detail, from 0 to `levels` - 1.
+
+    Raises:
+        CheckpointError: for a level of detail out of range.
+    """
 
     levels: int
     lod: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.lod <= self.levels - 1:
-            most = self.levels - 1
-            raise CheckpointError(f"the level of detail {self.lod:g} does not lie within 0 and this network's {most}")
+            raise CheckpointError(
+                f"the level of detail {self.lod:g} is out of range: this network has levels of detail from 0 to "
+                f"{self.levels - 1}"
+            )
 
     @property
-    def last(self) -> int:
-        """The last resolution that is used, counted from 0."""
+    def last_level(self) -> int:
+        """The last level that is used."""
         return self.levels - 1 - floor(self.lod)
 
     @property
-    def drawn(self) -> tuple[int, ...]:
-        """The resolutions whose colours are in the picture."""
-        return (self.last - 1, self.last) if self.lod % 1 else (self.last,)
+    def visible_levels(self) -> tuple[int, ...]:
+        """The levels whose ToRGB output is in the image: the last one, or the last two while one is faded in."""
+        return (self.last_level - 1, self.last_level) if self.lod % 1 else (self.last_level,)
 
     @property
-    def side(self) -> int:
-        """Rows and columns of the picture, however far the network has grown."""
+    def img_resolution(self) -> int:
+        """Height and width of the image: those of the complete network, whatever the level of detail."""
         return 2 << self.levels
 
-    def shown(self, window: Window) -> Window:
-        """Give the window of the last resolution that a window of the picture needs."""
-        return self._enlarge.input_window(window, (4 << self.last, 4 << self.last))
+    def level_window(self, window: Window) -> Window:
+        """Return the window of the last level that a window of the image needs.
 
-    def picture(self, colours: Callable[[int, Window], Tensor], window: Window) -> Tensor:
-        """Make a window of the picture from `colours(level, window)` (n, 3, h, w) of the last resolution, or two."""
-        wanted, fade = self.shown(window), self.lod % 1
-        shown = Patch(colours(self.last, wanted), wanted)
+        Args:
+            window: a window of the image.
+
+        Returns:
+            A window of the map of 4 · 2^`last_level` pixels a side.
+        """
+        size = 4 << self.last_level
+        return self._enlarge.input_window(window, (size, size))
+
+    def image(self, to_rgb: Callable[[int, Window], Tensor], window: Window) -> Tensor:
+        """Compute a window of the image.
+
+        Args:
+            to_rgb: called as `to_rgb(level, window)` for each of the `visible_levels`; returns (n, 3, rows, columns),
+                that window of the level's ToRGB output.
+            window: the window of the image to compute.
+
+        Returns:
+            (n, 3, rows, columns).
+        """
+        level_window = self.level_window(window)
+        patch = Patch(to_rgb(self.last_level, level_window), level_window)
+        fade = self.lod % 1
         if fade:
-            within = _REPEAT.input_window(wanted, (2 << self.last, 2 << self.last))
-            below = _REPEAT(Patch(colours(self.last - 1, within), within), wanted)
-            shown = Patch(shown.values + fade * (below.values - shown.values), wanted)
-        return shown.values if self._enlarge.factor == 1 else self._enlarge(shown, window).values
+            # x + fade · (upsample(x of the level below) − x)
+            size = 2 << self.last_level
+            window_below = _UPSAMPLE.input_window(level_window, (size, size))
+            below = _UPSAMPLE(Patch(to_rgb(self.last_level - 1, window_below), window_below), level_window)
+            patch = Patch(patch.values + fade * (below.values - patch.values), level_window)
+        return patch.values if self._enlarge.factor == 1 else self._enlarge(patch, window).values
 
     @property
     def _enlarge(self) -> NearestUpsample:
-        return NearestUpsample(2 ** (self.levels - 1 - self.last))
+        return NearestUpsample(2 ** (self.levels - 1 - self.last_level))

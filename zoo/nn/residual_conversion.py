@@ -1,4 +1,4 @@
-"""Converting the files of residual generators to the keys of `zoo.nn.ResidualGenerator`."""
+"""Converting files of residual generators to the keys of `zoo.nn.ResidualGenerator`."""
 
 from __future__ import annotations
 
@@ -14,74 +14,151 @@ from zoo.errors import CheckpointError
 
 
 class ResidualConverter(StateDictConverter, ABC):
-    """The conversion of a file to the keys of `zoo.nn.ResidualGenerator`; families define `norm`.
+    """The conversion of a file to the keys of `zoo.nn.ResidualGenerator`. Families define `norm`.
 
-    Spectral norms are divided out as torch's `spectral_norm` does in evaluation: by uᵀWv with the vectors stored.
+    Spectral norms are divided out as torch's `spectral_norm` does in evaluation, by uᵀWv with the stored vectors u and
+    v. A family whose files store them in another way overrides `weight`.
     """
 
     def peek(self, key: str) -> Tensor:
-        """Return a tensor and leave it. Raises `CheckpointError` when it is missing."""
-        return self.left[key] if key in self.left else self.take(key)
+        """Return a tensor of the file, and leave it in `remaining`.
+
+        Args:
+            key: its key in the file.
+
+        Returns:
+            The tensor.
+
+        Raises:
+            CheckpointError: if it is missing.
+        """
+        return self.remaining[key] if key in self.remaining else self.pop(key)
 
     def weight(self, key: str) -> Tensor:
-        """Take a weight, its spectral norm divided out if it has one. Raises `CheckpointError`."""
-        if f"{key}.weight_orig" not in self.left:
-            return self.take(f"{key}.weight")
-        weight, left, right = (self.take(f"{key}.weight_{name}") for name in ("orig", "u", "v"))
+        """Pop a weight, and divide it by its spectral norm if it has one.
+
+        Args:
+            key: the layer's key in the file, without ``.weight`` or ``.weight_orig``.
+
+        Returns:
+            The effective weight.
+
+        Raises:
+            CheckpointError: if a tensor is missing, or the norm's vectors do not fit the weight.
+        """
+        if f"{key}.weight_orig" not in self.remaining:
+            return self.pop(f"{key}.weight")
+        weight, left, right = (self.pop(f"{key}.weight_{name}") for name in ("orig", "u", "v"))
         with self.fitting(key):
+            # W / σ, σ = uᵀ W v (Miyato et al., ICLR 2018, equation 8)
             return weight / torch.dot(left, weight.flatten(1) @ right)
 
     @contextmanager
     def fitting(self, key: str) -> Iterator[None]:
-        """Tell shapes that do not fit together inside. Raises `CheckpointError` that names `key`."""
+        """Turn torch's errors about shapes inside a `with` block into a message about the file.
+
+        Args:
+            key: the layer's key in the file, for the message.
+
+        Raises:
+            CheckpointError: where shapes inside do not fit each other.
+        """
         try:
             yield
         except (RuntimeError, ValueError, IndexError):
             raise CheckpointError(
-                f"{self.owner} does not fit the network; {key} has parts that do not fit each other"
+                f"{self.owner} does not fit the network; the tensors of {key} have shapes that do not fit each other"
             ) from None
 
     def layer(self, name: str, key: str, *, upsample: bool = False) -> None:
-        """Convert a weight and its bias; a 3x3 convolution that `upsample` becomes a transposed one."""
+        """Convert a layer's weight and bias.
+
+        Args:
+            name: the layer's canonical name.
+            key: its key in the file.
+            upsample: fold nearest-neighbour upsampling into the 3x3 convolution, which becomes a transposed one.
+
+        Raises:
+            CheckpointError: if a tensor is missing, or has a shape that cannot be converted.
+        """
         weight = self.weight(key)
         with self.fitting(key):
-            self.made[f"{name}.weight"] = fold_upsample_into_conv(weight) if upsample else weight
-        self.move(f"{name}.bias", f"{key}.bias")
+            self.converted[f"{name}.weight"] = fold_upsample_into_conv(weight) if upsample else weight
+        self.assign(f"{name}.bias", f"{key}.bias")
 
     @abstractmethod
     def norm(self, name: str, key: str) -> None:
-        """Convert a normalisation that a block has, by `set_norm`."""
+        """Convert a block's normalisation, by `set_norm`.
+
+        Args:
+            name: the normalisation's canonical name.
+            key: its key in the file.
+        """
 
     def set_norm(self, name: str, mean: Tensor, variance: Tensor, **affine: Tensor) -> None:
-        """Set a normalisation; without a `scale` and a `shift` of its own they are 1 and 0."""
+        """Set the tensors of a normalisation.
+
+        Args:
+            name: the normalisation's canonical name.
+            mean: the stored means, (channels,).
+            variance: the stored variances, (channels,).
+            **affine: `scale` and `shift` (channels,), by default 1 and 0; `gain` and `bias` (channels, condition).
+        """
         channels = mean.shape[-1:]
-        parts = {"scale": torch.ones(channels), "shift": torch.zeros(channels), **affine}
-        for part, tensor in {**parts, "mean": mean, "variance": variance}.items():
-            self.made[f"{name}.{part}"] = tensor
+        tensors = {"scale": torch.ones(channels), "shift": torch.zeros(channels), **affine}
+        for part, tensor in {**tensors, "mean": mean, "variance": variance}.items():
+            self.converted[f"{name}.{part}"] = tensor
 
     def block(self, name: str, key: str, parts: Mapping[str, str], *, upsample: bool = True) -> None:
-        """Convert a block; `parts` are the file's names of its parts, by the canonical ones."""
-        for part, old in parts.items():
+        """Convert a residual block.
+
+        Args:
+            name: the block's canonical name.
+            key: its key in the file.
+            parts: the file's name of each part, by the canonical name, such as "conv1" or "narrow.norm".
+            upsample: whether the block upsamples, which its ``conv1`` does.
+
+        Raises:
+            CheckpointError: if a tensor is missing, or has a shape that cannot be converted.
+        """
+        for part, file_part in parts.items():
             if "norm" in part:
-                self.norm(f"{name}.{part}", f"{key}.{old}")
+                self.norm(f"{name}.{part}", f"{key}.{file_part}")
             else:
-                self.layer(f"{name}.{part}", f"{key}.{old}", upsample=upsample and part == "conv1")
+                self.layer(f"{name}.{part}", f"{key}.{file_part}", upsample=upsample and part == "conv1")
 
-    def followed(self, modules: Iterable[str], strength: str) -> list[tuple[str, str | None]]:
-        """Pair the blocks among a file's modules with the attention, which has a `strength`, that follows each, if any.
+    def pair_attention(self, modules: Iterable[str], gamma: str) -> list[tuple[str, str | None]]:
+        """Pair the blocks in a list of modules with the attention that follows each, if any.
 
-        Attention that follows no block is left, to be told.
+        Attention that follows no block is left in `remaining`, and so ends in a message.
+
+        Args:
+            modules: keys of blocks and attentions in the file, in order.
+            gamma: the file's name of attention's factor γ, by which attention is recognised.
+
+        Returns:
+            (block, attention or None) for each block, in order.
         """
         pairs: list[tuple[str, str | None]] = []
         for key in modules:
-            if f"{key}.{strength}" not in self.left:
+            if f"{key}.{gamma}" not in self.remaining:
                 pairs.append((key, None))
             elif pairs and pairs[-1][1] is None:
                 pairs[-1] = pairs[-1][0], key
         return pairs
 
-    def attention(self, name: str, key: str, parts: Mapping[str, str], strength: str) -> None:
-        """Convert self-attention, whose weights have no bias."""
-        for part, old in parts.items():
-            self.made[f"{name}.{part}"] = self.weight(f"{key}.{old}")
-        self.made[f"{name}.strength"] = self.take(f"{key}.{strength}").squeeze()
+    def attention(self, name: str, key: str, parts: Mapping[str, str], gamma: str) -> None:
+        """Convert self-attention, whose weights have no bias.
+
+        Args:
+            name: the attention's canonical name.
+            key: its key in the file.
+            parts: the file's names of query, key, value and output, by these.
+            gamma: the file's name of the factor γ.
+
+        Raises:
+            CheckpointError: if a tensor is missing.
+        """
+        for part, file_part in parts.items():
+            self.converted[f"{name}.{part}"] = self.weight(f"{key}.{file_part}")
+        self.converted[f"{name}.strength"] = self.pop(f"{key}.{gamma}").squeeze()

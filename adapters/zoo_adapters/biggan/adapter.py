@@ -1,4 +1,4 @@
-"""BigGAN as zoo sees it: a normal code z, of which every block reads a part, and a class."""
+"""The BigGAN adapter: a normal code z, of which every block reads a part, and a class."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from zoo_adapters.biggan.checkpoint import LAYOUTS
 
 
 class BigGAN(ResidualAdapter):
-    """A BigGAN generator (Brock, Donahue & Simonyan, ICLR 2019) with a code in parts, as ajbrock's port builds it."""
+    """A BigGAN generator (Brock, Donahue & Simonyan, ICLR 2019) that reads its code in parts, as ajbrock's port."""
 
     family = "BigGAN"
     layouts = LAYOUTS
@@ -18,6 +18,13 @@ class BigGAN(ResidualAdapter):
 
     @classmethod
     def tiny(cls, seed: int) -> Self:
-        """Build an untrained network of 16x16 pixels and 3 classes, with codes of 4 + 3 + 3 numbers, and attention."""
-        plans = [BlockSpec(8, 8, attention=True), BlockSpec(8, 4)]
-        return cls(untrained(ResidualGenerator(plans, 4, first=4, chunk=3, classes=3, embedding=2), seed))
+        """Build an untrained network of 16x16 pixels and 3 classes, with attention and codes of 4 + 3 + 3 numbers.
+
+        Args:
+            seed: the same seed gives the same weights.
+
+        Returns:
+            The adapter.
+        """
+        specs = [BlockSpec(8, 8, attention=True), BlockSpec(8, 4)]
+        return cls(untrained(ResidualGenerator(specs, 4, first_dim=4, chunk_dim=3, classes=3, embedding_dim=2), seed))

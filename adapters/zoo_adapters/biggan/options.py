@@ -1,4 +1,4 @@
-"""What a BigGAN can be told."""
+"""The options of the BigGAN adapter."""
 
 from pydantic import Field
 
@@ -7,7 +7,7 @@ from zoo.core import ClassNames
 
 
 class BigGANOptions(Options):
-    """Options of a BigGAN."""
+    """The options of the BigGAN adapter."""
 
     epsilon: float = Field(1e-5, gt=0, description="what the blocks' normalisations add to variances")
     classes: ClassNames = Field((), description="names of the classes; or their numbers")

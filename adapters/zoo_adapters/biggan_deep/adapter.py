@@ -1,4 +1,4 @@
-"""BigGAN-deep as zoo sees it: a normal code z, which every block reads whole, and a class."""
+"""The BigGAN-deep adapter: a normal code z, which every block reads whole, and a class."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zoo import Codes
 from zoo.core import truncated
 from zoo.nn import BlockSpec, ResidualAdapter, ResidualGenerator, untrained
 from zoo_adapters.biggan_deep.checkpoint import LAYOUTS
-from zoo_adapters.biggan_deep.network import SteppedNorm, check_truncation
+from zoo_adapters.biggan_deep.network import TruncationNorm, check_truncation
 
 _BOUND = 2.0
 
@@ -21,18 +21,27 @@ class BigGANDeep(ResidualAdapter):
 
     family = "BigGAN-deep"
     layouts = LAYOUTS
-    norm = SteppedNorm
+    norm = TruncationNorm
     epsilon = 1e-4
 
     @classmethod
     def tiny(cls, seed: int) -> Self:
-        """Build an untrained network of 16x16 pixels and 3 classes, with codes of 5 numbers, and attention."""
-        plans = [
+        """Build an untrained network of 16x16 pixels and 3 classes, with attention and codes of 5 numbers.
+
+        Args:
+            seed: the same seed gives the same weights.
+
+        Returns:
+            The adapter.
+        """
+        specs = [
             BlockSpec(8, 8, bottleneck=2, upsample=False, shortcut=False),
             BlockSpec(8, 8, bottleneck=2, shortcut=False, attention=True),
             BlockSpec(8, 4, bottleneck=2, shortcut=False),
         ]
-        network = ResidualGenerator(plans, 4, first=5, chunk=0, shared=True, classes=3, embedding=2, norm=SteppedNorm)
+        network = ResidualGenerator(
+            specs, 4, first_dim=5, chunk_dim=0, shared_code=True, classes=3, embedding_dim=2, norm=TruncationNorm
+        )
         return cls(untrained(network, seed))
 
     def sample(
@@ -42,9 +51,20 @@ class BigGANDeep(ResidualAdapter):
         labels: Tensor | None = None,
         truncation: float | None = None,
     ) -> Codes:
-        """Draw z from a standard normal cut off at ± 2, times `truncation`, which chooses the statistics as well.
+        """Draw z from a normal distribution that is truncated to ± 2, and scale it.
 
-        Raises `CodesError` for a truncation that does not lie within 0 and 1.
+        Args:
+            count: how many codes.
+            generator: the source of random numbers, on the CPU.
+            labels: (count,), or None to draw them uniformly.
+            truncation: the factor of z, from 0 to 1, by which the statistics of normalisations are chosen too; None
+                for 1.
+
+        Returns:
+            The codes.
+
+        Raises:
+            CodesError: for a truncation out of range.
         """
         scale = check_truncation(truncation)
         z, labels = self._draw(count, generator, labels)

@@ -1,4 +1,4 @@
-"""The public file format of BigGAN-deep generators, brought to the keys of `zoo.nn.ResidualGenerator`."""
+"""The public file format of BigGAN-deep generators, converted to the keys of `zoo.nn.ResidualGenerator`."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from zoo.checkpoints import count_keys, detect_by_keys, network_state
 from zoo.nn import ResidualConverter
 
 _OWNER = "the BigGAN-deep file"
-_BOTTOM, _COLOURS = 4, 3
+_BOTTOM_WIDTH = 4
 _PREFIXES = ("G_ema.", "G.", "state_dict.", "")
-_MARKS = ("embeddings.weight", "generator.gen_z.weight_u", "generator.layers.0.bn_0.running_means")
-_PARTS = {
+_REQUIRED_KEYS = ("embeddings.weight", "generator.gen_z.weight_u", "generator.layers.0.bn_0.running_means")
+_BLOCK_PARTS = {
     "narrow.norm": "bn_0",
     "narrow.conv": "conv_0",
     "norm1": "bn_1",
@@ -26,7 +26,7 @@ _PARTS = {
     "widen.norm": "bn_3",
     "widen.conv": "conv_3",
 }
-_ATTENTION = {
+_ATTENTION_PARTS = {
     "query": "snconv1x1_theta",
     "key": "snconv1x1_phi",
     "value": "snconv1x1_g",
@@ -35,65 +35,95 @@ _ATTENTION = {
 
 
 class _Converter(ResidualConverter):
-    """The conversion of a BigGAN-deep's layers, whose conditions have the code first and the embedded class last."""
+    """The conversion of a BigGAN-deep's layers."""
 
     def __init__(self, state: State) -> None:
         super().__init__(state, _OWNER)
-        self.embed = self.take("embeddings.weight").movedim(0, -1)
+        self.embed = self.pop("embeddings.weight").movedim(0, -1)
 
-    def read(self, key: str) -> Tensor:
-        """Take a weight that reads the condition, and give the columns of the class first."""
-        weight = self.weight(key)
-        return weight.roll(self.embed.shape[-1], dims=-1)
+    def condition_weight(self, key: str) -> Tensor:
+        """Pop a weight that reads the condition, which is (code, embedded class) here and (class, code) in zoo.
+
+        Args:
+            key: the layer's key in the file.
+
+        Returns:
+            The effective weight, the columns of the class first.
+        """
+        return self.weight(key).roll(self.embed.shape[-1], dims=-1)
 
     def norm(self, name: str, key: str) -> None:
-        """Convert a normalisation that reads class and code."""
-        affine = {"gain": self.read(f"{key}.scale"), "bias": self.read(f"{key}.offset")}
-        self.set_norm(name, self.take(f"{key}.running_means"), self.take(f"{key}.running_vars"), **affine)
+        """Convert a normalisation that reads the class and the code.
+
+        Args:
+            name: its canonical name.
+            key: its key in the file.
+        """
+        affine = {"gain": self.condition_weight(f"{key}.scale"), "bias": self.condition_weight(f"{key}.offset")}
+        self.set_norm(name, self.pop(f"{key}.running_means"), self.pop(f"{key}.running_vars"), **affine)
 
     def start(self, key: str) -> None:
-        """Convert the first layer, whose outputs are (height, width, channels)."""
+        """Convert the first layer, from outputs (height, width, channels) to (channels, height, width).
+
+        Args:
+            key: its key in the file.
+        """
         with self.fitting(key):
-            for part, tensor in (("weight", self.read(key)), ("bias", self.take(f"{key}.bias"))):
-                pixels = tensor.unflatten(0, (_BOTTOM**2, -1))
-                self.made[f"start.{part}"] = pixels.transpose(0, 1).flatten(0, 1)
+            for part, tensor in (("weight", self.condition_weight(key)), ("bias", self.pop(f"{key}.bias"))):
+                pixels = tensor.unflatten(0, (_BOTTOM_WIDTH**2, -1))
+                self.converted[f"start.{part}"] = pixels.transpose(0, 1).flatten(0, 1)
+
+    def to_rgb(self, key: str) -> None:
+        """Convert the last convolution, of whose outputs the original drops all but the first three.
+
+        Args:
+            key: its key in the file.
+        """
+        self.layer("colour", key)
+        with self.fitting(key):
+            for part in ("weight", "bias"):
+                self.converted[f"colour.{part}"] = self.converted[f"colour.{part}"][:3]
 
 
 def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
-    state = network_state(state, _MARKS[0], _PREFIXES) or {}
-    found = _Converter(state)
-    found.made["embed"] = found.embed
-    found.start("generator.gen_z")
+    state = network_state(state, _REQUIRED_KEYS[0], _PREFIXES) or {}
+    converter = _Converter(state)
+    converter.converted["embed"] = converter.embed
+    converter.start("generator.gen_z")
     modules = count_keys(state, r"generator\.layers\.\d+\.(conv_0\.bias|gamma)")
-    pairs = found.followed((f"generator.layers.{index}" for index in range(modules)), "gamma")
-    for index, ((key, attention), upsample) in enumerate(zip(pairs, _doubling(meta, len(pairs)), strict=True)):
-        found.block(f"blocks.{index}", key, _PARTS, upsample=upsample)
+    pairs = converter.pair_attention((f"generator.layers.{index}" for index in range(modules)), "gamma")
+    upsamples = _upsamples(meta, len(pairs))
+    for index, ((key, attention), upsample) in enumerate(zip(pairs, upsamples, strict=True)):
+        converter.block(f"blocks.{index}", key, _BLOCK_PARTS, upsample=upsample)
         if attention:
-            found.attention(f"blocks.{index}.attention", attention, _ATTENTION, "gamma")
+            converter.attention(f"blocks.{index}.attention", attention, _ATTENTION_PARTS, "gamma")
     scale, shift, mean, variance = (
-        found.take(f"generator.bn.{name}") for name in ("weight", "bias", "running_means", "running_vars")
+        converter.pop(f"generator.bn.{name}") for name in ("weight", "bias", "running_means", "running_vars")
     )
-    found.set_norm("norm", mean, variance, scale=scale, shift=shift)
-    found.layer("colour", "generator.conv_to_rgb")
-    with found.fitting("generator.conv_to_rgb"):
-        for part in ("weight", "bias"):  # more channels are computed in the original, and dropped
-            found.made[f"colour.{part}"] = found.made[f"colour.{part}"][:_COLOURS]
-    return found.finish(), {"shared": True}
+    converter.set_norm("norm", mean, variance, scale=scale, shift=shift)
+    converter.to_rgb("generator.conv_to_rgb")
+    return converter.finish(), {"shared": True}
 
 
-def _doubling(meta: Mapping[str, Any], blocks: int) -> list[bool]:
-    """Tell which blocks double the map: every second one as released, or as `layers` of the network's config.json."""
+def _upsamples(meta: Mapping[str, Any], blocks: int) -> list[bool]:
+    """Say which blocks upsample: as `layers` of the network's config.json, else every second one, as released."""
     layers = meta.get("layers", [[meta.get(f"layers.{index}.0", index % 2)] for index in range(blocks)])
     try:
         upsamples = [bool(layer[0]) for layer in (json.loads(layers) if isinstance(layers, str) else layers)]
     except (ValueError, TypeError, LookupError):
         upsamples = []
     if len(upsamples) != blocks:
-        raise CheckpointError(f"{_OWNER} has {blocks} blocks, of which 'layers' does not say which double the map")
+        raise CheckpointError(f"{_OWNER} has {blocks} blocks, but its 'layers' do not say which of them upsample")
     return upsamples
 
 
-_ABOUT = "Hugging Face's port of DeepMind's networks, `pytorch_model.bin`"
 LAYOUTS = (
-    Layout("huggingface", detect_by_keys(_MARKS[0], _PREFIXES, *_MARKS[1:]), _convert, _ABOUT, _MARKS, averaged=True),
+    Layout(
+        "huggingface",
+        detect_by_keys(_REQUIRED_KEYS[0], _PREFIXES, *_REQUIRED_KEYS[1:]),
+        _convert,
+        about="Hugging Face's port of DeepMind's networks, `pytorch_model.bin`",
+        required_keys=_REQUIRED_KEYS,
+        averaged=True,
+    ),
 )

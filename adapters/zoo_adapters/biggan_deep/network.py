@@ -1,4 +1,4 @@
-"""The normalisation of BigGAN-deep, whose stored statistics are those of the truncation that codes were drawn with."""
+"""The normalisation of BigGAN-deep, whose stored statistics depend on the truncation that codes were drawn with."""
 
 from math import modf
 
@@ -8,36 +8,62 @@ from torch import Tensor, nn
 from zoo import CodesError
 from zoo.nn import ConditionalNorm
 
+# Statistics are stored for so many truncations, evenly spaced from 0 to 1.
 STEPS = 51
-"""Of how many truncations, evenly from 0 to 1, there are statistics."""
-UNCUT = 1.0
-"""The truncation of codes that do not say theirs: they are drawn, and normalised, as they were in training."""
+
+# Codes without a truncation are drawn, and normalised, as in training.
+NO_TRUNCATION = 1.0
 
 
-class SteppedNorm(ConditionalNorm):
-    """A normalisation whose mean and variance are (51, channels)."""
+class TruncationNorm(ConditionalNorm):
+    """A normalisation whose mean and variance are (51, channels): a row for each truncation.
 
-    def __init__(self, condition: int, channels: int, epsilon: float) -> None:
-        super().__init__(condition, channels, epsilon)
-        self.mean, self.variance = nn.Buffer(torch.zeros(STEPS, channels)), nn.Buffer(torch.ones(STEPS, channels))
+    Args:
+        condition_dim: numbers of the condition; 0 for a normalisation that reads none.
+        channels: channels of the maps.
+        epsilon: what is added to variances.
+    """
+
+    def __init__(self, condition_dim: int, channels: int, epsilon: float) -> None:
+        super().__init__(condition_dim, channels, epsilon)
+        self.mean = nn.Buffer(torch.zeros(STEPS, channels))
+        self.variance = nn.Buffer(torch.ones(STEPS, channels))
 
     def statistics(self, truncation: float | None) -> tuple[Tensor, Tensor]:
-        """Return mean and variance (channels,) of a truncation; None is 1. Raises `CodesError` outside of 0 to 1.
+        """Return the statistics of a truncation, interpolated between the two nearest rows.
 
-        Between two steps the released code weighs them the other way round: just above a step the next one counts. So
-        does this, to the last bit, as its pictures are made so.
+        Args:
+            truncation: from 0 to 1; None for 1.
+
+        Returns:
+            Mean and variance, (channels,) each.
+
+        Raises:
+            CodesError: for a truncation out of range.
         """
-        share, step = modf(check_truncation(truncation) / (1.0 / (STEPS - 1)))
-        first = int(step)
-        if share == 0:
-            return self.mean[first], self.variance[first]
-        mean, variance = (rows[first] * share + rows[first + 1] * (1 - share) for rows in (self.mean, self.variance))
+        fraction, step = modf(check_truncation(truncation) / (1.0 / (STEPS - 1)))
+        row = int(step)
+        if fraction == 0:
+            return self.mean[row], self.variance[row]
+        # The released code swaps the weights of the two rows: just above a step, the next row counts most. Its images
+        # are made that way, so the same is done here.
+        mean, variance = (rows[row] * fraction + rows[row + 1] * (1 - fraction) for rows in (self.mean, self.variance))
         return mean, variance
 
 
 def check_truncation(truncation: float | None) -> float:
-    """Return the truncation; None is 1. Raises `CodesError` where a BigGAN-deep has no statistics of it."""
-    truncation = UNCUT if truncation is None else truncation
+    """Require a truncation for which there are statistics.
+
+    Args:
+        truncation: from 0 to 1; None for 1.
+
+    Returns:
+        The truncation.
+
+    Raises:
+        CodesError: for a truncation out of range.
+    """
+    truncation = NO_TRUNCATION if truncation is None else truncation
     if not 0 <= truncation <= 1:
         raise CodesError(f"truncation {truncation:g}: a BigGAN-deep has statistics of truncations from 0 to 1")
     return truncation

@@ -1,4 +1,4 @@
-"""What a BigGAN-deep can be told."""
+"""The options of the BigGAN-deep adapter."""
 
 from pydantic import Field
 
@@ -7,7 +7,7 @@ from zoo.core import ClassNames
 
 
 class BigGANDeepOptions(Options):
-    """Options of a BigGAN-deep."""
+    """The options of the BigGAN-deep adapter."""
 
     epsilon: float = Field(1e-4, gt=0, description="what normalisations add to variances")
     classes: ClassNames = Field((), description="names of the classes; or their numbers")

@@ -1,4 +1,4 @@
-"""DCGAN as zoo sees it: a normal code z, and the first transposed convolution as its projection."""
+"""The DCGAN adapter: a normal code z, and the first transposed convolution as its projection."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ from zoo_adapters.dcgan.network import DCGANGenerator
 
 
 class DCGAN(Adapter):
-    """A DCGAN generator; conditional ones take a one-hot label behind the code."""
+    """A DCGAN generator; conditional ones take a one-hot label behind the code.
+
+    Args:
+        network: the network; it is put into evaluation mode, and its parameters need no gradient.
+        classes: names of the classes whose one-hot labels the network reads.
+    """
 
     layouts = LAYOUTS
     network: DCGANGenerator
@@ -27,8 +32,7 @@ class DCGAN(Adapter):
         network.fold()
         self.classes = tuple(classes)
         self.space = LatentSpace("z", network.widths[0] - len(self.classes))
-        side = 2 ** len(network.widths)
-        self.resolution = (side, side)
+        self.resolution = (network.img_resolution, network.img_resolution)
 
     @classmethod
     def load(
@@ -40,7 +44,22 @@ class DCGAN(Adapter):
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> Self:
-        """Build from keys convs.i.weight, norms.i.*; widths are read from the shapes; config may name `classes`."""
+        """Build the adapter from the keys of `DCGANGenerator`, whose shapes give the widths.
+
+        Args:
+            state: the canonical state.
+            config: may name the `classes`.
+            space: "z", the default.
+            device: where the network computes.
+            dtype: in which type.
+
+        Returns:
+            The adapter.
+
+        Raises:
+            CheckpointError: if the state does not fit.
+            UnknownNameError: for any other space.
+        """
         if space not in {None, "z"}:
             raise unknown_name("space of a DCGAN", str(space), ["z"])
         weights = [state.get(f"convs.{index}.weight") for index in range(len(state))]
@@ -53,7 +72,14 @@ class DCGAN(Adapter):
 
     @classmethod
     def tiny(cls, seed: int) -> Self:
-        """Build an untrained network of 16x16 pixels with a code of 12 numbers and random statistics."""
+        """Build an untrained network of 16x16 pixels, with codes of 12 numbers and random statistics.
+
+        Args:
+            seed: the same seed gives the same weights.
+
+        Returns:
+            The adapter.
+        """
         network = DCGANGenerator([12, 16, 12, 3])
         generator = torch.Generator().manual_seed(seed)
         for key, tensor in network.state_dict().items():
@@ -69,7 +95,17 @@ class DCGAN(Adapter):
         labels: Tensor | None = None,
         truncation: float | None = None,
     ) -> Codes:
-        """Draw z from a standard normal, times `truncation`; labels are uniform where they are not given."""
+        """Draw z from a normal distribution.
+
+        Args:
+            count: how many codes.
+            generator: the source of random numbers, on the CPU.
+            labels: (count,), or None to draw them uniformly.
+            truncation: the standard deviation; None for 1.
+
+        Returns:
+            The codes.
+        """
         scale = 1.0 if truncation is None else truncation
         if not self.classes:
             return Codes(draw_normal(count, self.space.dim, generator) * scale, labels, truncation)
@@ -77,17 +113,42 @@ class DCGAN(Adapter):
         return Codes(latents * scale, drawn if labels is None else labels, truncation)
 
     def projections(self) -> list[Projection]:
-        """Return the first transposed convolution, a row for each (output channel, tap), class columns cut off."""
+        """Return the first transposed convolution, without its rows for classes.
+
+        Returns:
+            One projection, with a row for each (output channel, tap).
+        """
         weight = self.network.first_weight[: self.space.dim]
         return [Projection(0, weight.flatten(1).T)]
 
     def synthesize(self, codes: Codes) -> Tensor:
-        """Render (n, 3, h, w); tanh keeps it within [-1, 1]."""
+        """Render whole images.
+
+        Args:
+            codes: n codes z.
+
+        Returns:
+            (n, 3, height, width) in [-1, 1].
+
+        Raises:
+            CodesError: for codes of a conditional network without labels.
+        """
         images: Tensor = self.network(self._inputs(codes))
         return images
 
     def region_output(self, codes: Codes, region: Region) -> Tensor:
-        """Render (n, 3, p), computing of every layer the window that the region needs."""
+        """Render a region, computing only the window of each layer that it needs.
+
+        Args:
+            codes: n codes z.
+            region: p pixels of the image.
+
+        Returns:
+            (n, 3, p), in row-major order.
+
+        Raises:
+            CodesError: for codes of a conditional network without labels.
+        """
         window = Window.around(region)
         return Patch(self.network(self._inputs(codes), window), window).pixels(region)
 
@@ -96,6 +157,7 @@ class DCGAN(Adapter):
             return codes.latents
         if codes.labels is None:
             raise CodesError("this DCGAN is conditional: its codes need labels")
+        # torch.nn.functional.one_hot cannot be linearized.
         indices = torch.arange(len(self.classes), device=codes.latents.device)
-        one_hot = (codes.labels[:, None] == indices).to(codes.latents)  # torch's own cannot be linearized
+        one_hot = (codes.labels[:, None] == indices).to(codes.latents)
         return torch.cat([codes.latents, one_hot], dim=1)

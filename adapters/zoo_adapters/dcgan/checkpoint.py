@@ -1,4 +1,4 @@
-"""The public file formats of DCGAN generators, each brought to the keys of the family's generator."""
+"""The public file formats of DCGAN generators, each converted to the keys of `DCGANGenerator`."""
 
 import re
 from collections.abc import Mapping
@@ -8,20 +8,21 @@ from zoo import Layout, State
 
 EYE_COLOURS = ("amber", "blue", "brown", "gray", "grayscale", "green", "hazel", "red")
 
-_MAIN = re.compile(r"(?:netG_state_dict\.)?(?:module\.)?main\.(\d+)\.(\w+)")
-_NAMED = re.compile(r"(convTr|batchNorm)(\d+)\.(\w+)")
+_SEQUENTIAL_KEY = re.compile(r"(?:netG_state_dict\.)?(?:module\.)?main\.(\d+)\.(\w+)")
+_NAMED_KEY = re.compile(r"(convTr|batchNorm)(\d+)\.(\w+)")
+_OMNIART_DIM = 100
 
 
 def _detect_sequential(state: State, meta: Mapping[str, Any]) -> bool:
     """One nn.Sequential ``main`` (0 convolution, 1 norm, 2 ReLU, 3 convolution …), bare or in a training checkpoint."""
-    blocks = _blocks(state)
-    return blocks[:2] == [0, 3]
+    return _convolution_numbers(state)[:2] == [0, 3]
 
 
 def _detect_omniart(state: State, meta: Mapping[str, Any]) -> bool:
-    """The same with a dropout after the first block, so that the second begins at 4, and eight colours as inputs."""
-    blocks = _blocks(state)
-    return blocks[:2] == [0, 4] and state["main.0.weight"].shape[0] == 100 + len(EYE_COLOURS)
+    """The same with a dropout in the first block, so that the second block begins at 4, and eight classes as inputs."""
+    if _convolution_numbers(state)[:2] != [0, 4]:
+        return False
+    return state["main.0.weight"].shape[0] == _OMNIART_DIM + len(EYE_COLOURS)
 
 
 def _detect_named(state: State, meta: Mapping[str, Any]) -> bool:
@@ -29,10 +30,10 @@ def _detect_named(state: State, meta: Mapping[str, Any]) -> bool:
     return "convTr1.weight" in state and "batchNorm1.running_mean" in state
 
 
-def _blocks(state: State) -> list[int]:
-    """List the numbers in ``main`` at which a convolution stands."""
-    found = [(int(match[1]), key) for key in state if (match := _MAIN.fullmatch(key))]
-    return sorted(number for number, key in found if state[key].ndim == 4)
+def _convolution_numbers(state: State) -> list[int]:
+    """List the numbers of the convolutions in ``main``."""
+    matches = [(int(match[1]), key) for key in state if (match := _SEQUENTIAL_KEY.fullmatch(key))]
+    return sorted(number for number, key in matches if state[key].ndim == 4)
 
 
 def _convert_sequential(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
@@ -46,26 +47,23 @@ def _convert_omniart(state: State, meta: Mapping[str, Any]) -> tuple[State, dict
 def _convert_named(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     converted: State = {}
     for key, tensor in state.items():
-        match = _NAMED.fullmatch(key)
+        match = _NAMED_KEY.fullmatch(key)
         if match:
-            kind = "convs" if match[1] == "convTr" else "norms"
-            converted[f"{kind}.{int(match[2]) - 1}.{match[3]}"] = tensor
+            layers = "convs" if match[1] == "convTr" else "norms"
+            converted[f"{layers}.{int(match[2]) - 1}.{match[3]}"] = tensor
         else:
             converted[key] = tensor
     return converted, {}
 
 
 def _renumber(state: State) -> State:
-    """Bring the running numbers of an nn.Sequential to convs.i and norms.i: a 4-d weight begins a block."""
-    parts = {key: (int(match[1]), match[2]) for key in state if (match := _MAIN.fullmatch(key))}
-    convs = _blocks(state)
+    """Rename an nn.Sequential's layers, numbered together, to convs.i and norms.i."""
+    parts = {key: (int(match[1]), match[2]) for key in state if (match := _SEQUENTIAL_KEY.fullmatch(key))}
+    convs = _convolution_numbers(state)
     norms = sorted({number for number, _ in parts.values()} - set(convs))
-    orders = (("convs", convs), ("norms", norms))
-    places = {number: f"{kind}.{index}" for kind, order in orders for index, number in enumerate(order)}
-    converted: State = {}
-    for key, (number, name) in parts.items():
-        converted[f"{places[number]}.{name}"] = state[key]
-    return converted
+    names = {number: f"convs.{index}" for index, number in enumerate(convs)}
+    names |= {number: f"norms.{index}" for index, number in enumerate(norms)}
+    return {f"{names[number]}.{name}": state[key] for key, (number, name) in parts.items()}
 
 
 LAYOUTS = (

@@ -8,28 +8,37 @@ from torch import Tensor, nn
 
 from zoo.nn import Patch, TransposedConvolution, Window
 
-_FIRST, _FURTHER = TransposedConvolution(kernel=4), TransposedConvolution(kernel=4, padding=1, stride=2)
+_FIRST = TransposedConvolution(kernel=4)
+_UPSAMPLE = TransposedConvolution(kernel=4, padding=1, stride=2)
 _EPSILON = 1e-5
 
 
 class DCGANGenerator(nn.Module):
-    """A stack of 4x4 transposed convolutions: the first makes 4x4 pixels of the code, each further one doubles them.
+    """A stack of 4x4 transposed convolutions: the first makes 4x4 pixels of the code, each other one doubles the size.
 
-    `widths` are channels from the input (code and one-hot label) to the image. Every convolution but the last is
-    followed by batch normalisation with stored statistics and ReLU; the last by tanh.
+    Every convolution but the last is followed by batch normalisation with stored statistics and a ReLU, the last one by
+    tanh.
+
+    Args:
+        widths: channels from the input (code and one-hot label) to the image.
     """
 
     def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()
         self.widths = tuple(widths)
         pairs = list(pairwise(widths))
-        self.layers = [_FIRST, *[_FURTHER] * (len(pairs) - 1)]
+        self.layers = [_FIRST, *[_UPSAMPLE] * (len(pairs) - 1)]
         self.convs = nn.ModuleList(
-            nn.ConvTranspose2d(wide, narrow, layer.kernel, layer.stride, layer.padding, bias=False)
-            for layer, (wide, narrow) in zip(self.layers, pairs, strict=True)
+            nn.ConvTranspose2d(inputs, outputs, layer.kernel, layer.stride, layer.padding, bias=False)
+            for layer, (inputs, outputs) in zip(self.layers, pairs, strict=True)
         )
         self.norms = nn.ModuleList(nn.BatchNorm2d(width, eps=_EPSILON) for width in widths[1:-1])
         self.register_load_state_dict_post_hook(lambda module, _: module.fold())  # type: ignore[no-untyped-call]
+
+    @property
+    def img_resolution(self) -> int:
+        """Height and width of the image."""
+        return 1 << len(self.widths)
 
     @property
     def first_weight(self) -> Tensor:
@@ -37,35 +46,44 @@ class DCGANGenerator(nn.Module):
         return self.get_parameter("convs.0.weight")
 
     def fold(self) -> None:
-        """Join each normalisation to the convolution before it; loading a state does, changes in place do not.
+        """Fold each normalisation into the convolution before it; called whenever a state is loaded.
 
-        The first one, of 4x4 pixels, stays apart: its convolution reads the code by the weight that is declared.
+        The first normalisation stays separate, so that the code is read by the weight that the adapter declares as its
+        projection.
         """
         for index, norm in enumerate(self.norms):
+            # norm(conv(x)) = scale · conv(x) + shift
             scale = norm.get_parameter("weight") * torch.rsqrt(norm.get_buffer("running_var") + _EPSILON)
-            kernel = self.get_parameter(f"convs.{index}.weight") * scale[:, None, None]
-            bias = norm.get_parameter("bias") - norm.get_buffer("running_mean") * scale
-            joined = {f"kernel{index}": kernel, f"bias{index}": bias} if index else {"scale": scale, "shift": bias}
-            for name, value in joined.items():
+            shift = norm.get_parameter("bias") - norm.get_buffer("running_mean") * scale
+            weight = self.get_parameter(f"convs.{index}.weight") * scale[:, None, None]
+            folded = {f"weight{index}": weight, f"bias{index}": shift} if index else {"scale": scale, "shift": shift}
+            for name, value in folded.items():
                 self.register_buffer(name, value.detach(), persistent=False)
 
     def forward(self, inputs: Tensor, window: Window | None = None) -> Tensor:
-        """Render inputs (n, widths[0]) as images (n, widths[-1], h, w) in [-1, 1], or a window of them only."""
-        x = Patch.whole(inputs[:, :, None, None])
+        """Render images.
+
+        Args:
+            inputs: codes, with one-hot labels behind them where there are classes, (n, widths[0]).
+            window: the window of the image to compute; None for all of it.
+
+        Returns:
+            (n, widths[-1], height, width) of the image or of the window, in [-1, 1].
+        """
         *hidden, last = self._windows(window)
-        first = self.layers[0](x, hidden[0], self.first_weight).values
+        first = self.layers[0](Patch.whole(inputs[:, :, None, None]), hidden[0], self.first_weight).values
         scaled = torch.addcmul(self.get_buffer("shift")[:, None, None], first, self.get_buffer("scale")[:, None, None])
         x = Patch(torch.relu(scaled), hidden[0])
         for index, wanted in enumerate(hidden[1:], 1):
-            y = self.layers[index](x, wanted, self.get_buffer(f"kernel{index}"), self.get_buffer(f"bias{index}"))
+            y = self.layers[index](x, wanted, self.get_buffer(f"weight{index}"), self.get_buffer(f"bias{index}"))
             x = Patch(torch.relu(y.values), wanted)
         return torch.tanh(self.layers[-1](x, last, self.get_parameter(f"convs.{len(hidden)}.weight")).values)
 
     def _windows(self, window: Window | None) -> list[Window]:
         """Plan the windows of all layers' outputs, from the last one backwards."""
-        side = 2 ** len(self.widths)
-        windows = [window or Window.whole((side, side))]
+        size = self.img_resolution
+        windows = [window or Window.whole((size, size))]
         for layer in self.layers[:0:-1]:
-            side //= 2
-            windows.insert(0, layer.input_window(windows[0], (side, side)))
+            size //= 2
+            windows.insert(0, layer.input_window(windows[0], (size, size)))
         return windows

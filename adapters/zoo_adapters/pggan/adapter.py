@@ -1,4 +1,4 @@
-"""PGGAN as zoo sees it: a normalised code z, and the dense layer behind it as its projection."""
+"""The PGGAN adapter: a normalised code z, and the dense layer behind it as its projection."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ from zoo import Adapter, Codes, CodesError, LatentSpace, Projection, Region, Sta
 from zoo.checkpoints import build_module
 from zoo.core import draw_normal
 from zoo.nn import Patch, Window, pixel_norm
-from zoo_adapters.pggan.checkpoint import LAYOUTS, joined, sized
+from zoo_adapters.pggan.checkpoint import LAYOUTS, fold_upsampling, network_from_state
 from zoo_adapters.pggan.network import PGGANGenerator, untrained
 
 
 class PGGAN(Adapter):
-    """A PGGAN generator. Its codes are normalised as the network would, so that a move is measured on that sphere."""
+    """A PGGAN generator. Its codes are normalised as the network would, so that moves are measured on that sphere.
+
+    Args:
+        network: the network; it is put into evaluation mode, and its parameters need no gradient.
+    """
 
     layouts = LAYOUTS
     network: PGGANGenerator
@@ -26,7 +30,7 @@ class PGGAN(Adapter):
     def __init__(self, network: PGGANGenerator) -> None:
         self.network = network.eval().requires_grad_(False)
         self.space = LatentSpace("z", network.dim)
-        self.resolution = (network.side, network.side)
+        self.resolution = (network.img_resolution, network.img_resolution)
 
     @classmethod
     def load(
@@ -38,16 +42,38 @@ class PGGAN(Adapter):
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> Self:
-        """Build from a canonical state; config holds the level of detail and how doubling layers are meant."""
+        """Build the adapter from the keys of `PGGANGenerator`, whose shapes give the sizes.
+
+        Args:
+            state: the canonical state.
+            config: `lod`, the level of detail, and `fused`, what the weights of upsampling layers are.
+            space: "z", the default.
+            device: where the network computes.
+            dtype: in which type.
+
+        Returns:
+            The adapter.
+
+        Raises:
+            CheckpointError: if the state does not fit.
+            UnknownNameError: for any other space.
+        """
         if space not in {None, "z"}:
             raise unknown_name("space of a PGGAN", str(space), ["z"])
-        whole = joined(state, fused=config.get("fused", False))
-        network = build_module(lambda: sized(state, config.get("lod", 0.0)), whole, "the PGGAN file")
+        folded = fold_upsampling(state, fused=config.get("fused", False))
+        network = build_module(lambda: network_from_state(state, config.get("lod", 0.0)), folded, "the PGGAN file")
         return cls(network.to(device, dtype))
 
     @classmethod
     def tiny(cls, seed: int) -> Self:
-        """Build an untrained network of 16x16 pixels with codes of 12 numbers."""
+        """Build an untrained network of 16x16 pixels with codes of 12 numbers.
+
+        Args:
+            seed: the same seed gives the same weights.
+
+        Returns:
+            The adapter.
+        """
         return cls(untrained(12, [8, 8, 6], seed))
 
     def sample(
@@ -57,7 +83,20 @@ class PGGAN(Adapter):
         labels: Tensor | None = None,
         truncation: float | None = None,
     ) -> Codes:
-        """Draw z from a standard normal and normalise it. Raises `CodesError` for a truncation."""
+        """Draw z from a standard normal distribution, and normalise it.
+
+        Args:
+            count: how many codes.
+            generator: the source of random numbers, on the CPU.
+            labels: kept beside the codes; the network does not read them.
+            truncation: None; there is no truncation of normalised codes.
+
+        Returns:
+            The codes.
+
+        Raises:
+            CodesError: for a truncation.
+        """
         if truncation is not None:
             raise CodesError(
                 "a PGGAN has no truncation: its codes are normalised, so that their length does not matter"
@@ -65,19 +104,45 @@ class PGGAN(Adapter):
         return Codes(pixel_norm(draw_normal(count, self.space.dim, generator)), labels)
 
     def normalize(self, codes: Codes) -> Codes:
-        """Bring codes to the root mean square 1 (Karras et al., ICLR 2018, section 4.2)."""
+        """Scale codes to a root mean square of 1 (Karras et al., ICLR 2018, section 4.2).
+
+        Args:
+            codes: codes of any length.
+
+        Returns:
+            The normalised codes.
+        """
         return replace(codes, latents=pixel_norm(codes.latents))
 
     def projections(self) -> list[Projection]:
-        """Return the dense layer, a row for each (pixel, channel) of the first map."""
+        """Return the dense layer.
+
+        Returns:
+            One projection, with a row for each (pixel, channel) of the first map.
+        """
         return [Projection(0, self.network.start.weight)]
 
     def synthesize(self, codes: Codes) -> Tensor:
-        """Render (n, 3, h, w), nominally in [-1, 1]."""
+        """Render whole images.
+
+        Args:
+            codes: n codes z.
+
+        Returns:
+            (n, 3, height, width), nominally in [-1, 1].
+        """
         images: Tensor = self.network(codes.latents)
         return images
 
     def region_output(self, codes: Codes, region: Region) -> Tensor:
-        """Render (n, 3, p), computing of every layer the window that the region needs."""
+        """Render a region, computing only the window of each layer that it needs.
+
+        Args:
+            codes: n codes z.
+            region: p pixels of the image.
+
+        Returns:
+            (n, 3, p), in row-major order.
+        """
         window = Window.around(region)
         return Patch(self.network(codes.latents, window), window).pixels(region)

@@ -1,7 +1,8 @@
-"""The public file formats of PGGAN generators, each brought to the keys of the family's generator.
+"""The public file formats of PGGAN generators, each converted to the keys of `PGGANGenerator`.
 
-Folded in on the way: equalised learning rates with the gain √2 of He's initialisation. Weights of doubling layers stay
-3x3 here: where inputs and outputs are as many, only an option tells how a file means them, so `joined` comes last.
+Equalised learning rates, with the gain √2 of He's initialisation, are folded into the weights. The weights of
+upsampling layers stay 3x3 at first: where a layer has as many inputs as outputs, only an option says what its weight
+means. So `fold_upsampling` comes last.
 """
 
 from collections.abc import Mapping
@@ -28,7 +29,7 @@ _GAIN = sqrt(2)
 _OWNER = "the PGGAN file"
 _TENSORFLOW = ("4x4/Dense/weight", TENSORFLOW_PREFIXES)
 _GENFORCE = ("layer0.weight", ("generator_smooth.", "generator.", ""))
-_USUAL = {
+_SUPPORTED = {
     "num_channels": 3,
     "label_size": 0,
     "normalize_latents": True,
@@ -39,35 +40,49 @@ _USUAL = {
 
 
 class _Converter(StateDictConverter):
-    """The conversion of a PGGAN's layers, weights as `torch.nn.functional.conv2d` correlates with (out, in, h, w)."""
+    """The conversion of a PGGAN's layers, weights as `torch.nn.functional.conv2d` takes them: (out, in, h, w)."""
 
     def __init__(self, state: State) -> None:
         super().__init__(state, _OWNER)
 
-    def start(self, weight: Tensor, bias: Tensor) -> None:
-        """Convert the dense layer, its weight (channels, 16, dim) and its bias (channels), to whole pixels."""
-        self.made["start.weight"] = weight.transpose(0, 1).flatten(0, 1) * (_GAIN / 4 / sqrt(weight.shape[2]))
-        self.made["start.bias"] = bias.repeat(16)
+    def set_start(self, weight: Tensor, bias: Tensor) -> None:
+        """Set the dense layer, reordered to whole pixels.
 
-    def conv(self, name: str, weight: Tensor, bias: Tensor, *, inputs: int, gain: float = _GAIN) -> None:
-        """Convert a convolution."""
-        self.made[f"{name}.weight"] = weight * (gain / sqrt(inputs * weight[0, 0].numel()))
-        self.made[f"{name}.bias"] = bias
+        Args:
+            weight: (channels, 16, dim).
+            bias: (channels,).
+        """
+        self.converted["start.weight"] = weight.transpose(0, 1).flatten(0, 1) * (_GAIN / 4 / sqrt(weight.shape[2]))
+        self.converted["start.bias"] = bias.repeat(16)
+
+    def set_conv(self, name: str, weight: Tensor, bias: Tensor, *, inputs: int, gain: float = _GAIN) -> None:
+        """Set a convolution.
+
+        Args:
+            name: its canonical name.
+            weight: as stored; its runtime factor is gain / √(inputs · taps).
+            bias: (out,).
+            inputs: input channels.
+            gain: the gain of the activation that follows.
+        """
+        self.converted[f"{name}.weight"] = weight * (gain / sqrt(inputs * weight[0, 0].numel()))
+        self.converted[f"{name}.bias"] = bias
 
 
 def _convert_tensorflow(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
-    """Variables of the official networks; a fused doubling layer keeps its weight (k, k, out, in)."""
-    require_settings(tensorflow_settings(meta, find_prefix(state, *_TENSORFLOW)), _USUAL, _OWNER)
-    found = _Converter(network_state(state, *_TENSORFLOW) or {})
-    levels, fused = count_keys(found.left, r"ToRGB_lod\d+/weight"), "8x8/Conv0_up/weight" in found.left
-    first = found.take("4x4/Dense/weight").T
-    found.start(first.unflatten(0, (-1, 16)), found.take("4x4/Dense/bias"))
-    config = {"lod": found.number("lod", 0.0), "fused": fused}
+    """Variables of the official networks; a fused upsampling layer keeps its weight (k, k, out, in)."""
+    require_settings(tensorflow_settings(meta, find_prefix(state, *_TENSORFLOW)), _SUPPORTED, _OWNER)
+    converter = _Converter(network_state(state, *_TENSORFLOW) or {})
+    levels = count_keys(converter.remaining, r"ToRGB_lod\d+/weight")
+    fused = "8x8/Conv0_up/weight" in converter.remaining
+    dense = converter.pop("4x4/Dense/weight").T
+    converter.set_start(dense.unflatten(0, (-1, 16)), converter.pop("4x4/Dense/bias"))
+    config = {"lod": converter.pop_number("lod", 0.0), "fused": fused}
 
-    def convert(name: str, key: str, **how: float) -> None:
-        weight = found.take(f"{key}/weight").permute(3, 2, 0, 1)
+    def convert(name: str, key: str, **gain: float) -> None:
+        weight = converter.pop(f"{key}/weight").permute(3, 2, 0, 1)
         inputs = weight.shape[0 if key.endswith("_up") else 1]
-        found.conv(name, weight, found.take(f"{key}/bias"), inputs=inputs, **how)
+        converter.set_conv(name, weight, converter.pop(f"{key}/bias"), inputs=inputs, **gain)
 
     for level in range(levels):
         block = f"{4 << level}x{4 << level}"
@@ -75,51 +90,70 @@ def _convert_tensorflow(state: State, meta: Mapping[str, Any]) -> tuple[State, d
             convert(f"doubles.{level - 1}", f"{block}/Conv0{'_up' if fused else ''}")
         convert(f"convs.{level}", f"{block}/Conv{1 if level else ''}")
         convert(f"colours.{level}", f"ToRGB_lod{levels - 1 - level}", gain=1.0)
-    return found.finish(), config
+    return converter.finish(), config
 
 
 def _detect_genforce(state: State, meta: Mapping[str, Any]) -> bool:
-    found = network_state(state, *_GENFORCE)
-    return found is not None and "output0.weight" in found and found["layer0.weight"].shape[2:] == (4, 4)
+    network = network_state(state, *_GENFORCE)
+    return network is not None and "output0.weight" in network and network["layer0.weight"].shape[2:] == (4, 4)
 
 
 def _convert_genforce(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Keys of genforce; the dense layer is a convolution of 4x4 taps over one pixel, so it is flipped."""
-    found = _Converter(network_state(state, *_GENFORCE) or {})
-    config: dict[str, Any] = {"lod": found.number("lod", 0.0)}
-    first = found.take("layer0.weight").flip(2, 3)
-    found.start(first.permute(0, 2, 3, 1).flatten(1, 2), found.take("layer0.bias"))
-    for level in range(count_keys(found.left, r"output\d+\.weight")):
+    converter = _Converter(network_state(state, *_GENFORCE) or {})
+    config: dict[str, Any] = {"lod": converter.pop_number("lod", 0.0)}
+    dense = converter.pop("layer0.weight").flip(2, 3)
+    converter.set_start(dense.permute(0, 2, 3, 1).flatten(1, 2), converter.pop("layer0.bias"))
+    for level in range(count_keys(converter.remaining, r"output\d+\.weight")):
         if level:
-            weight, inputs = found.take(f"layer{2 * level}.weight"), len(found.made[f"convs.{level - 1}.bias"])
-            bias = found.take(f"layer{2 * level}.bias")
+            weight = converter.pop(f"layer{2 * level}.weight")
+            bias = converter.pop(f"layer{2 * level}.bias")
+            inputs = len(converter.converted[f"convs.{level - 1}.bias"])
             if len(bias) != inputs:
                 config["fused"] = weight.shape[0] == inputs
-            found.conv(f"doubles.{level - 1}", weight, bias, inputs=inputs)
+            converter.set_conv(f"doubles.{level - 1}", weight, bias, inputs=inputs)
         for name, key, gain in (("convs", f"layer{2 * level + 1}", _GAIN), ("colours", f"output{level}", 1.0)):
-            weight = found.take(f"{key}.weight")
-            found.conv(f"{name}.{level}", weight, found.take(f"{key}.bias"), inputs=weight.shape[1], gain=gain)
-    return found.finish(), config
+            weight = converter.pop(f"{key}.weight")
+            bias = converter.pop(f"{key}.bias")
+            converter.set_conv(f"{name}.{level}", weight, bias, inputs=weight.shape[1], gain=gain)
+    return converter.finish(), config
 
 
-def joined(state: State, *, fused: bool) -> State:
-    """Join upsampling to the weights of doubling layers: (out, in, 3, 3), or, `fused`, (in, out, 3, 3) and flipped.
+def fold_upsampling(state: State, *, fused: bool) -> State:
+    """Fold upsampling into the 3x3 weights of upsampling layers.
 
-    Those that are joined already, of 4x4 taps, are left as they are.
+    Args:
+        state: the canonical state; weights of 4x4 taps, which are folded already, are left as they are.
+        fused: whether the file's weights are those of transposed convolutions, (in, out, 3, 3) and flipped; else they
+            are (out, in, 3, 3).
+
+    Returns:
+        The state with weights (in, out, 4, 4).
     """
-    made = dict(state)
+    folded = dict(state)
     for key, weight in state.items():
         if key.startswith("doubles.") and key.endswith(".weight") and weight.shape[-1] == 3:
-            made[key] = fold_upsample_into_conv(weight.transpose(0, 1).flip(2, 3) if fused else weight)
-    return made
+            folded[key] = fold_upsample_into_conv(weight.transpose(0, 1).flip(2, 3) if fused else weight)
+    return folded
 
 
-def sized(state: State, lod: float) -> PGGANGenerator:
-    """Build the network of the sizes that a canonical state tells."""
+def network_from_state(state: State, lod: float) -> PGGANGenerator:
+    """Build the network whose sizes the shapes of a canonical state give; its weights are not filled in.
+
+    Args:
+        state: the canonical state.
+        lod: the level of detail.
+
+    Returns:
+        The network.
+
+    Raises:
+        CheckpointError: for a level of detail out of range.
+        LookupError: where keys are missing.
+    """
     levels = count_keys(state, r"colours\.\d+\.weight")
-    return PGGANGenerator(
-        state["start.weight"].shape[1], [len(state[f"convs.{level}.bias"]) for level in range(levels)], lod
-    )
+    channels = [len(state[f"convs.{level}.bias"]) for level in range(levels)]
+    return PGGANGenerator(state["start.weight"].shape[1], channels, lod)
 
 
 LAYOUTS = (

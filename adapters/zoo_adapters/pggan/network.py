@@ -1,7 +1,7 @@
 """The PGGAN generator (Karras et al., "Progressive Growing of GANs", ICLR 2018).
 
-Equalised learning rates are folded into the weights, and nearest-neighbour upsampling with the 3x3 convolution behind
-it is one transposed convolution, which has 4 taps a pixel instead of 9 (see `checkpoint`).
+Equalised learning rates are folded into the weights, and nearest-neighbour upsampling into the 3x3 convolution behind
+it, which takes 4 taps a pixel instead of 9 (see `checkpoint`).
 """
 
 from collections.abc import Sequence
@@ -11,69 +11,100 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
-from zoo.nn import Convolution, Growth, Patch, TransposedConvolution, Window, pixel_norm
+from zoo.nn import Convolution, Growth, Patch, TransposedConvolution, Window, pixel_norm, store_as
 
 _SLOPE = 0.2
-_CONVOLVE, _DOUBLE = Convolution(kernel=3, padding=1), TransposedConvolution(kernel=4, padding=1, stride=2)
+_CONV_3X3 = Convolution(kernel=3, padding=1)
+_UPSAMPLE_CONV = TransposedConvolution(kernel=4, padding=1, stride=2)
 
 
 class PGGANGenerator(nn.Module):
-    """From z (n, dim) to images (n, 3, side, side): a dense layer to 4x4 pixels, and two layers for each doubling.
+    """From z to images: a dense layer to 4x4 pixels, and two convolutions for each resolution.
 
-    `channels` are those of the maps, from 4x4 on; `lod` is the level of detail (see `zoo.nn.progressive`). The dense
-    layer makes pixel after pixel, so that maps lie with their channels last, where convolutions are faster.
+    The dense layer makes one pixel after the other, so that maps have their channels last in memory, with which
+    convolutions are faster. The state dict holds `upsample_convs` as ``doubles`` and `to_rgb` as ``colours``.
+
+    Args:
+        dim: numbers of a code.
+        channels: those of the maps, from 4x4 pixels on.
+        lod: the level of detail (see `zoo.nn.Growth`).
+
+    Attributes:
+        img_resolution: height and width of the image.
     """
 
     def __init__(self, dim: int, channels: Sequence[int], lod: float = 0.0) -> None:
         super().__init__()
-        self.dim, self.growth = dim, Growth(len(channels), lod)
+        self.dim = dim
+        self.growth = Growth(len(channels), lod)
         self.start = nn.Linear(dim, channels[0] * 16)
-        self.doubles = nn.ModuleList(
-            nn.ConvTranspose2d(wide, narrow, kernel_size=4, stride=2, padding=1) for wide, narrow in pairwise(channels)
+        self.upsample_convs = nn.ModuleList(
+            nn.ConvTranspose2d(inputs, outputs, kernel_size=4, stride=2, padding=1)
+            for inputs, outputs in pairwise(channels)
         )
         self.convs = nn.ModuleList(nn.Conv2d(width, width, kernel_size=3, padding=1) for width in channels)
-        self.colours = nn.ModuleList(nn.Conv2d(width, 3, kernel_size=1) for width in channels)
-        self.side = self.growth.side
+        self.to_rgb = nn.ModuleList(nn.Conv2d(width, 3, kernel_size=1) for width in channels)
+        self.img_resolution = self.growth.img_resolution
+        store_as(self, {"upsample_convs": "doubles", "to_rgb": "colours"})
 
     def forward(self, z: Tensor, window: Window | None = None) -> Tensor:
-        """Render z, which is normalised first, or a window of the picture only."""
-        window = window or Window.whole((self.side, self.side))
-        first = self.start(pixel_norm(z)).view(len(z), 4, 4, -1).permute(0, 3, 1, 2)
-        x = _activated(Patch.whole(first))
-        maps: dict[int, Patch] = {}
-        for level, (within, wanted) in enumerate(self._windows(window)):
-            if level:
-                x = _activated(_DOUBLE(x, within, *self._weights(f"doubles.{level - 1}")))
-            x = _activated(_CONVOLVE(x, wanted, *self._weights(f"convs.{level}")))
-            if level in self.growth.drawn:
-                maps[level] = x
-        return self.growth.picture(lambda level, part: self.colours[level](maps[level].cut(part).values), window)
+        """Render images.
 
-    def _weights(self, name: str) -> tuple[Tensor, Tensor]:
-        return self.get_parameter(f"{name}.weight"), self.get_parameter(f"{name}.bias")
+        Args:
+            z: (n, dim); it is normalised first.
+            window: the window of the image to compute; None for all of it.
+
+        Returns:
+            (n, 3, height, width) of the image or of the window.
+        """
+        window = window or Window.whole((self.img_resolution, self.img_resolution))
+        first = self.start(pixel_norm(z)).view(len(z), 4, 4, -1).permute(0, 3, 1, 2)
+        x = _activate(Patch.whole(first))
+        maps: dict[int, Patch] = {}
+        for level, (inner, wanted) in enumerate(self._windows(window)):
+            if level:
+                x = _activate(_UPSAMPLE_CONV(x, inner, *_weights(self.upsample_convs[level - 1])))
+            x = _activate(_CONV_3X3(x, wanted, *_weights(self.convs[level])))
+            if level in self.growth.visible_levels:
+                maps[level] = x
+        return self.growth.image(lambda level, part: self.to_rgb[level](maps[level].crop(part).values), window)
 
     def _windows(self, window: Window) -> list[tuple[Window, Window]]:
         """Plan the windows of the two maps of each resolution that is used, from the last one backwards."""
-        wanted = self.growth.shown(window)
-        plan: list[tuple[Window, Window]] = []
-        for level in reversed(range(self.growth.last + 1)):
-            within = _CONVOLVE.input_window(wanted, (4 << level, 4 << level))
-            plan.insert(0, (within, wanted))
-            wanted = _DOUBLE.input_window(within, (2 << level, 2 << level))
-        return plan
+        window = self.growth.level_window(window)
+        planned: list[tuple[Window, Window]] = []
+        for level in reversed(range(self.growth.last_level + 1)):
+            inner = _CONV_3X3.input_window(window, (4 << level, 4 << level))
+            planned.insert(0, (inner, window))
+            window = _UPSAMPLE_CONV.input_window(inner, (2 << level, 2 << level))
+        return planned
 
 
 def untrained(dim: int, channels: Sequence[int], seed: int, lod: float = 0.0) -> PGGANGenerator:
-    """Build a network of random weights, scaled as when training begins; the same for the same seed."""
+    """Build a network of random weights, scaled as at the beginning of training.
+
+    Args:
+        dim: numbers of a code.
+        channels: those of the maps, from 4x4 pixels on.
+        seed: the same seed gives the same weights.
+        lod: the level of detail.
+
+    Returns:
+        The network.
+    """
     network = PGGANGenerator(dim, channels, lod)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for tensor in network.state_dict().values():
-            spread = 1.4 * tensor[0].numel() ** -0.5 if tensor.ndim > 1 else 0.3
-            tensor.copy_(torch.randn(tensor.shape, generator=generator) * spread)
+            std = 1.4 * tensor[0].numel() ** -0.5 if tensor.ndim > 1 else 0.3
+            tensor.copy_(torch.randn(tensor.shape, generator=generator) * std)
     return network
 
 
-def _activated(x: Patch) -> Patch:
-    """Cut off a part of what is negative, and normalise each pixel."""
+def _activate(x: Patch) -> Patch:
+    """Apply the leaky ReLU, and normalise each pixel."""
     return Patch(pixel_norm(leaky_relu(x.values, _SLOPE)), x.window)
+
+
+def _weights(layer: nn.Module) -> tuple[Tensor, Tensor]:
+    return layer.get_parameter("weight"), layer.get_parameter("bias")

@@ -1,4 +1,4 @@
-"""What a PGGAN can be told."""
+"""The options of the PGGAN adapter."""
 
 from pydantic import Field
 
@@ -6,7 +6,11 @@ from zoo import Options
 
 
 class PGGANOptions(Options):
-    """Options of a PGGAN."""
+    """The options of the PGGAN adapter."""
 
-    lod: float = Field(0.0, ge=0, description="the level of detail, instead of the file's own: 1 omits a doubling")
-    fused: bool = Field(False, description="doubling layers are transposed convolutions, where the file does not tell")
+    lod: float = Field(
+        0.0, ge=0, description="the level of detail, instead of the file's own: 1 leaves out the last resolution"
+    )
+    fused: bool = Field(
+        False, description="whether upsampling layers are transposed convolutions, if the file does not say"
+    )

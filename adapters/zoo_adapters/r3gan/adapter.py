@@ -1,4 +1,4 @@
-"""R3GAN as zoo sees it: a normal code z, which scales the channels of the first map, and a class."""
+"""The R3GAN adapter: a normal code z, which scales the channels of the first map, and a class."""
 
 from __future__ import annotations
 
@@ -12,12 +12,17 @@ from zoo import Adapter, Codes, CodesError, LatentSpace, OptionError, Projection
 from zoo.checkpoints import build_module
 from zoo.core import draw_labels, draw_normal, name_classes
 from zoo.nn import Patch, Window
-from zoo_adapters.r3gan.checkpoint import LAYOUTS, sized
+from zoo_adapters.r3gan.checkpoint import LAYOUTS, network_from_state
 from zoo_adapters.r3gan.network import R3GANGenerator, untrained
 
 
 class R3GAN(Adapter):
-    """An R3GAN generator; conditional ones read a label."""
+    """An R3GAN generator; conditional ones read a label.
+
+    Args:
+        network: the network; it is put into evaluation mode, and its parameters need no gradient.
+        classes: names of the network's classes; else they are numbered.
+    """
 
     layouts = LAYOUTS
     network: R3GANGenerator
@@ -26,7 +31,7 @@ class R3GAN(Adapter):
         self.network = network.eval().requires_grad_(False)
         self.classes = name_classes(classes, network.classes)
         self.space = LatentSpace("z", network.dim)
-        self.resolution = (network.side, network.side)
+        self.resolution = (network.img_resolution, network.img_resolution)
 
     @classmethod
     def load(
@@ -38,16 +43,38 @@ class R3GAN(Adapter):
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> Self:
-        """Build from the keys of the family's generator; config may name `classes`."""
+        """Build the adapter from the keys of `R3GANGenerator`, whose shapes give the sizes.
+
+        Args:
+            state: the canonical state.
+            config: may name the `classes`.
+            space: "z", the default.
+            device: where the network computes.
+            dtype: in which type.
+
+        Returns:
+            The adapter.
+
+        Raises:
+            CheckpointError: if the state does not fit.
+            UnknownNameError: for any other space.
+        """
         if space not in {None, "z"}:
             raise unknown_name("space of an R3GAN", str(space), ["z"])
-        network = build_module(lambda: sized(state), state, "the R3GAN file")
+        network = build_module(lambda: network_from_state(state), state, "the R3GAN file")
         return cls(network.to(device, dtype), config.get("classes", ()))
 
     @classmethod
     def tiny(cls, seed: int) -> Self:
-        """Build an untrained network of 16x16 pixels and 3 classes, with a code of 6 numbers."""
-        return cls(untrained(seed, 6, [8, 8, 4], blocks=1, embedding=3, classes=3))
+        """Build an untrained network of 16x16 pixels and 3 classes, with codes of 6 numbers.
+
+        Args:
+            seed: the same seed gives the same weights.
+
+        Returns:
+            The adapter.
+        """
+        return cls(untrained(seed, 6, [8, 8, 4], blocks=1, embedding_dim=3, classes=3))
 
     def sample(
         self,
@@ -56,9 +83,19 @@ class R3GAN(Adapter):
         labels: Tensor | None = None,
         truncation: float | None = None,
     ) -> Codes:
-        """Draw z from a standard normal; labels are uniform where they are not given. Raises `OptionError`.
+        """Draw z from a standard normal distribution.
 
-        The published networks have no truncation.
+        Args:
+            count: how many codes.
+            generator: the source of random numbers, on the CPU.
+            labels: (count,), or None to draw them uniformly.
+            truncation: None; the published networks have none.
+
+        Returns:
+            The codes.
+
+        Raises:
+            OptionError: for a truncation.
         """
         if truncation is not None:
             raise OptionError(f"truncation {truncation:g}: an R3GAN has none; leave it out")
@@ -68,18 +105,44 @@ class R3GAN(Adapter):
         return Codes(z, drawn if labels is None else labels)
 
     def projections(self) -> list[Projection]:
-        """Return what makes the first map: a row for each number of the basis, the label's columns cut off."""
+        """Return the map from the code to the first feature map, without its columns for the class.
+
+        Returns:
+            One projection, with a row for each number of the basis.
+        """
         network = self.network
+        # Pixel p of channel c is basis[c, p] · (start[c] · z).
         weight = network.basis.flatten(1)[:, :, None] * network.start.weight[:, None, : self.space.dim]
         return [Projection(0, weight.flatten(0, 1))]
 
     def synthesize(self, codes: Codes) -> Tensor:
-        """Render (n, 3, h, w)."""
+        """Render whole images.
+
+        Args:
+            codes: n codes z.
+
+        Returns:
+            (n, 3, height, width).
+
+        Raises:
+            CodesError: for codes of a conditional network without labels.
+        """
         images: Tensor = self.network(codes.latents, self._labels(codes))
         return images
 
     def region_output(self, codes: Codes, region: Region) -> Tensor:
-        """Render (n, 3, p), computing of every layer the window that the region needs."""
+        """Render a region, computing only the window of each layer that it needs.
+
+        Args:
+            codes: n codes z.
+            region: p pixels of the image.
+
+        Returns:
+            (n, 3, p), in row-major order.
+
+        Raises:
+            CodesError: for codes of a conditional network without labels.
+        """
         window = Window.around(region)
         return Patch(self.network(codes.latents, self._labels(codes), window), window).pixels(region)
 

@@ -1,6 +1,6 @@
-"""The public file format of R3GAN generators, brought to the keys of the family's generator.
+"""The public file format of R3GAN generators, converted to the keys of `R3GANGenerator`.
 
-Folded in on the way: the 4 by which a filter makes up for the zeros between the pixels of a doubled map.
+The factor 4 by which a filter makes up for the zeros between the pixels of an upsampled map is folded into the filter.
 """
 
 from collections.abc import Mapping
@@ -10,33 +10,35 @@ from zoo import Layout, State
 from zoo.checkpoints import StateDictConverter, count_numbered, detect_by_keys, network_state
 from zoo_adapters.r3gan.network import R3GANGenerator, Stage
 
-_MARK, _PREFIXES = "MainLayers.0.Layers.0.Basis", ("G_ema.Model.", "G.Model.", "Model.", "")
+_MARK = "MainLayers.0.Layers.0.Basis"
+_PREFIXES = ("G_ema.Model.", "G.Model.", "Model.", "")
 
 
 def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
-    """Keys of the published pickles; their half precision is not repeated."""
-    found = StateDictConverter(network_state(state, _MARK, _PREFIXES) or {}, "the R3GAN file")
-    found.move("basis", _MARK)
-    found.move("start.weight", "MainLayers.0.Layers.0.LinearLayer.weight")
-    if "EmbeddingLayer.weight" in found.left:
-        found.made["embed"] = found.take("EmbeddingLayer.weight").T
-    for index in range(count_numbered(found.left, "MainLayers.{}.Layers.1.LinearLayer1.Layer.weight")):
+    """Keys of the published pickles; their half precision is not reproduced."""
+    converter = StateDictConverter(network_state(state, _MARK, _PREFIXES) or {}, "the R3GAN file")
+    converter.assign("basis", _MARK)
+    converter.assign("start.weight", "MainLayers.0.Layers.0.LinearLayer.weight")
+    if "EmbeddingLayer.weight" in converter.remaining:
+        converter.converted["embed"] = converter.pop("EmbeddingLayer.weight").T
+    for index in range(count_numbered(converter.remaining, "MainLayers.{}.Layers.1.LinearLayer1.Layer.weight")):
         key = f"MainLayers.{index}.Layers"
         if index:
-            found.made[f"stages.{index}.kernel"] = found.take(f"{key}.0.Resampler.Kernel") * 4
-        if f"{key}.0.LinearLayer.Layer.weight" in found.left:
-            found.move(f"stages.{index}.change.weight", f"{key}.0.LinearLayer.Layer.weight")
-        for block in range(count_numbered(found.left, f"{key}.{{}}.LinearLayer1.Layer.weight", first=1)):
-            _convert_block(found, f"stages.{index}.blocks.{block}", f"{key}.{block + 1}")
-    found.move("colour.weight", "AggregationLayer.Layer.weight")
-    return found.finish(), {}
+            converter.converted[f"stages.{index}.kernel"] = converter.pop(f"{key}.0.Resampler.Kernel") * 4
+        if f"{key}.0.LinearLayer.Layer.weight" in converter.remaining:
+            converter.assign(f"stages.{index}.change.weight", f"{key}.0.LinearLayer.Layer.weight")
+        blocks = count_numbered(converter.remaining, f"{key}.{{}}.LinearLayer1.Layer.weight", first=1)
+        for block in range(blocks):
+            _convert_block(converter, f"stages.{index}.blocks.{block}", f"{key}.{block + 1}")
+    converter.assign("colour.weight", "AggregationLayer.Layer.weight")
+    return converter.finish(), {}
 
 
-def _convert_block(found: StateDictConverter, name: str, key: str) -> None:
+def _convert_block(converter: StateDictConverter, name: str, key: str) -> None:
     for layer, part in enumerate(("widen", "mix", "narrow"), 1):
-        found.move(f"{name}.{part}.weight", f"{key}.LinearLayer{layer}.Layer.weight")
+        converter.assign(f"{name}.{part}.weight", f"{key}.LinearLayer{layer}.Layer.weight")
     for layer, part in enumerate(("widen", "mix"), 1):
-        found.move(f"{name}.{part}.bias", f"{key}.NonLinearity{layer}.Bias")
+        converter.assign(f"{name}.{part}.bias", f"{key}.NonLinearity{layer}.Bias")
 
 
 LAYOUTS = (
@@ -50,22 +52,30 @@ LAYOUTS = (
 )
 
 
-def sized(state: State) -> R3GANGenerator:
-    """Build the network of the sizes that a canonical state tells."""
-    width, inputs = state["start.weight"].shape
-    classes, embedding = state["embed"].shape if "embed" in state else (0, 0)
+def network_from_state(state: State) -> R3GANGenerator:
+    """Build the network whose sizes the shapes of a canonical state give; its weights are not filled in.
+
+    Args:
+        state: the canonical state.
+
+    Returns:
+        The network.
+
+    Raises:
+        LookupError, ValueError: where the shapes fit no network.
+    """
+    start_outputs, start_inputs = state["start.weight"].shape
+    classes, embedding_dim = state["embed"].shape if "embed" in state else (0, 0)
     stages: list[Stage] = []
     for index in range(count_numbered(state, "stages.{}.blocks.0.mix.weight")):
-        stages.append(_stage(state, f"stages.{index}", stages[-1].channels if stages else width))
-    return R3GANGenerator(inputs - embedding, stages, embedding=embedding, classes=classes)
+        stages.append(_stage(state, f"stages.{index}", stages[-1].channels if stages else start_outputs))
+    return R3GANGenerator(start_inputs - embedding_dim, stages, embedding_dim=embedding_dim, classes=classes)
 
 
-def _stage(state: State, name: str, inputs: int) -> Stage:
-    shapes = [
-        state[f"{name}.blocks.{block}.mix.weight"].shape
-        for block in range(count_numbered(state, f"{name}.blocks.{{}}.mix.weight"))
-    ]
+def _stage(state: State, name: str, in_channels: int) -> Stage:
+    count = count_numbered(state, f"{name}.blocks.{{}}.mix.weight")
+    # A grouped convolution's weight is (width, width / groups, 3, 3).
+    shapes = [state[f"{name}.blocks.{block}.mix.weight"].shape for block in range(count)]
+    blocks = [(shape[0], shape[0] // shape[1]) for shape in shapes]
     channels = state[f"{name}.blocks.0.widen.weight"].shape[1]
-    return Stage(
-        inputs, channels, [(shape[0], shape[0] // shape[1]) for shape in shapes], doubles=f"{name}.kernel" in state
-    )
+    return Stage(in_channels, channels, blocks, upsample=f"{name}.kernel" in state)

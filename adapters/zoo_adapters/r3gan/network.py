@@ -6,14 +6,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
-from zoo.nn import Convolution, Patch, TransposedConvolution, Window
+from zoo.nn import Convolution, Patch, TransposedConvolution, Window, store_as
 
 _SLOPE = 0.2
-_CONVOLVE, _DOUBLE = Convolution(kernel=3, padding=1), TransposedConvolution(kernel=4, padding=1, stride=2)
+_CONV_3X3 = Convolution(kernel=3, padding=1)
+_UPSAMPLE = TransposedConvolution(kernel=4, padding=1, stride=2)
 
 
 class Block(nn.Module):
-    """A residual block: 1x1 to `width` channels, 3x3 in `groups`, 1x1 back; nothing else is normalised or scaled."""
+    """A residual block: a 1x1 convolution, a grouped 3x3 one, and a 1x1 one, with leaky ReLUs between them.
+
+    Args:
+        channels: channels of the input and of the output.
+        width: channels between the 1x1 convolutions.
+        groups: groups of the 3x3 convolution.
+    """
 
     def __init__(self, channels: int, width: int, groups: int) -> None:
         super().__init__()
@@ -22,80 +29,135 @@ class Block(nn.Module):
         self.mix = nn.Conv2d(width, width, kernel_size=3, groups=groups)
         self.narrow = nn.Conv2d(width, channels, kernel_size=1, bias=False)
 
-    def forward(self, x: Patch, wanted: Window) -> Patch:
-        """Compute a window of the output."""
-        wide = Patch(leaky_relu(self.widen(x.values), _SLOPE), x.window)
-        mixed = _CONVOLVE(wide, wanted, self.mix.weight, self.mix.bias, self.groups)
-        return Patch(x.cut(wanted).values + self.narrow(leaky_relu(mixed.values, _SLOPE)), wanted)
+    def forward(self, x: Patch, window: Window) -> Patch:
+        """Compute a window of the output.
+
+        Args:
+            x: a patch of the input, one pixel larger on each side.
+            window: the window to compute.
+
+        Returns:
+            The patch (n, channels, rows, columns) of that window.
+        """
+        widened = Patch(leaky_relu(self.widen(x.values), _SLOPE), x.window)
+        mixed = _CONV_3X3(widened, window, self.mix.weight, self.mix.bias, self.groups)
+        return Patch(x.crop(window).values + self.narrow(leaky_relu(mixed.values, _SLOPE)), window)
 
 
 class Stage(nn.Module):
-    """The blocks of a resolution, behind a 1x1 convolution, where channels change, and a filter that doubles the map.
+    """The blocks of one resolution, behind upsampling, and behind a 1x1 convolution where channels change.
 
-    `blocks` are the width and groups of each. The first stage does not double its map.
+    The state dict holds `project`, the 1x1 convolution, as ``change``.
+
+    Args:
+        in_channels: channels of the input.
+        channels: channels of the blocks.
+        blocks: width and groups of each block.
+        upsample: whether the map's size is doubled, which all stages but the first do.
     """
 
-    def __init__(self, inputs: int, channels: int, blocks: Sequence[tuple[int, int]], *, doubles: bool) -> None:
+    def __init__(self, in_channels: int, channels: int, blocks: Sequence[tuple[int, int]], *, upsample: bool) -> None:
         super().__init__()
-        self.inputs, self.channels = inputs, channels
-        self.change = nn.Conv2d(inputs, channels, kernel_size=1, bias=False) if inputs != channels else None
-        self.kernel = nn.Buffer(torch.zeros(4, 4)) if doubles else None
-        self.blocks = nn.ModuleList(Block(channels, *sizes) for sizes in blocks)
+        self.in_channels = in_channels
+        self.channels = channels
+        self.project = nn.Conv2d(in_channels, channels, kernel_size=1, bias=False) if in_channels != channels else None
+        self.kernel = nn.Buffer(torch.zeros(4, 4)) if upsample else None
+        self.blocks = nn.ModuleList(Block(channels, width, groups) for width, groups in blocks)
+        store_as(self, {"project": "change"})
 
-    def plan(self, wanted: Window, side: int) -> tuple[list[Window], Window]:
-        """Plan the windows of what each block reads, and of what the stage does, for a map of `side` pixels."""
-        windows = [wanted]
+    def windows(self, window: Window, size: int) -> tuple[list[Window], Window]:
+        """Plan the windows that a window of the output needs.
+
+        Args:
+            window: the window of the output to compute.
+            size: height and width of the stage's output.
+
+        Returns:
+            The windows of the first block's input and of each block's output; and the window of the stage's input.
+        """
+        windows = [window]
         for _ in self.blocks:
-            windows.insert(0, _CONVOLVE.input_window(windows[0], (side, side)))
-        read = windows[0] if self.kernel is None else _DOUBLE.input_window(windows[0], (side // 2, side // 2))
-        return windows, read
+            windows.insert(0, _CONV_3X3.input_window(windows[0], (size, size)))
+        if self.kernel is None:
+            return windows, windows[0]
+        return windows, _UPSAMPLE.input_window(windows[0], (size // 2, size // 2))
 
     def forward(self, x: Patch, windows: Sequence[Window]) -> Patch:
-        """Compute the last of the windows that were planned."""
-        if self.change is not None:
-            x = Patch(self.change(x.values), x.window)
+        """Compute a window of the output.
+
+        Args:
+            x: a patch of the input.
+            windows: those of the blocks, from `windows`; the last one is that of the output.
+
+        Returns:
+            The patch (n, channels, rows, columns) of the last window.
+        """
+        if self.project is not None:
+            x = Patch(self.project(x.values), x.window)
         if self.kernel is not None:
-            x = _DOUBLE.filter(x, windows[0], self.kernel)
-        for block, wanted in zip(self.blocks, windows[1:], strict=True):
-            x = block(x, wanted)
+            x = _UPSAMPLE.filter(x, windows[0], self.kernel)
+        for block, window in zip(self.blocks, windows[1:], strict=True):
+            x = block(x, window)
         return x
 
 
 class R3GANGenerator(nn.Module):
-    """From a code (n, dim), and a label where there are classes, to images (n, 3, side, side).
+    """From a code, and a class where there are any, to images.
 
-    The code and the label's embedding scale the `basis` (channels, 4, 4), which is the first map.
+    The first map is a learnt basis, whose channels the code and the embedded class scale:
+    x = (start · [z, embed(class)]) ⊙ basis. The state dict holds `to_rgb` as ``colour``.
+
+    Args:
+        dim: numbers of a code.
+        stages: the stages, from 4x4 pixels on.
+        embedding_dim: numbers of an embedded class.
+        classes: how many classes there are; 0 for an unconditional network.
+
+    Attributes:
+        basis: (channels, 4, 4).
+        img_resolution: height and width of the image.
     """
 
-    def __init__(self, dim: int, stages: Sequence[Stage], *, embedding: int, classes: int) -> None:
+    def __init__(self, dim: int, stages: Sequence[Stage], *, embedding_dim: int, classes: int) -> None:
         super().__init__()
-        self.dim, self.classes = dim, classes
-        self.embed = nn.Parameter(torch.zeros(classes, embedding)) if classes else None
-        self.start = nn.Linear(dim + embedding, stages[0].inputs, bias=False)
-        self.basis = nn.Parameter(torch.zeros(stages[0].inputs, 4, 4))
+        self.dim = dim
+        self.classes = classes
+        self.embed = nn.Parameter(torch.zeros(classes, embedding_dim)) if classes else None
+        self.start = nn.Linear(dim + embedding_dim, stages[0].in_channels, bias=False)
+        self.basis = nn.Parameter(torch.zeros(stages[0].in_channels, 4, 4))
         self.stages = nn.ModuleList(stages)
-        self.colour = nn.Conv2d(stages[-1].channels, 3, kernel_size=1, bias=False)
-        self.side = 2 << len(stages)
+        self.to_rgb = nn.Conv2d(stages[-1].channels, 3, kernel_size=1, bias=False)
+        self.img_resolution = 2 << len(stages)
+        store_as(self, {"to_rgb": "colour"})
 
     def forward(self, z: Tensor, labels: Tensor | None = None, window: Window | None = None) -> Tensor:
-        """Render z (n, dim) and labels (n,), or a window of the picture only."""
+        """Render images.
+
+        Args:
+            z: (n, dim).
+            labels: (n,), or None for an unconditional network.
+            window: the window of the image to compute; None for all of it.
+
+        Returns:
+            (n, 3, height, width) of the image or of the window.
+        """
         if self.embed is not None:
             z = torch.cat([z, self.embed[labels]], dim=1)
         x = Patch.whole(self.start(z)[:, :, None, None] * self.basis)
-        plans = self._windows(window or Window.whole((self.side, self.side)))
-        for stage, windows in zip(self.stages, plans, strict=True):
+        planned = self._windows(window or Window.whole((self.img_resolution, self.img_resolution)))
+        for stage, windows in zip(self.stages, planned, strict=True):
             x = stage(x, windows)
-        colours: Tensor = self.colour(x.values)
-        return colours
+        images: Tensor = self.to_rgb(x.values)
+        return images
 
     def _windows(self, window: Window) -> list[list[Window]]:
         """Plan the windows of all stages, from the last one backwards."""
-        plans: list[list[Window]] = []
+        planned: list[list[Window]] = []
         for index, stage in reversed(list(enumerate(self.stages))):
             assert isinstance(stage, Stage)
-            windows, window = stage.plan(window, 4 << index)
-            plans.insert(0, windows)
-        return plans
+            windows, window = stage.windows(window, 4 << index)
+            planned.insert(0, windows)
+        return planned
 
 
 def untrained(
@@ -104,24 +166,34 @@ def untrained(
     channels: Sequence[int],
     *,
     blocks: int = 2,
-    group: int = 4,
-    embedding: int = 0,
+    group_size: int = 4,
+    embedding_dim: int = 0,
     classes: int = 0,
 ) -> R3GANGenerator:
-    """Build a network of random weights, `channels` those of its stages; the same for the same seed.
+    """Build a network of random weights.
 
-    Each stage has so many blocks, twice as wide, in groups of `group` channels.
+    Args:
+        seed: the same seed gives the same weights.
+        dim: numbers of a code.
+        channels: those of each stage.
+        blocks: how many each stage has; they are twice as wide as the stage.
+        group_size: channels of a group of the 3x3 convolutions.
+        embedding_dim: numbers of an embedded class.
+        classes: how many classes there are.
+
+    Returns:
+        The network.
     """
     stages = [
-        Stage(before, width, [(2 * width, 2 * width // group)] * blocks, doubles=index > 0)
-        for index, (before, width) in enumerate(zip([channels[0], *channels], channels, strict=False))
+        Stage(inputs, width, [(2 * width, 2 * width // group_size)] * blocks, upsample=index > 0)
+        for index, (inputs, width) in enumerate(zip([channels[0], *channels], channels, strict=False))
     ]
-    network = R3GANGenerator(dim, stages, embedding=embedding, classes=classes)
+    network = R3GANGenerator(dim, stages, embedding_dim=embedding_dim, classes=classes)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for key, tensor in network.state_dict().items():
-            spread = tensor[0].numel() ** -0.5 if tensor.ndim in {2, 4} else 0.3
-            tensor.copy_(torch.randn(tensor.shape, generator=generator) * spread)
+            std = tensor[0].numel() ** -0.5 if tensor.ndim in {2, 4} else 0.3
+            tensor.copy_(torch.randn(tensor.shape, generator=generator) * std)
             if key.endswith("kernel"):
                 taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 4
                 tensor.copy_(torch.outer(taps, taps))

@@ -1,4 +1,4 @@
-"""What an R3GAN can be told."""
+"""The options of the R3GAN adapter."""
 
 from pydantic import Field
 
@@ -7,6 +7,6 @@ from zoo.core import ClassNames
 
 
 class R3GANOptions(Options):
-    """Options of an R3GAN."""
+    """The options of the R3GAN adapter."""
 
     classes: ClassNames = Field((), description="names of the classes of a conditional network; or their numbers")

@@ -1,4 +1,4 @@
-"""StudioGAN's generators as zoo sees them: a normal code z that one layer, or every block, reads, and maybe a class."""
+"""The StudioGAN adapter: a normal code z that one layer, or every block, reads, and maybe a class."""
 
 from __future__ import annotations
 
@@ -17,8 +17,21 @@ class StudioGAN(ResidualAdapter):
 
     @classmethod
     def tiny(cls, seed: int) -> Self:
-        """Build an untrained SAGAN of 16x16 pixels and 3 classes, with codes of 5 numbers."""
-        plans = [BlockSpec(8, 8, attention=True), BlockSpec(8, 4)]
-        return cls(
-            untrained(ResidualGenerator(plans, 4, first=5, chunk=0, classes=3, embedding=3, epsilon=cls.epsilon), seed)
+        """Build an untrained SAGAN of 16x16 pixels and 3 classes, with codes of 5 numbers.
+
+        Args:
+            seed: the same seed gives the same weights.
+
+        Returns:
+            The adapter.
+        """
+        network = ResidualGenerator(
+            [BlockSpec(8, 8, attention=True), BlockSpec(8, 4)],
+            4,
+            first_dim=5,
+            chunk_dim=0,
+            classes=3,
+            embedding_dim=3,
+            epsilon=cls.epsilon,
         )
+        return cls(untrained(network, seed))

@@ -1,8 +1,6 @@
 """The files of PyTorch-StudioGAN's residual generators, a layout for each backbone.
 
-They are brought to the keys of `zoo.nn.ResidualGenerator`.
-
-Normalisations use the statistics that the file stores.
+They are converted to the keys of `zoo.nn.ResidualGenerator`. Normalisations use the statistics that the file stores.
 """
 
 from __future__ import annotations
@@ -18,12 +16,14 @@ from zoo import CheckpointError, Layout, State
 from zoo.checkpoints import count_keys, network_state
 from zoo.nn import ResidualConverter
 
-_MARK, _PREFIXES = "conv2d5.bias", ("state_dict.", "")
-_BOTTLENECK, _SHORTCUT = "blocks.0.0.conv2d4.bias", "blocks.0.0.conv2d0.bias"
+_MARK = "conv2d5.bias"
+_PREFIXES = ("state_dict.", "")
+_COMMON_KEYS = ("linear0.bias", "blocks.0.0.conv2d2.bias", "bn4.running_mean")
+_BOTTLENECK_KEY = "blocks.0.0.conv2d4.bias"
+_SHORTCUT_KEY = "blocks.0.0.conv2d0.bias"
 _MOST_CLASSES = 4_000
-_COMMON = ("linear0.bias", "blocks.0.0.conv2d2.bias", "bn4.running_mean")
-_PLAIN = {"norm1": "bn1", "conv1": "conv2d1", "norm2": "bn2", "conv2": "conv2d2"}
-_DEEP = {
+_BLOCK_PARTS = {"norm1": "bn1", "conv1": "conv2d1", "norm2": "bn2", "conv2": "conv2d2"}
+_BOTTLENECK_PARTS = {
     "narrow.norm": "bn1",
     "narrow.conv": "conv2d1",
     "norm1": "bn2",
@@ -33,7 +33,7 @@ _DEEP = {
     "widen.norm": "bn4",
     "widen.conv": "conv2d4",
 }
-_ATTENTION = {
+_ATTENTION_PARTS = {
     "query": "conv1x1_theta",
     "key": "conv1x1_phi",
     "value": "conv1x1_g",
@@ -45,20 +45,26 @@ class _Converter(ResidualConverter):
     """The conversion of the layers that all backbones are made of."""
 
     def __init__(self, state: State) -> None:
-        counted = ".num_batches_tracked"  # a record of training
-        super().__init__({key: state[key] for key in state if not key.endswith(counted)}, "the StudioGAN file")
+        counter = ".num_batches_tracked"  # a log of training
+        super().__init__({key: state[key] for key in state if not key.endswith(counter)}, "the StudioGAN file")
 
     def norm(self, name: str, key: str) -> None:
-        """Convert a normalisation: one that reads a condition has its statistics under `bn`, a plain one its own."""
-        plain = f"{key}.bn.running_mean" not in self.left
-        inner = key if plain else f"{key}.bn"
-        mean, variance = self.take(f"{inner}.running_mean"), self.take(f"{inner}.running_var")
+        """Convert a normalisation: a conditional one has its statistics under `bn`, a plain one has its own.
+
+        Args:
+            name: its canonical name.
+            key: its key in the file.
+        """
+        plain = f"{key}.bn.running_mean" not in self.remaining
+        statistics = key if plain else f"{key}.bn"
+        mean = self.pop(f"{statistics}.running_mean")
+        variance = self.pop(f"{statistics}.running_var")
         if plain:
-            affine = {"scale": self.take(f"{key}.weight"), "shift": self.take(f"{key}.bias")}
-        elif {f"{key}.embed0.weight", f"{key}.embed0.weight_orig"} & self.left.keys():  # until January 2022
+            affine = {"scale": self.pop(f"{key}.weight"), "shift": self.pop(f"{key}.bias")}
+        elif {f"{key}.embed0.weight", f"{key}.embed0.weight_orig"} & self.remaining.keys():  # until January 2022
             affine = {
-                part: self.weight(f"{key}.{old}").movedim(0, -1)
-                for part, old in (("gain", "embed0"), ("bias", "embed1"))
+                "gain": self.weight(f"{key}.embed0").movedim(0, -1),
+                "bias": self.weight(f"{key}.embed1").movedim(0, -1),
             }
         else:
             affine = {part: self.weight(f"{key}.{part}") for part in ("gain", "bias")}
@@ -66,21 +72,21 @@ class _Converter(ResidualConverter):
 
 
 def _backbone(state: State, meta: Mapping[str, Any]) -> str | None:
-    """Tell a file's backbone by its keys; None for another kind of file.
+    """Recognise a file's backbone by its keys; None for another kind of file.
 
-    An unconditional big-resnet has no embedding, but its blocks read as much of the code as its first layer; those of a
-    resnet read no code.
+    An unconditional big-resnet has no embedding, but its blocks read as many numbers of the code as its first layer.
+    The blocks of a resnet read none.
     """
-    found = network_state(state, _MARK, _PREFIXES)
-    if found is None or not found.keys() >= set(_COMMON):
+    network = network_state(state, _MARK, _PREFIXES)
+    if network is None or not network.keys() >= set(_COMMON_KEYS):
         return None
-    if _BOTTLENECK in found:
-        return "big-resnet-deep-studiogan" if _SHORTCUT in found else "big-resnet-deep-legacy"
+    if _BOTTLENECK_KEY in network:
+        return "big-resnet-deep-studiogan" if _SHORTCUT_KEY in network else "big-resnet-deep-legacy"
     gain, start = (
-        found.get(f"{key}.weight", found.get(f"{key}.weight_orig")) for key in ("blocks.0.0.bn1.gain", "linear0")
+        network.get(f"{key}.weight", network.get(f"{key}.weight_orig")) for key in ("blocks.0.0.bn1.gain", "linear0")
     )
     chunked = gain is not None and start is not None and gain.shape[1:] == start.shape[1:]
-    return "big-resnet" if "shared.weight" in found or chunked else "resnet"
+    return "big-resnet" if "shared.weight" in network or chunked else "resnet"
 
 
 def _layout(name: str, about: str, *required_keys: str) -> Layout:
@@ -94,24 +100,27 @@ def _layout(name: str, about: str, *required_keys: str) -> Layout:
 
 
 def _convert(state: State, *, deep: bool, embeds: bool) -> State:
-    found = _Converter(network_state(state, _MARK, _PREFIXES) or {})
-    found.layer("start", "linear0")
-    modules = count_keys(found.left, r"blocks\.\d+\.0\.(conv2d2\.bias|sigma)")
-    pairs = found.followed((f"blocks.{index}.0" for index in range(modules)), "sigma")
-    upsamples = _doubling(found, [key for key, _ in pairs]) if deep else [True] * len(pairs)
+    converter = _Converter(network_state(state, _MARK, _PREFIXES) or {})
+    converter.layer("start", "linear0")
+    modules = count_keys(converter.remaining, r"blocks\.\d+\.0\.(conv2d2\.bias|sigma)")
+    pairs = converter.pair_attention((f"blocks.{index}.0" for index in range(modules)), "sigma")
+    upsamples = _upsamples(converter, [key for key, _ in pairs]) if deep else [True] * len(pairs)
     for index, ((key, attention), upsample) in enumerate(zip(pairs, upsamples, strict=True)):
-        shortcut = {"shortcut": "conv2d0"} if f"{key}.conv2d0.bias" in found.left else {}
-        found.block(f"blocks.{index}", key, {**(_DEEP if deep else _PLAIN), **shortcut}, upsample=upsample)
+        parts = dict(_BOTTLENECK_PARTS if deep else _BLOCK_PARTS)
+        if f"{key}.conv2d0.bias" in converter.remaining:
+            parts["shortcut"] = "conv2d0"
+        converter.block(f"blocks.{index}", key, parts, upsample=upsample)
         if attention:
-            found.attention(f"blocks.{index}.attention", attention, _ATTENTION, "sigma")
-    gain = found.made.get("blocks.0.norm1.gain")
-    if deep or (embeds and "shared.weight" in found.left):
-        found.move("embed", "shared.weight")
-    elif not embeds and gain is not None:  # whose columns are the classes
-        found.made["embed"] = _one_hot(gain.shape[-1] if gain.ndim else 0)
-    found.norm("norm", "bn4")
-    found.layer("colour", "conv2d5")
-    return found.finish()
+            converter.attention(f"blocks.{index}.attention", attention, _ATTENTION_PARTS, "sigma")
+    gain = converter.converted.get("blocks.0.norm1.gain")
+    if deep or (embeds and "shared.weight" in converter.remaining):
+        converter.assign("embed", "shared.weight")
+    elif not embeds and gain is not None:
+        # Gains and biases have a column for each class, so that the embedding is the identity.
+        converter.converted["embed"] = _one_hot(gain.shape[-1] if gain.ndim else 0)
+    converter.norm("norm", "bn4")
+    converter.layer("colour", "conv2d5")
+    return converter.finish()
 
 
 def _one_hot(classes: int) -> Tensor:
@@ -120,21 +129,21 @@ def _one_hot(classes: int) -> Tensor:
     return torch.eye(classes)
 
 
-def _doubling(found: _Converter, blocks: Sequence[str]) -> list[bool]:
-    """Tell which blocks of a deep network double the map: the last one of each stage.
+def _upsamples(converter: _Converter, blocks: Sequence[str]) -> list[bool]:
+    """Say which blocks of a deep network upsample: the last one of each stage.
 
-    Stages are equally deep, and channels change at their ends only. Where they never change, the network is one of 32²
-    pixels, which has three stages.
+    Stages are equally deep, and channels change at their ends only. Where they never change, the network is the one of
+    32² pixels, which has three stages.
     """
-    ends = [(found.peek(f"{key}.bn1.bn.running_mean"), found.peek(f"{key}.conv2d4.bias")) for key in blocks]
-    changes = [index for index, (inputs, outputs) in enumerate(ends) if inputs.shape != outputs.shape]
+    channels = [(converter.peek(f"{key}.bn1.bn.running_mean"), converter.peek(f"{key}.conv2d4.bias")) for key in blocks]
+    changes = [index for index, (inputs, outputs) in enumerate(channels) if inputs.shape != outputs.shape]
     depth = min((after - before for before, after in pairwise(changes)), default=max(1, len(blocks) // 3))
     return [index % depth == depth - 1 for index in range(len(blocks))]
 
 
 LAYOUTS = (
-    _layout("resnet", "StudioGAN's SNGAN and SAGAN", _SHORTCUT),
-    _layout("big-resnet", "StudioGAN's BigGAN, and others of its backbone", _SHORTCUT),
-    _layout("big-resnet-deep-legacy", "StudioGAN's BigGAN-deep", _BOTTLENECK),
-    _layout("big-resnet-deep-studiogan", "the same with convolutions as shortcuts", _BOTTLENECK, _SHORTCUT),
+    _layout("resnet", "StudioGAN's SNGAN and SAGAN", _SHORTCUT_KEY),
+    _layout("big-resnet", "StudioGAN's BigGAN, and others of its backbone", _SHORTCUT_KEY),
+    _layout("big-resnet-deep-legacy", "StudioGAN's BigGAN-deep", _BOTTLENECK_KEY),
+    _layout("big-resnet-deep-studiogan", "the same with convolutions as shortcuts", _BOTTLENECK_KEY, _SHORTCUT_KEY),
 )

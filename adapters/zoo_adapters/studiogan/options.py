@@ -1,4 +1,4 @@
-"""What a network of StudioGAN can be told."""
+"""The options of the StudioGAN adapter."""
 
 from pydantic import Field
 
@@ -7,6 +7,6 @@ from zoo.core import ClassNames
 
 
 class StudioGANOptions(Options):
-    """Options of a network of StudioGAN."""
+    """The options of the StudioGAN adapter."""
 
     classes: ClassNames = Field((), description="names of the classes of a conditional network; or their numbers")

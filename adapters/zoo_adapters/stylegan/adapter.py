@@ -1,4 +1,4 @@
-"""StyleGAN as zoo sees it: codes w with a row for each layer, or z, and the layers' styles as projections."""
+"""The StyleGAN adapter: codes w with a row for each layer, or z, and the layers' affine maps as projections."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 from zoo import Projection, State
 from zoo.nn import StyleAdapter, StyleNetwork, choose_noise
-from zoo_adapters.stylegan.checkpoint import LAYOUTS, flip_fused, sized
+from zoo_adapters.stylegan.checkpoint import LAYOUTS, flip_fused, network_from_state
 from zoo_adapters.stylegan.network import StyleGANGenerator, untrained
 
 
@@ -17,18 +17,31 @@ class StyleGAN(StyleAdapter):
     """A StyleGAN generator, in w (a row for each layer) or in z; conditional ones read labels when z is mapped."""
 
     family = "StyleGAN"
-    cutoff = 8
+    truncation_cutoff = 8
     layouts = LAYOUTS
     network: StyleGANGenerator
 
     @classmethod
-    def shaped(cls, state: State, config: Mapping[str, Any]) -> StyleGANGenerator:
-        """Build the network whose sizes a canonical state tells by its shapes."""
-        return sized(state, config.get("lod", 0.0))
+    def build_network(cls, state: State, config: Mapping[str, Any]) -> StyleGANGenerator:
+        """Build the network; see `StyleAdapter.build_network`.
+
+        Args:
+            state: the canonical state.
+            config: `lod` is the level of detail.
+
+        Returns:
+            The network, its weights not filled in.
+        """
+        return network_from_state(state, config.get("lod", 0.0))
 
     @classmethod
-    def prepare(cls, network: StyleNetwork, config: Mapping[str, Any]) -> None:
-        """Choose the noise, and fuse the doubling layers that are."""
+    def configure(cls, network: StyleNetwork, config: Mapping[str, Any]) -> None:
+        """Choose the noise, and flip the weights of fused upsampling layers.
+
+        Args:
+            network: the network, to be changed in place.
+            config: `noise`, `noise_seed` and `fused`.
+        """
         assert isinstance(network, StyleGANGenerator)
         choose_noise(network.layers, config)
         with torch.no_grad():
@@ -36,15 +49,24 @@ class StyleGAN(StyleAdapter):
 
     @classmethod
     def tiny(cls, seed: int) -> Self:
-        """Build an untrained network of 16x16 pixels with codes of 6 x 8 numbers."""
+        """Build an untrained network of 16x16 pixels with codes of 6 x 8 numbers.
+
+        Args:
+            seed: the same seed gives the same weights.
+
+        Returns:
+            The adapter.
+        """
         return cls(untrained(8, [8, 6, 4], seed))
 
     def projections(self) -> list[Projection]:
-        """Return every layer's affine map from its row of w to its style: a row for each scale, then for each shift.
+        """List every layer's affine map from its row of w to its styles.
 
-        In z there is none: the code is normalised before any weight touches it.
+        Returns:
+            For w, a projection for each row, whose weight has a row for each scale and then for each shift. For z,
+            none: the code is normalised before any weight is applied to it.
         """
         if self.space.name == "z":
             return []
-        weights = (self.network.get_parameter(f"layers.{row}.affine.weight") for row in range(self.network.rows))
-        return [Projection(row, weight) for row, weight in enumerate(weights)]
+        indices = range(self.network.num_ws)
+        return [Projection(index, self.network.get_parameter(f"layers.{index}.affine.weight")) for index in indices]

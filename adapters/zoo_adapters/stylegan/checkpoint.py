@@ -1,7 +1,7 @@
-"""The public file formats of StyleGAN generators, each brought to the keys of the family's generator.
+"""The public file formats of StyleGAN generators, each converted to the keys of `StyleGANGenerator`.
 
-Folded in on the way: equalised learning rates with the gain √2 of He's initialisation, the 1 added to styles, and
-upsampling into the convolutions behind it. Those are as if no layer was fused; `flip_fused` turns the others.
+Folded into the weights: equalised learning rates with the gain √2 of He's initialisation, the 1 that is added to
+styles, and upsampling. Weights are converted as if no layer was fused; `flip_fused` flips the others.
 """
 
 from collections.abc import Mapping
@@ -28,14 +28,16 @@ from zoo.nn import mapping_from_state
 from zoo_adapters.stylegan.network import StyleGANGenerator
 
 _GAIN = sqrt(2)
-_MAPPING_RATE = 0.01
+_MAPPING_LR_MULTIPLIER = 0.01
+
+# The official networks fuse upsampling and convolution from maps of so many pixels a side on.
 _FUSED_FROM = 128
-"""The side of the map from which on the official networks fuse upsampling and convolution."""
+
 _OWNER = "the StyleGAN file"
 _TENSORFLOW = ("synthesis/4x4/Const/StyleMod/weight", TENSORFLOW_PREFIXES)
 _GENFORCE = ("synthesis.layer0.const", ("generator_smooth.", "generator.", ""))
 _BLUR = (1.0, 2.0, 1.0)
-_USUAL = {
+_SUPPORTED = {
     "num_channels": 3,
     "normalize_latents": True,
     "mapping_nonlinearity": "lrelu",
@@ -43,7 +45,8 @@ _USUAL = {
     "use_wscale": True,
     "use_pixel_norm": False,
     "use_instance_norm": True,
-    "blur_filter": _BLUR,  # a list is told by its numbers, and one that is switched off by its name
+    # Lists are flattened by index; a filter that is switched off is a single value, such as None.
+    "blur_filter": _BLUR,
     **{f"blur_filter.{index}": tap for index, tap in enumerate(_BLUR)},
 }
 
@@ -54,107 +57,177 @@ class _Converter(StateDictConverter):
     def __init__(self, state: State) -> None:
         super().__init__(state, _OWNER)
 
-    def mapping(self, index: int, weight: Tensor, bias: Tensor, rate: float = _MAPPING_RATE) -> None:
-        """Convert a layer of the mapping; the gain is its weight's alone."""
-        self.linear(f"mapping.layers.{index}", weight * _GAIN, bias, rate=rate)
+    def set_mapping_layer(
+        self, index: int, weight: Tensor, bias: Tensor, lr_multiplier: float = _MAPPING_LR_MULTIPLIER
+    ) -> None:
+        """Set a layer of the mapping; only the weight has a gain.
 
-    def labels(self, weight: Tensor) -> None:
-        """Convert the embedding of labels (classes, dim)."""
-        self.made["mapping.embed.weight"], self.made["mapping.embed.bias"] = weight.T, torch.zeros(weight.shape[1])
+        Args:
+            index: the layer's number.
+            weight: (out, in), as stored.
+            bias: (out,), as stored.
+            lr_multiplier: the mapping's learning-rate multiplier.
+        """
+        self.set_linear(f"mapping.layers.{index}", weight * _GAIN, bias, lr_multiplier=lr_multiplier)
 
-    def conv(self, row: int, weight: Tensor) -> None:
-        """Convert the convolution before layer `row`; even ones double their map."""
+    def set_embedding(self, weight: Tensor) -> None:
+        """Set the embedding of labels, which has no bias.
+
+        Args:
+            weight: (classes, dim).
+        """
+        self.converted["mapping.embed.weight"] = weight.T
+        self.converted["mapping.embed.bias"] = torch.zeros(weight.shape[1])
+
+    def set_conv(self, index: int, weight: Tensor) -> None:
+        """Set the convolution before layer `index`; those before even layers upsample.
+
+        Args:
+            index: the layer's number, from 1.
+            weight: (out, in, 3, 3), as stored.
+        """
         scaled = weight * (_GAIN / sqrt(weight[0].numel()))
-        self.made[f"convs.{row - 1}.weight"] = scaled if row % 2 else fold_upsample_into_conv(scaled)
+        self.converted[f"convs.{index - 1}.weight"] = scaled if index % 2 else fold_upsample_into_conv(scaled)
 
-    def layer(self, row: int, noise: Tensor, strength: Tensor, bias: Tensor) -> None:
-        """Convert what follows a convolution."""
-        self.made[f"layers.{row}.noise"] = noise.reshape(noise.shape[-2:])
-        self.made[f"layers.{row}.strength"], self.made[f"layers.{row}.bias"] = strength, bias
+    def set_layer(self, index: int, noise: Tensor, noise_strength: Tensor, bias: Tensor) -> None:
+        """Set noise and bias of a layer.
 
-    def style(self, row: int, weight: Tensor, bias: Tensor) -> None:
-        """Convert the style of a layer, scales before shifts."""
-        self.linear(f"layers.{row}.affine", weight, bias)
-        self.made[f"layers.{row}.affine.bias"][: len(bias) // 2] += 1
+        Args:
+            index: the layer's number.
+            noise: (…, height, width).
+            noise_strength: (channels,).
+            bias: (channels,).
+        """
+        self.converted[f"layers.{index}.noise"] = noise.reshape(noise.shape[-2:])
+        self.converted[f"layers.{index}.strength"] = noise_strength
+        self.converted[f"layers.{index}.bias"] = bias
 
-    def colour(self, level: int, weight: Tensor, bias: Tensor) -> None:
-        """Convert a 1x1 convolution to colours."""
-        self.linear(f"colours.{level}", weight.flatten(1), bias)
-        self.made[f"colours.{level}.bias"] = bias
+    def set_affine(self, index: int, weight: Tensor, bias: Tensor) -> None:
+        """Set the affine map to a layer's styles, to whose scales 1 is added.
+
+        Args:
+            index: the layer's number.
+            weight: (2 · channels, w_dim), scales before shifts.
+            bias: (2 · channels,).
+        """
+        self.set_linear(f"layers.{index}.affine", weight, bias)
+        self.converted[f"layers.{index}.affine.bias"][: len(bias) // 2] += 1
+
+    def set_to_rgb(self, level: int, weight: Tensor, bias: Tensor) -> None:
+        """Set the 1x1 convolution to RGB of a resolution.
+
+        Args:
+            level: the resolution, 0 for 4x4 pixels.
+            weight: (3, channels, 1, 1), as stored.
+            bias: (3,).
+        """
+        self.set_linear(f"colours.{level}", weight.flatten(1), bias)
+        self.converted[f"colours.{level}.bias"] = bias
 
 
 def _convert_tensorflow(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Variables of the official networks, inputs before outputs."""
-    told = tensorflow_settings(meta, find_prefix(state, *_TENSORFLOW))
-    require_settings(told, _USUAL, _OWNER)
-    found = _Converter(network_state(state, *_TENSORFLOW) or {})
-    found.left.pop("synthesis/lod", None)  # it is set to the network's own whenever that runs
-    fused = {True: "always", False: "never"}.get(told.get("fused_scale", "auto"), "auto")
-    config: dict[str, Any] = {"lod": found.number("lod", 0.0), "fused": fused}
-    if isinstance(told.get("truncation_cutoff"), int):
-        config["cutoff"] = told["truncation_cutoff"]
-    for index in range(count_keys(found.left, r"mapping/Dense\d+/weight")):
-        weight, bias = (found.take(f"mapping/Dense{index}/{name}") for name in ("weight", "bias"))
-        found.mapping(index, weight.T, bias, told.get("mapping_lrmul", _MAPPING_RATE))
-    found.move("mapping.mean", "dlatent_avg")
-    if "mapping/LabelConcat/weight" in found.left:
-        found.labels(found.take("mapping/LabelConcat/weight"))
-    found.made["constant"] = found.take("synthesis/4x4/Const/const")[0]
-    levels = count_keys(found.left, r"synthesis/ToRGB_lod\d+/weight")
-    for row in range(2 * levels):
-        side = 4 << row // 2
-        part = ("Conv0_up" if row else "Const") if row % 2 == 0 else "Conv1" if row > 1 else "Conv"
-        key = f"synthesis/{side}x{side}/{part}"
-        if row:
-            found.conv(row, found.take(f"{key}/weight").permute(3, 2, 0, 1))
-        noise = found.take(f"synthesis/noise{row}")
-        found.layer(row, noise, found.take(f"{key}/Noise/weight"), found.take(f"{key}/bias"))
-        found.style(row, found.take(f"{key}/StyleMod/weight").T, found.take(f"{key}/StyleMod/bias"))
+    settings = tensorflow_settings(meta, find_prefix(state, *_TENSORFLOW))
+    require_settings(settings, _SUPPORTED, _OWNER)
+    converter = _Converter(network_state(state, *_TENSORFLOW) or {})
+    # The synthesis network's own lod is overwritten by the whole network's whenever that runs.
+    converter.remaining.pop("synthesis/lod", None)
+    config = _tensorflow_config(converter, settings)
+    for index in range(count_keys(converter.remaining, r"mapping/Dense\d+/weight")):
+        weight, bias = (converter.pop(f"mapping/Dense{index}/{name}") for name in ("weight", "bias"))
+        lr_multiplier = settings.get("mapping_lrmul", _MAPPING_LR_MULTIPLIER)
+        converter.set_mapping_layer(index, weight.T, bias, lr_multiplier)
+    converter.assign("mapping.mean", "dlatent_avg")
+    if "mapping/LabelConcat/weight" in converter.remaining:
+        converter.set_embedding(converter.pop("mapping/LabelConcat/weight"))
+    converter.converted["constant"] = converter.pop("synthesis/4x4/Const/const")[0]
+    levels = count_keys(converter.remaining, r"synthesis/ToRGB_lod\d+/weight")
+    for index in range(2 * levels):
+        _convert_tensorflow_layer(converter, index)
     for level in range(levels):
         key = f"synthesis/ToRGB_lod{levels - 1 - level}"
-        found.colour(level, found.take(f"{key}/weight").permute(3, 2, 0, 1), found.take(f"{key}/bias"))
-    return found.finish(), config
+        weight, bias = (converter.pop(f"{key}/{name}") for name in ("weight", "bias"))
+        converter.set_to_rgb(level, weight.permute(3, 2, 0, 1), bias)
+    return converter.finish(), config
+
+
+def _tensorflow_config(converter: _Converter, settings: Mapping[str, Any]) -> dict[str, Any]:
+    fused = {True: "always", False: "never"}.get(settings.get("fused_scale", "auto"), "auto")
+    config: dict[str, Any] = {"lod": converter.pop_number("lod", 0.0), "fused": fused}
+    if isinstance(settings.get("truncation_cutoff"), int):
+        config["cutoff"] = settings["truncation_cutoff"]
+    return config
+
+
+def _convert_tensorflow_layer(converter: _Converter, index: int) -> None:
+    resolution = 4 << index // 2
+    first_of_level, second_of_level = ("Const", "Conv") if index < 2 else ("Conv0_up", "Conv1")
+    part = second_of_level if index % 2 else first_of_level
+    key = f"synthesis/{resolution}x{resolution}/{part}"
+    if index:
+        converter.set_conv(index, converter.pop(f"{key}/weight").permute(3, 2, 0, 1))
+    noise = converter.pop(f"synthesis/noise{index}")
+    converter.set_layer(index, noise, converter.pop(f"{key}/Noise/weight"), converter.pop(f"{key}/bias"))
+    converter.set_affine(index, converter.pop(f"{key}/StyleMod/weight").T, converter.pop(f"{key}/StyleMod/bias"))
 
 
 def _convert_genforce(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Keys of genforce, which do not tell what is fused."""
-    found = _Converter(network_state(state, *_GENFORCE) or {})
-    config = {"lod": found.number("synthesis.lod", 0.0)}
-    for index in range(count_keys(found.left, r"mapping\.dense\d+\.weight")):
-        weight, bias = (found.take(f"mapping.dense{index}.{name}") for name in ("weight", "bias"))
-        found.mapping(index, weight, bias)
-    found.move("mapping.mean", "truncation.w_avg")
-    if "mapping.label_weight" in found.left:
-        found.labels(found.take("mapping.label_weight"))
-    found.made["constant"] = found.take("synthesis.layer0.const")[0]
-    for row in range(count_keys(found.left, r"synthesis\.layer\d+\.bias")):
-        key = f"synthesis.layer{row}"
-        if row:
-            found.conv(row, found.take(f"{key}.weight"))
-        if f"{key}.blur.kernel" in found.left:
-            check_filter(f"{key}.blur.kernel", found.take(f"{key}.blur.kernel"), _BLUR)
-        found.layer(row, *(found.take(f"{key}.{name}") for name in ("apply_noise.noise", "apply_noise.weight", "bias")))
-        found.style(row, found.take(f"{key}.style.weight"), found.take(f"{key}.style.bias"))
-    for level in range(count_keys(found.left, r"synthesis\.output\d+\.weight")):
-        found.colour(level, *(found.take(f"synthesis.output{level}.{name}") for name in ("weight", "bias")))
-    return found.finish(), config
+    converter = _Converter(network_state(state, *_GENFORCE) or {})
+    config = {"lod": converter.pop_number("synthesis.lod", 0.0)}
+    for index in range(count_keys(converter.remaining, r"mapping\.dense\d+\.weight")):
+        weight, bias = (converter.pop(f"mapping.dense{index}.{name}") for name in ("weight", "bias"))
+        converter.set_mapping_layer(index, weight, bias)
+    converter.assign("mapping.mean", "truncation.w_avg")
+    if "mapping.label_weight" in converter.remaining:
+        converter.set_embedding(converter.pop("mapping.label_weight"))
+    converter.converted["constant"] = converter.pop("synthesis.layer0.const")[0]
+    for index in range(count_keys(converter.remaining, r"synthesis\.layer\d+\.bias")):
+        key = f"synthesis.layer{index}"
+        if index:
+            converter.set_conv(index, converter.pop(f"{key}.weight"))
+        if f"{key}.blur.kernel" in converter.remaining:
+            check_filter(f"{key}.blur.kernel", converter.pop(f"{key}.blur.kernel"), _BLUR)
+        parts = ("apply_noise.noise", "apply_noise.weight", "bias")
+        converter.set_layer(index, *(converter.pop(f"{key}.{part}") for part in parts))
+        converter.set_affine(index, converter.pop(f"{key}.style.weight"), converter.pop(f"{key}.style.bias"))
+    for level in range(count_keys(converter.remaining, r"synthesis\.output\d+\.weight")):
+        key = f"synthesis.output{level}"
+        converter.set_to_rgb(level, converter.pop(f"{key}.weight"), converter.pop(f"{key}.bias"))
+    return converter.finish(), config
 
 
 def flip_fused(network: StyleGANGenerator, fused: str) -> None:
-    """Turn the weights of the doubling layers that are fused: those transpose a convolution instead of running it."""
+    """Flip the weights of the upsampling layers that are fused: those transpose a convolution instead of running it.
+
+    Args:
+        network: the network, to be changed in place.
+        fused: "auto" for maps of 128x128 pixels and more, "always" or "never".
+    """
     for level in range(1, network.growth.levels):
         if fused == "always" or (fused == "auto" and 4 << level >= _FUSED_FROM):
             weight = network.convs[2 * level - 1].get_parameter("weight")
             weight.copy_(weight.flip(2, 3))
 
 
-def sized(state: State, lod: float) -> StyleGANGenerator:
-    """Build the network of the sizes that a canonical state tells."""
-    channels = [
-        state[f"colours.{level}.weight"].shape[1] for level in range(count_keys(state, r"colours\.\d+\.weight"))
-    ]
-    mapping = mapping_from_state(state, together=True)
-    return StyleGANGenerator(mapping, len(mapping.mean), channels, lod)
+def network_from_state(state: State, lod: float) -> StyleGANGenerator:
+    """Build the network whose sizes the shapes of a canonical state give; its weights are not filled in.
+
+    Args:
+        state: the canonical state.
+        lod: the level of detail.
+
+    Returns:
+        The network.
+
+    Raises:
+        CheckpointError: for a level of detail out of range.
+        LookupError, ValueError: where the shapes fit no network.
+    """
+    levels = count_keys(state, r"colours\.\d+\.weight")
+    channels = [state[f"colours.{level}.weight"].shape[1] for level in range(levels)]
+    mapping = mapping_from_state(state, normalize_with_label=True)
+    return StyleGANGenerator(mapping, mapping.w_dim, channels, lod)
 
 
 LAYOUTS = (

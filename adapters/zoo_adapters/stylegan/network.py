@@ -1,7 +1,7 @@
 """The StyleGAN generator (Karras et al., "A Style-Based Generator Architecture for GANs", CVPR 2019).
 
-Equalised learning rates and the 1 added to styles are folded into the weights, and nearest-neighbour upsampling with
-the 3x3 convolution behind it is one transposed convolution, which has 4 taps a pixel instead of 9 (see `checkpoint`).
+Equalised learning rates and the 1 that is added to styles are folded into the weights, and nearest-neighbour upsampling
+into the 3x3 convolution behind it, which takes 4 taps a pixel instead of 9 (see `checkpoint`).
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu
 
-from zoo.nn import Growth, MappingNetwork, Patch, StyleNetwork, Window
+from zoo.nn import Growth, MappingNetwork, Patch, StyleNetwork, Window, store_as
 
 _SLOPE = 0.2
 _EPSILON = 1e-8
@@ -19,120 +19,193 @@ _EPSILON = 1e-8
 
 @dataclass(frozen=True)
 class StyleModulation:
-    """Maps (n, channels, h, w) that are yet to be scaled and shifted by channel (n, channels)."""
+    """Maps with a style that is not applied yet: scale · values + shift.
+
+    Attributes:
+        values: (n, channels, height, width), of mean 0 in each channel.
+        scale: (n, channels).
+        shift: (n, channels).
+    """
 
     values: Tensor
     scale: Tensor
     shift: Tensor
 
-    def applied(self) -> Tensor:
-        """Scale and shift."""
+    def apply(self) -> Tensor:
+        """Return the scaled and shifted maps (n, channels, height, width)."""
         return torch.addcmul(self.shift[:, :, None, None], self.values, self.scale[:, :, None, None])
 
 
 class SynthesisLayer(nn.Module):
-    """Noise, bias and activation behind a convolution; then every channel gets mean and spread from a row of w.
+    """Noise, bias and activation behind a convolution, and adaptive instance normalisation (AdaIN, equation 1).
 
-    Its own mean and spread are taken over the whole map (instance normalisation): no window of it can do with less.
+    AdaIN(x, w) = y_s (x − μ(x)) / σ(x) + y_b, with the styles (y_s, y_b) = affine(w). Mean and spread are taken over
+    the whole map, so that a window of the output needs the whole input.
+
+    The state dict holds `noise_const` as ``noise`` and `noise_strength` as ``strength``.
+
+    Args:
+        w_dim: numbers of a row of w.
+        channels: channels of the maps.
+        resolution: height and width of the maps.
     """
 
-    def __init__(self, dim: int, channels: int, side: int) -> None:
+    def __init__(self, w_dim: int, channels: int, resolution: int) -> None:
         super().__init__()
-        self.affine = nn.Linear(dim, 2 * channels)
+        self.affine = nn.Linear(w_dim, 2 * channels)
         self.bias = nn.Parameter(torch.zeros(channels))
-        self.noise = nn.Buffer(torch.zeros(side, side))
-        self.strength = nn.Buffer(torch.zeros(channels))
+        self.noise_const = nn.Buffer(torch.zeros(resolution, resolution))
+        self.noise_strength = nn.Buffer(torch.zeros(channels))
+        store_as(self, {"noise_const": "noise", "noise_strength": "strength"})
 
     def forward(self, x: Tensor, w: Tensor) -> StyleModulation:
-        """Normalise x, and find the style of w (n, dim): the spreads in its first half, the means in the second."""
-        y = leaky_relu(x + (self.bias[:, None, None] + self.strength[:, None, None] * self.noise), _SLOPE)
+        """Activate and normalise maps, and compute their style.
+
+        Args:
+            x: (n, channels, height, width).
+            w: the layer's row of w, (n, w_dim).
+
+        Returns:
+            The normalised maps with their style.
+        """
+        noise = self.noise_strength[:, None, None] * self.noise_const
+        y = leaky_relu(x + (self.bias[:, None, None] + noise), _SLOPE)
         centred = y - y.mean(dim=(2, 3), keepdim=True)
-        spread = torch.rsqrt(centred.square().mean(dim=(2, 3)) + _EPSILON)
+        inverse_std = torch.rsqrt(centred.square().mean(dim=(2, 3)) + _EPSILON)
         scale, shift = self.affine(w).chunk(2, dim=1)
-        return StyleModulation(centred, scale * spread, shift)
+        return StyleModulation(centred, scale * inverse_std, shift)
 
 
 class ToRGB(nn.Module):
-    """A 1x1 convolution to three channels."""
+    """A 1x1 convolution to three channels.
 
-    def __init__(self, inputs: int) -> None:
+    Args:
+        in_channels: channels of the maps.
+    """
+
+    def __init__(self, in_channels: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.zeros(3, inputs))
+        self.weight = nn.Parameter(torch.zeros(3, in_channels))
         self.bias = nn.Parameter(torch.zeros(3))
 
-    def forward(self, x: StyleModulation, wanted: Window) -> Tensor:
-        """Compute a window of the picture; the style scales the weights, which are fewer than the pixels."""
-        values = Patch.whole(x.values).cut(wanted).values
+    def forward(self, x: StyleModulation, window: Window) -> Tensor:
+        """Compute a window of the output.
+
+        Args:
+            x: whole maps with their style.
+            window: the window to compute.
+
+        Returns:
+            (n, 3, rows, columns).
+        """
+        # W (scale · x + shift) + b = (W · scale) x + (b + W shift): the style is applied to the weights, which are
+        # fewer than the pixels.
+        values = Patch.whole(x.values).crop(window).values
         bias = self.bias + x.shift @ self.weight.T
-        colours = torch.baddbmm(bias[:, :, None], self.weight * x.scale[:, None], values.flatten(2))
-        return colours.view(-1, 3, *values.shape[2:])
+        rgb = torch.baddbmm(bias[:, :, None], self.weight * x.scale[:, None], values.flatten(2))
+        return rgb.view(-1, 3, *values.shape[2:])
 
 
 class StyleGANGenerator(StyleNetwork):
-    """From w (n, rows, dim) to images (n, 3, side, side): a constant of 4x4 pixels, and two layers for each doubling.
+    """From w to images: a constant of 4x4 pixels, and two layers for each resolution.
 
-    `channels` are those of the maps, from 4x4 on; `lod` is the level of detail (see `zoo.nn.progressive`). Layer i
-    reads row i. The first one is behind the constant, every other one behind a convolution: `convs` has one less than
-    `layers`.
+    Layer i reads row i of w. The first layer follows the constant, every other one a convolution, so that `convs` has
+    one module less than `layers`. The state dict holds `const` as ``constant`` and `to_rgb` as ``colours``.
+
+    Args:
+        mapping: the mapping network.
+        w_dim: numbers of a row of w.
+        channels: those of the maps, from 4x4 pixels on.
+        lod: the level of detail (see `zoo.nn.Growth`).
     """
 
-    def __init__(self, mapping: MappingNetwork, dim: int, channels: Sequence[int], lod: float = 0.0) -> None:
+    def __init__(self, mapping: MappingNetwork, w_dim: int, channels: Sequence[int], lod: float = 0.0) -> None:
         super().__init__()
-        self.mapping, self.growth = mapping, Growth(len(channels), lod)
-        self.constant = nn.Parameter(torch.zeros(channels[0], 4, 4))
-        self.layers, self.convs, before = nn.ModuleList(), nn.ModuleList(), 0
+        self.mapping = mapping
+        self.growth = Growth(len(channels), lod)
+        self.const = nn.Parameter(torch.zeros(channels[0], 4, 4))
+        self.layers = nn.ModuleList()
+        self.convs = nn.ModuleList()
+        in_channels = 0
         for level, width in enumerate(channels):
             if level:
-                self.convs.append(nn.ConvTranspose2d(before, width, 4, stride=2, padding=1, bias=False))
+                self.convs.append(nn.ConvTranspose2d(in_channels, width, 4, stride=2, padding=1, bias=False))
             self.convs.append(nn.Conv2d(width, width, 3, padding=1, bias=False))
-            self.layers.extend(SynthesisLayer(dim, width, 4 << level) for _ in range(2))
-            before = width
-        self.colours = nn.ModuleList(ToRGB(width) for width in channels)
-        self.blur = nn.Buffer(torch.tensor([1.0, 2.0, 1.0]).outer(torch.tensor([1.0, 2.0, 1.0])) / 16, persistent=False)
-        self.side, self.rows = self.growth.side, 2 * (self.growth.last + 1)
+            self.layers.extend(SynthesisLayer(w_dim, width, 4 << level) for _ in range(2))
+            in_channels = width
+        self.to_rgb = nn.ModuleList(ToRGB(width) for width in channels)
+        taps = torch.tensor([1.0, 2.0, 1.0])
+        self.blur = nn.Buffer(taps.outer(taps) / 16, persistent=False)
+        self.img_resolution = self.growth.img_resolution
+        self.num_ws = 2 * (self.growth.last_level + 1)
+        store_as(self, {"const": "constant", "to_rgb": "colours"})
 
     def forward(self, w: Tensor, window: Window | None = None) -> Tensor:
-        """Render w (n, rows, dim), or a window of the picture only, which spares nothing but the colours."""
-        x = self.constant.expand(len(w), *self.constant.shape)
-        made: dict[int, StyleModulation] = {}
-        for row in range(self.rows):
-            level = row // 2
-            styled: StyleModulation = self.layers[row](x, w[:, row])
-            if row % 2 == 0 or level < self.growth.last:
-                x = self._convolved(row, styled.applied())
-            if row % 2 and level in self.growth.drawn:
-                made[level] = styled
-        whole = Window.whole((self.side, self.side))
-        return self.growth.picture(lambda level, part: self.colours[level](made[level], part), window or whole)
+        """Render images.
 
-    def _convolved(self, index: int, x: Tensor) -> Tensor:
-        """Convolve; a convolution that doubles its map is followed by a filter that smoothes it."""
+        Args:
+            w: (n, num_ws, w_dim).
+            window: the window of the image to compute; None for all of it. Only the ToRGB layers compute less for a
+                window.
+
+        Returns:
+            (n, 3, height, width) of the image or of the window.
+        """
+        x = self.const.expand(len(w), *self.const.shape)
+        modulated: dict[int, StyleModulation] = {}
+        for index in range(self.num_ws):
+            level = index // 2
+            y: StyleModulation = self.layers[index](x, w[:, index])
+            if index % 2 == 0 or level < self.growth.last_level:
+                x = self._convolve(index, y.apply())
+            if index % 2 and level in self.growth.visible_levels:
+                modulated[level] = y
+        whole = Window.whole((self.img_resolution, self.img_resolution))
+        return self.growth.image(lambda level, part: self.to_rgb[level](modulated[level], part), window or whole)
+
+    def _convolve(self, index: int, x: Tensor) -> Tensor:
+        """Apply convolution `index`; one that upsamples is followed by a blur."""
         weight = self.convs[index].get_parameter("weight")
         if index % 2 == 0:
             return conv2d(x, weight, padding=1)
-        doubled = conv_transpose2d(x, weight, stride=2, padding=1)
-        return conv2d(doubled, self.blur.expand(len(doubled[0]), 1, 3, 3), padding=1, groups=len(doubled[0]))
+        upsampled = conv_transpose2d(x, weight, stride=2, padding=1)
+        channels = len(upsampled[0])
+        return conv2d(upsampled, self.blur.expand(channels, 1, 3, 3), padding=1, groups=channels)
 
 
 def untrained(
-    dim: int,
+    w_dim: int,
     channels: Sequence[int],
     seed: int,
     *,
-    dim_z: int | None = None,
+    z_dim: int | None = None,
     depth: int = 2,
     classes: int = 0,
     lod: float = 0.0,
 ) -> StyleGANGenerator:
-    """Build a network of random weights and noise, scaled as when training begins; the same for the same seed."""
-    dim_z = dim_z or dim
-    mapping = MappingNetwork(dim_z, [2 * dim_z if classes else dim_z, *[dim] * depth], classes, together=True)
-    network = StyleGANGenerator(mapping, dim, channels, lod)
+    """Build a network of random weights and noise, scaled as at the beginning of training.
+
+    Args:
+        w_dim: numbers of a row of w.
+        channels: those of the maps, from 4x4 pixels on.
+        seed: the same seed gives the same weights.
+        z_dim: numbers of z; None for `w_dim`.
+        depth: layers of the mapping.
+        classes: how many classes there are; 0 for an unconditional network.
+        lod: the level of detail.
+
+    Returns:
+        The network.
+    """
+    z_dim = z_dim or w_dim
+    widths = [2 * z_dim if classes else z_dim, *[w_dim] * depth]
+    mapping = MappingNetwork(z_dim, widths, classes, normalize_with_label=True)
+    network = StyleGANGenerator(mapping, w_dim, channels, lod)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for key, tensor in network.state_dict().items():
-            spread = 1.4 * tensor[0].numel() ** -0.5 if tensor.ndim in {2, 4} and not key.endswith("noise") else 0.3
-            tensor.copy_(torch.randn(tensor.shape, generator=generator) * spread)
+            std = 1.4 * tensor[0].numel() ** -0.5 if tensor.ndim in {2, 4} and not key.endswith("noise") else 0.3
+            tensor.copy_(torch.randn(tensor.shape, generator=generator) * std)
             if key.endswith("affine.bias"):
                 tensor[: len(tensor) // 2] += 1
     return network

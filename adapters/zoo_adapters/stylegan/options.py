@@ -1,4 +1,4 @@
-"""What a StyleGAN can be told."""
+"""The options of the StyleGAN adapter."""
 
 from typing import Literal
 
@@ -9,17 +9,19 @@ from zoo.core import ClassNames
 
 
 class StyleGANOptions(Options):
-    """Options of a StyleGAN."""
+    """The options of the StyleGAN adapter."""
 
     noise: Literal["stored", "none", "drawn"] = Field(
-        "stored", description="the noise of all pictures: the file's own, none, or drawn by `noise_seed`"
+        "stored", description="the noise of all images: the file's own, none, or drawn by `noise_seed`"
     )
     noise_seed: int = Field(0, ge=0, lt=2**32, description="the seed of noise that is drawn")
     cutoff: int = Field(8, ge=0, description="how many rows of w truncation acts on, from the first")
-    lod: float = Field(0.0, ge=0, description="the level of detail, instead of the file's own: 1 omits a doubling")
+    lod: float = Field(
+        0.0, ge=0, description="the level of detail, instead of the file's own: 1 leaves out the last resolution"
+    )
     fused: Literal["auto", "always", "never"] = Field(
         "auto",
-        description="which doubling layers are transposed convolutions, instead of what the file says: "
+        description="which upsampling layers are transposed convolutions, instead of what the file says: "
         "those of 128 x 128 pixels and more, all or none",
     )
     classes: ClassNames = Field((), description="names of the classes of a conditional network; or their numbers")

@@ -1,4 +1,4 @@
-"""StyleGAN2 as zoo sees it: codes w with a row for each layer, or z, and the layers' affine maps as projections."""
+"""The StyleGAN2 adapter: codes w with a row for each layer, or z, and the layers' affine maps as projections."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from zoo import Projection, State
 from zoo.nn import StyleAdapter, StyleNetwork, choose_noise
-from zoo_adapters.stylegan2.checkpoint import LAYOUTS, sized
+from zoo_adapters.stylegan2.checkpoint import LAYOUTS, network_from_state
 from zoo_adapters.stylegan2.network import StyleGAN2Generator, untrained
 
 
@@ -19,26 +19,49 @@ class StyleGAN2(StyleAdapter):
     network: StyleGAN2Generator
 
     @classmethod
-    def shaped(cls, state: State, config: Mapping[str, Any]) -> StyleGAN2Generator:
-        """Build the network whose sizes a canonical state tells by its shapes."""
-        return sized(state, config)
+    def build_network(cls, state: State, config: Mapping[str, Any]) -> StyleGAN2Generator:
+        """Build the network; see `StyleAdapter.build_network`.
+
+        Args:
+            state: the canonical state.
+            config: as `network_from_state` takes it.
+
+        Returns:
+            The network, its weights not filled in.
+        """
+        return network_from_state(state, config)
 
     @classmethod
-    def prepare(cls, network: StyleNetwork, config: Mapping[str, Any]) -> None:
-        """Choose the noise."""
+    def configure(cls, network: StyleNetwork, config: Mapping[str, Any]) -> None:
+        """Choose the noise.
+
+        Args:
+            network: the network, to be changed in place.
+            config: `noise` and `noise_seed`.
+        """
         choose_noise(network.get_submodule("layers").children(), config)
 
     @classmethod
     def tiny(cls, seed: int) -> Self:
-        """Build an untrained network of 16x16 pixels with codes of 6 x 8 numbers."""
+        """Build an untrained network of 16x16 pixels with codes of 6 x 8 numbers.
+
+        Args:
+            seed: the same seed gives the same weights.
+
+        Returns:
+            The adapter.
+        """
         return cls(untrained(8, [8, 6, 4], seed))
 
     def projections(self) -> list[Projection]:
-        """Return every layer's affine map from its row of w to the scales of channels; the last row's is the colours'.
+        """List every layer's affine map from its row of w to its styles; the last row's is that of the last ToRGB.
 
-        In z there is none: the code is normalised before any weight touches it.
+        Returns:
+            For w, a projection for each row. For z, none: the code is normalised before any weight is applied to it.
         """
         if self.space.name == "z":
             return []
-        names = [*(f"layers.{row}" for row in range(self.network.rows - 1)), f"colours.{self.network.rows // 2 - 1}"]
-        return [Projection(row, self.network.get_parameter(f"{name}.affine.weight")) for row, name in enumerate(names)]
+        last = self.network.num_ws - 1
+        names = [*(f"layers.{index}" for index in range(last)), f"to_rgb.{last // 2}"]
+        weights = [self.network.get_parameter(f"{name}.affine.weight") for name in names]
+        return [Projection(index, weight) for index, weight in enumerate(weights)]

@@ -1,21 +1,18 @@
-"""The public file formats of StyleGAN2 generators, each brought to the keys of the family's generator.
+"""The public file formats of StyleGAN2 generators, each converted to the keys of `StyleGAN2Generator`.
 
-Folded in on the way: equalised learning rates, the activations' gain √2 (into the mapping's weights, and into bias and
-noise strength of the layers), the 1 added to styles, the scale of the colours.
+Folded into the weights: equalised learning rates, the activations' gain √2 (into the mapping's weights, and into bias
+and noise strength of the layers), the 1 that is added to styles, and the scale of ToRGB.
 """
 
 from collections.abc import Mapping
 from math import sqrt
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from zoo import CheckpointError, Layout, State
+from zoo import Layout, State
 from zoo.checkpoints import (
     TENSORFLOW_PREFIXES,
-    StateDictConverter,
-    check_filter,
     collect_settings,
     count_keys,
     detect_by_keys,
@@ -25,14 +22,11 @@ from zoo.checkpoints import (
     tensorflow_settings,
 )
 from zoo.nn import mapping_from_state
+from zoo_adapters.stylegan2.converter import ACTIVATION_GAIN, OWNER, RESAMPLE_TAPS, Converter
 from zoo_adapters.stylegan2.network import StyleGAN2Generator
 
-_GAIN = sqrt(2)
-_MAPPING_RATE = 0.01
-_OWNER = "the StyleGAN2 file"
-_TAPS = (1.0, 3.0, 3.0, 1.0)
-_FILTERS = ("resample_filter", "kernel")
-_USUAL = {
+_MAPPING_LR_MULTIPLIER = 0.01
+_SUPPORTED = {
     "architecture": "skip",
     "num_channels": 3,
     "normalize_latents": True,
@@ -41,175 +35,149 @@ _USUAL = {
     "activation": "lrelu",
     "use_wscale": True,
     "use_noise": True,
-    "resample_kernel": _TAPS,  # a list is told by its numbers, and one that is switched off by its name
-    **{f"resample_kernel.{index}": tap for index, tap in enumerate(_TAPS)},
+    # Lists are flattened by index; a filter that is switched off is a single value, such as None.
+    "resample_kernel": RESAMPLE_TAPS,
+    **{f"resample_kernel.{index}": tap for index, tap in enumerate(RESAMPLE_TAPS)},
 }
-
-
-class _Converter(StateDictConverter):
-    """The conversion of a StyleGAN2's layers."""
-
-    def __init__(self, state: State) -> None:
-        super().__init__(state, _OWNER)
-
-    def layer(self, index: int, weight: Tensor, bias: Tensor, noise: Tensor, strength: Tensor) -> None:
-        """Convert a layer, its weight as `torch.nn.functional.conv2d` and `conv_transpose2d` would correlate with."""
-        doubles = index % 2 == 1
-        self.made[f"layers.{index}.weight"] = (weight.transpose(0, 1) if doubles else weight).contiguous()
-        self.made[f"layers.{index}.bias"] = bias * _GAIN
-        self.made[f"layers.{index}.noise"] = noise.reshape(noise.shape[-2:])
-        self.made[f"layers.{index}.strength"] = strength.reshape(()) * _GAIN
-
-    def colour(self, level: int, weight: Tensor, bias: Tensor) -> None:
-        """Convert a 1x1 convolution to colours."""
-        if weight.numel() != weight.shape[-3] * 3:
-            raise CheckpointError(f"{self.owner} makes pictures of {len(bias.flatten())} channels instead of 3")
-        self.made[f"colours.{level}.weight"] = weight.reshape(3, -1) / sqrt(weight.numel() // 3)
-        self.made[f"colours.{level}.bias"] = bias.flatten()
-
-    def variables(self, name: str, key: str, **how: float) -> None:
-        """Convert a fully connected layer of TensorFlow, its weight (in, out), as `linear` does."""
-        self.linear(name, self.take(f"{key}weight").T, self.take(f"{key}bias"), **how)
-
-    def labels(self, weight: Tensor) -> dict[str, Any]:
-        """Convert labels' embedding (classes, dim) that is normalised with the code; return the config that says so."""
-        self.made["mapping.embed.weight"], self.made["mapping.embed.bias"] = weight.T, torch.zeros(weight.shape[1])
-        return {"together": True}
-
-    def require_skips(self, first: str, residual: str) -> None:
-        """Raise `CheckpointError` unless each resolution adds its colours to the picture, and nothing else is added."""
-        if first not in self.left or any(key.endswith(residual) for key in self.left):
-            raise CheckpointError(
-                f"{self.owner} is not of the architecture skip, that of configurations E and F: no other is supported"
-            )
-
-    def finish(self) -> State:
-        """Check the filters that are left over, and drop them. Raises `CheckpointError`."""
-        for key in [key for key in self.left if key.endswith(_FILTERS)]:
-            check_filter(key, self.left.pop(key), _TAPS)
-        return super().finish()
-
-
-def _convert_nvidia(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
-    """Keys of NVIDIA's PyTorch ports; the style's bias holds the 1, doubling layers correlate."""
-    prefix = find_prefix(state, *_NVIDIA)
-    layers = ("synthesis.b4.conv1.", "synthesis.b4.", "_init_kwargs.synthesis_kwargs.")
-    told = collect_settings(meta, [f"{prefix}{place}" for place in layers])
-    mapping = collect_settings(meta, [f"{prefix}_init_kwargs.mapping_kwargs."])
-    for arguments in (told, mapping):
-        require_settings(arguments, _USUAL, _OWNER)
-    found = _Converter(network_state(state, *_NVIDIA) or {})
-    found.require_skips("synthesis.b4.torgb.weight", ".skip.weight")
-    for index in range(count_keys(found.left, r"mapping\.fc\d+\.weight")):
-        rate = mapping.get("lr_multiplier", _MAPPING_RATE)
-        found.dense(f"mapping.layers.{index}", f"mapping.fc{index}", gain=_GAIN, rate=rate)
-    found.made["mapping.mean"] = found.take("mapping.w_avg")
-    if "mapping.embed.weight" in found.left:
-        found.dense("mapping.embed", "mapping.embed")
-    found.made["constant"] = found.take("synthesis.b4.const")
-    for level in range(count_keys(found.left, r"synthesis\.b\d+\.torgb\.weight")):
-        block = f"synthesis.b{4 << level}"
-        for part, index in (("conv0", 2 * level - 1), ("conv1", 2 * level)):
-            if index >= 0:
-                key = f"{block}.{part}"
-                rest = [found.take(f"{key}.{name}") for name in ("weight", "bias", "noise_const", "noise_strength")]
-                found.layer(index, *rest)
-                found.dense(f"layers.{index}.affine", f"{key}.affine")
-        found.colour(level, found.take(f"{block}.torgb.weight"), found.take(f"{block}.torgb.bias"))
-        found.dense(f"colours.{level}.affine", f"{block}.torgb.affine")
-    return found.finish(), _config(told)
-
-
-def _convert_tensorflow(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
-    """Variables of NVIDIA's networks in TensorFlow, inputs before outputs; else as genforce's."""
-    told = tensorflow_settings(meta, find_prefix(state, *_TENSORFLOW))
-    require_settings(told, _USUAL, _OWNER)
-    found = _Converter(network_state(state, *_TENSORFLOW) or {})
-    found.require_skips("synthesis/4x4/ToRGB/weight", "/Skip/weight")
-    found.left.pop("lod", None)  # nothing in these networks reads it
-    config = _config(told)
-    for index in range(count_keys(found.left, r"mapping/Dense\d+/weight")):
-        rate = told.get("mapping_lrmul", _MAPPING_RATE)
-        found.variables(f"mapping.layers.{index}", f"mapping/Dense{index}/", gain=_GAIN, rate=rate)
-    found.move("mapping.mean", "dlatent_avg")
-    if "mapping/LabelConcat/weight" in found.left:
-        config |= found.labels(found.take("mapping/LabelConcat/weight"))
-    elif "mapping/LabelEmbed/weight" in found.left:
-        found.variables("mapping.embed", "mapping/LabelEmbed/")
-    found.made["constant"] = found.take("synthesis/4x4/Const/const")[0]
-    for level in range(count_keys(found.left, r"synthesis/\d+x\d+/ToRGB/weight")):
-        block = f"synthesis/{4 << level}x{4 << level}"
-        for part, index in (("Conv0_up", 2 * level - 1), ("Conv1" if level else "Conv", 2 * level)):
-            if index >= 0:
-                key = f"{block}/{part}"
-                weight = _scaled(found.take(f"{key}/weight").permute(3, 2, 0, 1), flip=index % 2 == 1)
-                noise, strength = found.take(f"synthesis/noise{index}"), found.take(f"{key}/noise_strength")
-                found.layer(index, weight, found.take(f"{key}/bias"), noise, strength)
-                found.variables(f"layers.{index}.affine", f"{key}/mod_", shift=1.0)
-        found.colour(level, found.take(f"{block}/ToRGB/weight").permute(3, 2, 0, 1), found.take(f"{block}/ToRGB/bias"))
-        found.variables(f"colours.{level}.affine", f"{block}/ToRGB/mod_", shift=1.0)
-    return found.finish(), config
-
-
-def _convert_genforce(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
-    """Keys of genforce: the 1 is added to styles at run time, weights of doubling layers are flipped."""
-    found = _Converter(network_state(state, *_GENFORCE) or {})
-    for index in range(count_keys(found.left, r"mapping\.dense\d+\.weight")):
-        found.dense(f"mapping.layers.{index}", f"mapping.dense{index}", gain=_GAIN, rate=_MAPPING_RATE)
-    config = found.labels(found.take("mapping.label_weight")) if "mapping.label_weight" in found.left else {}
-    found.made["mapping.mean"] = found.take("truncation.w_avg")
-    found.made["constant"] = found.take("synthesis.early_layer.const")[0]
-    for index in range(count_keys(found.left, r"synthesis\.layer\d+\.weight")):
-        key = f"synthesis.layer{index}"
-        weight = _scaled(found.take(f"{key}.weight"), flip=index % 2 == 1)
-        rest = [found.take(f"{key}.{name}") for name in ("bias", "noise", "noise_strength")]
-        found.layer(index, weight, *rest)
-        found.dense(f"layers.{index}.affine", f"{key}.style", shift=1.0)
-    for level in range(count_keys(found.left, r"synthesis\.output\d+\.weight")):
-        key = f"synthesis.output{level}"
-        found.colour(level, found.take(f"{key}.weight"), found.take(f"{key}.bias"))
-        found.dense(f"colours.{level}.affine", f"{key}.style", shift=1.0)
-    return found.finish(), config
-
-
-def _convert_rosinality(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
-    """Keys of rosinality: numbered from the second layer on, the mean code beside the network, or nowhere."""
-    found = _Converter(network_state(state, *_ROSINALITY) or {})
-    for index in range(count_keys(found.left, r"style\.\d+\.weight")):
-        found.dense(f"mapping.layers.{index}", f"style.{index + 1}", gain=_GAIN, rate=_MAPPING_RATE)
-    found.left.pop("latent_avg", None)
-    if "latent_avg" in state:
-        found.made["mapping.mean"] = state["latent_avg"].flatten()
-    found.made["constant"] = found.take("input.input")[0]
-    for index in range(1 + count_keys(found.left, r"convs\.\d+\.conv\.weight")):
-        key = f"convs.{index - 1}" if index else "conv1"
-        weight = _scaled(found.take(f"{key}.conv.weight")[0])
-        rest = [found.take(name) for name in (f"{key}.activate.bias", f"noises.noise_{index}", f"{key}.noise.weight")]
-        found.layer(index, weight, *rest)
-        found.dense(f"layers.{index}.affine", f"{key}.conv.modulation")
-    for level in range(1 + count_keys(found.left, r"to_rgbs\.\d+\.bias")):
-        key = f"to_rgbs.{level - 1}" if level else "to_rgb1"
-        found.colour(level, found.take(f"{key}.conv.weight"), found.take(f"{key}.bias"))
-        found.dense(f"colours.{level}.affine", f"{key}.conv.modulation")
-    return found.finish(), {}
-
-
-def _config(told: Mapping[str, Any]) -> dict[str, Any]:
-    """Take what `Adapter.load` reads from a network's own arguments."""
-    found = {"conv_clamp": told.get("conv_clamp"), "cutoff": told.get("truncation_cutoff")}
-    return {name: value for name, value in found.items() if isinstance(value, int | float)}
-
-
-def _scaled(weight: Tensor, *, flip: bool = False) -> Tensor:
-    """Equalise a convolution's learning rate, which matters where a small number is added before the root."""
-    scaled = weight / sqrt(weight[0].numel())
-    return scaled.flip(2, 3) if flip else scaled
-
-
 _TENSORFLOW = ("synthesis/4x4/Conv/mod_weight", TENSORFLOW_PREFIXES)
 _NVIDIA = ("synthesis.b4.const", ("G_ema.", "G.", ""))
 _GENFORCE = ("synthesis.early_layer.const", ("generator_smooth.", "generator.", ""))
 _ROSINALITY = ("conv1.conv.modulation.weight", ("g_ema.", "g.", ""))
+
+
+def _convert_nvidia(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
+    """Keys of NVIDIA's PyTorch code; the style's bias contains the 1, upsampling layers correlate."""
+    prefix = find_prefix(state, *_NVIDIA)
+    places = ("synthesis.b4.conv1.", "synthesis.b4.", "_init_kwargs.synthesis_kwargs.")
+    synthesis = collect_settings(meta, [f"{prefix}{place}" for place in places])
+    mapping = collect_settings(meta, [f"{prefix}_init_kwargs.mapping_kwargs."])
+    for settings in (synthesis, mapping):
+        require_settings(settings, _SUPPORTED, OWNER)
+    converter = Converter(network_state(state, *_NVIDIA) or {})
+    converter.require_skips("synthesis.b4.torgb.weight", ".skip.weight")
+    lr_multiplier = mapping.get("lr_multiplier", _MAPPING_LR_MULTIPLIER)
+    for index in range(count_keys(converter.remaining, r"mapping\.fc\d+\.weight")):
+        converter.linear(
+            f"mapping.layers.{index}", f"mapping.fc{index}", gain=ACTIVATION_GAIN, lr_multiplier=lr_multiplier
+        )
+    converter.assign("mapping.mean", "mapping.w_avg")
+    if "mapping.embed.weight" in converter.remaining:
+        converter.linear("mapping.embed", "mapping.embed")
+    converter.assign("constant", "synthesis.b4.const")
+    for level in range(count_keys(converter.remaining, r"synthesis\.b\d+\.torgb\.weight")):
+        block = f"synthesis.b{4 << level}"
+        for part, index in (("conv0", 2 * level - 1), ("conv1", 2 * level)):
+            if index >= 0:
+                key = f"{block}.{part}"
+                names = ("weight", "bias", "noise_const", "noise_strength")
+                converter.set_layer(index, *(converter.pop(f"{key}.{name}") for name in names))
+                converter.linear(f"layers.{index}.affine", f"{key}.affine")
+        converter.set_to_rgb(level, converter.pop(f"{block}.torgb.weight"), converter.pop(f"{block}.torgb.bias"))
+        converter.linear(f"colours.{level}.affine", f"{block}.torgb.affine")
+    return converter.finish(), _config(synthesis)
+
+
+def _convert_tensorflow(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
+    """Variables of NVIDIA's networks in TensorFlow, inputs before outputs; else as genforce's."""
+    settings = tensorflow_settings(meta, find_prefix(state, *_TENSORFLOW))
+    require_settings(settings, _SUPPORTED, OWNER)
+    converter = Converter(network_state(state, *_TENSORFLOW) or {})
+    converter.require_skips("synthesis/4x4/ToRGB/weight", "/Skip/weight")
+    converter.remaining.pop("lod", None)  # nothing in these networks reads it
+    config = _config(settings)
+    lr_multiplier = settings.get("mapping_lrmul", _MAPPING_LR_MULTIPLIER)
+    for index in range(count_keys(converter.remaining, r"mapping/Dense\d+/weight")):
+        name, key = f"mapping.layers.{index}", f"mapping/Dense{index}/"
+        converter.tensorflow_linear(name, key, gain=ACTIVATION_GAIN, lr_multiplier=lr_multiplier)
+    converter.assign("mapping.mean", "dlatent_avg")
+    if "mapping/LabelConcat/weight" in converter.remaining:
+        config |= converter.set_embedding(converter.pop("mapping/LabelConcat/weight"))
+    elif "mapping/LabelEmbed/weight" in converter.remaining:
+        converter.tensorflow_linear("mapping.embed", "mapping/LabelEmbed/")
+    converter.converted["constant"] = converter.pop("synthesis/4x4/Const/const")[0]
+    for level in range(count_keys(converter.remaining, r"synthesis/\d+x\d+/ToRGB/weight")):
+        _convert_tensorflow_level(converter, level)
+    return converter.finish(), config
+
+
+def _convert_tensorflow_level(converter: Converter, level: int) -> None:
+    """Convert the layers of one resolution, and its ToRGB layer."""
+    block = f"synthesis/{4 << level}x{4 << level}"
+    for part, index in (("Conv0_up", 2 * level - 1), ("Conv1" if level else "Conv", 2 * level)):
+        if index >= 0:
+            key = f"{block}/{part}"
+            weight = _scale(converter.pop(f"{key}/weight").permute(3, 2, 0, 1), flip=index % 2 == 1)
+            noise = converter.pop(f"synthesis/noise{index}")
+            noise_strength = converter.pop(f"{key}/noise_strength")
+            converter.set_layer(index, weight, converter.pop(f"{key}/bias"), noise, noise_strength)
+            converter.tensorflow_linear(f"layers.{index}.affine", f"{key}/mod_", bias_offset=1.0)
+    weight = converter.pop(f"{block}/ToRGB/weight").permute(3, 2, 0, 1)
+    converter.set_to_rgb(level, weight, converter.pop(f"{block}/ToRGB/bias"))
+    converter.tensorflow_linear(f"colours.{level}.affine", f"{block}/ToRGB/mod_", bias_offset=1.0)
+
+
+def _convert_genforce(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
+    """Keys of genforce: the 1 is added to styles at run time, weights of upsampling layers are flipped."""
+    converter = Converter(network_state(state, *_GENFORCE) or {})
+    for index in range(count_keys(converter.remaining, r"mapping\.dense\d+\.weight")):
+        name, key = f"mapping.layers.{index}", f"mapping.dense{index}"
+        converter.linear(name, key, gain=ACTIVATION_GAIN, lr_multiplier=_MAPPING_LR_MULTIPLIER)
+    config: dict[str, Any] = {}
+    if "mapping.label_weight" in converter.remaining:
+        config = converter.set_embedding(converter.pop("mapping.label_weight"))
+    converter.assign("mapping.mean", "truncation.w_avg")
+    converter.converted["constant"] = converter.pop("synthesis.early_layer.const")[0]
+    for index in range(count_keys(converter.remaining, r"synthesis\.layer\d+\.weight")):
+        key = f"synthesis.layer{index}"
+        weight = _scale(converter.pop(f"{key}.weight"), flip=index % 2 == 1)
+        bias, noise, noise_strength = (converter.pop(f"{key}.{name}") for name in ("bias", "noise", "noise_strength"))
+        converter.set_layer(index, weight, bias, noise, noise_strength)
+        converter.linear(f"layers.{index}.affine", f"{key}.style", bias_offset=1.0)
+    for level in range(count_keys(converter.remaining, r"synthesis\.output\d+\.weight")):
+        key = f"synthesis.output{level}"
+        converter.set_to_rgb(level, converter.pop(f"{key}.weight"), converter.pop(f"{key}.bias"))
+        converter.linear(f"colours.{level}.affine", f"{key}.style", bias_offset=1.0)
+    return converter.finish(), config
+
+
+def _convert_rosinality(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
+    """Keys of rosinality: numbered from the second layer on, the mean code beside the network, or nowhere."""
+    converter = Converter(network_state(state, *_ROSINALITY) or {})
+    for index in range(count_keys(converter.remaining, r"style\.\d+\.weight")):
+        name, key = f"mapping.layers.{index}", f"style.{index + 1}"
+        converter.linear(name, key, gain=ACTIVATION_GAIN, lr_multiplier=_MAPPING_LR_MULTIPLIER)
+    converter.remaining.pop("latent_avg", None)
+    if "latent_avg" in state:
+        converter.converted["mapping.mean"] = state["latent_avg"].flatten()
+    converter.converted["constant"] = converter.pop("input.input")[0]
+    for index in range(1 + count_keys(converter.remaining, r"convs\.\d+\.conv\.weight")):
+        key = f"convs.{index - 1}" if index else "conv1"
+        weight = _scale(converter.pop(f"{key}.conv.weight")[0])
+        bias = converter.pop(f"{key}.activate.bias")
+        noise = converter.pop(f"noises.noise_{index}")
+        converter.set_layer(index, weight, bias, noise, converter.pop(f"{key}.noise.weight"))
+        converter.linear(f"layers.{index}.affine", f"{key}.conv.modulation")
+    for level in range(1 + count_keys(converter.remaining, r"to_rgbs\.\d+\.bias")):
+        key = f"to_rgbs.{level - 1}" if level else "to_rgb1"
+        converter.set_to_rgb(level, converter.pop(f"{key}.conv.weight"), converter.pop(f"{key}.bias"))
+        converter.linear(f"colours.{level}.affine", f"{key}.conv.modulation")
+    return converter.finish(), {}
+
+
+def _config(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Take what `StyleAdapter.load` reads from a network's own settings."""
+    config = {"conv_clamp": settings.get("conv_clamp"), "cutoff": settings.get("truncation_cutoff")}
+    return {name: value for name, value in config.items() if isinstance(value, int | float)}
+
+
+def _scale(weight: Tensor, *, flip: bool = False) -> Tensor:
+    """Fold the equalised learning rate into a weight.
+
+    Demodulation divides such a factor out again, except for the ε under its root.
+    """
+    scaled = weight / sqrt(weight[0].numel())
+    return scaled.flip(2, 3) if flip else scaled
+
 
 LAYOUTS = (
     Layout(
@@ -243,9 +211,20 @@ LAYOUTS = (
 )
 
 
-def sized(state: State, config: Mapping[str, Any]) -> StyleGAN2Generator:
-    """Build the network of the sizes that a canonical state tells, as config says."""
+def network_from_state(state: State, config: Mapping[str, Any]) -> StyleGAN2Generator:
+    """Build the network whose sizes the shapes of a canonical state give; its weights are not filled in.
+
+    Args:
+        state: the canonical state.
+        config: `together`, whether labels are normalised together with the code, and `conv_clamp`.
+
+    Returns:
+        The network.
+
+    Raises:
+        LookupError, ValueError: where the shapes fit no network.
+    """
     levels = count_keys(state, r"colours\.\d+\.weight")
     channels = [state[f"colours.{level}.weight"].shape[1] for level in range(levels)]
-    mapping = mapping_from_state(state, together=config.get("together", False))
-    return StyleGAN2Generator(mapping, len(mapping.mean), channels, config.get("conv_clamp"))
+    mapping = mapping_from_state(state, normalize_with_label=config.get("together", False))
+    return StyleGAN2Generator(mapping, mapping.w_dim, channels, config.get("conv_clamp"))

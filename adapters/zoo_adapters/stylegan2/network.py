@@ -1,7 +1,7 @@
 """The StyleGAN2 generator (Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", CVPR 2020).
 
 All constants that a file format leaves to run time are folded into the weights (see `checkpoint`): equalised learning
-rates, the gain √2 of the activations, the 1 added to styles.
+rates, the gain √2 of the activations, and the 1 that is added to styles.
 """
 
 from collections.abc import Sequence
@@ -11,171 +11,266 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
-from zoo.nn import Convolution, MappingNetwork, Patch, StyleNetwork, TransposedConvolution, Window
+from zoo.nn import Convolution, MappingNetwork, Patch, StyleNetwork, TransposedConvolution, Window, store_as
 
 _SLOPE = 0.2
 _EPSILON = 1e-8
-_CONVOLVE, _DOUBLE = Convolution(kernel=3, padding=1), TransposedConvolution(kernel=3, stride=2)
-_SMOOTH, _ENLARGE = Convolution(kernel=4, padding=1), TransposedConvolution(kernel=4, padding=1, stride=2)
+_CONV_3X3 = Convolution(kernel=3, padding=1)
+_UPSAMPLE_CONV = TransposedConvolution(kernel=3, stride=2)
+_RESAMPLE = Convolution(kernel=4, padding=1)
+_UPSAMPLE_IMAGE = TransposedConvolution(kernel=4, padding=1, stride=2)
 
 
 class SynthesisLayer(nn.Module):
-    """A 3x3 convolution whose input channels a row of w scales, and whose outputs are brought back to unit variance.
+    """A modulated 3x3 convolution, noise, bias and a leaky ReLU (section 2.2 and figure 2d).
 
-    It scales activations, not weights, so that all codes share one convolution, and a derivative needs one a tangent.
-    A layer that `doubles` is a transposed convolution (weight: inputs first) and a filter that smoothes its output.
+    An upsampling layer is a transposed convolution, whose weight has its inputs first, and a filter behind it. The
+    state dict holds `noise_const` as ``noise`` and `noise_strength` as ``strength``.
+
+    Args:
+        w_dim: numbers of a row of w.
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        resolution: height and width of the output.
+        upsample: whether the output is twice as large as the input.
+        conv_clamp: the bound of the output's absolute values, or None.
     """
 
     def __init__(
-        self, dim: int, inputs: int, outputs: int, side: int, *, doubles: bool, bound: float | None = None
+        self,
+        w_dim: int,
+        in_channels: int,
+        out_channels: int,
+        resolution: int,
+        *,
+        upsample: bool,
+        conv_clamp: float | None = None,
     ) -> None:
         super().__init__()
-        self.doubles, self.bound = doubles, bound
-        self.affine = nn.Linear(dim, inputs)
-        self.weight = nn.Parameter(torch.zeros(*((inputs, outputs) if doubles else (outputs, inputs)), 3, 3))
-        self.bias = nn.Parameter(torch.zeros(outputs))
-        self.noise = nn.Buffer(torch.zeros(side, side))
-        self.strength = nn.Buffer(torch.zeros(()))
-        self.squares = nn.Buffer(torch.zeros(inputs, outputs), persistent=False)
-        self.kernel = nn.Buffer(_filter(outputs if doubles else 0), persistent=False)
+        self.upsample = upsample
+        self.conv_clamp = conv_clamp
+        self.affine = nn.Linear(w_dim, in_channels)
+        channels = (in_channels, out_channels) if upsample else (out_channels, in_channels)
+        self.weight = nn.Parameter(torch.zeros(*channels, 3, 3))
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+        self.noise_const = nn.Buffer(torch.zeros(resolution, resolution))
+        self.noise_strength = nn.Buffer(torch.zeros(()))
+        self.weight_squares = nn.Buffer(torch.zeros(in_channels, out_channels), persistent=False)
+        self.resample_filter = nn.Buffer(_resample_filter(out_channels if upsample else 0), persistent=False)
+        store_as(self, {"noise_const": "noise", "noise_strength": "strength"})
 
     def fold(self) -> None:
-        """Prepare what depends on the weights alone."""
+        """Recompute the sums of squared weights, (in_channels, out_channels), by which outputs are demodulated."""
         squares = self.weight.detach().square().sum(dim=(2, 3))
-        self.squares.copy_(squares if self.doubles else squares.T)
+        self.weight_squares.copy_(squares if self.upsample else squares.T)
 
-    def input_window(self, wanted: Window) -> Window:
-        """Give the window of the input that the window `wanted` of the output needs."""
-        side = len(self.noise)
-        if not self.doubles:
-            return _CONVOLVE.input_window(wanted, (side, side))
-        return _DOUBLE.input_window(_SMOOTH.input_window(wanted, (side + 1, side + 1)), (side // 2, side // 2))
+    def input_window(self, window: Window) -> Window:
+        """Return the window of the input that a window of the output needs.
 
-    def forward(self, x: Patch, w: Tensor, wanted: Window) -> Patch:
-        """Compute a window of the output from x and w (n, dim)."""
-        style = self.affine(w)
-        y = self._convolve(Patch(x.values * style[:, :, None, None], x.window), wanted)
-        # The square root of 2 is the activation's gain, which bias and strength hold already.
-        scale = torch.rsqrt((style.square() @ self.squares + _EPSILON) / 2)
-        offset = self.bias[:, None, None] + self.strength * Patch.whole(self.noise).cut(wanted).values
-        made = leaky_relu(torch.addcmul(offset, y.values, scale[:, :, None, None]), _SLOPE)
-        return Patch(_bounded(made, self.bound), wanted)
+        Args:
+            window: the window of the output to compute.
 
-    def _convolve(self, x: Patch, wanted: Window) -> Patch:
-        if not self.doubles:
-            return _CONVOLVE(x, wanted, self.weight)
-        side = len(self.noise) + 1
-        doubled = _DOUBLE(x, _SMOOTH.input_window(wanted, (side, side)), self.weight)
-        return _SMOOTH(doubled, wanted, self.kernel, groups=len(self.kernel))
+        Returns:
+            The window of the input.
+        """
+        size = len(self.noise_const)
+        if not self.upsample:
+            return _CONV_3X3.input_window(window, (size, size))
+        upsampled = _RESAMPLE.input_window(window, (size + 1, size + 1))
+        return _UPSAMPLE_CONV.input_window(upsampled, (size // 2, size // 2))
+
+    def forward(self, x: Patch, w: Tensor, window: Window) -> Patch:
+        """Compute a window of the output.
+
+        Args:
+            x: a patch of the input, of the window that `input_window` gives.
+            w: the layer's row of w, (n, w_dim).
+            window: the window to compute.
+
+        Returns:
+            The patch (n, out_channels, rows, columns) of that window.
+        """
+        # Modulation and demodulation (equations 1 and 3), applied to activations instead of weights:
+        # y_j = Σ_i w_ij ∗ (s_i x_i) / √(Σ_i s_i² Σ w_ij² + ε). All codes share one convolution, and a derivative needs
+        # only one for each tangent.
+        styles = self.affine(w)
+        y = self._convolve(Patch(x.values * styles[:, :, None, None], x.window), window)
+        # The division by 2 is the activation's gain √2, which bias and noise strength contain already.
+        scale = torch.rsqrt((styles.square() @ self.weight_squares + _EPSILON) / 2)
+        noise = self.noise_strength * Patch.whole(self.noise_const).crop(window).values
+        offset = self.bias[:, None, None] + noise
+        values = leaky_relu(torch.addcmul(offset, y.values, scale[:, :, None, None]), _SLOPE)
+        return Patch(_clamp(values, self.conv_clamp), window)
+
+    def _convolve(self, x: Patch, window: Window) -> Patch:
+        if not self.upsample:
+            return _CONV_3X3(x, window, self.weight)
+        size = len(self.noise_const) + 1
+        upsampled = _UPSAMPLE_CONV(x, _RESAMPLE.input_window(window, (size, size)), self.weight)
+        return _RESAMPLE(upsampled, window, self.resample_filter, groups=len(self.resample_filter))
 
 
 class ToRGB(nn.Module):
-    """A 1x1 convolution to three channels, whose input channels a row of w scales; its outputs are left as they are."""
+    """A modulated 1x1 convolution to three channels, without demodulation.
 
-    def __init__(self, dim: int, inputs: int, bound: float | None = None) -> None:
+    Args:
+        w_dim: numbers of a row of w.
+        in_channels: channels of the input.
+        conv_clamp: the bound of the output's absolute values, or None.
+    """
+
+    def __init__(self, w_dim: int, in_channels: int, conv_clamp: float | None = None) -> None:
         super().__init__()
-        self.bound = bound
-        self.affine = nn.Linear(dim, inputs)
-        self.weight = nn.Parameter(torch.zeros(3, inputs))
+        self.conv_clamp = conv_clamp
+        self.affine = nn.Linear(w_dim, in_channels)
+        self.weight = nn.Parameter(torch.zeros(3, in_channels))
         self.bias = nn.Parameter(torch.zeros(3))
 
-    def forward(self, x: Patch, w: Tensor, wanted: Window) -> Tensor:
-        """Compute a window of the picture, (n, 3, rows, columns), from x and w (n, dim)."""
-        values = x.cut(wanted).values
+    def forward(self, x: Patch, w: Tensor, window: Window) -> Tensor:
+        """Compute a window of the output.
+
+        Args:
+            x: a patch of the input that covers the window.
+            w: the layer's row of w, (n, w_dim).
+            window: the window to compute.
+
+        Returns:
+            (n, 3, rows, columns).
+        """
+        values = x.crop(window).values
         weight = self.weight * self.affine(w)[:, None]
-        colours = torch.baddbmm(self.bias[:, None], weight, values.flatten(2))
-        return _bounded(colours.view(-1, 3, *values.shape[2:]), self.bound)
+        rgb = torch.baddbmm(self.bias[:, None], weight, values.flatten(2))
+        return _clamp(rgb.view(-1, 3, *values.shape[2:]), self.conv_clamp)
 
 
 class StyleGAN2Generator(StyleNetwork):
-    """From w (n, rows, dim) to images (n, 3, side, side): a constant of 4x4 pixels, and two layers for each doubling.
+    """From w to images: a constant of 4x4 pixels, two layers for each resolution, and skip connections of RGB images.
 
-    `channels` are those of the maps, from 4x4 on. Layer i reads row i; the colours of a resolution read the row behind
-    its layers, which the next resolution's first layer reads too. Where there is a `bound`, all that layers and colours
-    give is cut off at ± it, as NVIDIA's networks do that compute in half precision.
+    Layer i reads row i of w. The ToRGB layer of a resolution reads the row after its layers' rows, which the first
+    layer of the next resolution reads too. The state dict holds `const` as ``constant`` and `to_rgb` as ``colours``.
+
+    Args:
+        mapping: the mapping network.
+        w_dim: numbers of a row of w.
+        channels: those of the maps, from 4x4 pixels on.
+        conv_clamp: the bound of the layers' absolute values, which NVIDIA's networks have that compute in half
+            precision; or None.
     """
 
-    def __init__(self, mapping: MappingNetwork, dim: int, channels: Sequence[int], bound: float | None = None) -> None:
+    def __init__(
+        self, mapping: MappingNetwork, w_dim: int, channels: Sequence[int], conv_clamp: float | None = None
+    ) -> None:
         super().__init__()
         self.mapping = mapping
-        self.constant = nn.Parameter(torch.zeros(channels[0], 4, 4))
-        layers, side = [SynthesisLayer(dim, channels[0], channels[0], 4, doubles=False, bound=bound)], 4
-        for wide, narrow in pairwise(channels):
-            side *= 2
-            layers.append(SynthesisLayer(dim, wide, narrow, side, doubles=True, bound=bound))
-            layers.append(SynthesisLayer(dim, narrow, narrow, side, doubles=False, bound=bound))
+        self.const = nn.Parameter(torch.zeros(channels[0], 4, 4))
+        resolution = 4
+        layers = [SynthesisLayer(w_dim, channels[0], channels[0], 4, upsample=False, conv_clamp=conv_clamp)]
+        for inputs, outputs in pairwise(channels):
+            resolution *= 2
+            layers.append(SynthesisLayer(w_dim, inputs, outputs, resolution, upsample=True, conv_clamp=conv_clamp))
+            layers.append(SynthesisLayer(w_dim, outputs, outputs, resolution, upsample=False, conv_clamp=conv_clamp))
         self.layers = nn.ModuleList(layers)
-        self.colours = nn.ModuleList(ToRGB(dim, width, bound) for width in channels)
-        self.kernel = nn.Buffer(_filter(3), persistent=False)
-        self.side, self.rows = side, 2 * len(channels)
+        self.to_rgb = nn.ModuleList(ToRGB(w_dim, width, conv_clamp) for width in channels)
+        self.resample_filter = nn.Buffer(_resample_filter(3), persistent=False)
+        self.img_resolution = resolution
+        self.num_ws = 2 * len(channels)
+        store_as(self, {"const": "constant", "to_rgb": "colours"})
         self.register_load_state_dict_post_hook(lambda module, _: module.fold())  # type: ignore[no-untyped-call]
 
     def fold(self) -> None:
-        """Prepare what depends on the weights alone; loading a state does, changes in place do not."""
+        """Recompute what depends on the weights alone; called whenever a state is loaded."""
         for layer in self._layers():
             layer.fold()
 
     def forward(self, w: Tensor, window: Window | None = None) -> Tensor:
-        """Render w (n, rows, dim), or a window of the picture only."""
-        maps, pictures = self._windows(window or Window.whole((self.side, self.side)))
-        x = Patch.whole(self.constant.expand(len(w), *self.constant.shape))
-        picture: Patch | None = None
-        for row, (layer, wanted) in enumerate(zip(self._layers(), maps, strict=True)):
-            x = layer(x, w[:, row], wanted)
-            if row % 2 == 0:
-                picture = self._add_colours(picture, x, w[:, row + 1], row // 2, pictures[row // 2])
-        assert picture is not None
-        return picture.values
+        """Render images.
 
-    def _add_colours(self, below: Patch | None, x: Patch, w: Tensor, level: int, wanted: Window) -> Patch:
-        """Add a resolution's colours to the enlarged picture of the resolution below."""
-        colours = self.colours[level](x, w, wanted)
-        if below is None:
-            return Patch(colours, wanted)
-        return Patch(_ENLARGE(below, wanted, self.kernel, groups=3).values + colours, wanted)
+        Args:
+            w: (n, num_ws, w_dim).
+            window: the window of the image to compute; None for all of it.
+
+        Returns:
+            (n, 3, height, width) of the image or of the window.
+        """
+        whole = Window.whole((self.img_resolution, self.img_resolution))
+        layer_windows, image_windows = self._windows(window or whole)
+        x = Patch.whole(self.const.expand(len(w), *self.const.shape))
+        image: Patch | None = None
+        for index, (layer, wanted) in enumerate(zip(self._layers(), layer_windows, strict=True)):
+            x = layer(x, w[:, index], wanted)
+            if index % 2 == 0:
+                image = self._add_rgb(image, x, w[:, index + 1], index // 2, image_windows[index // 2])
+        assert image is not None
+        return image.values
+
+    def _add_rgb(self, image: Patch | None, x: Patch, w: Tensor, level: int, window: Window) -> Patch:
+        """Add a resolution's ToRGB output to the upsampled image of the resolution below."""
+        rgb = self.to_rgb[level](x, w, window)
+        if image is None:
+            return Patch(rgb, window)
+        return Patch(_UPSAMPLE_IMAGE(image, window, self.resample_filter, groups=3).values + rgb, window)
 
     def _windows(self, window: Window) -> tuple[list[Window], list[Window]]:
-        """Plan the windows of all layers' maps and of all resolutions' pictures, from the last ones backwards."""
+        """Plan the windows of all layers' outputs and of all resolutions' images, from the last ones backwards."""
         layers = self._layers()
-        maps, pictures = [window], [window]
-        for side in (len(layer.noise) // 2 for layer in layers[:0:-2]):
-            pictures.insert(0, _ENLARGE.input_window(pictures[0], (side, side)))
-            maps.insert(0, layers[len(layers) - len(maps)].input_window(maps[0]))
-            maps.insert(0, layers[len(layers) - len(maps)].input_window(maps[0]) | pictures[0])
-        return maps, pictures
+        layer_windows = [window]
+        image_windows = [window]
+        for below in (len(layer.noise_const) // 2 for layer in layers[:0:-2]):
+            image_windows.insert(0, _UPSAMPLE_IMAGE.input_window(image_windows[0], (below, below)))
+            upsampling = layers[len(layers) - len(layer_windows)].input_window(layer_windows[0])
+            layer_windows.insert(0, upsampling)
+            # The last layer of a resolution is read by the next layer and by ToRGB.
+            next_input = layers[len(layers) - len(layer_windows)].input_window(layer_windows[0])
+            layer_windows.insert(0, next_input | image_windows[0])
+        return layer_windows, image_windows
 
     def _layers(self) -> list[SynthesisLayer]:
         return [layer for layer in self.layers if isinstance(layer, SynthesisLayer)]
 
 
 def untrained(
-    dim: int,
+    w_dim: int,
     channels: Sequence[int],
     seed: int,
     *,
-    dim_z: int | None = None,
+    z_dim: int | None = None,
     depth: int = 2,
     classes: int = 0,
-    together: bool = False,
-    bound: float | None = None,
+    normalize_with_label: bool = False,
+    conv_clamp: float | None = None,
 ) -> StyleGAN2Generator:
-    """Build a network of random weights and noise, scaled as when training begins; the same for the same seed."""
-    dim_z = dim_z or dim
-    widths = [dim_z + (dim if classes else 0), *[dim] * depth]
-    network = StyleGAN2Generator(MappingNetwork(dim_z, widths, classes, together=together), dim, channels, bound)
+    """Build a network of random weights and noise, scaled as at the beginning of training.
+
+    Args:
+        w_dim: numbers of a row of w.
+        channels: those of the maps, from 4x4 pixels on.
+        seed: the same seed gives the same weights.
+        z_dim: numbers of z; None for `w_dim`.
+        depth: layers of the mapping.
+        classes: how many classes there are; 0 for an unconditional network.
+        normalize_with_label: as `zoo.nn.MappingNetwork` takes it.
+        conv_clamp: as `StyleGAN2Generator` takes it.
+
+    Returns:
+        The network.
+    """
+    z_dim = z_dim or w_dim
+    widths = [z_dim + (w_dim if classes else 0), *[w_dim] * depth]
+    mapping = MappingNetwork(z_dim, widths, classes, normalize_with_label=normalize_with_label)
+    network = StyleGAN2Generator(mapping, w_dim, channels, conv_clamp)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for key, tensor in network.state_dict().items():
-            spread = tensor[0].numel() ** -0.5 if tensor.ndim in {2, 4} and not key.endswith("noise") else 0.5
-            tensor.copy_(torch.randn(tensor.shape, generator=generator) * spread + key.endswith("affine.bias"))
+            std = tensor[0].numel() ** -0.5 if tensor.ndim in {2, 4} and not key.endswith("noise") else 0.5
+            tensor.copy_(torch.randn(tensor.shape, generator=generator) * std + key.endswith("affine.bias"))
     return network
 
 
-def _bounded(x: Tensor, bound: float | None) -> Tensor:
+def _clamp(x: Tensor, bound: float | None) -> Tensor:
     return x if bound is None else x.clamp(-bound, bound)
 
 
-def _filter(channels: int) -> Tensor:
-    """Make the filter of 1, 3, 3, 1 along both axes, by channel, for maps that were doubled: (channels, 1, 4, 4)."""
+def _resample_filter(channels: int) -> Tensor:
+    """Make the filter [1, 3, 3, 1] along both axes, for upsampled maps: (channels, 1, 4, 4)."""
     taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 4
     return torch.outer(taps, taps).repeat(channels, 1, 1, 1)

@@ -1,4 +1,4 @@
-"""StyleGAN3 as zoo sees it: codes w with a row for the input and for each layer, or z; affine maps as projections."""
+"""The StyleGAN3 adapter: codes w with a row for the input and for each layer, or z; affine maps as projections."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from zoo import Projection, State
 from zoo.nn import StyleAdapter
-from zoo_adapters.stylegan3.checkpoint import LAYOUTS, sized
+from zoo_adapters.stylegan3.checkpoint import LAYOUTS, network_from_state
 from zoo_adapters.stylegan3.network import StyleGAN3Generator, untrained
 
 
@@ -19,23 +19,39 @@ class StyleGAN3(StyleAdapter):
     network: StyleGAN3Generator
 
     @classmethod
-    def shaped(cls, state: State, config: Mapping[str, Any]) -> StyleGAN3Generator:
-        """Build the network whose sizes a canonical state and its config tell."""
-        return sized(state, config)
+    def build_network(cls, state: State, config: Mapping[str, Any]) -> StyleGAN3Generator:
+        """Build the network; see `StyleAdapter.build_network`.
+
+        Args:
+            state: the canonical state.
+            config: as `network_from_state` takes it.
+
+        Returns:
+            The network, its weights not filled in.
+        """
+        return network_from_state(state, config)
 
     @classmethod
     def tiny(cls, seed: int) -> Self:
-        """Build an untrained network of configuration T, of 8x8 pixels, with codes of 4 x 6 numbers."""
+        """Build an untrained network of configuration T, of 8x8 pixels, with codes of 4 x 6 numbers.
+
+        Args:
+            seed: the same seed gives the same weights.
+
+        Returns:
+            The adapter.
+        """
         return cls(untrained(6, [4, 4, 3], [8, 10, 8], seed))
 
     def projections(self) -> list[Projection]:
-        """Return every layer's affine map from its row of w to the scales of channels; the last row's is the colours'.
+        """List every layer's affine map from its row of w to its styles; the last row's is that of ToRGB.
 
-        Row 0 turns and shifts the whole picture, so its map is `geometric`. In z there is none, because the code is
-        normalised before any weight touches it.
+        Returns:
+            For w, a projection for each row. That of row 0 is geometric: it rotates and translates the whole image. For
+            z, none: the code is normalised before any weight is applied to it.
         """
         if self.space.name == "z":
             return []
-        names = ["input", *(f"layers.{index}" for index in range(self.network.rows - 2)), "colour"]
+        names = ["input", *(f"layers.{index}" for index in range(self.network.num_ws - 2)), "to_rgb"]
         weights = [self.network.get_parameter(f"{name}.affine.weight") for name in names]
-        return [Projection(row, weight, geometric=row == 0) for row, weight in enumerate(weights)]
+        return [Projection(index, weight, geometric=index == 0) for index, weight in enumerate(weights)]

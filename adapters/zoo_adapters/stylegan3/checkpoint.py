@@ -1,12 +1,11 @@
-"""The public file format of StyleGAN3 generators, brought to the keys of the family's generator.
+"""The public file format of StyleGAN3 generators, converted to the keys of `StyleGAN3Generator`.
 
-Folded in on the way: equalised learning rates, the activations' gain √2 (into the mapping's weights and the layers'
-bias), the normalisation of convolutions' weights, the factor by which a filter raises the rate, and the 0.25 of images.
+Folded into the weights: equalised learning rates, the activations' gain √2 (into the mapping's weights and the layers'
+bias), the normalisation of convolutions' weights, the factor by which a filter raises the rate, and the output scale.
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict
 from itertools import pairwise
 from math import sqrt
 from typing import Any
@@ -21,99 +20,129 @@ from zoo.checkpoints import (
     network_state,
 )
 from zoo.nn import mapping_from_state
-from zoo_adapters.stylegan3.network import Resampling, StyleGAN3Generator, SynthesisInput, SynthesisLayer, ToRGB
+from zoo_adapters.stylegan3.network import StyleGAN3Generator, ToRGB
+from zoo_adapters.stylegan3.synthesis_input import SynthesisInput
+from zoo_adapters.stylegan3.synthesis_layer import Resampling, SynthesisLayer
 
-_MARK, _PREFIXES = "synthesis.input.freqs", ("G_ema.", "G.", "")
-_LAYER = re.compile(r"synthesis\.L(\d+)_(\d+)_\d+\.weight")
+_MARK = "synthesis.input.freqs"
+_PREFIXES = ("G_ema.", "G.", "")
+_LAYER_KEY = re.compile(r"synthesis\.L(\d+)_(\d+)_\d+\.weight")
 _GAIN = sqrt(2)
-_RATE, _SCALE, _CLAMP, _MARGIN, _BANDWIDTH, _TAPS = 0.01, 0.25, 256.0, 10, 2.0, 6
-"""What the published networks have, for a file of tensors alone: the mapping's learning rate, the factor of images, the
-bound of activations, the points of a map beyond the picture, the highest frequency of the input's waves within the
-band, and the taps of a filter for each factor of the rate."""
+
+# The settings of the published networks, for a file of tensors alone.
+_MAPPING_LR_MULTIPLIER = 0.01
+_OUTPUT_SCALE = 0.25
+_CONV_CLAMP = 256.0
+_MARGIN = 10  # points of a map beyond the image, on each side
+_BANDWIDTH = 2.0  # of the input's waves
+_TAPS_PER_FACTOR = 6  # of a filter, for each factor of the sampling rate
+
+# The names under which the config of converted files holds a layer's resampling; a file format.
+_PLAN_KEYS = {
+    "in_size": "inside",
+    "out_size": "outside",
+    "up": "up",
+    "down": "down",
+    "up_taps": "upper",
+    "down_taps": "lower",
+    "padding": "before",
+}
 
 
 def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
-    """Keys of NVIDIA's networks; what the tensors do not tell is read beside them, or is that of the published ones."""
-    told = collect_settings(meta, [find_prefix(state, _MARK, _PREFIXES) or ""])
-    found = StateDictConverter(network_state(state, _MARK, _PREFIXES) or {}, "the StyleGAN3 file")
-    layers = _layers(found)
-    for index in range(count_keys(found.left, r"mapping\.fc\d+\.weight")):
-        rate = told.get(f"mapping.fc{index}.bias_gain", _RATE)
-        found.dense(f"mapping.layers.{index}", f"mapping.fc{index}", gain=_GAIN, rate=rate)
-    found.move("mapping.mean", "mapping.w_avg")
-    if "mapping.embed.weight" in found.left:
-        found.dense("mapping.embed", "mapping.embed")
-    _convert_input(found)
-    plans = [
-        _convert_layer(found, f"layers.{index}", key, (inside, outside), told)
-        for index, ((_, inside), (key, outside)) in enumerate(pairwise([layers[0], *layers[:-1]]))
+    """Keys of NVIDIA's networks; settings are read beside the tensors, or are those of the published networks."""
+    settings = collect_settings(meta, [find_prefix(state, _MARK, _PREFIXES) or ""])
+    converter = StateDictConverter(network_state(state, _MARK, _PREFIXES) or {}, "the StyleGAN3 file")
+    layers = _find_layers(converter)
+    for index in range(count_keys(converter.remaining, r"mapping\.fc\d+\.weight")):
+        lr_multiplier = settings.get(f"mapping.fc{index}.bias_gain", _MAPPING_LR_MULTIPLIER)
+        converter.linear(f"mapping.layers.{index}", f"mapping.fc{index}", gain=_GAIN, lr_multiplier=lr_multiplier)
+    converter.assign("mapping.mean", "mapping.w_avg")
+    if "mapping.embed.weight" in converter.remaining:
+        converter.linear("mapping.embed", "mapping.embed")
+    _convert_input(converter)
+    # The first layer keeps the size of the input's map, which is its own. The last one is ToRGB.
+    sizes = pairwise([layers[0], *layers[:-1]])
+    resamplings = [
+        _convert_layer(converter, f"layers.{index}", key, (in_size, out_size), settings)
+        for index, ((_, in_size), (key, out_size)) in enumerate(sizes)
     ]
-    scale = told.get("synthesis.output_scale", _SCALE)
-    _convert_colour(found, layers[-1][0], scale)
+    output_scale = settings.get("synthesis.output_scale", _OUTPUT_SCALE)
+    _convert_to_rgb(converter, layers[-1][0], output_scale)
     config = {
-        "plans": [asdict(plan) for plan in plans],
-        "rate": told.get("synthesis.input.sampling_rate", layers[0][1] - 2 * _MARGIN),
-        "bandwidth": told.get("synthesis.input.bandwidth", _BANDWIDTH),
-        "clamp": told.get(f"{layers[0][0]}.conv_clamp", _CLAMP),
-        "scale": scale,
+        "plans": [{key: getattr(plan, name) for name, key in _PLAN_KEYS.items()} for plan in resamplings],
+        "rate": settings.get("synthesis.input.sampling_rate", layers[0][1] - 2 * _MARGIN),
+        "bandwidth": settings.get("synthesis.input.bandwidth", _BANDWIDTH),
+        "clamp": settings.get(f"{layers[0][0]}.conv_clamp", _CONV_CLAMP),
+        "scale": output_scale,
     }
-    return found.finish(), config
+    return converter.finish(), config
 
 
-def _layers(found: StateDictConverter) -> list[tuple[str, int]]:
-    """Find the layers in their order, each with the side of its map, which its name tells."""
-    matches = [match for match in map(_LAYER.fullmatch, found.left) if match]
-    layers = [
-        (match[0].removesuffix(".weight"), int(match[2])) for match in sorted(matches, key=lambda match: int(match[1]))
-    ]
+def _find_layers(converter: StateDictConverter) -> list[tuple[str, int]]:
+    """List the layers in order: the key of each, and the size of its map, which is a part of the key."""
+    matches = [match for match in map(_LAYER_KEY.fullmatch, converter.remaining) if match]
+    matches.sort(key=lambda match: int(match[1]))
+    layers = [(match[0].removesuffix(".weight"), int(match[2])) for match in matches]
     if len(layers) < 2 or layers[-1][1] != layers[-2][1]:
         names = ", ".join(key for key, _ in layers[-2:]) or "none"
-        raise CheckpointError(f"{found.owner} does not fit the network; the last layers that it has: {names}")
+        raise CheckpointError(f"{converter.owner} does not fit the network; the last layers that it has: {names}")
     return layers
 
 
-def _convert_input(found: StateDictConverter) -> None:
+def _convert_input(converter: StateDictConverter) -> None:
     key = "synthesis.input"
-    weight = found.take(f"{key}.weight")
-    found.made["input.weight"] = weight / sqrt(weight.shape[1])
-    for name, old in (("frequencies", "freqs"), ("phases", "phases"), ("transform", "transform")):
-        found.move(f"input.{name}", f"{key}.{old}")
-    found.dense("input.affine", f"{key}.affine")
+    weight = converter.pop(f"{key}.weight")
+    converter.converted["input.weight"] = weight / sqrt(weight.shape[1])
+    converter.assign("input.frequencies", f"{key}.freqs")
+    converter.assign("input.phases", f"{key}.phases")
+    converter.assign("input.transform", f"{key}.transform")
+    converter.linear("input.affine", f"{key}.affine")
 
 
 def _convert_layer(
-    found: StateDictConverter, name: str, key: str, sides: tuple[int, int], told: Mapping[str, Any]
+    converter: StateDictConverter, name: str, key: str, sizes: tuple[int, int], settings: Mapping[str, Any]
 ) -> Resampling:
-    """Convert a layer between maps of two sides, and return how it resamples."""
-    weight, upper, lower = (found.take(f"{key}.{part}") for part in ("weight", "up_filter", "down_filter"))
-    up, down = (_factor(found, told, f"{key}.{way}", len(taps)) for way, taps in (("up", upper), ("down", lower)))
-    found.made[f"{name}.weight"] = weight * weight.square().mean(dim=(1, 2, 3), keepdim=True).rsqrt()
-    found.made[f"{name}.bias"] = found.take(f"{key}.bias") * _GAIN
-    found.made[f"{name}.upper"] = upper * up
-    found.made[f"{name}.lower"] = lower.flip(list(range(lower.ndim)))
-    found.move(f"{name}.magnitude", f"{key}.magnitude_ema")
-    found.dense(f"{name}.affine", f"{key}.affine")
-    inside = sides[0] + weight.shape[-1] - 1
-    return Resampling(inside, sides[1], up, down, len(upper), len(lower), told.get(f"{key}.padding.0"))
+    """Convert a layer between maps of two sizes, and return how it resamples."""
+    weight, up_filter, down_filter = (converter.pop(f"{key}.{part}") for part in ("weight", "up_filter", "down_filter"))
+    up = _factor(converter, settings, f"{key}.up", len(up_filter))
+    down = _factor(converter, settings, f"{key}.down", len(down_filter))
+    converter.converted[f"{name}.weight"] = weight * weight.square().mean(dim=(1, 2, 3), keepdim=True).rsqrt()
+    converter.converted[f"{name}.bias"] = converter.pop(f"{key}.bias") * _GAIN
+    converter.converted[f"{name}.upper"] = up_filter * up
+    converter.converted[f"{name}.lower"] = down_filter.flip(list(range(down_filter.ndim)))
+    converter.assign(f"{name}.magnitude", f"{key}.magnitude_ema")
+    converter.linear(f"{name}.affine", f"{key}.affine")
+    return Resampling(
+        in_size=sizes[0] + weight.shape[-1] - 1,
+        out_size=sizes[1],
+        up=up,
+        down=down,
+        up_taps=len(up_filter),
+        down_taps=len(down_filter),
+        padding=settings.get(f"{key}.padding.0"),
+    )
 
 
-def _factor(found: StateDictConverter, told: Mapping[str, Any], key: str, taps: int) -> Any:
-    """Find the factor by which a filter changes the rate, or tell it by its taps. Raises `CheckpointError`."""
-    if f"{key}_factor" in told:
-        return told[f"{key}_factor"]
-    if taps % _TAPS:
+def _factor(converter: StateDictConverter, settings: Mapping[str, Any], key: str, taps: int) -> Any:
+    """Return the factor by which a filter changes the rate: a setting, else what its taps tell."""
+    if f"{key}_factor" in settings:
+        return settings[f"{key}_factor"]
+    if taps % _TAPS_PER_FACTOR:
         raise CheckpointError(
-            f"{found.owner} does not say the factor of {key}_filter, and its {taps} taps do not tell: in published "
-            f"networks they are {_TAPS} for each; open the pickle instead"
+            f"{converter.owner} does not say the factor of {key}_filter, and its {taps} taps do not tell: in published "
+            f"networks they are {_TAPS_PER_FACTOR} for each; open the pickle instead"
         )
-    return taps // _TAPS
+    return taps // _TAPS_PER_FACTOR
 
 
-def _convert_colour(found: StateDictConverter, key: str, scale: float) -> None:
-    weight, magnitude = found.take(f"{key}.weight"), found.take(f"{key}.magnitude_ema")
-    found.made["colour.weight"] = weight.flatten(1) * (scale * magnitude.rsqrt() / sqrt(weight[0].numel()))
-    found.made["colour.bias"] = found.take(f"{key}.bias") * scale
-    found.dense("colour.affine", f"{key}.affine")
+def _convert_to_rgb(converter: StateDictConverter, key: str, output_scale: float) -> None:
+    weight = converter.pop(f"{key}.weight")
+    magnitude_ema = converter.pop(f"{key}.magnitude_ema")
+    scale = output_scale * magnitude_ema.rsqrt() / sqrt(weight[0].numel())
+    converter.converted["colour.weight"] = weight.flatten(1) * scale
+    converter.converted["colour.bias"] = converter.pop(f"{key}.bias") * output_scale
+    converter.linear("colour.affine", f"{key}.affine")
 
 
 LAYOUTS = (
@@ -127,16 +156,33 @@ LAYOUTS = (
 )
 
 
-def sized(state: State, config: Mapping[str, Any]) -> StyleGAN3Generator:
-    """Build the network of the sizes that a canonical state and its config tell."""
+def network_from_state(state: State, config: Mapping[str, Any]) -> StyleGAN3Generator:
+    """Build the network whose sizes a canonical state and its config give; its weights are not filled in.
+
+    Args:
+        state: the canonical state.
+        config: what the conversion gave beside it: `plans`, a resampling for each layer; `rate` and `bandwidth` of the
+            input; `clamp`, the bound of activations; `scale`, that of the output.
+
+    Returns:
+        The network.
+
+    Raises:
+        LookupError, TypeError, ValueError: where state and config fit no network.
+    """
     mapping = mapping_from_state(state)
-    plans, dim = [Resampling(**plan) for plan in config["plans"]], len(mapping.mean)
-    clamp = None if config["clamp"] is None else float(config["clamp"])
+    # Settings of a file can be anything; a plan must have exactly the known keys.
+    names = {key: name for name, key in _PLAN_KEYS.items()}
+    resamplings = [Resampling(**{names[key]: value for key, value in plan.items()}) for plan in config["plans"]]
+    conv_clamp = None if config["clamp"] is None else float(config["clamp"])
     layers = []
-    for index, plan in enumerate(plans):
-        weight, lower = state[f"layers.{index}.weight"], state[f"layers.{index}.lower"]
-        layers.append(SynthesisLayer(dim, weight.shape, plan, radial=lower.ndim == 2, clamp=clamp))
-    side = plans[0].inside + 1 - state["layers.0.weight"].shape[-1]
-    start = SynthesisInput(dim, len(state["input.phases"]), side, float(config["rate"]), float(config["bandwidth"]))
-    colour = ToRGB(dim, state["colour.weight"].shape[1], None if clamp is None else clamp * float(config["scale"]))
-    return StyleGAN3Generator(mapping, start, layers, colour)
+    for index, resampling in enumerate(resamplings):
+        shape = state[f"layers.{index}.weight"].shape
+        radial = state[f"layers.{index}.lower"].ndim == 2
+        layers.append(SynthesisLayer(mapping.w_dim, shape, resampling, radial=radial, conv_clamp=conv_clamp))
+    size = resamplings[0].in_size + 1 - state["layers.0.weight"].shape[-1]
+    channels = len(state["input.phases"])
+    start = SynthesisInput(mapping.w_dim, channels, size, float(config["rate"]), float(config["bandwidth"]))
+    rgb_clamp = None if conv_clamp is None else conv_clamp * float(config["scale"])
+    to_rgb = ToRGB(mapping.w_dim, state["colour.weight"].shape[1], rgb_clamp)
+    return StyleGAN3Generator(mapping, start, layers, to_rgb)

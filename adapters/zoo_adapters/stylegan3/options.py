@@ -1,4 +1,4 @@
-"""What a StyleGAN3 can be told."""
+"""The options of the StyleGAN3 adapter."""
 
 from pydantic import Field
 
@@ -7,7 +7,7 @@ from zoo.core import ClassNames
 
 
 class StyleGAN3Options(Options):
-    """Options of a StyleGAN3."""
+    """The options of the StyleGAN3 adapter."""
 
     cutoff: int | None = Field(None, ge=0, description="how many rows of w truncation acts on, from the first; or all")
     classes: ClassNames = Field((), description="names of the classes of a conditional network; or their numbers")

@@ -14,57 +14,73 @@ from zoo_analyzers.lowrank.options import LowRankOptions
 class LowRank(Analyzer[LowRankOptions]):
     """Find the directions that change a region most: the low-rank part of M = JᵀJ / p, averaged over the codes.
 
-    Scores are the eigenvalues of M (``spectrum``) or the singular values of the low-rank part
-    of M (``pursuit``, ``published``).
+    J (p, dim) is the Jacobian of the region's p outputs with respect to the code. Scores are the eigenvalues of M
+    (``spectrum``), or the singular values of the low-rank part of M (``pursuit``, ``published``).
     """
 
     def analyze(self, adapter: Adapter, probe: Probe) -> Directions:
-        """Factorize the region's Jacobian at the probe's codes, or search for its leading directions.
+        """Factorize M, or search for its leading eigenvectors where that is cheaper.
 
-        Raises `OptionError` for a search that is asked for and cannot be.
+        Args:
+            adapter: the network.
+            probe: the codes, the region and the layers.
+
+        Returns:
+            The directions, by decreasing score.
+
+        Raises:
+            CapabilityError: if the region does not change with the code.
+            OptionError: for `method=sketched` where no search is possible.
         """
-        options, regions = self.options, [probe.region]
-        probe = replace(probe, budget=replace(probe.budget, chunk=options.chunk))
-        output = open_output(options, adapter, probe.progress)
-        obstacle = None if self._searchable else "it needs k, and factorization=spectrum"
-        found, record = leading_or_gram(
-            adapter, probe, regions, options.k, method=options.method, output=output, obstacle=obstacle
+        probe = replace(probe, budget=replace(probe.budget, chunk=self.options.chunk))
+        output = open_output(self.options, adapter, probe.progress)
+        result, provenance = leading_or_gram(
+            adapter,
+            probe,
+            [probe.region],
+            self.options.k,
+            method=self.options.method,
+            output=output,
+            obstacle=None if self._searchable else "it needs k, and factorization=spectrum",
         )
-        record["output"] = output.name
-        if isinstance(found, Grams):
-            return self._factorized(adapter, probe, found, record)
-        return self._searched(adapter, probe, found, record)
+        provenance["output"] = output.name
+        if isinstance(result, Grams):
+            return self._from_gram(adapter, probe, result, provenance)
+        return self._from_search(adapter, probe, result, provenance)
 
     @property
     def _searchable(self) -> bool:
         return self.options.factorization == "spectrum" and self.options.k is not None
 
-    def _searched(self, adapter: Adapter, probe: Probe, found: PartialEigen, record: dict[str, Any]) -> Directions:
-        rounding = torch.finfo(adapter.dtype).eps * adapter.space.dim * float(found.values[0])
-        count = int((found.values > rounding).sum())
+    def _from_search(
+        self, adapter: Adapter, probe: Probe, eigen: PartialEigen, provenance: dict[str, Any]
+    ) -> Directions:
+        """Keep the eigenvectors whose eigenvalues are above rounding error."""
+        rounding = torch.finfo(adapter.dtype).eps * adapter.space.dim * float(eigen.values[0])
+        count = int((eigen.values > rounding).sum())
         if not count:
             raise no_change(probe.region)
-        record |= {
+        provenance |= {
             "rank": count,
             "spectrum_of": "Leading eigenvalues of the region's Jacobian",
-            "spectrum": found.values.tolist(),
+            "spectrum": eigen.values.tolist(),
         }
-        return Directions(adapter.space, found.rows[:count], found.values[:count], probe.layers, provenance=record)
+        return Directions(adapter.space, eigen.rows[:count], eigen.values[:count], probe.layers, provenance=provenance)
 
-    def _factorized(self, adapter: Adapter, probe: Probe, grams: Grams, record: dict[str, Any]) -> Directions:
-        options, [matrix] = self.options, grams.matrices
-        require_change(matrix, probe.region)
-        found = factorize(matrix, options.factorization, options.energy, probe.progress)
-        if self._searchable:  # k alone decides
-            count = min(options.k or 0, numerical_rank(found.spectrum))
-        else:
-            count = min(options.k or found.rank, found.rank)
-        record |= {
-            "spectrum_of": f"{found.spectrum_of} of the region's Jacobian; coloured: its low rank",
+    def _from_gram(self, adapter: Adapter, probe: Probe, grams: Grams, provenance: dict[str, Any]) -> Directions:
+        [gram] = grams.matrices
+        require_change(gram, probe.region)
+        low_rank = factorize(gram, self.options.factorization, self.options.energy, probe.progress)
+        # With k and factorization=spectrum, k alone decides, whatever share of the energy the directions carry.
+        rank = numerical_rank(low_rank.spectrum) if self._searchable else low_rank.rank
+        count = min(self.options.k or rank, rank)
+        provenance |= {
+            "spectrum_of": f"{low_rank.spectrum_of} of the region's Jacobian; coloured: its low rank",
             **grams.provenance,
-            "rank": count if self._searchable else found.rank,
-            "rounds": found.rounds,
-            "gap": found.gap,
-            "spectrum": found.spectrum.tolist(),
+            "rank": count if self._searchable else low_rank.rank,
+            "rounds": low_rank.rounds,
+            "gap": low_rank.gap,
+            "spectrum": low_rank.spectrum.tolist(),
         }
-        return Directions(adapter.space, found.basis[:count], found.spectrum[:count], probe.layers, provenance=record)
+        vectors = low_rank.basis[:count]
+        return Directions(adapter.space, vectors, low_rank.spectrum[:count], probe.layers, provenance=provenance)

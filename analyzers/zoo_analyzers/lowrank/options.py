@@ -1,4 +1,4 @@
-"""What LowRank can be told."""
+"""The options of the lowrank analysis."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from zoo.jacobian import OutputOptions
 
 
 class LowRankOptions(OutputOptions):
-    """Options of the low-rank factorization."""
+    """The options of the lowrank analysis."""
 
     factorization: Literal["spectrum", "pursuit", "published"] = Field(
         "spectrum",
@@ -16,9 +16,13 @@ class LowRankOptions(OutputOptions):
     )
     energy: float = Field(0.9, gt=0, le=1, description="share of the trace that the kept eigenvectors carry (spectrum)")
     k: int | None = Field(
-        None, ge=1, description="return this many directions, whatever their energy; at most, of a split in two parts"
+        None,
+        ge=1,
+        description="return this many directions, whatever their energy; or at most, for the other factorizations",
     )
     method: Literal["auto", "exact", "sketched"] = Field(
         "auto", description="the whole Jacobian, or a search for its k leading directions; auto: what is cheaper"
     )
-    chunk: int | None = Field(None, ge=1, description="tangents pushed at a time; by default chosen by image size")
+    chunk: int | None = Field(
+        None, ge=1, description="tangents differentiated at a time; by default chosen by image size"
+    )

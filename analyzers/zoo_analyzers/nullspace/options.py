@@ -1,4 +1,4 @@
-"""What NullSpace can be told."""
+"""The options of the nullspace analysis."""
 
 from pathlib import Path
 from typing import Literal
@@ -9,7 +9,7 @@ from zoo.jacobian import OutputOptions
 
 
 class NullSpaceOptions(OutputOptions):
-    """Options of null-space editing."""
+    """The options of the nullspace analysis."""
 
     directions: Path | None = Field(None, description="file of directions to make local; by default the region's own")
     factorization: Literal["spectrum", "pursuit", "published"] = Field(
@@ -20,4 +20,6 @@ class NullSpaceOptions(OutputOptions):
     background_energy: float = Field(0.97, gt=0, le=1, description="share of the rest's trace that is projected out")
     relax: int = Field(0, ge=0, description="project out this many background directions fewer")
     k: int | None = Field(None, ge=1, description="return at most this many directions")
-    chunk: int | None = Field(None, ge=1, description="tangents pushed at a time; by default chosen by image size")
+    chunk: int | None = Field(
+        None, ge=1, description="tangents differentiated at a time; by default chosen by image size"
+    )

@@ -14,59 +14,72 @@ from zoo_analyzers.resefa.options import ReSeFaOptions
 class ReSeFa(Analyzer[ReSeFaOptions]):
     """Find the directions that maximise nᵀ M_F n / nᵀ (M_B + τ tr(M_B) I) n: the region's change over the rest's.
 
-    M_F and M_B are JᵀJ / p of the region and of its complement, averaged over the codes. Rows are unit, not orthogonal;
-    scores are the quotients. τ keeps small a quotient whose denominator is next to nothing, and with it the step that a
-    visible change needs. Directions that move neither the region nor the rest, as a code's own where the network
-    normalises it, are left out. The claim holds for small steps, at the codes analysed, for the rows that were moved.
+    M_F and M_B are JᵀJ / p of the region (foreground) and of its complement (background), averaged over the codes. The
+    maximum is the generalised eigenproblem M_F n = λ (M_B + τ tr(M_B) I) n. Directions are unit vectors, but not
+    orthogonal, and their scores are the quotients λ.
+
+    τ bounds the quotients of directions that hardly change the rest, and with them the steps that a visible change
+    needs. Directions that change neither the region nor the rest are left out, such as the code's own direction where
+    the network normalises it. Directions are local for small steps, at the codes analysed, in the layers that were
+    moved.
     """
 
     def analyze(self, adapter: Adapter, probe: Probe) -> Directions:
-        """Solve the eigenproblem at the probe's codes.
+        """Solve the eigenproblem, or search for its leading eigenvectors where that is cheaper.
 
-        Raises `RegionError` if the region has no complement, `CapabilityError` if one of both does not change at all,
-        or if with τ = 0 some direction moves the region alone.
+        Args:
+            adapter: the network.
+            probe: the codes, the region and the layers.
+
+        Returns:
+            At most `k` directions, by decreasing quotient.
+
+        Raises:
+            RegionError: if the region is the whole image.
+            CapabilityError: if the region or its complement does not change with the code, or, with τ = 0, if a
+                direction changes the region alone.
+            OptionError: for `method=sketched` where no search is possible.
         """
         options = self.options
         probe = replace(probe, budget=replace(probe.budget, chunk=options.chunk))
         output = open_output(options, adapter, probe.progress)
-        regions, obstacle = [probe.region, probe.region.complement()], self._obstacle(output)
-        found, record = leading_or_gram(
+        result, provenance = leading_or_gram(
             adapter,
             probe,
-            regions,
+            [probe.region, probe.region.complement()],
             options.k,
             method=options.method,
             output=output,
             tau=options.tau,
-            obstacle=obstacle,
+            obstacle=self._obstacle(output),
         )
-        record["output"] = output.name
-        if not isinstance(found, Grams):
-            return self._directions(adapter, probe, found.values, found.rows, record)
-        region, rest = found.matrices
-        require_change(region, probe.region)
-        if not bool(rest.any()):
+        provenance["output"] = output.name
+        if not isinstance(result, Grams):
+            return self._directions(adapter, probe, result.values, result.rows, provenance)
+        foreground, background = result.matrices
+        require_change(foreground, probe.region)
+        if not bool(background.any()):
             raise CapabilityError(
                 f"nothing but region {probe.region.text} changes with the code, and every edit is local: use lowrank"
             )
-        quotients, rows = generalized_eigh(region, rest, options.tau)
-        return self._directions(adapter, probe, quotients, rows, {**record, **found.provenance})
+        quotients, vectors = generalized_eigh(foreground, background, options.tau)
+        return self._directions(adapter, probe, quotients, vectors, {**provenance, **result.provenance})
 
     def _obstacle(self, output: Output) -> str | None:
-        """Say why there can be no search."""
+        """Say why no search is possible; None if one is."""
         if not self.options.tau:
             return "it needs a tau above 0"
         return None if output.per_pixel else "it needs rows that belong to pixels, so output=grey or rgb"
 
     def _directions(
-        self, adapter: Adapter, probe: Probe, quotients: Tensor, rows: Tensor, record: dict[str, Any]
+        self, adapter: Adapter, probe: Probe, quotients: Tensor, vectors: Tensor, provenance: dict[str, Any]
     ) -> Directions:
         if not bool((quotients > 0).any()):
             raise no_change(probe.region)
-        count = min(self.options.k, len(rows))
-        record |= {
+        count = min(self.options.k, len(vectors))
+        provenance |= {
             "rank": count,
             "spectrum_of": "Quotients of the region's change and the rest's; coloured: the directions returned",
             "spectrum": quotients.tolist(),
         }
-        return Directions(adapter.space, rows[:count], quotients[:count], probe.layers, provenance=record)
+        return Directions(adapter.space, vectors[:count], quotients[:count], probe.layers, provenance=provenance)

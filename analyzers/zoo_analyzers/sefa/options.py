@@ -1,4 +1,4 @@
-"""What SeFa can be told."""
+"""The options of the sefa analysis."""
 
 from pydantic import Field
 
@@ -6,7 +6,7 @@ from zoo import Options
 
 
 class SeFaOptions(Options):
-    """Options of SeFa."""
+    """The options of the sefa analysis."""
 
     k: int = Field(10, ge=1, description="how many directions to return, at most")
     normalize: bool = Field(

@@ -1,0 +1,107 @@
+"""The mapping network of the StyleGAN families, from z to w."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import leaky_relu
+
+from zoo.checkpoints.keys import count_keys
+from zoo.core.adapter import State
+from zoo.nn.stored_names import store_as
+
+_SLOPE = 0.2
+_EPSILON = 1e-8
+
+
+class MappingNetwork(nn.Module):
+    """The mapping f: z → w, with the gains and the learning-rate multipliers folded into the weights.
+
+    z is normalised (`pixel_norm`) before the first layer. A label's embedding is appended to z, and either normalised
+    by itself or together with z. Each layer is linear, with a leaky ReLU behind it.
+
+    Its state dict holds `w_avg` as ``mean``.
+
+    Args:
+        z_dim: numbers of z.
+        widths: of the mapping's layers, from the input on: z_dim plus those of the label's embedding, …, w_dim.
+        classes: how many classes there are; 0 for an unconditional network.
+        normalize_with_label: normalise z and the embedded label together, as StyleGAN does; else each by itself, as
+            NVIDIA's PyTorch code.
+
+    Attributes:
+        w_avg: (w_dim,), the mean of w over many codes.
+    """
+
+    def __init__(self, z_dim: int, widths: Sequence[int], classes: int, *, normalize_with_label: bool = False) -> None:
+        super().__init__()
+        self.z_dim = z_dim
+        self.classes = classes
+        self.normalize_with_label = normalize_with_label
+        self.embed = nn.Linear(classes, widths[0] - z_dim) if classes else None
+        self.layers = nn.ModuleList(nn.Linear(inputs, outputs) for inputs, outputs in pairwise(widths))
+        self.w_avg = nn.Buffer(torch.zeros(widths[-1]))
+        store_as(self, {"w_avg": "mean"})
+
+    @property
+    def w_dim(self) -> int:
+        """Numbers of a row of w."""
+        return len(self.w_avg)
+
+    def forward(self, z: Tensor, one_hot: Tensor | None = None) -> Tensor:
+        """Map codes to w.
+
+        Args:
+            z: (n, z_dim).
+            one_hot: labels (n, classes); None for an unconditional network.
+
+        Returns:
+            w (n, w_dim), before it is repeated for each layer.
+        """
+        if self.embed is None:
+            x = pixel_norm(z)
+        elif self.normalize_with_label:
+            x = pixel_norm(torch.cat([z, self.embed(one_hot)], dim=1))
+        else:
+            x = torch.cat([pixel_norm(z), pixel_norm(self.embed(one_hot))], dim=1)
+        for layer in self.layers:
+            x = leaky_relu(layer(x), _SLOPE)
+        return x
+
+
+def mapping_from_state(state: State, *, normalize_with_label: bool = False) -> MappingNetwork:
+    """Build the mapping whose sizes the shapes of a canonical state give; its weights are not filled in.
+
+    Args:
+        state: a canonical state, the mapping's keys under ``mapping.``.
+        normalize_with_label: as `MappingNetwork` takes it.
+
+    Returns:
+        The mapping.
+
+    Raises:
+        LookupError, ValueError: where the shapes fit no mapping. `zoo.checkpoints.build_module` turns both into a
+            `CheckpointError`.
+    """
+    depth = count_keys(state, r"mapping\.layers\.\d+\.weight")
+    shapes = [tuple(state[f"mapping.layers.{index}.weight"].shape) for index in range(depth)]
+    widths = [shapes[0][1], *(outputs for outputs, _ in shapes)]
+    embedding_dim, classes = state["mapping.embed.weight"].shape if "mapping.embed.weight" in state else (0, 0)
+    if embedding_dim >= widths[0]:
+        raise ValueError(f"labels take all {widths[0]} inputs of the mapping")
+    return MappingNetwork(widths[0] - embedding_dim, widths, classes, normalize_with_label=normalize_with_label)
+
+
+def pixel_norm(x: Tensor) -> Tensor:
+    """Scale to a root mean square of 1 over axis 1 (pixel normalisation, Karras et al., ICLR 2018, section 4.2).
+
+    Args:
+        x: codes (n, dim), each of which is scaled; or maps (n, channels, height, width), each pixel of which is.
+
+    Returns:
+        x / √(mean(x²) + 10⁻⁸), of the same shape.
+    """
+    return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + _EPSILON)
