@@ -53,7 +53,7 @@ def scored(model: zoo.Model, analyzer: str, region: str) -> dict[str, Any]:
             asked: dict[str, Any] = {"region": region, "label": label, "samples": ANALYSED, "k": SHOWN}
             found = zoo.analyze(model, analyzer, **asked, unseen=0, show=1)
         scores = zoo.score(model, found, scorer="avatars", label=label, samples=SCORED, region=region, show=SHOWN)
-    told = scores.disentanglement
+    told = scores.dci
     best = {
         attribute.name: max(row.effects[place].strength for row in scores.directions)
         for place, attribute in enumerate(scores.attributes)

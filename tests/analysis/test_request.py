@@ -11,6 +11,7 @@ from tests.support.toys import write_tiny
 from zoo import OptionError, Options
 from zoo.analysis.request import AnalysisRequest, command_of
 from zoo.analysis.run import run_analysis
+from zoo.editing.requests import CodesRequest
 from zoo.plugins.entries import AdapterPlugin
 from zoo.registry.registry import load_installation
 
@@ -68,9 +69,8 @@ def test_a_wrong_value_for_the_architecture_is_refused_before_anything_is_fetche
 
 def test_the_command_asks_the_same_again() -> None:
     model = model_of(DCGAN.tiny(0))
-    question = AnalysisRequest(
-        analyzer="lowrank", region="top", samples=3, label="a b", options={"k": 2}, layers=[1, 2]
-    )
+    codes = CodesRequest(samples=3, label="a b")
+    question = AnalysisRequest(analyzer="lowrank", region="top", codes=codes, options={"k": 2}, layers=[1, 2])
     assert command_of(question, model) == (
         "zoo analyze test.model --analyzer lowrank --region top --samples 3 --layers 1,2 --label 'a b' -o k=2"
     )

@@ -12,7 +12,7 @@ import zoo.editing.edit
 from tests.support.linear import Linear, model_of
 from zoo import Codes, CodesError, Directions, DirectionsError, LatentSpace, LayersError, Model, OptionError
 from zoo._utils.progress import Progress, silent
-from zoo.editing.edit import OtherModelWarning
+from zoo.editing.fit import OtherModelWarning
 
 
 @pytest.fixture
