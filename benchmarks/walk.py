@@ -1,12 +1,13 @@
 """Count how often modules hand over to each other in one analysis: `python benchmarks/walk.py [zoo's arguments …]`.
 
-A profiler hook sees every call of a Python function. Two calls in a row that are in different modules of zoo, or of the
-built-in plugins, are one change of module; calls into other libraries in between do not count. The page Architecture
+A profiler hook sees every call of a Python function. Two consecutive calls in different modules of zoo, or of the
+built-in plugins, are one change of module; calls of other libraries in between do not count. docs/architecture.md
 quotes the figures.
 """
 
 from __future__ import annotations
 
+import inspect
 import sys
 import tempfile
 from collections import Counter
@@ -19,9 +20,8 @@ from typing import Any
 from zoo.cli import run
 
 OURS = ("zoo", "zoo_adapters", "zoo_analyzers", "zoo_scorers")
+# The run that the page quotes. It reads no cached Jacobians, so that every run does the same.
 USUAL = ("analyze", "biggan", "-a", "lowrank", "-r", "mouth", "--no-keep", "--device", "cpu")
-BODIES = {"<module>", "<listcomp>", "<dictcomp>", "<setcomp>", "<genexpr>", "<lambda>"}
-"""Frames that are no calls of a named function."""
 
 
 class Calls:
@@ -31,24 +31,33 @@ class Calls:
         self.modules: list[str] = []
 
     def __call__(self, frame: FrameType, event: str, _: Any) -> None:
-        """Note the module of a call; this is the hook that `sys.setprofile` takes."""
+        """Record the module of a call; this is the hook that `sys.setprofile` takes.
+
+        Bodies of modules and classes run once, when they are imported, and comprehensions belong to their function.
+
+        Args:
+            frame: The frame that was entered or left.
+            event: What happened.
+        """
         module = frame.f_globals.get("__name__", "")
-        if event == "call" and module.partition(".")[0] in OURS and frame.f_code.co_name not in BODIES:
+        code = frame.f_code
+        is_function = bool(code.co_flags & inspect.CO_OPTIMIZED) and not code.co_name.startswith("<")
+        if event == "call" and is_function and module.partition(".")[0] in OURS:
             self.modules.append(module)
 
 
 def changes(names: Sequence[str]) -> Counter[tuple[str, str]]:
-    """Count the pairs of different names that follow each other."""
+    """Count the pairs of different names that follow each other; `names` are in the order of the calls."""
     return Counter((before, after) for before, after in pairwise(names) if before != after)
 
 
 def package(module: str) -> str:
-    """Name the package that a module stands in: ``zoo.jacobian``, or ``zoo`` for a module of the top level."""
+    """Name the package of a `module`: ``zoo.jacobian``, or ``zoo`` for a module at the top level."""
     return ".".join(module.split(".")[:2]) if module.count(".") > 1 else module.partition(".")[0]
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Run zoo under the hook and print the counts."""
+    """Run zoo with `arguments` under the hook, and print the counts."""
     calls = Calls()
     with tempfile.TemporaryDirectory() as folder:
         words = [*arguments, "--out", str(Path(folder) / "run")]

@@ -14,7 +14,7 @@ from zoo.core.analyzer import Scorer
 from zoo.core.codes import Codes
 from zoo.core.directions import Directions
 from zoo.editing.edit import edit
-from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningChoices, as_path
+from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest, as_path
 from zoo.errors import OptionError
 from zoo.models.model import Model
 from zoo.registry.registry import load_installation
@@ -56,7 +56,7 @@ def load(
         OptionError: If an option, the device or the dtype is not one of the choices.
         CardError: If card and file differ.
     """
-    opening = OpeningChoices(space=space, device=device, dtype=dtype, options=options or {})
+    opening = OpeningRequest(space=space, device=device, dtype=dtype, options=options or {})
     return opening.open(name, load_installation(registry))
 
 
@@ -115,7 +115,7 @@ def analyze(
     Raises:
         ZooError: Whatever is wrong with the request; the message says what to do.
     """
-    opening = OpeningChoices(space=space, device=device, dtype=dtype)
+    opening = OpeningRequest(space=space, device=device, dtype=dtype)
     if isinstance(model, Model) and (registry or opening != USUAL_OPENING):
         raise OptionError(f"{model.name} is open already: pass space, device, dtype and registry to zoo.load")
     request = AnalysisRequest(

@@ -15,7 +15,7 @@ from zoo.analysis.request import AnalysisRequest, CheckedRequest, check_request,
 from zoo.analysis.resources import read_limits
 from zoo.analysis.run import run_resolved
 from zoo.core.directions import Directions
-from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningChoices, card_by_name
+from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest, card_by_name
 from zoo.editing.run_folder import folder_under_runs, refuse_existing_run, short_file_name
 from zoo.errors import OptionError
 from zoo.models.model import Model
@@ -43,7 +43,7 @@ class CompareRequest:
     a: Path
     b: Path
     model: str | None = None
-    opening: OpeningChoices = USUAL_OPENING
+    opening: OpeningRequest = USUAL_OPENING
     region: str | None = None
     codes: CodesRequest = field(default_factory=CodesRequest)
     top: int = 10

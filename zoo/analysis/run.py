@@ -19,7 +19,7 @@ from zoo.core.codes import Codes
 from zoo.core.directions import Directions
 from zoo.core.region import Region
 from zoo.editing.locality import Locality, localities_as_json, measure_localities, median_locality, visible_steps
-from zoo.editing.requests import USUAL_OPENING, OpeningChoices, card_by_name
+from zoo.editing.requests import USUAL_OPENING, OpeningRequest, card_by_name
 from zoo.editing.run_folder import new_run_folder, refuse_existing_run
 from zoo.errors import ContractError, ZooError, is_out_of_memory
 from zoo.models.model import Model
@@ -124,7 +124,7 @@ def run_analysis(
     model: str | Path | Model,
     installation: Installation,
     *,
-    opening: OpeningChoices = USUAL_OPENING,
+    opening: OpeningRequest = USUAL_OPENING,
     out: Path | None = None,
     force: bool = False,
     npy: bool = False,

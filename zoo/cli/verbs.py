@@ -17,7 +17,7 @@ from zoo.cli.console import Settings, progress_bars
 from zoo.cli.printing import print_comparison, print_files, print_run, print_scores
 
 if TYPE_CHECKING:
-    from zoo.editing.requests import OpeningChoices
+    from zoo.editing.requests import OpeningRequest
 
 
 def sample(
@@ -264,8 +264,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
 }
 
 
-def _opening(space: str | None, device: str, dtype: str, options: list[str] | None = None) -> OpeningChoices:
+def _opening(space: str | None, device: str, dtype: str, options: list[str] | None = None) -> OpeningRequest:
     from zoo.core.options import parse_pairs
-    from zoo.editing.requests import OpeningChoices
+    from zoo.editing.requests import OpeningRequest
 
-    return OpeningChoices(space=space, device=device, dtype=dtype, options=parse_pairs(options or []))
+    return OpeningRequest(space=space, device=device, dtype=dtype, options=parse_pairs(options or []))

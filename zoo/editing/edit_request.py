@@ -11,7 +11,7 @@ from zoo._utils.progress import Progress, silent
 from zoo.core.codes import Codes
 from zoo.editing.edit import edit
 from zoo.editing.move_syntax import MoveSpec, arrange, parse_move_spec, read_moves
-from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningChoices
+from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest
 from zoo.editing.run_folder import folder_under_runs, refuse_existing_run, short_model_name
 from zoo.errors import OptionError
 from zoo.imaging.animation import check_animation
@@ -51,7 +51,7 @@ class EditRequest:
 
     model: str
     directions: Sequence[str]
-    opening: OpeningChoices = USUAL_OPENING
+    opening: OpeningRequest = USUAL_OPENING
     index: str = "0"
     together: bool = False
     grid: bool = False

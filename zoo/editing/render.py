@@ -13,7 +13,7 @@ from torch import Tensor
 from zoo._utils.progress import Progress, silent
 from zoo.core.adapter import Adapter
 from zoo.core.codes import Codes
-from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningChoices
+from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest
 from zoo.editing.run_folder import folder_under_runs, new_run_folder, refuse_existing_run, short_model_name
 from zoo.errors import CheckpointError, OptionError
 from zoo.imaging.images import save_grid, shown_side, to_pixels
@@ -38,7 +38,7 @@ class SampleRequest:
     """
 
     model: str
-    opening: OpeningChoices = USUAL_OPENING
+    opening: OpeningRequest = USUAL_OPENING
     codes: CodesRequest = field(default_factory=lambda: CodesRequest(samples=16))
     out: Path | None = None
     force: bool = False

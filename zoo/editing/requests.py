@@ -20,7 +20,7 @@ from zoo.registry.registry import Installation
 
 
 @dataclass(frozen=True, kw_only=True)
-class OpeningChoices:
+class OpeningRequest:
     """How a model is opened.
 
     Attributes:
@@ -61,7 +61,7 @@ class OpeningChoices:
 
 
 # A model is opened so unless something else is asked for.
-USUAL_OPENING = OpeningChoices()
+USUAL_OPENING = OpeningRequest()
 
 
 def card_by_name(name: str | Path, installation: Installation) -> Card | None:

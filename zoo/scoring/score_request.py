@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from zoo._utils.progress import Progress, silent
-from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningChoices, card_by_name
+from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest, card_by_name
 from zoo.editing.run_folder import refuse_existing_run
 from zoo.registry.registry import Installation
 from zoo.scoring.effects import choose_scorers
@@ -34,7 +34,7 @@ class ScoreRequest:
 
     model: str
     directions: Path
-    opening: OpeningChoices = USUAL_OPENING
+    opening: OpeningRequest = USUAL_OPENING
     scorer: str | None = None
     codes: CodesRequest = field(default_factory=lambda: CodesRequest(samples=128))
     step: float | None = None
