@@ -47,17 +47,35 @@ class Calls:
 
 
 def changes(names: Sequence[str]) -> Counter[tuple[str, str]]:
-    """Count the pairs of different names that follow each other; `names` are in the order of the calls."""
+    """Count the pairs of different names that follow each other.
+
+    Args:
+        names: The names, in the order of the calls.
+
+    Returns:
+        How often each pair occurs.
+    """
     return Counter((before, after) for before, after in pairwise(names) if before != after)
 
 
 def package(module: str) -> str:
-    """Name the package of a `module`: ``zoo.jacobian``, or ``zoo`` for a module at the top level."""
+    """Name the package of a module.
+
+    Args:
+        module: The full name of the module.
+
+    Returns:
+        Such as ``zoo.jacobian``, or ``zoo`` for a module at the top level.
+    """
     return ".".join(module.split(".")[:2]) if module.count(".") > 1 else module.partition(".")[0]
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Run zoo with `arguments` under the hook, and print the counts."""
+    """Run zoo under the hook, and print the counts.
+
+    Args:
+        arguments: The arguments of the command, without ``--out``.
+    """
     calls = Calls()
     with tempfile.TemporaryDirectory() as folder:
         words = [*arguments, "--out", str(Path(folder) / "run")]

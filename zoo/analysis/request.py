@@ -69,7 +69,14 @@ class AnalysisRequest:
         )
 
     def usual_folder(self, model: str) -> Path:
-        """Name the run folder ``runs/MODEL-ANALYZER-REGION``, with unusual characters replaced by underscores."""
+        """Name the run folder, unless another one was chosen.
+
+        Args:
+            model: The name of a card, or the path of a weights file.
+
+        Returns:
+            ``runs/MODEL-ANALYZER-REGION``, with unusual characters replaced by underscores.
+        """
         name = "-".join((short_model_name(model), self.analyzer, self.region))
         return folder_under_runs(re.sub(r"[^A-Za-z0-9._-]+", "_", name)[:120])
 

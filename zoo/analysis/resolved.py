@@ -49,7 +49,14 @@ class ResolvedRequest:
     budget: ComputeBudget
 
     def probe(self, progress: Progress) -> Probe:
-        """Return what the analyzer is asked; `progress` is called while it works."""
+        """Return what the analyzer is asked.
+
+        Args:
+            progress: Called while it works.
+
+        Returns:
+            The codes, the region and everything else that an analyzer may use.
+        """
         return Probe(self.codes, self.region, self.layers, self.generator, progress, self.budget, self.scorers)
 
     def draw_further_codes(self, count: int, purpose: str) -> Codes:

@@ -75,7 +75,7 @@ def budget_for(model: Model, limits: ResourceLimits) -> ComputeBudget:
 def cache_key(model: Model) -> str | None:
     """Digest everything that a Jacobian of this model depends on, except code and region.
 
-    That is the weights file, and the network that was made of it, with checksums of its tensors, since they may have
+    That is the weights file, and the network that was built from it, with checksums of its tensors, since they may have
     been changed; the source files of the adapter's class and its bases; the dtype and the type of device; and the
     versions of zoo, torch and timm. Modules that the adapter imports from elsewhere are not included.
 

@@ -123,7 +123,14 @@ def median_locality(by_direction: Sequence[Sequence[Locality]], index: int) -> L
 
 
 def localities_as_json(by_direction: Sequence[Sequence[Locality]]) -> list[list[dict[str, Any]]]:
-    """Return localities as plain values, as the metadata of a directions file keeps them."""
+    """Return localities as plain values.
+
+    Args:
+        by_direction: What `measure_localities` returned.
+
+    Returns:
+        The values, as the metadata of a directions file keeps them.
+    """
     return [[one.as_json() for one in row] for row in by_direction]
 
 

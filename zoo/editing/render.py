@@ -162,6 +162,13 @@ def check_memory_limit(model: Model, count: int, bytes_each: int, fewer: str) ->
 
 
 def render_batch_size(adapter: Adapter) -> int:
-    """Choose how many images are rendered at a time: at most 16 and 2 million pixels, the same on every machine."""
+    """Choose how many images are rendered at a time, the same on every machine.
+
+    Args:
+        adapter: The network.
+
+    Returns:
+        At most 16 images, and at most 2 million pixels unless one image has more.
+    """
     height, width = adapter.resolution
     return max(1, min(16, 2**21 // (height * width)))

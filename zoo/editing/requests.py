@@ -133,5 +133,12 @@ class CodesRequest:
 
 
 def as_path(codes: Codes | str | Path | None) -> Codes | Path | None:
-    """Turn the text of a path into a path; codes and None stay as they are."""
+    """Turn the text of a path into a path.
+
+    Args:
+        codes: Codes, the path of a file of codes, or None.
+
+    Returns:
+        The same, but for text.
+    """
     return Path(codes) if isinstance(codes, str) else codes

@@ -1,4 +1,4 @@
-"""Run folders: the files that zoo writes into them, and where they stand unless a place was chosen."""
+"""Run folders: the files that zoo writes into them, and which folder is written unless another was chosen."""
 
 from __future__ import annotations
 
@@ -38,6 +38,9 @@ def new_run_folder(folder: str | Path, *, force: bool = False) -> Iterator[Path]
         folder: The run folder to write.
         force: Replace an existing run folder.
 
+    Yields:
+        The folder to fill.
+
     Raises:
         OutputError: If `folder` exists and may not be replaced, or cannot be written.
     """
@@ -59,15 +62,36 @@ def refuse_existing_run(folder: Path, *, force: bool) -> None:
 
 
 def folder_under_runs(*parts: str) -> Path:
-    """Name a run folder after what was asked: `parts` with hyphens between, under ``runs/``."""
+    """Name a run folder after what was asked for.
+
+    Args:
+        *parts: The parts of the name.
+
+    Returns:
+        The parts with hyphens between, under ``runs/``.
+    """
     return Path("runs") / "-".join(parts)
 
 
 def short_model_name(model: str) -> str:
-    """Name a model in a folder's name: a weights file without its folders and ending, a card as it is."""
+    """Shorten a model's name for the name of a folder.
+
+    Args:
+        model: The name of a card, or the path of a weights file.
+
+    Returns:
+        The card's name, or the file's without its folders and ending.
+    """
     return Path(model.replace("\\", "/")).stem if is_file_name(model) else model
 
 
 def short_file_name(path: Path) -> str:
-    """Name a directions file without its ending, and a run folder as it is; at most 120 characters."""
+    """Shorten the name of directions for the name of a folder.
+
+    Args:
+        path: A directions file, or a run folder.
+
+    Returns:
+        The name of the file without its ending, or of the folder; at most 120 characters.
+    """
     return (path.name if is_dir(path) else path.stem)[:120]

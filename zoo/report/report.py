@@ -220,7 +220,7 @@ def render_page(name: str = "report", **values: Any) -> str:
 
     Args:
         name: The name of the template, of its style and of its script, without their endings.
-        values: The values of the template.
+        **values: The values of the template.
 
     Returns:
         The page.

@@ -47,19 +47,40 @@ class DirectionSummary:
 
 
 def format_number(value: float | None) -> str:
-    """Write a number with three significant digits, and a dash for None."""
+    """Write a number with three significant digits.
+
+    Args:
+        value: The number, or None.
+
+    Returns:
+        The text; a dash for None.
+    """
     if value is None:
         return "–"
     return f"{value:.0f}" if 100 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
 def format_signed(value: float) -> str:
-    """Write a number with three significant digits and its sign, a true minus sign; 0 has none."""
+    """Write a number with three significant digits and its sign.
+
+    Args:
+        value: The number.
+
+    Returns:
+        The text, with a true minus sign; 0 has no sign.
+    """
     return "0" if value == 0 else ("−" if value < 0 else "+") + format_number(abs(value))
 
 
 def format_rows(rows: Sequence[int]) -> str:
-    """Write rows of a code, in ascending order, as ``row 3`` or ``rows 0–5, 7``."""
+    """Write rows of a code, with consecutive ones as a range.
+
+    Args:
+        rows: The rows, in ascending order.
+
+    Returns:
+        Text such as ``row 3`` or ``rows 0–5, 7``.
+    """
     runs: list[list[int]] = []
     for row in rows:
         if runs and row == runs[-1][-1] + 1:
@@ -71,7 +92,14 @@ def format_rows(rows: Sequence[int]) -> str:
 
 
 def format_value(value: Any) -> str:
-    """Write a value of a record, with the parts of lists and mappings separated by commas."""
+    """Write a value of a record.
+
+    Args:
+        value: A plain value, a list or a mapping.
+
+    Returns:
+        The text, with the parts of lists and mappings separated by commas.
+    """
     if value is None:
         return "–"
     if isinstance(value, Mapping):

@@ -190,7 +190,14 @@ def measure_effect(attribute: Attribute, unedited: Tensor, minus: Tensor, plus: 
 
 
 def strongest(effects: Sequence[Effect]) -> Effect | None:
-    """Choose the effect that a direction is named after: the strongest, or None if that is not clear."""
+    """Choose the effect that a direction is named after.
+
+    Args:
+        effects: Its effects.
+
+    Returns:
+        The strongest effect; None if it is not clear.
+    """
     varying = [effect for effect in effects if not math.isnan(effect.effect)]
     best = max(varying, key=lambda effect: (effect.strength, abs(effect.effect)), default=None)
     return best if best is not None and best.clear else None
