@@ -63,7 +63,7 @@ def scored(model: zoo.Model, analyzer: str, region: str) -> dict[str, Any]:
             request: dict[str, Any] = {"region": region, "label": label, "samples": ANALYSED, "k": SHOWN}
             directions = zoo.analyze(model, analyzer, **request, unseen=0, show=1)
         scores = zoo.score(model, directions, scorer="avatars", label=label, samples=SCORED, region=region, show=SHOWN)
-    dci = scores.disentanglement
+    dci = scores.dci
     best = {
         attribute.name: max(row.effects[index].strength for row in scores.directions)
         for index, attribute in enumerate(scores.attributes)

@@ -4,7 +4,7 @@ from ._version import (
 from ._version import (
     __version__ as __version__,
 )
-from .analysis.compare import Comparison as Comparison
+from .analysis.comparison import Comparison as Comparison
 from .api import (
     analyze as analyze,
 )

@@ -1,4 +1,4 @@
-"""The verbs of the Python interface: `load`, `analyze`, `edit`, `compare`, `score`."""
+"""The functions of the Python interface: `load`, `analyze`, `edit`, `compare`, `score`."""
 
 from __future__ import annotations
 
@@ -7,24 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from zoo._utils.progress import Progress, silent
-from zoo.analysis import run
 from zoo.analysis.compare import compare
 from zoo.analysis.request import AnalysisRequest
+from zoo.analysis.run import run_analysis
 from zoo.core.analyzer import Scorer
 from zoo.core.codes import Codes
 from zoo.core.directions import Directions
 from zoo.editing.edit import edit
+from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest, as_path
 from zoo.errors import OptionError
 from zoo.models.model import Model
-from zoo.models.opening import open_model
 from zoo.registry.registry import load_installation
 from zoo.scoring.effects import choose_scorers
 from zoo.scoring.score import score as score_directions
 from zoo.scoring.scores import Scores
 
 __all__ = ["analyze", "compare", "edit", "load", "score"]
-
-_USUAL = {"space": None, "device": "auto", "dtype": "float32"}
 
 
 def load(
@@ -36,13 +34,30 @@ def load(
     registry: Iterable[str | Path] = (),
     options: Mapping[str, Any] | None = None,
 ) -> Model:
-    """Open a model by its card's name (``dcgan.digiface64``, or ``dcgan`` for the default one) or from a weights file.
+    """Open a model.
 
     Weights are fetched into the cache on first use; the licence is printed to standard error before they are used.
-    `space` None is the family's usual one, `device` ``auto`` is CUDA where there is one, `dtype` is ``float32`` or
-    ``float64``; `registry` names further registry files. Raises a `ZooError` that says what to do.
+
+    Args:
+        name: The name of a card (``dcgan.digiface64``, or ``dcgan`` for the default one), or a weights file.
+        space: The latent space; None is the family's usual one.
+        device: ``cpu``, ``cuda``, ``cuda:1`` …; ``auto`` is CUDA where there is one.
+        dtype: ``float32`` or ``float64``.
+        registry: Further registry files.
+        options: Options of the architecture.
+
+    Returns:
+        The model.
+
+    Raises:
+        UnknownNameError: If there is no such card or file.
+        WeightsError: If the weights cannot be fetched, or are not the card's.
+        CheckpointError: If the file cannot be read as weights of a known architecture.
+        OptionError: If an option, the device or the dtype is not one of the choices.
+        CardError: If card and file differ.
     """
-    return open_model(name, load_installation(registry), space=space, device=device, dtype=dtype, options=options)
+    opening = OpeningRequest(space=space, device=device, dtype=dtype, options=options or {})
+    return opening.open(name, load_installation(registry))
 
 
 def analyze(
@@ -69,36 +84,61 @@ def analyze(
     progress: Progress = silent,
     **options: Any,
 ) -> Directions:
-    """Find directions in a model's latent space; `options` are the analyzer's own.
+    """Find directions in a model's latent space.
 
-    `samples` codes are drawn with `seed`, unless `codes` are given. The locality of the first `show` directions is
-    measured at those codes and at `unseen` further ones, and kept in the provenance. With `out`, the run folder is
-    written too. `memory` is a budget for derivatives, in bytes or as text such as ``2GB``; `keep` says whether
-    Jacobians are kept in the cache and looked up there. `space`, `device`, `dtype` and `registry` open a model that is
-    given by name, as in `load`. Raises a `ZooError` that says what to do.
+    Args:
+        model: A model, the name of a card, or a weights file.
+        analyzer: The name of the analyzer.
+        region: The region of the image, such as ``mouth`` or ``box:8,8,16,16``.
+        samples: How many codes to draw.
+        seed: The seed of everything that is drawn.
+        codes: The codes to analyse, or a file of codes; None draws them.
+        layers: The rows of the code that directions move, such as ``4-7`` or indices; None is all.
+        label: The class of a conditional model, by name or index.
+        truncation: The truncation of drawn codes, 0 (the mean) to 2.
+        show: The locality of so many directions is measured and recorded in the provenance.
+        unseen: It is measured on so many unseen codes as well.
+        out: The run folder to write; None writes nothing.
+        force: Replace an existing run folder.
+        memory: How much derivatives may use, in bytes or as text such as ``2GB``; None is what the usual chunk needs.
+        keep: Use the cache of Jacobians.
+        space: The latent space of a model that is given by name, as in `load`.
+        device: Its device.
+        dtype: Its dtype.
+        registry: Further registry files.
+        progress: Called while the work goes on.
+        **options: Options of the analyzer, and of the architecture of a model that is given by name.
+
+    Returns:
+        The directions, strongest first.
+
+    Raises:
+        ZooError: Whatever is wrong with the request; the message says what to do.
     """
-    loading: dict[str, Any] = {"space": space, "device": device, "dtype": dtype}
-    if isinstance(model, Model) and (registry or loading != _USUAL):
-        raise OptionError(f"{model.name} is open already: pass {', '.join(_USUAL)} and registry to zoo.load")
-    question = AnalysisRequest(
+    opening = OpeningRequest(space=space, device=device, dtype=dtype)
+    if isinstance(model, Model) and (registry or opening != USUAL_OPENING):
+        raise OptionError(f"{model.name} is open already: pass space, device, dtype and registry to zoo.load")
+    request = AnalysisRequest(
         analyzer=analyzer,
         region=region,
-        samples=samples,
-        seed=seed,
-        codes=Path(codes) if isinstance(codes, str) else codes,
+        codes=CodesRequest(codes=as_path(codes), samples=samples, seed=seed, label=label, truncation=truncation),
         layers=layers,
-        label=label,
-        truncation=truncation,
         options=options,
         show=show,
         unseen=unseen,
     )
-    folder = None if out is None else Path(out)
-    installation = load_installation(registry)
-    done = run.run_analysis(
-        question, model, installation, out=folder, force=force, memory=memory, keep=keep, progress=progress, **loading
+    run = run_analysis(
+        request,
+        model,
+        load_installation(registry),
+        opening=opening,
+        out=None if out is None else Path(out),
+        force=force,
+        memory=memory,
+        keep=keep,
+        progress=progress,
     )
-    return done.directions
+    return run.directions
 
 
 def score(
@@ -117,14 +157,32 @@ def score(
     show: int = 5,
     progress: Progress = silent,
 ) -> Scores:
-    """Measure what directions change by attributes that are known (the re-scoring of Shen & Zhou, CVPR 2021, 4).
+    """Measure which known attributes directions change (the re-scoring of Shen & Zhou, CVPR 2021, 4).
 
-    Each of the first `show` directions moves every code by `step` both ways, and the scorers say what differs between
-    the two ends; without a `step`, by the one at which the mean squared change inside the region is 0.02 (the median of
-    four codes, at most 8). `samples` codes are drawn that no analysis has seen, whatever the seed, unless `codes` are
-    given. `scorer` is a name, a scorer of your own, or None for all that fit the model. `region`, by default the one
-    that the directions were found for, tells where changes of pixels are measured; `layers` the rows to move instead of
-    their own. Raises `CapabilityError` where no scorer fits, and whatever is wrong with the rest.
+    Each direction moves every code by `step` both ways, and the scorers say what differs between the two ends.
+
+    Args:
+        model: The model whose codes are moved.
+        directions: The directions, a file of them, or a run folder.
+        scorer: The name of a scorer, a scorer of your own, or None for all that fit the model.
+        codes: The codes to move, or a file of codes, at least two; None draws codes that no analysis has seen.
+        samples: How many codes to draw.
+        seed: The seed that they are drawn with.
+        label: The class of a conditional model, by name or index.
+        truncation: The truncation of drawn codes, 0 (the mean) to 2.
+        step: How far to move each way; None is the step, at most 8, at which the mean squared change inside the region
+            is 0.02, the median over four codes.
+        region: Where changes of pixels are measured; None is the region that the directions were found for.
+        layers: The rows of the code that are moved; None is those that the directions were found for.
+        show: How many directions are scored.
+        progress: Called while codes are scored.
+
+    Returns:
+        The scores.
+
+    Raises:
+        CapabilityError: If no scorer fits the model, or every one fails.
+        ZooError: Whatever is wrong with the other arguments.
     """
     if isinstance(scorer, Scorer):
         scorers = {type(scorer).__name__: scorer}
@@ -134,11 +192,7 @@ def score(
         model,
         directions,
         scorers,
-        codes=codes,
-        samples=samples,
-        seed=seed,
-        label=label,
-        truncation=truncation,
+        codes=CodesRequest(codes=as_path(codes), samples=samples, seed=seed, label=label, truncation=truncation),
         step=step,
         region=region,
         layers=layers,

@@ -14,7 +14,7 @@ import zoo
 from tests.support.linear import Linear, model_of
 from zoo import Directions, DirectionsError, LatentSpace, OptionError
 from zoo.analysis.compare import MismatchWarning
-from zoo.editing.edit import OtherModelWarning
+from zoo.editing.fit import OtherModelWarning
 
 EXACT = 1e-12
 """Dimensions are few and all is float64: only rounding separates two ways to compute the same."""

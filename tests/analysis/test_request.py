@@ -1,17 +1,25 @@
-from collections.abc import Mapping
+import pkgutil
+from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+import torch
+import yaml
+from torch import Tensor
 from zoo_adapters.dcgan.adapter import DCGAN
 
 import zoo
+from tests.registry.test_registry import CARD
 from tests.support.linear import model_of
 from tests.support.toys import write_tiny
 from zoo import OptionError, Options
 from zoo.analysis.request import AnalysisRequest, command_of
 from zoo.analysis.run import run_analysis
+from zoo.editing.requests import CodesRequest
 from zoo.plugins.entries import AdapterPlugin
+from zoo.plugins.manager import Plugins
 from zoo.registry.registry import load_installation
 
 
@@ -41,6 +49,14 @@ def file(tmp_path: Path) -> str:
     return str(write_tiny(tmp_path / "mine.safetensors"))
 
 
+@pytest.fixture
+def registry(file: str, tmp_path: Path) -> Path:
+    """A registry with a card for the file."""
+    card = {**CARD, "weights": {"sources": [{"url": file}]}}
+    (tmp_path / "cards.yaml").write_text(yaml.safe_dump({"models": [card]}))
+    return tmp_path / "cards.yaml"
+
+
 def test_what_the_analyzer_does_not_know_goes_to_the_architecture(seen: list[Mapping[str, Any]], file: str) -> None:
     question = AnalysisRequest(analyzer="sefa", options={"k": "3", "noise": "fresh"}, unseen=0)
     done = run_analysis(question, file, load_installation())
@@ -68,9 +84,8 @@ def test_a_wrong_value_for_the_architecture_is_refused_before_anything_is_fetche
 
 def test_the_command_asks_the_same_again() -> None:
     model = model_of(DCGAN.tiny(0))
-    question = AnalysisRequest(
-        analyzer="lowrank", region="top", samples=3, label="a b", options={"k": 2}, layers=[1, 2]
-    )
+    codes = CodesRequest(samples=3, label="a b")
+    question = AnalysisRequest(analyzer="lowrank", region="top", codes=codes, options={"k": 2}, layers=[1, 2])
     assert command_of(question, model) == (
         "zoo analyze test.model --analyzer lowrank --region top --samples 3 --layers 1,2 --label 'a b' -o k=2"
     )
@@ -79,3 +94,75 @@ def test_the_command_asks_the_same_again() -> None:
 def test_a_model_at_hand_takes_the_analyzers_options_only() -> None:
     with pytest.raises(OptionError, match="no option of sefa is called 'noise'"):
         zoo.analyze(model_of(DCGAN.tiny(0)), "sefa", noise="fresh")
+
+
+class Light(zoo.Scorer):
+    attributes = ("light",)
+
+    def fits(self, card: object) -> bool:
+        return True
+
+    def score(self, images: Tensor) -> Tensor:
+        return images.mean(dim=(1, 2, 3))[:, None]
+
+
+def count_calls(monkeypatch: pytest.MonkeyPatch, *names: str) -> Counter[str]:
+    """Count the calls of functions, each named as ``module.function`` where it is used."""
+    calls: Counter[str] = Counter()
+
+    def counted(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*given: Any, **named: Any) -> Any:
+            calls[name.rpartition(".")[2]] += 1
+            return function(*given, **named)
+
+        return call
+
+    for name in names:
+        monkeypatch.setattr(name, counted(name, pkgutil.resolve_name(name)))
+    return calls
+
+
+def test_each_word_is_read_once_and_steps_are_chosen_once(
+    registry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the model is opened and after, for the scores and for the report."""
+    plugin = zoo.ScorerPlugin(name="light", summary="test", load=lambda: Light, attributes=("light",))
+    monkeypatch.setattr(Plugins, "scorers", {"light": plugin})
+    calls = count_calls(
+        monkeypatch,
+        "zoo.analysis.reading.parse_region",
+        "zoo.analysis.request.parse_options",
+        "zoo.analysis.resources.parse_size",
+        "zoo.analysis.run.visible_steps",
+        "zoo.report.filmstrips.visible_steps",
+    )
+    found = zoo.analyze(
+        "dcgan.mine", region="top", k=2, memory="1GB", registry=[registry], out=tmp_path / "run", device="cpu"
+    )
+    assert found.provenance["names"] is not None
+    assert calls == {"parse_region": 1, "parse_options": 1, "parse_size": 1, "visible_steps": 1}
+
+
+def test_steps_are_chosen_only_where_something_shows_them(
+    registry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Plugins, "scorers", {})
+    calls = count_calls(monkeypatch, "zoo.analysis.run.visible_steps")
+    model = zoo.load("dcgan.mine", registry=[registry], device="cpu")
+    zoo.analyze(model, region="top", k=2)
+    assert not calls
+    zoo.analyze(model, region="top", k=2, out=tmp_path / "run")
+    assert calls == {"visible_steps": 1}
+
+
+def test_a_request_is_resolved_on_a_model() -> None:
+    model = model_of(DCGAN.tiny(0))
+    request = AnalysisRequest(
+        analyzer="lowrank", region="top", codes=CodesRequest(samples=3, seed=5), options={"k": "2"}
+    )
+    resolved = request.resolve(model, load_installation())
+    assert torch.equal(resolved.codes.latents, model.sample(3, seed=5).latents)
+    assert (resolved.region.text, resolved.layers, resolved.analyzer.options.k) == ("top", None, 2)
+    assert resolved.budget.cache is None
+    further = resolved.draw_further_codes(2, "unseen codes")
+    assert not torch.isin(further.latents, resolved.codes.latents).any()

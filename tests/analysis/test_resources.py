@@ -14,7 +14,7 @@ import zoo
 from tests.support.linear import model_of
 from tests.support.toys import write_tiny
 from zoo import Codes, Model, OptionError, Region
-from zoo.analysis.resources import budget_for, cache_key
+from zoo.analysis.resources import budget_for, cache_key, read_limits
 from zoo.cli import run
 
 LOWRANK = ["analyze", "mine.safetensors", "--analyzer", "lowrank", "--region", "center", "--show", "1", "--unseen", "0"]
@@ -118,5 +118,5 @@ def test_whatever_a_jacobian_depends_on_changes_the_identity(tmp_path: Path) -> 
     others = [cache_key(one) for one in (model(1), touched, exact, folded, mine)]
     assert len({usual, *others}) == 6
     Mine.__module__ = "__notebook__"
-    assert cache_key(mine) is None and budget_for(mine).cache is None
-    assert budget_for(model(), keep=False).cache is None
+    assert cache_key(mine) is None and budget_for(mine, read_limits()).cache is None
+    assert budget_for(model(), read_limits(keep=False)).cache is None

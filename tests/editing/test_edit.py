@@ -12,7 +12,7 @@ import zoo.editing.edit
 from tests.support.linear import Linear, model_of
 from zoo import Codes, CodesError, Directions, DirectionsError, LatentSpace, LayersError, Model, OptionError
 from zoo._utils.progress import Progress, silent
-from zoo.editing.edit import OtherModelWarning
+from zoo.editing.fit import OtherModelWarning
 
 
 @pytest.fixture
@@ -171,6 +171,18 @@ def test_each_direction_moves_its_own_rows_at_the_codes_own_class(layers: str | 
     )
     made.save(tmp_path / "e", frames=4)
     assert model.code_name(codes, 1) == "code 1, one"
+
+
+def test_a_label_is_that_of_codes_of_a_file(tmp_path: Path) -> None:
+    """In `zoo.edit` and `zoo.compare`, as in `zoo.analyze` and `zoo.score`."""
+    model = model_of(Rows.tiny(0))
+    directions = Directions(model.adapter.space, torch.eye(6)[:1].double(), torch.ones(1))
+    model.save_codes(tmp_path / "codes.safetensors", Codes(torch.zeros(2, 3, 6)))
+    made = zoo.edit(model, directions, codes=tmp_path / "codes.safetensors", label="one")
+    assert made.codes.labels is not None and made.codes.labels.tolist() == [1, 1]
+    compared = zoo.compare(directions, directions, model=model, codes=tmp_path / "codes.safetensors", label=1)
+    assert compared.pairs is not None and compared.pairs.codes.labels is not None
+    assert compared.pairs.codes.labels.tolist() == [1, 1]
 
 
 # What is written

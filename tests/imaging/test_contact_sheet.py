@@ -6,8 +6,8 @@ import pytest
 import torch
 from PIL import Image
 
-from zoo._utils.files import RUN_FILES
 from zoo.editing.edit import MOST_PICTURES, MOST_STRENGTHS
+from zoo.editing.run_folder import RUN_FILES
 from zoo.imaging.contact_sheet import MAX_PAGE_SIDE, SheetRow, _lay_out, draw_pages, save_pages
 from zoo.imaging.images import OutlinedImage
 

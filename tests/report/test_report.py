@@ -24,7 +24,7 @@ from tests.support.linear import Banded, Linear, model_of
 from zoo.editing.locality import VISIBLE_CHANGE
 from zoo.models.model import Model
 from zoo.report.filmstrips import MIDDLE, SHARES, STRIP, coarse_middle_fine, moved_rows_by_scale
-from zoo.report.table import row_numbers, shown, signed
+from zoo.report.table import format_rows, format_signed, format_value
 
 STYLE = Path(zoo.__file__).parent / "report" / "templates" / "report.css"
 VOID = {"meta", "link", "img", "input"}
@@ -218,7 +218,7 @@ def test_the_page_stays_small_however_large_the_images_are(tmp_path: Path) -> No
 )
 def test_thirds(count: int, wanted: list[str]) -> None:
     found = coarse_middle_fine(count)
-    assert [row_numbers(rows) for rows in found.values()] == wanted
+    assert [format_rows(rows) for rows in found.values()] == wanted
     assert list(found) == (["coarse", "fine"] if count == 2 else ["coarse", "middle", "fine"])[: len(wanted)]
     assert [row for rows in found.values() for row in rows] == list(range(count if wanted else 0))
 
@@ -240,7 +240,7 @@ def test_thirds_are_those_of_the_space(rows: Sequence[int], wanted: dict[str, tu
 
 
 def test_rows_are_written_as_ranges() -> None:
-    assert row_numbers((0, 2, 5, 6)) == "rows 0, 2, 5–6"
+    assert format_rows((0, 2, 5, 6)) == "rows 0, 2, 5–6"
 
 
 @pytest.mark.parametrize(
@@ -256,20 +256,23 @@ def test_a_third_changes_what_its_rows_make(
     images = [image for image in page.all("img") if image["alt"].startswith("Code 0 moved on the")]
     assert len(images) == len(bands)
     for image, (name, changed) in zip(images, bands.items(), strict=True):
-        assert f"moved on the {name} {row_numbers(changed)} only" in image["alt"]
+        assert f"moved on the {name} {format_rows(changed)} only" in image["alt"]
         low, _, high = np.split(decode(image["src"])[:, [*range(128), *range(130, 258), *range(260, 388)]], 3, axis=1)
         change = np.abs(high.astype(int) - low).reshape(4, 32, -1)[:, 8:-8].mean(axis=(1, 2))
         assert set(np.flatnonzero(change > 8)) == set(changed)
     captions = [text for tag, text in page.texts if tag == "figcaption" and text.startswith(", row")]
-    assert [caption.split(":")[0] for caption in captions] == [f", {row_numbers(rows)}" for rows in bands.values()]
+    assert [caption.split(":")[0] for caption in captions] == [f", {format_rows(rows)}" for rows in bands.values()]
 
 
 # DirectionSummary, spectrum, progress
 
 
 def test_numbers_are_written_for_people() -> None:
-    assert [signed(value) for value in (-1.234, 0.0, 250.4)] == ["−1.23", "0", "+250"]
-    assert shown({"k": None, "on": True, "list": [1, 0.25], "none": []}) == "k = –, on = yes, list = 1, 0.25, none = –"
+    assert [format_signed(value) for value in (-1.234, 0.0, 250.4)] == ["−1.23", "0", "+250"]
+    assert (
+        format_value({"k": None, "on": True, "list": [1, 0.25], "none": []})
+        == "k = –, on = yes, list = 1, 0.25, none = –"
+    )
 
 
 def test_progress_counts_every_picture_once(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import zoo
 from tests.support.linear import Linear, model_of
 from zoo.models.model import Model
 from zoo.registry.cards import Card
-from zoo.scoring.dci import disentangle
+from zoo.scoring.dci import measure_dci
 from zoo.scoring.effects import Effect, read_attributes
 
 GAIN = 0.05
@@ -58,7 +58,7 @@ def directions_of(model: Model, vectors: Tensor, **provenance: str) -> zoo.Direc
     return zoo.Directions(model.adapter.space, vectors, torch.ones(len(vectors)), provenance=provenance)
 
 
-# Disentanglement
+# DCI
 
 
 @pytest.mark.parametrize(
@@ -78,15 +78,15 @@ def directions_of(model: Model, vectors: Tensor, **provenance: str) -> zoo.Direc
 def test_disentanglement_of_tables_whose_answer_is_known(
     effects: list[list[float]], disentanglement: float | None, completeness: float | None, coverage: float
 ) -> None:
-    found = disentangle(torch.tensor(effects))
+    found = measure_dci(torch.tensor(effects))
     for value, wanted in ((found.disentanglement, disentanglement), (found.completeness, completeness)):
         assert value == (None if wanted is None else pytest.approx(wanted, abs=1e-7))  # of float32 tables
     assert found.coverage == pytest.approx(coverage)
 
 
 def test_a_row_without_effect_has_no_disentanglement_and_no_weight() -> None:
-    found = disentangle(torch.tensor([[0.0, 0.0], [0.3, 0.0]]))
-    assert found.directions == (None, 1.0)
+    found = measure_dci(torch.tensor([[0.0, 0.0], [0.3, 0.0]]))
+    assert found.by_direction == (None, 1.0)
     assert found.disentanglement == 1
 
 
@@ -101,7 +101,7 @@ def test_directions_that_are_the_attributes_are_disentangled() -> None:
         for place, effect in enumerate(row.effects):
             assert (effect.strength > 0.9) == (place == index)
             assert effect.effect == 0 or place == index
-    whole = found.disentanglement
+    whole = found.dci
     assert (whole.disentanglement, whole.completeness) == (1, 1)
 
 
@@ -113,10 +113,10 @@ def test_rotated_directions_are_less_so_and_as_the_formula_says() -> None:
     shares = table / table.sum(axis=1, keepdims=True)
     logs = np.log(shares, where=shares > 0, out=np.zeros_like(shares)) / np.log(3)
     wanted = ((1 + (shares * logs).sum(axis=1)) * table.sum(axis=1)).sum() / table.sum()
-    whole = found.disentanglement
+    whole = found.dci
     assert whole.disentanglement == pytest.approx(wanted)
     assert whole.disentanglement is not None and whole.disentanglement < 0.8
-    assert whole.directions[2] == 1
+    assert whole.by_direction[2] == 1
 
 
 def test_an_effect_is_in_standard_deviations_and_its_strength_a_probability() -> None:
@@ -188,7 +188,7 @@ def test_a_score_that_does_not_vary_has_no_effect() -> None:
     assert math.isnan(effect.effect) and effect.strength == 0 and effect.text() == "–"
     assert effect.as_json()["effect"] is None
     assert found.directions[0].name is None
-    assert found.disentanglement.disentanglement is None
+    assert found.dci.disentanglement is None
     json.dumps(found.as_json(), allow_nan=False)
 
 
@@ -271,10 +271,13 @@ def test_scores_show_themselves(scores: zoo.Scores) -> None:
 
 
 def test_two_scorers_are_told_apart() -> None:
+    from zoo.editing.requests import CodesRequest
     from zoo.scoring.score import score
 
     model = bands()
-    found = score(model, directions_of(model, torch.eye(3)), {"a": Scales(), "b": Bands()}, samples=8, step=1)
+    found = score(
+        model, directions_of(model, torch.eye(3)), {"a": Scales(), "b": Bands()}, codes=CodesRequest(samples=8), step=1
+    )
     assert found.table()[0][2:6] == ["a: top", "a: middle", "a: bottom", "b: top"]
     assert [effect.effect for effect in found.directions[0].effects[:3]] == [
         effect.effect for effect in found.directions[0].effects[3:6]

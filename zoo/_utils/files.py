@@ -2,30 +2,12 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from zoo._utils.workspaces import output_error, workspace
 from zoo.errors import OutputError
-
-RUN_FILES = frozenset(
-    {
-        "directions.safetensors",
-        "directions.npy",
-        "codes.safetensors",
-        *(f"{stem}.png" for stem in ("sheet", "comparison")),
-        *(f"{stem}-{page}.png" for stem in ("sheet", "comparison") for page in range(2, 100)),
-        "report.html",
-        "edit.gif",
-        "edit.mp4",
-        "samples.png",
-        "comparison.json",
-        "scores.json",
-        "scores.md",
-    }
-)
-"""Every name that zoo writes into a run folder: ``--force`` replaces a folder only if it holds nothing else."""
 
 
 @contextmanager
@@ -49,13 +31,20 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_folder(folder: Path, *, force: bool = False) -> Iterator[Path]:
-    """Yield an empty folder beside `folder` to fill; on success it takes that name, on failure it vanishes.
+def atomic_folder(folder: Path, *, force: bool = False, replaceable: Container[str] = frozenset()) -> Iterator[Path]:
+    """Yield an empty folder beside `folder` to fill; on success it takes that name, on failure it is removed.
 
-    An existing `folder` is refused unless `force`, and is then replaced only once the new one is complete.
-    Raises `OutputError`.
+    An existing `folder` is replaced only once the new one is complete.
+
+    Args:
+        folder: The folder to make.
+        force: Replace an existing folder, as `refuse_existing` allows.
+        replaceable: The file names that a replaced folder may hold.
+
+    Raises:
+        OutputError: If the folder exists and may not be replaced, or the operating system refuses.
     """
-    refuse_existing(folder, force=force)
+    refuse_existing(folder, force=force, replaceable=replaceable)
     with workspace(folder) as work:
         yield work
         for file in work.rglob("*"):
@@ -80,10 +69,16 @@ def flush(path: Path) -> None:
         os.close(handle)
 
 
-def refuse_existing(folder: Path, *, force: bool) -> None:
-    """Raise `OutputError` if `folder` exists and may not be replaced.
+def refuse_existing(folder: Path, *, force: bool, replaceable: Container[str]) -> None:
+    """Refuse a folder that exists and may not be replaced.
 
-    Even `force` replaces only a folder whose every entry bears a name that zoo writes.
+    Args:
+        folder: The folder that is to be written.
+        force: Allow a folder to be replaced whose every entry is `replaceable`.
+        replaceable: The file names that a replaced folder may hold.
+
+    Raises:
+        OutputError: If the folder exists and may not be replaced.
     """
     if not os.path.lexists(folder):
         return
@@ -96,7 +91,7 @@ def refuse_existing(folder: Path, *, force: bool) -> None:
         raise OutputError(f"{folder} exists: pass --force (from Python, force=True) to replace it, or another --out")
     if entries is None:
         raise OutputError(f"{folder} is not a folder: --force replaces only folders, pass another --out")
-    strange = [name for name in entries if name not in RUN_FILES]
+    strange = [name for name in entries if name not in replaceable]
     if strange:
         raise OutputError(
             f"{folder} holds {strange[0]!r}, which zoo did not write: --force will not delete it, pass another --out"

@@ -1,4 +1,5 @@
-from .compare import Comparison as Comparison
+from .compare_request import CompareRequest as CompareRequest
+from .comparison import Comparison as Comparison
 from .request import AnalysisRequest as AnalysisRequest
 from .run import (
     Run as Run,

@@ -1,123 +1,249 @@
-"""A question to an analyzer, in the words of the command line, and what can be refused from its words alone."""
+"""An analysis in the words of the command line, and how each of its words is read, once."""
 
 from __future__ import annotations
 
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from zoo._utils.files import is_file
+import torch
+
+from zoo.analysis.reading import check_capabilities, read_layers, read_region
+from zoo.analysis.resolved import ResolvedRequest
+from zoo.analysis.resources import NO_CACHE, ResourceLimits, budget_for
 from zoo.core.codes import Codes
-from zoo.core.common_regions import COMMON_REGIONS
-from zoo.core.options import parse_options
-from zoo.core.region import parse_region
-from zoo.errors import CapabilityError, CodesError, OptionError, RegionError, unknown_name
-from zoo.models.model import Model, check_count, check_seed
+from zoo.core.options import Options, parse_options
+from zoo.core.region import Region
+from zoo.editing.requests import CodesRequest
+from zoo.editing.run_folder import folder_under_runs, short_model_name
+from zoo.errors import OptionError, unknown_name
+from zoo.models.model import Model, check_count
 from zoo.plugins.entries import AnalyzerPlugin
 from zoo.registry.cards import Card
 from zoo.registry.registry import Installation
+from zoo.scoring.effects import fitting_scorers
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class AnalysisRequest:
-    """What is asked of an analyzer, in the words of the command line."""
+    """An analysis in the words of the command line.
+
+    Attributes:
+        analyzer: The name of the analyzer.
+        region: The region, as text; see `zoo.core.region`.
+        codes: The codes to analyse.
+        layers: The rows of the code that directions move, as text such as ``4-7`` or as indices; None is all.
+        options: Options of the analyzer, and of the architecture where the model is opened for this request.
+        show: How many directions are measured and shown, at least 1.
+        unseen: How many unseen codes locality is measured on as well.
+    """
 
     analyzer: str
     region: str = "all"
-    samples: int = 1
-    seed: int = 0
-    codes: Path | Codes | None = None
+    codes: CodesRequest = field(default_factory=CodesRequest)
     layers: str | Sequence[int] | None = None
-    label: int | str | None = None
-    truncation: float | None = None
-    options: Mapping[str, Any] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
     show: int = 5
     unseen: int = 4
 
+    def resolve(self, model: Model, installation: Installation, limits: ResourceLimits = NO_CACHE) -> ResolvedRequest:
+        """Read every word of the request for an open model.
+
+        Args:
+            model: The model.
+            installation: The plugins and the registry.
+            limits: How much memory and cache the analysis may use.
+
+        Returns:
+            The request, ready to be carried out.
+
+        Raises:
+            ZooError: Whatever is wrong with the request.
+        """
+        size, space = model.adapter.resolution, model.adapter.space.name
+        return check_request(self, installation, model.card, size=size, space=space).resolve(
+            model, installation, limits
+        )
+
+    def usual_folder(self, model: str) -> Path:
+        """Name the run folder, unless another one was chosen.
+
+        Args:
+            model: The name of a card, or the path of a weights file.
+
+        Returns:
+            ``runs/MODEL-ANALYZER-REGION``, with unusual characters replaced by underscores.
+        """
+        name = "-".join((short_model_name(model), self.analyzer, self.region))
+        return folder_under_runs(re.sub(r"[^A-Za-z0-9._-]+", "_", name)[:120])
+
+    def words(self) -> dict[str, Any]:
+        """Return what the request says besides the analyzer and its options, by the names of the command's options."""
+        return {
+            "region": self.region,
+            "samples": self.codes.samples,
+            "seed": self.codes.seed,
+            "codes": self.codes.codes,
+            "layers": self.layers,
+            "label": self.codes.label,
+            "truncation": self.codes.truncation,
+            "show": self.show,
+            "unseen": self.unseen,
+        }
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CheckedRequest:
+    """A request of which everything has been read that needs no network; the other half is `resolve`.
+
+    Attributes:
+        request: The request.
+        plugin: The analyzer that it names.
+        options: The analyzer's options.
+        region: The region; None where the model has no card before it is opened.
+    """
+
+    request: AnalysisRequest
+    plugin: AnalyzerPlugin
+    options: Options
+    region: Region | None
+
+    def resolve(self, model: Model, installation: Installation, limits: ResourceLimits = NO_CACHE) -> ResolvedRequest:
+        """Read what is left: the rows, the codes, the scorers and the budget.
+
+        Scorers are loaded here, so that a broken one is met before the analysis.
+
+        Args:
+            model: The open model.
+            installation: The plugins and the registry.
+            limits: How much memory and cache the analysis may use.
+
+        Returns:
+            The request, ready to be carried out.
+
+        Raises:
+            ZooError: Whatever of the request does not fit the model.
+        """
+        request, adapter = self.request, model.adapter
+        check_capabilities(self.plugin, installation, model.card, adapter.space.name)
+        region = self.region
+        if region is None or region.mask.shape != adapter.resolution:
+            region = read_region(request.region, self.plugin, model.card, adapter.resolution)
+        layers = read_layers(request.layers, self.plugin, model)
+        generator = torch.Generator().manual_seed(request.codes.seed)
+        codes = request.codes.take(model, generator)
+        derives = "derivative" in self.plugin.requires
+        return ResolvedRequest(
+            request=request,
+            model=model,
+            plugin=self.plugin,
+            analyzer=self.plugin.resolve()(self.options),
+            region=region,
+            layers=layers,
+            codes=codes,
+            generator=generator,
+            scorers=fitting_scorers(model.card, installation.plugins.scorers),
+            budget=budget_for(model, limits if derives else replace(limits, cache=0)),
+        )
+
 
 def check_request(
-    question: AnalysisRequest,
+    request: AnalysisRequest,
     installation: Installation,
     card: Card | None,
     *,
     size: tuple[int, int] | None = None,
     space: str | None = None,
-) -> AnalyzerPlugin:
-    """Refuse, before anything is fetched, what the names and options alone show to be wrong.
+) -> CheckedRequest:
+    """Read what needs no network, and refuse what is wrong with it before anything is fetched.
 
-    `size` is (height, width) of the images where a network is there to tell; else the card does. `space` None is the
-    family's usual one. Raises `UnknownNameError`, `OptionError`, `CapabilityError`, `RegionError`, `CodesError`.
+    Args:
+        request: The request; its options are the analyzer's own.
+        installation: The plugins and the registry.
+        card: The model's card; None for a weights file, of which nothing is known yet.
+        size: The height and width of the images; None is what the card says.
+        space: The latent space; None is the family's usual one.
+
+    Returns:
+        The request, half read.
+
+    Raises:
+        UnknownNameError: If there is no analyzer, option or region of a name.
+        OptionError: If a value is out of range.
+        CapabilityError: If the architecture does not provide what the analyzer requires.
+        RegionError: If the region cannot be read, or the analyzer cannot be asked about it.
+        CodesError: If the file of codes does not exist.
     """
-    plugin = installation.plugins.analyzer(question.analyzer)
-    parse_options(plugin.name, plugin.schema(), question.options or {})
-    check_count("--samples", question.samples)
-    check_count("--show", question.show)
-    check_count("--unseen", question.unseen, 0)
-    check_seed(question.seed)
-    if isinstance(question.codes, Path) and not is_file(question.codes):
-        raise CodesError(f"cannot read codes from {question.codes}: there is no such file")
-    if card is None:
-        return plugin
-    obstacle = plugin.obstacle(installation.plugins.adapter(card.adapter), space)
-    if obstacle:
-        raise CapabilityError(obstacle)
-    region = parse_region(question.region, size or (card.resolution, card.resolution), card.regions)
-    if plugin.local and region.whole:
-        names = ", ".join([*card.regions, *(name for name in COMMON_REGIONS if name != "all")])
-        raise RegionError(
-            f"{plugin.name} sets a region against the rest of the image, but {question.region} is the whole image: "
-            f"pass --region, one of {names}"
-        )
-    return plugin
+    plugin = installation.plugins.analyzer(request.analyzer)
+    options = parse_options(plugin.name, plugin.schema(), request.options)
+    check_count("--show", request.show)
+    check_count("--unseen", request.unseen, 0)
+    request.codes.check()
+    region = None
+    if card is not None:
+        check_capabilities(plugin, installation, card, space)
+        region = read_region(request.region, plugin, card, size or (card.resolution, card.resolution))
+    return CheckedRequest(request=request, plugin=plugin, options=options, region=region)
 
 
 def split_options(
-    question: AnalysisRequest, installation: Installation, card: Card | None
+    request: AnalysisRequest, installation: Installation, card: Card | None
 ) -> tuple[AnalysisRequest, dict[str, Any]]:
-    """Leave the analyzer its own options, and hand back the others: those of the architecture.
+    """Separate the options of the analyzer from those of the architecture; one that both have is the analyzer's.
 
-    An option that both have is the analyzer's. Raises `OptionError` for a name that neither knows, as far as the card
-    tells the architecture.
+    Args:
+        request: The request, with all options.
+        installation: The plugins and the registry.
+        card: The card of the model, which names the architecture; None for a weights file.
+
+    Returns:
+        The request with the options of the analyzer only, and the other options.
+
+    Raises:
+        OptionError: If neither has an option of a name, as far as the architecture is known.
     """
-    plugin = installation.plugins.analyzer(question.analyzer)
-    own = {name: value for name, value in (question.options or {}).items() if name in plugin.schema().model_fields}
-    rest = {name: value for name, value in (question.options or {}).items() if name not in own}
-    if card is not None and rest:
+    plugin = installation.plugins.analyzer(request.analyzer)
+    known = plugin.schema().model_fields
+    own = {name: value for name, value in request.options.items() if name in known}
+    others = {name: value for name, value in request.options.items() if name not in known}
+    if card is not None and others:
         adapter = installation.plugins.adapter(card.adapter)
-        unknown = [name for name in rest if name not in adapter.schema().model_fields]
+        known_to_adapter = adapter.schema().model_fields
+        unknown = [name for name in others if name not in known_to_adapter]
         if unknown:
-            both = f"{plugin.name} or {adapter.name}" if adapter.schema().model_fields else plugin.name
-            known = [*plugin.schema().model_fields, *adapter.schema().model_fields]
-            raise OptionError(str(unknown_name(f"option of {both}", unknown[0], known)))
-    return replace(question, options=own), rest
+            owners = f"{plugin.name} or {adapter.name}" if known_to_adapter else plugin.name
+            raise OptionError(str(unknown_name(f"option of {owners}", unknown[0], [*known, *known_to_adapter])))
+    return replace(request, options=own), others
 
 
-def command_of(question: AnalysisRequest, model: Model) -> str | None:
-    """Write the command line that asks the same question again; None where no command can, for codes from Python."""
-    if isinstance(question.codes, Codes):
+def command_of(request: AnalysisRequest, model: Model) -> str | None:
+    """Write the command line that makes the same request again.
+
+    Args:
+        request: The request, with the options of the analyzer only.
+        model: The model, which knows how it was opened.
+
+    Returns:
+        The command; None for codes from Python, which no command can name.
+    """
+    if isinstance(request.codes.codes, Codes):
         return None
-    parts = ["zoo", "analyze", model.opening.name, "--analyzer", question.analyzer]
-    for part in fields(question):
-        value = getattr(question, part.name)
-        if part.name in {"analyzer", "options"} or value == part.default:
-            continue
-        text = str(value) if isinstance(value, str | Path) or not isinstance(value, Sequence) else _commas(value)
-        parts += [f"--{part.name}", text]
-    for name, value in {**(question.options or {}), **model.opening.options}.items():
+    parts = ["zoo", "analyze", model.opening.name, "--analyzer", request.analyzer]
+    usual = AnalysisRequest(analyzer=request.analyzer).words()
+    for name, value in request.words().items():
+        if value != usual[name]:
+            text = str(value) if isinstance(value, str | Path) or not isinstance(value, Sequence) else _commas(value)
+            parts += [f"--{name}", text]
+    for name, value in {**request.options, **model.opening.options}.items():
         parts += ["-o", f"{name}={value}"] if value is not None else []
     if model.opening.space is not None:
         parts += ["--space", model.opening.space]
     if model.dtype != "float32":
         parts += ["--dtype", model.dtype]
     return shlex.join(parts)
-
-
-def default_folder(model: str, analyzer: str, region: str) -> Path:
-    """Name the run folder: ``runs/MODEL-ANALYZER-REGION``, with signs that a file name should not have replaced."""
-    return Path("runs") / re.sub(r"[^A-Za-z0-9._-]+", "_", f"{model}-{analyzer}-{region}")[:120]
 
 
 def _commas(values: Sequence[object]) -> str:

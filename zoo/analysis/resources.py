@@ -1,4 +1,4 @@
-"""What an analysis of a model may use: memory, and the place where its Jacobians are kept."""
+"""What an analysis of a model may use: memory, and the cache of its Jacobians."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 import zlib
 from abc import ABC
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
@@ -22,31 +23,71 @@ from zoo.jacobian.cache import JacobianCache, jacobian_folder, jacobian_limit
 from zoo.models.model import Model
 
 
-def budget_for(model: Model, *, memory: str | int | None = None, keep: bool = True) -> ComputeBudget:
-    """Read a budget such as ``2GB``, and say where the Jacobians of a model are kept, if they are to be.
+@dataclass(frozen=True)
+class ResourceLimits:
+    """How much an analysis may use.
 
-    Raises `OptionError` for a budget that cannot be read.
+    Attributes:
+        memory: Bytes for derivatives, beyond the loaded network; None is what the usual chunk needs.
+        cache: Bytes that cached Jacobians may take on disk; 0 neither reads nor writes the cache.
     """
-    budget, limit = check_budget(memory, keep=keep)
-    identity = cache_key(model) if limit else None
-    return ComputeBudget(memory=budget, cache=JacobianCache(jacobian_folder(), identity, limit) if identity else None)
+
+    memory: int | None = None
+    cache: int = 0
 
 
-def check_budget(memory: str | int | None, *, keep: bool) -> tuple[int | None, int]:
-    """Read the budget, and how many bytes may be kept: both before anything is loaded. Raises `OptionError`."""
-    return (None if memory is None else parse_size("--memory", memory)), (jacobian_limit() if keep else 0)
+# As much memory as the usual chunk needs, and no cache.
+NO_CACHE = ResourceLimits()
+
+
+def read_limits(memory: str | int | None = None, *, keep: bool = True) -> ResourceLimits:
+    """Read the limits before anything is loaded.
+
+    Args:
+        memory: A size in bytes, or text such as ``2GB``; None is what the usual chunk needs.
+        keep: Use the cache of Jacobians, up to the size that ``ZOO_JACOBIANS`` names.
+
+    Returns:
+        The limits.
+
+    Raises:
+        OptionError: If a size cannot be read.
+    """
+    size = None if memory is None else parse_size("--memory", memory)
+    return ResourceLimits(size, jacobian_limit() if keep else 0)
+
+
+def budget_for(model: Model, limits: ResourceLimits) -> ComputeBudget:
+    """Make the budget of a model's derivatives, with the cache of its Jacobians.
+
+    Args:
+        model: The model.
+        limits: How much may be used.
+
+    Returns:
+        The budget; its cache is None where `limits` allow none, or the model has no cache key.
+    """
+    key = cache_key(model) if limits.cache else None
+    cache = None if key is None else JacobianCache(jacobian_folder(), key, limits.cache)
+    return ComputeBudget(memory=limits.memory, cache=cache)
 
 
 def cache_key(model: Model) -> str | None:
-    """Digest everything that a Jacobian of this model depends on, but for the question itself.
+    """Digest everything that a Jacobian of this model depends on, except code and region.
 
-    That is the weights file and the network made of it, checksums of its tensors included, since somebody may have
-    changed them; the source of the adapter's class and of those that it is derived from, since its author may be at
-    work; the type and kind of device; and the versions of zoo, torch and timm. None for a class without a file, as one
-    written in a notebook: nothing would tell that it was changed. Modules that it imports from elsewhere are not seen.
+    That is the weights file, and the network that was built from it, with checksums of its tensors, since they may have
+    been changed; the source files of the adapter's class and its bases; the dtype and the type of device; and the
+    versions of zoo, torch and timm. Modules that the adapter imports from elsewhere are not included.
+
+    Args:
+        model: The model.
+
+    Returns:
+        The digest in hexadecimal; None for a class without a source file, such as one of a notebook, whose changes
+        could not be noticed.
     """
     adapter = model.adapter
-    sources = [_source_of(kind) for kind in type(adapter).__mro__ if kind not in {Adapter, ABC, object}]
+    sources = [_source_digest(base) for base in type(adapter).__mro__ if base not in {Adapter, ABC, object}]
     if None in sources:
         return None
     facts = {
@@ -64,18 +105,18 @@ def cache_key(model: Model) -> str | None:
 
 
 def _checksum(tensors: Mapping[str, Tensor]) -> int:
-    """Add up a network's tensors: quick, and good enough to notice a change that nobody meant to hide."""
-    total = 0
+    """Compute the CRC-32 of a network's tensors and their names: quick, and enough to notice any accidental change."""
+    crc = 0
     for name, tensor in tensors.items():
-        plain = tensor.detach().cpu().contiguous().view(-1)
-        total = zlib.crc32(plain.view(torch.uint8).numpy().data, zlib.crc32(name.encode(), total))
-    return total
+        flat = tensor.detach().cpu().contiguous().view(-1)
+        crc = zlib.crc32(flat.view(torch.uint8).numpy().data, zlib.crc32(name.encode(), crc))
+    return crc
 
 
-def _source_of(kind: type) -> str | None:
-    """Digest the Python files beside the one that defines a class; None where there is no file."""
+def _source_digest(cls: type) -> str | None:
+    """Digest the Python files of the package that defines a class, or its file; None where there is no file."""
     try:
-        path = Path(inspect.getfile(kind))
+        path = Path(inspect.getfile(cls))
         files = sorted(path.parent.glob("*.py")) if (path.parent / "__init__.py").exists() else [path]
         contents = [file.read_bytes() for file in files]
     except (OSError, TypeError):

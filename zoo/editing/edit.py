@@ -1,48 +1,56 @@
-"""Moving codes along directions and rendering what comes out."""
+"""Moving codes along directions, and the pictures and animations of it."""
 
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 from torch import Tensor
 
-from zoo._utils.files import atomic_folder
-from zoo._utils.html_repr import facts_html, image_html, plain
+from zoo._utils.html_repr import facts_html, image_html
 from zoo._utils.progress import Progress, silent
 from zoo.core.codes import Codes, join
 from zoo.core.directions import Directions
-from zoo.core.layers import resolve_layers
 from zoo.core.moves import Move
+from zoo.editing.fit import check_home, rows_to_move
 from zoo.editing.render import check_memory_limit, render, render_pixels
-from zoo.errors import DirectionsError, LayersError, OptionError
+from zoo.editing.requests import CodesRequest, as_path
+from zoo.editing.run_folder import new_run_folder
+from zoo.errors import DirectionsError, OptionError
 from zoo.imaging.animation import check_animation, save_animation, to_frame
 from zoo.imaging.contact_sheet import SheetRow, draw_pages, save_pages
 from zoo.imaging.images import OutlinedImage, data_url, to_pixels
 from zoo.models.model import Model
 
+# How many pictures an edit may have; 99 pages of a contact sheet hold them, whatever their size.
 MOST_PICTURES = 6_000
-"""How many pictures an edit may have; 99 pages of a contact sheet hold them, whatever their size."""
 
-
+# How many pictures stand side by side.
 MOST_STRENGTHS = 32
-"""How many pictures stand side by side."""
 
+# How many pictures an animation shows: of at most 8 moves, and of at most 8 codes.
 MOST_ANIMATED = 16
-"""How many pictures an animation shows: of eight moves at most, and of eight codes at most."""
+_MOST_ANIMATED_MOVES = 8
+_MOST_ANIMATED_CODES = 8
 
 
 @dataclass(frozen=True, eq=False)
 class Edit:
-    """Edited images (rows, codes, strengths, 3, h, w), never clamped, and what they were made from.
+    """Edited images, and what they were made from.
 
-    Rows are `moves`, each at every strength. With `down`, a second move, rows are its strengths, those of the only one
-    of `moves` run across, and every image was moved along both.
+    Without `down`, each of `moves` is a row of images, one for each strength. With `down`, the strengths of `down` are
+    the rows, those of the only one of `moves` the columns, and every image was moved along both.
+
+    Attributes:
+        images: Images (rows, codes, strengths, 3, h, w), never clamped.
+        codes: The codes, unmoved.
+        moves: What the codes were moved along.
+        strengths: The steps along each move.
+        model: The model that rendered them.
+        down: The second move of a grid, or None.
     """
 
     images: Tensor
@@ -63,17 +71,27 @@ class Edit:
     ) -> None:
         """Write a new folder: `sheet.png` (and further pages), `edit.gif`, `edit.mp4` and `codes.safetensors`.
 
-        The animation scrubs strength forth and back through its range, smoothly, in `frames` frames, 25 a second; with
-        `down`, it circles through both ranges. It shows sixteen pictures at most: the first codes, of the first moves.
-        `video` is ``auto`` (a GIF, and an MP4 where imageio-ffmpeg is installed), ``none``, ``gif``, ``mp4`` or
-        ``both``. Raises `OptionError`, `OutputError`.
+        The animation moves the strength smoothly through its range and back, at 25 frames a second; with `down`, it
+        circles through both ranges. It shows at most 16 pictures: the first codes, moved along the first moves.
+
+        Args:
+            folder: The folder to write.
+            force: Replace an existing run folder.
+            video: ``auto`` (a GIF, and an MP4 where imageio-ffmpeg is installed), ``none``, ``gif``, ``mp4`` or
+                ``both``.
+            frames: The number of frames, there and back.
+            progress: Called while pictures are drawn and written.
+
+        Raises:
+            OptionError: If `video` or `frames` is not one of the choices.
+            OutputError: If the folder exists and may not be replaced, or cannot be written.
         """
         kinds = check_animation(video, frames)
-        with atomic_folder(Path(folder), force=force) as partial:
+        with new_run_folder(folder, force=force) as partial:
             save_pages(partial, "sheet", self._pages(progress))
             self.model.save_codes(partial / "codes.safetensors", self.codes)
             if kinds:
-                save_animation(partial, self._loop(frames, progress), kinds, progress)
+                save_animation(partial, self._animation(frames, progress), kinds, progress)
 
     def __repr__(self) -> str:
         return (
@@ -90,44 +108,46 @@ class Edit:
 
     def _pages(self, progress: Progress = silent) -> Iterator[Image.Image]:
         headers = [_signed(strength) for strength in self.strengths]
-        if self.down is None:
-            places = [(row, code, str(move)) for row, move in enumerate(self.moves) for code in range(len(self.codes))]
-        else:
-            places = [
-                (row, code, f"{self.down}: {_signed(strength)}\nacross {self.moves[0]}")
-                for code in range(len(self.codes))
-                for row, strength in enumerate(self.strengths)
-            ]
-        strips = (
-            SheetRow(
-                f"{name}\n{self.model.code_name(self.codes, code)}",
-                [OutlinedImage(pixels) for pixels in to_pixels(self.images[row, code])],
-            )
-            for row, code, name in places
-        )
+        rows = self._row_names()
         block = 1 if self.down is None else len(self.strengths)
-        return draw_pages(strips, len(places), headers, block=block, progress=progress)
+        sheet_rows = (self._sheet_row(*row) for row in rows)
+        return draw_pages(sheet_rows, len(rows), headers, block=block, progress=progress)
 
-    def _loop(self, count: int, progress: Progress) -> list[Image.Image]:
-        """Render the frames of a loop; on the way back, those of the way forth are shown again."""
-        moves = self.moves[:8]
-        codes = self.codes[: min(8, MOST_ANIMATED // len(moves))]
+    def _row_names(self) -> list[tuple[int, int, str]]:
+        """List (row, code, name) in the order of the sheet: a grid keeps the rows of a code together."""
+        if self.down is None:
+            return [(row, code, str(move)) for row, move in enumerate(self.moves) for code in range(len(self.codes))]
+        return [
+            (row, code, f"{self.down}: {_signed(strength)}\nacross {self.moves[0]}")
+            for code in range(len(self.codes))
+            for row, strength in enumerate(self.strengths)
+        ]
+
+    def _sheet_row(self, row: int, code: int, name: str) -> SheetRow:
+        pictures = [OutlinedImage(pixels) for pixels in to_pixels(self.images[row, code])]
+        return SheetRow(f"{name}\n{self.model.code_name(self.codes, code)}", pictures)
+
+    def _animation(self, count: int, progress: Progress) -> list[Image.Image]:
+        """Render the frames of a loop; without `down`, the way back shows the frames of the way there again."""
+        moves = self.moves[:_MOST_ANIMATED_MOVES]
+        codes = self.codes[: min(_MOST_ANIMATED_CODES, MOST_ANIMATED // len(moves))]
         rendered = count if self.down else count // 2 + 1
         frames = []
-        for done in range(rendered):
-            progress(done, rendered, "rendering frames")
-            moved = [_moved(self.model, codes, self._steps_at(done / count, move)) for move in moves]
+        for index in range(rendered):
+            progress(index, rendered, "rendering frames")
+            moved = [_moved(self.model, codes, self._steps_at(index / count, move)) for move in moves]
             pixels = render_pixels(self.model, join(moved))
             frames.append(to_frame(pixels.view(len(moved), len(codes), *pixels.shape[1:])))
         progress(rendered, rendered, "rendering frames")
-        return frames if self.down else [frames[min(place, count - place)] for place in range(count)]
+        return frames if self.down else [frames[min(index, count - index)] for index in range(count)]
 
-    def _steps_at(self, turn: float, move: Move) -> list[tuple[Move, float]]:
-        """Say how far along a move to go at a time of the loop, 0 to 1, and how far down; a cosine turns slowly."""
+    def _steps_at(self, phase: float, move: Move) -> list[tuple[Move, float]]:
+        """Return the step along each move at a phase of the loop, 0 to 1: a cosine across, a sine down."""
         ends = self.strengths if len(set(self.strengths)) > 1 else (0.0, *self.strengths)
-        middle, reach = (max(ends) + min(ends)) / 2, (max(ends) - min(ends)) / 2
-        across = (move, middle - reach * math.cos(2 * math.pi * turn))
-        return [across] if self.down is None else [across, (self.down, middle - reach * math.sin(2 * math.pi * turn))]
+        middle, amplitude = (max(ends) + min(ends)) / 2, (max(ends) - min(ends)) / 2
+        angle = 2 * math.pi * phase
+        across = (move, middle - amplitude * math.cos(angle))
+        return [across] if self.down is None else [across, (self.down, middle - amplitude * math.sin(angle))]
 
 
 def edit(
@@ -145,48 +165,50 @@ def edit(
     layers: str | Sequence[int] | None = None,
     progress: Progress = silent,
 ) -> Edit:
-    """Render codes moved along directions, at several strengths (in units of the unit direction).
+    """Render codes moved along directions, at several strengths.
 
-    `directions` are those of one analysis, of which `indices` (by default 0) are shown, each on its own; or moves, each
-    shown on its own too: a move ``mouth.move(0) + eyes.move(2, -1.5)`` goes along several directions in proportion.
-    With `down` there is one move across and that one down, and every pair of strengths. Without `codes`, `samples` are
-    drawn with `seed`. `layers` defaults to the rows that each direction was found for. Raises `DirectionsError` for
-    directions of another space or an index that is not there, and `OptionError`.
+    Args:
+        model: The model.
+        directions: Directions of one analysis, or moves. A move ``mouth.move(0) + eyes.move(2, -1.5)`` goes along
+            several directions in proportion.
+        down: A second move, for a grid: `directions` is then a single move across, and every pair of strengths is
+            rendered.
+        codes: The codes, or a file of codes; None draws them.
+        samples: How many codes to draw.
+        seed: The seed that they are drawn with.
+        label: The class of a conditional model, by name or index.
+        truncation: The truncation of drawn codes, 0 (the mean) to 2.
+        indices: Which of the directions are shown, each on its own; None is the first.
+        strengths: Steps in units of the unit direction.
+        layers: The rows of the code that are moved; None is those that each direction was found for.
+        progress: Called after each batch of images.
+
+    Returns:
+        The images, and what they were made from.
+
+    Raises:
+        DirectionsError: If directions are of another space, or an index is not there.
+        LayersError: If `layers` are not rows of the code.
+        CodesError: If the codes cannot be read, or do not fit the model.
+        OptionError: If another argument is out of range, or there would be too many pictures.
     """
-    asked = rows_to_move(model, layers)
-    steps = _strengths(strengths)
+    rows = rows_to_move(model, layers)
+    steps = _checked_strengths(strengths)
     moves = _moves(directions, indices)
     if down is not None and len(moves) != 1:
         raise OptionError(f"a grid has one move across and one down, but {len(moves)} were to run across")
-    every = moves if down is None else [*moves, down]
-    for home in {id(term.directions): term.directions for move in every for term in move.terms}.values():
+    for home in _homes(moves if down is None else [*moves, down]):
         check_home(model, home)
-    if asked is not None:
-        moves, down = [move.in_layers(asked) for move in moves], down and down.in_layers(asked)
-    if down is None:
-        plan = [[(move, step)] for move in moves for step in steps]
-    else:
-        plan = [[(moves[0], step), (down, lower)] for lower in steps for step in steps]
-    chosen = choose_codes(model, codes, samples=samples, seed=seed, label=label, truncation=truncation)
-    count, fewer = len(plan) * len(chosen), "codes, directions or strengths"
-    if count > MOST_PICTURES:
-        raise OptionError(f"an edit has at most {MOST_PICTURES:,} pictures, and this one {count:,}: take fewer {fewer}")
-    check_memory_limit(model, count, 3 * math.prod(model.adapter.resolution) * model.adapter.dtype.itemsize, fewer)
-    images = render(model, join([_moved(model, chosen, part) for part in plan]), progress)
-    images = images.view(-1, len(steps), len(chosen), *images.shape[1:]).transpose(1, 2)
-    return Edit(images, chosen, tuple(moves), steps, model, down)
-
-
-def rows_to_move(model: Model, layers: str | Sequence[int] | None) -> tuple[int, ...] | None:
-    """Read the rows that moves shall act on instead of their own; None for those. Raises `LayersError`."""
-    space = model.adapter.space
-    if layers is not None and space.layers == 1:
-        raise LayersError(f"--layers: {model.name} has a single row of {space}; leave it out")
-    return resolve_layers(layers, space.layers)
-
-
-class OtherModelWarning(UserWarning):
-    """Directions found in one model are used in another one whose space looks the same."""
+    if rows is not None:
+        moves = [move.in_layers(rows) for move in moves]
+        down = None if down is None else down.in_layers(rows)
+    plan = _plan(moves, down, steps)
+    request = CodesRequest(codes=as_path(codes), samples=samples, seed=seed, label=label, truncation=truncation)
+    taken = request.take(model)
+    _check_size(model, len(plan) * len(taken))
+    images = render(model, join([_moved(model, taken, part) for part in plan]), progress)
+    images = images.view(-1, len(steps), len(taken), *images.shape[1:]).transpose(1, 2)
+    return Edit(images, taken, tuple(moves), steps, model, down)
 
 
 def _moves(directions: Directions | Move | Sequence[Move], indices: Sequence[int] | None) -> list[Move]:
@@ -203,21 +225,26 @@ def _moves(directions: Directions | Move | Sequence[Move], indices: Sequence[int
     return moves
 
 
-def check_home(model: Model, directions: Directions) -> None:
-    """Raise `DirectionsError` for directions of another space; warn of those that were found in other weights."""
-    home, space = directions.space, model.adapter.space
-    if home != space and (home.name != "unknown" or home.dim != space.dim):
-        raise DirectionsError(f"directions of {home} cannot move codes of {space}")
-    if directions.provenance.get("weights_sha256") not in {None, model.weights_sha256}:
-        other = plain(directions.provenance.get("model", "another model"))
-        warnings.warn(
-            f"these directions were found in {other}, from other weights than those of {model.name}",
-            OtherModelWarning,
-            stacklevel=3,
-        )
+def _homes(moves: Sequence[Move]) -> list[Directions]:
+    """List the directions that moves are made of, each set once."""
+    return list({id(term.directions): term.directions for move in moves for term in move.terms}.values())
 
 
-def _strengths(strengths: Sequence[float]) -> tuple[float, ...]:
+def _plan(moves: Sequence[Move], down: Move | None, steps: Sequence[float]) -> list[list[tuple[Move, float]]]:
+    """List the moves of each picture of one code, each with its step: row by row, and strengths within a row."""
+    if down is None:
+        return [[(move, step)] for move in moves for step in steps]
+    return [[(moves[0], step), (down, lower)] for lower in steps for step in steps]
+
+
+def _check_size(model: Model, count: int) -> None:
+    fewer = "codes, directions or strengths"
+    if count > MOST_PICTURES:
+        raise OptionError(f"an edit has at most {MOST_PICTURES:,} pictures, and this one {count:,}: take fewer {fewer}")
+    check_memory_limit(model, count, 3 * math.prod(model.adapter.resolution) * model.adapter.dtype.itemsize, fewer)
+
+
+def _checked_strengths(strengths: Sequence[float]) -> tuple[float, ...]:
     if not strengths or not all(abs(strength) < float("inf") for strength in strengths):
         raise OptionError("--strengths: at least one finite number is needed")
     if len(strengths) > MOST_STRENGTHS:
@@ -229,13 +256,8 @@ def _signed(strength: float) -> str:
     return f"{strength:+g}" if strength else "0"
 
 
-def choose_codes(model: Model, codes: Codes | str | Path | None, *, samples: int, **drawing: Any) -> Codes:
-    """Take the codes that were given, or else draw `samples`; `drawing` goes to `Model.sample`. Raises `CodesError`."""
-    return model.sample(samples, **drawing) if codes is None else model.take_codes(codes)
-
-
 def _moved(model: Model, codes: Codes, steps: Sequence[tuple[Move, float]]) -> Codes:
-    """Move codes along moves, each at its strength, one direction after the other."""
+    """Move codes along each move by its step, one direction after the other."""
     for move, strength in steps:
         for term in move.terms:
             delta = strength * term.weight * term.directions.vectors[term.index]

@@ -1,8 +1,8 @@
-"""Moves as they are written on the command line: which directions of which file, and how much of each.
+"""Moves as the command line writes them: which directions of which file, and how much of each.
 
 ::
 
-    directions = FILE [":" terms]      a directions file, an .npy array or a run folder; without terms, --index has them
+    directions = FILE [":" terms]      a directions file, an .npy array or a run folder; without terms, those of --index
     terms      = term ("," term)*
     term       = INDEX ["=" WEIGHT]    the weight is 1 unless it is given
 """
@@ -17,18 +17,24 @@ from itertools import takewhile
 from operator import add
 from pathlib import Path
 
-from zoo._utils.files import exists, is_dir
+from zoo._utils.files import exists
 from zoo.core.codes import LatentSpace
 from zoo.core.directions import Directions
 from zoo.core.moves import Move
+from zoo.editing.run_folder import short_file_name
 from zoo.errors import OptionError
 
-_BEGINS = re.compile(r"\s*-?\d")
+_INDEX = re.compile(r"\s*-?\d")
 
 
 @dataclass(frozen=True)
 class MoveSpec:
-    """Some directions of one file, by index, with weights."""
+    """Some directions of one file.
+
+    Attributes:
+        path: The file, or a run folder.
+        terms: An index and a weight for each direction.
+    """
 
     path: Path
     terms: tuple[tuple[int, float], ...]
@@ -36,38 +42,58 @@ class MoveSpec:
     @property
     def name(self) -> str:
         """What the file is called in names of folders and in pictures."""
-        return short_name(self.path)
-
-
-def short_name(path: Path) -> str:
-    """Name a run folder as it is called, points and all, and a file without its ending."""
-    return (path.name if is_dir(path) else path.stem)[:120]
+        return short_file_name(self.path)
 
 
 def parse_move_spec(text: str, index: str) -> MoveSpec:
-    """Read ``FILE`` or ``FILE:terms``; `index` has the terms where the text has none. Raises `OptionError`."""
+    """Read ``FILE`` or ``FILE:terms``; a file whose name holds a colon is recognised if it exists.
+
+    Args:
+        text: The text.
+        index: The terms to take where the text has none.
+
+    Returns:
+        The file and the terms.
+
+    Raises:
+        OptionError: If the terms cannot be read.
+    """
     file, colon, terms = text.rpartition(":")
     if not colon or not file or exists(Path(text)):
         return MoveSpec(Path(text), _terms(index, f"--index {index}"))
-    if not exists(Path(file)) and not _BEGINS.match(terms):
-        return MoveSpec(Path(text), _terms(index, f"--index {index}"))  # a name with a colon in it, C:\directions
+    if not exists(Path(file)) and not _INDEX.match(terms):
+        # The colon belongs to the name, as in C:\directions.
+        return MoveSpec(Path(text), _terms(index, f"--index {index}"))
     return MoveSpec(Path(file), _terms(terms, text))
 
 
-def read_moves(wanted: Sequence[MoveSpec], space: LatentSpace) -> list[Move]:
-    """Read the files and make a move of each direction that is wanted. Raises `DirectionsError`, `OptionError`."""
-    moves, names = [], _distinct_names(wanted)
-    for one in wanted:
-        directions = Directions.load(one.path, space=space)
-        for index, weight in one.terms:
-            name = f"{names[one.path]} {index}" if names else None
+def read_moves(specs: Sequence[MoveSpec], space: LatentSpace) -> list[Move]:
+    """Read files of directions and make a move of each direction that is named.
+
+    Args:
+        specs: The files and the terms.
+        space: The space that the directions must belong to.
+
+    Returns:
+        A move for each term, in order.
+
+    Raises:
+        DirectionsError: If a file cannot be read, is of another space, or has no such direction.
+        OptionError: If a weight is not finite.
+    """
+    names = _distinct_names(specs)
+    moves = []
+    for spec in specs:
+        directions = Directions.load(spec.path, space=space)
+        for index, weight in spec.terms:
+            name = f"{names[spec.path]} {index}" if names else None
             moves.append(directions.move(index, weight, name=name))
     return moves
 
 
-def _distinct_names(wanted: Sequence[MoveSpec]) -> dict[Path, str]:
-    """Name several files by the words in which their names differ: ``mouth`` and ``eyes``. One file needs no name."""
-    names = {one.path: one.name for one in wanted}
+def _distinct_names(specs: Sequence[MoveSpec]) -> dict[Path, str]:
+    """Name several files by the words in which their names differ, ``mouth`` and ``eyes``; empty for one file."""
+    names = {spec.path: spec.name for spec in specs}
     if len(names) == 1:
         return {}
     words = [name.split("-")[:-1] for name in names.values()]
@@ -76,9 +102,18 @@ def _distinct_names(wanted: Sequence[MoveSpec]) -> dict[Path, str]:
 
 
 def arrange(moves: Sequence[Move], *, together: bool, grid: bool) -> tuple[list[Move], Move | None]:
-    """Add moves up to one (`together`), or set one across and one down (`grid`): (moves, down), as `edit` takes them.
+    """Arrange moves as `zoo.edit` takes them: one by one, added up, or one across and one down.
 
-    Raises `OptionError` for both at once, and for a grid of other than two.
+    Args:
+        moves: The moves.
+        together: Add them up to one.
+        grid: Take the first across and the second down.
+
+    Returns:
+        The moves across, and the one down, if any.
+
+    Raises:
+        OptionError: If both are asked for, or a grid does not have two moves.
     """
     if together and grid:
         raise OptionError("--together and --grid: a grid has two directions, each on its own; pass one of them")

@@ -4,32 +4,83 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from zoo._utils.files import atomic_folder
 from zoo._utils.progress import Progress, silent
 from zoo.core.adapter import Adapter
 from zoo.core.codes import Codes
+from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest
+from zoo.editing.run_folder import folder_under_runs, new_run_folder, refuse_existing_run, short_model_name
 from zoo.errors import CheckpointError, OptionError
 from zoo.imaging.images import save_grid, shown_side, to_pixels
 from zoo.models.model import Model
+from zoo.registry.registry import Installation
 
+# 2.5 GiB: how much memory the pictures of one result may take. zoo as a whole then stays below 4 GB; the rest is for
+# the libraries (0.5 GB), a batch that is being rendered and the page that is being drawn.
 MOST_BYTES = 5 * 2**29
-"""2.5 GiB: how much the pictures of one result may fill. zoo as a whole then stays below 4 GB.
 
-The rest is for the libraries (0.5 GB), a batch being rendered and the page being drawn.
-"""
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SampleRequest:
+    """Images to draw, in the words of the command line.
+
+    Attributes:
+        model: The name of a card, or the path of a weights file.
+        opening: How the model is opened.
+        codes: The codes to draw or to read.
+        out: The folder to write; None is one under ``runs/``.
+        force: Replace an existing run folder.
+    """
+
+    model: str
+    opening: OpeningRequest = USUAL_OPENING
+    codes: CodesRequest = field(default_factory=lambda: CodesRequest(samples=16))
+    out: Path | None = None
+    force: bool = False
+
+    def run(self, installation: Installation, progress: Progress = silent) -> Path:
+        """Open the model, draw or read the codes, and write the folder.
+
+        Args:
+            installation: The plugins and the registry.
+            progress: Called while the work goes on.
+
+        Returns:
+            The folder that was written.
+
+        Raises:
+            ZooError: Whatever is wrong with the request; an existing folder is refused before anything is fetched.
+        """
+        folder = self.out or folder_under_runs(short_model_name(self.model), "samples")
+        refuse_existing_run(folder, force=self.force)
+        model = self.opening.open(self.model, installation, progress)
+        save_samples(model, self.codes.take(model), folder, force=self.force, progress=progress)
+        return folder
 
 
 def save_samples(model: Model, codes: Codes, folder: Path, *, force: bool = False, progress: Progress = silent) -> None:
-    """Write `samples.png` and `codes.safetensors` into a new folder. Raises `OptionError`, `OutputError`."""
+    """Render codes and write `samples.png` and `codes.safetensors` into a new folder.
+
+    Args:
+        model: The model that renders them.
+        codes: The codes.
+        folder: The folder to write.
+        force: Replace an existing run folder.
+        progress: Called while the images are rendered and written.
+
+    Raises:
+        OptionError: If the pictures would take too much memory.
+        OutputError: If the folder exists and may not be replaced, or cannot be written.
+    """
     size = model.adapter.resolution
     check_memory_limit(model, len(codes), 3 * (math.prod(size) + shown_side(max(size)) ** 2), "codes")
     pixels = render_pixels(model, codes, progress)
-    with atomic_folder(folder, force=force) as partial:
+    with new_run_folder(folder, force=force) as partial:
         progress(0, 1, "writing samples.png")
         save_grid(partial / "samples.png", pixels, columns=max(8, math.isqrt(len(codes))))
         progress(1, 1, "writing samples.png")
@@ -37,41 +88,72 @@ def save_samples(model: Model, codes: Codes, folder: Path, *, force: bool = Fals
 
 
 def render(model: Model, codes: Codes, progress: Progress = silent) -> Tensor:
-    """Render codes in batches: (n, 3, h, w) on the CPU, without derivatives.
+    """Render codes in batches, without derivatives.
 
-    Raises `CheckpointError` for images that are not finite.
+    Args:
+        model: The model.
+        codes: The codes (n).
+        progress: Called after each batch.
+
+    Returns:
+        Images (n, 3, h, w) on the CPU, in the network's type, nominally in [-1, 1] and not clamped.
+
+    Raises:
+        CheckpointError: If an image is not finite.
     """
     return _render(model, codes, Tensor.cpu, progress)
 
 
 def render_pixels(model: Model, codes: Codes, progress: Progress = silent) -> Tensor:
-    """Render codes to pixels (n, h, w, 3) uint8, a quarter of what `render` fills; see `to_pixels`."""
+    """Render codes to pixels, which take a quarter of the memory of `render`'s images.
+
+    Args:
+        model: The model.
+        codes: The codes (n).
+        progress: Called after each batch.
+
+    Returns:
+        Pixels (n, h, w, 3) of uint8 on the CPU.
+
+    Raises:
+        CheckpointError: If an image is not finite.
+    """
     return _render(model, codes, to_pixels, progress)
 
 
-def _render(model: Model, codes: Codes, turn: Callable[[Tensor], Tensor], progress: Progress) -> Tensor:
-    """Turn each batch of images into what is kept of it, written into its place at once."""
+def _render(model: Model, codes: Codes, convert: Callable[[Tensor], Tensor], progress: Progress) -> Tensor:
+    """Convert each batch of images, and write it into the result at once, so that no second copy is held."""
     size = render_batch_size(model.adapter)
     for start in range(0, len(codes), size):
         progress(start, len(codes), "images")
         with torch.no_grad():
             images = model.adapter.synthesize(codes[start : start + size])
-        if not all(map(math.isfinite, map(float, images.aminmax()))):  # unlike isfinite(images), without a copy
+        if not all(map(math.isfinite, map(float, images.aminmax()))):  # unlike isfinite(images), makes no copy
             raise CheckpointError(
                 f"{model.name}: images are not finite: damaged weights, or --codes, --strengths or --step too large"
             )
-        part = turn(images)
+        batch = convert(images)
         if start == 0:
-            kept = part.new_empty(len(codes), *part.shape[1:])
-        kept[start : start + len(part)] = part
+            result = batch.new_empty(len(codes), *batch.shape[1:])
+        result[start : start + len(batch)] = batch
     progress(len(codes), len(codes), "images")
-    return kept
+    return result
 
 
-def check_memory_limit(model: Model, count: int, each: int, fewer: str) -> None:
-    """Refuse more pictures of `each` so many bytes than `MOST_BYTES` hold, before one is made. Raises `OptionError`."""
+def check_memory_limit(model: Model, count: int, bytes_each: int, fewer: str) -> None:
+    """Refuse pictures that together take more than `MOST_BYTES`, before the first one is rendered.
+
+    Args:
+        model: The model.
+        count: How many pictures there are.
+        bytes_each: How many bytes each takes.
+        fewer: What the message suggests to take fewer of.
+
+    Raises:
+        OptionError: If the pictures take more.
+    """
     height, width = model.adapter.resolution
-    most = MOST_BYTES // each
+    most = MOST_BYTES // bytes_each
     if count > most:
         raise OptionError(
             f"{count:,} pictures of {height} x {width} pixels are too many to hold in memory, at most {most:,}: "
@@ -80,6 +162,13 @@ def check_memory_limit(model: Model, count: int, each: int, fewer: str) -> None:
 
 
 def render_batch_size(adapter: Adapter) -> int:
-    """Choose how many images are rendered at a time: 16, fewer where they are large, the same on every machine."""
+    """Choose how many images are rendered at a time, the same on every machine.
+
+    Args:
+        adapter: The network.
+
+    Returns:
+        At most 16 images, and at most 2 million pixels unless one image has more.
+    """
     height, width = adapter.resolution
     return max(1, min(16, 2**21 // (height * width)))

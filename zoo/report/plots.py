@@ -1,4 +1,4 @@
-"""What a report plots: heat maps of where a picture changes, and the bars of a spectrum."""
+"""The plots of a report: heat maps of where a picture changes, and the bars of a spectrum."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ COLOURS = "viridis"
 """A perceptually uniform colour map: equal steps of the value look equally large."""
 
 
-_LARGEST = 256
+_MAX_SIDE = 256
 
 
 @dataclass(frozen=True, eq=False)
 class HeatMap:
-    """A picture of values (height, width) ≥ 0 in colours from 0 to `top`, and where the largest one is.
+    """A picture of values in colours, and where the largest one is.
 
-    Images above 256 pixels are reduced by averaging first; `top` is the largest value of what is then shown, and `row`
-    and `column` are the pixel of the image in the middle of its place.
+    Attributes:
+        picture: The picture; above 256 pixels, it is reduced by averaging.
+        top: The largest value that is shown; the colours run from 0 to it.
+        row: The row of the original values in the middle of that place.
+        column: The column.
     """
 
     picture: Image.Image
@@ -33,24 +36,38 @@ class HeatMap:
 
 
 def heat_map(values: NDArray[np.float64]) -> HeatMap:
-    """Colour values (height, width) ≥ 0 linearly."""
+    """Colour values linearly.
+
+    Args:
+        values: The values (height, width), none below 0.
+
+    Returns:
+        The picture and its scale.
+    """
     reduced = _reduced(values)
-    place = np.unravel_index(reduced.argmax(), reduced.shape)
-    top = float(reduced[place])
+    peak = np.unravel_index(reduced.argmax(), reduced.shape)
+    top = float(reduced[peak])
     row, column = (
-        int((index + 0.5) * whole / part) for index, whole, part in zip(place, values.shape, reduced.shape, strict=True)
+        int((index + 0.5) * whole / part) for index, whole, part in zip(peak, values.shape, reduced.shape, strict=True)
     )
     levels = np.round(reduced / top * 255) if top > 0 else np.zeros(reduced.shape)
     return HeatMap(_coloured(levels), top, row, column)
 
 
 def colour_bar() -> Image.Image:
-    """Draw the colours from the smallest value to the largest, a pixel each: 256 wide, 1 high."""
+    """Draw the colours from the smallest value to the largest, one pixel each: 256 wide, 1 high."""
     return _coloured(np.arange(256)[None, :])
 
 
 def outline_path(mask: NDArray[np.bool_]) -> str:
-    """Recording a mask's border inside the image (height, width) as the path of an SVG whose unit is a pixel."""
+    """Trace the border of a mask inside the image as an SVG path.
+
+    Args:
+        mask: The mask (height, width).
+
+    Returns:
+        The path, in units of a pixel; empty for a mask without a border.
+    """
     padded = np.pad(mask, 1, mode="edge")
     inner = padded[1:-1, 1:-1]
     below = [(x, y, x + length, y) for y, x, length in _runs(inner != padded[:-2, 1:-1])]
@@ -66,7 +83,7 @@ def _runs(edges: NDArray[np.bool_]) -> list[tuple[int, int, int]]:
 
 
 def _reduced(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    factor = _LARGEST / max(values.shape)
+    factor = _MAX_SIDE / max(values.shape)
     if factor >= 1:
         return values
     size = (round(values.shape[1] * factor), round(values.shape[0] * factor))
@@ -87,22 +104,27 @@ def _palette() -> bytes:
     return table[:, :3].tobytes()
 
 
-WIDTH, HEIGHT = 640, 200
-"""The size of the plotting area, in units of the SVG."""
+# The size of the plotting area of a spectrum, in units of the SVG.
+WIDTH = 640
+HEIGHT = 200
 
-
-_MOST_VALUES = 1024
-
-
-_MOST_DECADES = 8
-
-
+_MAX_VALUES = 1024
+_MAX_DECADES = 8
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One value: left edge, upper edge and width in the plot, and whether it lies within the chosen rank."""
+    """The bar of one value.
+
+    Attributes:
+        x: Its left edge.
+        y: Its upper edge.
+        width: Its width.
+        index: The index of the value, the largest first.
+        value: The value.
+        kept: Whether it lies within the chosen rank.
+    """
 
     x: float
     y: float
@@ -114,10 +136,16 @@ class Bar:
 
 @dataclass(frozen=True)
 class Spectrum:
-    """A plot of the leading `shown` of `count` values, strongest first.
+    """A plot of a spectrum.
 
-    `decades` are heights of the powers of ten with their texts, `ticks` places along the lower axis with indices;
-    `rank_x` is where the chosen rank ends, None without a rank or where it lies beyond the values shown.
+    Attributes:
+        bars: The bars, the largest value first.
+        decades: The height of each power of ten, with its text.
+        ticks: Positions along the lower axis, with the index of the value there.
+        count: The number of values.
+        shown: How many of them, the largest, are shown.
+        rank: The chosen rank, if there is one.
+        rank_x: Where the chosen rank ends; None without a rank, or where it lies beyond the values that are shown.
     """
 
     bars: tuple[Bar, ...]
@@ -130,16 +158,23 @@ class Spectrum:
 
 
 def plot_spectrum(values: Sequence[float], rank: int | None) -> Spectrum | None:
-    """Lay out values on a logarithmic axis of whole decades, at most eight below the largest; None if none is above 0.
+    """Lay out a spectrum on a logarithmic axis of whole decades.
 
-    Values of 0, and those below the lowest decade, have no bar.
+    Values of 0, and those more than eight decades below the largest, have no bar.
+
+    Args:
+        values: The values, the largest first.
+        rank: How many of them were chosen; None if no rank was.
+
+    Returns:
+        The plot; None if no value is above 0.
     """
-    shown = list(values[:_MOST_VALUES])
+    shown = list(values[:_MAX_VALUES])
     positive = [value for value in shown if value > 0]
     if not positive:
         return None
     top = math.ceil(math.log10(max(positive)))
-    bottom = max(min(math.floor(math.log10(min(positive))), top - 1), top - _MOST_DECADES)
+    bottom = max(min(math.floor(math.log10(min(positive))), top - 1), top - _MAX_DECADES)
     slot = WIDTH / len(shown)
 
     def height(power: float) -> float:

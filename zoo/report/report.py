@@ -1,13 +1,12 @@
-"""What a person looks at after an analysis: `sheet.png` and a self-contained `report.html`."""
+"""The pictures and the page of an analysis: `sheet.png` and a self-contained `report.html`."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 import torch
@@ -16,81 +15,90 @@ from PIL import Image
 
 from zoo._utils.progress import Progress, silent
 from zoo.core.codes import Codes
-from zoo.core.directions import Directions
 from zoo.core.region import Region
 from zoo.editing.locality import VISIBLE_CHANGE
 from zoo.imaging.images import OutlinedImage, data_url, save_sheet, sprite, strip, to_picture
-from zoo.models.model import Model
 from zoo.report.filmstrips import (
     MIDDLE,
     SHARES,
     STRIP,
     Filmstrip,
-    Part,
-    Scene,
-    film,
+    ScaleStrip,
     moved_rows_by_scale,
-    parts,
+    render_filmstrip,
+    render_scales,
     shown_codes,
 )
 from zoo.report.plots import colour_bar, heat_map, outline_path, plot_spectrum
-from zoo.report.table import DirectionSummary, figure, row_numbers, shown, signed
+from zoo.report.table import DirectionSummary, format_number, format_rows, format_signed, format_value
 from zoo.scoring.effects import CLEAR_EFFECT
-from zoo.scoring.scores import Scores
+
+if TYPE_CHECKING:
+    from zoo.analysis.run import Run
 
 _TILE = 128
+
+# A picture is encoded at the first of these qualities for which its address is short enough; with that limit, five
+# directions at three codes stay below 6 MB.
 _QUALITIES = (80, 60, 40, 20)
-_MOST_CHARACTERS = 15_000
-"""How long the address of one picture may be: with it, five directions at three codes stay below 6 MB."""
+_MAX_CHARACTERS = 15_000
 
 _COLUMNS = {
     "name": "suggested name",
     "score": "score",
-    "kept": "kept norm",
+    "retained": "kept norm",
     "own": "locality, own codes",
     "unseen": "locality, unseen codes",
     "consistency": "consistency",
 }
-_ELSEWHERE = {"locality", "command", "kept", "names", "spectrum", "spectrum_of"}
+
+# Parts of the record that have a place of their own on the page.
+_SHOWN_ELSEWHERE = {"locality", "command", "kept", "names", "spectrum", "spectrum_of"}
+
+_TEMPLATES = Path(__file__).with_name("templates")
 
 
-@dataclass(frozen=True, eq=False)
-class Finding:
-    """What the report shows: shown directions, the codes analysed, unseen ones, figures of each direction, scores."""
+def write_report(folder: Path, run: Run, progress: Progress = silent) -> None:
+    """Write `sheet.png` and `report.html` into a folder; without any direction, there is no sheet.
 
-    model: Model
-    region: Region
-    codes: Codes
-    unseen: Codes | None
-    directions: Directions
-    figures: Sequence[DirectionSummary]
-    scores: Scores | None = None
+    Args:
+        folder: The folder, which exists.
+        run: The analysis.
+        progress: Called while the pictures are rendered.
 
-
-def write_report(folder: Path, finding: Finding, progress: Progress = silent) -> None:
-    """Write `sheet.png` and `report.html` into a folder. Raises `CheckpointError` for images that are not finite."""
-    model, directions = finding.model, finding.directions
-    scene = Scene(model, finding.region, directions, *shown_codes(finding.codes, finding.unseen))
-    tick = _Ticks(progress, scene)
-    steps, by_rows = scene.steps(directions.layers), parts(scene, tick)
+    Raises:
+        CheckpointError: If an image is not finite.
+    """
+    shown = run.shown
+    summaries = run.table()
+    codes, titles = shown_codes(run.codes, run.unseen_codes)
+    tick = _ImageCounter(progress, run, codes)
+    steps = [float(step) for step in run.visible_steps()]
+    scales = render_scales(run, tick)
+    captions = [_caption(run, codes, title, index) for index, title in enumerate(titles)]
     sections, rows, names = [], [], []
     for index, step in enumerate(steps):
-        made = film(scene, index, float(step), tick)
-        strips = [_strip(finding.region, made, code) for code in range(len(scene.codes))]
-        sections.append(_section(finding.figures[index], scene, made, strips, by_rows[index]))
+        film = render_filmstrip(run, index, step, codes, tick)
+        strips = [_strip(run.region, film, code) for code in range(len(codes))]
+        label = shown.label(index)
+        heading = {"index": index, "label": label, **_name_texts(summaries[index])}
+        pictures = _pictures(run.region, film, step, strips, captions)
+        sections.append({**heading, **summaries[index].texts(), **pictures, "parts": _scale_parts(scales[index])})
         rows.append([tile for tiles in strips for tile in tiles])
-        names.append(_name(directions.label(index), float(step), finding.figures[index]))
+        names.append(_sheet_name(label, step, summaries[index]))
     if rows:
-        save_sheet(folder / "sheet.png", rows, names, scene.titles, group=len(STRIP))
-    (folder / "report.html").write_text(_page(finding, sections), encoding="utf-8")
+        save_sheet(folder / "sheet.png", rows, names, titles, group=len(STRIP))
+    (folder / "report.html").write_text(_page(run, sections), encoding="utf-8")
 
 
-class _Ticks:
-    """Count images and tell of them."""
+class _ImageCounter:
+    """Counts the images of a report and reports progress."""
 
-    def __init__(self, progress: Progress, scene: Scene) -> None:
-        each = len(SHARES) * len(scene.codes) + 3 * len(moved_rows_by_scale(scene.directions))
-        self.progress, self.total, self.done = progress, each * len(scene.directions), 0
+    def __init__(self, progress: Progress, run: Run, codes: Codes) -> None:
+        each = len(SHARES) * len(codes) + 3 * len(moved_rows_by_scale(run.directions))
+        self.progress = progress
+        self.total = each * len(run.shown)
+        self.done = 0
         self(0)
 
     def __call__(self, count: int) -> None:
@@ -98,95 +106,93 @@ class _Ticks:
         self.progress(self.done, self.total, "pictures of the report")
 
 
-def _strip(region: Region, made: Filmstrip, code: int) -> list[OutlinedImage]:
-    """Take the tiles of one code; the middle one, which is not moved, has the region's border drawn over it."""
+def _strip(region: Region, film: Filmstrip, code: int) -> list[OutlinedImage]:
+    """Take the pictures of one code; the unmoved one in the middle has the region's border drawn over it."""
     outline = None if region.whole else region.mask
-    return [OutlinedImage(made.pixels[frame, code], outline if frame == MIDDLE else None) for frame in STRIP]
+    return [OutlinedImage(film.pixels[frame, code], outline if frame == MIDDLE else None) for frame in STRIP]
 
 
-def _name(label: str, step: float, figures: DirectionSummary) -> str:
-    texts = figures.texts()
+def _sheet_name(label: str, step: float, summary: DirectionSummary) -> str:
+    texts = summary.texts()
     lines = [f"direction {label}", f"steps to ±{step:.2g}", f"score {texts['score']}"]
-    if figures.own is not None:
+    if summary.own is not None:
         lines.append(f"locality {texts['own']}")
-    if figures.unseen is not None:
+    if summary.unseen is not None:
         lines.append(f"  unseen {texts['unseen']}")
     return "\n".join(lines)
 
 
-def _section(
-    figures: DirectionSummary,
-    scene: Scene,
-    made: Filmstrip,
-    strips: Sequence[Sequence[OutlinedImage]],
-    by_rows: Sequence[Part],
+def _name_texts(summary: DirectionSummary) -> dict[str, str | None]:
+    name = summary.name
+    return {"name": None if name is None else str(name), "effect": None if name is None else name.sentence()}
+
+
+def _pictures(
+    region: Region, film: Filmstrip, step: float, strips: Sequence[Sequence[OutlinedImage]], captions: Sequence[str]
 ) -> dict[str, Any]:
-    """Gather what the page says and shows of one direction."""
-    name = figures.name
+    """Encode the pictures of one direction, and describe them."""
     return {
-        "index": made.index,
-        "label": scene.directions.label(made.index),
-        "name": None if name is None else str(name),
-        "effect": None if name is None else name.sentence(),
-        "step": figure(made.step),
-        "strengths": [signed(share * made.step) for share in SHARES],
+        "step": format_number(step),
+        "strengths": [format_signed(share * step) for share in SHARES],
         "codes": [
             {
-                "title": _titled(scene, code),
-                "sprite": _compact(sprite(made.pixels[:, code]), len(SHARES)),
-                "strip": _compact(strip(strips[code], _TILE), len(STRIP)),
+                "title": caption,
+                "sprite": _encode(sprite(film.pixels[:, code]), len(SHARES)),
+                "strip": _encode(strip(strips[code], _TILE), len(STRIP)),
             }
-            for code in range(len(scene.codes))
+            for code, caption in enumerate(captions)
         ],
-        "parts": [
-            {
-                "name": part.name,
-                "rows": row_numbers(part.rows),
-                "step": figure(part.step),
-                "strip": _compact(strip([OutlinedImage(pixels) for pixels in part.pixels], _TILE), len(part.pixels)),
-            }
-            for part in by_rows
-        ],
-        "heat": _heat(scene.region, made),
-        **figures.texts(),
-        "consistency": figure(made.consistency).replace("-", "−"),
+        "heat": _heat(region, film),
+        "consistency": format_number(film.consistency).replace("-", "−"),
     }
 
 
-def _compact(picture: Image.Image, count: int) -> str:
-    """Encode `count` pictures side by side at the best quality for which they are not too long."""
+def _scale_parts(scales: Sequence[ScaleStrip]) -> list[dict[str, str]]:
+    return [
+        {
+            "name": scale.name,
+            "rows": format_rows(scale.rows),
+            "step": format_number(scale.step),
+            "strip": _encode(strip([OutlinedImage(pixels) for pixels in scale.pixels], _TILE), len(scale.pixels)),
+        }
+        for scale in scales
+    ]
+
+
+def _encode(picture: Image.Image, count: int) -> str:
+    """Encode `count` pictures side by side, at the best quality for which their address is short enough."""
     for quality in _QUALITIES:
         url = data_url(picture, "webp", quality=quality, method=2)
-        if len(url) <= count * _MOST_CHARACTERS:
+        if len(url) <= count * _MAX_CHARACTERS:
             break
     return url
 
 
-def _heat(region: Region, made: Filmstrip) -> dict[str, str]:
-    heat = heat_map(made.change.numpy())
-    inside, outside = made.change.numpy()[region.mask], made.change.numpy()[~region.mask]
+def _heat(region: Region, film: Filmstrip) -> dict[str, str]:
+    change = film.change.numpy()
+    heat = heat_map(change)
+    inside, outside = change[region.mask], change[~region.mask]
     return {
         "image": data_url(heat.picture),
-        "top": figure(heat.top),
+        "top": format_number(heat.top),
         "peak": f"row {heat.row}, column {heat.column}",
-        "inside": figure(float(inside.mean())),
-        "outside": figure(float(outside.mean()) if outside.size else None),
+        "inside": format_number(float(inside.mean())),
+        "outside": format_number(float(outside.mean()) if outside.size else None),
     }
 
 
-def _titled(scene: Scene, code: int) -> str:
+def _caption(run: Run, codes: Codes, title: str, index: int) -> str:
     """Add the class of a shown code, if it has one, to its title."""
-    labels, classes = scene.codes.labels, scene.model.adapter.classes
-    return scene.titles[code] + ("" if labels is None else f" ({classes[int(labels[code])]})")
+    return title if codes.labels is None else f"{title} ({run.model.adapter.classes[int(codes.labels[index])]})"
 
 
-def _page(finding: Finding, sections: Sequence[Mapping[str, Any]]) -> str:
-    model, region, record = finding.model, finding.region, finding.directions.metadata()
+def _page(run: Run, sections: Sequence[Mapping[str, Any]]) -> str:
+    region, scores, record = run.region, run.scores, run.shown.metadata()
     columns = {key: title for key, title in _COLUMNS.items() if any(row[key] not in {None, "–"} for row in sections)}
     height, width = region.mask.shape
     frame = to_picture(OutlinedImage(torch.zeros(height, width, 3, dtype=torch.uint8)))
     return render_page(
-        card=model.card,
+        card=run.model.card,
         analyzer=record.get("analyzer"),
         region=region.text,
         height=height,
@@ -197,28 +203,32 @@ def _page(finding: Finding, sections: Sequence[Mapping[str, Any]]) -> str:
         sections=sections,
         visible_change=VISIBLE_CHANGE,
         clear_effect=CLEAR_EFFECT,
-        scores=None if finding.scores is None else finding.scores.table(),
-        scored=None if finding.scores is None else finding.scores.facts(),
+        scores=None if scores is None else scores.table(),
+        scored=None if scores is None else scores.facts(),
         colour_bar=data_url(colour_bar()),
         spectrum=plot_spectrum(record.get("spectrum") or [], record.get("rank")),
         spectrum_of=record.get("spectrum_of", "The spectrum"),
         command=record.get("command"),
-        record={key: shown(value) for key, value in record.items() if key not in _ELSEWHERE},
+        record={key: format_value(value) for key, value in record.items() if key not in _SHOWN_ELSEWHERE},
     )
 
 
-_TEMPLATES = Path(__file__).with_name("templates")
-
-
 def render_page(name: str = "report", **values: Any) -> str:
-    """Fill the template `name`.html.j2, with `name`.css and `name`.js inside it and a Content-Security-Policy.
+    """Fill a template, with its style and script inside it and a Content-Security-Policy.
 
     The policy allows pictures from ``data:`` addresses, and this style and this script by their hashes: nothing else.
+
+    Args:
+        name: The name of the template, of its style and of its script, without their endings.
+        **values: The values of the template.
+
+    Returns:
+        The page.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
-    style, script = ((_TEMPLATES / f"{name}.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
+    style, script = ((_TEMPLATES / f"{name}.{ending}").read_text(encoding="utf-8") for ending in ("css", "js"))
     policy = (
         "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
         f"style-src {_hash(style)}; script-src {_hash(script)}"

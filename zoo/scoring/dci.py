@@ -1,4 +1,4 @@
-"""How far each direction serves one attribute, and each attribute is served by one direction."""
+"""DCI: disentanglement and completeness of a table of effects (Eastwood & Williams, ICLR 2018)."""
 
 from __future__ import annotations
 
@@ -10,44 +10,54 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Disentanglement:
-    """What a table of effects (directions, attributes), each from 0 to 1, says as a whole.
+class DCI:
+    """Disentanglement, completeness and coverage of a table of effects, each within 0 and 1.
 
-    `directions` has a number for each direction: 1 where it changes a single attribute, 0 where it changes all alike;
-    `attributes` one for each attribute: 1 where a single direction changes it, 0 where all do alike. `disentanglement`
-    and `completeness` are their means, weighted by the sums of the rows and of the columns. `coverage` is the mean over
-    the attributes of the largest effect that any direction has on it. None stands for what is not defined: of a row or
-    column without any effect, of a single attribute, of a single direction.
+    None stands for what is not defined: the value of a row or column without any effect, disentanglement where there
+    is a single attribute, and completeness where there is a single direction.
+
+    Attributes:
+        by_direction: D_i of each direction: 1 where it changes a single attribute, 0 where it changes all equally.
+        by_attribute: C_j of each attribute: 1 where a single direction changes it, 0 where all change it equally.
+        disentanglement: D, the mean of D_i, weighted by the sums of the rows.
+        completeness: C, the mean of C_j, weighted by the sums of the columns.
+        coverage: The mean over attributes of the largest effect that any direction has on it.
     """
 
-    directions: tuple[float | None, ...]
-    attributes: tuple[float | None, ...]
+    by_direction: tuple[float | None, ...]
+    by_attribute: tuple[float | None, ...]
     disentanglement: float | None
     completeness: float | None
     coverage: float
 
 
-def disentangle(effects: Tensor) -> Disentanglement:
-    """Compute disentanglement and completeness of effects R (k, a), each within 0 and 1.
+def measure_dci(effects: Tensor) -> DCI:
+    """Compute disentanglement and completeness, after Eastwood & Williams, ICLR 2018, section 2.
 
-    After Eastwood & Williams, ICLR 2018, section 2, with R in the place of their importances: for P[i, j] = R[i, j] /
-    Σ_j R[i, j], D_i = 1 + Σ_j P[i, j] log_a P[i, j], and D = Σ_i ρ_i D_i, where ρ_i is the share of row i in the sum of
-    R. Completeness is the same of the columns, with log_k, and weighted in the same way. Their third measure,
-    informativeness, is the error of a prediction, which a table of effects does not have.
+    The effects R take the place of their relative importances. Their third measure, informativeness, is the error of a
+    prediction, which a table of effects does not have.
+
+    Args:
+        effects: The table R (k, a): directions by attributes, each effect within 0 and 1.
+
+    Returns:
+        The measures.
     """
+    # P[i, j] = R[i, j] / Σ_j R[i, j],  D_i = 1 + Σ_j P[i, j] log_a P[i, j],  D = Σ_i ρ_i D_i,
+    # where ρ_i is the share of row i in the sum of R. Completeness is the same for the columns, with log_k.
     effects = effects.to(torch.float64)
-    rows, columns = _concentrations(effects), _concentrations(effects.T)
-    return Disentanglement(
-        tuple(rows),
-        tuple(columns),
-        _mean(rows, effects.sum(dim=1)),
-        _mean(columns, effects.sum(dim=0)),
+    by_direction, by_attribute = _concentrations(effects), _concentrations(effects.T)
+    return DCI(
+        tuple(by_direction),
+        tuple(by_attribute),
+        _weighted_mean(by_direction, effects.sum(dim=1)),
+        _weighted_mean(by_attribute, effects.sum(dim=0)),
         float(effects.max(dim=0).values.mean()),
     )
 
 
 def _concentrations(table: Tensor) -> list[float | None]:
-    """Compute one less the entropy of each row, scaled to add up to 1, in units of the largest one there can be."""
+    """Compute 1 − H(P) / log(columns) for each row of a table, scaled to add up to 1."""
     count = table.shape[1]
     if count < 2:
         return [None] * len(table)
@@ -58,7 +68,7 @@ def _concentrations(table: Tensor) -> list[float | None]:
     ]
 
 
-def _mean(values: list[float | None], weights: Tensor) -> float | None:
-    found = [(value, float(weight)) for value, weight in zip(values, weights, strict=True) if value is not None]
-    total = sum(weight for _, weight in found)
-    return sum(value * weight for value, weight in found) / total if found else None
+def _weighted_mean(values: list[float | None], weights: Tensor) -> float | None:
+    defined = [(value, float(weight)) for value, weight in zip(values, weights, strict=True) if value is not None]
+    total = sum(weight for _, weight in defined)
+    return sum(value * weight for value, weight in defined) / total if defined else None

@@ -1,4 +1,4 @@
-"""What scorers say of some directions, as a table, as plain values and as files."""
+"""Scores of directions, as a table, as plain values and as files."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 
-from zoo._utils.files import atomic_folder
 from zoo._utils.html_repr import facts_html, plain, table_html
-from zoo.scoring.dci import Disentanglement, disentangle
+from zoo.editing.run_folder import new_run_folder
+from zoo.scoring.dci import DCI, measure_dci
 from zoo.scoring.effects import Attribute, Effect, strongest
 
 FORMAT = "zoo-scores/1"
@@ -20,11 +20,15 @@ FORMAT = "zoo-scores/1"
 
 @dataclass(frozen=True)
 class DirectionScores:
-    """One direction: how far it was moved each way, what it does to each attribute, and how it changes the picture.
+    """What one direction changes.
 
-    `inside` and `outside` are the mean squared changes of pixels within the region and beyond it, over both ends and
-    all codes, for images in [-1, 1]; `outside` is None where the region is the whole image. `changes` are the means
-    over codes of every score at +step less that at −step, as the scorer gives it, column by column.
+    Attributes:
+        step: How far it was moved each way.
+        effects: Its effect on each attribute.
+        inside: The mean squared change of pixels within the region, over both ends and all codes, for images in
+            [-1, 1].
+        outside: The same beyond the region; None where that is the whole image.
+        changes: For each column of the scorers, the mean over codes of the score at +step minus that at −step.
     """
 
     step: float
@@ -41,11 +45,18 @@ class DirectionScores:
 
 @dataclass(frozen=True)
 class Scores:
-    """What scorers say of directions of `model`, measured at `samples` codes; see the page Scores.
+    """Scores of directions; see the page Scores.
 
-    `found_by` says where the directions came from; `region` is the text of the region that changes of pixels are
-    measured in. For each of `attributes`, `chance` has the share of pairs of unedited images that differ in it, None
-    where it is no categorical one. `columns` are the scorers' own, in the order of `DirectionScores.changes`.
+    Attributes:
+        model: The name of the model.
+        found_by: Where the directions came from; may be empty.
+        region: The text of the region that changes of pixels are measured in.
+        samples: The number of codes.
+        attributes: The attributes of all scorers.
+        columns: The columns of all scorers, in the order of `DirectionScores.changes`.
+        chance: For each attribute, the share of pairs of unedited images that differ in it; None if it is not
+            categorical.
+        directions: The scores of each direction.
     """
 
     model: str
@@ -58,49 +69,59 @@ class Scores:
     directions: tuple[DirectionScores, ...]
 
     @cached_property
-    def disentanglement(self) -> Disentanglement:
+    def dci(self) -> DCI:
         """Disentanglement, completeness and coverage of the strengths of all effects."""
-        return disentangle(torch.tensor([[one.strength for one in row.effects] for row in self.directions]))
+        return measure_dci(torch.tensor([[one.strength for one in row.effects] for row in self.directions]))
 
     def table(self) -> tuple[list[str], list[list[str]]]:
-        """Lay out columns and rows of text: a row a direction, then completeness and chance of the attributes."""
-        whole, measured = self.directions[0].outside is None, self.disentanglement
-        several = len({attribute.scorer for attribute in self.attributes}) > 1
-        names = [f"{one.scorer}: {one.name}" if several else one.name for one in self.attributes]
+        """Lay out the scores as a table of text.
+
+        Returns:
+            The columns, and the rows: one for each direction, then completeness and chance of the attributes.
+        """
+        whole = self.directions[0].outside is None
+        several_scorers = len({attribute.scorer for attribute in self.attributes}) > 1
+        names = [f"{one.scorer}: {one.name}" if several_scorers else one.name for one in self.attributes]
         pixels = ["change"] if whole else ["change inside", "outside"]
         columns = ["direction", "step", *names, *pixels, "disentanglement", "suggested name"]
-        rows = [
-            [
-                *(str(index), f"{one.step:.3g}", *(effect.text() for effect in one.effects)),
-                *(_figure(value) for value in ([one.inside] if whole else [one.inside, one.outside])),
-                *(_share(measured.directions[index]), _named(one.name)),
-            ]
-            for index, one in enumerate(self.directions)
-        ]
+        rows = [self._row(index, whole) for index in range(len(self.directions))]
         blank = [""] * (len(columns) - 2 - len(names))
-        rows.append(["completeness", "", *map(_share, measured.attributes), *blank])
+        rows.append(["completeness", "", *map(_two_decimals, self.dci.by_attribute), *blank])
         if any(value is not None for value in self.chance):
-            rows.append(["by chance", "", *map(_share, self.chance), *blank])
+            rows.append(["by chance", "", *map(_two_decimals, self.chance), *blank])
         return columns, rows
 
+    def _row(self, index: int, whole: bool) -> list[str]:
+        row = self.directions[index]
+        return [
+            str(index),
+            f"{row.step:.3g}",
+            *(effect.text() for effect in row.effects),
+            *(_two_digits(value) for value in ([row.inside] if whole else [row.inside, row.outside])),
+            _two_decimals(self.dci.by_direction[index]),
+            _named(row.name),
+        ]
+
     def facts(self) -> dict[str, str]:
-        """Say in short what was scored, and what the table says as a whole."""
-        measured = self.disentanglement
-        whole = [
-            f"disentanglement {_share(measured.disentanglement)}",
-            f"completeness {_share(measured.completeness)}",
-            f"coverage {_share(measured.coverage)}",
+        """Summarise what was scored, and the measures of the whole table."""
+        measures = [
+            f"disentanglement {_two_decimals(self.dci.disentanglement)}",
+            f"completeness {_two_decimals(self.dci.completeness)}",
+            f"coverage {_two_decimals(self.dci.coverage)}",
         ]
         return {
             "model": self.model,
             "directions": self.found_by or "unknown",
             "measured": f"at {self.samples} codes, region {self.region}",
-            "as a whole": ", ".join(whole),
+            "as a whole": ", ".join(measures),
         }
 
+    def names_as_json(self) -> list[dict[str, Any] | None]:
+        """Return the suggested name of each direction as plain values, None where no effect is clear."""
+        return [None if row.name is None else row.name.as_json() for row in self.directions]
+
     def as_json(self) -> dict[str, Any]:
-        """Return plain values."""
-        measured = self.disentanglement
+        """Return plain values, as `scores.json` holds them."""
         return {
             "format": FORMAT,
             "model": self.model,
@@ -115,23 +136,25 @@ class Scores:
                     "chance": chance,
                     "completeness": completeness,
                 }
-                for one, chance, completeness in zip(self.attributes, self.chance, measured.attributes, strict=True)
+                for one, chance, completeness in zip(self.attributes, self.chance, self.dci.by_attribute, strict=True)
             ],
             "directions": [
                 {
                     "step": one.step,
-                    "name": None if one.name is None else one.name.as_json(),
+                    "name": name,
                     "effects": [effect.as_json() for effect in one.effects],
                     "inside": one.inside,
                     "outside": one.outside,
                     "disentanglement": disentanglement,
                     "changes": dict(zip(self.columns, one.changes, strict=True)),
                 }
-                for one, disentanglement in zip(self.directions, measured.directions, strict=True)
+                for one, name, disentanglement in zip(
+                    self.directions, self.names_as_json(), self.dci.by_direction, strict=True
+                )
             ],
-            "disentanglement": measured.disentanglement,
-            "completeness": measured.completeness,
-            "coverage": measured.coverage,
+            "disentanglement": self.dci.disentanglement,
+            "completeness": self.dci.completeness,
+            "coverage": self.dci.coverage,
         }
 
     def markdown(self) -> str:
@@ -142,8 +165,16 @@ class Scores:
         return facts + "\n\n" + "\n".join(f"| {' | '.join(map(_escaped, line))} |" for line in lines) + "\n"
 
     def save(self, folder: str | Path, *, force: bool = False) -> None:
-        """Write a new folder: `scores.json` and `scores.md`. Raises `OutputError`."""
-        with atomic_folder(Path(folder), force=force) as partial:
+        """Write a new folder: `scores.json` and `scores.md`.
+
+        Args:
+            folder: The folder to write.
+            force: Replace an existing run folder.
+
+        Raises:
+            OutputError: If the folder exists and may not be replaced, or cannot be written.
+        """
+        with new_run_folder(folder, force=force) as partial:
             (partial / "scores.json").write_text(json.dumps(self.as_json(), indent=2, allow_nan=False), "utf-8")
             (partial / "scores.md").write_text(self.markdown(), encoding="utf-8")
 
@@ -161,11 +192,11 @@ def _named(name: Effect | None) -> str:
     return "–" if name is None else f"{name}, {name.strength:.2f}"
 
 
-def _share(value: float | None) -> str:
+def _two_decimals(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
 
 
-def _figure(value: float | None) -> str:
+def _two_digits(value: float | None) -> str:
     return "–" if value is None else f"{value:.2g}"
 
 

@@ -1,0 +1,152 @@
+"""A comparison in the words of the command line: of files, or of analyses that are carried out for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from zoo._utils.files import exists
+from zoo._utils.progress import Progress, silent
+from zoo.analysis.compare import compare
+from zoo.analysis.comparison import Comparison
+from zoo.analysis.request import AnalysisRequest, CheckedRequest, check_request, split_options
+from zoo.analysis.resources import read_limits
+from zoo.analysis.run import run_resolved
+from zoo.core.directions import Directions
+from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest, card_by_name
+from zoo.editing.run_folder import folder_under_runs, refuse_existing_run, short_file_name
+from zoo.errors import OptionError
+from zoo.models.model import Model
+from zoo.registry.registry import Installation
+
+_LONGEST_NAME = 60  # of each side, in the name of a folder
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CompareRequest:
+    """A comparison in the words of the command line.
+
+    Attributes:
+        a: A file of directions, a run folder, or the name of an analyzer, which then runs on the model.
+        b: The same.
+        model: The name of a card, or the path of a weights file; None makes no pictures.
+        opening: How the model is opened; each option goes to every analyzer that has it, or else to the architecture.
+        region: The region of the analyses; None is the whole image.
+        codes: The codes to analyse and to show.
+        top: How many rows of A are shown.
+        out: The folder to write; None is one under ``runs/`` where there is a model, and otherwise none.
+        force: Replace an existing run folder.
+    """
+
+    a: Path
+    b: Path
+    model: str | None = None
+    opening: OpeningRequest = USUAL_OPENING
+    region: str | None = None
+    codes: CodesRequest = field(default_factory=CodesRequest)
+    top: int = 10
+    out: Path | None = None
+    force: bool = False
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder to write, if any."""
+        if self.out is not None or self.model is None:
+            return self.out
+        return folder_under_runs("compare", *(short_file_name(path)[:_LONGEST_NAME] for path in (self.a, self.b)))
+
+    def run(self, installation: Installation, progress: Progress = silent) -> Comparison:
+        """Carry out analyses where sides name them, compare the two sets, and write the folder.
+
+        Args:
+            installation: The plugins and the registry.
+            progress: Called while the work goes on.
+
+        Returns:
+            The comparison.
+
+        Raises:
+            ZooError: Whatever is wrong with the request; what its words alone show is refused before anything is
+                fetched.
+        """
+        self._check_needs_of_model()
+        analyses, options = self._check_analyses(installation)
+        if self.folder:
+            refuse_existing_run(self.folder, force=self.force)
+        model = None
+        if self.model is not None:
+            model = replace(self.opening, options=options).open(self.model, installation, progress)
+        comparison = self._compare(analyses, model, installation, progress)
+        if self.folder:
+            comparison.save(self.folder, force=self.force, progress=progress)
+        return comparison
+
+    def _check_needs_of_model(self) -> None:
+        """Refuse options that would have no effect without a model."""
+        given = {
+            "--codes": self.codes.codes is not None,
+            "--label": self.codes.label is not None,
+            "--truncation": self.codes.truncation is not None,
+            "--space": self.opening.space is not None,
+            "-o": bool(self.opening.options),
+            "-r": self.region is not None,
+        }
+        without_effect = [name for name, is_given in given.items() if is_given and not self.model]
+        if without_effect:
+            raise OptionError(f"{without_effect[0]} is about pictures or analyses, which need --model")
+
+    def _check_analyses(self, installation: Installation) -> tuple[dict[Path, CheckedRequest], dict[str, Any]]:
+        """Check a request for each side that names an analyzer, unless there is a file of that name.
+
+        Also returns the options that none of the analyzers has.
+        """
+        card = None if self.model is None else card_by_name(self.model, installation)
+        names = [path for path in (self.a, self.b) if str(path) in installation.plugins.analyzers and not exists(path)]
+        if names and self.model is None:
+            raise OptionError(f"{names[0]} is an analysis: pass --model to carry it out, or name a file or run folder")
+        analyses = {}
+        options = dict(self.opening.options)
+        for path in names:
+            request = AnalysisRequest(
+                analyzer=str(path),
+                region=self.region or "all",
+                codes=self.codes,
+                options=self.opening.options,
+                show=1,
+                unseen=0,
+            )
+            own, unknown = split_options(request, installation, None)
+            analyses[path] = check_request(own, installation, card, space=self.opening.space)
+            options = {name: value for name, value in options.items() if name in unknown}
+        return analyses, options
+
+    def _compare(
+        self,
+        analyses: Mapping[Path, CheckedRequest],
+        model: Model | None,
+        installation: Installation,
+        progress: Progress,
+    ) -> Comparison:
+        sides: list[Directions | Path] = []
+        for path in (self.a, self.b):
+            if model is not None and path in analyses:
+                resolved = analyses[path].resolve(model, installation, read_limits())
+                sides.append(run_resolved(resolved, progress).directions)
+            else:
+                sides.append(path)
+        a, b = sides
+        codes = self.codes
+        return compare(
+            a,
+            b,
+            model=model,
+            codes=codes.codes if model is not None else None,
+            samples=codes.samples,
+            seed=codes.seed,
+            label=codes.label,
+            truncation=codes.truncation,
+            top=self.top,
+            progress=progress,
+        )

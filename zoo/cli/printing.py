@@ -1,0 +1,104 @@
+"""What the commands print of their results: tables, notes below them, and the files that were written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+
+from zoo.cli.console import Settings, table
+
+if TYPE_CHECKING:
+    from zoo.analysis.comparison import Comparison
+    from zoo.analysis.run import Run
+    from zoo.scoring.scores import Scores
+
+
+def print_run(settings: Settings, run: Run, folder: Path) -> None:
+    """Print the directions of an analysis, notes about them, and the files.
+
+    Args:
+        settings: The settings of the command line.
+        run: The analysis.
+        folder: The folder that was written.
+    """
+    from zoo.report.table import COLUMNS
+
+    columns = ["direction", *COLUMNS.values()]
+    summaries = run.table()
+    rows = [[escape(run.directions.label(index)), *row.texts().values()] for index, row in enumerate(summaries)]
+    right = columns.copy()
+    if run.scores is not None:
+        rows = [[*row, str(summary.name or "–")] for row, summary in zip(rows, summaries, strict=True)]
+        columns.append("suggested name")
+    settings.console.print(table(columns, rows, right=right))
+    for note in _notes(run):
+        settings.console.print(note, soft_wrap=True)
+    print_files(settings, folder)
+
+
+def _notes(run: Run) -> list[str]:
+    """Say what the table of an analysis leaves open."""
+    directions = run.directions
+    notes = []
+    if any(one and not one.reached for row in run.table() for one in (row.own, row.unseen)):
+        notes.append("* the change inside that locality is read at was not reached within step 8")
+    if run.region.whole:
+        notes.append("locality is measured where there is a region: see --region")
+    if not len(directions):
+        notes.append("no direction was found: the low-rank part is empty, or nothing survived the projection")
+    dropped = directions.provenance.get("dropped")
+    if dropped:
+        notes.append(f"dropped: {len(dropped)} whose kept norm is below 0.01")
+    notes += [escape(f"{line}; --no-keep computes it anew") for line in directions.provenance.get("snapped", ())]
+    more = len(directions) - len(run.shown)
+    if more:
+        notes.append(f"and {more} more in the file; --show {len(directions)} measures all")
+    return notes
+
+
+def print_comparison(settings: Settings, comparison: Comparison, top: int) -> None:
+    """Print what was compared, and the nearest rows of both sets.
+
+    Args:
+        settings: The settings of the command line.
+        comparison: The comparison.
+        top: How many rows are printed of each set.
+    """
+    _print_facts(settings, comparison.facts())
+    for columns, texts in comparison.tables():
+        rows = [[escape(text) for text in row] for row in texts]
+        right = columns[2:3] if comparison.labelled else columns[:3]
+        settings.console.print(table(columns, rows[:top], right=right))
+        if len(rows) > top:
+            settings.console.print(f"and {len(rows) - top} more; --top {len(rows)} shows all")
+
+
+def print_scores(settings: Settings, scores: Scores) -> None:
+    """Print what was scored, and the effects.
+
+    Args:
+        settings: The settings of the command line.
+        scores: The scores.
+    """
+    columns, rows = scores.table()
+    _print_facts(settings, scores.facts())
+    escaped = [[escape(cell) for cell in row] for row in rows]
+    settings.console.print(table([escape(column) for column in columns], escaped, right=columns[1:-1]))
+
+
+def print_files(settings: Settings, folder: Path) -> None:
+    """Print the paths of the files in a folder, pictures first.
+
+    Args:
+        settings: The settings of the command line.
+        folder: The folder.
+    """
+    for path in sorted(folder.iterdir(), key=lambda path: (path.suffix == ".safetensors", path.name)):
+        settings.console.print(escape(str(path)), soft_wrap=True)
+
+
+def _print_facts(settings: Settings, facts: dict[str, str]) -> None:
+    for name, text in facts.items():
+        settings.console.print(escape(f"{name}: {text}"), soft_wrap=True)

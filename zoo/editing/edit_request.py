@@ -1,0 +1,130 @@
+"""An edit in the words of the command line, from the texts of its moves to its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from zoo._utils.files import is_dir
+from zoo._utils.progress import Progress, silent
+from zoo.core.codes import Codes
+from zoo.editing.edit import edit
+from zoo.editing.move_syntax import MoveSpec, arrange, parse_move_spec, read_moves
+from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest
+from zoo.editing.run_folder import folder_under_runs, refuse_existing_run, short_model_name
+from zoo.errors import OptionError
+from zoo.imaging.animation import check_animation
+from zoo.models.model import Model
+from zoo.registry.registry import Installation
+
+# How many of a run folder's own codes an edit shows.
+MOST_CODES_OF_A_RUN = 4
+
+_DRAWN = 4
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EditRequest:
+    """An edit in the words of the command line.
+
+    Attributes:
+        model: The name of a card, or the path of a weights file.
+        directions: ``FILE`` or ``FILE:terms`` for each file; see `zoo.editing.move_syntax`.
+        opening: How the model is opened.
+        index: The terms of a file that is given without any.
+        together: Move along all directions at once.
+        grid: Move along the first direction across and along the second down.
+        strengths: Steps along the unit direction, with commas between.
+        layers: The rows of the code that are moved; None is those that each direction was found for.
+        video: The animations to write; see `Edit.save`.
+        frames: The number of frames of an animation.
+        codes: A file of codes; None draws them, or takes a run folder's own.
+        samples: How many codes to draw. Where neither this, nor `seed`, nor `codes` is given, and the first of
+            `directions` is a run folder, its own first codes are shown; otherwise None is 4.
+        seed: The seed that they are drawn with; None is 0.
+        label: The class of a conditional model, by name or index.
+        truncation: The truncation of drawn codes.
+        out: The folder to write; None is one under ``runs/``.
+        force: Replace an existing run folder.
+    """
+
+    model: str
+    directions: Sequence[str]
+    opening: OpeningRequest = USUAL_OPENING
+    index: str = "0"
+    together: bool = False
+    grid: bool = False
+    strengths: str = "-3,-2,-1,0,1,2,3"
+    layers: str | None = None
+    video: str = "auto"
+    frames: int = 50
+    codes: Path | None = None
+    samples: int | None = None
+    seed: int | None = None
+    label: str | None = None
+    truncation: float | None = None
+    out: Path | None = None
+    force: bool = False
+
+    def run(self, installation: Installation, progress: Progress = silent) -> Path:
+        """Open the model, make the edit, and write its folder.
+
+        Args:
+            installation: The plugins and the registry.
+            progress: Called while the work goes on.
+
+        Returns:
+            The folder that was written.
+
+        Raises:
+            ZooError: Whatever is wrong with the request. What its words alone show is refused before anything is
+                fetched.
+        """
+        specs = [parse_move_spec(text, self.index) for text in self.directions]
+        folder = self.out or self._usual_folder(specs)
+        refuse_existing_run(folder, force=self.force)
+        strengths = parse_numbers("--strengths", self.strengths)
+        check_animation(self.video, self.frames)
+        model = self.opening.open(self.model, installation, progress)
+        across, down = arrange(read_moves(specs, model.adapter.space), together=self.together, grid=self.grid)
+        codes = self._take_codes(model, specs[0].path)
+        result = edit(model, across, down=down, codes=codes, strengths=strengths, layers=self.layers, progress=progress)
+        result.save(folder, force=self.force, video=self.video, frames=self.frames, progress=progress)
+        return folder
+
+    def _usual_folder(self, specs: Sequence[MoveSpec]) -> Path:
+        names = "+".join(dict.fromkeys(spec.name for spec in specs))[:120]
+        return folder_under_runs(short_model_name(self.model), "edit", names)
+
+    def _take_codes(self, model: Model, first: Path) -> Codes:
+        """Read or draw the codes; `first` is the first file of directions."""
+        if self.codes is None and self.samples is None and self.seed is None and is_dir(first):
+            return model.read_codes(first / "codes.safetensors", label=self.label)[:MOST_CODES_OF_A_RUN]
+        request = CodesRequest(
+            codes=self.codes,
+            samples=_DRAWN if self.samples is None else self.samples,
+            seed=self.seed or 0,
+            label=self.label,
+            truncation=self.truncation,
+        )
+        return request.take(model)
+
+
+def parse_numbers(option: str, text: str) -> list[float]:
+    """Read numbers with commas between.
+
+    Args:
+        option: The option that the text was given to, for the message.
+        text: The text.
+
+    Returns:
+        The numbers.
+
+    Raises:
+        OptionError: If a part of the text is not a number.
+    """
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise OptionError(f"{option} {text}: write numbers with commas between, such as 0,2") from None

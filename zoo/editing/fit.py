@@ -1,0 +1,57 @@
+"""Whether directions and rows fit a model whose codes they shall move."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+from zoo._utils.html_repr import plain
+from zoo.core.codes import resolve_layers
+from zoo.core.directions import Directions
+from zoo.errors import DirectionsError, LayersError
+from zoo.models.model import Model
+
+
+class OtherModelWarning(UserWarning):
+    """Directions found in one model are used in another one whose space looks the same."""
+
+
+def rows_to_move(model: Model, layers: str | Sequence[int] | None) -> tuple[int, ...] | None:
+    """Read the rows of a code that directions shall move.
+
+    Args:
+        model: The model.
+        layers: Text such as ``4-7``, or indices; None leaves each direction its own rows.
+
+    Returns:
+        The rows, or None.
+
+    Raises:
+        LayersError: If `layers` are not rows of the model's codes, or these have a single row.
+    """
+    space = model.adapter.space
+    if layers is not None and space.layers == 1:
+        raise LayersError(f"--layers: {model.name} has a single row of {space}; leave it out")
+    return resolve_layers(layers, space.layers)
+
+
+def check_home(model: Model, directions: Directions) -> None:
+    """Refuse directions of another space, and warn of directions that were found in other weights.
+
+    Args:
+        model: The model whose codes shall be moved.
+        directions: The directions.
+
+    Raises:
+        DirectionsError: If the directions are of another space.
+    """
+    home, space = directions.space, model.adapter.space
+    if home != space and (home.name != "unknown" or home.dim != space.dim):
+        raise DirectionsError(f"directions of {home} cannot move codes of {space}")
+    if directions.provenance.get("weights_sha256") not in {None, model.weights_sha256}:
+        other = plain(directions.provenance.get("model", "another model"))
+        warnings.warn(
+            f"these directions were found in {other}, from other weights than those of {model.name}",
+            OtherModelWarning,
+            stacklevel=3,
+        )

@@ -1,0 +1,79 @@
+"""Scoring in the words of the command line, from the names of model and scorer to the files that are written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from zoo._utils.progress import Progress, silent
+from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest, card_by_name
+from zoo.editing.run_folder import refuse_existing_run
+from zoo.registry.registry import Installation
+from zoo.scoring.effects import choose_scorers
+from zoo.scoring.score import score
+from zoo.scoring.scores import Scores
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ScoreRequest:
+    """Directions to score, in the words of the command line.
+
+    Attributes:
+        model: The name of a card, or the path of a weights file.
+        directions: A file of directions, or a run folder.
+        opening: How the model is opened.
+        scorer: The scorer to ask; None asks all that fit the model.
+        codes: The codes to move.
+        step: How far to move each way; None is until the region changes visibly.
+        region: Where changes of pixels are measured; None is the region that the directions were found for.
+        layers: The rows of the code that are moved; None is those that the directions were found for.
+        show: How many directions are scored.
+        out: The folder to write; None writes nothing.
+        force: Replace an existing run folder.
+    """
+
+    model: str
+    directions: Path
+    opening: OpeningRequest = USUAL_OPENING
+    scorer: str | None = None
+    codes: CodesRequest = field(default_factory=lambda: CodesRequest(samples=128))
+    step: float | None = None
+    region: str | None = None
+    layers: str | None = None
+    show: int = 5
+    out: Path | None = None
+    force: bool = False
+
+    def run(self, installation: Installation, progress: Progress = silent) -> Scores:
+        """Open the model, score the directions, and write `scores.json` and `scores.md` if a folder was named.
+
+        Args:
+            installation: The plugins and the registry.
+            progress: Called while the work goes on.
+
+        Returns:
+            The scores.
+
+        Raises:
+            ZooError: Whatever is wrong with the request. An existing folder is refused before anything is fetched, and
+                so is a scorer that does not fit the model's card.
+        """
+        if self.out:
+            refuse_existing_run(self.out, force=self.force)
+        card = card_by_name(self.model, installation)
+        scorers = None if card is None else choose_scorers(card, installation.plugins, self.scorer)
+        model = self.opening.open(self.model, installation, progress)
+        scores = score(
+            model,
+            self.directions,
+            scorers or choose_scorers(model.card, installation.plugins, self.scorer),
+            codes=self.codes,
+            step=self.step,
+            region=self.region,
+            layers=self.layers,
+            show=self.show,
+            progress=progress,
+        )
+        if self.out:
+            scores.save(self.out, force=self.force)
+        return scores
