@@ -423,8 +423,6 @@ def _print_directions(settings: Settings, done: Run, folder: Path) -> None:
     dropped = done.directions.provenance.get("dropped")
     if dropped:
         settings.console.print(f"dropped: {len(dropped)} whose kept norm is below 0.01")
-    for line in done.directions.provenance.get("snapped", ()):
-        settings.console.print(escape(f"{line}; --no-keep computes it anew"), soft_wrap=True)
     more = len(done.directions) - len(rows)
     if more:
         settings.console.print(f"and {more} more in the file; --show {len(done.directions)} measures all")

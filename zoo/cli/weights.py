@@ -49,7 +49,7 @@ def cache(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List the weights in the cache, verify them, or clean up."""
-    from zoo.jacobian.cache import drop_all, holdings, jacobian_limit
+    from zoo.jacobian.cache_folder import cache_usage, clear_cache, jacobian_limit
     from zoo.weights.fetch import forget as forget_weights
 
     settings: Settings = context.obj
@@ -59,7 +59,7 @@ def cache(
         removed += forget_weights(settings.installation.registry.resolve(forget), cards)
     jacobian_limit()  # a limit that cannot be read is refused before anything is deleted
     if drop_jacobians:
-        removed += drop_all()
+        removed += clear_cache()
     with progress_bars(settings) as progress:
         if clean:
             _require_every_plugin(settings)
@@ -68,19 +68,19 @@ def cache(
         damaged = damaged_files(files, progress) if verify else []
     rows = [_row(file.models, _state(file, damaged, checked=verify), file.path, file.size) for file in files]
     rows += [_row((place.name.rpartition("-")[0],), "unfinished", place, None) for place in unfinished()]
-    held = holdings()
+    usage = cache_usage()
     if as_json:
-        jacobians = {"codes": held.codes, "bytes": held.size, "limit": held.limit, "folder": str(held.folder)}
+        jacobians = {"codes": usage.codes, "bytes": usage.size, "limit": usage.limit, "folder": str(usage.folder)}
         told = {"removed": [str(place) for place in removed], "files": rows, "jacobians": jacobians}
         print(json.dumps(told, indent=2))
     else:
         for place in removed:
             settings.console.print(f"removed {escape(str(place))}", soft_wrap=True)
         _print_cache(settings, rows)
-        if held.codes:
+        if usage.codes:
             settings.console.print(
-                f"Jacobians of {held.codes} codes take {decimal(held.size)} of {decimal(held.limit)} in "
-                f"{escape(str(held.folder))}",
+                f"Jacobians of {usage.codes} codes take {decimal(usage.size)} of {decimal(usage.limit)} in "
+                f"{escape(str(usage.folder))}",
                 soft_wrap=True,
             )
     if damaged:
