@@ -1,4 +1,4 @@
-"""What do the factorizations cost, and how much do they differ? Prints the tables of the page on performance.
+"""Measure what the factorizations cost, and how much they differ. Prints the tables of the page on performance.
 
     OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/factorizations.py [MODEL …]
 
@@ -6,8 +6,8 @@
 2. `rpca` to a relative gap of 1e-6, and how far the released loop is above the optimum when it stops.
 3. `spectrum`, `rpca`, `published` and `resefa` on real generators.
 
-Processor time, which hardly depends on what else the machine does; with one thread each it is wall time too. The
-matrices of tables 1 and 2 are synthetic: random eigenvectors, and eigenvalues that fall as those of real generators do.
+Times are processor times, which hardly depend on what else the machine does. The matrices of tables 1 and 2 are
+synthetic: random eigenvectors, and eigenvalues that fall as those of real generators do.
 """
 
 from __future__ import annotations
@@ -42,7 +42,14 @@ CODES = 4
 
 
 def gram(dim: int) -> Tensor:
-    """Make a matrix (dim, dim) with random eigenvectors, and eigenvalues e^(-17 k / dim)."""
+    """Make a matrix with random eigenvectors and the eigenvalues e^(-17 k / d).
+
+    Args:
+        dim: Its size, d.
+
+    Returns:
+        The matrix, (d, d) float64.
+    """
     columns = torch.linalg.qr(torch.randn(dim, dim, dtype=torch.float64, generator=torch.Generator().manual_seed(0))).Q
     values = (-17 / dim * torch.arange(1, dim + 1, dtype=torch.float64)).exp()
     made: Tensor = (columns * values) @ columns.T
@@ -50,9 +57,17 @@ def gram(dim: int) -> Tensor:
 
 
 def released(matrix: Array) -> Iterator[tuple[Array, float]]:
-    """Run the released loop round by round, with its SVD and multiplier: yields L and the residual over ‖M‖_F."""
+    """Run the released loop round by round, with its SVD and multiplier.
+
+    Args:
+        matrix: M, (d, d).
+
+    Yields:
+        L, (d, d), and the residual over ‖M‖_F.
+    """
     mu = matrix.size / (4 * float(np.linalg.norm(matrix, 1)))
-    sparse, multiplier = np.zeros_like(matrix), np.zeros_like(matrix)
+    sparse = np.zeros_like(matrix)
+    multiplier = np.zeros_like(matrix)
 
     def shrink(values: Array, threshold: float) -> Array:
         left: Array = np.sign(values) * np.maximum(np.abs(values) - threshold, 0)
@@ -68,25 +83,42 @@ def released(matrix: Array) -> Iterator[tuple[Array, float]]:
 
 
 def timed(work: Callable[..., Any], *arguments: Any, **options: Any) -> tuple[float, Any]:
-    """Return the processor time of a call, and its result."""
+    """Measure a call.
+
+    Args:
+        work: What to call.
+        *arguments: Its arguments.
+        **options: Its keyword arguments.
+
+    Returns:
+        Its processor time in seconds, and its result.
+    """
     start = time.process_time()
     result = work(*arguments, **options)
     return time.process_time() - start, result
 
 
 def table(title: str, head: list[str], rows: list[list[str]]) -> None:
-    """Print a Markdown table."""
+    """Print a Markdown table.
+
+    Args:
+        title: A line above it.
+        head: Titles of the columns.
+        rows: Its cells.
+    """
     print(f"\n{title}\n\n| {' | '.join(head)} |\n| --- |{' ---: |' * (len(head) - 1)}")
     for row in rows:
         print(f"| {' | '.join(row)} |", flush=True)
 
 
 def rounds_of_the_loop() -> None:
-    """Time single rounds: the least of some, after one to warm up, in turn, so that both see the same machine."""
+    """Measure single rounds, in turn: the fastest of some, after one to warm up."""
     rows = []
     for dim in SIZES:
         matrix = gram(dim)
-        loop, old, new = released(matrix.numpy()), [], []
+        loop = released(matrix.numpy())
+        old: list[float] = []
+        new: list[float] = []
         for _ in range(ROUNDS):
             old.append(timed(next, loop)[0])
             new.append(timed(rpca_lowrankgan_admm, matrix, max_rounds=10)[0] / 10)
@@ -96,9 +128,17 @@ def rounds_of_the_loop() -> None:
 
 
 def until_stopped(matrix: Tensor) -> tuple[float, int, Tensor, float]:
-    """Run the released loop until it stops, or its time is up: (seconds, rounds, L, residual)."""
+    """Run the released loop until it stops, or until its time is up.
+
+    Args:
+        matrix: M, (d, d).
+
+    Returns:
+        The processor time in seconds, the number of rounds, L, and the residual over ‖M‖_F.
+    """
     start = time.process_time()
-    loop, count, residual = released(matrix.numpy()), 0, 1.0
+    loop = released(matrix.numpy())
+    count, residual = 0, 1.0
     while residual > 1e-7 and count < 10_000 and time.process_time() - start < SECONDS:
         low_rank, residual = next(loop)
         count += 1
@@ -106,13 +146,22 @@ def until_stopped(matrix: Tensor) -> tuple[float, int, Tensor, float]:
 
 
 def excess(low_rank: Tensor, matrix: Tensor, best: OptimalDecomposition) -> float:
-    """Tell by how much the objective of the feasible pair (L, M − L) exceeds the proven bound, relative to it."""
+    """Compare the objective of the feasible pair (L, M − L) with the proven bound.
+
+    Args:
+        low_rank: L, (d, d).
+        matrix: M, (d, d).
+        best: The optimum.
+
+    Returns:
+        By which share of the bound the objective exceeds it.
+    """
     objective = torch.linalg.svdvals(low_rank).sum() + PUBLISHED_LAMBDA * (matrix - low_rank).abs().sum()
     return float(objective) / best.dual - 1
 
 
 def solved() -> None:
-    """Time `rpca`, and the released loop until it stops or its time is up."""
+    """Measure `rpca`, and the released loop until it stops or its time is up."""
     rows = []
     for dim in SIZES:
         matrix = gram(dim)
@@ -128,25 +177,56 @@ def solved() -> None:
 
 
 def best_of_five(model: Model, code: Codes, analyzer: str, **options: Any) -> float:
-    """Measure the best locality of an analyzer's first five directions at the code analysed; 0 if it finds none."""
+    """Measure the best locality of an analyzer's first five directions at the code analysed.
+
+    Args:
+        model: The model.
+        code: The code.
+        analyzer: The name of the analyzer.
+        **options: Its options.
+
+    Returns:
+        The locality; 0 if no direction is found.
+    """
     found = zoo.analyze(model, analyzer, region="center", codes=code, show=1, unseen=0, **options)
     measured = measure_locality(model.adapter, code, found.vectors[:5], model.region("center")) if len(found) else []
     return max((each.value for each in measured), default=0.0)
 
 
 def all_of(matrices: list[Tensor], factorization: str, energy: float) -> list[LowRank]:
-    """Factorize several matrices."""
+    """Factorize several matrices.
+
+    Args:
+        matrices: The matrices, (d, d) each.
+        factorization: The name of the factorization.
+        energy: The share of the trace, for ``spectrum``.
+
+    Returns:
+        Their low-rank parts.
+    """
     return [factorize(matrix, factorization, energy) for matrix in matrices]
 
 
 def farthest(found: LowRank, spectrum: LowRank) -> float:
-    """Return the largest principal angle, in degrees, of the smaller span with the larger one; none counts as 0."""
+    """Measure the largest principal angle of the smaller span with the larger one.
+
+    Args:
+        found: One low-rank part.
+        spectrum: The other.
+
+    Returns:
+        The angle in degrees; 0 where one of them is empty.
+    """
     small, large = sorted((found.vectors, spectrum.vectors), key=len)
     return float(principal_angles(small, large).max().rad2deg()) if len(small) else 0.0
 
 
 def generators(names: list[str]) -> None:
-    """Compare the factorizations on the centre of real generators, a code at a time; medians over the codes."""
+    """Compare the factorizations on the centre of real generators, one code at a time; medians over the codes.
+
+    Args:
+        names: The names of the models.
+    """
     rows = []
     for name in names:
         model = zoo.load(name)

@@ -1,4 +1,4 @@
-"""The ways to a Jacobian that benchmarks/jacobian.py compares, and the cases that it compares them on."""
+"""The ways to compute a Jacobian that benchmarks/jacobian.py compares, and the cases on which it compares them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import importlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_flatten, tree_unflatten
 from torch.utils.flop_counter import FlopCounterMode
 
 import zoo
@@ -17,35 +20,50 @@ from zoo.core.adapter import Adapter
 from zoo.core.codes import Codes
 from zoo.core.compute import ComputeBudget
 from zoo.core.region import Region, parse_region
-from zoo.jacobian import linearize
 from zoo.jacobian.cache import JacobianCache
 from zoo.jacobian.columns import default_chunk, jacobian
 from zoo.jacobian.gram import gram_matrices
-from zoo.jacobian.linearize import LinearMap
+from zoo.jacobian.memory import EagerDispatchMode
 from zoo.jacobian.operator import RegionJacobian
 from zoo.jacobian.outputs import GREY
 from zoo.linalg.krylov import block_krylov_eigsh
 from zoo.testing import draw, in_float64
 
-ROWS = {False: 64, True: 8}
-"""How many rows of J are computed where its time is carried on to all of them; fewer for a quick look."""
-COLUMNS = 8
-"""How many columns are compared with the reference."""
+ROWS = {False: 64, True: 8}  # rows of J that are computed where its time is extrapolated, normally and for a quick look
+COLUMNS = 8  # columns that are compared with the reference
 PRODUCTS = ("convolution", "mm", "bmm", "addmm", "matmul", "linear")
 
 
 @dataclass(frozen=True)
 class Case:
-    """A network and a region of its images; `shape` is a function of benchmarks/shapes.py and its resolution."""
+    """A network and a region of its images.
+
+    Attributes:
+        model: The name of the model, or a description of a network with random weights.
+        region: The region, as the command line spells it.
+        shape: A function of benchmarks/shapes.py and its resolution, for a network with random weights.
+        card: Whether the case is for GPUs only.
+        long: Whether codes are so long that a search pays.
+    """
 
     model: str
     region: str
     shape: tuple[str, int] | None = None
-    card: bool = False  # for a graphics card only
-    long: bool = False  # its codes are so long that a search pays
+    card: bool = False
+    long: bool = False
 
     def open(self, device: str) -> tuple[Adapter, Region]:
-        """Load the network. Raises `ImportError` where there are no shapes."""
+        """Load the network.
+
+        Args:
+            device: A device of torch.
+
+        Returns:
+            The network and the region.
+
+        Raises:
+            ImportError: benchmarks/shapes.py is not there.
+        """
         if self.shape is None:
             model = zoo.load(self.model, device=device)
             return model.adapter, model.region(self.region)
@@ -69,15 +87,24 @@ CASES = {
 
 
 class Task:
-    """A case at hand: the network, a code, the region, and the function whose derivative is taken."""
+    """A case with its network loaded: a code, the region, and the function whose derivative is taken.
+
+    Args:
+        case: The case.
+        device: A device of torch.
+        quick: Whether fewer rows are computed where the time is extrapolated.
+        folder: Folder of the cache.
+        exact: Whether the network computes in float64.
+    """
 
     def __init__(self, case: Case, device: str, *, quick: bool, folder: Path, exact: bool = False) -> None:
         self.adapter, self.region = case.open(device)
         if exact:
             self.adapter = in_float64(self.adapter)
-        self.folder = folder  # for what is kept
+        self.folder = folder
         self.code: Codes = draw(self.adapter, 1, 0)
-        self.dim, self.chunk = self.adapter.space.dim, default_chunk(self.adapter, self.region)
+        self.dim = self.adapter.space.dim
+        self.chunk = default_chunk(self.adapter, self.region)
         self.origin = torch.zeros(self.dim, dtype=self.adapter.dtype, device=self.adapter.device)
         self.rows = len(self.region.pixels)
         step = max(1, self.rows // ROWS[quick])
@@ -85,14 +112,29 @@ class Task:
         self.columns = torch.linspace(0, self.dim - 1, min(COLUMNS, self.dim)).long()
 
     def function(self, delta: Tensor) -> Tensor:
-        """Map δ to the grey pixels of the region: (rows,)."""
+        """Render the grey pixels of the region at the moved code.
+
+        Args:
+            delta: δ, (dim,).
+
+        Returns:
+            The pixels, (rows,).
+        """
         moved = self.adapter.move(self.code, delta)
         return GREY(self.adapter.region_output(moved, self.region), self.region)[0]
 
 
 @dataclass(frozen=True)
 class Inspected:
-    """What one way found: J, or some `rows` of it, or M of a region; `seconds` where they are reckoned for all rows."""
+    """The result of one way.
+
+    Attributes:
+        jacobian: J, or some rows of it; None where the way does not compute it.
+        rows: The indices of these rows; None for all.
+        gram: M of a region; None where the way does not compute it.
+        region: That region.
+        seconds: The extrapolated time, where only some rows were computed.
+    """
 
     jacobian: Tensor | None = None
     rows: Tensor | None = None
@@ -101,19 +143,33 @@ class Inspected:
     seconds: float | None = None
 
 
+# Prepares a task, outside of what is timed, and returns the work.
 Way = Callable[[Task], Callable[[], Inspected]]
-"""Prepare a task, outside of what is timed, and return the work."""
 
 
 def clock(device: torch.device) -> float:
-    """Return the time in seconds, once a graphics card has done what it was told."""
+    """Return the time once a GPU has finished its work.
+
+    Args:
+        device: The device that works.
+
+    Returns:
+        The time in seconds.
+    """
     if device.type == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter()
 
 
 def one_by_one(task: Task) -> Callable[[], Inspected]:
-    """One backward pass a row, as published: the seconds of some rows carried on to all, behind one forward pass."""
+    """One backward pass for each row, as published; the time of some rows is extrapolated to all.
+
+    Args:
+        task: The case with its network.
+
+    Returns:
+        The work to measure.
+    """
 
     def work() -> Inspected:
         delta = task.origin.clone().requires_grad_()
@@ -129,7 +185,14 @@ def one_by_one(task: Task) -> Callable[[], Inspected]:
 
 
 def reverse(task: Task) -> Callable[[], Inspected]:
-    """torch.func.jacrev of some rows, 32 at a time; their seconds carried on in the same way."""
+    """torch.func.jacrev of some rows, 32 at a time; their time is extrapolated to all.
+
+    Args:
+        task: The case with its network.
+
+    Returns:
+        The work to measure.
+    """
 
     def some(delta: Tensor) -> Tensor:
         return task.function(delta)[task.some]
@@ -149,7 +212,14 @@ def reverse(task: Task) -> Callable[[], Inspected]:
 
 
 def forward(task: Task) -> Callable[[], Inspected]:
-    """torch.func.jacfwd, which takes all tangents at once, made to take as many at a time as zoo does."""
+    """torch.func.jacfwd with chunks of the size that zoo takes.
+
+    Args:
+        task: The case with its network.
+
+    Returns:
+        The work to measure.
+    """
 
     def along(tangent: Tensor) -> Tensor:
         derivative: Tensor = torch.func.jvp(task.function, (task.origin,), (tangent,))[1]
@@ -161,12 +231,26 @@ def forward(task: Task) -> Callable[[], Inspected]:
 
 
 def exact(task: Task) -> Callable[[], Inspected]:
-    """zoo.jacobian.columns.jacobian, the recording included."""
+    """zoo.jacobian.jacobian, with all that it does besides.
+
+    Args:
+        task: The case with its network.
+
+    Returns:
+        The work to measure.
+    """
     return lambda: Inspected(jacobian(task.adapter, task.code, task.region))
 
 
 def sketched(task: Task) -> Callable[[], Inspected]:
-    """The ten leading directions, searched for by products with J and its transpose, the recording included."""
+    """The ten leading directions, searched for by products with J and its transpose.
+
+    Args:
+        task: The case with its network.
+
+    Returns:
+        The work to measure.
+    """
 
     def work() -> Inspected:
         operator = RegionJacobian(task.adapter, task.code, task.region)
@@ -177,41 +261,94 @@ def sketched(task: Task) -> Callable[[], Inspected]:
     return work
 
 
-def kept(task: Task) -> Callable[[], Inspected]:
-    """M of this region (of the centre, where it is the whole image), after another one was asked for."""
-    whole = parse_region("all", task.adapter.resolution)
-    region = parse_region("center", task.adapter.resolution) if task.region.whole else task.region
+def cached(task: Task) -> Callable[[], Inspected]:
+    """M of this region, asked for again.
+
+    Args:
+        task: The case with its network.
+
+    Returns:
+        The work to measure.
+    """
     budget = ComputeBudget(cache=JacobianCache(task.folder, "benchmark"))
-    gram_matrices(task.adapter, task.code, [whole], budget=budget)
+    gram_matrices(task.adapter, task.code, [task.region], budget=budget)
     return lambda: Inspected(
-        gram=gram_matrices(task.adapter, task.code, [region], budget=budget).matrices[0], region=region
+        gram=gram_matrices(task.adapter, task.code, [task.region], budget=budget).matrices[0], region=task.region
     )
 
 
-def floor(task: Task) -> Callable[[], Inspected]:
-    """The convolutions and matrix products that all columns take, and nothing else."""
-    with torch.no_grad():
-        program = LinearMap(task.function, task.origin)._program
-    parts = [part for part in program._parts if isinstance(part, linearize._Apply)]
-    parts = [part for part in parts if part.step.function._schema.name.removeprefix("aten::") in PRODUCTS]
-    sizes = [min(task.chunk, task.dim - start) for start in range(0, task.dim, task.chunk)]
-    shapes = program._slot_shapes
-    room = task.origin.new_ones(task.chunk * max(torch.Size(shape).numel() for shape in shapes.values()))
+class _Products(EagerDispatchMode):
+    """Notes the convolutions and matrix products that run while it is active: the operation, and its arguments.
 
-    def filled(size: int, shape: tuple[int, ...]) -> Tensor:
-        return room[: size * torch.Size(shape).numel()].view(size, *shape)
+    Tensors are noted as their shapes.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.calls: list[tuple[Any, list[Any], Any]] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func._schema.name.removeprefix("aten::") in PRODUCTS:
+            leaves, spec = tree_flatten((args, kwargs or {}))
+            self.calls.append((func, [leaf.shape if isinstance(leaf, Tensor) else leaf for leaf in leaves], spec))
+        return func(*args, **(kwargs or {}))
+
+
+def products_of(task: Task, tangents: int) -> list[tuple[Any, list[Any], Any]]:
+    """List the products that a derivative takes.
+
+    Args:
+        task: The case with its network.
+        tangents: How many tangents are computed at a time.
+
+    Returns:
+        The products in order: the operation, its flattened arguments with tensors as shapes, and their structure.
+    """
+    operator = RegionJacobian(task.adapter, task.code, task.region)
+    with _Products() as watch:
+        operator.jvp(task.origin.new_ones(tangents, task.dim))
+    return watch.calls
+
+
+def floor(task: Task) -> Callable[[], Inspected]:
+    """The convolutions and matrix products that all columns take, and nothing else.
+
+    Args:
+        task: The case with its network.
+
+    Returns:
+        The work to measure.
+    """
+    # Products whose shapes depend on the number of tangents; the others are those of the image itself.
+    depend = [two != three for two, three in zip(products_of(task, 2), products_of(task, 3), strict=True)]
+    sizes = [min(task.chunk, task.dim - start) for start in range(0, task.dim, task.chunk)]
+    calls = {size: list(compress(products_of(task, size), depend)) for size in set(sizes)}
+    shapes = [leaf for each in calls.values() for call in each for leaf in call[1] if isinstance(leaf, torch.Size)]
+    memory = task.origin.new_ones(max(shape.numel() for shape in shapes))
+
+    def run(func: Any, leaves: list[Any], spec: Any) -> None:
+        filled = [memory[: leaf.numel()].view(leaf) if isinstance(leaf, torch.Size) else leaf for leaf in leaves]
+        args, kwargs = tree_unflatten(filled, spec)
+        func(*args, **kwargs)
 
     def work() -> Inspected:
         for size in sizes:
-            for part in parts:
-                linearize._apply(part, {slot: filled(size, shapes[slot]) for slot in part.inputs})
+            for call in calls[size]:
+                run(*call)
         return Inspected()
 
     return work
 
 
 def counted_floor(task: Task) -> Callable[[], Inspected]:
-    """The operations of those products, counted, at the rate of the device's own product of large float32 matrices."""
+    """The counted operations of those products, at the rate of the device's product of large float32 matrices.
+
+    Args:
+        task: The case with its network.
+
+    Returns:
+        The work to measure.
+    """
     products = floor(task)
     with FlopCounterMode(display=False) as counter:
         products()
@@ -228,7 +365,14 @@ def counted_floor(task: Task) -> Callable[[], Inspected]:
 
 
 def images(task: Task) -> Callable[[], Inspected]:
-    """The plain forward pass of as many images as J has columns, as many at a time as zoo takes tangents."""
+    """The forward pass of as many images as J has columns, as many at a time as zoo takes tangents.
+
+    Args:
+        task: The case with its network.
+
+    Returns:
+        The work to measure.
+    """
     codes = draw(task.adapter, task.dim, 1)
 
     def work() -> Inspected:
@@ -242,15 +386,15 @@ def images(task: Task) -> Callable[[], Inspected]:
 SEARCH = "zoo, sketched: ten directions"
 BASE = "the images alone"
 CARD_ONLY = "their operations, at the card's rate for matrices"
+# The rows of a table: a further one needs an entry here, and what it finds as an `Inspected`.
 WAYS: dict[str, Way] = {
     "row by row, as published": one_by_one,
     "`torch.func.jacrev`": reverse,
     "`torch.func.jacfwd`, in chunks": forward,
     "zoo, exact": exact,
     SEARCH: sketched,
-    "zoo, kept from another region": kept,
+    "zoo, from the cache": cached,
     "the convolutions alone": floor,
     CARD_ONLY: counted_floor,
     BASE: images,
 }
-"""The rows of a table: a further one needs an entry here, and what it finds as a `Inspected`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,6 @@ from zoo.core.region import parse_region
 from zoo.jacobian.cache import JacobianCache
 from zoo.jacobian.columns import jacobian
 from zoo.jacobian.gram import gram_matrices
-from zoo.jacobian.gram_tiles import tiles_of
 from zoo.jacobian.outputs import GREY, RGB, Output
 from zoo.testing import draw
 
@@ -68,18 +68,65 @@ def test_overlapping_regions_and_several_codes(adapter: DCGAN) -> None:
         assert close(matrix, direct(adapter, codes, region))
 
 
-def test_what_was_computed_is_not_computed_again(counting: Counting, tmp_path: Path) -> None:
-    budget = ComputeBudget(cache=JacobianCache(tmp_path, "a network"))
+@pytest.mark.parametrize("columns_limit", [10**9, 0], ids=["columns", "matrices"])
+def test_what_was_computed_is_not_computed_again(counting: Counting, tmp_path: Path, columns_limit: int) -> None:
+    budget = ComputeBudget(cache=JacobianCache(tmp_path, "a network", columns_limit=columns_limit))
     codes = draw(counting, 3, 0)
     pair = regions_of(counting, "center", "not:center")
     first = gram_matrices(counting, codes, pair, budget=budget)
     passes = Counting.renders
     again = gram_matrices(counting, codes, pair, budget=budget)
-    other = gram_matrices(counting, codes, regions_of(counting, "box:3,3,4,4"), budget=budget)
     assert Counting.renders == passes > 0
     assert all(torch.equal(a, b) for a, b in zip(first.matrices, again.matrices, strict=True))
     assert again.provenance == first.provenance
-    assert close(other.matrices[0], direct(counting, codes, regions_of(counting, "box:3,3,4,4")[0]))
+    assert any(tmp_path.rglob("columns-*")) is bool(columns_limit), "columns that are too large are not kept"
+
+
+def test_other_regions_with_the_same_pixels_are_answered_from_kept_columns(counting: Counting, tmp_path: Path) -> None:
+    budget = ComputeBudget(cache=JacobianCache(tmp_path, "a network"))
+    codes = draw(counting, 3, 0)
+    gram_matrices(counting, codes, regions_of(counting, "center", "not:center"), budget=budget)
+    passes = Counting.renders
+    other = regions_of(counting, "box:3,3,4,4", "not:box:3,3,4,4")
+    found = gram_matrices(counting, codes, other, budget=budget)
+    assert Counting.renders == passes
+    for region, matrix in zip(other, found.matrices, strict=True):
+        assert close(matrix, direct(counting, codes, region))
+
+
+QUESTIONS = {
+    "a region and the rest": ("center", "not:center"),
+    "another region and the rest": ("box:3,3,4,4", "not:box:3,3,4,4"),
+    "a region": ("center",),
+    "the whole image": ("all",),
+}
+
+
+@pytest.mark.parametrize("columns_limit", [10**9, 0], ids=["columns", "matrices"])
+def test_the_cache_and_earlier_questions_change_no_bit_of_an_answer(
+    adapter: DCGAN, tmp_path: Path, columns_limit: int
+) -> None:
+    codes = draw(adapter, 3, 0)
+
+    def ask(name: str, budget: ComputeBudget) -> list[Tensor]:
+        return gram_matrices(adapter, codes, regions_of(adapter, *QUESTIONS[name]), budget=budget).matrices
+
+    wanted = {name: ask(name, ComputeBudget()) for name in QUESTIONS}
+    for first, second in permutations(QUESTIONS, 2):
+        cache = JacobianCache(tmp_path / f"{first}, {second}", "a network", columns_limit=columns_limit)
+        for name in (first, second, first):
+            found = ask(name, ComputeBudget(cache=cache))
+            assert all(torch.equal(a, b) for a, b in zip(found, wanted[name], strict=True)), (first, second, name)
+
+
+def test_fewer_codes_or_tangents_at_a_time_change_no_bit_of_a_later_answer(adapter: DCGAN, tmp_path: Path) -> None:
+    codes, regions = draw(adapter, 2, 0), regions_of(adapter, "all")
+    wanted = gram_matrices(adapter, codes, regions).matrices[0]
+    cache = JacobianCache(tmp_path, "a network")
+    gram_matrices(adapter, codes[0], regions, budget=ComputeBudget(cache=cache))
+    gram_matrices(adapter, codes, regions, budget=ComputeBudget(chunk=5, cache=cache))
+    gram_matrices(adapter, codes, regions, budget=ComputeBudget(memory=90_000_000, cache=cache))
+    assert torch.equal(gram_matrices(adapter, codes, regions, budget=ComputeBudget(cache=cache)).matrices[0], wanted)
 
 
 @pytest.mark.parametrize("change", ["identity", "code", "label", "layers", "output", "pixels"])
@@ -113,7 +160,7 @@ class Interrupted(Exception):
 def test_an_interrupted_run_goes_on_and_ends_the_same(
     adapter: DCGAN, tmp_path: Path, stop: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zoo.jacobian.column_buffer._PAUSE", -1.0)  # every stretch is written at once
+    monkeypatch.setattr("zoo.jacobian.column_buffer._WRITE_INTERVAL", -1.0)  # every chunk is written at once
     codes, regions = draw(adapter, 2, 0), regions_of(adapter, "center", "not:center")
     wanted = gram_matrices(adapter, codes, regions, budget=ComputeBudget(chunk=5))
     seen: list[int] = []
@@ -131,29 +178,6 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(
     assert all(torch.equal(a, b) for a, b in zip(found.matrices, wanted.matrices, strict=True))
     assert found.chunk == wanted.chunk == 5
     assert len(left) + max(stop - 1, 0) <= 9, "columns that were there are computed again"
-
-
-def test_large_ones_are_kept_as_tiles_and_regions_snap_to_them(counting: Counting, tmp_path: Path) -> None:
-    budget = ComputeBudget(cache=JacobianCache(tmp_path, "a network", largest=0, tile=4))
-    codes = draw(counting, 2, 0)
-    pair = regions_of(counting, "center", "not:center")
-    first = gram_matrices(counting, codes, pair, budget=budget)
-    passes = Counting.renders
-    again = gram_matrices(counting, codes, pair, budget=budget)
-    assert all(torch.equal(a, b) for a, b in zip(first.matrices, again.matrices, strict=True))
-    assert again.provenance == first.provenance and not again.snapped
-    fitting = regions_of(counting, "box:4,8,8,4", "not:box:4,8,8,4")
-    found = gram_matrices(counting, codes, fitting, budget=budget)
-    snapped = gram_matrices(counting, codes, regions_of(counting, "box:3,7,8,6"), budget=budget)
-    assert Counting.renders == passes
-    assert not found.snapped
-    for region, matrix in zip(fitting, found.matrices, strict=True):
-        assert close(matrix, direct(counting, codes, region))
-    assert snapped.snapped == (
-        "region box:3,7,8,6 was taken as 2 tiles of 4 x 4 pixels, which differ from it in 24 pixels",
-    )
-    assert close(snapped.matrices[0], direct(counting, codes, regions_of(counting, "box:4,8,8,4")[0]))
-    assert not list(tmp_path.rglob("columns-*")), "columns were too large to keep"
 
 
 def test_the_oldest_are_deleted_once_there_are_too_many(adapter: DCGAN, tmp_path: Path) -> None:
@@ -190,7 +214,7 @@ def test_columns_that_do_not_fit_into_memory_wait_on_disk(
     adapter: DCGAN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ZOO_CACHE", str(tmp_path))
-    monkeypatch.setattr("zoo.jacobian.gram._HELD", 1)
+    monkeypatch.setattr("zoo.jacobian.gram_request._MAX_BUFFERED", 1)
     codes, regions = draw(adapter, 2, 0), regions_of(adapter, "center", "all")
     found = gram_matrices(adapter, codes, regions)
     for region, matrix in zip(regions, found.matrices, strict=True):
@@ -235,8 +259,8 @@ def test_a_derivative_that_is_not_finite_is_refused_and_not_kept(tmp_path: Path)
 def test_what_another_process_deletes_meanwhile_is_computed_again(
     adapter: DCGAN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zoo.jacobian.column_buffer._PAUSE", -1.0)
-    monkeypatch.setattr("zoo.jacobian.gram._HELD", 1)  # so that columns are on disk only
+    monkeypatch.setattr("zoo.jacobian.column_buffer._WRITE_INTERVAL", -1.0)
+    monkeypatch.setattr("zoo.jacobian.gram_request._MAX_BUFFERED", 1)  # so that columns are on disk only
     codes, regions = draw(adapter, 1, 0), regions_of(adapter, "all")
 
     def delete(done: int, total: int, what: str) -> None:
@@ -246,12 +270,6 @@ def test_what_another_process_deletes_meanwhile_is_computed_again(
     budget = ComputeBudget(chunk=5, cache=JacobianCache(tmp_path / "kept", "a network"))
     found = gram_matrices(adapter, codes, regions, budget=budget, progress=delete)
     assert close(found.matrices[0], direct(adapter, codes, regions[0]))
-
-
-def test_a_tile_that_is_half_covered_belongs_to_neither_side() -> None:
-    half = np.zeros((8, 8), dtype=bool)
-    half[:2] = True
-    assert not (tiles_of(half, 4) & tiles_of(~half, 4)).any()
 
 
 def test_the_limit_holds_while_codes_are_computed(adapter: DCGAN, tmp_path: Path) -> None:

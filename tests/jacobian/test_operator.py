@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from scipy.sparse.linalg import eigsh
 from torch import Tensor
 from zoo_adapters.dcgan.adapter import DCGAN
 
@@ -12,6 +14,7 @@ from zoo import Codes
 from zoo.core.region import parse_region
 from zoo.jacobian.operator import RegionJacobian, _full_precision
 from zoo.jacobian.outputs import GREY, RGB, Output
+from zoo.linalg.krylov import block_krylov_eigsh
 from zoo.testing import draw, in_float64
 
 
@@ -44,9 +47,9 @@ def test_layers_choose_the_rows_that_move() -> None:
     assert bool(first.any()) and not torch.allclose(first, whole)
 
 
-def test_a_network_whose_derivative_cannot_be_recorded_is_pushed_through_as_it_is() -> None:
+def test_a_network_that_writes_in_place_is_differentiated() -> None:
     class Writing(Linear):
-        """Writes a part of its image in place, which a recording cannot follow."""
+        """Writes a part of its image in place."""
 
         def synthesize(self, codes: Codes) -> Tensor:
             images = super().synthesize(codes)
@@ -64,7 +67,38 @@ def test_a_network_whose_derivative_cannot_be_recorded_is_pushed_through_as_it_i
 
     matrix = torch.autograd.functional.jacobian(function, torch.zeros(adapter.space.dim))
     assert torch.allclose(operator.jvp(torch.eye(adapter.space.dim)), matrix.T, atol=1e-5)
-    assert not isinstance(operator._tangent_map, type(RegionJacobian(Linear.tiny(0), codes, region)._tangent_map))
+
+
+def test_a_region_that_does_not_depend_on_the_code() -> None:
+    class Constant(Linear):
+        def synthesize(self, codes: Codes) -> Tensor:
+            return super().synthesize(codes).detach() * 0
+
+    adapter = Constant.tiny(0)
+    operator = RegionJacobian(adapter, draw(adapter, 2, 0), parse_region("all", adapter.resolution))
+    images = operator.jvp(torch.eye(adapter.space.dim))
+    assert not images.any()
+    assert torch.equal(operator.vjp(images), torch.zeros(adapter.space.dim, adapter.space.dim))
+
+
+def test_scipy_finds_the_same_eigenvectors_through_the_linear_operator() -> None:
+    adapter = in_float64(DCGAN.tiny(1))
+    code, region = draw(adapter, 1, 0), parse_region("all", adapter.resolution)
+    operator = RegionJacobian(adapter, code, region)
+    linear = operator.as_linear_operator()
+    vectors = np.random.default_rng(0).standard_normal((adapter.space.dim, 3))
+    images = linear @ vectors
+    assert linear.shape == (len(region.pixels), adapter.space.dim) and images.shape == (len(region.pixels), 3)
+    assert np.allclose(linear @ vectors[:, 0], images[:, 0], rtol=1e-12)
+    assert np.allclose(linear.T @ images, operator.vjp(torch.from_numpy(images.T.copy())).T, rtol=1e-12)
+    wanted, columns = eigsh(linear.T @ linear / len(region.pixels), k=4, v0=np.ones(adapter.space.dim))
+    generator = torch.Generator().manual_seed(0)
+    problem = operator.jvp, operator.vjp, adapter.space.dim, 4
+    found = block_krylov_eigsh(*problem, generator=generator, tolerance=1e-8, max_cost=100)
+    assert found.converged
+    assert found.values.numpy() == pytest.approx(wanted[::-1], rel=1e-10)
+    cosines = np.abs((found.rows.numpy() * columns.T[::-1]).sum(axis=1))
+    assert cosines == pytest.approx(np.ones(4), abs=1e-8)
 
 
 def test_precision_is_full_inside_and_what_it_was_outside() -> None:

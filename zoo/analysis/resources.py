@@ -19,7 +19,8 @@ from zoo._utils.sizes import parse_size
 from zoo._version import __version__
 from zoo.core.adapter import Adapter
 from zoo.core.compute import ComputeBudget
-from zoo.jacobian.cache import JacobianCache, jacobian_folder, jacobian_limit
+from zoo.jacobian.cache import JacobianCache
+from zoo.jacobian.cache_folder import jacobian_folder, jacobian_limit
 from zoo.models.model import Model
 
 

@@ -51,7 +51,6 @@ def _notes(run: Run) -> list[str]:
     dropped = directions.provenance.get("dropped")
     if dropped:
         notes.append(f"dropped: {len(dropped)} whose kept norm is below 0.01")
-    notes += [escape(f"{line}; --no-keep computes it anew") for line in directions.provenance.get("snapped", ())]
     more = len(directions) - len(run.shown)
     if more:
         notes.append(f"and {more} more in the file; --show {len(directions)} measures all")

@@ -49,7 +49,7 @@ def cache(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List the weights in the cache, verify them, or clean up."""
-    from zoo.jacobian.cache import drop_all, jacobian_limit
+    from zoo.jacobian.cache_folder import clear_cache, jacobian_limit
     from zoo.weights.fetch import forget as forget_weights
 
     settings: Settings = context.obj
@@ -59,7 +59,7 @@ def cache(
         removed += forget_weights(settings.installation.registry.resolve(forget), cards)
     jacobian_limit()  # a limit that cannot be read is refused before anything is deleted
     if drop_jacobians:
-        removed += drop_all()
+        removed += clear_cache()
     with progress_bars(settings) as progress:
         if clean:
             _require_every_plugin(settings)
@@ -180,10 +180,10 @@ def _require_every_plugin(settings: Settings) -> None:
 
 
 def _jacobians_json() -> dict[str, Any]:
-    from zoo.jacobian.cache import holdings
+    from zoo.jacobian.cache_folder import cache_usage
 
-    kept = holdings()
-    return {"codes": kept.codes, "bytes": kept.size, "limit": kept.limit, "folder": str(kept.folder)}
+    usage = cache_usage()
+    return {"codes": usage.codes, "bytes": usage.size, "limit": usage.limit, "folder": str(usage.folder)}
 
 
 def _file_json(models: tuple[str, ...], state: str, path: Path, size: int | None) -> dict[str, Any]:

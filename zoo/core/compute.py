@@ -10,15 +10,18 @@ from zoo._utils.progress import Progress, silent
 if TYPE_CHECKING:
     from zoo.jacobian.cache import JacobianCache
 
-__all__ = ["ComputeBudget", "Progress", "silent"]  # the last two stand here for plugins
+__all__ = ["ComputeBudget", "Progress", "silent"]  # plugins import the last two from here
 
 
 @dataclass(frozen=True)
 class ComputeBudget:
     """What a computation may use.
 
-    `memory` is a budget in bytes for everything beyond the loaded network; None takes what the usual chunk needs.
-    `chunk` tangents are pushed at a time, fewer where the budget asks for it. `cache` is where results are kept.
+    Attributes:
+        memory: Bytes for everything beyond the loaded network; None allows what a chunk of the usual size needs.
+        chunk: How many tangents are computed at a time, at most; fewer where `memory` requires it. None leaves it to
+            zoo.
+        cache: Where Jacobians are looked up and kept; None does neither.
     """
 
     memory: int | None = None

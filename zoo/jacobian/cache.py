@@ -1,13 +1,13 @@
-"""Jacobians kept on disk: what was computed once is not computed again, and an interrupted run goes on where it was.
+"""The cache of Jacobians on disk: finished ones are reused, and an interrupted computation is resumed.
 
-Each code of each question has a folder, named by a digest of everything that its Jacobian depends on::
+Each code of each request has a folder of its own, named by a digest of everything that the bits of its Jacobian depend
+on, so that an answer from the cache equals a computed one::
 
-    <cache>/jacobians/<digest>/columns-00000-00032.safetensors    a stretch of columns, (32, rows)
-                               tiles.safetensors, tiles-0000.…    Gram matrices per tile, where J itself is too large
-                               gram-<digest>.safetensors          those of regions that were asked for, then
+    <cache>/jacobians/<digest>/columns-00000-00032.safetensors    columns 0 to 31 of J: (32, rows)
+                               gram-<digest>.safetensors          Gram matrices of regions, where J itself is too large
 
-Every file is whole or absent, and what cannot be read is as good as absent. The least recently used folders go first
-when all of them together outgrow the limit.
+A file is either complete or absent, and an unreadable file counts as absent. The least recently used folders are
+deleted when all of them together exceed the limit.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ import hashlib
 import json
 import os
 import re
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,97 +27,141 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from zoo._utils.paths import cache_folder
-from zoo._utils.sizes import parse_size
 from zoo._utils.tensorfile import UnreadableError, read_tensors, write_tensors
-from zoo._utils.workspaces import output_error, workspace
+from zoo._utils.workspaces import workspace
+from zoo.jacobian.cache_folder import DEFAULT_LIMIT, evict, jacobian_folder
 
-LIMIT = 4 * 10**9
-"""Bytes that all kept Jacobians may take together, unless ``ZOO_JACOBIANS`` says otherwise."""
-
-_COLUMNS = re.compile(r"columns-(\d{5,7})-(\d{5,7})\.safetensors")
+_COLUMNS_NAME = re.compile(r"columns-(\d{5,7})-(\d{5,7})\.safetensors")
 
 
 @dataclass(frozen=True)
 class JacobianCache:
-    """The kept Jacobians of one network: `identity` is all that the network and its outputs depend on."""
+    """The cached Jacobians of one network.
+
+    Attributes:
+        folder: The folder of the cache.
+        network_key: A digest of the network and of everything else that its outputs depend on.
+        limit: Bytes that the cache may take.
+        columns_limit: Bytes of the largest Jacobian whose columns are kept; of a larger one only Gram matrices are.
+    """
 
     folder: Path
-    identity: str
-    limit: int = LIMIT
-    largest: int = 160 * 10**6  # bytes of a Jacobian that is kept as it is; of a larger one, Gram matrices per tile
-    tile: int = 32  # pixels of a tile's side
+    network_key: str
+    limit: int = DEFAULT_LIMIT
+    columns_limit: int = 160 * 10**6
 
-    def entry(self, question: Mapping[str, Any]) -> CacheEntry:
-        """Return the place of what is kept about one code, one choice of layers, one output and one set of pixels."""
-        text = json.dumps({"network": self.identity, **question}, sort_keys=True)
+    def entry(self, request: Mapping[str, Any]) -> CacheEntry:
+        """Return the entry of one code.
+
+        Args:
+            request: Everything besides the network that the Jacobian depends on, as JSON values.
+
+        Returns:
+            The entry, which need not exist on disk.
+        """
+        text = json.dumps({"network": self.network_key, **request}, sort_keys=True)
         return CacheEntry(self.folder / hashlib.sha256(text.encode()).hexdigest()[:40])
 
-    def tidy(self) -> None:
-        """Delete what was used least recently, until the rest fits the limit."""
-        with contextlib.suppress(OSError):
-            folders = sorted(code_folders(self.folder), key=lambda folder: folder.stat().st_mtime)
-            sizes = [folder_size(folder) for folder in folders]
-            excess = sum(sizes) - self.limit
-            for folder, size in zip(folders, sizes, strict=True):
-                if excess <= 0:
-                    break
-                shutil.rmtree(folder, ignore_errors=True)
-                excess -= size
+    def evict(self) -> None:
+        """Delete the least recently used entries until the others fit into the limit."""
+        evict(self.folder, self.limit)
 
 
 @dataclass(frozen=True)
 class CacheEntry:
-    """What is kept in one folder. Failures to write are the caller's to handle, failures to read mean absence."""
+    """Everything that is cached in one folder.
+
+    Attributes:
+        folder: The folder, which need not exist.
+    """
 
     folder: Path
 
     def columns(self) -> list[StoredColumns]:
-        """List the stretches of columns that follow on one another from the first, in order."""
-        found: dict[int, StoredColumns] = {}
+        """List the files of columns that follow each other without a gap.
+
+        Returns:
+            The files in order, from column 0 on.
+        """
+        files: dict[int, StoredColumns] = {}
         with contextlib.suppress(OSError):
             for path in sorted(self.folder.iterdir()):
-                if match := _COLUMNS.fullmatch(path.name):
-                    found.setdefault(int(match[1]), StoredColumns(int(match[1]), int(match[2]), path))
-        stretches, end = [], 0
-        while (stretch := found.get(end)) is not None and stretch.end > end and stretch.chunk:
-            stretches.append(stretch)
-            end = stretch.end
-        return stretches
+                if match := _COLUMNS_NAME.fullmatch(path.name):
+                    files.setdefault(int(match[1]), StoredColumns(int(match[1]), int(match[2]), path))
+        parts: list[StoredColumns] = []
+        end = 0
+        while (part := files.get(end)) is not None and part.end > end and part.chunk:
+            parts.append(part)
+            end = part.end
+        return parts
 
     def add_columns(self, start: int, columns: Tensor, chunk: int) -> StoredColumns:
-        """Keep columns (k, rows) from `start` on, computed `chunk` at a time. Raises `OutputError`."""
+        """Write columns of J to a file.
+
+        Args:
+            start: Index of the first column.
+            columns: The columns as rows, (k, rows).
+            chunk: How many tangents were computed at a time.
+
+        Returns:
+            The columns in the file.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
         end = start + len(columns)
         path = self.folder / f"columns-{start:05d}-{end:05d}.safetensors"
         write_tensors(path, {"columns": columns, "chunk": torch.tensor(chunk)}, {})
         return StoredColumns(start, end, path)
 
     def drop_columns(self) -> None:
-        """Delete the columns: what they were needed for is kept otherwise."""
+        """Delete the columns, once everything that is needed of them has been written."""
         with contextlib.suppress(OSError):
             for path in self.folder.glob("columns-*.safetensors"):
                 path.unlink(missing_ok=True)
 
     def read(self, name: str, *keys: str) -> dict[str, Tensor] | None:
-        """Read kept tensors by name; None where they are not, or not all of them."""
+        """Read tensors that `write` wrote.
+
+        Args:
+            name: Name of the file, without its suffix.
+            *keys: Names of tensors that it must hold.
+
+        Returns:
+            The tensors by name; None if the file cannot be read or lacks one of them.
+        """
         with contextlib.suppress(UnreadableError):
             tensors = read_tensors(self.folder / f"{name}.safetensors")[0]
             return tensors if set(keys) <= set(tensors) else None
         return None
 
     def write(self, name: str, tensors: Mapping[str, Tensor]) -> None:
-        """Keep tensors under a name. Raises `OutputError`."""
+        """Write tensors to a file.
+
+        Args:
+            name: Name of the file, without its suffix.
+            tensors: The tensors by name.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
         write_tensors(self.folder / f"{name}.safetensors", tensors, {})
 
-    def use(self) -> None:
-        """Note that it was used now."""
+    def touch(self) -> None:
+        """Record that the entry was used just now."""
         with contextlib.suppress(OSError):
             os.utime(self.folder)
 
 
 @dataclass(frozen=True)
 class StoredColumns:
-    """Columns `start` to `end` of a Jacobian in a file: (end - start, rows)."""
+    """Columns of a Jacobian in a file.
+
+    Attributes:
+        start: Index of the first column.
+        end: Index behind the last column.
+        path: The file, which holds a tensor (end - start, rows).
+    """
 
     start: int
     end: int
@@ -126,7 +169,7 @@ class StoredColumns:
 
     @cached_property
     def chunk(self) -> int:
-        """How many of them were computed at a time; 0 if the file is not there, not whole, or of another size."""
+        """How many tangents were computed at a time; 0 if the file is missing, incomplete or of another size."""
         try:
             with safe_open(self.path, framework="pt") as file:
                 fits = file.get_slice("columns").get_shape()[0] == self.end - self.start
@@ -136,85 +179,108 @@ class StoredColumns:
 
     @cached_property
     def rows(self) -> int:
-        """How many rows J has. Raises `OSError`, `SafetensorError`."""
+        """Number of rows of J. Raises `OSError` or `SafetensorError` if the file cannot be read."""
         with safe_open(self.path, framework="pt") as file:
             return int(file.get_slice("columns").get_shape()[1])
 
     def read(self, first: int, last: int) -> Tensor:
-        """Read the rows `first` to `last` of J: (end - start, last - first). Raises `OSError`, `SafetensorError`."""
+        """Read some rows of J.
+
+        Args:
+            first: Index of the first row.
+            last: Index behind the last row.
+
+        Returns:
+            The rows of these columns, transposed: (end - start, last - first).
+
+        Raises:
+            OSError: The file is gone.
+            SafetensorError: The file is damaged.
+        """
         with safe_open(self.path, framework="pt") as file:
             part: Tensor = file.get_slice("columns")[:, first:last]
         return part
 
 
+@dataclass(frozen=True, eq=False)
+class BufferedColumns:
+    """Columns of a Jacobian in memory.
+
+    Attributes:
+        start: Index of the first column.
+        end: Index behind the last column.
+        chunk: How many tangents were computed at a time.
+        columns: The columns as rows, (end - start, rows).
+    """
+
+    start: int
+    end: int
+    chunk: int
+    columns: Tensor
+
+    @property
+    def rows(self) -> int:
+        """Number of rows of J."""
+        return self.columns.shape[1]
+
+    def read(self, first: int, last: int) -> Tensor:
+        """Return some rows of J.
+
+        Args:
+            first: Index of the first row.
+            last: Index behind the last row.
+
+        Returns:
+            The rows of these columns, transposed: (end - start, last - first).
+        """
+        return self.columns[:, first:last]
+
+
+Columns = StoredColumns | BufferedColumns
+
+
+def read_rows(parts: Sequence[Columns], first: int, last: int) -> Tensor:
+    """Read some rows of a whole Jacobian.
+
+    Args:
+        parts: All columns, in order.
+        first: Index of the first row.
+        last: Index behind the last row.
+
+    Returns:
+        The rows, (last - first, dim).
+
+    Raises:
+        OSError: A file is gone.
+        SafetensorError: A file is damaged.
+    """
+    return torch.cat([part.read(first, last) for part in parts]).T
+
+
 @contextlib.contextmanager
 def temporary_entry() -> Iterator[CacheEntry]:
-    """Yield an entry that is gone afterwards: room on disk for columns that neither fit into memory nor are kept."""
-    with workspace(jacobian_folder() / "passing") as work:
-        yield CacheEntry(work)
+    """Make an entry for columns that neither fit into memory nor are cached, and delete it afterwards.
+
+    Yields:
+        The entry.
+
+    Raises:
+        OutputError: No folder can be made.
+    """
+    with workspace(jacobian_folder() / "temporary") as folder:
+        yield CacheEntry(folder)
 
 
 def fingerprint(tensor: Tensor) -> str:
-    """Digest a tensor's type, shape and content."""
+    """Digest a tensor.
+
+    Args:
+        tensor: Any tensor.
+
+    Returns:
+        A digest of its dtype, shape and content, in 32 hexadecimal digits.
+    """
     plain = tensor.detach().cpu().contiguous()
     digest = hashlib.sha256(f"{plain.dtype} {tuple(plain.shape)}".encode())
     digest.update(plain.view(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()[:32]
-
-
-def jacobian_folder() -> Path:
-    """Return the folder of kept Jacobians."""
-    return cache_folder() / "jacobians"
-
-
-def jacobian_limit() -> int:
-    """Return the bytes that kept Jacobians may take: ``ZOO_JACOBIANS`` such as 20GB, or 4 GB; 0 keeps none.
-
-    Raises `OptionError`.
-    """
-    chosen = os.environ.get("ZOO_JACOBIANS", "").strip()
-    if not chosen:
-        return LIMIT
-    return 0 if re.fullmatch(r"0+\s*[kmgt]?i?b?", chosen, re.IGNORECASE) else parse_size("ZOO_JACOBIANS", chosen)
-
-
-@dataclass(frozen=True)
-class Holdings:
-    """What is kept in all: Jacobians of so many codes, in so many bytes, of at most `limit`."""
-
-    folder: Path
-    codes: int
-    size: int
-    limit: int
-
-
-def holdings() -> Holdings:
-    """Look up what is kept. Raises `OptionError` for a limit that cannot be read."""
-    folder = jacobian_folder()
-    return Holdings(folder, len(code_folders(folder)), folder_size(folder), jacobian_limit())
-
-
-def drop_all() -> list[Path]:
-    """Delete every kept Jacobian; list the folder, if there was one. Raises `OutputError`."""
-    folder = jacobian_folder()
-    if not folder.exists():
-        return []
-    try:
-        shutil.rmtree(folder)
-    except OSError as error:
-        raise output_error(folder, error) from error
-    return [folder]
-
-
-def code_folders(folder: Path) -> list[Path]:
-    """List the folders of codes; what a running process works in begins with a dot."""
-    return [path for path in folder.glob("[!.]*") if path.is_dir()]
-
-
-def folder_size(folder: Path) -> int:
-    """Add up the bytes of a folder's files; those that vanish meanwhile count nothing."""
-    total = 0
-    for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):
-            total += path.stat().st_size
-    return total

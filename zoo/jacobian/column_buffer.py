@@ -1,86 +1,91 @@
-"""Columns of a Jacobian as they come: held in memory, written down for the next run, or both."""
+"""The columns of one Jacobian while they are computed: in memory, in a cache entry, or both."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from zoo.errors import OutputError
-from zoo.jacobian.cache import CacheEntry, StoredColumns
+from zoo.jacobian.cache import BufferedColumns, CacheEntry, Columns, StoredColumns
 
-_PAUSE = 10.0
-"""Seconds of work that a killed run may lose."""
-
-
-@dataclass(frozen=True, eq=False)
-class BufferedColumns:
-    """Columns `start` to `end` in memory: (end - start, rows), computed `chunk` at a time."""
-
-    start: int
-    end: int
-    chunk: int
-    columns: Tensor
-
-    @property
-    def rows(self) -> int:
-        """How many rows J has."""
-        return self.columns.shape[1]
-
-    def read(self, first: int, last: int) -> Tensor:
-        """Return the rows `first` to `last` of J: (end - start, last - first)."""
-        return self.columns[:, first:last]
+_WRITE_INTERVAL = 10.0  # seconds of work that a killed process may lose
 
 
 class ColumnBuffer:
-    """Collects the columns of one code, in order; what an interrupted run left in `entry` is there already.
+    """Collects the columns of one code, in order.
 
-    They are held in memory if `held`, and written to `entry` if there is one. Raises `OutputError` if they are not
-    held and cannot be written; a disk that refuses is no reason to stop otherwise.
+    Columns that an interrupted computation left in the entry are there from the start.
+
+    Args:
+        entry: Where columns are written; None writes nothing.
+        in_memory: Whether columns stay in memory. Otherwise they are on disk only, and a failure to write is an error;
+            with columns in memory it only ends the writing.
+        chunk: How many tangents are computed at a time.
+        max_pending: Bytes that may wait in memory to be written, where columns do not stay there.
     """
 
-    def __init__(self, entry: CacheEntry | None, *, held: bool, chunk: int, room: int) -> None:
-        self.stretches: list[StoredColumns | BufferedColumns] = list(entry.columns()) if entry else []
-        self._entry, self._held, self._chunk, self._room = entry, held, chunk, room
-        self._waiting: list[Tensor] = []
+    def __init__(self, entry: CacheEntry | None, *, in_memory: bool, chunk: int, max_pending: int) -> None:
+        self.parts: list[Columns] = list(entry.columns()) if entry else []
+        self._entry = entry
+        self._in_memory = in_memory
+        self._chunk = chunk
+        self._max_pending = max_pending
+        self._pending: list[Tensor] = []
         self._itemsize = 4
-        self._since = time.monotonic()
+        self._last_flush = time.monotonic()
 
     @property
     def end(self) -> int:
-        """How many columns are there."""
-        return (self.stretches[-1].end if self.stretches else 0) + sum(map(len, self._waiting))
+        """Number of columns collected so far."""
+        return self._flushed + sum(map(len, self._pending))
 
     @property
     def size(self) -> int:
-        """Bytes of the columns that are there."""
-        return sum((part.end - part.start) * part.rows * self._itemsize for part in self.stretches)
+        """Bytes of the flushed columns."""
+        return sum((part.end - part.start) * part.rows * self._itemsize for part in self.parts)
+
+    @property
+    def _flushed(self) -> int:
+        return self.parts[-1].end if self.parts else 0
 
     def add(self, start: int, columns: Tensor) -> None:
-        """Take columns (k, rows) from `start` on; those that are there already are left out."""
-        fresh = columns[max(0, self.end - start) :]
+        """Take further columns; those that are there already are ignored.
+
+        Args:
+            start: Index of the first of them.
+            columns: The columns as rows, (k, rows), on the CPU.
+
+        Raises:
+            OutputError: Columns that do not stay in memory cannot be written.
+        """
+        new = columns[max(0, self.end - start) :]
         self._itemsize = columns.itemsize
-        if len(fresh):
-            self._waiting.append(fresh.clone())
-        late = time.monotonic() - self._since > _PAUSE
-        if (late and self._entry) or (not self._held and sum(part.nbytes for part in self._waiting) > self._room):
+        if len(new):
+            self._pending.append(new.clone())
+        is_due = self._entry is not None and time.monotonic() - self._last_flush > _WRITE_INTERVAL
+        is_full = not self._in_memory and sum(part.nbytes for part in self._pending) > self._max_pending
+        if is_due or is_full:
             self.flush()
 
     def flush(self) -> None:
-        """Write down what has come since the last time."""
-        self._since = time.monotonic()
-        if not self._waiting:
+        """Write what was added since the last time.
+
+        Raises:
+            OutputError: Columns that do not stay in memory cannot be written.
+        """
+        self._last_flush = time.monotonic()
+        if not self._pending:
             return
-        start = self.stretches[-1].end if self.stretches else 0
-        columns, self._waiting = torch.cat(self._waiting), []
-        written = self._write(start, columns)
-        if self._held or written is None:
-            self.stretches.append(BufferedColumns(start, start + len(columns), self._chunk, columns))
+        start = self._flushed
+        columns = torch.cat(self._pending)
+        self._pending = []
+        stored = self._write(start, columns)
+        if self._in_memory or stored is None:
+            self.parts.append(BufferedColumns(start, start + len(columns), self._chunk, columns))
         else:
-            self.stretches.append(written)
+            self.parts.append(stored)
 
     def _write(self, start: int, columns: Tensor) -> StoredColumns | None:
         if self._entry is None:
@@ -88,12 +93,7 @@ class ColumnBuffer:
         try:
             return self._entry.add_columns(start, columns, self._chunk)
         except OutputError:
-            if not self._held:
+            if not self._in_memory:
                 raise
-            self._entry = None
+            self._entry = None  # a full disk is no reason to stop, and not tried again
             return None
-
-
-def read_rows(stretches: Sequence[StoredColumns | BufferedColumns], first: int, last: int) -> Tensor:
-    """Read the rows `first` to `last` of J, all columns: (last - first, dim). Raises `OSError`, `SafetensorError`."""
-    return torch.cat([stretch.read(first, last) for stretch in stretches]).T

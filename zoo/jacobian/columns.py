@@ -1,6 +1,6 @@
-"""Exact Jacobians of image regions: one product for each of the code's dimensions, in chunks that fit a budget.
+"""Exact Jacobians of image regions: one product for each number of the code, in chunks that fit a memory budget.
 
-See `zoo.jacobian.operator` for what exactly is differentiated, and `zoo.jacobian.gram` for what most analyses need.
+See `zoo.jacobian.operator` for what is differentiated, and `zoo.jacobian.gram` for what most analyses need.
 """
 
 from __future__ import annotations
@@ -18,35 +18,44 @@ from zoo.core.codes import Codes
 from zoo.core.compute import ComputeBudget
 from zoo.core.region import Region
 from zoo.errors import CheckpointError, OptionError, is_out_of_memory
-from zoo.jacobian.memory import MemoryModel, peak_bytes
+from zoo.jacobian.memory import MemoryModel
 from zoo.jacobian.operator import RegionJacobian
 from zoo.jacobian.outputs import GREY, Output
 
-_MOST_PIXELS = {"cpu": 2**22, "cuda": 2**24}
-_MOST_TANGENTS = {"cpu": 32, "cuda": 1024}
-"""More at a time are not faster there."""
-_ALLOWANCE = 1.4
-"""Memory that a process takes for each byte of its tensors: allocators keep some, libraries make copies."""
+_MAX_PIXELS = {"cpu": 2**22, "cuda": 2**24}  # of all images that a chunk of tangents makes
+_MAX_TANGENTS = {"cpu": 32, "cuda": 1024}  # larger chunks are not faster
+_OVERHEAD = 1.4  # memory of a process per byte of its tensors: allocators keep some, libraries make copies
 
 
 def default_chunk(adapter: Adapter, region: Region | None = None) -> int:
-    """Choose how many tangents are pushed at a time: fewer for larger images, and the same on every machine.
+    """Choose how many tangents are computed at a time: fewer for larger images, and the same on every machine.
 
-    They are shared out evenly, so that no batch is left with a few.
+    Args:
+        adapter: The network.
+        region: The region that is differentiated; None stands for the whole image.
+
+    Returns:
+        The size of a chunk. The tangents are divided evenly, so that no chunk has only a few.
     """
     dim = adapter.space.dim
-    return math.ceil(dim / max(1, round(dim / most_tangents(adapter, region))))
+    return math.ceil(dim / max(1, round(dim / max_tangents(adapter, region))))
 
 
-def most_tangents(adapter: Adapter, region: Region | None = None) -> int:
-    """Say about how many tangents, of one code or of several, are worth pushing at a time.
+def max_tangents(adapter: Adapter, region: Region | None = None) -> int:
+    """Choose how many tangents, of one code or of several, are worth computing at a time.
 
-    Of a small region twice as many are, so that weights, which are read for each batch anew, weigh less.
+    Args:
+        adapter: The network.
+        region: The region that is differentiated; None stands for the whole image.
+
+    Returns:
+        The number of tangents: twice as many for a small region, so that reading the weights, which every chunk does
+        anew, costs less.
     """
     height, width = adapter.resolution
-    kind = "cuda" if adapter.device.type == "cuda" else "cpu"
-    most = max(1, min(_MOST_TANGENTS[kind], _MOST_PIXELS[kind] // (height * width)))
-    return 2 * most if region is not None and region.small else most
+    device = "cuda" if adapter.device.type == "cuda" else "cpu"
+    count = max(1, min(_MAX_TANGENTS[device], _MAX_PIXELS[device] // (height * width)))
+    return 2 * count if region is not None and region.small else count
 
 
 def jacobian(
@@ -59,23 +68,50 @@ def jacobian(
     budget: ComputeBudget | None = None,
     progress: Progress = silent,
 ) -> Tensor:
-    """Compute the Jacobian of an output of a region at one code: (rows, dim), held in memory whole.
+    """Compute the Jacobian of an output of a region at one code.
 
-    The result is bit-equal for an equal chunk, thread count and build. Raises `CapabilityError` if the network is not
-    forward-mode differentiable, `CheckpointError` if a derivative is not finite, `OptionError` if the budget is too
-    small.
+    The result is bit-equal for an equal chunk, thread count and build of torch.
+
+    Args:
+        adapter: The network.
+        code: A single code.
+        region: The pixels that the output maps.
+        layers: Indices of the rows of the code that are moved; None moves all.
+        output: The map of the region's pixels that is differentiated.
+        budget: The memory and the size of a chunk; None leaves both to zoo. Its cache is not used.
+        progress: Told how many columns are done.
+
+    Returns:
+        J, (rows, dim), in the network's dtype on its device.
+
+    Raises:
+        CapabilityError: The network has no forward-mode derivative.
+        CheckpointError: A derivative is not finite.
+        OptionError: The budget does not suffice for a single column.
     """
     if len(code) != 1:
         raise ValueError(f"a Jacobian is taken at one code, not {len(code)}")
-    columns = ColumnStream(adapter, code, region, layers=layers, output=output, budget=budget or ComputeBudget())
-    return torch.cat([part for _, part in columns.compute(progress=progress)]).T
+    stream = ColumnStream(adapter, code, region, layers=layers, output=output, budget=budget or ComputeBudget())
+    return torch.cat([columns for _, columns in stream.compute(progress=progress)]).T
 
 
 class ColumnStream:
     """The columns of a Jacobian at some codes, computed `chunk` at a time within a budget.
 
-    Where there is a budget, what the network needs is counted first; `reserved` bytes of it are left alone. Raises
-    `OptionError` if it does not suffice for one column.
+    Where the budget limits memory, the memory of a derivative is counted first, and `chunk` follows from it.
+
+    Args:
+        adapter: The network.
+        codes: The n codes at which it is differentiated.
+        region: The pixels that the output maps.
+        layers: Indices of the rows of the codes that are moved; None moves all.
+        output: The map of the region's pixels that is differentiated.
+        budget: The memory and the size of a chunk.
+        reserved: Bytes of the memory that are needed for something else.
+
+    Raises:
+        OptionError: The budget does not suffice for a single column.
+        CapabilityError: The network has no forward-mode derivative.
     """
 
     def __init__(
@@ -91,17 +127,24 @@ class ColumnStream:
     ) -> None:
         self._operator = RegionJacobian(adapter, codes, region, layers=layers, output=output)
         self._basis = torch.eye(adapter.space.dim, dtype=adapter.dtype, device=adapter.device)
-        wanted = min(budget.chunk or default_chunk(adapter, region), adapter.space.dim)
-        self.chunk = wanted if budget.memory is None else self._within(budget.memory, reserved, wanted)
+        chunk = min(budget.chunk or default_chunk(adapter, region), adapter.space.dim)
+        self.chunk = chunk if budget.memory is None else self._fit_chunk(budget.memory, reserved, chunk)
 
     def compute(self, start: int = 0, progress: Progress = silent) -> Iterator[tuple[int, Tensor]]:
-        """Yield (start, columns (k, n rows)), from the column `start` on; fewer at a time once memory runs out.
+        """Compute the columns in order, fewer at a time once memory runs out.
 
-        Raises `CapabilityError` if there is no derivative, `CheckpointError` if one is not finite.
+        Args:
+            start: Index of the first column.
+            progress: Told how many columns are done.
+
+        Yields:
+            The index of the first column of a chunk, and its columns as rows, (k, n rows).
+
+        Raises:
+            CapabilityError: The network has no forward-mode derivative.
+            CheckpointError: A derivative is not finite.
         """
         size = self.chunk
-        if start:  # the first push carries what checks the recording: bits are to be those of a run in one go
-            self._operator.prepare()
         while start < len(self._basis):
             progress(start, len(self._basis), "Jacobian")
             try:
@@ -117,14 +160,12 @@ class ColumnStream:
             start += len(columns)
         progress(start, start, "Jacobian")
 
-    def _within(self, memory: int, reserved: int, wanted: int) -> int:
-        """Find how many columns at a time a budget allows."""
-        recording, held = peak_bytes(self._operator.prepare)
-        need = MemoryModel(lambda size: self._operator.jvp(self._basis[:size]))
-        left = int(memory / _ALLOWANCE) - reserved - held
-        size = need.largest(left, wanted)
-        if not size or recording > memory / _ALLOWANCE:
-            least = 1.02 * _ALLOWANCE * max(recording, need.of(1) + held + reserved)
+    def _fit_chunk(self, memory: int, reserved: int, most: int) -> int:
+        """Find the largest chunk, at most `most`, that fits into a budget of `memory` bytes."""
+        model = MemoryModel(lambda size: self._operator.jvp(self._basis[:size]))
+        size = model.largest(int(memory / _OVERHEAD) - reserved, most)
+        if not size:
+            least = 1.02 * _OVERHEAD * (model.of(1) + reserved)
             raise OptionError(
                 f"--memory {format_size(memory)}: a single derivative of this network needs {format_size(least)}; "
                 "allow that much, or choose a smaller region"

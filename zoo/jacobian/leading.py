@@ -1,4 +1,4 @@
-"""The choice between a whole Jacobian and a search for its leading directions, at the codes of an analysis."""
+"""The choice between a whole Jacobian and an iterative search for its leading directions."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from zoo.core.adapter import Adapter
 from zoo.core.analyzer import Probe
 from zoo.core.region import Region
 from zoo.errors import OptionError
-from zoo.jacobian.gram import Grams, gram_matrices, kept_gram_matrices, union_of
+from zoo.jacobian.gram import Grams, gram_matrices
+from zoo.jacobian.gram_request import union_of
 from zoo.jacobian.operator import RegionJacobian
 from zoo.jacobian.outputs import Output
 from zoo.linalg import krylov
+from zoo.linalg.davidson import block_davidson
 from zoo.linalg.krylov import PartialEigen
 
 
@@ -30,34 +32,58 @@ def leading_or_gram(
     tau: float | None = None,
     obstacle: str | None = None,
 ) -> tuple[PartialEigen | Grams, dict[str, Any]]:
-    """Search for the `rank` leading directions of a region, or, with `tau`, of its quotient with a second one.
+    """Search for the leading directions of a region, or compute the regions' Gram matrices.
 
-    Returns what was found, or the regions' Gram matrices where that is the way to take, and what a directions file
-    should say of it. `method` ``exact`` never searches; ``sketched`` does, and gives up only once it costs four times
-    the whole; ``auto`` does where that is likely to be cheaper, for one code without a budget, and the whole is not
-    kept. `obstacle` says why no search is possible. Raises `OptionError` for one that is asked for and cannot be, and
-    what `zoo.jacobian.gram.gram_matrices` raises.
+    A search finds the leading eigenvectors of M = JᵀJ / p of one region or, with `tau`, the leading directions of the
+    quotient nᵀ M_F n / nᵀ (M_B + τ tr(M_B) I) n of two. The choice does not depend on what is cached.
+
+    Args:
+        adapter: The network.
+        probe: The codes, the layers, the budget and the generator of random numbers.
+        regions: One region or, with `tau`, two: F and B.
+        rank: How many directions are wanted; None means that their number is not known beforehand.
+        method: ``exact`` computes Gram matrices. ``sketched`` searches, and gives up once that has cost four times as
+            much as the whole Jacobian. ``auto`` searches where that is likely to be cheaper, for one code without a
+            budget, and gives up at half the cost of the whole Jacobian.
+        output: The map of a region's pixels that is differentiated.
+        tau: The regularisation τ of a quotient, above 0; None for eigenvectors.
+        obstacle: Why no search is possible with the analyzer's options; None if one is.
+
+    Returns:
+        The directions of a search that converged, or else Gram matrices; and what a directions file records about the
+        method.
+
+    Raises:
+        OptionError: A search was demanded that is not possible, or the budget does not suffice.
+        CapabilityError: The network has no forward-mode derivative.
+        CheckpointError: A derivative is not finite.
+        OutputError: Columns that do not fit into memory cannot be written to disk.
     """
-    asked: dict[str, Any] = {"layers": probe.layers, "output": output, "budget": probe.budget}
-    told: dict[str, Any] = {}
+    record: dict[str, Any] = {}
     if method == "sketched":
-        _require(probe, obstacle)
+        _require_searchable(probe, obstacle)
     if method == "sketched" or (method == "auto" and rank and not obstacle and _pays(adapter, probe, rank, tau)):
-        kept = kept_gram_matrices(adapter, probe.codes, regions, **asked) if method == "auto" else None
-        if kept is not None:
-            return kept, {"method": "exact"}
         max_cost = 4.0 * adapter.space.dim if method == "sketched" else None
-        found = _search(adapter, probe, regions, rank or 1, output=output, tau=tau, max_cost=max_cost)
-        told = {"residual": found.residual, "cost": round(found.cost() / adapter.space.dim, 3)}
-        if found.trace_error is not None:
-            told["trace_error"] = found.trace_error
-        if found.converged:
-            return found, {"method": "sketched", **told}
-    grams = gram_matrices(adapter, probe.codes, regions, **asked, progress=probe.progress)
-    return grams, {"method": "exact", **({"search": told} if told else {})}
+        eigen = _search(adapter, probe, regions, rank or 1, output=output, tau=tau, max_cost=max_cost)
+        record = {"residual": eigen.residual, "cost": round(eigen.cost() / adapter.space.dim, 3)}
+        if eigen.trace_error is not None:
+            record["trace_error"] = eigen.trace_error
+        if eigen.converged:
+            return eigen, {"method": "sketched", **record}
+    grams = gram_matrices(
+        adapter,
+        probe.codes,
+        regions,
+        layers=probe.layers,
+        output=output,
+        budget=probe.budget,
+        progress=probe.progress,
+    )
+    return grams, {"method": "exact", **({"search": record} if record else {})}
 
 
-def _require(probe: Probe, obstacle: str | None) -> None:
+def _require_searchable(probe: Probe, obstacle: str | None) -> None:
+    """Raise `OptionError` where no search is possible."""
     if probe.budget.memory is not None:
         raise OptionError("method=sketched: a search keeps to no budget; leave --memory out, or take method=exact")
     if obstacle:
@@ -65,9 +91,9 @@ def _require(probe: Probe, obstacle: str | None) -> None:
 
 
 def _pays(adapter: Adapter, probe: Probe, rank: int, tau: float | None) -> bool:
-    """Say whether a search is likely to cost less than the whole Jacobian."""
-    fits = len(probe.codes) == 1 and probe.budget.memory is None and probe.budget.chunk is None
-    return fits and krylov.is_worthwhile(rank, adapter.space.dim, quotient=tau is not None)
+    """Return whether a search is likely to cost less than the whole Jacobian."""
+    is_allowed = len(probe.codes) == 1 and probe.budget.memory is None and probe.budget.chunk is None
+    return is_allowed and krylov.is_worthwhile(rank, adapter.space.dim, quotient=tau is not None)
 
 
 def _search(
@@ -80,11 +106,14 @@ def _search(
     tau: float | None,
     max_cost: float | None,
 ) -> PartialEigen:
-    union, dim = union_of(regions), adapter.space.dim
+    """Search for the leading directions of the Jacobian of all regions."""
+    union = union_of(regions)
+    dim = adapter.space.dim
     operator = RegionJacobian(adapter, probe.codes, union, layers=probe.layers, output=output)
-    products = operator.jvp, operator.vjp, dim, min(rank, dim)
+    problem = operator.jvp, operator.vjp, dim, min(rank, dim)
     if tau is None:
-        return krylov.block_krylov_eigsh(*products, generator=probe.generator, max_cost=max_cost)
+        return krylov.block_krylov_eigsh(*problem, generator=probe.generator, max_cost=max_cost)
+    # The rows of J are those of the first region's pixels or of the second's, for each code.
     mask = np.repeat(regions[0].mask[union.mask], output.per_pixel)
     inside = torch.from_numpy(np.tile(mask, len(probe.codes))).to(adapter.device)
-    return krylov.block_davidson(*products, inside=inside, tau=tau, generator=probe.generator, max_cost=max_cost)
+    return block_davidson(*problem, inside=inside, tau=tau, generator=probe.generator, max_cost=max_cost)

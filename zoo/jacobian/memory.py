@@ -1,4 +1,4 @@
-"""How much memory work needs, counted operation by operation."""
+"""How much memory a computation needs, counted operation by operation."""
 
 from __future__ import annotations
 
@@ -7,51 +7,87 @@ from typing import Any
 
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-
-from zoo.jacobian.watching import EagerDispatchMode
 
 
 class MemoryModel:
-    """How much memory work of a size needs: counted at the sizes 1 and 2, operation by operation, and carried on.
+    """The memory that work of a given size needs, extrapolated from the sizes 1 and 2.
 
-    The memory of all tensors that the work made and that are alive, at each of its operations; for a convolution its
-    inputs and output count twice, since libraries copy them into layouts of their own.
+    Counted at each operation: the memory of all tensors that the work has made and that are alive. The inputs and the
+    output of a convolution count twice, since libraries copy them into layouts of their own. At operation i, work of
+    size n then needs m_i(1) + (n − 1) (m_i(2) − m_i(1)) bytes.
+
+    Args:
+        work: The work, as a function of its size.
     """
 
     def __init__(self, work: Callable[[int], object]) -> None:
-        self._one, self._two = (_counted(work, size) for size in (1, 2))
-        if len(self._one) != len(self._two):
-            self._one, self._two = [max(self._one, default=0)], [max(self._two, default=0)]
+        self._one = _count(work, 1)
+        self._two = _count(work, 2)
+        if len(self._one) != len(self._two):  # other operations for another size: only the peaks can be compared
+            self._one = [max(self._one, default=0)]
+            self._two = [max(self._two, default=0)]
 
     def of(self, size: int) -> int:
-        """Return the bytes that work of a size needs at its peak."""
+        """Predict the peak of the memory.
+
+        Args:
+            size: Size of the work, from 1 on.
+
+        Returns:
+            The peak in bytes.
+        """
         return max((one + (size - 1) * (two - one) for one, two in zip(self._one, self._two, strict=True)), default=0)
 
     def largest(self, budget: int, most: int) -> int:
-        """Return the largest size, at most `most`, that a budget in bytes allows; 0 where even 1 is too much."""
+        """Find the largest size that a budget allows.
+
+        Args:
+            budget: Bytes of memory.
+            most: Largest size to consider.
+
+        Returns:
+            The size, at most `most`; 0 if even size 1 needs more.
+        """
         return next((size for size in range(most, 0, -1) if self.of(size) <= budget), 0)
 
 
 def peak_bytes(work: Callable[[], object]) -> tuple[int, int]:
-    """Run work, and count the memory behind the tensors it made: (the most at any one time, what is left alive)."""
-    counter = _Counter()
+    """Run some work, and count the memory of the tensors that it makes.
+
+    Args:
+        work: The work.
+
+    Returns:
+        The peak in bytes, and the bytes that its result keeps alive.
+    """
+    counter = _MemoryCounter()
     with counter:
         result = work()
-    left = counter.alive()
+    kept = counter.alive()
     del result
-    return max(counter.history, default=0), left
+    return max(counter.history, default=0), kept
 
 
-def _counted(work: Callable[[int], object], size: int) -> list[int]:
-    counter = _Counter()
+def _count(work: Callable[[int], object], size: int) -> list[int]:
+    """Return the memory at each operation of work of a size."""
+    counter = _MemoryCounter()
     with counter:
         work(size)
     return counter.history
 
 
-class _Counter(EagerDispatchMode):
-    """Adds up the memory behind every tensor that is made while it watches, for as long as that memory lives."""
+class EagerDispatchMode(TorchDispatchMode):
+    """A dispatch mode that does not involve torch's compiler, which torch would import only to bypass it."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False
+
+
+class _MemoryCounter(EagerDispatchMode):
+    """Adds up the memory of every tensor that is made while the mode is active, for as long as that memory lives."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -66,14 +102,14 @@ class _Counter(EagerDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        given = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
-        known = {StorageWeakRef(tensor.untyped_storage()) for tensor in given}
+        inputs = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+        input_storages = {StorageWeakRef(tensor.untyped_storage()) for tensor in inputs}
         result = func(*args, **(kwargs or {}))
-        made = [leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
-        for tensor in made:
+        outputs = [leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
+        for tensor in outputs:
             ref = StorageWeakRef(tensor.untyped_storage())
-            if ref not in known:
+            if ref not in input_storages:
                 self._alive[ref] = tensor.untyped_storage().nbytes()
-        copies = sum(tensor.nbytes for tensor in (*given, *made)) if "convolution" in str(func) else 0
+        copies = sum(tensor.nbytes for tensor in (*inputs, *outputs)) if "convolution" in str(func) else 0
         self.history.append(self.alive() + copies)
         return result

@@ -1,6 +1,7 @@
-"""The Jacobian of image regions as an operator: products with many vectors at a time, and never the matrix itself.
+"""The Jacobian of image regions as an operator: its products with many vectors at a time, without the matrix itself.
 
-Every Jacobian is that of δ ↦ output(region_output(move(codes, δ, layers))) at 0, so analysis and edit mean the same.
+Every Jacobian is that of δ ↦ output(region_output(move(codes, δ, layers))) at δ = 0, so that an analysis
+differentiates exactly what an edit does.
 """
 
 from __future__ import annotations
@@ -11,25 +12,33 @@ from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from zoo.core.adapter import Adapter
 from zoo.core.codes import Codes
 from zoo.core.region import Region
 from zoo.errors import CapabilityError
-from zoo.jacobian.linearize import LinearMap
+from zoo.jacobian.no_compiler import without_compiler
 from zoo.jacobian.outputs import GREY, Output
-from zoo.jacobian.trace import UnrecordableError
 
-_NO_FORWARD_MODE = ("forward AD", "forward-mode", "does not have vmap support", "jvp")
+_NO_FORWARD_MODE = ("forward AD", "forward-mode", "does not have vmap support", "jvp")  # in messages of torch
 
 
 class RegionJacobian:
     """J (n r, dim): how the r rows of an output at each of n codes change as all codes are moved together.
 
-    `jvp` multiplies by J, `vjp` by its transpose, each with many vectors at a time. The network is run once for all
-    pushes, and once for all pulls. Products are computed in its type on its device, without reduced precision.
+    `jvp` multiplies by J, `vjp` by its transpose. Products are computed in the network's dtype, on its device, without
+    TF32.
+
+    Args:
+        adapter: The network.
+        codes: The n codes at which it is differentiated.
+        region: The pixels that the output maps.
+        layers: Indices of the rows of the codes that are moved; None moves all.
+        output: The map of the region's pixels that is differentiated.
     """
 
     def __init__(
@@ -49,62 +58,109 @@ class RegionJacobian:
         self._function = function
         self._origin = torch.zeros(adapter.space.dim, dtype=adapter.dtype, device=adapter.device)
         self.dim = adapter.space.dim
-        self._channels_last = not region.small
-
-    def prepare(self) -> None:
-        """Run the network now, so that the first `jvp` need not. Raises `CapabilityError`."""
-        self.jvp(torch.zeros(1, self.dim))
 
     def jvp(self, tangents: Tensor) -> Tensor:
-        """Multiply J by k vectors (k, dim): (k, n r), the codes one after another.
+        """Multiply J by some vectors, in one pass over the network.
 
-        Raises `CapabilityError` if the network is not forward-mode differentiable.
+        Args:
+            tangents: The vectors as rows, (k, dim).
+
+        Returns:
+            The products J v as rows, (k, n r), the codes one after another.
+
+        Raises:
+            CapabilityError: The network has no forward-mode derivative.
         """
-        with _exactly(self._origin.device), _forward_mode_is_there():
-            try:
-                return self._tangent_map(self._like(tangents))
-            except UnrecordableError:
-                self._tangent_map = torch.func.vmap(self._derivative_along)
-                return self._tangent_map(self._like(tangents))
+        with _exact_products(self._origin.device), _forward_mode_errors():
+            products: Tensor = torch.func.vmap(self._derivative_along)(self._like_origin(tangents))
+        return products
 
     def vjp(self, cotangents: Tensor) -> Tensor:
-        """Multiply the transpose of J by k vectors (k, n r): (k, dim)."""
-        with _exactly(self._origin.device):
-            products: Tensor = torch.func.vmap(self._cotangent_map)(self._like(cotangents))
+        """Multiply the transpose of J by some vectors; the network itself runs only the first time.
+
+        Args:
+            cotangents: The vectors as rows, (k, n r).
+
+        Returns:
+            The products Jᵀ u as rows, (k, dim).
+        """
+        with _exact_products(self._origin.device):
+            values, origin = self._graph
+            cotangents = self._like_origin(cotangents)
+            if not values.requires_grad:  # they do not depend on δ
+                return cotangents.new_zeros(len(cotangents), self.dim)
+            # Not torch.func.vjp, which imports torch's compiler.
+            [products] = torch.autograd.grad(values, origin, cotangents, retain_graph=True, is_grads_batched=True)
         return products
 
     def gram(self, chunk: int = 16) -> Tensor:
-        """Compute JᵀJ (dim, dim) in float64 by pushing and pulling `chunk` unit vectors at a time.
+        """Compute JᵀJ from products with unit vectors, without storing any part of J.
 
-        J is never there, not even in part; but each product is rounded to the network's type. See `zoo.jacobian.gram`
-        for the matrices that analyses use.
+        Each product is rounded to the network's dtype; see `zoo.jacobian.gram_matrices` for what analyses use.
+
+        Args:
+            chunk: How many unit vectors are multiplied at a time.
+
+        Returns:
+            JᵀJ, (dim, dim) in float64 on the CPU.
+
+        Raises:
+            CapabilityError: The network has no forward-mode derivative.
         """
         basis = torch.eye(self.dim, dtype=self._origin.dtype, device=self._origin.device)
-        rows = torch.cat([self.vjp(self.jvp(some)).cpu().to(torch.float64) for some in basis.split(chunk)])
+        rows = torch.cat([self.vjp(self.jvp(part)).cpu().to(torch.float64) for part in basis.split(chunk)])
         return (rows + rows.T) / 2
 
-    @cached_property
-    def _tangent_map(self) -> Callable[[Tensor], Tensor]:
-        """Record the derivative; one that cannot be recorded is taken anew for each batch of vectors."""
-        return LinearMap(self._function, self._origin, channels_last=self._channels_last)
+    def as_linear_operator(self) -> Any:
+        """Wrap J for the solvers of SciPy, which must be installed.
+
+        Returns:
+            A `scipy.sparse.linalg.LinearOperator` of shape (n r, dim) in float64. Its products are computed in the
+            network's dtype.
+
+        Raises:
+            CapabilityError: SciPy is not installed, or the network has no forward-mode derivative.
+        """
+        try:
+            from scipy.sparse.linalg import LinearOperator
+        except ImportError as error:
+            raise CapabilityError("as_linear_operator needs SciPy: pip install scipy") from error
+
+        def multiply(product: Callable[[Tensor], Tensor], columns: NDArray[Any]) -> NDArray[np.float64]:
+            vectors = torch.from_numpy(np.ascontiguousarray(columns.reshape(len(columns), -1).T))
+            image: NDArray[np.float64] = product(vectors).T.to("cpu", torch.float64).numpy()
+            return image
+
+        shape = (self.jvp(torch.zeros(1, self.dim)).shape[1], self.dim)
+        return LinearOperator(
+            shape,
+            dtype=np.float64,
+            matvec=lambda vector: multiply(self.jvp, vector)[:, 0],
+            rmatvec=lambda vector: multiply(self.vjp, vector)[:, 0],
+            matmat=lambda matrix: multiply(self.jvp, matrix),
+            rmatmat=lambda matrix: multiply(self.vjp, matrix),
+        )
 
     def _derivative_along(self, tangent: Tensor) -> Tensor:
         derivative: Tensor = torch.func.jvp(self._function, (self._origin,), (tangent,))[1]
         return derivative
 
     @cached_property
-    def _cotangent_map(self) -> Callable[[Tensor], Tensor]:
-        vjp: Callable[[Tensor], tuple[Tensor]] = torch.func.vjp(self._function, self._origin)[1]
-        return lambda cotangent: vjp(cotangent)[0]
+    def _graph(self) -> tuple[Tensor, Tensor]:
+        """The function's values (n r,), and the δ (dim,) with respect to which they can be differentiated."""
+        with torch.enable_grad():
+            origin = self._origin.clone().requires_grad_()
+            return self._function(origin), origin
 
-    def _like(self, vectors: Tensor) -> Tensor:
+    def _like_origin(self, vectors: Tensor) -> Tensor:
         return vectors.to(self._origin.device, self._origin.dtype)
 
 
 @contextmanager
-def _exactly(device: torch.device) -> Iterator[None]:
-    """Compute without gradients and, on a graphics card, without TF32; its settings are put back afterwards."""
-    with torch.no_grad(), _without_torch_deprecation(), _full_precision() if device.type == "cuda" else nullcontext():
+def _exact_products(device: torch.device) -> Iterator[None]:
+    """Compute without recording gradients and, on a GPU, without TF32; torch's settings are restored afterwards."""
+    full_precision = _full_precision() if device.type == "cuda" else nullcontext()
+    with torch.no_grad(), without_compiler(), _without_torch_deprecation(), full_precision:
         yield
 
 
@@ -112,6 +168,7 @@ def _exactly(device: torch.device) -> Iterator[None]:
 def _full_precision() -> Iterator[None]:
     """Have products of float32 matrices and convolutions computed in float32."""
     backends: list[Any] = [torch.backends.cuda.matmul, getattr(torch.backends.cudnn, "conv", torch.backends.cudnn)]
+    # torch 2.9 has a setting for each backend, earlier ones a switch.
     name, full = ("fp32_precision", "ieee") if hasattr(backends[0], "fp32_precision") else ("allow_tf32", False)
     before = [getattr(backend, name) for backend in backends]
     try:
@@ -124,7 +181,8 @@ def _full_precision() -> Iterator[None]:
 
 
 @contextmanager
-def _forward_mode_is_there() -> Iterator[None]:
+def _forward_mode_errors() -> Iterator[None]:
+    """Turn torch's errors about missing forward-mode derivatives into `CapabilityError`."""
     try:
         yield
     except (NotImplementedError, RuntimeError) as error:
@@ -136,7 +194,7 @@ def _forward_mode_is_there() -> Iterator[None]:
 
 @contextmanager
 def _without_torch_deprecation() -> Iterator[None]:
-    """Hide the one FutureWarning that torch's forward mode emits about its own use of torch.jit.script."""
+    """Hide the one warning that torch's forward mode emits about its own use of torch.jit.script."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r".*torch\.jit\.script.*", category=FutureWarning)
         warnings.filterwarnings("ignore", message=r".*torch\.jit\.script.*", category=DeprecationWarning)

@@ -9,12 +9,16 @@ from pydantic_core import PydanticCustomError
 from zoo._utils.files import is_file
 from zoo.core.options import Options
 
-FEATURES = "timm:"
-"""What the name of a feature map begins with; the name of a timm model follows."""
+FEATURES = "timm:"  # begins the name of an output that consists of features; the name of a timm model follows
 
 
 class OutputOptions(Options):
-    """What is differentiated: for the options of an analysis to inherit from, and for `zoo.jacobian.open_output`."""
+    """What is differentiated, for the options of an analysis to inherit and for `zoo.jacobian.open_output`.
+
+    Attributes:
+        output: ``grey``, ``rgb``, or ``timm:NAME`` for the features of a timm model.
+        features: File of that model's weights; None takes those on the Hugging Face Hub.
+    """
 
     output: str = Field(
         "grey", description="what is differentiated: grey, rgb, or timm:NAME, the features of that timm model"

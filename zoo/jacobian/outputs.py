@@ -12,30 +12,55 @@ from zoo.core.region import Region
 class Output(ABC):
     """A differentiable map of a region's pixels.
 
-    `name` says what it is and, where it has weights, which: Jacobians are kept under it. `per_pixel` is how many rows
-    each pixel gives, in row-major order of the pixels; 0 for a map that mixes pixels, so that its rows belong to none.
+    Attributes:
+        name: Its name and, where it has weights, their hash: cached Jacobians are found by it.
+        per_pixel: How many rows each pixel gives, in row-major order of the pixels; 0 for a map that mixes pixels, so
+            that a row belongs to no single one.
     """
 
     name: str
     per_pixel: int = 0
 
     def rows(self, region: Region) -> int:
-        """Say how many rows there are for a region, at most: room is made for so many."""
+        """Return how many rows there are at most, for which memory is reserved.
+
+        Args:
+            region: The region.
+
+        Returns:
+            The number of rows.
+        """
         return len(region.pixels) * max(self.per_pixel, 1)
 
     @abstractmethod
     def __call__(self, pixels: Tensor, region: Region) -> Tensor:
-        """Map pixels (n, 3, p), nominally in [-1, 1], to rows (n, r): plain torch operations, forward-mode too."""
+        """Map pixels to rows, by operations of torch that have forward-mode derivatives.
+
+        Args:
+            pixels: The pixels of the region, (n, 3, p), nominally in [-1, 1].
+            region: The region.
+
+        Returns:
+            The rows, (n, r).
+        """
 
 
 class Grey(Output):
-    """The mean over channels: a row for each pixel."""
+    """The mean over channels: one row for each pixel."""
 
     name = "grey"
     per_pixel = 1
 
     def __call__(self, pixels: Tensor, region: Region) -> Tensor:
-        """Average (n, 3, p) over channels: (n, p)."""
+        """Average the channels.
+
+        Args:
+            pixels: The pixels, (n, 3, p).
+            region: The region.
+
+        Returns:
+            The means, (n, p).
+        """
         return pixels.mean(dim=1)
 
 
@@ -46,7 +71,15 @@ class Rgb(Output):
     per_pixel = 3
 
     def __call__(self, pixels: Tensor, region: Region) -> Tensor:
-        """Bring (n, 3, p) to (n, 3 p), the channels of a pixel side by side."""
+        """Put the channels of each pixel side by side.
+
+        Args:
+            pixels: The pixels, (n, 3, p).
+            region: The region.
+
+        Returns:
+            The channels, (n, 3 p).
+        """
         return pixels.transpose(1, 2).flatten(1)
 
 

@@ -1,4 +1,4 @@
-"""What is differentiated instead of pixels: the features that a network of timm sees in a region."""
+"""Features instead of pixels as what is differentiated: those that a network of timm computes from a region."""
 
 from __future__ import annotations
 
@@ -27,11 +27,23 @@ from zoo.weights.fetch import fetch
 
 
 def open_output(options: OutputOptions, adapter: Adapter, progress: Progress = silent) -> Output:
-    """Return the output that the options name; a network of features is in the adapter's type, on its device.
+    """Return the output that the options name.
 
-    The licence of such a network's weights is shown on standard error before they are used. Raises `UnknownNameError`
-    for a network that timm does not know, `WeightsError` if its weights cannot be had, `CheckpointError` if they do not
-    fit it, `CapabilityError` for a network that makes no features of pictures.
+    The licence of a feature network's weights is shown on standard error before they are used.
+
+    Args:
+        options: The name of the output, and the file of a feature network's weights.
+        adapter: The generator. A feature network is put on its device, in its dtype.
+        progress: Told how far a download has come.
+
+    Returns:
+        The output.
+
+    Raises:
+        UnknownNameError: timm does not know the network.
+        WeightsError: Its weights cannot be read or fetched.
+        CheckpointError: They do not fit the network.
+        CapabilityError: The network does not map images to features.
     """
     if options.output.startswith(FEATURES):
         name = options.output.removeprefix(FEATURES)
@@ -41,10 +53,18 @@ def open_output(options: OutputOptions, adapter: Adapter, progress: Progress = s
 
 @dataclass(frozen=True, eq=False)
 class Features(Output):
-    """Pooled features of a region, by a network that takes images (n, 3, *size) normalised by `mean` and `std`.
+    """Pooled features of a region.
 
-    The region is seen in its bounding box, resized to `size` (height, width) as it is, sides apart; pixels of the box
-    that do not belong to the region are 0, which is mid grey. `network` maps to (n, r), in evaluation mode.
+    The network sees the region's bounding box, stretched to the size of its input. Pixels of the box outside of the
+    region are 0, which is mid grey.
+
+    Attributes:
+        name: The name of the network and the hash of its weights.
+        network: Maps images (n, 3, height, width) to features (n, r), in evaluation mode.
+        size: Height and width of the network's input.
+        mean: Mean of the channels that the network expects, (3, 1, 1), for values in [0, 1].
+        std: Their standard deviation, (3, 1, 1).
+        per_pixel: 0, since features mix pixels.
     """
 
     name: str
@@ -55,16 +75,42 @@ class Features(Output):
     per_pixel: int = 0
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Features:
-        """Bring it to a device and a type, and return it."""
-        mean, std = (numbers.to(device, dtype) for numbers in (self.mean, self.std))
+        """Move the network and its constants.
+
+        Args:
+            device: The device.
+            dtype: The dtype.
+
+        Returns:
+            The same output there.
+        """
+        mean, std = (constant.to(device, dtype) for constant in (self.mean, self.std))
         return Features(self.name, self.network.to(device, dtype), self.size, mean, std)
 
     def rows(self, region: Region) -> int:
-        """Return the number of features, which is the same for every region."""
+        """Return the number of features.
+
+        Args:
+            region: The region, which does not matter for most networks.
+
+        Returns:
+            The number of rows.
+        """
         return int(getattr(self.network, "num_features", len(region.pixels)))
 
     def __call__(self, pixels: Tensor, region: Region) -> Tensor:
-        """Map pixels (n, 3, p) in [-1, 1] to features (n, r)."""
+        """Compute the features.
+
+        Args:
+            pixels: The pixels of the region, (n, 3, p), nominally in [-1, 1].
+            region: The region.
+
+        Returns:
+            The features, (n, r).
+
+        Raises:
+            CapabilityError: The network returns no row for each image.
+        """
         images = boxed(pixels, region)
         if images.shape[2:] != self.size:
             images = nn.functional.interpolate(images, self.size, mode="bilinear", align_corners=False)
@@ -76,15 +122,23 @@ class Features(Output):
 
 
 def boxed(pixels: Tensor, region: Region) -> Tensor:
-    """Put pixels (n, 3, p) back into the region's bounding box (n, 3, height, width); other pixels of it are 0."""
+    """Put pixels back into the region's bounding box.
+
+    Args:
+        pixels: The pixels of the region, (n, 3, p).
+        region: The region.
+
+    Returns:
+        The box, (n, 3, height, width). Its pixels outside of the region are 0.
+    """
     rows, columns = (np.flatnonzero(region.mask.any(axis=axis)) for axis in (1, 0))
     inside = region.mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     if inside.all():
         return pixels.reshape(*pixels.shape[:2], *inside.shape)
-    sources = np.full(inside.shape, pixels.shape[2])  # of a pixel outside: the 0 that is put behind the last
+    sources = np.full(inside.shape, pixels.shape[2])  # outside of the region: the 0 that is appended to the pixels
     sources[inside] = np.arange(pixels.shape[2])
-    places = torch.from_numpy(sources).to(pixels.device)
-    return nn.functional.pad(pixels, (0, 1))[..., places]
+    indices = torch.from_numpy(sources).to(pixels.device)
+    return nn.functional.pad(pixels, (0, 1))[..., indices]
 
 
 def _open_features(name: str, file: Path | None, progress: Progress) -> Features:
@@ -93,23 +147,22 @@ def _open_features(name: str, file: Path | None, progress: Progress) -> Features
 
     _require_known(name)
     try:
-        with torch.random.fork_rng(devices=[]):  # what it draws is replaced
+        with torch.random.fork_rng(devices=[]):  # the random weights are replaced below
             network: nn.Module = timm.create_model(name, pretrained=False, num_classes=0)
-        told: dict[str, Any] = dict(network.pretrained_cfg)  # type: ignore[arg-type]
-        _, *size = told["input_size"]
-        mean, std = (torch.tensor(told[key], dtype=torch.float64).view(3, 1, 1) for key in ("mean", "std"))
-    except Exception as error:  # what timm's many builders raise for a network that is not of this kind
+        config: dict[str, Any] = dict(network.pretrained_cfg)  # type: ignore[arg-type]
+        _, *size = config["input_size"]
+        mean, std = (torch.tensor(config[key], dtype=torch.float64).view(3, 1, 1) for key in ("mean", "std"))
+    except Exception as error:  # timm's builders raise many kinds for a network that is no image classifier
         if is_out_of_memory(error):
             raise
         reason = " ".join(str(error).split())[:160]
         raise CapabilityError(f"output={FEATURES}{name}: it maps no pictures to features ({reason})") from error
-    full = ".".join(filter(None, (told.get("architecture"), told.get("tag")))) or name
-    path, sha256 = (file, sha256_of(file, progress)) if file else _from_hub(full, told, progress)
-    state = _without_classifier(read_checkpoint(path).state, network, told)
+    full_name = ".".join(filter(None, (config.get("architecture"), config.get("tag")))) or name
+    path, sha256 = (file, sha256_of(file, progress)) if file else _fetch_from_hub(full_name, config, progress)
+    state = _without_classifier(read_checkpoint(path).state, network, config)
     fill_module(network, state, f"{path}, as output={FEATURES}{name},")
-    _show_licence(full, file, str(told.get("license") or "not stated"))
-    name = f"{FEATURES}{full}:{sha256}"
-    return Features(name, network.eval().requires_grad_(False), tuple(size), mean, std)
+    _show_licence(full_name, file, str(config.get("license") or "not stated"))
+    return Features(f"{FEATURES}{full_name}:{sha256}", network.eval().requires_grad_(False), tuple(size), mean, std)
 
 
 def _require_known(name: str) -> None:
@@ -124,36 +177,36 @@ def _require_known(name: str) -> None:
         raise unknown_name("timm model", name, [architecture, *tagged])
 
 
-def _from_hub(full: str, told: dict[str, Any], progress: Progress) -> tuple[Path, str]:
-    """Fetch the weights that timm names into zoo's cache, as those of any model; their hash is remembered."""
+def _fetch_from_hub(full_name: str, config: dict[str, Any], progress: Progress) -> tuple[Path, str]:
+    """Fetch the weights that timm names into zoo's cache, where their hash is pinned as that of any model."""
     by_hand = "pass it with -o features=FILE"
-    if not told.get("hf_hub_id"):
-        raise WeightsError(f"output={FEATURES}{full}: timm names no weights on the Hub: get a file and {by_hand}")
+    if not config.get("hf_hub_id"):
+        raise WeightsError(f"output={FEATURES}{full_name}: timm names no weights on the Hub: get a file and {by_hand}")
     card = Card(
-        name=f"timm.{re.sub(r'[^a-z0-9._-]', '-', full.lower())}",
+        name=f"timm.{re.sub(r'[^a-z0-9._-]', '-', full_name.lower())}",
         adapter="",
         summary="features",
         resolution=1,
         space="?",
         dim=1,
-        weights=Weights(sources=(Source(f"hf://{told['hf_hub_id']}/model.safetensors"),)),
-        licence=Licence(str(told.get("license") or "not stated")),
+        weights=Weights(sources=(Source(f"hf://{config['hf_hub_id']}/model.safetensors"),)),
+        licence=Licence(str(config.get("license") or "not stated")),
     )
     return fetch(card, progress, by_hand=by_hand)
 
 
-def _without_classifier(state: State, network: nn.Module, told: dict[str, Any]) -> State:
+def _without_classifier(state: State, network: nn.Module, config: dict[str, Any]) -> State:
     """Leave out the weights of the classifier, which `network` was built without."""
-    named = told.get("classifier") or ()
-    heads = tuple(f"{head}." for head in ([named] if isinstance(named, str) else named))
-    wanted = network.state_dict().keys()
-    return {key: tensor for key, tensor in state.items() if key in wanted or not key.startswith(heads)}
+    classifiers = config.get("classifier") or ()
+    prefixes = tuple(f"{name}." for name in ([classifiers] if isinstance(classifiers, str) else classifiers))
+    own_keys = network.state_dict().keys()
+    return {key: tensor for key, tensor in state.items() if key in own_keys or not key.startswith(prefixes)}
 
 
-def _show_licence(full: str, file: Path | None, licence: str) -> None:
-    """Show on which terms the weights may be used, once a process; those of a file that was brought are not known."""
+def _show_licence(full_name: str, file: Path | None, licence: str) -> None:
+    """Show the terms of the weights once in a process; those of the user's own file are not known."""
     terms = f"not stated for {file}; timm's own: {licence}" if file else licence
-    line = f"{FEATURES}{full} · weights: {terms}"
+    line = f"{FEATURES}{full_name} · weights: {terms}"
     if line not in _shown:
         _shown.add(line)
         print(line, file=sys.stderr)

@@ -1,8 +1,6 @@
+from .davidson import block_davidson as block_davidson
 from .krylov import (
     PartialEigen as PartialEigen,
-)
-from .krylov import (
-    block_davidson as block_davidson,
 )
 from .krylov import (
     block_krylov_eigsh as block_krylov_eigsh,

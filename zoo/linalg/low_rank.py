@@ -11,15 +11,18 @@ from zoo.errors import OptionError
 from zoo.linalg.robust_pca import rpca, rpca_lowrankgan_admm
 from zoo.linalg.symmetric import eigenvectors, rank_for_energy
 
-_OF_SPLIT = "Singular values"
-
 
 @dataclass(frozen=True, eq=False)
 class LowRank:
-    """The low-rank part of a symmetric matrix: its `rank`, and a whole orthonormal `basis` (d, d), strongest first.
+    """The low-rank part of a symmetric matrix.
 
-    `spectrum` (d,), not negative, belongs to the basis, and `spectrum_of` says what it holds. `rounds` is what an
-    iteration took, and `gap` the relative duality gap that it reached.
+    Attributes:
+        basis: A complete orthonormal basis as rows, (d, d), strongest first.
+        spectrum: The value of each row of the basis, (d,), not negative.
+        rank: How many leading rows belong to the low-rank part.
+        spectrum_of: What the spectrum holds, as the title of a plot.
+        rounds: Number of iterations; None for a direct method.
+        gap: The relative duality gap that was reached; None for a method without one.
     """
 
     basis: Tensor
@@ -41,20 +44,29 @@ class LowRank:
 
 
 def factorize(matrix: Tensor, factorization: str, energy: float, progress: Progress = silent) -> LowRank:
-    """Find the low-rank part of M (d, d), symmetric positive semi-definite.
+    """Find the low-rank part of a matrix M.
 
-    ``spectrum``: eigenvectors that carry a share `energy` of the trace. ``pursuit`` and ``published``: singular vectors
-    of the L of `rpca` or `rpca_lowrankgan_admm` up to its rank, possibly none.
+    Args:
+        matrix: M, (d, d), symmetric positive semi-definite.
+        factorization: ``spectrum`` takes the leading eigenvectors of M. ``pursuit`` and ``published`` take the singular
+            vectors of the L of `rpca` and of `rpca_lowrankgan_admm`, up to its rank, which may be 0.
+        energy: For ``spectrum``: the share of the trace that the eigenvectors carry, in (0, 1].
+        progress: Told how far an iteration has come.
 
-    Raises `OptionError` for another name.
+    Returns:
+        The low-rank part.
+
+    Raises:
+        OptionError: There is no factorization of that name.
     """
     if factorization == "spectrum":
         values, rows = eigenvectors(matrix)
         return LowRank(rows, values, rank_for_energy(values, energy), "Eigenvalues")
     if factorization == "pursuit":
-        found = rpca(matrix, progress=progress)
-        return LowRank(found.basis, found.values.abs(), found.rank, _OF_SPLIT, found.rounds, found.gap)
+        optimal = rpca(matrix, progress=progress)
+        values = optimal.values.abs()
+        return LowRank(optimal.basis, values, optimal.rank, "Singular values", optimal.rounds, optimal.gap)
     if factorization == "published":
-        split = rpca_lowrankgan_admm(matrix, progress=progress)
-        return LowRank(split.basis, split.values.abs(), split.rank, _OF_SPLIT, split.rounds)
+        published = rpca_lowrankgan_admm(matrix, progress=progress)
+        return LowRank(published.basis, published.values.abs(), published.rank, "Singular values", published.rounds)
     raise OptionError(f"factorization={factorization}: there are spectrum, pursuit and published")

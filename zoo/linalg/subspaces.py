@@ -1,4 +1,4 @@
-"""Two sets of directions as numbers: the nearest row for each row, and bases of their spans."""
+"""Comparisons of two sets of directions: the nearest row for each row, and bases of their spans."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from torch import Tensor
 
 from zoo.linalg.symmetric import unit_rows
 
-Labeller = Callable[[int], str]
-"""What a direction of an index is called."""
+Labeller = Callable[[int], str]  # the name of the direction of an index
 
 
 @dataclass(frozen=True, eq=False)
 class Nearest:
-    """For each row of one set (k,): the index of the nearest row of the other, and the signed cosine to it.
+    """For each row of one set, the nearest row of another: the one with the largest |cos|, since signs are arbitrary.
 
-    Nearest is the largest |cos|, for a direction and its opposite are one; of equal ones, the first. `distances` (k,)
-    are the cosine distances 1 − |cos| in [0, 1].
+    Attributes:
+        indices: The index of the nearest row, (k,); the first one of several equally near.
+        cosines: The signed cosine to it, (k,).
+        distances: The cosine distance 1 − |cos| in [0, 1], (k,).
     """
 
     indices: Tensor
@@ -29,11 +30,19 @@ class Nearest:
 
     @property
     def signs(self) -> Tensor:
-        """Return −1 for each row whose nearest one must be turned round to agree with it, else 1."""
+        """Return −1 for each row whose nearest row points the opposite way, else 1: (k,)."""
         return torch.where(self.cosines < 0, -1.0, 1.0).to(self.cosines.dtype)
 
     def texts(self, label: Labeller = str, label_of_other: Labeller = str) -> list[list[str]]:
-        """Return a row of text for each direction: its label, the nearest one's, the distance, and if it is turned."""
+        """Write the result as rows of a table.
+
+        Args:
+            label: Names the rows of the first set.
+            label_of_other: Names those of the other.
+
+        Returns:
+            For each row of the first set: its name, that of the nearest row, the distance, and whether it is turned.
+        """
         columns = (self.indices.tolist(), self.distances.tolist(), self.cosines.tolist())
         return [
             [label(index), label_of_other(nearest), f"{distance:.4f}", "turned round" if cosine < 0 else ""]
@@ -41,7 +50,7 @@ class Nearest:
         ]
 
     def as_json(self) -> list[dict[str, Any]]:
-        """Return plain values, a row for each direction."""
+        """Return plain values, one dictionary for each row of the first set."""
         columns = (self.indices.tolist(), self.cosines.tolist(), self.distances.tolist())
         return [
             {"nearest": nearest, "cosine": cosine, "distance": distance}
@@ -50,17 +59,34 @@ class Nearest:
 
 
 def find_nearest(rows: Tensor, others: Tensor) -> Nearest:
-    """Find for each of some rows (k, d) the nearest of others (j, d); lengths do not matter."""
-    rows, others = unit_rows(rows), unit_rows(others)
+    """Find the nearest of some rows for each row; lengths do not matter.
+
+    Args:
+        rows: The rows, (k, d).
+        others: The rows to choose from, (j, d).
+
+    Returns:
+        The nearest row for each of the k rows.
+    """
+    rows = unit_rows(rows)
+    others = unit_rows(others)
     cosines = rows @ others.T
     indices = cosines.abs().argmax(dim=1)
     cosines = cosines.gather(1, indices[:, None])[:, 0].clamp(-1, 1)
     turned = others[indices] * torch.where(cosines < 0, -1.0, 1.0)[:, None]
-    return Nearest(indices, cosines, (rows - turned).square().sum(dim=1) / 2)  # 1 − |cos|, exact when it is tiny
+    # ‖a − b‖² / 2 = 1 − cos for unit rows, which is exact where the distance is tiny.
+    return Nearest(indices, cosines, (rows - turned).square().sum(dim=1) / 2)
 
 
 def span_basis(rows: Tensor) -> Tensor:
-    """Find an orthonormal basis (rank, d) of the span of rows (k, d), not counting what float32 rounding adds to it."""
+    """Find an orthonormal basis of the span of some rows, without what rounding to float32 adds to it.
+
+    Args:
+        rows: The rows, (k, d).
+
+    Returns:
+        Orthonormal rows, (rank, d).
+    """
     basis: Tensor
     _, values, basis = torch.linalg.svd(unit_rows(rows), full_matrices=False)
     rank = int((values > values[0] * max(rows.shape) * torch.finfo(torch.float32).eps).sum())

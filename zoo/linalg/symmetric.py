@@ -7,97 +7,176 @@ from torch import Tensor
 
 from zoo.errors import CapabilityError
 
+# Eigenvalues of a Gram matrix below this share of the largest count as zero. A derivative in float32 that should be
+# zero is about 1e-6 of the largest one, and eigenvalues are squares of derivatives.
 SMALLEST_SHARE = 1e-12
-"""Eigenvalues of a Gram matrix below this share of the largest count as zero: a derivative in float32 that ought to be
-zero is one millionth of the largest."""
 
 
 def fix_signs(rows: Tensor) -> Tensor:
-    """Flip rows so that the entry of largest magnitude is positive."""
+    """Flip rows so that the entry of largest magnitude is positive.
+
+    Args:
+        rows: Any rows, (k, d).
+
+    Returns:
+        The rows, some of them negated, (k, d).
+    """
     largest = rows.abs().argmax(dim=1, keepdim=True)
     return rows * torch.where(rows.gather(1, largest) < 0, -1.0, 1.0).to(rows.dtype)
 
 
 def unit_rows(rows: Tensor) -> Tensor:
-    """Scale rows to unit length; zero rows stay zero."""
+    """Scale rows to unit length.
+
+    Args:
+        rows: Any rows, (k, d).
+
+    Returns:
+        Rows of length 1, (k, d); zero rows stay zero.
+    """
     norms = rows.norm(dim=1, keepdim=True)
     return rows / torch.where(norms > 0, norms, torch.ones_like(norms))
 
 
 def eigenvectors(matrix: Tensor) -> tuple[Tensor, Tensor]:
-    """Decompose a symmetric matrix (d, d): eigenvalues (d,), descending, and eigenvectors as rows (d, d), float64."""
+    """Decompose a symmetric matrix.
+
+    Args:
+        matrix: The matrix, (d, d). Its antisymmetric part, which rounding may leave, is ignored.
+
+    Returns:
+        The eigenvalues (d,), descending, and the eigenvectors as rows (d, d), signs fixed; both in float64.
+    """
     matrix = matrix.to(torch.float64)
     values, columns = torch.linalg.eigh((matrix + matrix.T) / 2)
     return values.flip(0), fix_signs(columns.T.flip(0))
 
 
-def generalized_eigh(above: Tensor, below: Tensor, tau: float) -> tuple[Tensor, Tensor]:
-    """Find the stationary directions of nᵀ A n / nᵀ (B + τ tr(B) I) n, for positive semi-definite A and B (d, d).
+def generalized_eigh(numerator: Tensor, denominator: Tensor, tau: float) -> tuple[Tensor, Tensor]:
+    """Find the stationary directions of nᵀ A n / nᵀ (B + τ tr(B) I) n.
 
-    Returns the quotients (r,), descending, and unit rows (r, d), float64: the symmetric-definite generalized
-    eigenproblem A n = θ (B + τ tr(B) I) n, reduced by a Cholesky factor of the right side; no inverse is formed.
+    They solve the symmetric-definite generalized eigenproblem A n = θ (B + τ tr(B) I) n, reduced by a Cholesky factor
+    of the right side (Golub & Van Loan, "Matrix Computations", section 8.7); no inverse is formed. Directions along
+    which both A and B vanish (see `SMALLEST_SHARE`) are left out, since their quotient is 0 / 0.
 
-    Directions that neither A nor B knows (`SMALLEST_SHARE`) are left out, or quotients would be 0 / 0; the rest are
-    orthogonal to them. Raises `CapabilityError` where the denominator vanishes along a direction that A knows, for
-    then no quotient is the largest.
+    Args:
+        numerator: A, (d, d), symmetric positive semi-definite.
+        denominator: B, (d, d), symmetric positive semi-definite.
+        tau: The regularisation τ, 0 or more.
+
+    Returns:
+        The quotients (r,), descending, and unit rows (r, d), orthogonal to the directions left out; both in float64.
+
+    Raises:
+        CapabilityError: The denominator vanishes along a direction that A does not, so that no quotient is the largest.
     """
-    above, below = above.to(torch.float64), below.to(torch.float64)
-    known = _known(unit_trace(above) + unit_trace(below))
-    right = known @ below @ known.T + tau * below.trace() * torch.eye(len(known)).to(below)
-    vanishing = len(known) - len(_known(right))
+    numerator = numerator.to(torch.float64)
+    denominator = denominator.to(torch.float64)
+    # Coordinates in the range of A + B: rows n = y basis.
+    basis = _range_basis(unit_trace(numerator) + unit_trace(denominator))
+    shift = tau * denominator.trace()
+    right = basis @ denominator @ basis.T + shift * torch.eye(len(basis)).to(denominator)
+    vanishing = len(basis) - len(_range_basis(right))
     if vanishing:
         raise CapabilityError(
-            f"tau={tau:g}: along {vanishing} of {len(known)} directions the denominator vanishes, so that no quotient "
+            f"tau={tau:g}: along {vanishing} of {len(basis)} directions the denominator vanishes, so that no quotient "
             "is the largest; it does not where tau is above 0, 1e-3 for instance"
         )
-    factor = torch.linalg.cholesky(right)
-    half = torch.linalg.solve_triangular(factor, known @ above @ known.T, upper=False)
-    quotients, rows = eigenvectors(torch.linalg.solve_triangular(factor.T, half, upper=True, left=False))
-    return quotients, fix_signs(unit_rows(torch.linalg.solve_triangular(factor, rows, upper=False, left=False) @ known))
+    # B + τ tr(B) I = L Lᵀ: (L⁻¹ A L⁻ᵀ) z = θ z, y = L⁻ᵀ z
+    L = torch.linalg.cholesky(right)
+    half = torch.linalg.solve_triangular(L, basis @ numerator @ basis.T, upper=False)
+    quotients, Z = eigenvectors(torch.linalg.solve_triangular(L.T, half, upper=True, left=False))
+    Y = torch.linalg.solve_triangular(L, Z, upper=False, left=False)
+    return quotients, fix_signs(unit_rows(Y @ basis))
 
 
 def unit_trace(matrix: Tensor) -> Tensor:
-    """Scale a positive semi-definite matrix to trace 1; a zero matrix stays zero."""
+    """Scale a matrix to trace 1.
+
+    Args:
+        matrix: The matrix, (d, d), positive semi-definite, float64.
+
+    Returns:
+        The scaled matrix, (d, d); a zero matrix stays zero.
+    """
     return matrix / matrix.trace().clamp(min=torch.finfo(torch.float64).tiny)
 
 
-def _known(matrix: Tensor) -> Tensor:
+def _range_basis(matrix: Tensor) -> Tensor:
     """Return the eigenvectors (r, d) whose eigenvalues are above `SMALLEST_SHARE` of the largest."""
     values, rows = eigenvectors(matrix)
     return rows[values > SMALLEST_SHARE * values.abs().max()]
 
 
 def numerical_rank(values: Tensor) -> int:
-    """Count the eigenvalues above rounding: d · eps · the largest, the usual numerical rank of a PSD matrix."""
+    """Count the eigenvalues above rounding, d · eps · the largest.
+
+    Args:
+        values: Eigenvalues of a positive semi-definite matrix, (d,), in any order.
+
+    Returns:
+        Their number.
+    """
     threshold = values.abs().max() * len(values) * torch.finfo(torch.float64).eps
     return int((values > threshold).sum())
 
 
 def rank_for_energy(values: Tensor, energy: float) -> int:
-    """Return the smallest rank whose leading eigenvalues carry a share `energy` in (0, 1] of the trace; 0 for zero."""
+    """Find the smallest rank whose leading eigenvalues carry a share of the trace.
+
+    Args:
+        values: Eigenvalues of a positive semi-definite matrix, (d,), descending. Rounding may make some negative.
+        energy: The share, in (0, 1].
+
+    Returns:
+        The rank, at most the numerical one; 0 for a zero matrix.
+    """
     if not bool((values > 0).any()):
         return 0
     positive = values.clamp(min=0)
-    carried = positive.cumsum(0) / positive.sum()
-    rank = int((carried < energy - 1e-12).sum()) + 1
+    shares = positive.cumsum(0) / positive.sum()
+    rank = int((shares < energy - 1e-12).sum()) + 1
     return min(rank, numerical_rank(values))
 
 
 def project_out(rows: Tensor, basis: Tensor) -> Tensor:
-    """Remove from rows (k, d) what lies in the span of orthonormal `basis` (r, d): p = n (I − V Vᵀ)."""
+    """Remove from rows what lies in a subspace: n (I − VᵀV).
+
+    Args:
+        rows: The rows n, (k, d).
+        basis: Orthonormal rows V, (r, d).
+
+    Returns:
+        The rest of the rows, (k, d).
+    """
     once = rows - (rows @ basis.T) @ basis
-    return once - (once @ basis.T) @ basis
+    return once - (once @ basis.T) @ basis  # the second time removes what rounding left
 
 
 def quadratic(rows: Tensor, matrix: Tensor) -> Tensor:
-    """Evaluate nᵀ M n for each row n: (k, d), (d, d) -> (k,)."""
+    """Evaluate nᵀ M n for each row n.
+
+    Args:
+        rows: The rows, (k, d).
+        matrix: M, (d, d).
+
+    Returns:
+        The values, (k,).
+    """
     return ((rows @ matrix) * rows).sum(dim=1)
 
 
 def principal_angles(first: Tensor, second: Tensor) -> Tensor:
-    """Return the principal angles, in radians and ascending, between the spans of two sets of rows.
+    """Compute the principal angles between two subspaces.
 
-    Computed from sines as well as cosines (Björck & Golub 1973), so that tiny angles are exact.
+    They come from sines as well as from cosines, so that tiny angles are exact (Björck & Golub 1973).
+
+    Args:
+        first: Linearly independent rows that span one subspace, (k, d).
+        second: Those of the other, (j, d).
+
+    Returns:
+        The angles in radians, ascending: min(k, j) of them.
     """
     a, b = (torch.linalg.qr(rows.to(torch.float64).T).Q for rows in (first, second))
     if a.shape[1] < b.shape[1]:
