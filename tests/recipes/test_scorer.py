@@ -26,8 +26,8 @@ def small_network(outputs: int) -> nn.Module:
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Train a network that takes milliseconds, sixteen steps in a pass."""
-    monkeypatch.setattr(scorer, "BATCH", 32)
-    monkeypatch.setattr(scorer, "RATE", 0.03)
+    monkeypatch.setattr(scorer, "BATCH_SIZE", 32)
+    monkeypatch.setattr(scorer, "LEARNING_RATE", 0.03)
     monkeypatch.setattr(scorer, "build_network", small_network)
 
 
@@ -42,7 +42,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         labels = random.integers(0, 2, (count, 2)).astype(np.uint8)
         images = np.where(labels[:, 0, None, None, None] == 0, 220, 60) * np.ones((count, 32, 32, 3))
         images[labels[:, 1] == 1, 12:16, 6:26] = 140
-        labels[::4, 1] = scorer.NOT_THERE
+        labels[::4, 1] = scorer.MISSING
         np.savez(folder / f"{split}-000.npz", images=images.astype(np.uint8), labels=labels, variants=labels)
     return folder
 
@@ -81,7 +81,7 @@ def test_labels_that_are_not_there_cost_nothing_and_count_for_nothing(data: Path
     logits, labels = torch.zeros(4, 4), torch.tensor([[0, 255], [1, 255], [1, 255], [0, 255]])
     loss = scorer.loss_of(logits, labels, [2, 2])
     assert float(loss) == pytest.approx(np.log(2))
-    there = read(data, "test").labels[:, 1] != scorer.NOT_THERE
+    there = read(data, "test").labels[:, 1] != scorer.MISSING
 
     class No(nn.Module):
         def forward(self, images: Tensor) -> Tensor:
@@ -99,8 +99,8 @@ def test_a_blur_keeps_the_mean_and_a_narrow_one_the_image() -> None:
     assert float(scorer.blur(images, 1.0).std()) < float(images.std())
 
 
-def test_spoiling_depends_on_the_generator_alone() -> None:
+def test_perturbations_depend_on_the_generator_alone() -> None:
     images = torch.randn(16, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    first, second = (scorer.spoil(images, torch.Generator().manual_seed(5)) for _ in range(2))
+    first, second = (scorer.perturb(images, torch.Generator().manual_seed(5)) for _ in range(2))
     assert torch.equal(first, second)
     assert first.shape == images.shape
