@@ -1,8 +1,9 @@
 """Train the scorer of avatars: ``python -m recipes.scorer DATA``.
 
-DATA is a folder that ``python -m recipes.avatars DATA`` wrote. A run that was killed resumes after its last complete
-epoch. At the end, the weights and their card are written into the package `zoo_scorers.avatars`, and the accuracy on
-the test images is printed, as JSON and as a table. The same data, options and version of torch give the same network.
+DATA is a folder that ``python -m recipes.avatars DATA`` wrote. A run that was interrupted resumes after its last
+complete epoch. At the end, the weights and their card are written into the package `zoo_scorers.avatars`, and the
+accuracy on the test images is printed as JSON and as a table. The same data, options and version of torch give the
+same network.
 """
 
 from __future__ import annotations
@@ -19,45 +20,49 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional
 from zoo_scorers.avatars.card import FOLDER
-from zoo_scorers.avatars.network import SIDE, build_network
+from zoo_scorers.avatars.network import RESOLUTION, build_network
 
 from recipes.avatars import Avatars, read
 from recipes.pictures import to_images
 from zoo._utils.files import atomic_file
 
-BATCH = 128
-RATE = 3e-3
-DECAY = 0.05
-
-# A batch is split into so many groups; each is shifted and blurred by random amounts of its own.
-GROUPS = 8
-
-MOST_SHIFT = 2
-MOST_NOISE = 0.1
-
-# The label of an attribute that does not apply to an image.
-NOT_APPLICABLE = 255
+BATCH_SIZE = 128
+LEARNING_RATE = 3e-3
+WEIGHT_DECAY = 0.05
+GROUPS = 8  # a batch is cut into so many groups, each shifted and blurred by its own amounts
+LARGEST_SHIFT = 2  # pixels
+LARGEST_NOISE = 0.1  # standard deviation, for images in [-1, 1]
+MISSING = 255  # the label of an attribute that does not apply to an image
 
 
 def train(folder: Path, out: Path, *, epochs: int, seed: int) -> dict[str, Any]:
-    """Train on the images of `folder`, write weights and card into `out`, and return the card."""
-    data = read(folder, "train")
-    held_out = read(folder, "val")
-    sizes = [len(values) for values in data.attributes.values()]
+    """Train the network, and write its weights and card.
+
+    Args:
+        folder: Folder of the data set; the state of the training is saved there after each epoch.
+        out: Folder that the weights and the card are written into.
+        epochs: Number of passes over the training images.
+        seed: Seed of the initial weights, the order of the images and the perturbations.
+
+    Returns:
+        The card.
+    """
+    training, validation = read(folder, "train"), read(folder, "val")
+    sizes = [len(values) for values in training.attributes.values()]
     torch.manual_seed(seed)
     network = build_network(sum(sizes)).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY)
-    steps = -(-len(data.images) // BATCH)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=epochs * steps)
-    checkpoint = folder / f"scorer-{seed}-{epochs}.pt"
+    optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    steps = -(-len(training.images) // BATCH_SIZE)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=epochs * steps)
+    state_file = folder / f"scorer-{seed}-{epochs}.pt"
     parts = {"network": network, "optimizer": optimizer, "schedule": schedule}
-    for epoch in range(resume(checkpoint, parts), epochs):
+    for epoch in range(load_state(state_file, parts), epochs):
         generator = torch.Generator().manual_seed(seed * 10_000 + epoch)
-        run_epoch(network, optimizer=optimizer, schedule=schedule, data=data, sizes=sizes, generator=generator)
-        save_checkpoint(checkpoint, parts, epoch + 1)
-        accuracies = " ".join(f"{name} {share:.4f}" for name, share in accuracy(network, held_out).items())
-        print(f"epoch {epoch + 1} of {epochs}: {accuracies}", file=sys.stderr, flush=True)
-    card = describe(folder, network, data, seed=seed, epochs=epochs)
+        run_epoch(network, optimizer=optimizer, schedule=schedule, data=training, sizes=sizes, generator=generator)
+        save_state(state_file, parts, epoch + 1)
+        shares = " ".join(f"{name} {share:.4f}" for name, share in accuracy(network, validation).items())
+        print(f"epoch {epoch + 1} of {epochs}: {shares}", file=sys.stderr, flush=True)
+    card = describe(folder, network, training, seed=seed, epochs=epochs)
     write(out, network, card)
     return card
 
@@ -71,12 +76,21 @@ def run_epoch(
     sizes: Sequence[int],
     generator: torch.Generator,
 ) -> None:
-    """Train on all images once, in random order, with a step for each batch."""
+    """Take one step for each batch of the training images, in random order.
+
+    Args:
+        network: The network, which is changed in place.
+        optimizer: Optimizer of its parameters.
+        schedule: Schedule of the learning rate, advanced after each step.
+        data: Training images.
+        sizes: Number of values of each attribute.
+        generator: Source of the order and the perturbations.
+    """
     network.train()
     for images, labels in batches(data, generator):
-        augmented = augment(images, generator).contiguous(memory_format=torch.channels_last)
+        perturbed = perturb(images, generator).contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
-            logits = network(augmented)
+            logits = network(perturbed)
         loss = loss_of(logits.float(), labels, sizes)
         optimizer.zero_grad()
         loss.backward()
@@ -85,37 +99,70 @@ def run_epoch(
 
 
 def loss_of(logits: Tensor, labels: Tensor, sizes: Sequence[int]) -> Tensor:
-    """Return the sum of all attributes' cross-entropies, each a mean over the images that it applies to."""
-    parts = zip(logits.split(list(sizes), dim=1), labels.T, strict=True)
-    sums = [
-        functional.cross_entropy(part, target, ignore_index=NOT_APPLICABLE, reduction="sum")
-        / (target != NOT_APPLICABLE).sum().clamp(min=1)
-        for part, target in parts
+    """Add up the cross-entropies of all attributes.
+
+    Args:
+        logits: Logits (n, columns), the values of each attribute side by side.
+        labels: Labels (n, attributes) int64, `MISSING` where an attribute does not apply.
+        sizes: Number of values of each attribute.
+
+    Returns:
+        The sum over attributes (); each term is a mean over the images that have a label.
+    """
+    attributes = zip(logits.split(list(sizes), dim=1), labels.T, strict=True)
+    means = [
+        functional.cross_entropy(part, target, ignore_index=MISSING, reduction="sum")
+        / (target != MISSING).sum().clamp(min=1)
+        for part, target in attributes
     ]
-    return torch.stack(sums).sum()
+    return torch.stack(means).sum()
 
 
 def batches(data: Avatars, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-    """Iterate over batches in random order: images (n, 3, h, w) in [-1, 1], and labels (n, attributes)."""
+    """Go through the images in random order.
+
+    Args:
+        data: The images and their labels.
+        generator: Source of the order.
+
+    Yields:
+        Images (n, 3, h, w) in [-1, 1] and labels (n, attributes) int64.
+    """
     images, labels = torch.from_numpy(data.images), torch.from_numpy(data.labels)
-    for indices in torch.randperm(len(images), generator=generator).split(BATCH):
-        yield to_images(images[indices]), labels[indices].long()
+    for index in torch.randperm(len(images), generator=generator).split(BATCH_SIZE):
+        yield to_images(images[index]), labels[index].long()
 
 
-def augment(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Shift images, blur every other group and add noise, as little as generated images differ from real ones."""
-    augmented = []
-    for number, group in enumerate(images.chunk(GROUPS)):
-        down, right = torch.randint(2 * MOST_SHIFT + 1, (2,), generator=generator).tolist()
-        padded = functional.pad(group, (MOST_SHIFT,) * 4, mode="replicate")
+def perturb(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Shift images, blur every other group of them and add noise, to make the network ready for a GAN's images.
+
+    Args:
+        images: Images (n, 3, h, w) in [-1, 1].
+        generator: Source of the amounts and the noise.
+
+    Returns:
+        Images of the same shape; noise may take them out of [-1, 1].
+    """
+    groups = []
+    for index, group in enumerate(images.chunk(GROUPS)):
+        down, right = torch.randint(2 * LARGEST_SHIFT + 1, (2,), generator=generator).tolist()
+        padded = functional.pad(group, (LARGEST_SHIFT,) * 4, mode="replicate")
         shifted = padded[:, :, down : down + group.shape[2], right : right + group.shape[3]]
-        augmented.append(blur(shifted, float(torch.rand((), generator=generator))) if number % 2 else shifted)
-    std = MOST_NOISE * torch.rand(len(images), 1, 1, 1, generator=generator)
-    return torch.cat(augmented) + std * torch.randn(images.shape, generator=generator)
+        groups.append(blur(shifted, float(torch.rand((), generator=generator))) if index % 2 else shifted)
+    deviation = LARGEST_NOISE * torch.rand(len(images), 1, 1, 1, generator=generator)
+    return torch.cat(groups) + deviation * torch.randn(images.shape, generator=generator)
 
 
 def blur(images: Tensor, sigma: float) -> Tensor:
-    """Blur images (n, 3, h, w) by a Gaussian of `sigma` pixels, cut off after one pixel."""
+    """Blur images by a Gaussian that is cut off after one pixel.
+
+    Args:
+        images: Images (n, 3, h, w).
+        sigma: Standard deviation in pixels, taken as 0.05 where it is smaller.
+
+    Returns:
+        Images of the same shape.
+    """
     row = torch.exp(-torch.tensor([1.0, 0.0, 1.0]) / (2 * max(sigma, 0.05) ** 2))
     kernel = torch.outer(row, row)[None, None] / row.sum() ** 2
     padded = functional.pad(images, (1, 1, 1, 1), mode="replicate")
@@ -123,41 +170,72 @@ def blur(images: Tensor, sigma: float) -> Tensor:
 
 
 def accuracy(network: nn.Module, data: Avatars, generator: torch.Generator | None = None) -> dict[str, float]:
-    """Return the share of images whose value of each attribute is predicted; with a generator, of augmented images."""
+    """Compute for each attribute the share of images whose value is predicted.
+
+    Args:
+        network: The network, which is put into evaluation mode.
+        data: Images and labels; images without a label for an attribute do not count for it.
+        generator: If given, images are perturbed first.
+
+    Returns:
+        A share in [0, 1] for each attribute.
+    """
     network.eval()
     sizes = [len(values) for values in data.attributes.values()]
     predictions = []
     with torch.no_grad():
-        for pixels in torch.from_numpy(data.images).split(BATCH):
-            images = to_images(pixels) if generator is None else augment(to_images(pixels), generator)
-            predictions.append(torch.stack([part.argmax(dim=1) for part in network(images).split(sizes, dim=1)], dim=1))
+        for pixels in torch.from_numpy(data.images).split(BATCH_SIZE):
+            images = to_images(pixels) if generator is None else perturb(to_images(pixels), generator)
+            logits = network(images).split(sizes, dim=1)
+            predictions.append(torch.stack([part.argmax(dim=1) for part in logits], dim=1))
     labels = torch.from_numpy(data.labels).long()
-    applicable = labels != NOT_APPLICABLE
-    shares = ((torch.cat(predictions) == labels) & applicable).sum(dim=0) / applicable.sum(dim=0)
-    return dict(zip(data.attributes, shares.tolist(), strict=True))
+    labelled = labels != MISSING
+    correct = (torch.cat(predictions) == labels) & labelled
+    return dict(zip(data.attributes, (correct.sum(dim=0) / labelled.sum(dim=0)).tolist(), strict=True))
 
 
 def describe(folder: Path, network: nn.Module, data: Avatars, *, seed: int, epochs: int) -> dict[str, Any]:
-    """Return the card: the attributes, the accuracy, and the data and settings of the training."""
+    """Round the network to float16, measure it on the test images, and write its card.
+
+    Args:
+        folder: Folder of the data set.
+        network: The trained network, which is changed in place.
+        data: The training images.
+        seed: Seed of the training, used for the perturbations too.
+        epochs: Number of epochs of the training.
+
+    Returns:
+        The card: attributes and their values, accuracies, the data set and the training.
+    """
     test = read(folder, "test")
-    halve(network)
+    round_to_half(network)
     dataset = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
-    rounded = [
-        {name: round(share, 4) for name, share in accuracies.items()}
-        for accuracies in (accuracy(network, test), accuracy(network, test, torch.Generator().manual_seed(seed)))
-    ]
+    plain, perturbed = (
+        {name: round(share, 4) for name, share in accuracy(network, test, generator).items()}
+        for generator in (None, torch.Generator().manual_seed(seed))
+    )
     return {
         "attributes": {name: list(values) for name, values in data.attributes.items()},
-        "accuracy": rounded[0],
-        "accuracy_spoiled": rounded[1],
-        "images": {"side": SIDE, "train": len(data.images), "test": len(test.images)},
-        "training": {"epochs": epochs, "seed": seed, "batch": BATCH, "rate": RATE, "torch": torch.__version__},
+        "accuracy": plain,
+        "accuracy_spoiled": perturbed,
+        "images": {"side": RESOLUTION, "train": len(data.images), "test": len(test.images)},
+        "training": {
+            "epochs": epochs,
+            "seed": seed,
+            "batch": BATCH_SIZE,
+            "rate": LEARNING_RATE,
+            "torch": torch.__version__,
+        },
         "dataset": {"styles": dataset["styles"], "versions": dataset["versions"]},
     }
 
 
-def halve(network: nn.Module) -> None:
-    """Round the weights to half precision, so that the accuracy on the card is that of the file."""
+def round_to_half(network: nn.Module) -> None:
+    """Round the weights to float16, the type in the file, so that the accuracies are those of the file.
+
+    Args:
+        network: The network, which is changed in place and stays in float32.
+    """
     with torch.no_grad():
         for tensor in network.state_dict().values():
             if tensor.is_floating_point():
@@ -165,7 +243,13 @@ def halve(network: nn.Module) -> None:
 
 
 def write(out: Path, network: nn.Module, card: Mapping[str, Any]) -> None:
-    """Write `weights.safetensors` (float16) and `card.json`."""
+    """Write `weights.safetensors` (float16) and `card.json`.
+
+    Args:
+        out: Folder that both files are written into.
+        network: The network.
+        card: Its card.
+    """
     state = {
         key: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
         for key, tensor in network.state_dict().items()
@@ -176,14 +260,28 @@ def write(out: Path, network: nn.Module, card: Mapping[str, Any]) -> None:
         partial.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
 
 
-def save_checkpoint(path: Path, parts: Mapping[str, Any], epochs: int) -> None:
-    """Write a checkpoint."""
+def save_state(path: Path, parts: Mapping[str, Any], epochs: int) -> None:
+    """Save the state of the training.
+
+    Args:
+        path: File that is written.
+        parts: What has a state dict, by name.
+        epochs: Number of epochs that are complete.
+    """
     with atomic_file(path) as partial:
         torch.save({"epochs": epochs, **{name: part.state_dict() for name, part in parts.items()}}, partial)
 
 
-def resume(path: Path, parts: Mapping[str, Any]) -> int:
-    """Load the checkpoint of an earlier run, if there is one, and return how many epochs it completed."""
+def load_state(path: Path, parts: Mapping[str, Any]) -> int:
+    """Load the state of an earlier run of the same options, if there is one.
+
+    Args:
+        path: File that `save_state` wrote.
+        parts: What has a state dict, by name; changed in place.
+
+    Returns:
+        Number of epochs that are complete.
+    """
     if not path.exists():
         return 0
     state = torch.load(path, weights_only=True)
@@ -193,7 +291,14 @@ def resume(path: Path, parts: Mapping[str, Any]) -> int:
 
 
 def table(card: Mapping[str, Any]) -> str:
-    """Set the accuracies as a Markdown table."""
+    """Set the accuracies as a Markdown table.
+
+    Args:
+        card: The card of the network.
+
+    Returns:
+        A row for each attribute, without a newline at the end.
+    """
     rows = [
         f"| {name} | {len(values)} | {card['accuracy'][name]:.2%} | {card['accuracy_spoiled'][name]:.2%} |"
         for name, values in card["attributes"].items()
@@ -202,14 +307,18 @@ def table(card: Mapping[str, Any]) -> str:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Train, write, and print the accuracy."""
+    """Train, write, and print the accuracy.
+
+    Args:
+        arguments: Arguments of the command line, without its name.
+    """
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("data", type=Path, help="the folder of python -m recipes.avatars")
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=FOLDER, help="where to write; by default, into the package")
-    given = parser.parse_args(arguments)
-    card = train(given.data, given.out, epochs=given.epochs, seed=given.seed)
+    options = parser.parse_args(arguments)
+    card = train(options.data, options.out, epochs=options.epochs, seed=options.seed)
     print(json.dumps(card["accuracy"], indent=1))
     print(table(card))
 

@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from zoo_adapters.dcgan.adapter import DCGAN
 
 import zoo
-from benchmarks import nvidia
+from benchmarks import nvidia, process_time
 from benchmarks.jacobian import deviation
 from benchmarks.official import STUDIOGAN, biggan_deep, studiogan
 from benchmarks.ways import BASE, CARD_ONLY, CASES, SEARCH, WAYS, Case, Inspected, Task, floor
@@ -131,3 +131,18 @@ def test_files_that_are_drawn_give_pictures_that_are_not_saturated(kind: str, tm
     assert 0.1 < float(images.std()) < 0.8
     assert float((images.abs() > 0.95).float().mean()) < 0.1
     assert float((images[0] - images[1]).std()) > 0.01
+
+
+def test_the_outermost_imports_are_listed_and_those_inside_of_zoo() -> None:
+    """A module follows those that it imports, two spaces further to the left."""
+    log = """\
+import time: self [us] | cumulative | imported package
+import time:     50000 |      50000 |       yaml._cyaml
+import time:     10000 |      60000 |     yaml
+import time:     10000 |      70000 |   zoo.registry
+import time:      1000 |       1000 |   textwrap
+import time:   2000000 |    2000000 |   torch
+import time:       100 |    2071100 | zoo.cli
+a line of the program itself
+"""
+    assert process_time.outermost(log) == [("yaml", 0.06)]

@@ -26,8 +26,8 @@ def small_network(outputs: int) -> nn.Module:
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Train a network that takes milliseconds, sixteen steps in a pass."""
-    monkeypatch.setattr(scorer, "BATCH", 32)
-    monkeypatch.setattr(scorer, "RATE", 0.03)
+    monkeypatch.setattr(scorer, "BATCH_SIZE", 32)
+    monkeypatch.setattr(scorer, "LEARNING_RATE", 0.03)
     monkeypatch.setattr(scorer, "build_network", small_network)
 
 
@@ -35,20 +35,14 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write squares that are light or dark, with a bar or without; every fourth has no label for the bar."""
     folder = tmp_path_factory.mktemp("avatars")
-    dataset = {
-        "size": 32,
-        "styles": ["light", "dark"],
-        "attributes": ATTRIBUTES,
-        "parts": [],
-        "versions": {"drawn": "1"},
-    }
-    (folder / "dataset.json").write_text(json.dumps(dataset))
+    told = {"size": 32, "styles": ["light", "dark"], "attributes": ATTRIBUTES, "parts": [], "versions": {"drawn": "1"}}
+    (folder / "dataset.json").write_text(json.dumps(told))
     random = np.random.default_rng(0)
     for split, count in SIZES.items():
         labels = random.integers(0, 2, (count, 2)).astype(np.uint8)
         images = np.where(labels[:, 0, None, None, None] == 0, 220, 60) * np.ones((count, 32, 32, 3))
         images[labels[:, 1] == 1, 12:16, 6:26] = 140
-        labels[::4, 1] = scorer.NOT_APPLICABLE
+        labels[::4, 1] = scorer.MISSING
         np.savez(folder / f"{split}-000.npz", images=images.astype(np.uint8), labels=labels, variants=labels)
     return folder
 
@@ -71,9 +65,9 @@ def test_a_killed_training_goes_on_and_ends_as_if_it_had_not_been(
         scorer.main([str(data), "--epochs", "2", "--out", str(tmp_path)])
     assert list(tmp_path.iterdir()) == []
     scorer.main([str(data), "--epochs", "2", "--out", str(tmp_path)])
-    output = capsys.readouterr()
-    assert output.err.count("epoch 1 of 2") == output.err.count("epoch 2 of 2") == 1
-    assert "| glasses | 2 | " in output.out
+    told = capsys.readouterr()
+    assert told.err.count("epoch 1 of 2") == told.err.count("epoch 2 of 2") == 1
+    assert "| glasses | 2 | " in told.out
     (data / "scorer-0-2.pt").unlink()
     card = scorer.train(data, tmp_path / "again", epochs=2, seed=0)
     first, second = ((folder / "weights.safetensors").read_bytes() for folder in (tmp_path, tmp_path / "again"))
@@ -87,13 +81,13 @@ def test_labels_that_are_not_there_cost_nothing_and_count_for_nothing(data: Path
     logits, labels = torch.zeros(4, 4), torch.tensor([[0, 255], [1, 255], [1, 255], [0, 255]])
     loss = scorer.loss_of(logits, labels, [2, 2])
     assert float(loss) == pytest.approx(np.log(2))
-    applicable = read(data, "test").labels[:, 1] != scorer.NOT_APPLICABLE
+    there = read(data, "test").labels[:, 1] != scorer.MISSING
 
     class No(nn.Module):
         def forward(self, images: Tensor) -> Tensor:
             return torch.tensor([0.0, 1.0, 1.0, 0.0]).expand(len(images), 4)
 
-    wanted = (read(data, "test").labels[applicable, 1] == 0).mean()
+    wanted = (read(data, "test").labels[there, 1] == 0).mean()
     assert scorer.accuracy(No(), read(data, "test"))["glasses"] == pytest.approx(wanted)
 
 
@@ -105,8 +99,8 @@ def test_a_blur_keeps_the_mean_and_a_narrow_one_the_image() -> None:
     assert float(scorer.blur(images, 1.0).std()) < float(images.std())
 
 
-def test_augmentation_depends_on_the_generator_alone() -> None:
+def test_perturbations_depend_on_the_generator_alone() -> None:
     images = torch.randn(16, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    first, second = (scorer.augment(images, torch.Generator().manual_seed(5)) for _ in range(2))
+    first, second = (scorer.perturb(images, torch.Generator().manual_seed(5)) for _ in range(2))
     assert torch.equal(first, second)
     assert first.shape == images.shape

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+from matplotlib import colormaps
 
 from zoo.report.plots import colour_bar, heat_map, outline_path
+from zoo.report.viridis import VIRIDIS
 
 
 def test_colours_run_from_nothing_to_the_largest_value() -> None:
@@ -18,6 +20,12 @@ def test_equal_steps_look_equally_large() -> None:
     luminance = linear @ np.array([0.2126, 0.7152, 0.0722])
     steps = np.diff((116 * np.cbrt(luminance) - 16)[::15])
     assert steps.max() < 1.3 * steps.min()
+
+
+def test_the_colours_are_those_of_matplotlib() -> None:
+    wanted = colormaps["viridis"](np.arange(256), bytes=True)[:, :3]
+    assert wanted.tobytes() == VIRIDIS
+    assert np.array_equal(np.asarray(colour_bar().convert("RGB"))[0], wanted)
 
 
 def test_nothing_changed() -> None:

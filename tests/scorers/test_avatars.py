@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 from zoo_scorers.avatars.card import WEIGHTS, columns, read_card
+from zoo_scorers.avatars.network import build_network
 from zoo_scorers.avatars.scorer import Avatars
 
 from tests.support.linear import Linear, model_of
@@ -68,6 +72,53 @@ def test_features_are_what_the_attributes_are_read_from(scorer: Avatars, images:
     alone = torch.cat([scorer.features(image[None]) for image in images[:3]])
     torch.testing.assert_close(found[:3], alone, atol=1e-4, rtol=1e-4)  # float32, batched otherwise
     assert float(found.std(dim=0).mean()) > 0
+
+
+def timm_network(outputs: int) -> Any:
+    """Build timm's network of the same shape, whose first pooling is taken out."""
+    timm = pytest.importorskip("timm")
+    network = timm.create_model(
+        "resnet10t", pretrained=False, num_classes=outputs, channels=(32, 64, 128, 192), stem_width=16
+    )
+    network.maxpool = torch.nn.Identity()
+    return network
+
+
+def test_the_untrained_network_is_that_of_timm() -> None:
+    torch.manual_seed(3)
+    found = build_network(7)
+    torch.manual_seed(3)
+    wanted = timm_network(7)
+    assert list(found.state_dict()) == list(wanted.state_dict())
+    for (name, value), expected in zip(found.state_dict().items(), wanted.state_dict().values(), strict=True):
+        assert torch.equal(value, expected), name
+    images = torch.randn(5, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(found(images), wanted(images), rtol=0, atol=1e-6)  # both in training mode
+    for (name, value), expected in zip(found.named_buffers(), wanted.buffers(), strict=True):
+        torch.testing.assert_close(value, expected, rtol=0, atol=1e-6, msg=name)
+
+
+def test_the_trained_network_computes_what_timm_computes(scorer: Avatars, images: Tensor) -> None:
+    wanted = timm_network(len(columns())).eval()
+    wanted.load_state_dict(scorer._network.state_dict())
+    noise = torch.rand(16, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    for shown in (images, noise):
+        with torch.no_grad():
+            maps = wanted.forward_features(shown)
+            logits, features = wanted.forward_head(maps), wanted.forward_head(maps, pre_logits=True)
+        torch.testing.assert_close(scorer._network(shown), logits, rtol=0, atol=1e-6)
+        torch.testing.assert_close(scorer.features(shown), features, rtol=0, atol=1e-6)
+
+
+def test_timm_is_not_imported() -> None:
+    program = """
+import sys, torch
+from zoo_scorers.avatars.scorer import Avatars
+Avatars().score(torch.zeros(1, 3, 32, 32))
+print(*(name for name in ("timm", "torchvision") if name in sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
 
 
 def test_the_accuracy_of_the_card() -> None:

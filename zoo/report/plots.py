@@ -5,15 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-COLOURS = "viridis"
-"""A perceptually uniform colour map: equal steps of the value look equally large."""
-
+from zoo.report.viridis import VIRIDIS
 
 _MAX_SIDE = 256
 
@@ -92,16 +89,8 @@ def _reduced(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _coloured(levels: NDArray[np.floating | np.integer]) -> Image.Image:
     picture = Image.fromarray(levels.astype(np.uint8))
-    picture.putpalette(_palette())
+    picture.putpalette(VIRIDIS)
     return picture
-
-
-@cache
-def _palette() -> bytes:
-    from matplotlib import colormaps
-
-    table: NDArray[np.uint8] = colormaps[COLOURS](np.arange(256), bytes=True)
-    return table[:, :3].tobytes()
 
 
 # The size of the plotting area of a spectrum, in units of the SVG.

@@ -1,4 +1,4 @@
-"""A linear support vector machine with squared hinge loss, solved in the primal (Chapelle 2007)."""
+"""The boundary of an attribute: a linear support vector machine of scikit-learn."""
 
 from __future__ import annotations
 
@@ -6,57 +6,91 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from sklearn.svm import LinearSVC
 
 Array = NDArray[np.float64]
 
-_GRADIENT = 1e-8
-"""The largest entry of the gradient at which the solution is accepted, as a share of that at the start."""
+# LinearSVC appends a constant feature to the samples and regularises its weight too. The larger the constant, the less
+# that matters: the term of the offset b is (b / 100)².
+_INTERCEPT_SCALING = 100.0
+_TOLERANCE = 1e-6
+_LARGEST_ITERATIONS = 10_000
 
 
 @dataclass(frozen=True, eq=False)
 class Boundary:
-    """The plane w·x + b = 0: `normal` (dim,) has unit length and points to the positive side, `offset` is b / ‖w‖."""
+    """The plane w·x + b = 0.
+
+    Attributes:
+        normal: w / ‖w‖ (dim,); it points to the positive side.
+        offset: b / ‖w‖.
+    """
 
     normal: Array
     offset: float
 
     def distances(self, samples: Array) -> Array:
-        """Measure signed distances (n,) of samples (n, dim) from the plane."""
-        found: Array = samples @ self.normal + self.offset
-        return found
+        """Compute signed distances from the plane.
+
+        Args:
+            samples: Samples (n, dim).
+
+        Returns:
+            Distances (n,), above 0 on the positive side.
+        """
+        distances: Array = samples @ self.normal + self.offset
+        return distances
 
     def accuracy(self, samples: Array, signs: Array) -> float:
-        """Return the share of samples on the side that their signs (n,) say."""
+        """Compute the share of samples that lie on the side of their sign.
+
+        Args:
+            samples: Samples (n, dim).
+            signs: Signs (n,), -1 or 1.
+
+        Returns:
+            A share in [0, 1].
+        """
         return float(np.mean(np.sign(self.distances(samples)) == signs))
 
 
 def fit(samples: Array, signs: Array, penalty: float) -> Boundary:
-    """Minimise ½ ‖w‖² + C Σ max(0, 1 − yᵢ (w·xᵢ + b))² over w and b, for samples (n, dim) and signs yᵢ of −1 or 1.
+    """Fit a boundary: minimise ½ ‖w‖² + C Σ max(0, 1 − yᵢ (w·xᵢ + b))² over w and b.
 
-    The objective is convex and smooth once, so that L-BFGS finds its minimum. Samples are first moved to their mean and
-    scaled by one number, the root of their mean variance, so that C means the same in every latent space; a plane is
-    carried back exactly. Raises `ValueError` where only one sign is there, or no plane separates anything.
+    The samples are first centred and divided by the root of their mean variance, one number for all dimensions, so that
+    C means the same in every latent space. The plane is transformed back exactly.
+
+    Args:
+        samples: Samples xᵢ (n, dim).
+        signs: Signs yᵢ (n,), -1 or 1.
+        penalty: C, above 0.
+
+    Returns:
+        The boundary.
+
+    Raises:
+        ValueError: The samples have one sign only, are all equal, or are separated by no plane.
     """
     if set(np.unique(signs)) != {-1.0, 1.0}:
         raise ValueError("a boundary needs samples of both signs")
-    mean, scale = samples.mean(axis=0), float(np.sqrt(samples.var(axis=0).mean()))
+    mean = samples.mean(axis=0)
+    scale = float(np.sqrt(samples.var(axis=0).mean()))
     if scale == 0:
         raise ValueError("a boundary needs samples that differ")
-    points = (samples - mean) / scale
-
-    def objective(plane: Array) -> tuple[float, Array]:
-        weights, offset = plane[:-1], plane[-1]
-        slack = np.maximum(0, 1 - signs * (points @ weights + offset))
-        vjp = -2 * penalty * signs * slack
-        return 0.5 * weights @ weights + penalty * slack @ slack, np.append(weights + points.T @ vjp, vjp.sum())
-
-    start = np.zeros(points.shape[1] + 1)
-    smallest = _GRADIENT * float(np.abs(objective(start)[1]).max())
-    options = {"gtol": smallest, "ftol": 0, "maxiter": 10_000, "maxfun": 20_000, "maxcor": 30}
-    found = minimize(objective, start, jac=True, method="L-BFGS-B", options=options).x
-    length = float(np.linalg.norm(found[:-1]))
+    machine = LinearSVC(
+        loss="squared_hinge",
+        dual=False,
+        C=penalty,
+        intercept_scaling=_INTERCEPT_SCALING,
+        tol=_TOLERANCE,
+        max_iter=_LARGEST_ITERATIONS,
+        random_state=0,  # the solver of the primal draws nothing, but None would touch the global generator
+    )
+    machine.fit((samples - mean) / scale, signs)
+    weights, offset = machine.coef_[0], float(machine.intercept_[0])
+    length = float(np.linalg.norm(weights))
     if length == 0:
         raise ValueError("no plane separates anything")
-    normal = found[:-1] / length
-    return Boundary(normal, float(scale * found[-1] / length - normal @ mean))
+    # w·(x − mean) / scale + b = 0 is, times scale / ‖w‖, n·x + (scale b / ‖w‖ − n·mean) = 0.
+    normal = weights / length
+    return Boundary(normal, float(scale * offset / length - normal @ mean))

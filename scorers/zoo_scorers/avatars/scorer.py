@@ -1,4 +1,4 @@
-"""The scorer: reads the network once, when it is first asked."""
+"""The scorer of rendered avatars."""
 
 from __future__ import annotations
 
@@ -8,59 +8,86 @@ from functools import cached_property
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn import functional
 
 from zoo import Scorer
 from zoo.checkpoints import fill_module, read_checkpoint
 from zoo.registry import Card
 from zoo_scorers.avatars.card import WEIGHTS, columns, read_card
-from zoo_scorers.avatars.network import SIDE, build_network, log_probabilities, pooled_features
+from zoo_scorers.avatars.network import RESOLUTION, AvatarResNet, build_network, log_probabilities
 
-_NAME = re.compile(r"avatars\d*")
-_DATA = "recipes/avatars"
-_BATCH = 256
+_MODEL_NAME = re.compile(r"avatars\d*")
+_DATASET = "recipes/avatars"
+_BATCH_SIZE = 256
 
 
 class Avatars(Scorer):
-    """Log-probabilities of the values of each attribute of an avatar."""
+    """Log-probabilities of the values of each attribute of an avatar.
+
+    The network is loaded when it is first used. It runs on the CPU in float32.
+    """
 
     attributes: ClassVar[Sequence[str]] = columns()
 
     def fits(self, card: Card) -> bool:
-        """Say whether the model draws avatars: its data set names recipes/avatars, or it is called ``….avatars32``."""
-        return _DATA in (card.dataset or "") or bool(_NAME.fullmatch(card.name.partition(".")[2]))
+        """Decide whether a model draws avatars.
+
+        Args:
+            card: The card of the model.
+
+        Returns:
+            True if the data set of the card names recipes/avatars, or the model is called ``….avatars`` or
+            ``….avatars32``.
+        """
+        return _DATASET in (card.dataset or "") or bool(_MODEL_NAME.fullmatch(card.name.partition(".")[2]))
 
     def score(self, images: Tensor) -> Tensor:
-        """Score images (n, 3, h, w) in [-1, 1]: (n, attributes) log-probabilities; 0 and below."""
-        return log_probabilities(self._run(self._network, images), self._sizes)
+        """Score images.
+
+        Args:
+            images: Images (n, 3, h, w) in [-1, 1] of any size.
+
+        Returns:
+            Log-probabilities (n, attributes), on the CPU.
+        """
+        return log_probabilities(_in_batches(self._network, images), self._sizes)
 
     def features(self, images: Tensor) -> Tensor:
-        """Describe images (n, 3, h, w) in [-1, 1] by the 192 numbers that the attributes are read from: (n, 192).
+        """Compute the features that the attributes are read from, for a Fréchet distance between sets of avatars.
 
-        They serve a Fréchet distance between sets of avatars.
+        Args:
+            images: Images (n, 3, h, w) in [-1, 1] of any size.
+
+        Returns:
+            Features (n, 192), on the CPU.
         """
-        return self._run(lambda part: pooled_features(self._network, part), images)
+        return _in_batches(self._network.features, images)
 
     @cached_property
     def _sizes(self) -> list[int]:
         return [len(values) for values in read_card()["attributes"].values()]
 
     @cached_property
-    def _network(self) -> nn.Module:
+    def _network(self) -> AvatarResNet:
         network = build_network(len(self.attributes))
-        halves = read_checkpoint(WEIGHTS).state
-        state = {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in halves.items()}
+        stored = read_checkpoint(WEIGHTS).state
+        # The file holds float16; the counters of the normalisation layers are integers and stay so.
+        state = {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in stored.items()}
         fill_module(network, state, str(WEIGHTS))
         return network.eval().requires_grad_(False)
 
-    def _run(self, network: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-        """Apply a function to images at the network's size, batch by batch, on the CPU."""
-        with torch.no_grad():
-            return torch.cat([network(_resized(part.cpu().float())) for part in images.split(_BATCH)])
+
+def _in_batches(function: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    """Apply a function to images at the network's size, batch by batch."""
+    with torch.no_grad():
+        return torch.cat([function(_resize(part.cpu().float())) for part in images.split(_BATCH_SIZE)])
 
 
-def _resized(images: Tensor) -> Tensor:
-    """Bring images to 32 x 32 pixels; large ones are averaged, not sampled."""
-    if images.shape[2:] == (SIDE, SIDE):
+def _resize(images: Tensor) -> Tensor:
+    """Bring images to 32 x 32 pixels; larger ones are averaged rather than sampled."""
+    if images.shape[2:] == (RESOLUTION, RESOLUTION):
         return images
-    return nn.functional.interpolate(images, (SIDE, SIDE), mode="bilinear", align_corners=False, antialias=True)
+    return functional.interpolate(
+        images, (RESOLUTION, RESOLUTION), mode="bilinear", align_corners=False, antialias=True
+    )
