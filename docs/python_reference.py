@@ -75,7 +75,7 @@ class Docstring:
 
     def items(self, kind: str) -> dict[str, str]:
         """Return what a section such as ``parameters`` or ``attributes`` says of each name."""
-        return {item.name: _line(item.description) for part in self._of(kind) for item in part.value}
+        return {item.name: _sentence(item.description) for part in self._of(kind) for item in part.value}
 
     @property
     def notes(self) -> list[str]:
@@ -83,9 +83,11 @@ class Docstring:
         lines = []
         for part in self._sections:
             if part.kind.value in {"returns", "yields"}:
-                lines += [f"*{part.kind.value.title()}:* {_line(item.description)}" for item in part.value]
+                lines += [f"*{part.kind.value.title()}:* {_sentence(item.description)}" for item in part.value]
             elif part.kind.value == "raises":
-                lines += [f"*Raises* {code(str(item.annotation))}: {_line(item.description)}" for item in part.value]
+                lines += [
+                    f"*Raises* {code(str(item.annotation))}: {_sentence(item.description)}" for item in part.value
+                ]
             elif part.kind.value == "admonition":
                 lines.append(f"*{part.title or part.value.kind.title()}:* {_line(str(part.value.contents))}")
             elif part.kind.value == "examples":
@@ -113,17 +115,22 @@ def _line(text: str) -> str:
     return " ".join(_prose(text).split())
 
 
+def _sentence(text: str) -> str:
+    line = _line(text)
+    return line[:1].upper() + line[1:]
+
+
 # Signatures
 
 
 def signature(name: str, subject: Any, most_columns: float = MOST_COLUMNS) -> str:
     """Write how a function or a class is called, one parameter a line where it does not fit on one."""
     try:
-        found = inspect.signature(subject)
+        parsed = inspect.signature(subject)
     except (TypeError, ValueError):
         return name
-    words = list(_parameters(found))
-    returned = found.return_annotation
+    words = list(_parameters(parsed))
+    returned = parsed.return_annotation
     result = "" if returned is inspect.Signature.empty or inspect.isclass(subject) else f" -> {_annotation(returned)}"
     line = f"{name}({', '.join(words)}){result}"
     if len(line) <= most_columns:
@@ -131,10 +138,10 @@ def signature(name: str, subject: Any, most_columns: float = MOST_COLUMNS) -> st
     return "\n".join([f"{name}(", *(f"{INDENT}{word}," for word in words), f"){result}"])
 
 
-def _parameters(found: inspect.Signature) -> Iterator[str]:
+def _parameters(parsed: inspect.Signature) -> Iterator[str]:
     """Write each parameter, with the lone star before keyword-only ones."""
     starred = False
-    for parameter in found.parameters.values():
+    for parameter in parsed.parameters.values():
         if parameter.name in {"self", "cls"}:
             continue
         if parameter.kind is parameter.VAR_POSITIONAL:
@@ -152,17 +159,17 @@ def _parameter(parameter: inspect.Parameter) -> str:
     return text if parameter.default is parameter.empty else f"{text} = {_value(parameter.default)}"
 
 
-def _annotation(found: object) -> str:
-    text = found if isinstance(found, str) else inspect.formatannotation(found)
+def _annotation(annotation: object) -> str:
+    text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
     return re.sub(r"\b(?:collections\.abc|typing|pathlib|torch(?:\.nn)?|zoo[a-z_.]*)\.(?=[A-Z])", "", text.strip("'"))
 
 
-def _value(found: object) -> str:
-    if isinstance(found, type | FunctionType):
-        return found.__qualname__
-    text = repr(found)
+def _value(value: object) -> str:
+    if isinstance(value, type | FunctionType):
+        return value.__qualname__
+    text = repr(value)
     if "<" in text or len(text) > MOST_COLUMNS:
-        named = (word for face in FACES for word, value in vars_of(face).items() if value is found)
+        named = (word for face in FACES for word, constant in vars_of(face).items() if constant is value)
         return next(named, "…")
     return text
 
@@ -181,9 +188,9 @@ def face(name: str) -> str:
     return "\n\n".join(parts)
 
 
-def _first_face(name: str, found: object) -> str:
+def _first_face(name: str, subject: object) -> str:
     """Return the first package that has a name for this very thing."""
-    return next(face for face in FACES if vars_of(face).get(name) is found)
+    return next(face for face in FACES if vars_of(face).get(name) is subject)
 
 
 def vars_of(package: str) -> dict[str, Any]:
@@ -199,8 +206,8 @@ def names_of(package: str) -> list[str]:
     return sorted(names, key=lambda name: (name[0].isupper(), name))
 
 
-def _is_error(found: object) -> bool:
-    return isinstance(found, type) and issubclass(found, ZooError)
+def _is_error(subject: object) -> bool:
+    return isinstance(subject, type) and issubclass(subject, ZooError)
 
 
 def _anchor(package: str, name: str) -> str:
@@ -208,65 +215,64 @@ def _anchor(package: str, name: str) -> str:
     return f"{package}.{name}".replace(".", "").lower()
 
 
-def _described(package: str, name: str, found: Any) -> str:
+def _described(package: str, name: str, subject: Any) -> str:
     heading = f"### {package}.{name}"
-    if isinstance(found, type):
-        return "\n\n".join([heading, *_class(name, found)])
-    if isinstance(found, FunctionType):
-        return "\n\n".join([heading, *_function(name, found)])
-    return "\n\n".join([heading, *_constant(package, name, found)])
+    if isinstance(subject, type):
+        return "\n\n".join([heading, *_class(name, subject)])
+    if isinstance(subject, FunctionType):
+        return "\n\n".join([heading, *_function(name, subject)])
+    return "\n\n".join([heading, *_constant(package, name, subject)])
 
 
-def _function(name: str, found: Any) -> list[str]:
-    docstring = Docstring(found)
-    told = docstring.items("parameters")
-    parts = [f"```text\n{signature(name, found)}\n```", docstring.text]
-    if told:
-        parts.append(table(["argument", "meaning"], [[code(word), text] for word, text in told.items()]))
+def _function(name: str, function: Any) -> list[str]:
+    docstring = Docstring(function)
+    meanings = docstring.items("parameters")
+    parts = [f"```text\n{signature(name, function)}\n```", docstring.text]
+    if meanings:
+        parts.append(table(["argument", "meaning"], [[code(word), text] for word, text in meanings.items()]))
     return [part for part in [*parts, *docstring.notes] if part]
 
 
-def _class(name: str, found: type) -> list[str]:
-    docstring = Docstring(found)
-    parts = [f"```text\n{_class_signature(name, found)}\n```", docstring.text]
-    told = docstring.items("parameters") | docstring.items("attributes")
-    if told:
-        parts.append(table(["name", "meaning"], [[code(word), text] for word, text in told.items()]))
-    methods = [_method(found, word) for word in members(found) if word not in told and _is_described(found, word)]
-    if methods:
-        parts.append("\n".join(methods))
-    return [part for part in [*parts, *docstring.notes] if part]
+def _class(name: str, kind: type) -> list[str]:
+    docstring = Docstring(kind)
+    parts = [f"```text\n{_class_signature(name, kind)}\n```", docstring.text]
+    meanings = docstring.items("parameters") | docstring.items("attributes")
+    if meanings:
+        parts.append(table(["name", "meaning"], [[code(word), text] for word, text in meanings.items()]))
+    methods = [_method(kind, word) for word in members(kind) if word not in meanings and _is_described(kind, word)]
+    return [part for part in [*parts, *docstring.notes, "\n".join(methods)] if part]
 
 
-def _class_signature(name: str, found: type) -> str:
-    own = "__init__" in vars(found)
-    bases = [base.__name__ for base in found.__bases__ if base.__name__ not in {"object", "ABC", "Generic", "Protocol"}]
+def _class_signature(name: str, kind: type) -> str:
+    has_init = "__init__" in vars(kind)
+    bases = [base.__name__ for base in kind.__bases__ if base.__module__ not in {"abc", "builtins", "typing"}]
+    bases = [base for base in bases if not base.startswith("_")]
     line = f"class {name}({', '.join(bases)})" if bases else f"class {name}"
-    return f"{line}\n\n{signature(name, found)}" if own and not inspect.isabstract(found) else line
+    return f"{line}\n\n{signature(name, kind)}" if has_init and not inspect.isabstract(kind) else line
 
 
 def _is_described(kind: type, name: str) -> bool:
-    found = inspect.getattr_static(kind, name, None)
-    return isinstance(found, property) or callable(getattr(found, "__func__", found))
+    member = inspect.getattr_static(kind, name, None)
+    return isinstance(member, property) or callable(getattr(member, "__func__", member))
 
 
 def _method(kind: type, name: str) -> str:
     """Write a method as an item of a list, its arguments below it; in bold where a subclass has to define it."""
-    found = inspect.getattr_static(kind, name)
-    docstring = Docstring(found)
-    if isinstance(found, property):
+    member = inspect.getattr_static(kind, name)
+    docstring = Docstring(member)
+    if isinstance(member, property):
         return f"- {code(name)}: {docstring.summary}"
-    own = getattr(found, "__func__", found)
-    call = signature(name, own, most_columns=math.inf)
+    function = getattr(member, "__func__", member)
+    call = signature(name, function, most_columns=math.inf)
     marks = f"**{code(call)}**" if is_required(kind, name) else code(call)
     parts = [f"- {marks}: {docstring.summary}" if docstring.summary else f"- {marks}"]
     parts += [f"{INDENT}- {code(word)}: {text}" for word, text in docstring.items("parameters").items()]
     return "\n".join([*parts, *(f"{INDENT}- {note}" for note in docstring.notes)])
 
 
-def _constant(package: str, name: str, found: object) -> list[str]:
-    value = _value(found) if isinstance(found, str | int | float | tuple) else ""
-    return [part for part in (code(f"{name} = {value}") if value else "", _comment_on(package, name)) if part]
+def _constant(package: str, name: str, constant: object) -> list[str]:
+    text = _value(constant) if isinstance(constant, str | int | float | tuple) else ""
+    return [part for part in (code(f"{name} = {text}") if text else "", _comment_on(package, name)) if part]
 
 
 def _comment_on(package: str, name: str) -> str:
@@ -309,8 +315,8 @@ def types(_: str) -> str:
 
 def _type(kind: type) -> str:
     docstring = Docstring(kind)
-    told = docstring.items("parameters") | docstring.items("attributes")
-    rows = [[_member(kind, name), told.get(name) or _member_summary(kind, name)] for name in members(kind)]
+    meanings = docstring.items("parameters") | docstring.items("attributes")
+    rows = [[_member(kind, name), meanings.get(name) or _member_summary(kind, name)] for name in members(kind)]
     more = f"[In full](python.md#{_anchor('zoo', kind.__name__)})."
     about = f"{docstring.text} {more}" if "\n\n" not in docstring.text else f"{docstring.text}\n\n{more}"
     return "\n\n".join([f"### zoo.{kind.__name__}", about, *([table(["member", ""], rows)] if rows else [])])
@@ -325,19 +331,19 @@ def members(kind: type) -> list[str]:
 
 def is_required(kind: type, name: str) -> bool:
     """Say whether a subclass has to define a member."""
-    found = inspect.getattr_static(kind, name, None)
-    return name in getattr(kind, "__abstractmethods__", ()) or (inspect.isabstract(kind) and found is None)
+    member = inspect.getattr_static(kind, name, None)
+    return name in getattr(kind, "__abstractmethods__", ()) or (inspect.isabstract(kind) and member is None)
 
 
 def _member(kind: type, name: str) -> str:
     """Write a field with its type, or a method with its parameters; in bold what has to be defined."""
-    found = inspect.getattr_static(kind, name, None)
-    if _is_described(kind, name) and not isinstance(found, property):
-        parameters = inspect.signature(getattr(found, "__func__", found)).parameters
+    member = inspect.getattr_static(kind, name, None)
+    if _is_described(kind, name) and not isinstance(member, property):
+        parameters = inspect.signature(getattr(member, "__func__", member)).parameters
         text = f"{name}({', '.join(word for word in parameters if word not in {'self', 'cls'})})"
     else:
-        noted = inspect.get_annotations(kind).get(name)
-        text = name if noted is None else f"{name}: {noted}".replace(" | ", " or ")
+        annotation = inspect.get_annotations(kind).get(name)
+        text = name if annotation is None else f"{name}: {annotation}".replace(" | ", " or ")
     return f"**{code(text)}**" if is_required(kind, name) else code(text)
 
 
