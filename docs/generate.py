@@ -203,7 +203,7 @@ def hooks(_: str) -> str:
 
 
 def checks(kind: str) -> str:
-    """List the checks of an adapter, analyzer, scorer or card, each with an anchor that a failed check names."""
+    """List the checks of a kind of thing, each with an anchor, to which a failure leads."""
     rows = [[f'<a id="{kind}-{name}"></a>{code(name)}', text] for name, text in CONTRACTS[kind].items()]
     return table(["check", "the contract"], rows)
 
