@@ -239,7 +239,8 @@ def _class(name: str, kind: type) -> list[str]:
     meanings = docstring.items("parameters") | docstring.items("attributes")
     if meanings:
         parts.append(table(["name", "meaning"], [[code(word), text] for word, text in meanings.items()]))
-    methods = [_method(kind, word) for word in members(kind) if word not in meanings and _is_described(kind, word)]
+    fields = {*meanings, *inspect.get_annotations(kind)}
+    methods = [_method(kind, word) for word in members(kind) if word not in fields and _is_described(kind, word)]
     return [part for part in [*parts, *docstring.notes, "\n".join(methods)] if part]
 
 
@@ -303,6 +304,42 @@ def _home(package: str, name: str) -> str:
             if isinstance(node, ast.ImportFrom) and name in {alias.name for alias in node.names}:
                 return f"{package}.{node.module}"
     return package
+
+
+# What is not described
+
+
+def undescribed() -> Iterator[str]:
+    """List the parameters, fields and constants of public names that no docstring or comment describes."""
+    for face_name in FACES:
+        for name, subject in vars_of(face_name).items():
+            if name in names_of(face_name) and _first_face(name, subject) == face_name:
+                yield from _undescribed(face_name, name, subject)
+
+
+def _undescribed(package: str, name: str, subject: Any) -> Iterator[str]:
+    if isinstance(subject, FunctionType):
+        yield from _undescribed_parameters(f"{package}.{name}", subject, Docstring(subject).items("parameters"))
+    elif isinstance(subject, type):
+        docstring = Docstring(subject)
+        if "__init__" in vars(subject):
+            meanings = docstring.items("parameters") | docstring.items("attributes")
+            yield from _undescribed_parameters(f"{package}.{name}", subject, meanings)
+        for word in members(subject):
+            method = getattr(inspect.getattr_static(subject, word, None), "__func__", vars(subject).get(word))
+            if isinstance(method, FunctionType) and word not in inspect.get_annotations(subject):
+                yield from _undescribed_parameters(
+                    f"{package}.{name}.{word}", method, Docstring(method).items("parameters")
+                )
+    elif not _comment_on(package, name):
+        yield f"{package}.{name}"
+
+
+def _undescribed_parameters(name: str, function: Any, meanings: dict[str, str]) -> Iterator[str]:
+    described = {word.lstrip("*") for word in meanings}
+    for parameter in inspect.signature(function).parameters:
+        if parameter not in {"self", "cls", *described}:
+            yield f"{name}({parameter})"
 
 
 # The types of the contract
