@@ -100,7 +100,7 @@ class Docstring:
 
 def _docstring_of(subject: object) -> str:
     """Return the docstring of a thing itself, not that of a class that it inherits from or is an instance of."""
-    own = getattr(subject, "__func__", subject)
+    own = inspect.unwrap(getattr(subject, "__func__", subject))  # type: ignore[arg-type]  # of a cached function, too
     if not isinstance(own, type | FunctionType | property):
         return ""
     text = own.__doc__ or ""
@@ -210,6 +210,10 @@ def _is_error(subject: object) -> bool:
     return isinstance(subject, type) and issubclass(subject, ZooError)
 
 
+def _is_function(subject: Any) -> bool:
+    return isinstance(getattr(subject, "__wrapped__", subject), FunctionType)
+
+
 def _anchor(package: str, name: str) -> str:
     """Return the anchor of a name's heading, as GitHub and MkDocs both make it."""
     return f"{package}.{name}".replace(".", "").lower()
@@ -219,7 +223,7 @@ def _described(package: str, name: str, subject: Any) -> str:
     heading = f"### {package}.{name}"
     if isinstance(subject, type):
         return "\n\n".join([heading, *_class(name, subject)])
-    if isinstance(subject, FunctionType):
+    if _is_function(subject):
         return "\n\n".join([heading, *_function(name, subject)])
     return "\n\n".join([heading, *_constant(package, name, subject)])
 
@@ -318,7 +322,7 @@ def undescribed() -> Iterator[str]:
 
 
 def _undescribed(package: str, name: str, subject: Any) -> Iterator[str]:
-    if isinstance(subject, FunctionType):
+    if _is_function(subject):
         yield from _undescribed_parameters(f"{package}.{name}", subject, Docstring(subject).items("parameters"))
     elif isinstance(subject, type):
         docstring = Docstring(subject)
