@@ -1,6 +1,6 @@
 """Make every picture of the documents: `python docs/make_pictures.py [NAME …]`.
 
-All but three come from the real weights of `dcgan.digiface64`; with the same weights and libraries they are the same.
+All but two show `dcgan.digiface64`, with its published weights. The same weights and libraries give the same pictures.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def main(names: Sequence[str]) -> None:
         if not names or name in names:
             with tempfile.TemporaryDirectory() as folder:
                 make(model, Path(folder))
-                [made] = Path(folder).rglob("sheet.png")
-                with Image.open(made) as picture:
+                [sheet] = Path(folder).rglob("sheet.png")
+                with Image.open(sheet) as picture:
                     picture.save(FOLDER / f"{name}.webp", quality=80, method=6)
             print(f"{name}.webp: {(FOLDER / f'{name}.webp').stat().st_size / 1024:.0f} KiB")
 
@@ -58,15 +58,15 @@ def first_steps(model: Model, folder: Path) -> None:
 
 def moving(model: Model, folder: Path) -> None:
     """One code moved along one direction."""
-    found = zoo.analyze(model, "sefa")
+    directions = zoo.analyze(model, "sefa")
     code = model.sample(2, seed=3)[1]
     strengths = (-6.0, -4.0, -2.0, 0.0, 2.0, 4.0, 6.0)
-    tiles = [_tile(image) for image in _moved(model, code, [s * found.vectors[0] for s in strengths])]
+    tiles = [_tile(image) for image in _moved(model, code, [s * directions.vectors[0] for s in strengths])]
     save_sheet(folder / "sheet.png", [tiles], ["sefa,\ndirection 0"], [f"{s:+g}" for s in strengths])
 
 
 def regions(model: Model, folder: Path) -> None:
-    """The texts of regions, and what each of them means."""
+    """Six regions, each with the text that selects it."""
     texts = ("mouth", "eyes+mouth", "not:face", "left", "center", "box:0,0,16,16")
     [image] = to_pixels(render(model, model.sample(2, seed=3)[1]))
     tiles = [OutlinedImage(_dimmed(image, model.region(text)), model.region(text).mask) for text in texts]
@@ -74,7 +74,7 @@ def regions(model: Model, folder: Path) -> None:
 
 
 def locality_(model: Model, folder: Path) -> None:
-    """The same visible change of the mouth, by an analysis that does not look at the rest and by one that does."""
+    """The same visible change of the mouth, by an analysis that ignores the rest and by one that does not."""
     code = model.sample(1, seed=0)
     rows, names = [], []
     for analyzer in ("lowrank", "nullspace"):
@@ -97,7 +97,7 @@ def unseen(model: Model, folder: Path) -> None:
 
 
 def strengths(model: Model, folder: Path) -> None:
-    """A local edit at growing strength: the promise holds for small steps."""
+    """A local edit at growing strength: it is local for small steps only."""
     code = model.sample(1, seed=0)
     vector = _best(model, zoo.analyze(model, "nullspace", region="mouth", codes=code), code)
     [origin, *moved] = _moved(model, code, [s * vector for s in (0.0, 1.0, 2.0, 4.0, 8.0)])
@@ -112,12 +112,12 @@ def strengths(model: Model, folder: Path) -> None:
 
 
 def consistency_(model: Model, folder: Path) -> None:
-    """A direction that does the same to every code, and one that does something else to each."""
-    found = zoo.analyze(model, "sefa", k=10)
+    """A direction that makes the same change to every code, and one that changes each differently."""
+    directions = zoo.analyze(model, "sefa", k=10)
     codes = model.sample(4, seed=3)
     origins = render(model, codes)
     values = []
-    for vector in found.vectors:
+    for vector in directions.vectors:
         moved = render(model, model.adapter.move(codes, (4 * vector).float()))
         values.append((consistency(moved - origins), moved))
     rows, names = [[_tile(image) for image in origins]], ["before"]
@@ -135,7 +135,7 @@ def truncation(model: Model, folder: Path) -> None:
 
 
 def projection(model: Model, folder: Path) -> None:
-    """What pictures change by along the eigenvectors of AᵀA, of the declared A and of one with its columns shuffled."""
+    """Plot the change of pictures along the eigenvectors of AᵀA, for the declared A and a shuffled one."""
     from matplotlib.figure import Figure
 
     [part] = model.adapter.projections()
@@ -152,15 +152,15 @@ def projection(model: Model, folder: Path) -> None:
         changes = [float((images - origins).square().mean()) for images in moved]
         axis.scatter(values, changes, s=10, color="#c2410c")
         axis.set(title=title, xlabel="eigenvalue of AᵀA", xscale="log", yscale="log")
-        told = torch.tensor([values.log().tolist(), torch.tensor(changes).log().tolist()])
-        axis.text(0.04, 0.92, f"correlation {float(told.corrcoef()[0, 1]):.2f}", transform=axis.transAxes)
+        logarithms = torch.tensor([values.log().tolist(), torch.tensor(changes).log().tolist()])
+        axis.text(0.04, 0.92, f"correlation {float(logarithms.corrcoef()[0, 1]):.2f}", transform=axis.transAxes)
     axes[0].set_ylabel("mean squared change, a step of 1")
     chart.savefig(folder / "sheet.png", dpi=140)
 
 
 def cppn(model: Model, folder: Path) -> None:
-    """The last sheet of the page that writes an adapter, whose examples are run for it."""
-    pages, page = FOLDER.parents[1] / "tests" / "pages.py", FOLDER.parent / "first-adapter.md"
+    """The last sheet of docs/first-adapter.md: runs the examples of that page."""
+    pages, page = FOLDER.parents[1] / "tests" / "support" / "pages.py", FOLDER.parent / "first-adapter.md"
     subprocess.run([sys.executable, "-P", str(pages), str(page), str(folder / "page")], check=True)
     (folder / "page" / "work" / "runs" / "cppn-nullspace-middle" / "sheet.png").rename(folder / "page.png")
     shutil.rmtree(folder / "page")
@@ -188,9 +188,9 @@ def _moved(model: Model, code: Codes, deltas: Sequence[Tensor]) -> Tensor:
     return torch.cat([render(model, model.adapter.move(code, delta.float())) for delta in deltas])
 
 
-def _best(model: Model, found: zoo.Directions, code: Codes) -> Tensor:
+def _best(model: Model, directions: zoo.Directions, code: Codes) -> Tensor:
     """Return the most local of the first five directions at a code."""
-    best: Tensor = max(found.vectors[:5], key=lambda vector: _locality(model, code, vector))
+    best: Tensor = max(directions.vectors[:5], key=lambda vector: _locality(model, code, vector))
     return best
 
 
@@ -217,7 +217,7 @@ def _change(difference: Tensor) -> OutlinedImage:
 
 
 def _dimmed(image: Tensor, region: Region) -> Tensor:
-    """Darken what lies outside of a region."""
+    """Darken the pixels outside of a region."""
     return torch.where(torch.from_numpy(region.mask.copy())[..., None], image, image // 3)
 
 

@@ -1,6 +1,8 @@
-"""What the documents say of files, models and analyses agrees with the code."""
+"""What the documents say of files, models, analyses and Python names agrees with the code."""
 
+import importlib
 import json
+import pkgutil
 import re
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from zoo_adapters.dcgan.adapter import DCGAN
 
 import zoo
 from tests.support.linear import model_of
+from tests.test_public_names import PUBLIC
 from zoo.registry.cards import Card
 from zoo.registry.registry import load_installation, read_cards
 
@@ -77,7 +80,45 @@ def test_the_example_of_a_registry_is_one(tmp_path: Path) -> None:
 
 def test_the_readme_lists_every_model_that_was_tried_and_every_analysis() -> None:
     text = (ROOT / "README.md").read_text()
-    found = load_installation()
-    tried = [card.name for card in found.registry.cards.values() if card.weights.verified]
-    for name in [*tried, *found.plugins.adapters, *found.plugins.analyzers]:
+    installation = load_installation()
+    tried = [card.name for card in installation.registry.cards.values() if card.weights.verified]
+    for name in [*tried, *installation.plugins.adapters, *installation.plugins.analyzers]:
         assert f"`{name}`" in text
+
+
+def test_the_readme_opens_with_two_commands_of_one_line() -> None:
+    text = (ROOT / "README.md").read_text()
+    opening = text.partition("\n## ")[0]
+    first, second = blocks(opening, "sh")
+    assert "pip install" in first and "zoo analyze biggan --analyzer lowrank" in first
+    assert "pip install" in second and "pytest" in second
+    assert first.count("\n") == second.count("\n") == 1
+    assert text.count("\n") <= 90
+
+
+def test_the_licences_page_lists_every_model() -> None:
+    text = (ROOT / "docs" / "licences.md").read_text().partition("\n## Licences\n")[2]
+    for card in load_installation().registry.cards.values():
+        [row] = [line for line in text.splitlines() if line.startswith(f"| `{card.name}` |")]
+        assert f"| {card.licence.weights} |" in row
+        assert not card.licence.data or f"| {card.licence.data} |" in row
+
+
+@pytest.mark.parametrize("package", sorted(PUBLIC))
+def test_the_python_page_describes_every_public_name(package: str) -> None:
+    """Under the package, or under another one that has the same name; errors have a page of their own."""
+    section = (ROOT / "docs" / "python.md").read_text().partition(f"\n## {package}\n")[2].partition("\n## ")[0]
+    module = importlib.import_module(package)
+    for name in module.__all__:
+        if not name.startswith("__") and not name.endswith("Error"):
+            assert f"\n### {package}.{name}\n" in section or f"[{name}](#zoo" in section, name
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.stem
+)
+def test_python_names_on_a_page_exist(page: Path) -> None:
+    for name in set(re.findall(r"`(zoo(?:\.[A-Za-z_]\w*)+)", page.read_text())):
+        assert pkgutil.resolve_name(name) is not None, name
+    for name in set(re.findall(r"^ *from (zoo(?:\.\w+)*) import", page.read_text(), flags=re.MULTILINE)):
+        assert name.startswith("zoo.testing.") or name in PUBLIC, f"{page.name} imports from {name}"

@@ -1,0 +1,395 @@
+"""Describe public Python names in Markdown: their signatures, and what their docstrings say, in Google style."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import logging
+import math
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+import griffe
+
+import zoo
+from zoo.errors import ZooError
+
+# In the order in which a reader meets them. A name is described under the first one that has it.
+FACES = (
+    "zoo",
+    "zoo.core",
+    "zoo.jacobian",
+    "zoo.linalg",
+    "zoo.nn",
+    "zoo.checkpoints",
+    "zoo.editing",
+    "zoo.registry",
+    "zoo.testing",
+    "zoo.conformance",
+)
+# What the hooks exchange with zoo, in the order in which the author of a plugin meets it.
+TYPES: tuple[type, ...] = (
+    *(zoo.AdapterPlugin, zoo.AnalyzerPlugin, zoo.ScorerPlugin),
+    *(zoo.Adapter, zoo.Layout, zoo.Projection, zoo.LatentSpace, zoo.Codes, zoo.Region),
+    *(zoo.Analyzer, zoo.Probe, zoo.Directions, zoo.Options, zoo.Scorer),
+)
+MOST_COLUMNS = 100  # of a signature on one line
+INDENT = "    "  # of a nested list: Python-Markdown wants four spaces
+
+griffe.logger.setLevel(logging.ERROR)
+
+
+def table(columns: list[str], rows: list[list[str]]) -> str:
+    """Set a Markdown table; a bar inside of a cell is escaped."""
+    lines = [columns, ["---"] * len(columns), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def code(text: str) -> str:
+    """Set text as code; nothing stays nothing."""
+    return f"`{text}`" if text else ""
+
+
+# Docstrings
+
+
+class Docstring:
+    """The sections of a Google-style docstring, as Markdown."""
+
+    def __init__(self, subject: object) -> None:
+        self._sections = griffe.Docstring(_docstring_of(subject)).parse("google", warnings=False)
+
+    @property
+    def text(self) -> str:
+        """What stands outside of any section."""
+        return "\n\n".join(_prose(str(part.value)) for part in self._of("text"))
+
+    @property
+    def summary(self) -> str:
+        """The first paragraph, on one line."""
+        return _line(self.text.split("\n\n")[0])
+
+    def items(self, kind: str) -> dict[str, str]:
+        """Return what a section such as ``parameters`` or ``attributes`` says of each name."""
+        return {item.name: _sentence(item.description) for part in self._of(kind) for item in part.value}
+
+    @property
+    def notes(self) -> list[str]:
+        """What is returned and raised, and the sections without a kind of their own: a line for each."""
+        lines = []
+        for part in self._sections:
+            if part.kind.value in {"returns", "yields"}:
+                lines += [f"*{part.kind.value.title()}:* {_sentence(item.description)}" for item in part.value]
+            elif part.kind.value == "raises":
+                lines += [
+                    f"*Raises* {code(str(item.annotation))}: {_sentence(item.description)}" for item in part.value
+                ]
+            elif part.kind.value == "admonition":
+                lines.append(f"*{part.title or part.value.kind.title()}:* {_line(str(part.value.contents))}")
+            elif part.kind.value == "examples":
+                lines += [_prose(str(text)) for _, text in part.value]
+        return lines
+
+    def _of(self, kind: str) -> list[Any]:
+        return [part for part in self._sections if part.kind.value == kind]
+
+
+def _docstring_of(subject: object) -> str:
+    """Return the docstring of a thing itself, not that of a class that it inherits from or is an instance of."""
+    own = inspect.unwrap(getattr(subject, "__func__", subject))  # type: ignore[arg-type]  # of a cached function, too
+    if not isinstance(own, type | FunctionType | property):
+        return ""
+    text = own.__doc__ or ""
+    return "" if text.startswith(f"{getattr(own, '__name__', '')}(") else inspect.cleandoc(text)
+
+
+def _prose(text: str) -> str:
+    return text.replace("``", "`").replace("::\n\n", ":\n\n")
+
+
+def _line(text: str) -> str:
+    return " ".join(_prose(text).split())
+
+
+def _sentence(text: str) -> str:
+    line = _line(text)
+    return line[:1].upper() + line[1:]
+
+
+# Signatures
+
+
+def signature(name: str, subject: Any, most_columns: float = MOST_COLUMNS) -> str:
+    """Write how a function or a class is called, one parameter a line where it does not fit on one."""
+    try:
+        parsed = inspect.signature(subject)
+    except (TypeError, ValueError):
+        return name
+    words = list(_parameters(parsed))
+    returned = parsed.return_annotation
+    result = "" if returned is inspect.Signature.empty or inspect.isclass(subject) else f" -> {_annotation(returned)}"
+    line = f"{name}({', '.join(words)}){result}"
+    if len(line) <= most_columns:
+        return line
+    return "\n".join([f"{name}(", *(f"{INDENT}{word}," for word in words), f"){result}"])
+
+
+def _parameters(parsed: inspect.Signature) -> Iterator[str]:
+    """Write each parameter, with the lone star before keyword-only ones."""
+    starred = False
+    for parameter in parsed.parameters.values():
+        if parameter.name in {"self", "cls"}:
+            continue
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            starred = True
+        elif parameter.kind is parameter.KEYWORD_ONLY and not starred:
+            starred = True
+            yield "*"
+        yield _parameter(parameter)
+
+
+def _parameter(parameter: inspect.Parameter) -> str:
+    text = str(parameter.replace(annotation=parameter.empty, default=parameter.empty))  # with its stars
+    if parameter.annotation is not parameter.empty:
+        text += f": {_annotation(parameter.annotation)}"
+    return text if parameter.default is parameter.empty else f"{text} = {_value(parameter.default)}"
+
+
+def _annotation(annotation: object) -> str:
+    text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+    return re.sub(r"\b(?:collections\.abc|typing|pathlib|torch(?:\.nn)?|zoo[a-z_.]*)\.(?=[A-Z])", "", text.strip("'"))
+
+
+def _value(value: object) -> str:
+    if isinstance(value, type | FunctionType):
+        return value.__qualname__
+    text = repr(value)
+    if "<" in text or len(text) > MOST_COLUMNS:
+        named = (word for face in FACES for word, constant in vars_of(face).items() if constant is value)
+        return next(named, "…")
+    return text
+
+
+# Names
+
+
+def face(name: str) -> str:
+    """Describe every public name of a package, and name those that an earlier one describes."""
+    package = importlib.import_module(name)
+    homes = {word: _first_face(word, getattr(package, word)) for word in names_of(name)}
+    parts = [_described(name, word, getattr(package, word)) for word, home in homes.items() if home == name]
+    shared = [f"[{word}](#{_anchor(home, word)})" for word, home in homes.items() if home != name]
+    if shared:
+        parts.append(f"Described above, and imported from here too: {', '.join(shared)}.")
+    return "\n\n".join(parts)
+
+
+def _first_face(name: str, subject: object) -> str:
+    """Return the first package that has a name for this very thing."""
+    return next(face for face in FACES if vars_of(face).get(name) is subject)
+
+
+def vars_of(package: str) -> dict[str, Any]:
+    """Return the public names of a package with what they stand for."""
+    module = importlib.import_module(package)
+    return {name: getattr(module, name) for name in module.__all__}
+
+
+def names_of(package: str) -> list[str]:
+    """List the public names of a package: functions first, then classes and values; errors have their own page."""
+    module = importlib.import_module(package)
+    names = [name for name in module.__all__ if not name.startswith("__") and not _is_error(getattr(module, name))]
+    return sorted(names, key=lambda name: (name[0].isupper(), name))
+
+
+def _is_error(subject: object) -> bool:
+    return isinstance(subject, type) and issubclass(subject, ZooError)
+
+
+def _is_function(subject: Any) -> bool:
+    return isinstance(getattr(subject, "__wrapped__", subject), FunctionType)
+
+
+def _anchor(package: str, name: str) -> str:
+    """Return the anchor of a name's heading, as GitHub and MkDocs both make it."""
+    return f"{package}.{name}".replace(".", "").lower()
+
+
+def _described(package: str, name: str, subject: Any) -> str:
+    heading = f"### {package}.{name}"
+    if isinstance(subject, type):
+        return "\n\n".join([heading, *_class(name, subject)])
+    if _is_function(subject):
+        return "\n\n".join([heading, *_function(name, subject)])
+    return "\n\n".join([heading, *_constant(package, name, subject)])
+
+
+def _function(name: str, function: Any) -> list[str]:
+    docstring = Docstring(function)
+    meanings = docstring.items("parameters")
+    parts = [f"```text\n{signature(name, function)}\n```", docstring.text]
+    if meanings:
+        parts.append(table(["argument", "meaning"], [[code(word), text] for word, text in meanings.items()]))
+    return [part for part in [*parts, *docstring.notes] if part]
+
+
+def _class(name: str, kind: type) -> list[str]:
+    docstring = Docstring(kind)
+    parts = [f"```text\n{_class_signature(name, kind)}\n```", docstring.text]
+    meanings = docstring.items("parameters") | docstring.items("attributes")
+    if meanings:
+        parts.append(table(["name", "meaning"], [[code(word), text] for word, text in meanings.items()]))
+    fields = {*meanings, *inspect.get_annotations(kind)}
+    methods = [_method(kind, word) for word in members(kind) if word not in fields and _is_described(kind, word)]
+    return [part for part in [*parts, *docstring.notes, "\n".join(methods)] if part]
+
+
+def _class_signature(name: str, kind: type) -> str:
+    has_init = "__init__" in vars(kind)
+    bases = [base.__name__ for base in kind.__bases__ if base.__module__ not in {"abc", "builtins", "typing"}]
+    bases = [base for base in bases if not base.startswith("_")]
+    line = f"class {name}({', '.join(bases)})" if bases else f"class {name}"
+    return f"{line}\n\n{signature(name, kind)}" if has_init and not inspect.isabstract(kind) else line
+
+
+def _is_described(kind: type, name: str) -> bool:
+    member = inspect.getattr_static(kind, name, None)
+    return isinstance(member, property) or callable(getattr(member, "__func__", member))
+
+
+def _method(kind: type, name: str) -> str:
+    """Write a method as an item of a list, its arguments below it; in bold where a subclass has to define it."""
+    member = inspect.getattr_static(kind, name)
+    docstring = Docstring(member)
+    if isinstance(member, property):
+        return f"- {code(name)}: {docstring.summary}"
+    function = getattr(member, "__func__", member)
+    call = signature(name, function, most_columns=math.inf)
+    marks = f"**{code(call)}**" if is_required(kind, name) else code(call)
+    parts = [f"- {marks}: {docstring.summary}" if docstring.summary else f"- {marks}"]
+    parts += [f"{INDENT}- {code(word)}: {text}" for word, text in docstring.items("parameters").items()]
+    return "\n".join([*parts, *(f"{INDENT}- {note}" for note in docstring.notes)])
+
+
+def _constant(package: str, name: str, constant: object) -> list[str]:
+    text = _value(constant) if isinstance(constant, str | int | float | tuple) else ""
+    return [part for part in (code(f"{name} = {text}") if text else "", _comment_on(package, name)) if part]
+
+
+def _comment_on(package: str, name: str) -> str:
+    """Return the comment above a constant of a package, or the string literal below it."""
+    source = Path(str(importlib.import_module(_home(package, name)).__file__)).read_text(encoding="utf-8")
+    lines, body = source.splitlines(), ast.parse(source).body
+    for node, after in zip(body, [*body[1:], None], strict=True):
+        targets = [*getattr(node, "targets", []), getattr(node, "target", None)]
+        if name in {getattr(target, "id", None) for target in targets}:
+            if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+                return _line(str(after.value.value))
+            return _comment_before(lines[: node.lineno - 1])
+    return ""
+
+
+def _comment_before(lines: list[str]) -> str:
+    comment: list[str] = []
+    while lines and lines[-1].startswith("#"):
+        comment.insert(0, lines.pop().lstrip("# "))
+    return _line(" ".join(comment))
+
+
+def _home(package: str, name: str) -> str:
+    """Return the module that defines a name of a package: its stub tells."""
+    stub = Path(str(importlib.import_module(package).__file__)).with_suffix(".pyi")
+    if stub.exists():
+        for node in ast.parse(stub.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ImportFrom) and name in {alias.name for alias in node.names}:
+                return f"{package}.{node.module}"
+    return package
+
+
+# What is not described
+
+
+def undescribed() -> Iterator[str]:
+    """List the parameters, fields and constants of public names that no docstring or comment describes."""
+    for face_name in FACES:
+        for name, subject in vars_of(face_name).items():
+            if name in names_of(face_name) and _first_face(name, subject) == face_name:
+                yield from _undescribed(face_name, name, subject)
+
+
+def _undescribed(package: str, name: str, subject: Any) -> Iterator[str]:
+    if _is_function(subject):
+        yield from _undescribed_parameters(f"{package}.{name}", subject, Docstring(subject).items("parameters"))
+    elif isinstance(subject, type):
+        docstring = Docstring(subject)
+        if "__init__" in vars(subject):
+            meanings = docstring.items("parameters") | docstring.items("attributes")
+            yield from _undescribed_parameters(f"{package}.{name}", subject, meanings)
+        for word in members(subject):
+            method = getattr(inspect.getattr_static(subject, word, None), "__func__", vars(subject).get(word))
+            if isinstance(method, FunctionType) and word not in inspect.get_annotations(subject):
+                yield from _undescribed_parameters(
+                    f"{package}.{name}.{word}", method, Docstring(method).items("parameters")
+                )
+    elif not _comment_on(package, name):
+        yield f"{package}.{name}"
+
+
+def _undescribed_parameters(name: str, function: Any, meanings: dict[str, str]) -> Iterator[str]:
+    described = {word.lstrip("*") for word in meanings}
+    for parameter in inspect.signature(function).parameters:
+        if parameter not in {"self", "cls", *described}:
+            yield f"{name}({parameter})"
+
+
+# The types of the contract
+
+
+def types(_: str) -> str:
+    """List each type that plugins meet: what it is, and its members."""
+    return "\n\n".join(_type(kind) for kind in TYPES)
+
+
+def _type(kind: type) -> str:
+    docstring = Docstring(kind)
+    meanings = docstring.items("parameters") | docstring.items("attributes")
+    rows = [[_member(kind, name), meanings.get(name) or _member_summary(kind, name)] for name in members(kind)]
+    more = f"[In full](python.md#{_anchor('zoo', kind.__name__)})."
+    about = f"{docstring.text} {more}" if "\n\n" not in docstring.text else f"{docstring.text}\n\n{more}"
+    return "\n\n".join([f"### zoo.{kind.__name__}", about, *([table(["member", ""], rows)] if rows else [])])
+
+
+def members(kind: type) -> list[str]:
+    """Name what a type declares and defines itself, its fields first."""
+    declared = [name for name in inspect.get_annotations(kind) if not name.startswith("_")]
+    defined = [name for name in vars(kind) if not name.startswith("_") and name not in declared]
+    return [*declared, *(name for name in defined if name != "model_config")]
+
+
+def is_required(kind: type, name: str) -> bool:
+    """Say whether a subclass has to define a member."""
+    member = inspect.getattr_static(kind, name, None)
+    return name in getattr(kind, "__abstractmethods__", ()) or (inspect.isabstract(kind) and member is None)
+
+
+def _member(kind: type, name: str) -> str:
+    """Write a field with its type, or a method with its parameters; in bold what has to be defined."""
+    member = inspect.getattr_static(kind, name, None)
+    if _is_described(kind, name) and not isinstance(member, property):
+        parameters = inspect.signature(getattr(member, "__func__", member)).parameters
+        text = f"{name}({', '.join(word for word in parameters if word not in {'self', 'cls'})})"
+    else:
+        annotation = inspect.get_annotations(kind).get(name)
+        text = name if annotation is None else f"{name}: {annotation}".replace(" | ", " or ")
+    return f"**{code(text)}**" if is_required(kind, name) else code(text)
+
+
+def _member_summary(kind: type, name: str) -> str:
+    return Docstring(inspect.getattr_static(kind, name, None)).summary if _is_described(kind, name) else ""
+
+
+KINDS: dict[str, Callable[[str], str]] = {"face": face, "types": types}
