@@ -15,7 +15,7 @@ from benchmarks.gpu_checks.results import Cell, Settings, attempt, compare, rela
 from zoo import Adapter, Codes, Directions
 from zoo.core import parse_region
 from zoo.jacobian import RegionJacobian
-from zoo.plugins.manager import load_plugins
+from zoo.plugins.discovery import load_plugins
 from zoo.testing import draw, render
 
 BUNDLED = ("biggan.avatars32", "pggan.avatars32", "stylegan.avatars32", "stylegan2.avatars32")

@@ -20,7 +20,7 @@ import os, sys, torch
 from zoo.core.region import parse_region
 from zoo.jacobian.memory import MemoryModel
 from zoo.jacobian.operator import RegionJacobian
-from zoo.plugins.manager import load_plugins
+from zoo.plugins.discovery import load_plugins
 from zoo.testing import draw
 
 seen = []

@@ -16,7 +16,7 @@ import zoo
 from tests.support.golden import Golden
 from zoo.models.export import convert, inspect_file
 from zoo.nn.stored_names import store_as
-from zoo.plugins.manager import load_plugins
+from zoo.plugins.discovery import load_plugins
 from zoo.registry.registry import load_installation
 
 BUNDLED = sorted((Path(zoo.__file__).parent / "bundled").glob("*.safetensors"))

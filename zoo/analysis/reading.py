@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from zoo.core.codes import resolve_layers
 from zoo.core.common_regions import COMMON_REGIONS
+from zoo.core.layers import resolve_layers
 from zoo.core.region import Region, parse_region
 from zoo.errors import CapabilityError, LayersError, RegionError
 from zoo.models.model import Model

@@ -6,8 +6,8 @@ import warnings
 from collections.abc import Sequence
 
 from zoo._utils.html_repr import plain
-from zoo.core.codes import resolve_layers
 from zoo.core.directions import Directions
+from zoo.core.layers import resolve_layers
 from zoo.errors import DirectionsError, LayersError
 from zoo.models.model import Model
 

@@ -9,9 +9,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo._utils.files import output_error
 from zoo._utils.paths import cache_folder
 from zoo._utils.sizes import parse_size
+from zoo._utils.workspaces import output_error
 
 DEFAULT_LIMIT = 4 * 10**9  # bytes that all cached Jacobians may take together, unless ZOO_JACOBIANS says otherwise
 
