@@ -60,7 +60,7 @@ def point(x: float, adapter: DCGAN, *, region: str = "all", codes: int = 1) -> P
 
 
 def pushed(rank: int, adapter: DCGAN) -> Point:
-    """Measure products of J with `rank` vectors, the recording included."""
+    """Measure products of J with `rank` vectors."""
     area, vectors, chunk = parse_region("all", adapter.resolution), torch.randn(rank, adapter.space.dim), 32
 
     def work() -> None:
