@@ -77,7 +77,8 @@ def faults_of_function(name: str, function: FunctionType) -> Iterator[str]:
 def faults_of_class(name: str, kind: type) -> Iterator[str]:
     described = sections_of(kind)
     if is_dataclass(kind):
-        own = {each.name for each in fields(kind) if not each.name.startswith("_")}
+        declared = inspect.get_annotations(kind)
+        own = {each.name for each in fields(kind) if each.name in declared and not each.name.startswith("_")}
         for missing in sorted(own - described.get(SECTIONS.attributes, set())):
             yield f"{name}: attribute {missing}"
     elif "__init__" in vars(kind) and not issubclass(kind, BaseException):

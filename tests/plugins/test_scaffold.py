@@ -60,7 +60,7 @@ def site(packages: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
 def test_their_own_tests_pass(packages: dict[str, Path], site: Path, tmp_path: Path) -> None:
     """The tests run in another folder, so they import the installed packages."""
     folders = [package / "tests" for package in packages.values()]
-    told = call(
+    output = call(
         "pytest",
         "-q",
         "-p",
@@ -72,8 +72,8 @@ def test_their_own_tests_pass(packages: dict[str, Path], site: Path, tmp_path: P
         cwd=tmp_path,
         site=site,
     )
-    assert " passed" in told
-    assert "skipped" not in told
+    assert " passed" in output
+    assert "skipped" not in output
 
 
 def test_the_demo_can_be_analysed(site: Path, tmp_path: Path) -> None:
