@@ -1,6 +1,8 @@
 """Layers computed on windows, against the cut of the whole layer."""
 
+import doctest
 from itertools import product
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from zoo_adapters.dcgan.adapter import DCGAN
 
 from zoo.core.adapter import Adapter
 from zoo.core.region import Region, parse_region
+from zoo.nn import local_layers, stored_names
 from zoo.nn.local_layers import (
     BilinearUpsample,
     Convolution,
@@ -172,3 +175,9 @@ def assert_region_is_cut(adapter: Adapter, region: Region) -> None:
     images = adapter.synthesize(codes).flatten(2)
     found = adapter.region_output(codes, region)
     assert torch.allclose(found, images[..., region.pixels], rtol=0, atol=EXACT * float(images.abs().max()))
+
+
+@pytest.mark.parametrize("module", [local_layers, stored_names], ids=lambda module: module.__name__)
+def test_the_examples_in_docstrings_hold(module: ModuleType) -> None:
+    found = doctest.testmod(module, raise_on_error=False)
+    assert found.attempted > 0 == found.failed

@@ -125,6 +125,7 @@ class Kernel(LocalLayer):
         channels = x.values.shape[1]
         if taps.ndim == 2:
             return self(x, output_window, taps.expand(channels, 1, -1, -1), groups=channels)
+        # A separable filter t tᵀ: along the columns, for all rows that are needed, and then along the rows.
         between = Window(self._needed(x, output_window).window.rows, output_window.columns)
         row_taps = taps.expand(channels, 1, 1, -1)
         filtered = replace(self, along="columns")(x, between, row_taps, groups=channels)
@@ -249,6 +250,7 @@ class BilinearUpsample(LocalLayer):
 def _upsample(x: Patch, factor: int, mode: str) -> Patch:
     """Upsample a patch as if nothing lay around it, so that `bilinear` is off near the window's own edges."""
     (top, bottom), (left, right) = x.window.rows, x.window.columns
+    # BilinearUpsample._input_span asks for a pixel more at each end, so that such pixels are cropped.
     values = functional.interpolate(x.values, scale_factor=float(factor), mode=mode)
     return Patch(values, Window((top * factor, bottom * factor), (left * factor, right * factor)))
 

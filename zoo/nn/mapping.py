@@ -67,6 +67,7 @@ class MappingNetwork(nn.Module):
             x = pixel_norm(torch.cat([z, self.embed(one_hot)], dim=1))
         else:
             x = torch.cat([pixel_norm(z), pixel_norm(self.embed(one_hot))], dim=1)
+        # The weights contain the gain √2 of the activation.
         for layer in self.layers:
             x = leaky_relu(layer(x), _SLOPE)
         return x

@@ -90,9 +90,11 @@ class ResidualAdapter(Adapter):
             raise ValueError(f"{empty[0]} is empty")
         count = count_keys(state, r"blocks\.\d+\.conv2\.weight")
         specs = [_block_spec(state, f"blocks.{index}") for index in range(count)]
+        # The first layer makes in_channels · bottom_width² numbers.
         start_outputs, start_inputs = state["start.weight"].shape
         shared_code = bool(config.get("shared"))
         classes, embedding_dim = state["embed"].shape if "embed" in state else (0, 0)
+        # A gain is (channels, embedding_dim + chunk_dim).
         gain = state.get("blocks.0.norm1.gain")
         return ResidualGenerator(
             specs,
@@ -160,6 +162,7 @@ class ResidualAdapter(Adapter):
 
     def _stack_rows(self, weights: Sequence[Tensor], offset: int, width: int) -> Tensor:
         """Stack the rows of weights whose last `width` columns read z[offset : offset + width]: (rows, dim)."""
+        # The columns before the last `width` read the class.
         rows = torch.cat([weight[:, -width:] for weight in weights])
         return torch.nn.functional.pad(rows, (offset, self.space.dim - offset - width))
 

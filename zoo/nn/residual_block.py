@@ -127,7 +127,9 @@ class Attention(nn.Module):
         """
         query = conv2d(x, self.query).flatten(2)
         key, value = (max_pool2d(conv2d(x, weight), 2).flatten(2) for weight in (self.key, self.value))
+        # β = softmax(qᵀ k): how much each pixel attends to each pooled one, (n, pixels, pixels / 4)
         attention = torch.softmax(query.transpose(1, 2) @ key, dim=2)
+        # o = W_o (v βᵀ)
         attended = (value @ attention.transpose(1, 2)).view(len(x), -1, *x.shape[2:])
         return x + self.gamma * conv2d(attended, self.output)
 

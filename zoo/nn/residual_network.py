@@ -110,12 +110,14 @@ class ResidualGenerator(nn.Module):
             return [_concatenate(embedded, z)] * (1 + len(self.blocks))
         if not self.chunk_dim:
             return [z, *[embedded] * len(self.blocks)]
+        # z = [first_dim | chunk_dim | chunk_dim | …]
         first, *chunks = torch.split(z, [self.first_dim, *[self.chunk_dim] * len(self.blocks)], dim=1)
         return [first, *(_concatenate(embedded, chunk) for chunk in chunks)]
 
     def _windows(self, window: Window) -> list[tuple[Window, Window]]:
         """Plan each block's windows, of the inner map and of the output, from the last block backwards."""
         size = self.img_resolution
+        # What ToRGB, the last convolution, reads.
         window = _CONV_3X3.input_window(window, (size, size))
         planned: list[tuple[Window, Window]] = []
         for block in reversed(self._blocks()):
@@ -142,6 +144,7 @@ def untrained(network: ResidualGenerator, seed: int) -> ResidualGenerator:
     with torch.no_grad():
         for key, tensor in network.state_dict().items():
             drawn = torch.randn(tensor.shape, generator=generator)
+            # Weights keep the variance of what they read. Keys are the stored names: "strength" is attention's γ.
             std = tensor[0].numel() ** -0.5 if tensor.ndim in {2, 4} else 0.3
             tensor.copy_(drawn.abs() + 0.5 if key.endswith(("variance", "strength", "scale")) else drawn * std)
     return network

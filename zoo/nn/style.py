@@ -145,6 +145,7 @@ class StyleAdapter(Adapter):
         """
         if space not in {None, "w", "z"}:
             raise unknown_name(f"space of a {cls.family}", str(space), ["w", "z"])
+        # The mean code is a buffer of the network, so that loading needs a tensor for it.
         placeholder = {} if "mapping.mean" in state else _zero_w_avg(state)
         network = build_module(
             lambda: cls.build_network(state, config), {**state, **placeholder}, f"the {cls.family} file"
@@ -232,6 +233,7 @@ class StyleAdapter(Adapter):
     def _map(self, z: Tensor, labels: Tensor | None) -> Tensor:
         one_hot = None
         if labels is not None and self.classes:
+            # torch.nn.functional.one_hot cannot be linearized.
             one_hot = (labels[:, None] == torch.arange(len(self.classes), device=z.device)).to(z)
         w: Tensor = self.network.mapping(z, one_hot)
         return w
@@ -253,6 +255,7 @@ class StyleAdapter(Adapter):
         rows = w[:, None].expand(-1, self.network.num_ws, -1)
         if truncation is None:
             return rows.clone()
+        # w_avg + ψ (w − w_avg)
         w_avg = self.network.mapping.w_avg
         first, rest = rows[:, : self._truncated_rows], rows[:, self._truncated_rows :]
         return torch.cat([w_avg + truncation * (first - w_avg), rest], dim=1)
@@ -278,6 +281,7 @@ def choose_noise(layers: Iterable[nn.Module], config: Mapping[str, Any]) -> None
         if noise == "none":
             layer.get_buffer("noise_strength").zero_()
         elif noise == "drawn":
+            # One stream for all layers: the noise of a layer depends on the sizes of those before it.
             noise_const.copy_(torch.randn(noise_const.shape, generator=generator))
 
 

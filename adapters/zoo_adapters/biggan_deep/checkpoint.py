@@ -50,6 +50,7 @@ class _Converter(ResidualConverter):
         Returns:
             The effective weight, the columns of the class first.
         """
+        # The class has as many numbers as its embedding, and comes last.
         return self.weight(key).roll(self.embed.shape[-1], dims=-1)
 
     def norm(self, name: str, key: str) -> None:

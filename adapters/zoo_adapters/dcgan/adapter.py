@@ -118,6 +118,7 @@ class DCGAN(Adapter):
         Returns:
             One projection, with a row for each (output channel, tap).
         """
+        # (inputs, channels, 4, 4): a code of one pixel is multiplied by each tap.
         weight = self.network.first_weight[: self.space.dim]
         return [Projection(0, weight.flatten(1).T)]
 

@@ -59,6 +59,7 @@ def _convert_named(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[s
 def _renumber(state: State) -> State:
     """Rename an nn.Sequential's layers, numbered together, to convs.i and norms.i."""
     parts = {key: (int(match[1]), match[2]) for key in state if (match := _SEQUENTIAL_KEY.fullmatch(key))}
+    # Convolutions have weights of four axes. Whatever else has tensors is a normalisation.
     convs = _convolution_numbers(state)
     norms = sorted({number for number, _ in parts.values()} - set(convs))
     names = {number: f"convs.{index}" for index, number in enumerate(convs)}

@@ -52,6 +52,7 @@ class _Converter(StateDictConverter):
             weight: (channels, 16, dim).
             bias: (channels,).
         """
+        # The dense layer's gain is √2 / 4 in the official code.
         self.converted["start.weight"] = weight.transpose(0, 1).flatten(0, 1) * (_GAIN / 4 / sqrt(weight.shape[2]))
         self.converted["start.bias"] = bias.repeat(16)
 
@@ -80,6 +81,7 @@ def _convert_tensorflow(state: State, meta: Mapping[str, Any]) -> tuple[State, d
     config = {"lod": converter.pop_number("lod", 0.0), "fused": fused}
 
     def convert(name: str, key: str, **gain: float) -> None:
+        # (h, w, in, out) becomes (out, in, h, w); a fused layer's (h, w, out, in) becomes (in, out, h, w).
         weight = converter.pop(f"{key}/weight").permute(3, 2, 0, 1)
         inputs = weight.shape[0 if key.endswith("_up") else 1]
         converter.set_conv(name, weight, converter.pop(f"{key}/bias"), inputs=inputs, **gain)
@@ -109,6 +111,7 @@ def _convert_genforce(state: State, meta: Mapping[str, Any]) -> tuple[State, dic
             weight = converter.pop(f"layer{2 * level}.weight")
             bias = converter.pop(f"layer{2 * level}.bias")
             inputs = len(converter.converted[f"convs.{level - 1}.bias"])
+            # The bias has as many numbers as there are outputs. A fused layer's weight has its inputs first.
             if len(bias) != inputs:
                 config["fused"] = weight.shape[0] == inputs
             converter.set_conv(f"doubles.{level - 1}", weight, bias, inputs=inputs)

@@ -58,6 +58,7 @@ class PGGANGenerator(nn.Module):
             (n, 3, height, width) of the image or of the window.
         """
         window = window or Window.whole((self.img_resolution, self.img_resolution))
+        # (n, 4 · 4 · channels), channels last
         first = self.start(pixel_norm(z)).view(len(z), 4, 4, -1).permute(0, 3, 1, 2)
         x = _activate(Patch.whole(first))
         maps: dict[int, Patch] = {}

@@ -20,6 +20,7 @@ def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, An
     converter.assign("basis", _MARK)
     converter.assign("start.weight", "MainLayers.0.Layers.0.LinearLayer.weight")
     if "EmbeddingLayer.weight" in converter.remaining:
+        # A linear layer of one-hot labels: (embedding, classes).
         converter.converted["embed"] = converter.pop("EmbeddingLayer.weight").T
     for index in range(count_numbered(converter.remaining, "MainLayers.{}.Layers.1.LinearLayer1.Layer.weight")):
         key = f"MainLayers.{index}.Layers"
@@ -77,5 +78,6 @@ def _stage(state: State, name: str, in_channels: int) -> Stage:
     # A grouped convolution's weight is (width, width / groups, 3, 3).
     shapes = [state[f"{name}.blocks.{block}.mix.weight"].shape for block in range(count)]
     blocks = [(shape[0], shape[0] // shape[1]) for shape in shapes]
+    # (width, channels, 1, 1)
     channels = state[f"{name}.blocks.0.widen.weight"].shape[1]
     return Stage(in_channels, channels, blocks, upsample=f"{name}.kernel" in state)

@@ -195,6 +195,7 @@ def untrained(
             std = tensor[0].numel() ** -0.5 if tensor.ndim in {2, 4} else 0.3
             tensor.copy_(torch.randn(tensor.shape, generator=generator) * std)
             if key.endswith("kernel"):
+                # A low-pass filter of sum 4, for maps with three zeros for each point.
                 taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 4
                 tensor.copy_(torch.outer(taps, taps))
     return network

@@ -136,6 +136,7 @@ def _upsamples(converter: _Converter, blocks: Sequence[str]) -> list[bool]:
     32² pixels, which has three stages.
     """
     channels = [(converter.peek(f"{key}.bn1.bn.running_mean"), converter.peek(f"{key}.conv2d4.bias")) for key in blocks]
+    # A block whose outputs are not as many as its inputs ends a stage.
     changes = [index for index, (inputs, outputs) in enumerate(channels) if inputs.shape != outputs.shape]
     depth = min((after - before for before, after in pairwise(changes)), default=max(1, len(blocks) // 3))
     return [index % depth == depth - 1 for index in range(len(blocks))]

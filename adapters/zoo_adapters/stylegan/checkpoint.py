@@ -86,6 +86,7 @@ class _Converter(StateDictConverter):
             index: the layer's number, from 1.
             weight: (out, in, 3, 3), as stored.
         """
+        # He's initialisation: gain / √(in · 3 · 3)
         scaled = weight * (_GAIN / sqrt(weight[0].numel()))
         self.converted[f"convs.{index - 1}.weight"] = scaled if index % 2 else fold_upsample_into_conv(scaled)
 
@@ -207,6 +208,7 @@ def flip_fused(network: StyleGANGenerator, fused: str) -> None:
     for level in range(1, network.growth.levels):
         if fused == "always" or (fused == "auto" and 4 << level >= _FUSED_FROM):
             weight = network.convs[2 * level - 1].get_parameter("weight")
+            # A transposed convolution is a convolution with the flipped kernel.
             weight.copy_(weight.flip(2, 3))
 
 

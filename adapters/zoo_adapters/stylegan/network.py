@@ -69,6 +69,7 @@ class SynthesisLayer(nn.Module):
             The normalised maps with their style.
         """
         noise = self.noise_strength[:, None, None] * self.noise_const
+        # Instance normalisation: x − μ, and 1 / σ, which joins the scale.
         y = leaky_relu(x + (self.bias[:, None, None] + noise), _SLOPE)
         centred = y - y.mean(dim=(2, 3), keepdim=True)
         inverse_std = torch.rsqrt(centred.square().mean(dim=(2, 3)) + _EPSILON)
@@ -153,6 +154,7 @@ class StyleGANGenerator(StyleNetwork):
         """
         x = self.const.expand(len(w), *self.const.shape)
         modulated: dict[int, StyleModulation] = {}
+        # Each resolution has two layers. At a level of detail above 0, the last ones are not computed.
         for index in range(self.num_ws):
             level = index // 2
             y: StyleModulation = self.layers[index](x, w[:, index])
@@ -168,6 +170,7 @@ class StyleGANGenerator(StyleNetwork):
         weight = self.convs[index].get_parameter("weight")
         if index % 2 == 0:
             return conv2d(x, weight, padding=1)
+        # Upsampling and convolution in one, then the filter [1, 2, 1] along both axes.
         upsampled = conv_transpose2d(x, weight, stride=2, padding=1)
         channels = len(upsampled[0])
         return conv2d(upsampled, self.blur.expand(channels, 1, 3, 3), padding=1, groups=channels)

@@ -38,6 +38,7 @@ class Converter(StateDictConverter):
         """
         upsample = index % 2 == 1
         self.converted[f"layers.{index}.weight"] = (weight.transpose(0, 1) if upsample else weight).contiguous()
+        # The activation is positively homogeneous: √2 · lrelu(x + b) = lrelu(√2 x + √2 b).
         self.converted[f"layers.{index}.bias"] = bias * ACTIVATION_GAIN
         self.converted[f"layers.{index}.noise"] = noise.reshape(noise.shape[-2:])
         self.converted[f"layers.{index}.strength"] = noise_strength.reshape(()) * ACTIVATION_GAIN

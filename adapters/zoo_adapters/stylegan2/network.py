@@ -138,6 +138,7 @@ class ToRGB(nn.Module):
             (n, 3, rows, columns).
         """
         values = x.crop(window).values
+        # The weights of three outputs are fewer than the pixels, so that here the weights are modulated.
         weight = self.weight * self.affine(w)[:, None]
         rgb = torch.baddbmm(self.bias[:, None], weight, values.flatten(2))
         return _clamp(rgb.view(-1, 3, *values.shape[2:]), self.conv_clamp)
@@ -272,5 +273,6 @@ def _clamp(x: Tensor, bound: float | None) -> Tensor:
 
 def _resample_filter(channels: int) -> Tensor:
     """Make the filter [1, 3, 3, 1] along both axes, for upsampled maps: (channels, 1, 4, 4)."""
+    # Taps of sum 2 along each axis make up for the zeros between the points.
     taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 4
     return torch.outer(taps, taps).repeat(channels, 1, 1, 1)

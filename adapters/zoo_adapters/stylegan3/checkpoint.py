@@ -107,8 +107,10 @@ def _convert_layer(
     weight, up_filter, down_filter = (converter.pop(f"{key}.{part}") for part in ("weight", "up_filter", "down_filter"))
     up = _factor(converter, settings, f"{key}.up", len(up_filter))
     down = _factor(converter, settings, f"{key}.down", len(down_filter))
+    # Weights have a root mean square of 1 for each output.
     converter.converted[f"{name}.weight"] = weight * weight.square().mean(dim=(1, 2, 3), keepdim=True).rsqrt()
     converter.converted[f"{name}.bias"] = converter.pop(f"{key}.bias") * _GAIN
+    # Raising the rate puts zeros between points, for which the factor makes up; lowering it convolves, not correlates.
     converter.converted[f"{name}.upper"] = up_filter * up
     converter.converted[f"{name}.lower"] = down_filter.flip(list(range(down_filter.ndim)))
     converter.assign(f"{name}.magnitude", f"{key}.magnitude_ema")

@@ -42,6 +42,7 @@ class ToRGB(nn.Module):
         Returns:
             (n, 3, rows, columns).
         """
+        # The weights of three outputs are fewer than the pixels, so that here the weights are modulated.
         weight = self.weight * self.affine(w)[:, None]
         rgb = torch.baddbmm(self.bias[:, None], weight, x.values.flatten(2))
         return clamp(rgb.view(-1, 3, *x.values.shape[2:]), self.conv_clamp)

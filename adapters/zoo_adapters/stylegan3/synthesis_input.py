@@ -47,10 +47,12 @@ class SynthesisInput(nn.Module):
             The patch (n, channels, rows, columns) of that window.
         """
         freqs, phases = self._transformed(self.affine(w))
+        # 1 up to the bandwidth, 0 from the Nyquist frequency on, linear between them.
         excess = freqs.square().sum(dim=2).sqrt() - self.bandwidth
         amplitudes = (1 - excess / (self.sampling_rate / 2 - self.bandwidth)).clamp(0, 1)
         x = self._grid(window.columns, freqs)
         y = self._grid(window.rows, freqs)
+        # sin(2π (fᵀ x + φ))
         cycles = x * freqs[:, None, None, :, 0] + y[:, None] * freqs[:, None, None, :, 1]
         waves = torch.sin(2 * pi * (cycles + phases[:, None, None])) * amplitudes[:, None, None]
         return Patch((waves @ self.weight.T).permute(0, 3, 1, 2), window)
@@ -64,6 +66,7 @@ class SynthesisInput(nn.Module):
         cosine = pose[:, 0, None]
         sine = pose[:, 1, None]
         translation = pose[:, 2:]
+        # f ← R f, φ ← φ + fᵀ t
         fx, fy = self.freqs.T
         rotated = torch.stack([fx * cosine + fy * sine, fy * cosine - fx * sine], dim=2)
         offset = self.transform[:2, 2] - translation

@@ -49,6 +49,8 @@ class Resampling:
     @property
     def layers(self) -> tuple[TransposedConvolution, Convolution]:
         """The two filters as layers. Raises `ValueError` if the second reads points that the first does not reach."""
+        # The map is spread to in_size · up points and padded by `total` zeros, for fine_size outputs of the first
+        # filter.
         total = self.fine_size + self.up_taps - 1 - self.in_size * self.up
         before = (total + self.up) // 2 if self.padding is None else self.padding
         if min(self.up, self.down) < 1 or before >= self.up_taps or total - before > self.up_taps - self.up:

@@ -44,6 +44,7 @@ class LowRank(Analyzer[LowRankOptions]):
             obstacle=None if self._searchable else "it needs k, and factorization=spectrum",
         )
         provenance["output"] = output.name
+        # M itself where its dim² numbers are cheaper than products with J and Jᵀ.
         if isinstance(result, Grams):
             return self._from_gram(adapter, probe, result, provenance)
         return self._from_search(adapter, probe, result, provenance)
@@ -56,6 +57,7 @@ class LowRank(Analyzer[LowRankOptions]):
         self, adapter: Adapter, probe: Probe, eigen: PartialEigen, provenance: dict[str, Any]
     ) -> Directions:
         """Keep the eigenvectors whose eigenvalues are above rounding error."""
+        # λ_i below ε · dim · λ_1 is rounding error.
         rounding = torch.finfo(adapter.dtype).eps * adapter.space.dim * float(eigen.values[0])
         count = int((eigen.values > rounding).sum())
         if not count:

@@ -46,6 +46,7 @@ class NullSpace(Analyzer[NullSpaceOptions]):
         grams = self._grams(adapter, replace(probe, layers=layers), output)
         foreground, background = grams.matrices
         require_change(foreground, probe.region)
+        # With factorization=spectrum, the columns of V_B carry `background_energy` of tr(M_B).
         low_rank = factorize(background, options.factorization, options.background_energy, probe.progress)
         # At least one direction is removed where there is any, and at least one dimension is left.
         removed = min(max(low_rank.rank - options.relax, min(low_rank.rank, 1)), adapter.space.dim - 1)

@@ -62,6 +62,7 @@ class ReSeFa(Analyzer[ReSeFaOptions]):
             raise CapabilityError(
                 f"nothing but region {probe.region.text} changes with the code, and every edit is local: use lowrank"
             )
+        # M_F n = λ (M_B + τ tr(M_B) I) n
         quotients, vectors = generalized_eigh(foreground, background, options.tau)
         return self._directions(adapter, probe, quotients, vectors, {**provenance, **result.provenance})
 
