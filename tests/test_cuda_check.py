@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +11,10 @@ import torch
 from torch import Tensor
 
 from benchmarks import cuda_check
+from benchmarks.gpu_checks import precision
 from benchmarks.gpu_checks.results import Cell, Deadline, Section, Settings, attempt, compare, relative_deviation, table
 from zoo.jacobian import RegionJacobian
 
-ROOT = Path(__file__).parents[1]
 QUICK = ["--device", "cpu", "--quick"]
 
 
@@ -84,20 +82,17 @@ def test_deviations() -> None:
     )
 
 
+@pytest.fixture
+def restored_tf32() -> Iterator[None]:
+    yield
+    torch.backends.cuda.matmul.allow_tf32 = False
+
+
+@pytest.mark.usefixtures("restored_tf32")
 def test_tf32_that_is_not_active_is_not_taken_for_proof() -> None:
     """On the CPU nothing is computed in TF32, so that the comparisons which require it fail; zoo's own hold."""
-    program = """
-from benchmarks.gpu_checks.precision import WAYS, check_way
-for cell in check_way(next(iter(WAYS)), "cpu", True):
-    print(cell.column, cell.held, sep="=")
-"""
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    held = dict(line.split("=") for line in done.stdout.splitlines())
-    assert {column for column, value in held.items() if value == "False"} == {
-        "torch, matrices",
-        "torch, convolution",
-        "torch, derivative",
-    }
-    assert held["zoo, forward"] == held["zoo, Gram"] == held["settings after"] == "True"
+    cells = {cell.column: cell.held for cell in precision.check_way("`allow_tf32 = True`", "cpu", quick=True)}
+    failed = {column for column, held in cells.items() if held is False}
+    assert failed == {"torch, matrices", "torch, convolution", "torch, derivative"}
+    assert cells["zoo, forward"] and cells["zoo, reverse"] and cells["zoo, Gram"] and cells["settings after"]
+    assert torch.backends.cuda.matmul.allow_tf32
