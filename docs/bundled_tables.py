@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from python_reference import code, table
+from python_signatures import code, table
 from zoo_scorers.avatars.card import read_card
 
 from zoo.plugins import load_plugins

@@ -20,14 +20,14 @@ from typing import Any
 import bundled_tables
 import python_reference
 import typer
-from python_reference import code, table
+from python_signatures import FACES, code, table
 
 import zoo
 from zoo import errors
 from zoo.cli import build_app
 from zoo.conformance import CONTRACTS
 from zoo.core import COMMON_REGIONS
-from zoo.plugins import CAPABILITIES, HOOKS, AdapterPlugin, AnalyzerPlugin, hookspecs, load_plugins
+from zoo.plugins import CAPABILITIES, AdapterPlugin, AnalyzerPlugin, load_plugins
 from zoo.registry.registry import load_registry
 
 FOLDER = Path(__file__).parent
@@ -190,17 +190,7 @@ def regions(_: str) -> str:
     return table(["region", "is"], [[code(name), code(text)] for name, text in COMMON_REGIONS.items()])
 
 
-# Python
-
-
-def hooks(_: str) -> str:
-    """List the hooks with their signatures."""
-    rows = []
-    for name in HOOKS:
-        hook = getattr(hookspecs, name)
-        text = str(inspect.signature(hook)).replace("typer.Typer", "Typer").replace("'", "")
-        rows.append([code(f"{name}{text}"), " ".join((hook.__doc__ or "").replace("``", "`").split())])
-    return table(["hook", "what it does"], rows)
+# The contract
 
 
 def checks(kind: str) -> str:
@@ -250,7 +240,6 @@ KINDS: dict[str, Callable[[str], str]] = {
     "matrix": matrix,
     "capabilities": capabilities,
     "regions": regions,
-    "hooks": hooks,
     "checks": checks,
     "contract": contract,
     "error": error,
@@ -264,7 +253,7 @@ SECTIONS: dict[str, tuple[str, str, list[str]]] = {
     "architectures.md": ("adapter", "{}", sorted(PLUGINS.adapters)),
     "analyses.md": ("analyzer", "{}", list(PLUGINS.analyzers)),
     "errors.md": ("error", "{}", [name for name in ERRORS if name != "ZooError"]),
-    "python.md": ("face", "{}", list(python_reference.FACES)),
+    "python.md": ("face", "{}", list(FACES)),
 }
 
 

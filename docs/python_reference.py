@@ -5,173 +5,24 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
-import logging
 import math
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-import griffe
+from python_signatures import FACES, INDENT, Docstring, code, one_line, signature, table, value_text, vars_of
 
 import zoo
 from zoo.errors import ZooError
+from zoo.plugins import HOOKS, hookspecs
 
-# In the order in which a reader meets them. A name is described under the first one that has it.
-FACES = (
-    "zoo",
-    "zoo.core",
-    "zoo.jacobian",
-    "zoo.linalg",
-    "zoo.nn",
-    "zoo.checkpoints",
-    "zoo.editing",
-    "zoo.registry",
-    "zoo.testing",
-    "zoo.conformance",
-)
 # What the hooks exchange with zoo, in the order in which the author of a plugin meets it.
 TYPES: tuple[type, ...] = (
     *(zoo.AdapterPlugin, zoo.AnalyzerPlugin, zoo.ScorerPlugin),
     *(zoo.Adapter, zoo.Layout, zoo.Projection, zoo.LatentSpace, zoo.Codes, zoo.Region),
     *(zoo.Analyzer, zoo.Probe, zoo.Directions, zoo.Options, zoo.Scorer),
 )
-MOST_COLUMNS = 100  # of a signature on one line
-INDENT = "    "  # of a nested list: Python-Markdown wants four spaces
-
-griffe.logger.setLevel(logging.ERROR)
-
-
-def table(columns: list[str], rows: list[list[str]]) -> str:
-    """Set a Markdown table; a bar inside of a cell is escaped."""
-    lines = [columns, ["---"] * len(columns), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def code(text: str) -> str:
-    """Set text as code; nothing stays nothing."""
-    return f"`{text}`" if text else ""
-
-
-# Docstrings
-
-
-class Docstring:
-    """The sections of a Google-style docstring, as Markdown."""
-
-    def __init__(self, subject: object) -> None:
-        self._sections = griffe.Docstring(_docstring_of(subject)).parse("google", warnings=False)
-
-    @property
-    def text(self) -> str:
-        """What stands outside of any section."""
-        return "\n\n".join(_prose(str(part.value)) for part in self._of("text"))
-
-    @property
-    def summary(self) -> str:
-        """The first paragraph, on one line."""
-        return _line(self.text.split("\n\n")[0])
-
-    def items(self, kind: str) -> dict[str, str]:
-        """Return what a section such as ``parameters`` or ``attributes`` says of each name."""
-        return {item.name: _sentence(item.description) for part in self._of(kind) for item in part.value}
-
-    @property
-    def notes(self) -> list[str]:
-        """What is returned and raised, and the sections without a kind of their own: a line for each."""
-        lines = []
-        for part in self._sections:
-            if part.kind.value in {"returns", "yields"}:
-                lines += [f"*{part.kind.value.title()}:* {_sentence(item.description)}" for item in part.value]
-            elif part.kind.value == "raises":
-                lines += [
-                    f"*Raises* {code(str(item.annotation))}: {_sentence(item.description)}" for item in part.value
-                ]
-            elif part.kind.value == "admonition":
-                lines.append(f"*{part.title or part.value.kind.title()}:* {_line(str(part.value.contents))}")
-            elif part.kind.value == "examples":
-                lines += [_prose(str(text)) for _, text in part.value]
-        return lines
-
-    def _of(self, kind: str) -> list[Any]:
-        return [part for part in self._sections if part.kind.value == kind]
-
-
-def _docstring_of(subject: object) -> str:
-    """Return the docstring of a thing itself, not that of a class that it inherits from or is an instance of."""
-    own = inspect.unwrap(getattr(subject, "__func__", subject))  # type: ignore[arg-type]  # of a cached function, too
-    if not isinstance(own, type | FunctionType | property):
-        return ""
-    text = own.__doc__ or ""
-    return "" if text.startswith(f"{getattr(own, '__name__', '')}(") else inspect.cleandoc(text)
-
-
-def _prose(text: str) -> str:
-    return text.replace("``", "`").replace("::\n\n", ":\n\n")
-
-
-def _line(text: str) -> str:
-    return " ".join(_prose(text).split())
-
-
-def _sentence(text: str) -> str:
-    line = _line(text)
-    return line[:1].upper() + line[1:]
-
-
-# Signatures
-
-
-def signature(name: str, subject: Any, most_columns: float = MOST_COLUMNS) -> str:
-    """Write how a function or a class is called, one parameter a line where it does not fit on one."""
-    try:
-        parsed = inspect.signature(subject)
-    except (TypeError, ValueError):
-        return name
-    words = list(_parameters(parsed))
-    returned = parsed.return_annotation
-    result = "" if returned is inspect.Signature.empty or inspect.isclass(subject) else f" -> {_annotation(returned)}"
-    line = f"{name}({', '.join(words)}){result}"
-    if len(line) <= most_columns:
-        return line
-    return "\n".join([f"{name}(", *(f"{INDENT}{word}," for word in words), f"){result}"])
-
-
-def _parameters(parsed: inspect.Signature) -> Iterator[str]:
-    """Write each parameter, with the lone star before keyword-only ones."""
-    starred = False
-    for parameter in parsed.parameters.values():
-        if parameter.name in {"self", "cls"}:
-            continue
-        if parameter.kind is parameter.VAR_POSITIONAL:
-            starred = True
-        elif parameter.kind is parameter.KEYWORD_ONLY and not starred:
-            starred = True
-            yield "*"
-        yield _parameter(parameter)
-
-
-def _parameter(parameter: inspect.Parameter) -> str:
-    text = str(parameter.replace(annotation=parameter.empty, default=parameter.empty))  # with its stars
-    if parameter.annotation is not parameter.empty:
-        text += f": {_annotation(parameter.annotation)}"
-    return text if parameter.default is parameter.empty else f"{text} = {_value(parameter.default)}"
-
-
-def _annotation(annotation: object) -> str:
-    text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
-    return re.sub(r"\b(?:collections\.abc|typing|pathlib|torch(?:\.nn)?|zoo[a-z_.]*)\.(?=[A-Z])", "", text.strip("'"))
-
-
-def _value(value: object) -> str:
-    if isinstance(value, type | FunctionType):
-        return value.__qualname__
-    text = repr(value)
-    if "<" in text or len(text) > MOST_COLUMNS:
-        named = (word for face in FACES for word, constant in vars_of(face).items() if constant is value)
-        return next(named, "…")
-    return text
 
 
 # Names
@@ -191,12 +42,6 @@ def face(name: str) -> str:
 def _first_face(name: str, subject: object) -> str:
     """Return the first package that has a name for this very thing."""
     return next(face for face in FACES if vars_of(face).get(name) is subject)
-
-
-def vars_of(package: str) -> dict[str, Any]:
-    """Return the public names of a package with what they stand for."""
-    module = importlib.import_module(package)
-    return {name: getattr(module, name) for name in module.__all__}
 
 
 def names_of(package: str) -> list[str]:
@@ -276,7 +121,7 @@ def _method(kind: type, name: str) -> str:
 
 
 def _constant(package: str, name: str, constant: object) -> list[str]:
-    text = _value(constant) if isinstance(constant, str | int | float | tuple) else ""
+    text = value_text(constant) if isinstance(constant, str | int | float | tuple) else ""
     return [part for part in (code(f"{name} = {text}") if text else "", _comment_on(package, name)) if part]
 
 
@@ -288,7 +133,7 @@ def _comment_on(package: str, name: str) -> str:
         targets = [*getattr(node, "targets", []), getattr(node, "target", None)]
         if name in {getattr(target, "id", None) for target in targets}:
             if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
-                return _line(str(after.value.value))
+                return one_line(str(after.value.value))
             return _comment_before(lines[: node.lineno - 1])
     return ""
 
@@ -297,7 +142,7 @@ def _comment_before(lines: list[str]) -> str:
     comment: list[str] = []
     while lines and lines[-1].startswith("#"):
         comment.insert(0, lines.pop().lstrip("# "))
-    return _line(" ".join(comment))
+    return one_line(" ".join(comment))
 
 
 def _home(package: str, name: str) -> str:
@@ -392,4 +237,14 @@ def _member_summary(kind: type, name: str) -> str:
     return Docstring(inspect.getattr_static(kind, name, None)).summary if _is_described(kind, name) else ""
 
 
-KINDS: dict[str, Callable[[str], str]] = {"face": face, "types": types}
+def hooks(_: str) -> str:
+    """List the hooks with their signatures."""
+    rows = []
+    for name in HOOKS:
+        hook = getattr(hookspecs, name)
+        text = str(inspect.signature(hook)).replace("typer.Typer", "Typer").replace("'", "")
+        rows.append([code(f"{name}{text}"), " ".join((hook.__doc__ or "").replace("``", "`").split())])
+    return table(["hook", "what it does"], rows)
+
+
+KINDS: dict[str, Callable[[str], str]] = {"face": face, "types": types, "hooks": hooks}
