@@ -104,6 +104,7 @@ def test_built_in_entries_load_nothing_slow() -> None:
     assert not {"torch", "numpy"} & set(loaded)
 
 
+@pytest.mark.perf
 def test_list_takes_little_longer_than_its_libraries(tmp_path: Path) -> None:
     """At most three times the processor time, forty cards included; of interleaved runs the fastest are compared."""
     listing = [str(COMMAND), "list"]

@@ -645,10 +645,10 @@ def read_bombs(megabytes: int) -> None:
     said = {}
     for bomb in bombs:
         Path("file").write_bytes(bomb.content)
-        start = time.perf_counter()
+        start = time.process_time()
         try:
             outcome = f"read: {read_checkpoint(Path('file')).container}"
         except CheckpointError as error:
             outcome = str(error)
-        said[bomb.id] = outcome, time.perf_counter() - start
+        said[bomb.id] = outcome, time.process_time() - start
     print(json.dumps(said))
