@@ -11,8 +11,8 @@ import pytest
 from tests.support import fork_server
 
 ROOT = Path(__file__).parents[1]
+# What a browser loads by itself when it shows a page: tags and their attributes.
 LOADED = {"link": "href", "script": "src", "img": "src", "iframe": "src", "source": "src", "form": "action"}
-"""What a browser loads by itself when it shows a page: tags and their attributes."""
 
 
 def call(*command: str) -> None:

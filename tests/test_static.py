@@ -1,6 +1,6 @@
 """The checks that read the code instead of running it, so that one command checks everything.
 
-They are collected first (tests/conftest.py), so that one process of ``pytest -n auto`` makes them beside the other tests.
+They are collected first (tests/conftest.py), so that one process of ``pytest -n auto`` makes them beside other tests.
 """
 
 import subprocess

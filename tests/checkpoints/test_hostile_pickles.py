@@ -39,12 +39,12 @@ def test_every_payload_is_live(tmp_path: Path) -> None:
 def test_nothing_is_run(hostile: Hostile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_bytes(hostile.content)
     monkeypatch.chdir(tmp_path)
-    start = time.process_time()
+    start = time.perf_counter()
     try:
         outcome = f"read: {', '.join(read_checkpoint(Path('file')).state)}"
     except CheckpointError as error:
         outcome = str(error)
-    check(hostile, outcome, time.process_time() - start)
+    check(hostile, outcome, time.perf_counter() - start)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 

@@ -645,10 +645,10 @@ def read_bombs(megabytes: int) -> None:
     said = {}
     for bomb in bombs:
         Path("file").write_bytes(bomb.content)
-        start = time.process_time()
+        start = time.perf_counter()
         try:
             outcome = f"read: {read_checkpoint(Path('file')).container}"
         except CheckpointError as error:
             outcome = str(error)
-        said[bomb.id] = outcome, time.process_time() - start
+        said[bomb.id] = outcome, time.perf_counter() - start
     print(json.dumps(said))
