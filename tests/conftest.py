@@ -9,16 +9,32 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # one process a core: with more threads
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import zoo
+from tests.support import fork_server
 from zoo.models.model import Model
 
 DATA = Path(__file__).parent / "data"
+# Tests with these markers run only where ``-m`` speaks of one of them.
+ASKED_FOR = ("long", "perf")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many processes ``-n auto`` means: one more than there are cores, as some tests mostly wait."""
+    return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1) + 1
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the fork server before the processes of the tests, so that they share it."""
+    if config.getoption("numprocesses", None):
+        fork_server.share()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave long tests out unless ``-m`` speaks of them."""
-    if "long" not in config.getoption("markexpr"):
-        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("long")])
-        items[:] = [item for item in items if not item.get_closest_marker("long")]
+    """Leave out what nobody asked for, and begin with the checks that read the code, which take one process longest."""
+    asked = any(marker in config.getoption("markexpr") for marker in ASKED_FOR)
+    left_out = [] if asked else [item for item in items if any(map(item.get_closest_marker, ASKED_FOR))]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+    items.sort(key=lambda item: item.path.stem != "test_static")
 
 
 @pytest.fixture(autouse=True)

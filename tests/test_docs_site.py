@@ -2,20 +2,21 @@
 
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
+from tests.support import fork_server
+
 ROOT = Path(__file__).parents[1]
+# What a browser loads by itself when it shows a page: tags and their attributes.
 LOADED = {"link": "href", "script": "src", "img": "src", "iframe": "src", "source": "src", "form": "action"}
-"""What a browser loads by itself when it shows a page: tags and their attributes."""
 
 
 def call(*command: str) -> None:
-    done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run([fork_server.python(), *command], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

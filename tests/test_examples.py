@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import save_file
 
 import zoo
+from tests.support import fork_server
 from tests.support.toys import write_tiny
 from zoo.cli import run
 from zoo.plugins import load_plugins
@@ -36,12 +37,14 @@ LIBRARY = (
 )
 
 
-def python(*arguments: str | Path, cwd: Path, site: tuple[Path, ...] = ()) -> subprocess.CompletedProcess[str]:
+def python(
+    *arguments: str | Path, cwd: Path, site: tuple[Path, ...] = (), executable: str = sys.executable
+) -> subprocess.CompletedProcess[str]:
     """Run Python with folders on its search path, and zoo with its default settings."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("ZOO_")}
     path = [*map(str, site), *filter(None, kept.get("PYTHONPATH", "").split(os.pathsep))]
     return subprocess.run(
-        [sys.executable, *map(str, arguments)],
+        [executable, *map(str, arguments)],
         cwd=cwd,
         env={**kept, "PYTHONPATH": os.pathsep.join(path)},
         capture_output=True,
@@ -109,7 +112,8 @@ def pytest_of(*examples: str, cwd: Path, site: tuple[Path, ...]) -> None:
     """Run the tests of examples as their authors do, in a new process."""
     folders = [ROOT / "examples" / name / "tests" for name in examples]
     settings = ROOT / "examples" / examples[0] / "pyproject.toml"
-    done = python("-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", settings, *folders, cwd=cwd, site=site)
+    options = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", settings)
+    done = python(*options, *folders, cwd=cwd, site=site, executable=fork_server.python())
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -221,7 +225,7 @@ def test_the_model_that_lightweight_gan_trained(site: Path, library: Path, tmp_p
         ),
     ]
     code = f"from zoo.cli import run\nfor command in {commands!r}:\n    assert run(command) == 0, command\n"
-    done = python("-W", "error", "-c", code, cwd=tmp_path, site=(site, library))
+    done = python("-W", "error", "-c", code, cwd=tmp_path, site=(site, library), executable=fork_server.python())
     assert done.returncode == 0, done.stderr
     assert "lightweight-gan.avatars32" in done.stdout
     assert zoo.Directions.load(tmp_path / "nullspace").space == zoo.LatentSpace("z", 64)

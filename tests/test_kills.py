@@ -1,6 +1,6 @@
 """Killed at any moment, zoo leaves nothing torn: the same command again ends as if nothing had happened.
 
-``ZOO_KILLS=100`` kills that often; without it, a few times.
+A few kills are made by default, and a hundred by ``pytest -m long``.
 """
 
 from __future__ import annotations
@@ -11,32 +11,27 @@ import random
 import re
 import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.support import fork_server
 from tests.support.network import CONTENT, Home, Server, serving, source_of
 from tests.support.toys import write_tiny
 
-ROUNDS = int(os.environ.get("ZOO_KILLS", "4"))
 FILES = {"codes.safetensors", "directions.safetensors", "report.html", "sheet.png"}
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows knows no SIGKILL")
+pytestmark = [
+    pytest.mark.skipif(os.name == "nt", reason="Windows knows no SIGKILL"),
+    pytest.mark.parametrize("kills", [5, pytest.param(100, marks=pytest.mark.long)]),
+]
 
 
-def killed(command: list[str], home: Home, server: Server | None, when: Callable[[], bool]) -> bool:
-    """Run a command and kill its process group as soon as `when` says so; True if that was before its end."""
-    process = subprocess.Popen(
-        command,
-        env=home.environment(server),
-        cwd=home.folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+def killed(arguments: list[str], home: Home, server: Server | None, when: Callable[[], bool]) -> bool:
+    """Run zoo and kill its process group as soon as `when` says so; True if that was before its end."""
+    process = fork_server.start(["-m", "zoo", *arguments], home.folder, home.environment(server))
     while process.poll() is None and not when():
         time.sleep(0.002)
     with contextlib.suppress(ProcessLookupError):
@@ -70,10 +65,10 @@ def timed(home: Home, server: Server) -> float:
     return seconds
 
 
-def test_pull(tmp_path: Path) -> None:
+def test_pull(kills: int, tmp_path: Path) -> None:
     draw, before_the_end, seconds = random.Random(0), 0, 0.0
     with serving(pause=0.01) as server:
-        for number in range(ROUNDS):
+        for number in range(kills):
             kind = ("https", "hf", "gdrive", "pypi")[number % 4]
             home = Home(tmp_path / str(number))
             home.write_card(source_of(kind, server), content=CONTENT if number % 3 else None)
@@ -82,7 +77,7 @@ def test_pull(tmp_path: Path) -> None:
             bodies = server.bodies
             begun = soon_after(lambda bodies=bodies: server.bodies > bodies, draw.uniform(0, 0.6))  # type: ignore[misc]
             when = begun if number % 2 else after(draw.uniform(0, seconds))
-            before_the_end += killed(home.command("pull", "dcgan.thing"), home, server, when)
+            before_the_end += killed(["pull", "dcgan.thing"], home, server, when)
             time.sleep(0.05)
             assert all(path.read_bytes() == CONTENT for path in home.weights()), "a torn file in its final place"
             done = home.zoo("pull", "dcgan.thing", server=server)
@@ -91,11 +86,11 @@ def test_pull(tmp_path: Path) -> None:
             assert path.read_bytes() == CONTENT
             assert home.files() == [str(path.relative_to(home.folder / "cache"))]
             assert home.zoo("cache", "--verify").returncode == 0
-    print(f"pull: {ROUNDS} kills, {before_the_end} before the end")
-    assert before_the_end >= ROUNDS / 4
+    print(f"pull: {kills} kills, {before_the_end} before the end")
+    assert before_the_end >= kills / 4
 
 
-def test_analyze(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_analyze(kills: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZOO_JACOBIANS", "1GB")  # what a killed run has computed is there for the next one
     draw, before_the_end = random.Random(1), 0
     home = Home(tmp_path)
@@ -107,7 +102,7 @@ def test_analyze(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert home.zoo(*arguments).returncode == 0
     seconds = time.monotonic() - started
     wanted = contents(runs / "a")
-    for number in range(ROUNDS):
+    for number in range(kills):
         again = [*arguments, "--force"] if number % 4 else arguments
         if number % 4 < 2 and (tmp_path / "cache" / "jacobians").exists():
             shutil.rmtree(tmp_path / "cache" / "jacobians")
@@ -116,15 +111,15 @@ def test_analyze(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
                 file.rmdir() if file.is_dir() else file.unlink()
         writing = soon_after(lambda: any(".partial" in path.name for path in runs.glob(".*")), draw.uniform(0, 0.5))
         when = writing if number % 2 else after(draw.uniform(0, seconds))
-        before_the_end += killed(home.command(*again), home, None, when)
+        before_the_end += killed(again, home, None, when)
         if (runs / "a").exists():
             assert contents(runs / "a") == wanted, "a torn run folder in its final place"
         done = home.zoo(*arguments, "--force")
         assert done.returncode == 0, done.stderr
         assert contents(runs / "a") == wanted
         assert [path.name for path in runs.iterdir()] == ["a"], "something was left beside the run folder"
-    print(f"analyze: {ROUNDS} kills, {before_the_end} before the end")
-    assert before_the_end >= ROUNDS / 4
+    print(f"analyze: {kills} kills, {before_the_end} before the end")
+    assert before_the_end >= kills / 4
 
 
 def contents(folder: Path) -> dict[str, bytes]:

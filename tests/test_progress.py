@@ -5,7 +5,6 @@ import os
 import pty
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from rich.console import Console
 from zoo_adapters.dcgan.adapter import DCGAN
 
 import zoo
+from tests.support import fork_server
 from tests.support.linear import model_of
 from tests.support.toys import write_tiny
 from zoo import Model
@@ -140,7 +140,7 @@ def run_in_terminal(folder: Path, *arguments: str) -> tuple[str, str]:
     mine, theirs = pty.openpty()
     variables = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
-        [sys.executable, "-c", SLOW, *arguments], cwd=folder, env=variables, stdout=subprocess.PIPE, stderr=theirs
+        [fork_server.python(), "-c", SLOW, *arguments], cwd=folder, env=variables, stdout=subprocess.PIPE, stderr=theirs
     )
     os.close(theirs)
     drawn = b""
@@ -180,7 +180,7 @@ def test_a_terminal_shows_bars_with_the_time_left_one_at_a_time(folder: Path) ->
 def test_no_bar_where_nobody_waits_for_it(folder: Path) -> None:
     _, drawn = run_in_terminal(folder, "--quiet", "edit", "./tiny.safetensors", "d.npy", "--samples", "3")
     assert "━" not in drawn and "images" not in drawn
-    arguments = [sys.executable, "-c", SLOW, "sample", "./tiny.safetensors", "--samples", "20"]
+    arguments = [fork_server.python(), "-c", SLOW, "sample", "./tiny.safetensors", "--samples", "20"]
     done = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, check=True)
     assert done.stderr == "file.tiny · weights: unknown: ask whoever gave you the file\n"
     assert done.stdout.splitlines()[0] == "runs/tiny-samples/samples.png"

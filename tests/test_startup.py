@@ -106,6 +106,7 @@ def test_built_in_entries_load_nothing_slow() -> None:
     assert not {"torch", "numpy"} & set(loaded)
 
 
+@pytest.mark.perf
 def test_list_takes_little_longer_than_its_libraries(tmp_path: Path) -> None:
     """Listing takes at most three times the processor time of its imports; compare the fastest of interleaved runs."""
     listing = [str(COMMAND), "list"]

@@ -1,21 +1,53 @@
-"""The checks that read the code instead of running it, so that one command checks everything."""
+"""The checks that read the code instead of running it, so that one command checks everything.
+
+They are collected first (tests/conftest.py), so that one process of ``pytest -n auto`` makes them beside other tests.
+"""
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from zoo.plugins.manager import load_plugins
+from zoo.plugins.scaffold import KINDS, new_package
+
 ROOT = Path(__file__).parents[1]
-CHECKS = {
-    "ruff check": ["-m", "ruff", "check", "."],
-    "ruff format": ["-m", "ruff", "format", "--check", "."],
-    "mypy": ["-m", "mypy"],
-    "import-linter": ["-c", "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports())"],
-}
+CHECKED = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["mypy"]["files"]
 
 
-@pytest.mark.parametrize("name", CHECKS)
-def test_static(name: str) -> None:
-    done = subprocess.run([sys.executable, *CHECKS[name]], cwd=ROOT, capture_output=True, text=True, check=False)
+def check(*command: str | Path, folder: Path = ROOT) -> None:
+    """Run a tool of this environment; it must find nothing."""
+    tool = [sys.executable, *map(str, command)]
+    done = subprocess.run(tool, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def scaffolds(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """A new package of every kind."""
+    folder = tmp_path_factory.mktemp("scaffolds")
+    return [new_package(kind, f"my-{kind}", folder / kind, plugins=load_plugins()) for kind in KINDS]
+
+
+def test_types(scaffolds: list[Path]) -> None:
+    """Strictly, in the scaffolds too, and in one run, as most of its time goes into the types of torch."""
+    modules = [module for scaffold in scaffolds for module in scaffold.glob("zoo_*")]
+    check("-m", "mypy", *CHECKED, *modules)
+
+
+def test_imports() -> None:
+    check("-c", "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports())")
+
+
+def test_style() -> None:
+    check("-m", "ruff", "check", ".")
+    check("-m", "ruff", "format", "--check", ".")
+
+
+def test_style_of_scaffolds(scaffolds: list[Path]) -> None:
+    """By the settings that they ship."""
+    for scaffold in scaffolds:
+        check("-m", "ruff", "check", "--no-cache", ".", folder=scaffold)
+        check("-m", "ruff", "format", "--no-cache", "--check", ".", folder=scaffold)

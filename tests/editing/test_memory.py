@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 import zoo
+from tests.support import fork_server
 from tests.support.linear import Linear, model_of
 from zoo import Codes, Directions, LatentSpace, Model, OptionError
 from zoo.editing.render import MOST_BYTES, render, render_pixels, save_samples
@@ -79,7 +80,7 @@ def test_nothing_is_kept_but_the_pictures_themselves(job: str, pictures: int, tm
     The bound leaves room for that; holding all images as float32 as well takes 1,300 MiB and more in each case.
     """
     done = subprocess.run(
-        [sys.executable, "-c", f"{HEAD}\n{job}\nprint(peak() - start)", str(tmp_path)],
+        [fork_server.python(), "-c", f"{HEAD}\n{job}\nprint(peak() - start)", str(tmp_path)],
         capture_output=True,
         text=True,
         check=False,

@@ -12,6 +12,7 @@ import torch
 from zoo_adapters.dcgan.adapter import DCGAN
 from zoo_adapters.dcgan.network import DCGANGenerator
 
+from tests.support import fork_server
 from zoo import OptionError
 from zoo._utils.sizes import format_size, parse_size
 from zoo.core.compute import ComputeBudget
@@ -47,7 +48,7 @@ print(found.chunk, status("VmHWM") - start)
 def peak(budget: int, codes: int = 1, regions: str = "all") -> tuple[int, int]:
     """Compute Gram matrices of a real network in a process of its own: (chunk, peak above the loaded network)."""
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", SCRIPT, str(budget), str(codes), regions],
+        [fork_server.python(), "-W", "ignore", "-c", SCRIPT, str(budget), str(codes), regions],
         capture_output=True,
         text=True,
         check=False,

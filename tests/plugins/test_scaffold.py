@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 from tests.plugins.test_third_party import environment
+from tests.support import fork_server
 from zoo._version import CONTRACT
 from zoo.cli import run
 from zoo.errors import OptionError, OutputError, UnknownNameError, ZooError
@@ -26,7 +26,7 @@ PLUGINS = load_plugins()
 def call(*command: str | Path, cwd: Path, site: Path) -> str:
     """Run a tool of this environment with a folder on the search path, and require that it succeeds."""
     done = subprocess.run(
-        [sys.executable, "-m", *map(str, command)],
+        [fork_server.python(), "-m", *map(str, command)],
         cwd=cwd,
         env=environment(site, ROOT, ROOT / "adapters", ROOT / "analyzers"),
         capture_output=True,
@@ -84,18 +84,6 @@ def test_the_demo_can_be_analysed(site: Path, tmp_path: Path) -> None:
     for name in (f"zoo-{LONGEST}", "zoo-q"):
         [line] = [line for line in listed.splitlines() if f" {name} " in line]
         assert ".".join(map(str, CONTRACT)) in line.split()
-
-
-def test_they_pass_their_own_linter_settings(packages: dict[str, Path]) -> None:
-    for package in packages.values():
-        call("ruff", "check", "--no-cache", ".", cwd=package, site=package)
-        call("ruff", "format", "--no-cache", "--check", ".", cwd=package, site=package)
-
-
-def test_they_pass_their_own_type_checks(packages: dict[str, Path]) -> None:
-    """mypy is run with zoo's own settings, which are as strict, to use its cache of torch."""
-    modules = [module for package in packages.values() for module in package.glob("zoo_*")]
-    call("mypy", "--config-file", ROOT / "pyproject.toml", *modules, cwd=ROOT, site=ROOT)
 
 
 def test_the_card_has_the_hash_of_the_weights(packages: dict[str, Path]) -> None:

@@ -20,6 +20,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 import zoo
+from tests.support import fork_server
 from zoo import Adapter, Analyzer, AnalyzerPlugin, Directions, Model, Probe
 from zoo.cli import run as run_here
 from zoo.core.region import parse_region
@@ -27,7 +28,6 @@ from zoo.plugins import Plugins, load_plugins
 from zoo.testing import check_adapter, draw, layer_choices, leaves_no_trace
 
 SAMPLE = Path(__file__).parents[1] / "third_party" / "zoo-sample-adapter"
-COMMAND = Path(sys.executable).with_name("zoo")
 MODEL = "mosaic.pebbles32"
 SEEDS = (0, 1)
 
@@ -73,7 +73,7 @@ def run_zoo(tmp_path: Path) -> Zoo:
 
     def run(*arguments: str | Path, site: tuple[Path, ...] = (), **further: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [str(COMMAND), *map(str, arguments)],
+            [fork_server.zoo(), *map(str, arguments)],
             cwd=tmp_path,
             env=environment(*site, **further),
             capture_output=True,

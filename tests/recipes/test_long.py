@@ -1,5 +1,6 @@
 """The recipes from nothing, and the bundled models against fresh pictures: `pytest -m long` (twenty minutes)."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 from safetensors.torch import load_file
 
 import zoo
@@ -23,8 +25,11 @@ STEPS, KEEP, BATCH = 48, 8, 8
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Avatars drawn for this test: 600 to train on, 3,000 and 3,000 to measure by."""
-    folder = tmp_path_factory.mktemp("avatars") / "data"
-    run("recipes.avatars", str(folder), "--train", "100", "--held", "500")
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "avatars"
+    with FileLock(f"{folder}.lock"):  # drawn once for all processes of the tests
+        if not folder.exists():
+            run("recipes.avatars", str(folder), "--train", "100", "--held", "500")
     return folder
 
 

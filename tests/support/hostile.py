@@ -486,10 +486,6 @@ class Refusal:
     def start(self, number: int) -> None:
         self.number, self.done = number, []
 
-    @property
-    def struck(self) -> bool:
-        return len(self.done) >= self.number
-
     def _counts(self, what: str, path_or_handle: Any) -> bool:
         """Count an operation below the folder; say whether it is the one to fail."""
         if isinstance(path_or_handle, int):

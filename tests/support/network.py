@@ -11,7 +11,6 @@ import socket
 import ssl
 import struct
 import subprocess
-import sys
 import threading
 import time
 import zipfile
@@ -23,6 +22,8 @@ from typing import Any
 
 import trustme
 import yaml
+
+from tests.support import fork_server
 
 DRIVE_ID = "1AbCdEfGhIjKlMnOpQrStUvWxYz012345"
 PATIENCE = 1.0
@@ -321,7 +322,7 @@ class Home:
     def zoo(
         self, *arguments: str, server: Server | None = None, **environment: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run the command line in a process of its own."""
+        """Run the command line in a process of its own, which is forked."""
         return subprocess.run(
             self.command(*arguments),
             env={**self.environment(server), **environment},
@@ -335,7 +336,7 @@ class Home:
     @staticmethod
     def command(*arguments: str) -> list[str]:
         """Return the command line as a list."""
-        return [sys.executable, "-m", "zoo", *arguments]
+        return [fork_server.python(), "-m", "zoo", *arguments]
 
     def files(self) -> list[str]:
         """List every file under the cache, seen from it."""

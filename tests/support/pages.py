@@ -1,9 +1,10 @@
 """Run the fenced examples of a page, in order, in a folder of their own.
 
-``python tests/support/pages.py PAGE.md FOLDER``
+``python tests/support/pages.py PAGE.md FOLDER [COMMANDS]``
 
-What an example installs with pip goes into that folder too, never into the environment that runs it. For the page
-`examples.md` the folder holds a copy of the repository's `examples`.
+The commands ``zoo``, ``python`` and ``pytest`` of an example are those of the folder COMMANDS, and otherwise those of
+the environment that runs it. What an example installs with pip goes into FOLDER, never into that environment. For the
+page `examples.md` FOLDER holds a copy of the repository's `examples`.
 
 ::
 
@@ -26,7 +27,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -160,14 +161,19 @@ def _same_word(wanted: str, found: str) -> bool:
     return abs(a - b) <= TOLERANCE * abs(a)
 
 
-def enter(folder: Path) -> None:
-    """Work in a part of `folder`, with `zoo` on the PATH; pip installs into another part, without a network."""
+def enter(folder: Path, commands: Sequence[str] = ()) -> None:
+    """Work in a part of `folder`; pip installs into another part, without a network.
+
+    Args:
+        folder: a new folder.
+        commands: folders whose executables come before those of this environment.
+    """
     site = folder / "site"
     site.mkdir(parents=True)
     sys.path.insert(0, str(site))
-    tools = Path(sys.executable).parent
+    tools = str(Path(sys.executable).parent)
     os.environ.update(
-        PATH=os.pathsep.join([str(tools), os.environ.get("PATH", "")]),
+        PATH=os.pathsep.join([*commands, tools, os.environ.get("PATH", "")]),
         PYTHONPATH=os.pathsep.join([str(site), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]),
         ZOO_CONFIG=str(folder / "settings"),
         PIP_TARGET=str(site),
@@ -182,7 +188,7 @@ def enter(folder: Path) -> None:
 
 if __name__ == "__main__":
     page = Path(sys.argv[1]).absolute()
-    enter(Path(sys.argv[2]).absolute())
+    enter(Path(sys.argv[2]).absolute(), sys.argv[3:])
     if page.stem == EXAMPLES.name:
         shutil.copytree(EXAMPLES, EXAMPLES.name, ignore=shutil.ignore_patterns("__pycache__"))
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -10,7 +11,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,14 @@ WORDS = {
     "no server": "failed or broke off|proxy cannot be reached|No matching distribution",
 }
 LONGEST = 120
+# Every fault by https, and some faults by every source; the rest is tried by `pytest -m long`.
+TRIED = [
+    (fault, kind)
+    for fault in FAULTS
+    for kind in KINDS
+    if kind == "https" or fault in {"none", "truncates", "404", "wrong bytes", "no server"}
+]
+REST = [(fault, kind) for fault in FAULTS for kind in KINDS if (fault, kind) not in TRIED]
 DOCUMENT = Path(__file__).parents[2] / "docs" / "weights.md"
 
 
@@ -75,30 +84,40 @@ def attempt(fault: str, kind: str, folder: Path) -> Outcome:
         return Outcome(done, files, weights, seconds, again, resumed, home.files())
 
 
-@pytest.fixture(scope="module")
-def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Outcome]:
-    """Try everything, once for all processes of the tests; most of the time is spent waiting, so several at once."""
+Outcomes = dict[tuple[str, str], Outcome]
+
+
+@pytest.fixture(scope="session")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[tuple[str, str]]], Outcomes]:
+    """A function that tries cases, `TRIED` or `REST`, once for all processes of the tests."""
     own = tmp_path_factory.getbasetemp()
     shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
-    with FileLock(shared / "faults.lock"):
-        if not (shared / "faults").exists():
-            (shared / "faults").write_bytes(pickle.dumps(_outcomes(shared / "homes")))
-    found: dict[tuple[str, str], Outcome] = pickle.loads((shared / "faults").read_bytes())
-    return found
+
+    @functools.cache
+    def of(name: str) -> Outcomes:
+        with FileLock(shared / f"faults-{name}.lock"):
+            file = shared / f"faults-{name}"
+            if not file.exists():
+                file.write_bytes(pickle.dumps(_outcomes(TRIED if name == "tried" else REST, shared / f"homes-{name}")))
+        found: Outcomes = pickle.loads(file.read_bytes())
+        return found
+
+    return lambda cases: of("tried" if cases is TRIED else "rest")
 
 
-def _outcomes(homes: Path) -> dict[tuple[str, str], Outcome]:
-    cases = [(fault, kind) for fault in FAULTS for kind in KINDS]
+def _outcomes(cases: list[tuple[str, str]], homes: Path) -> Outcomes:
+    """Try several cases at once, as most of the time is spent waiting."""
     homes.mkdir()
     with ThreadPoolExecutor(6) as pool:
         found = pool.map(lambda case: attempt(case[0], case[1], homes / "-".join(case)), cases)
         return dict(zip(cases, found, strict=True))
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("fault", FAULTS)
-def test_every_fault_by_every_source(fault: str, kind: str, outcomes: dict[tuple[str, str], Outcome]) -> None:
-    found = outcomes[fault, kind]
+@pytest.mark.parametrize(("fault", "kind"), [*TRIED, *(pytest.param(*case, marks=pytest.mark.long) for case in REST)])
+def test_every_fault_by_every_source(
+    fault: str, kind: str, outcomes: Callable[[list[tuple[str, str]]], Outcomes]
+) -> None:
+    found = outcomes(TRIED if (fault, kind) in TRIED else REST)[fault, kind]
     lines = found.done.stderr.splitlines()
     assert lines[0].startswith("dcgan.thing · weights: CC0")
     assert found.seconds < LONGEST
@@ -120,11 +139,15 @@ def test_every_fault_by_every_source(fault: str, kind: str, outcomes: dict[tuple
         assert found.resumed or not kept
 
 
-def test_the_documented_table_is_what_happens(outcomes: dict[tuple[str, str], Outcome]) -> None:
+@pytest.mark.parametrize("cases", [TRIED, pytest.param(REST, marks=pytest.mark.long)], ids=["tried", "rest"])
+def test_the_documented_table_is_what_happens(
+    cases: list[tuple[str, str]], outcomes: Callable[[list[tuple[str, str]]], Outcomes]
+) -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
-    for fault, meaning in FAULTS.items():
-        [row] = re.findall(rf"^\| {re.escape(meaning)} \|(.*)\|$", text, flags=re.MULTILINE)
-        assert [cell.split()[0].strip(",") for cell in row.split("|")] == [outcomes[fault, kind].word for kind in KINDS]
+    for fault, kind in cases:
+        [row] = re.findall(rf"^\| {re.escape(FAULTS[fault])} \|(.*)\|$", text, flags=re.MULTILINE)
+        told = [cell.split()[0].strip(",") for cell in row.split("|")]
+        assert told[KINDS.index(kind)] == outcomes(cases)[fault, kind].word
 
 
 REPORTS = """
@@ -421,9 +444,8 @@ def test_a_hash_that_another_process_has_trusted_stands(home: Home, server: Serv
     Neither body ends before both have begun: a fetch that starts after the other ended would rightly find its file.
     The first waits as long as the second takes to start; if it gave up and tried again, that would be the second body.
     """
-    server.together = 2
+    server.together, patient = 2, {"ZOO_TIMEOUT": "100"}
     home.write_card(url(server), content=None)
-    patient = {"ZOO_TIMEOUT": "60"}
     environment = {**home.environment(server), **patient}
     first = subprocess.Popen(home.command("pull", "dcgan.thing"), env=environment, stderr=subprocess.PIPE)
     while not server.bodies:
@@ -458,7 +480,7 @@ def test_an_untrusted_certificate_is_refused(home: Home, server: Server) -> None
 @pytest.mark.skipif(os.name == "nt", reason="limits of file sizes are POSIX")
 def test_a_disk_that_refuses_is_named_and_nothing_is_left(home: Home, server: Server) -> None:
     home.write_card(url(server))
-    limited = f"ulimit -f 200; exec {' '.join(home.command('pull', 'dcgan.thing'))}"  # 200 KiB a file
+    limited = f"ulimit -f 200; exec {sys.executable} -m zoo pull dcgan.thing"  # 200 KiB a file
     done = subprocess.run(
         ["bash", "-c", limited], env=home.environment(server), capture_output=True, text=True, check=False
     )
