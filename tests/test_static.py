@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo.plugins.manager import load_plugins
+from zoo.plugins import load_plugins
 from zoo.plugins.scaffold import KINDS, new_package
 
 ROOT = Path(__file__).parents[1]
