@@ -1,4 +1,4 @@
-"""A real server on this machine that misbehaves on demand, in the four dialects that weights come by."""
+"""A real server on this machine that misbehaves on demand, for the four kinds of remote sources."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ import trustme
 import yaml
 
 DRIVE_ID = "1AbCdEfGhIjKlMnOpQrStUvWxYz012345"
-PATIENCE = 1.0
-"""Seconds that a silent server is waited for in these tests."""
+# How many seconds these tests wait for a silent server.
+TIMEOUT = 1.0
 
 CONTENT = hashlib.shake_256(b"weights").digest(600_000)
 WHEEL_NAME = "thing-1.0-py3-none-any.whl"
@@ -43,8 +43,8 @@ def wheel_of(content: bytes) -> bytes:
         "thing-1.0.dist-info/RECORD": "",
     }
     with zipfile.ZipFile(buffer, "w") as archive:
-        for name, held in members.items():
-            archive.writestr(zipfile.ZipInfo(name), held)  # of 1980, so that the same wheel has the same hash
+        for name, body in members.items():
+            archive.writestr(zipfile.ZipInfo(name), body)  # of 1980, so that the same wheel has the same hash
     return buffer.getvalue()
 
 
@@ -194,8 +194,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
             self._break_off(fault)
         elif fault == "slow" or state.pause:
-            for place in range(0, len(rest), 20_000):
-                self.wfile.write(rest[place : place + 20_000])
+            for begin in range(0, len(rest), 20_000):
+                self.wfile.write(rest[begin : begin + 20_000])
                 time.sleep(state.pause or 0.02)
         elif state.together:
             self.wfile.write(rest[:1])
@@ -216,7 +216,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _hang(self) -> None:
         self.close_connection = True
-        self.server_state.stopped.wait(20 * PATIENCE)
+        self.server_state.stopped.wait(20 * TIMEOUT)
 
     def _hub(self, content: bytes) -> dict[str, str]:
         if "/resolve/" not in self.path:
@@ -268,7 +268,7 @@ def serving(fault: str = "none", **state: Any) -> Iterator[Server]:
 
 @dataclass(frozen=True)
 class Home:
-    """A place for one user's cache, settings and cards, and the environment of commands run there."""
+    """A folder for one user's cache, settings and cards, and the environment of commands run there."""
 
     folder: Path
 
@@ -284,11 +284,11 @@ class Home:
             **kept,
             "ZOO_CACHE": str(self.folder / "cache"),
             "ZOO_CONFIG": str(self.folder / "config"),
-            "ZOO_TIMEOUT": str(PATIENCE),
+            "ZOO_TIMEOUT": str(TIMEOUT),
             "HF_ENDPOINT": f"http://127.0.0.1:{port}",
             "HF_HOME": str(self.folder / "hf"),
-            "HF_HUB_DOWNLOAD_TIMEOUT": str(int(PATIENCE)),
-            "HF_HUB_ETAG_TIMEOUT": str(int(PATIENCE)),
+            "HF_HUB_DOWNLOAD_TIMEOUT": str(int(TIMEOUT)),
+            "HF_HUB_ETAG_TIMEOUT": str(int(TIMEOUT)),
             "HF_HUB_DISABLE_XET": "1",
             "HF_HUB_DISABLE_TELEMETRY": "1",
             "HTTPS_PROXY": f"http://127.0.0.1:{port}",
