@@ -49,14 +49,14 @@ def wheel_of(content: bytes) -> bytes:
 
 
 FAULTS = {
-    "none": "the server behaves",
+    "none": "it works",
     "redirect": "it redirects to another address",
     "slow": "it sends a little at a time",
-    "stalls once": "it falls silent in the middle, the first time",
+    "stalls once": "it stops sending in the middle, the first time",
     "truncates once": "it closes the connection in the middle, the first time",
     "resets once": "it resets the connection in the middle, the first time",
     "500 once": "it answers 500, the first time",
-    "stalls": "it falls silent in the middle, always",
+    "stalls": "it stops sending in the middle, always",
     "silent": "it accepts the connection and never answers",
     "truncates": "it closes the connection in the middle, always",
     "resets": "it resets the connection in the middle, always",
@@ -66,7 +66,7 @@ FAULTS = {
     "web page": "it answers 200 with an HTML page",
     "wrong bytes": "it sends other bytes of the same length",
     "shorter": "it sends a shorter file as if it were complete",
-    "no server": "nobody listens",
+    "no server": "no server listens",
 }
 
 
