@@ -129,7 +129,7 @@ def test_a_folder_whose_name_no_card_can_tell(
     monkeypatch.chdir(home / "a\x1b[2Jb")
     write_tiny(Path("netG.safetensors"))
     assert run(["info", "./netG.safetensors"]) == 2
-    assert "no card can tell" in capsys.readouterr().err
+    assert "a card cannot hold" in capsys.readouterr().err
 
 
 def test_of_two_additions_at_once_one_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

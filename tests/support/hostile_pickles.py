@@ -300,7 +300,7 @@ def _array_with(**changes: Any) -> Calls:
 
 
 def _places() -> list[Hostile]:
-    kind, bad, honest = "a call within an honest file", Payload(), network(STATE)
+    kind, bad, honest = "a call within an otherwise valid file", Payload(), network(STATE)
     inert: dict[str, bytes] = {
         "an attribute": containers.nvidia_pickle({"G_ema": _with_part("size", bad)}),
         "a hook": containers.nvidia_pickle({"G_ema": _with_part("_forward_hooks", bad)}),
@@ -354,11 +354,11 @@ def _sources() -> list[Hostile]:
     generator = containers.nvidia_pickle({"G_ema": network(STATE)})
     variables = {"lod": np.float32(0)}
     return [
-        Hostile("module_src", "source that comes along", generator, with_sources, reads=True),
+        Hostile("module_src", "Python source beside the weights", generator, with_sources, reads=True),
         *(
             Hostile(
                 f"build_module_src of version {version}",
-                "source that comes along",
+                "Python source beside the weights",
                 containers.tensorflow_pickle(variables, {}, version=version, python2=version is None),
                 with_sources,
                 reads=True,
@@ -519,7 +519,10 @@ def _types() -> list[Hostile]:
         "a sparse tensor": torch.eye(2).to_sparse(),
         "a tensor of no device": torch.ones(2, device="meta"),
     }
-    return [Hostile(name, "a trick with types", pickle.dumps({"w": value}, 4), None) for name, value in values.items()]
+    return [
+        Hostile(name, "values of unexpected types", pickle.dumps({"w": value}, 4), None)
+        for name, value in values.items()
+    ]
 
 
 def _references() -> list[Hostile]:
@@ -546,12 +549,12 @@ def _references() -> list[Hostile]:
         "no end": b"N" * 50,
         "text that is no text": b"X\x02\x00\x00\x00\xff\xfe",
     }
-    found = [Hostile(name, "a broken program", program(body), None) for name, body in bodies.items()]
-    found[-2] = Hostile("no end", "a broken program", program(b"N" * 50)[:-1], None)
+    found = [Hostile(name, "a malformed pickle", program(body), None) for name, body in bodies.items()]
+    found[-2] = Hostile("no end", "a malformed pickle", program(b"N" * 50)[:-1], None)
     persistent = containers.nvidia_pickle({"G_ema": network(STATE)})
     versions = {"version seven": (b"K\x06", b"K\x07"), "another type": (b"\x05class", b"\x05glass")}
     found += [
-        Hostile(f"a persistent object of {name}", "a broken program", persistent.replace(*change), None)
+        Hostile(f"a persistent object of {name}", "a malformed pickle", persistent.replace(*change), None)
         for name, change in versions.items()
     ]
     return found
@@ -604,7 +607,7 @@ def _archives() -> list[Hostile]:
     }
     contents["members by the ten thousand"] = _zip({**honest, **{f"{root}/{index}": b"" for index in range(21_000)}})
     fine = {"members out of the archive", "an absolute member", "a link as a member", "members listed many times"}
-    return [Hostile(name, "a trick with archives", content, None, name in fine) for name, content in contents.items()]
+    return [Hostile(name, "manipulated archives", content, None, name in fine) for name, content in contents.items()]
 
 
 def _encrypted(content: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""A real server on this machine that misbehaves on demand, in the four dialects that weights come by."""
+"""A real server on this machine that misbehaves on demand, for the four kinds of remote sources."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ import yaml
 from tests.support import fork_server
 
 DRIVE_ID = "1AbCdEfGhIjKlMnOpQrStUvWxYz012345"
-PATIENCE = 1.0
-"""Seconds that a silent server is waited for in these tests."""
+# How many seconds these tests wait for a silent server.
+TIMEOUT = 1.0
 
 CONTENT = hashlib.shake_256(b"weights").digest(600_000)
 WHEEL_NAME = "thing-1.0-py3-none-any.whl"
@@ -44,20 +44,20 @@ def wheel_of(content: bytes) -> bytes:
         "thing-1.0.dist-info/RECORD": "",
     }
     with zipfile.ZipFile(buffer, "w") as archive:
-        for name, held in members.items():
-            archive.writestr(zipfile.ZipInfo(name), held)  # of 1980, so that the same wheel has the same hash
+        for name, body in members.items():
+            archive.writestr(zipfile.ZipInfo(name), body)  # of 1980, so that the same wheel has the same hash
     return buffer.getvalue()
 
 
 FAULTS = {
-    "none": "the server behaves",
+    "none": "it works",
     "redirect": "it redirects to another address",
     "slow": "it sends a little at a time",
-    "stalls once": "it falls silent in the middle, the first time",
+    "stalls once": "it stops sending in the middle, the first time",
     "truncates once": "it closes the connection in the middle, the first time",
     "resets once": "it resets the connection in the middle, the first time",
     "500 once": "it answers 500, the first time",
-    "stalls": "it falls silent in the middle, always",
+    "stalls": "it stops sending in the middle, always",
     "silent": "it accepts the connection and never answers",
     "truncates": "it closes the connection in the middle, always",
     "resets": "it resets the connection in the middle, always",
@@ -67,7 +67,7 @@ FAULTS = {
     "web page": "it answers 200 with an HTML page",
     "wrong bytes": "it sends other bytes of the same length",
     "shorter": "it sends a shorter file as if it were complete",
-    "no server": "nobody listens",
+    "no server": "no server listens",
 }
 
 
@@ -195,8 +195,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
             self._break_off(fault)
         elif fault == "slow" or state.pause:
-            for place in range(0, len(rest), 20_000):
-                self.wfile.write(rest[place : place + 20_000])
+            for begin in range(0, len(rest), 20_000):
+                self.wfile.write(rest[begin : begin + 20_000])
                 time.sleep(state.pause or 0.02)
         elif state.together:
             self.wfile.write(rest[:1])
@@ -217,7 +217,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _hang(self) -> None:
         self.close_connection = True
-        self.server_state.stopped.wait(20 * PATIENCE)
+        self.server_state.stopped.wait(20 * TIMEOUT)
 
     def _hub(self, content: bytes) -> dict[str, str]:
         if "/resolve/" not in self.path:
@@ -269,7 +269,7 @@ def serving(fault: str = "none", **state: Any) -> Iterator[Server]:
 
 @dataclass(frozen=True)
 class Home:
-    """A place for one user's cache, settings and cards, and the environment of commands run there."""
+    """A folder for one user's cache, settings and cards, and the environment of commands run there."""
 
     folder: Path
 
@@ -285,11 +285,11 @@ class Home:
             **kept,
             "ZOO_CACHE": str(self.folder / "cache"),
             "ZOO_CONFIG": str(self.folder / "config"),
-            "ZOO_TIMEOUT": str(PATIENCE),
+            "ZOO_TIMEOUT": str(TIMEOUT),
             "HF_ENDPOINT": f"http://127.0.0.1:{port}",
             "HF_HOME": str(self.folder / "hf"),
-            "HF_HUB_DOWNLOAD_TIMEOUT": str(int(PATIENCE)),
-            "HF_HUB_ETAG_TIMEOUT": str(int(PATIENCE)),
+            "HF_HUB_DOWNLOAD_TIMEOUT": str(int(TIMEOUT)),
+            "HF_HUB_ETAG_TIMEOUT": str(int(TIMEOUT)),
             "HF_HUB_DISABLE_XET": "1",
             "HF_HUB_DISABLE_TELEMETRY": "1",
             "HTTPS_PROXY": f"http://127.0.0.1:{port}",

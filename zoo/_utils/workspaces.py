@@ -1,7 +1,7 @@
 """Temporary folders beside a target path: work is done there, and the result takes the target's name in one step.
 
 A workspace is marked as in use by a lock on the folder itself, which the operating system releases when the process
-ends. So whatever killed processes left can be told from what is still being worked on, and removed.
+ends. So what killed processes left can be distinguished from what is in use, and removed.
 """
 
 import errno

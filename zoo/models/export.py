@@ -78,7 +78,7 @@ def inspect_file(
         progress: Called with (steps done, steps in all, what is being done).
 
     Returns:
-        What was found.
+        The file, what it was detected as, and its network.
 
     Raises:
         UnknownNameError: If there is no such file or model.

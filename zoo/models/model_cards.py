@@ -47,7 +47,9 @@ def card_of_file(path: Path) -> Card:
     if not is_file(path):
         raise UnknownNameError(f"there is no file {path}: name a weights file, or a model of 'zoo list'")
     if not str(path.absolute()).isprintable():
-        raise UnknownNameError(f"the name {str(path.absolute())!r} has signs that no card can tell: rename the file")
+        raise UnknownNameError(
+            f"the name {str(path.absolute())!r} has characters that a card cannot hold: rename the file"
+        )
     stem = re.sub(r"[^a-z0-9_-]+", "-", path.stem.lower()).strip("-_") or "model"
     metadata = read_metadata(path)
     return Card(

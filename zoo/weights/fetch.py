@@ -49,10 +49,10 @@ def fetch(card: Card, progress: Progress = silent, *, by_hand: str | None = None
         WeightsError: If no source gives the file that the card names.
         OutputError: If the cache cannot be written.
     """
-    found = _find_local(card) or _find_cached(card, progress)
-    if found is not None:
+    stored = _find_local(card) or _find_cached(card, progress)
+    if stored is not None:
         remove_work_folder(work_folder(card))  # a process that was killed just after the download may have left it
-        return found
+        return stored
     by_hand = by_hand or f"run 'zoo add FILE --name {card.name}'"
     _require_sources(card, by_hand)
     try:

@@ -25,6 +25,9 @@ _EMPTY_OBJECT_MAKERS = {
 class Machine:
     """The stack and the memo of one pickle. Every instruction adds at most one small object to them.
 
+    Its methods raise `BrokenError` if the stack or the memo lacks what an instruction needs, and `RefusedError` for
+    what zoo does not do.
+
     Attributes:
         persistent_ids: All references to something outside the pickle so far.
     """
