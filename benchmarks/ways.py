@@ -305,7 +305,8 @@ def products_of(task: Task, tangents: int) -> list[tuple[Any, list[Any], Any]]:
         The products in order: the operation, its flattened arguments with tensors as shapes, and their structure.
     """
     operator = RegionJacobian(task.adapter, task.code, task.region)
-    with _Products() as watch:
+    watch = _Products()
+    with watch:
         operator.jvp(task.origin.new_ones(tangents, task.dim))
     return watch.calls
 

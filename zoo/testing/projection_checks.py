@@ -16,7 +16,7 @@ from torch import Tensor
 
 from zoo.core.adapter import Adapter
 from zoo.core.codes import Codes
-from zoo.jacobian.watching import EagerDispatchMode
+from zoo.jacobian.memory import EagerDispatchMode
 from zoo.testing.assertions import draw, render, require
 from zoo.testing.network_checks import in_float64
 
