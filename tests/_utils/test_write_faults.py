@@ -13,7 +13,7 @@ from tests.support.hostile import Refusal
 from zoo._utils.files import atomic_file, atomic_folder
 from zoo.errors import OutputError
 
-FAULTS = {
+FAULTS: dict[str, tuple[int | type[BaseException], type[BaseException]]] = {
     "read-only": (errno.EROFS, OutputError),
     "full": (errno.ENOSPC, OutputError),
     "quota": (errno.EDQUOT, OutputError),

@@ -135,8 +135,15 @@ def start(arguments: Sequence[str], folder: Path, environment: Mapping[str, str]
     running = _running()
     with Path(os.devnull).open("r+b") as null:
         if running is None:
-            command, streams = [sys.executable, *arguments], dict.fromkeys(("stdin", "stdout", "stderr"), null)
-            return subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True, **streams)
+            return subprocess.Popen(
+                [sys.executable, *arguments],
+                cwd=folder,
+                env=environment,
+                stdin=null,
+                stdout=null,
+                stderr=null,
+                start_new_session=True,
+            )
         return Forked(*ask(str(running / "socket"), arguments, str(folder), environment, [null.fileno()] * 3))
 
 
@@ -209,7 +216,7 @@ def _accept(listener: socket.socket) -> socket.socket:
     """Fork for every connection, and return it in the new process; end with the process that started the server."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # so that the system forgets guards that have ended
     while True:
-        ready = select.select([listener, 0], [], [])[0]
+        ready = select.select([listener.fileno(), 0], [], [])[0]
         if 0 in ready:
             os._exit(0)
         connection = listener.accept()[0]
@@ -247,7 +254,7 @@ def _guarded(connection: socket.socket) -> dict[str, Any]:
     with suppress(OSError):  # it may have ended already
         os.setpgid(pid, pid)  # here too, so that the group is there before anybody knows of it
     connection.sendall(b"%d\n" % pid)
-    if connection in select.select([connection, living], [], [])[0]:
+    if connection.fileno() in select.select([connection.fileno(), living], [], [])[0]:
         os.killpg(pid, signal.SIGKILL)
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     try:
@@ -263,9 +270,9 @@ def _become(request: Mapping[str, Any], own_path: Sequence[str]) -> None:
     os.environ.clear()
     os.environ.update(request["environment"])
     sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
-    sys.stdin = sys.__stdin__ = open(0, closefd=False)  # noqa: SIM115
-    sys.stdout = sys.__stdout__ = open(1, "w", buffering=1 if os.isatty(1) else -1, closefd=False)  # noqa: SIM115
-    sys.stderr = sys.__stderr__ = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", buffering=1 if os.isatty(1) else -1, closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
     further = os.environ.get("PYTHONPATH")
     sys.path[:] = [*(os.path.abspath(part) for part in further.split(os.pathsep))] if further else []  # noqa: PTH100
     sys.path += own_path
@@ -300,7 +307,7 @@ def _run(arguments: list[str], default_filter: object) -> None:
 
 def _warn(action: str, default_filter: object) -> None:
     """Do what ``-W ACTION`` does: such a filter stands before Python's own, and behind those that modules have set."""
-    place = warnings.filters.index(default_filter)  # type: ignore[arg-type]
+    place = warnings.filters.index(default_filter)
     warnings.simplefilter(action)  # type: ignore[arg-type]
     warnings.filters.insert(place, warnings.filters.pop(0))  # type: ignore[attr-defined]
 
@@ -315,7 +322,7 @@ def _exit_code(arguments: list[str], default_filter: object) -> int:
         print(error.code, file=sys.stderr)
         return 1
     except BaseException:
-        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        sys.excepthook(*sys.exc_info())
         return 1
     return 0
 
