@@ -2,7 +2,6 @@
 
     python docs/generate.py            write
     python docs/generate.py --check    say what is stale, and exit with 1 if anything is
-    python docs/generate.py --missing  list the parameters of public names that no docstring describes, likewise
 
 A page holds pairs of comments, ``<!-- generated: KIND NAME -->`` and ``<!-- end -->``. This script replaces what stands
 between them. A command, analysis, architecture, error or public package without a section gets one.
@@ -275,11 +274,7 @@ def _filled(block: re.Match[str]) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write every page, or with ``--check`` or ``--missing`` say what is not as it should be; return the exit code."""
-    if "--missing" in arguments:
-        missing = list(python_reference.undescribed())
-        print(*missing, sep="\n", file=sys.stderr)
-        return 1 if missing else 0
+    """Write every page, or with ``--check`` name those that are stale; return the exit code."""
     stale = [page for page in sorted(FOLDER.glob("*.md")) if written(page) != page.read_text(encoding="utf-8")]
     if "--check" in arguments:
         for page in stale:

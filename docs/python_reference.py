@@ -6,7 +6,7 @@ import ast
 import importlib
 import inspect
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -122,19 +122,22 @@ def _method(kind: type, name: str) -> str:
 
 def _constant(package: str, name: str, constant: object) -> list[str]:
     text = value_text(constant) if isinstance(constant, str | int | float | tuple) else ""
-    return [part for part in (code(f"{name} = {text}") if text else "", _comment_on(package, name)) if part]
+    meaning = _comment_on(_home(package, name), name) or Docstring(type(constant)).summary
+    return [part for part in (code(f"{name} = {text}") if text else "", meaning[:1].upper() + meaning[1:]) if part]
 
 
-def _comment_on(package: str, name: str) -> str:
-    """Return the comment above a constant of a package, or the string literal below it."""
-    source = Path(str(importlib.import_module(_home(package, name)).__file__)).read_text(encoding="utf-8")
+def _comment_on(module: str, name: str) -> str:
+    """Return the comment above or beside a constant, or the string literal below it, where it is defined."""
+    source = Path(str(importlib.import_module(module).__file__)).read_text(encoding="utf-8")
     lines, body = source.splitlines(), ast.parse(source).body
     for node, after in zip(body, [*body[1:], None], strict=True):
+        if isinstance(node, ast.ImportFrom) and name in {alias.name for alias in node.names}:
+            return _comment_on(str(node.module), name)
         targets = [*getattr(node, "targets", []), getattr(node, "target", None)]
         if name in {getattr(target, "id", None) for target in targets}:
             if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
                 return one_line(str(after.value.value))
-            return _comment_before(lines[: node.lineno - 1])
+            return _comment_before(lines[: node.lineno - 1]) or lines[node.lineno - 1].partition("  # ")[2]
     return ""
 
 
@@ -153,42 +156,6 @@ def _home(package: str, name: str) -> str:
             if isinstance(node, ast.ImportFrom) and name in {alias.name for alias in node.names}:
                 return f"{package}.{node.module}"
     return package
-
-
-# What is not described
-
-
-def undescribed() -> Iterator[str]:
-    """List the parameters, fields and constants of public names that no docstring or comment describes."""
-    for face_name in FACES:
-        for name, subject in vars_of(face_name).items():
-            if name in names_of(face_name) and _first_face(name, subject) == face_name:
-                yield from _undescribed(face_name, name, subject)
-
-
-def _undescribed(package: str, name: str, subject: Any) -> Iterator[str]:
-    if _is_function(subject):
-        yield from _undescribed_parameters(f"{package}.{name}", subject, Docstring(subject).items("parameters"))
-    elif isinstance(subject, type):
-        docstring = Docstring(subject)
-        if "__init__" in vars(subject):
-            meanings = docstring.items("parameters") | docstring.items("attributes")
-            yield from _undescribed_parameters(f"{package}.{name}", subject, meanings)
-        for word in members(subject):
-            method = getattr(inspect.getattr_static(subject, word, None), "__func__", vars(subject).get(word))
-            if isinstance(method, FunctionType) and word not in inspect.get_annotations(subject):
-                yield from _undescribed_parameters(
-                    f"{package}.{name}.{word}", method, Docstring(method).items("parameters")
-                )
-    elif not _comment_on(package, name):
-        yield f"{package}.{name}"
-
-
-def _undescribed_parameters(name: str, function: Any, meanings: dict[str, str]) -> Iterator[str]:
-    described = {word.lstrip("*") for word in meanings}
-    for parameter in inspect.signature(function).parameters:
-        if parameter not in {"self", "cls", *described}:
-            yield f"{name}({parameter})"
 
 
 # The types of the contract

@@ -19,7 +19,7 @@ SHIPPED = ("zoo", "adapters", "analyzers", "scorers")
 OTHER = ("benchmarks", "docs", "recipes", "tests")
 EXAMPLES = sorted(path.parent for path in ROOT.glob("examples/*/pyproject.toml"))
 # No file imports these: they are run as commands, or read by other tools.
-COMMANDS = {"hatchling", "import-linter", "mkdocs-material", "mkdocstrings", "mypy", "pytest-xdist", "ruff"}
+COMMANDS = {"hatchling", "import-linter", "mkdocs-material", "mypy", "pytest-xdist", "ruff"}
 # examples/zoo-lightweight-gan finds this one by its name in a string.
 NAMED_IN_STRINGS = {"lightweight-gan"}
 
