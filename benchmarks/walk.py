@@ -24,6 +24,10 @@ OURS = ("zoo", "zoo_adapters", "zoo_analyzers", "zoo_scorers")
 USUAL = ("analyze", "biggan", "-a", "lowrank", "-r", "mouth", "--no-keep", "--device", "cpu")
 
 
+# The modules of zoo.nn before there were packages.
+FORMER_NN = {"zoo.blocks", "zoo.growing", "zoo.mapped", "zoo.residual", "zoo.window"}
+
+
 class Calls:
     """The modules of zoo and of its plugins whose functions were called, in the order of the calls."""
 
@@ -70,6 +74,18 @@ def package(module: str) -> str:
     return ".".join(module.split(".")[:2]) if module.count(".") > 1 else module.partition(".")[0]
 
 
+def without_layers(modules: Sequence[str]) -> list[str]:
+    """Take the modules of zoo.nn for one: how a network's layers call each other is a matter of the network.
+
+    Args:
+        modules: The modules, in the order of the calls.
+
+    Returns:
+        The same, with ``zoo.nn`` in the place of each of its modules.
+    """
+    return ["zoo.nn" if package(module) == "zoo.nn" or module in FORMER_NN else module for module in modules]
+
+
 def main(arguments: Sequence[str]) -> None:
     """Run zoo under the hook, and print the counts.
 
@@ -89,7 +105,8 @@ def main(arguments: Sequence[str]) -> None:
     modules = changes(calls.modules)
     packages = changes([package(module) for module in calls.modules])
     print(f"\n{len(calls.modules):,} calls in {len(set(calls.modules))} modules")
-    print(f"{modules.total():,} changes of module, {packages.total():,} changes of package")
+    outside = changes(without_layers(calls.modules)).total()
+    print(f"{modules.total():,} changes of module, {outside:,} outside zoo.nn, {packages.total():,} changes of package")
     for (before, after), count in modules.most_common(12):
         print(f"{count:6,}  {before} -> {after}")
 

@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 
 import zoo
-from benchmarks.walk import changes, package
+from benchmarks.walk import changes, package, without_layers
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
@@ -27,3 +27,8 @@ def test_changes_between_modules_and_packages() -> None:
     calls = ["zoo.api", "zoo.core.codes", "zoo.core.codes", "zoo.core.region", "zoo.api", "zoo.errors"]
     assert changes(calls).total() == 4
     assert changes([package(module) for module in calls]) == {("zoo", "zoo.core"): 1, ("zoo.core", "zoo"): 1}
+
+
+def test_the_modules_of_networks_count_as_one() -> None:
+    calls = ["zoo.nn.window", "zoo.nn.residual_block", "zoo.core.codes", "zoo.blocks", "zoo.window"]
+    assert changes(without_layers(calls)).total() == 2
