@@ -113,6 +113,7 @@ def analyze(
         The directions, strongest first.
 
     Raises:
+        OptionError: `model` is an opened model, and an argument of `zoo.load` is given as well.
         ZooError: Whatever is wrong with the request; the message says what to do.
     """
     opening = OpeningRequest(space=space, device=device, dtype=dtype)

@@ -77,7 +77,11 @@ class Comparison:
     pairs: Pairs | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return everything but the pictures as plain values, as `comparison.json` holds them."""
+        """Return everything but the pictures as plain values.
+
+        Returns:
+            The content of `comparison.json`.
+        """
         pairs = self.pairs
         return {
             "format": FORMAT,
@@ -112,12 +116,20 @@ class Comparison:
         return self.a.attributes is not None or self.b.attributes is not None
 
     def tables(self) -> list[tuple[tuple[str, ...], list[list[str]]]]:
-        """Return the columns and rows of two tables: the nearest of B for each direction of A, and the other way."""
+        """Lay out the nearest direction of B for each direction of A, and the other way round.
+
+        Returns:
+            The columns and the rows of both tables.
+        """
         a, b = self.a.label, self.b.label
         return [(COLUMNS_OF_A, self.nearest_of_a.texts(a, b)), (COLUMNS_OF_B, self.nearest_of_b.texts(b, a))]
 
     def facts(self) -> dict[str, str]:
-        """Summarise what was compared, and the principal angles."""
+        """Summarise what was compared, and the principal angles.
+
+        Returns:
+            A text for each fact, by its name.
+        """
         angles = ", ".join(f"{angle:.1f}°" for angle in self.angles.tolist())
         first, second = (
             f"{name}: {len(one)} of {one.space}, rank {rank}"

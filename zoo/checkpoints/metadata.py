@@ -54,7 +54,11 @@ class ConversionMetadata:
     config: dict[str, Any] = field(default_factory=dict)
 
     def as_text(self) -> str:
-        """Write the metadata as JSON."""
+        """Write the metadata as JSON.
+
+        Returns:
+            The JSON text.
+        """
         return json.dumps({"format": FORMAT, **asdict(self)}, allow_nan=False)
 
 

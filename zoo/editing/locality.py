@@ -44,7 +44,11 @@ class Locality:
     reached: bool
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain values; a ratio that is infinite or NaN becomes None."""
+        """Return plain values.
+
+        Returns:
+            The fields by name; a ratio that is infinite or NaN is None.
+        """
         return {"value": self.value if math.isfinite(self.value) else None, "step": self.step, "reached": self.reached}
 
 

@@ -50,7 +50,11 @@ class Nearest:
         ]
 
     def as_json(self) -> list[dict[str, Any]]:
-        """Return plain values, one dictionary for each row of the first set."""
+        """Return plain values.
+
+        Returns:
+            One dictionary for each row of the first set.
+        """
         columns = (self.indices.tolist(), self.cosines.tolist(), self.distances.tolist())
         return [
             {"nearest": nearest, "cosine": cosine, "distance": distance}

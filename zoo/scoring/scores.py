@@ -103,7 +103,11 @@ class Scores:
         ]
 
     def facts(self) -> dict[str, str]:
-        """Summarise what was scored, and the measures of the whole table."""
+        """Summarise what was scored, and the measures of the whole table.
+
+        Returns:
+            A text for each fact, by its name.
+        """
         measures = [
             f"disentanglement {_two_decimals(self.dci.disentanglement)}",
             f"completeness {_two_decimals(self.dci.completeness)}",
@@ -117,11 +121,19 @@ class Scores:
         }
 
     def names_as_json(self) -> list[dict[str, Any] | None]:
-        """Return the suggested name of each direction as plain values, None where no effect is clear."""
+        """Return the suggested names as plain values.
+
+        Returns:
+            The name of each direction; None where no effect is clear.
+        """
         return [None if row.name is None else row.name.as_json() for row in self.directions]
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain values, as `scores.json` holds them."""
+        """Return everything as plain values.
+
+        Returns:
+            The content of `scores.json`.
+        """
         return {
             "format": FORMAT,
             "model": self.model,
@@ -158,7 +170,11 @@ class Scores:
         }
 
     def markdown(self) -> str:
-        """Write the facts and the table as Markdown."""
+        """Write the facts and the table as Markdown.
+
+        Returns:
+            The text.
+        """
         columns, rows = self.table()
         lines = [columns, ["---"] * len(columns), *rows]
         facts = "\n".join(f"- {name}: {_escaped(text)}" for name, text in self.facts().items())
