@@ -109,7 +109,7 @@ def test_whatever_a_jacobian_depends_on_changes_the_identity(tmp_path: Path) -> 
     exact.adapter.network.to(torch.float64)
 
     folded = model()
-    folded.adapter.network.get_buffer("kernel1").mul_(2)
+    folded.adapter.network.get_buffer("weight1").mul_(2)
 
     class Mine(DCGAN):
         pass

@@ -107,7 +107,8 @@ class ColumnStream:
         layers: Indices of the rows of the codes that are moved; None moves all.
         output: The map of the region's pixels that is differentiated.
         budget: The memory and the size of a chunk.
-        reserved: Bytes of the memory that are needed for something else.
+        reserved: Bytes of the memory that are in use while columns are computed.
+        needed_later: Bytes beside these that are in use once the columns are there.
 
     Raises:
         OptionError: The budget does not suffice for a single column.
@@ -124,11 +125,14 @@ class ColumnStream:
         output: Output,
         budget: ComputeBudget,
         reserved: int = 0,
+        needed_later: int = 0,
     ) -> None:
         self._operator = RegionJacobian(adapter, codes, region, layers=layers, output=output)
         self._basis = torch.eye(adapter.space.dim, dtype=adapter.dtype, device=adapter.device)
         chunk = min(budget.chunk or default_chunk(adapter, region), adapter.space.dim)
-        self.chunk = chunk if budget.memory is None else self._fit_chunk(budget.memory, reserved, chunk)
+        if budget.memory is not None:
+            chunk = self._fit_chunk(budget.memory, reserved, needed_later, chunk)
+        self.chunk = chunk
 
     def compute(self, start: int = 0, progress: Progress = silent) -> Iterator[tuple[int, Tensor]]:
         """Compute the columns in order, fewer at a time once memory runs out.
@@ -160,12 +164,13 @@ class ColumnStream:
             start += len(columns)
         progress(start, start, "Jacobian")
 
-    def _fit_chunk(self, memory: int, reserved: int, most: int) -> int:
+    def _fit_chunk(self, memory: int, reserved: int, needed_later: int, most: int) -> int:
         """Find the largest chunk, at most `most`, that fits into a budget of `memory` bytes."""
         model = MemoryModel(lambda size: self._operator.jvp(self._basis[:size]))
-        size = model.largest(int(memory / _OVERHEAD) - reserved, most)
-        if not size:
-            least = 1.02 * _OVERHEAD * (model.of(1) + reserved)
+        available = int(memory / _OVERHEAD) - reserved
+        size = model.largest(available, most)
+        if not size or needed_later > available:
+            least = 1.02 * _OVERHEAD * (max(model.of(1), needed_later) + reserved)
             raise OptionError(
                 f"--memory {format_size(memory)}: a single derivative of this network needs {format_size(least)}; "
                 "allow that much, or choose a smaller region"

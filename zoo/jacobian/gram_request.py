@@ -162,7 +162,8 @@ class GramRequest:
             layers=self.layers,
             output=self.output,
             budget=self.budget,
-            reserved=_BLOCK_BYTES + min(size, max_buffered),
+            reserved=min(size, max_buffered),
+            needed_later=_BLOCK_BYTES,
         )
         with contextlib.ExitStack() as stack:
             if not in_memory:
