@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -14,7 +13,7 @@ from zoo_adapters.stylegan2.adapter import StyleGAN2
 
 from benchmarks import shapes
 from benchmarks.gpu_checks.precision import without_tf32
-from benchmarks.gpu_checks.results import Cell, Settings, attempt, compare, relative_deviation, without_deprecation
+from benchmarks.gpu_checks.results import Cell, Settings, attempt, compare, relative_deviation
 from zoo import Adapter, Codes, Region
 from zoo.core import parse_region
 from zoo.jacobian import RegionJacobian, default_chunk, gram_matrices
@@ -32,11 +31,7 @@ ABOUT_JACOBIANS = (
     f"to the CPU and summing there in float64. {COLUMNS} columns are compared with float64; they must deviate by at "
     f"most {TOLERANCE:.0e}, relative."
 )
-ABOUT_CHUNKS = (
-    "Milliseconds a tangent where so many are computed at a time; the chunk that zoo chooses is marked by *. Where zoo "
-    "records derivatives, `recorded` is the time with a recording, which is made once, against `torch.func.vmap` of "
-    "`torch.func.jvp` in chunks of zoo's own size."
-)
+ABOUT_CHUNKS = "Milliseconds a tangent where so many are computed at a time; the chunk that zoo chooses is marked by *."
 
 
 def networks(*, quick: bool) -> dict[str, Build]:
@@ -142,42 +137,6 @@ def _time_chunk_sizes(name: str, build: Build, settings: Settings) -> Iterator[C
             milliseconds = 1000 * _time_of_product(settings.device, operator.jvp, size, dim) / size
             mark = " *" if factor == 1 else ""
             yield Cell(name, f"{factor:g} x zoo's", f"{milliseconds:.3g} ({size}){mark}")
-    plain = _time_of_product(settings.device, _plain_products(adapter, code, region), usual, dim)
-    yield Cell(name, "vmap(jvp)", f"{1000 * plain / usual:.3g}")
-    if (recorded := _recorded_products(adapter, code, region)) is not None:
-        seconds = _time_of_product(settings.device, recorded, usual, dim)
-        yield Cell(name, "recorded", f"{1000 * seconds / usual:.3g}")
-        yield Cell(name, "vmap(jvp) ÷ recorded", f"{plain / seconds:.2f}")
-
-
-def _function(adapter: Adapter, code: Codes, region: Region) -> Callable[[Tensor], Tensor]:
-    """Return δ ↦ the grey pixels of the region, the function that zoo differentiates."""
-    return lambda delta: adapter.region_output(adapter.move(code, delta), region).mean(dim=1).flatten()
-
-
-def _plain_products(adapter: Adapter, code: Codes, region: Region) -> Callable[[Tensor], Tensor]:
-    function, origin = _function(adapter, code, region), torch.zeros(adapter.space.dim, device=adapter.device)
-
-    def products(tangents: Tensor) -> Tensor:
-        with torch.no_grad(), without_deprecation():
-            columns: Tensor = torch.func.vmap(lambda tangent: torch.func.jvp(function, (origin,), (tangent,))[1])(
-                tangents
-            )
-        return columns
-
-    return products
-
-
-def _recorded_products(adapter: Adapter, code: Codes, region: Region) -> Callable[[Tensor], Tensor] | None:
-    """Record the derivative; None where this zoo has no recorder."""
-    try:
-        linear_map = importlib.import_module("zoo.jacobian.linearize").LinearMap
-    except ImportError:
-        return None
-    origin = torch.zeros(adapter.space.dim, device=adapter.device)
-    with torch.no_grad(), without_deprecation():
-        products: Callable[[Tensor], Tensor] = linear_map(_function(adapter, code, region), origin, channels_last=True)
-    return products
 
 
 def _time_of_product(device: str, products: Callable[[Tensor], Tensor], size: int, dim: int) -> float:
