@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import fork_server
+from tests.support.stand_in import SERVER_LOST
 from tests.support.toys import write_tiny
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="a server that forks needs fork")
@@ -144,6 +147,19 @@ def test_a_killed_command_is_dead(by_name: bool, tmp_path: Path) -> None:
         time.sleep(0.01)
     else:
         pytest.fail("the command runs on")
+
+
+def test_a_server_that_could_not_start_says_why(tmp_path: Path) -> None:
+    shutil.copy(fork_server.python(), tmp_path / "python")
+    (tmp_path / "log").write_text("ModuleNotFoundError: No module named 'zoo'")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "socket"))
+        listener.listen()
+        process = subprocess.Popen([tmp_path / "python", "-c", "0"], stderr=subprocess.PIPE, text=True)
+        listener.accept()[0].close()
+        _, told = process.communicate()
+    assert process.returncode == SERVER_LOST
+    assert "No module named 'zoo'" in told and "Traceback" not in told
 
 
 def test_nothing_that_reads_the_environment_is_imported_early(tmp_path: Path) -> None:

@@ -93,11 +93,13 @@ class Forked:
 
     Attributes:
         connection: where the exit code arrives.
+        server: the path of the server's socket.
         pid: the process id, which is the id of its process group too.
         returncode: the exit code; None until it is known.
     """
 
     connection: socket.socket
+    server: str
     pid: int
     returncode: int | None = None
 
@@ -112,7 +114,7 @@ class Forked:
         from tests.support.stand_in import receive_number
 
         if self.returncode is None:
-            self.returncode = receive_number(self.connection)
+            self.returncode = receive_number(self.connection, self.server)
             self.connection.close()
         return self.returncode
 
@@ -144,7 +146,9 @@ def start(arguments: Sequence[str], folder: Path, environment: Mapping[str, str]
                 stderr=null,
                 start_new_session=True,
             )
-        return Forked(*ask(str(running / "socket"), arguments, str(folder), environment, [null.fileno()] * 3))
+        server = str(running / "socket")
+        connection, pid = ask(server, arguments, str(folder), environment, [null.fileno()] * 3)
+        return Forked(connection, server, pid)
 
 
 def _running() -> Path | None:

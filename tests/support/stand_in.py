@@ -34,25 +34,33 @@ def ask(
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(server)
     request = json.dumps({"arguments": list(arguments), "folder": folder, "environment": dict(environment)})
-    socket.send_fds(connection, [f"{len(request):12}".encode()], list(streams))
-    connection.sendall(request.encode("ascii"))
-    return connection, receive_number(connection)
+    try:
+        socket.send_fds(connection, [f"{len(request):12}".encode()], list(streams))
+        connection.sendall(request.encode("ascii"))
+    except ConnectionError:  # the server could not start: no answer will come either, which is reported there
+        pass
+    return connection, receive_number(connection, server)
 
 
-def receive_number(connection: socket.socket) -> int:
+def receive_number(connection: socket.socket, server: str) -> int:
     """Wait for a line that holds a number: the process id, or the exit code, negative for a signal.
 
     Args:
         connection: as `ask` returned it.
+        server: the path of the server's socket.
 
     Returns:
         The number, or `SERVER_LOST` where the server is gone.
     """
     line = b""
     while not line.endswith(b"\n"):
-        byte = connection.recv(1)
+        try:
+            byte = connection.recv(1)
+        except ConnectionError:
+            byte = b""
         if not byte:
-            print("the fork server of the tests is gone: see the file 'log' beside its socket", file=sys.stderr)
+            with open(f"{os.path.dirname(server)}/log", encoding="utf-8") as log:  # noqa: PTH120, PTH123
+                print(f"the fork server of the tests is gone:\n{log.read()}", file=sys.stderr)
             return SERVER_LOST
         line += byte
     return int(line)
@@ -69,7 +77,7 @@ def main() -> int:
     connection, pid = ask(f"{place}/socket", arguments, os.getcwd(), os.environ, [0, 1, 2])  # noqa: PTH109
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda received, frame: os.killpg(pid, received))
-    code = receive_number(connection)
+    code = receive_number(connection, f"{place}/socket")
     if code < 0:  # end by the same signal, so that whoever waits sees it
         signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)
