@@ -22,9 +22,7 @@ SHIPPED = ("zoo", "adapters", "analyzers", "scorers")
 OTHER = ("benchmarks", "docs", "recipes", "tests")
 EXAMPLES = sorted(path.parent for path in ROOT.glob("examples/*/pyproject.toml"))
 # No file imports these: they are run as commands, or read by other tools.
-COMMANDS = {"hatchling", "import-linter", "mkdocs-material", "mkdocstrings", "mypy", "pytest-xdist", "ruff"}
-# griffe 2 requires griffelib, which holds its modules.
-INSTALLED_AS = {"griffelib": "griffe"}
+COMMANDS = {"hatchling", "import-linter", "mkdocs-material", "mypy", "pytest-xdist", "ruff"}
 # examples/zoo-lightweight-gan finds this one by its name in a string.
 NAMED_IN_STRINGS = {"lightweight-gan"}
 
@@ -73,8 +71,7 @@ def imported_distributions(*folders: Path) -> dict[str, str]:
         siblings = {other.stem for other in path.parent.glob("*.py")} if path.parent.parent == ROOT else set()
         for module in imports_of(path):
             if module not in own | siblings | sys.stdlib_module_names:
-                name = canonical(providers.get(module, [module])[0])
-                found[INSTALLED_AS.get(name, name)] = str(path.relative_to(ROOT))
+                found[canonical(providers.get(module, [module])[0])] = str(path.relative_to(ROOT))
     return found
 
 
