@@ -9,6 +9,7 @@ from zoo_adapters.dcgan.adapter import DCGAN
 from zoo_adapters.dcgan.network import DCGANGenerator
 
 import zoo
+from tests.support.contract import check_mapped_tangents
 from tests.support.toys import sequential
 from zoo import CheckpointError, Codes
 from zoo.checkpoints.layouts import detect_layout
@@ -177,14 +178,5 @@ def test_a_small_region_costs_little(text: str) -> None:
     assert counts[0] <= 0.35 * counts[1]
 
 
-@pytest.mark.filterwarnings("ignore:Attempted to insert a get_attr Node")  # torch, about its own graph
-def test_a_derivative_can_be_linearized() -> None:
-    adapter = DCGAN.load(canonical((12 + 3, 16, 12, 3)), {"classes": ("a", "b", "c")})
-    code, region = draw(adapter, 1, 0), parse_region("center", adapter.resolution)
-
-    def output(delta: Tensor) -> Tensor:
-        return adapter.region_output(adapter.move(code, delta), region)[0].mean(dim=0)
-
-    linear = torch.func.linearize(output, torch.zeros(12))[1]
-    wanted = torch.func.jacrev(output)(torch.zeros(12)).T
-    assert torch.allclose(torch.func.vmap(linear)(torch.eye(12)), wanted, atol=1e-5 * float(wanted.abs().max()))
+def test_forward_mode_can_be_mapped_over_tangents() -> None:
+    check_mapped_tangents(DCGAN.load(canonical((12 + 3, 16, 12, 3)), {"classes": ("a", "b", "c")}))

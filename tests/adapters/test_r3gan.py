@@ -12,6 +12,7 @@ from zoo_adapters.r3gan.network import R3GANGenerator, Stage, untrained
 
 import zoo
 from tests.support.containers import network, plain_class_pickle
+from tests.support.contract import check_mapped_tangents
 from tests.support.golden import Golden
 from zoo import CheckpointError, Codes, CodesError, OptionError, UnknownNameError
 from zoo.checkpoints.layouts import detect_layout
@@ -197,20 +198,8 @@ def test_a_small_region_costs_little() -> None:
     assert counts["box:0.4,0.4,0.22,0.22"] <= 0.2 * counts["all"]
 
 
-@pytest.mark.filterwarnings("ignore:Attempted to insert a get_attr Node")  # torch, about its own graph
-def test_a_derivative_can_be_linearized_and_mapped_over_tangents() -> None:
-    adapter = R3GAN.tiny(0)
-    code, region = draw(adapter, 1, 0), parse_region("center", adapter.resolution)
-
-    def output(delta: Tensor) -> Tensor:
-        return adapter.region_output(adapter.move(code, delta), region)[0].mean(dim=0)
-
-    origin, basis = torch.zeros(6), torch.eye(6)
-    primal, linear = torch.func.linearize(output, origin)
-    assert torch.allclose(primal, output(origin), atol=1e-6)
-    found = torch.func.vmap(linear)(basis)
-    wanted = torch.func.jacrev(output)(origin).T
-    assert torch.allclose(found, wanted, atol=1e-5 * float(wanted.abs().max()))
+def test_forward_mode_can_be_mapped_over_tangents() -> None:
+    check_mapped_tangents(R3GAN.tiny(0))
 
 
 def test_the_untrained_network_depends_on_its_seed_alone() -> None:

@@ -13,7 +13,7 @@ from zoo_adapters.stylegan.network import StyleGANGenerator, untrained
 
 import zoo
 from tests.support import containers, variables
-from tests.support.contract import REGIONS, check_cut, check_linearized, check_released_directions, layout_of
+from tests.support.contract import REGIONS, check_cut, check_mapped_tangents, check_released_directions, layout_of
 from tests.support.families import families
 from tests.support.golden import Golden
 from zoo import CheckpointError, Codes, OptionError, UnknownNameError
@@ -301,10 +301,9 @@ def test_a_region_is_the_cut_of_the_image(lod: float, text: str) -> None:
     check_cut(StyleGAN(untrained(8, [6, 5, 4], 1, lod=lod)), text)
 
 
-@pytest.mark.filterwarnings("ignore:Attempted to insert a get_attr Node")  # torch, about its own graph
-def test_a_derivative_can_be_linearized_and_mapped_over_tangents() -> None:
-    check_linearized(StyleGAN.tiny(0))
-    check_linearized(StyleGAN(untrained(6, [6, 4], 2, classes=3), "z"))
+def test_forward_mode_can_be_mapped_over_tangents() -> None:
+    check_mapped_tangents(StyleGAN.tiny(0))
+    check_mapped_tangents(StyleGAN(untrained(6, [6, 4], 2, classes=3), "z"))
 
 
 # Options

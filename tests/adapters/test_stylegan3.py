@@ -17,6 +17,7 @@ from zoo_adapters.stylegan3.synthesis_input import SynthesisInput
 import zoo
 from benchmarks.pickled import Pickled
 from tests.support.containers import network, nvidia_pickle
+from tests.support.contract import check_mapped_tangents
 from tests.support.golden import Golden
 from tests.support.linear import model_of
 from zoo import CheckpointError, Codes, LayersError, UnknownNameError
@@ -322,21 +323,9 @@ def test_a_small_region_costs_little() -> None:
     assert counts["box:0.4,0.4,0.1,0.1"] <= 0.15 * counts["all"]
 
 
-@pytest.mark.filterwarnings("ignore:Attempted to insert a get_attr Node")  # torch, about its own graph
 @pytest.mark.parametrize("space", ["w", "z"])
-def test_a_derivative_can_be_linearized_and_mapped_over_tangents(space: str) -> None:
-    adapter = StyleGAN3(tiny("r" if space == "w" else "t", 0, classes=3 if space == "z" else 0), space)
-    code, region = draw(adapter, 1, 0), parse_region("center", adapter.resolution)
-
-    def output(delta: Tensor) -> Tensor:
-        return adapter.region_output(adapter.move(code, delta), region)[0].mean(dim=0)
-
-    origin, basis = torch.zeros(adapter.space.dim), torch.eye(adapter.space.dim)
-    primal, linear = torch.func.linearize(output, origin)
-    assert torch.allclose(primal, output(origin), atol=1e-6)
-    found = torch.func.vmap(linear)(basis)
-    wanted = torch.func.jacrev(output)(origin).T
-    assert torch.allclose(found, wanted, atol=1e-5 * float(wanted.abs().max()))
+def test_forward_mode_can_be_mapped_over_tangents(space: str) -> None:
+    check_mapped_tangents(StyleGAN3(tiny("r" if space == "w" else "t", 0, classes=3 if space == "z" else 0), space))
 
 
 def test_an_unknown_space() -> None:

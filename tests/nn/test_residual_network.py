@@ -4,9 +4,9 @@ from typing import Self
 
 import pytest
 import torch
-from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from tests.support.contract import check_mapped_tangents
 from zoo.core.codes import LatentSpace
 from zoo.core.region import parse_region
 from zoo.nn.residual_adapter import ResidualAdapter
@@ -113,18 +113,6 @@ def test_a_small_region_costs_little_and_attention_needs_the_map_below(inner: in
     assert early < 0.1 < 0.9 < late
 
 
-@pytest.mark.filterwarnings("ignore:Attempted to insert a get_attr Node")  # torch, about its own graph
 @pytest.mark.parametrize("kind", list(KINDS))
-def test_a_derivative_can_be_linearized_and_mapped_over_tangents(kind: str) -> None:
-    adapter = toy(kind)
-    code, region = draw(adapter, 1, 0), parse_region("center", adapter.resolution)
-
-    def output(delta: Tensor) -> Tensor:
-        return adapter.region_output(adapter.move(code, delta), region)[0].mean(dim=0)
-
-    origin = torch.zeros(adapter.space.dim)
-    primal, linear = torch.func.linearize(output, origin)
-    assert torch.allclose(primal, output(origin), atol=1e-6)
-    found = torch.func.vmap(linear)(torch.eye(adapter.space.dim))
-    wanted = torch.func.jacrev(output)(origin).T
-    assert torch.allclose(found, wanted, atol=1e-5 * float(wanted.abs().max()))
+def test_forward_mode_can_be_mapped_over_tangents(kind: str) -> None:
+    check_mapped_tangents(toy(kind))

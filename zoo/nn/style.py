@@ -233,8 +233,7 @@ class StyleAdapter(Adapter):
     def _map(self, z: Tensor, labels: Tensor | None) -> Tensor:
         one_hot = None
         if labels is not None and self.classes:
-            # torch.nn.functional.one_hot cannot be linearized.
-            one_hot = (labels[:, None] == torch.arange(len(self.classes), device=z.device)).to(z)
+            one_hot = torch.nn.functional.one_hot(labels, len(self.classes)).to(z)
         w: Tensor = self.network.mapping(z, one_hot)
         return w
 

@@ -158,7 +158,5 @@ class DCGAN(Adapter):
             return codes.latents
         if codes.labels is None:
             raise CodesError("this DCGAN is conditional: its codes need labels")
-        # torch.nn.functional.one_hot cannot be linearized.
-        indices = torch.arange(len(self.classes), device=codes.latents.device)
-        one_hot = (codes.labels[:, None] == indices).to(codes.latents)
+        one_hot = torch.nn.functional.one_hot(codes.labels, len(self.classes)).to(codes.latents)
         return torch.cat([codes.latents, one_hot], dim=1)
