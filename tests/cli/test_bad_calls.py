@@ -832,11 +832,11 @@ DEEP, UNCONDITIONAL = ({"file.pt": hostile.golden(name)} for name in ("biggan_de
 STYLEGAN3, R3GAN = ({"file.pt": hostile.golden(name)} for name in ("stylegan3_t", "r3gan"))
 OTHER_FAMILIES = [
     Bad("lod-negative", "sample ./file.pt -o lod=-1", "pggan: option lod|greater than or equal to 0", PGGAN),
-    Bad("lod-beyond-the-network", "sample ./file.pt -o lod=3.5", "level of detail 3.5|levels of detail from 0 to 3", PGGAN),
+    Bad("lod-beyond-the-network", "sample ./file.pt -o lod=3.5", "level of detail 3.5|from 0 to 3", PGGAN),
     Bad("fused-of-no-sense", "sample ./file.pt -o fused=perhaps", "pggan: option fused|'perhaps'", PGGAN),
     Bad("fused-where-the-file-is-not", "sample ./file.pt -o fused=true", "doubles.2.weight|of another shape", PGGAN),
     Bad("truncation-of-a-pggan", "sample ./file.pt --truncation 0.5", "a PGGAN has no truncation", PGGAN),
-    Bad("lod-beyond-a-stylegan", "sample ./file.pt -o lod=3.5", "level of detail 3.5|levels of detail from 0 to 3", STYLEGAN),
+    Bad("lod-beyond-a-stylegan", "sample ./file.pt -o lod=3.5", "level of detail 3.5|from 0 to 3", STYLEGAN),
     Bad("fused-of-no-kind", "sample ./file.pt -o fused=yes", "stylegan: option fused|'yes'|'auto'", STYLEGAN),
     Bad("cutoff-of-a-stylegan", "sample ./file.pt -o cutoff=-1", "stylegan: option cutoff|'-1'", STYLEGAN),
     Bad("noise-of-a-stylegan", "sample ./file.pt -o noise=loud", "stylegan: option noise|'loud'", STYLEGAN),
