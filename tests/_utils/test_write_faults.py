@@ -36,13 +36,13 @@ def write_file_slowly(path: Path) -> None:
 
 
 def write_folder(path: Path) -> None:
-    with atomic_folder(path, force=True) as work:
+    with atomic_folder(path, force=True, replaceable=NEW) as work:
         for name, content in NEW.items():
             (work / name).write_bytes(content)
 
 
 def write_deep_folder(path: Path) -> None:
-    with atomic_folder(path, force=True) as work:
+    with atomic_folder(path, force=True, replaceable=NEW) as work:
         (work / "parts").mkdir()
         for name, content in NEW.items():
             (work / "parts" / name).write_bytes(content)

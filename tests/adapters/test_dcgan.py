@@ -157,7 +157,7 @@ def test_cards_agree_with_the_networks(variant: str) -> None:
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("variant", ["digiface64", "omniart-eyes128"])
+@pytest.mark.parametrize("variant", ["digiface64", pytest.param("omniart-eyes128", marks=pytest.mark.long)])
 def test_real_derivatives_agree_with_central_differences(variant: str) -> None:
     """On whole images of real networks, one code; `check_derivatives` works in float64."""
     model = zoo.load(f"dcgan.{variant}", device="cpu")

@@ -58,7 +58,13 @@ def test_resefa_searches_where_that_is_cheaper(model: Model) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"k": 6, "chunk": 16}, {"k": 6, "memory": "80MB"}, {"k": 6, "factorization": "published"}, {"k": 100}],
+    [
+        {},
+        {"k": 6, "chunk": 16},
+        {"k": 6, "memory": "80MB"},
+        pytest.param({"k": 6, "factorization": "published"}, marks=pytest.mark.long),
+        {"k": 100},
+    ],
     ids=str,
 )
 def test_lowrank_is_exact_where_a_search_does_not_pay(model: Model, options: dict[str, Any]) -> None:

@@ -13,6 +13,10 @@ from recipes.training import Settings, Training, at_detail
 
 Pictures = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 SETTINGS = Settings(batch=4, every=2, grown=4)
+# The other trainings are killed and resumed, as processes, by tests/recipes/test_long.py too.
+RESUMED = [
+    pytest.param(name, marks=[] if name == "biggan.avatars32" else [pytest.mark.long], id=name) for name in GENERATORS
+]
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +26,7 @@ def pictures() -> Pictures:
     return rng.integers(0, 256, (16, 32, 32, 3), dtype=np.uint8), rng.integers(0, 2, 16, dtype=np.uint8)
 
 
-@pytest.mark.parametrize("name", GENERATORS)
+@pytest.mark.parametrize("name", RESUMED)
 def test_a_training_that_was_resumed_goes_on_as_if_it_had_not_been_stopped(
     name: str, pictures: Pictures, tmp_path: Path
 ) -> None:

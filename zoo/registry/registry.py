@@ -10,9 +10,9 @@ import fnmatch
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -23,6 +23,9 @@ from zoo.plugins.discovery import load_plugins
 from zoo.plugins.manager import Plugins, index_by_name
 from zoo.plugins.skipped import warn_skipped
 from zoo.registry.cards import Card, Licence, Source, Weights
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 
 @dataclass(frozen=True)
@@ -219,14 +222,22 @@ def _read(path: Path) -> list[Any]:
     return models
 
 
+@cache
+def _card_type() -> TypeAdapter[Card]:
+    """Return what validates cards; building it takes longer than validating a card, so it is built once."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Card)
+
+
 def _validate(path: Path, index: int, fields: Any) -> Card:
     """Build a card with pydantic; `index` names a card without a name in the message."""
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     name = fields.get("name") if isinstance(fields, dict) else None
     label = name if isinstance(name, str) else f"number {index + 1}"
     try:
-        return TypeAdapter(Card).validate_python(_complete(fields, path) if isinstance(fields, dict) else fields)
+        return _card_type().validate_python(_complete(fields, path) if isinstance(fields, dict) else fields)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the card"
