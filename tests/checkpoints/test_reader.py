@@ -319,3 +319,10 @@ def test_tied_tensors_stay_tied_and_what_is_read_is_owned(tmp_path: Path) -> Non
     assert state["a"] is state["b"]
     state["a"].zero_()
     assert torch.equal(state["c"], shared[1:])
+
+
+@pytest.mark.parametrize("line", [b"S'a\\R'\n", b"ca\\R\nb\n", b"Pa\\R\n", b"(ia\\R\nb\n"], ids=["S", "c", "P", "i"])
+def test_a_line_with_a_backslash_that_python_warns_of_is_refused_without_a_warning(line: bytes, tmp_path: Path) -> None:
+    (tmp_path / "odd.pkl").write_bytes(b"\x80\x02" + line + b".")
+    with pytest.raises(CheckpointError):
+        read_checkpoint(tmp_path / "odd.pkl")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import pickletools
 import struct
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -54,8 +55,7 @@ def read_opcodes(data: memoryview, start: int = 0) -> Iterator[tuple[str, Any, i
         if opcode.arg is not None:
             begin, end = _argument_extent(data, position, opcode)
             try:
-                content = data[begin:end]
-                argument = content if opcode.name in _VIEWS else opcode.arg.reader(io.BytesIO(data[position:end]))
+                argument = data[begin:end] if opcode.name in _VIEWS else _read_argument(opcode.arg, data[position:end])
             except (ValueError, struct.error):
                 raise BrokenError(f"the argument of {opcode.name} at position {position:,} cannot be read") from None
             position = end
@@ -63,6 +63,14 @@ def read_opcodes(data: memoryview, start: int = 0) -> Iterator[tuple[str, Any, i
         if opcode.name == "STOP":
             return
     raise BrokenError("it ends in the middle")
+
+
+def _read_argument(kind: pickletools.ArgumentDescriptor, content: memoryview) -> Any:
+    if kind.n != pickletools.UP_TO_NEWLINE:
+        return kind.reader(io.BytesIO(content))
+    with warnings.catch_warnings():  # Python warns of backslashes that its own pickles never have
+        warnings.simplefilter("ignore")
+        return kind.reader(io.BytesIO(content))
 
 
 def _argument_extent(data: memoryview, position: int, opcode: pickletools.OpcodeInfo) -> tuple[int, int]:
