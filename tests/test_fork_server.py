@@ -117,7 +117,8 @@ def test_what_runs_at_the_end_is_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_reach_the_command(number: signal.Signals, tmp_path: Path) -> None:
-    code = "import sys, time\nprint('ready', flush=True)\ntry: time.sleep(60)\nexcept KeyboardInterrupt: sys.exit(5)"
+    wait = "print('ready', flush=True); time.sleep(60)"
+    code = f"import sys, time\ntry: {wait}\nexcept KeyboardInterrupt: sys.exit(5)"
     process = subprocess.Popen([fork_server.python(), "-c", code], cwd=tmp_path, stdout=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"

@@ -12,7 +12,6 @@ import torch
 from zoo_adapters.dcgan.adapter import DCGAN
 from zoo_adapters.dcgan.network import DCGANGenerator
 
-from tests.support import fork_server
 from zoo import OptionError
 from zoo._utils.sizes import format_size, parse_size
 from zoo.core.compute import ComputeBudget
@@ -46,9 +45,12 @@ print(found.chunk, status("VmHWM") - start)
 
 
 def peak(budget: int, codes: int = 1, regions: str = "all") -> tuple[int, int]:
-    """Compute Gram matrices of a real network in a process of its own: (chunk, peak above the loaded network)."""
+    """Compute Gram matrices of a real network in a process of its own: (chunk, peak above the loaded network).
+
+    A forked process would count the pages of torch that it has not read yet.
+    """
     done = subprocess.run(
-        [fork_server.python(), "-W", "ignore", "-c", SCRIPT, str(budget), str(codes), regions],
+        [sys.executable, "-W", "ignore", "-c", SCRIPT, str(budget), str(codes), regions],
         capture_output=True,
         text=True,
         check=False,
@@ -65,7 +67,8 @@ def test_the_peak_of_a_process_stays_within_its_budget() -> None:
     chunks = {}
     for budget in (150_000_000, 190_000_000, 300_000_000):
         chunks[budget], most = peak(budget)
-        assert most <= 1.2 * budget, f"{format_size(most)} of {format_size(budget)}"
+        # Measured up to 25 MB beyond the budget: what the allocator keeps, and pages of torch read for the first time.
+        assert most <= budget + 40_000_000, f"{format_size(most)} of {format_size(budget)}"
     assert list(chunks.values()) == sorted(chunks.values()) and len(set(chunks.values())) > 1, chunks
 
 
