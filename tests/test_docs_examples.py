@@ -1,5 +1,6 @@
 """Every example of the documents is run, page by page, and what it prints is compared with what the page shows."""
 
+import contextlib
 import os
 import re
 import subprocess
@@ -13,6 +14,7 @@ from _pytest.mark import ParameterSet
 from pydantic import TypeAdapter
 
 from tests.support import fork_server, pages
+from zoo._utils.paths import cache_folder
 from zoo.registry.cards import Card
 from zoo.registry.registry import load_installation
 from zoo.weights.fetch import fetch
@@ -42,6 +44,19 @@ def cached() -> None:
             fetch(card)
 
 
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache in which the pages share kept Jacobians, as several ask the same; its weights are those of the machine."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "cache-of-pages"
+    weights = cache_folder() / "weights"
+    folder.mkdir(exist_ok=True)
+    weights.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):  # another process was first
+        (folder / "weights").symlink_to(weights)
+    return folder
+
+
 def run(page: Path, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run a page; its commands are forked, except those of one page."""
     true = page.stem == TRUE_PROCESSES
@@ -53,7 +68,11 @@ def run(page: Path, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("page", params())
-def test_the_examples_of_a_page_run(page: Path, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+def test_the_examples_of_a_page_run(
+    page: Path, request: pytest.FixtureRequest, shared_cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ZOO_CACHE", str(shared_cache))
+    monkeypatch.delenv("ZOO_JACOBIANS")
     if request.node.get_closest_marker("real"):
         request.getfixturevalue("cached")
     done = run(page, tmp_path / "page")

@@ -71,7 +71,7 @@ def results(name: str) -> dict[str, object]:
 def test_results_show_themselves_and_escape_what_they_hold(name: str) -> None:
     formatter = DisplayFormatter()
     for kind, result in results(name).items():
-        shown, _ = formatter.format(result)  # type: ignore[no-untyped-call]
+        shown, _ = formatter.format(result)
         assert set(shown) == {"text/html", "text/plain"}, kind
         page, text = Reader(shown["text/html"]), shown["text/plain"]
         assert set(page.tags) <= TAGS, kind

@@ -65,7 +65,7 @@ def peak(budget: int, codes: int = 1, regions: str = "all") -> tuple[int, int]:
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process is read from /proc")
 def test_the_peak_of_a_process_stays_within_its_budget() -> None:
     chunks = {}
-    for budget in (150_000_000, 190_000_000, 300_000_000):
+    for budget in (150_000_000, 300_000_000):
         chunks[budget], most = peak(budget)
         # Measured up to 25 MB beyond the budget: what the allocator keeps, and pages of torch read for the first time.
         assert most <= budget + 40_000_000, f"{format_size(most)} of {format_size(budget)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pkgutil
 import sys
 import traceback
 import warnings
@@ -19,6 +20,24 @@ from zoo.plugins.discovery import load_plugins
 from zoo.plugins.manager import Plugins
 from zoo.plugins.skipped import PluginWarning
 
+# Where each command is, in the order of ``zoo --help``.
+COMMANDS = {
+    "list": "zoo.cli.browse:list_",
+    "info": "zoo.cli.browse:info",
+    "plugins": "zoo.cli.browse:plugins",
+    "sample": "zoo.cli.verbs:sample",
+    "analyze": "zoo.cli.verbs:analyze",
+    "edit": "zoo.cli.verbs:edit",
+    "compare": "zoo.cli.verbs:compare",
+    "score": "zoo.cli.verbs:score",
+    "pull": "zoo.cli.weights:pull",
+    "cache": "zoo.cli.weights:cache",
+    "add": "zoo.cli.weights:add",
+    "convert": "zoo.cli.weights:convert",
+    "remove": "zoo.cli.weights:remove",
+    "new": "zoo.cli.plugin_authors:new",
+    "check": "zoo.cli.plugin_authors:check",
+}
 # The exit code after Ctrl-C.
 INTERRUPTED = 130
 _INTERRUPTED_MESSAGE = "interrupted; no partial output is left, and the next fetch goes on where this one stopped"
@@ -45,11 +64,13 @@ def _settings(
     context.obj = Settings(Installation(context.obj, tuple(registry or ())), quiet)
 
 
-def build_app(plugins: Plugins) -> typer.Typer:
+def build_app(plugins: Plugins, only: str | None = None) -> typer.Typer:
     """Assemble the command line, including the commands of plugins.
 
     Args:
         plugins: the loaded plugins.
+        only: one of `COMMANDS`: leave zoo's other commands out. Typer reads the signatures of all commands that it
+            is given, which takes longer than ``zoo list`` itself.
 
     Returns:
         The command line.
@@ -58,13 +79,11 @@ def build_app(plugins: Plugins) -> typer.Typer:
         PluginError: a command's name is claimed twice.
 
     """
-    from zoo.cli import browse, plugin_authors, verbs, weights
-
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.callback()(_settings)
-    for name, command in {**browse.COMMANDS, **verbs.COMMANDS, **weights.COMMANDS, **plugin_authors.COMMANDS}.items():
-        app.command(name)(command)
-    plugins.add_commands(app)
+    for name in COMMANDS if only is None else [only]:
+        app.command(name)(pkgutil.resolve_name(COMMANDS[name]))
+    plugins.add_commands(app, COMMANDS)
     return app
 
 
@@ -87,7 +106,9 @@ def run(arguments: Sequence[str]) -> int:
 def _run(arguments: Sequence[str]) -> int:
     try:
         plugins = load_plugins()
-        code = build_app(plugins)(list(arguments) or ["--help"], standalone_mode=False, prog_name="zoo", obj=plugins)
+        arguments = list(arguments) or ["--help"]
+        app = build_app(plugins, arguments[0] if arguments[0] in COMMANDS else None)
+        code = app(arguments, standalone_mode=False, prog_name="zoo", obj=plugins)
         if code == INTERRUPTED:  # typer returns this code after Ctrl-C and prints nothing
             raise KeyboardInterrupt
         return code if isinstance(code, int) else 0

@@ -83,9 +83,6 @@ def plugins(context: typer.Context) -> None:
     settings.console.print(table(columns, rows, right=["import"]))
 
 
-COMMANDS: dict[str, Callable[..., None]] = {"list": list_, "info": info, "plugins": plugins}
-
-
 def _model_table(installation: Installation, pattern: str | None) -> tuple[list[str], list[list[str]]]:
     from zoo.weights.cache import status
 

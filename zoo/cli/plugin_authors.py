@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -49,6 +48,3 @@ def check(
         settings.console.print(f"{sign} {each.name:{width}}  {escape(text)}", soft_wrap=True)
     if failed:
         raise ContractError(f"{kind} {checks[0].of} fails {len(failed)} of {len(checks)} checks: {', '.join(failed)}")
-
-
-COMMANDS: dict[str, Callable[..., None]] = {"new": new, "check": check}

@@ -6,7 +6,6 @@ Each command maps its options to a request, carries it out, and prints the resul
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -253,15 +252,6 @@ def score(
     print_scores(settings, scores)
     if out:
         print_files(settings, out)
-
-
-COMMANDS: dict[str, Callable[..., None]] = {
-    "sample": sample,
-    "analyze": analyze,
-    "edit": edit,
-    "compare": compare,
-    "score": score,
-}
 
 
 def _opening(space: str | None, device: str, dtype: str, options: list[str] | None = None) -> OpeningRequest:

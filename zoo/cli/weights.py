@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -194,12 +193,3 @@ def _state(file: CachedFile, damaged: list[CachedFile], *, verified: bool) -> st
     if not verified:
         return "not checked"
     return "damaged" if file in damaged else "intact"
-
-
-COMMANDS: dict[str, Callable[..., None]] = {
-    "pull": pull,
-    "cache": cache,
-    "add": add,
-    "convert": convert,
-    "remove": remove,
-}

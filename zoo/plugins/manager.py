@@ -150,18 +150,19 @@ class Plugins:
         owners = [owner for owner, entries in self._call(hook, object) for entry in entries if entry.name == name]
         return owners[0] if owners else "nobody"
 
-    def add_commands(self, app: typer.Typer) -> None:
+    def add_commands(self, app: typer.Typer, built_in: Iterable[str]) -> None:
         """Add the commands of plugins to the command line. A plugin whose hook fails is skipped with a warning.
 
         Args:
             app: the command line.
+            built_in: the names of zoo's own commands.
 
         Raises:
             PluginError: a command's name is claimed twice.
 
         """
         commands = app.registered_commands
-        claims = [("zoo itself", _Command(command.name or "")) for command in commands]
+        claims = [("zoo itself", _Command(name)) for name in built_in]
         for implementation in self.manager.hook.zoo_commands.get_hookimpls():
             owner = self._owner(implementation.plugin_name)
             count = len(commands)

@@ -148,7 +148,7 @@ def load_registry(plugins: Plugins, extra: Iterable[Path] = ()) -> Registry:
         PluginError: two cards have the same name.
 
     """
-    claims = [("zoo itself", _build_unvalidated(fields)) for fields in _read(built_in_file())]
+    claims = [("zoo itself", card) for card in _built_in_cards()]
     for owner, path in plugins.registries:
         try:
             claims += [(owner, card) for card in read_cards(path)]
@@ -158,6 +158,12 @@ def load_registry(plugins: Plugins, extra: Iterable[Path] = ()) -> Registry:
     cards = index_by_name("model", claims)
     _check_defaults(cards.values())
     return Registry(cards, plugins)
+
+
+@cache
+def _built_in_cards() -> tuple[Card, ...]:
+    """Read zoo's own registry file, which does not change while a process runs."""
+    return tuple(_build_unvalidated(fields) for fields in _read(built_in_file()))
 
 
 def built_in_file() -> Path:
