@@ -46,7 +46,7 @@ def cached() -> None:
 
 @pytest.fixture(scope="session")
 def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache in which the pages share kept Jacobians, as several ask the same; its weights are those of the machine."""
+    """A cache in which pages share kept Jacobians, as several ask the same; its weights are those of the machine."""
     own = tmp_path_factory.getbasetemp()
     folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "cache-of-pages"
     weights = cache_folder() / "weights"

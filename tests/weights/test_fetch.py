@@ -13,8 +13,9 @@ from zoo._utils.paths import cache_folder
 from zoo.registry.cards import Card, Licence, Source, Weights
 from zoo.weights.cache import sha256_of, status
 from zoo.weights.fetch import fetch
+from zoo.weights.known_hashes import pin, pin_keys, pinned_hashes
 
-CONTENT = b"weights" * 100
+CONTENT = b"weights\x00\xff" * 100
 CALLS: list[list[str]] = []
 
 
@@ -124,3 +125,19 @@ def test_a_cache_that_cannot_be_written_is_still_read(wheel: Path, monkeypatch: 
 
     monkeypatch.setattr("filelock.FileLock.acquire", refuse)
     assert fetch(card(wheel))[0] == path
+
+
+def test_a_hash_that_another_process_pins_between_check_and_move_stands(
+    wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZOO_CONFIG", str(tmp_path / "settings"))
+    thing = card(wheel, sha256=None)
+
+    def pin_another(file: Path) -> None:
+        pin(pin_keys(thing), "0" * 64, 1)
+
+    monkeypatch.setattr("zoo.weights.fetch.flush", pin_another)
+    with pytest.raises(WeightsError, match=r"sha256 0{64} is remembered, but [0-9a-f]{64} came"):
+        fetch(thing)
+    assert not list((cache_folder() / "weights").rglob("*.pt"))
+    assert [pinned["sha256"] for pinned in pinned_hashes().values()] == ["0" * 64]

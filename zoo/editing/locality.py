@@ -204,10 +204,11 @@ class _Change:
         self.inside = torch.from_numpy(region.mask.copy())
         self.origin = self._images(code)
 
-    def at(self, steps: Tensor) -> tuple[Tensor, Tensor]:
+    def at(self, steps: Tensor, chosen: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Measure (inside, outside) at a step for each direction, or for each of those that a mask chooses."""
         moved = [
             self.adapter.move(self.code, step.to(vector) * vector, self.layers)
-            for step, vector in zip(steps, self.vectors, strict=True)
+            for step, vector in zip(steps, self.vectors if chosen is None else self.vectors[chosen], strict=True)
         ]
         inside, outside = torch.cat([self._measured(batch) for batch in self._batches(moved)]).T
         return inside, outside
@@ -246,13 +247,14 @@ def _solve_step_for_change(change: _Change, target: float) -> tuple[Tensor, Tens
         guess = low + (goal - at_low) * (high - low) / (at_high - at_low)
         usable = (guess > low) & (guess < high) & (iteration % 3 != 2)
         steps = torch.where(settled, steps, torch.where(usable, guess, (low + high) / 2))
-        at_steps = _log_change(change, steps)
-        settled = settled | ((at_steps - goal).abs() < _TOLERANCE)
+        at_steps = torch.full_like(steps, goal)
+        at_steps[~settled] = _log_change(change, steps[~settled], ~settled)
         above = at_steps >= goal
         high, at_high = torch.where(above, steps, high), torch.where(above, at_steps, at_high)
         low, at_low = torch.where(above, low, steps), torch.where(above, at_low, at_steps)
+        settled = settled | ((at_steps - goal).abs() < _TOLERANCE)
     return steps.exp().clamp(max=LARGEST_STEP).where(reached, torch.full_like(steps, LARGEST_STEP)), reached
 
 
-def _log_change(change: _Change, log_steps: Tensor) -> Tensor:
-    return change.at(log_steps.exp())[0].clamp(min=1e-300).log()
+def _log_change(change: _Change, log_steps: Tensor, chosen: Tensor | None = None) -> Tensor:
+    return change.at(log_steps.exp(), chosen)[0].clamp(min=1e-300).log()

@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from zoo._utils.progress import Progress, silent
-from zoo.imaging.images import GAP, INK, PAPER, OutlinedImage, to_picture
+from zoo.imaging.images import GAP, INK, PAPER, PNG_LEVEL, OutlinedImage, to_picture
 
 # Pixels. No page is wider or higher, unless a single row or block of rows is.
 MAX_PAGE_SIDE = 4096
@@ -103,7 +103,7 @@ def save_pages(folder: Path, stem: str, pages: Iterable[Image.Image]) -> None:
         pages: The pages.
     """
     for number, page in enumerate(pages, start=1):
-        page.save(folder / (f"{stem}.png" if number == 1 else f"{stem}-{number}.png"), "PNG")
+        page.save(folder / (f"{stem}.png" if number == 1 else f"{stem}-{number}.png"), "PNG", compress_level=PNG_LEVEL)
 
 
 def _lay_out(size: tuple[int, int], tiles: int, rows: int, group: int, block: int) -> _Layout:

@@ -22,6 +22,9 @@ GAP = 2
 INK = (40, 40, 40)
 PAPER = (255, 255, 255)
 
+# zlib's level for sheets: at 4, files are about 1 % larger than at its default of 6, and take a third of the time.
+PNG_LEVEL = 4
+
 # Pixels of the longer side of a picture on a sheet.
 _MIN_TILE = 128
 _MAX_TILE = 256
@@ -123,7 +126,7 @@ def save_sheet(
         draw.multiline_text((6, top + 6), name, fill=INK, font=font, spacing=5)
         for left, image in zip(lefts, row, strict=True):
             sheet.paste(image, (left, top))
-    sheet.save(path, "PNG")
+    sheet.save(path, "PNG", compress_level=PNG_LEVEL)
 
 
 def save_grid(path: Path, pixels: Tensor, columns: int = 8) -> None:
@@ -142,7 +145,7 @@ def save_grid(path: Path, pixels: Tensor, columns: int = 8) -> None:
         left = index % columns * (width + GAP)
         top = index // columns * (height + GAP)
         grid.paste(to_picture(OutlinedImage(image)), (left, top))
-    grid.save(path, "PNG")
+    grid.save(path, "PNG", compress_level=PNG_LEVEL)
 
 
 def data_url(image: Image.Image, image_format: str = "png", **options: Any) -> str:

@@ -257,8 +257,9 @@ def _move_into_cache(card: Card, source: Source, file: Path, sha256: str) -> Pat
     """Move a checked file to its path in the cache, in one step, and remove what is left of the download."""
     path = cache_path_for(card, sha256)
     flush(file)
-    if expected_sha256(card) is None:
-        pin([pin_key(source)], sha256, file.stat().st_size)
+    if card.weights.sha256 is None:
+        # Another process may have pinned a hash since the file was checked: `pin` looks once more, under its lock.
+        pin([pin_key(source)], sha256, file.stat().st_size, same_as=pin_keys(card))
     with parents_of(path):
         file.replace(path)
     shutil.rmtree(work_folder(card), ignore_errors=True)  # also what was begun from another source

@@ -93,22 +93,25 @@ def pinned_hashes() -> dict[str, dict[str, Any]]:
     return content
 
 
-def pin(keys: Iterable[str], sha256: str, size: int) -> None:
+def pin(keys: Iterable[str], sha256: str, size: int, same_as: Iterable[str] = ()) -> None:
     """Trust a hash from now on for what some sources give.
 
     Args:
         keys: The sources' keys, see `pin_key`.
         sha256: The hash, 64 hexadecimal digits.
         size: The file's size in bytes.
+        same_as: Further keys of the same file. If a hash is pinned for one of them, it must be this one.
 
     Raises:
         WeightsError: If another hash is pinned for one of them already, say by a process that was quicker.
         OutputError: If the file of pinned hashes cannot be written.
     """
+    keys = list(keys)
     new_pin = {"sha256": sha256, "size": size, "first_seen": datetime.now(UTC).strftime("%Y-%m-%d")}
     with _rewriting() as pins:
-        for key in keys:
-            if pins.setdefault(key, new_pin)["sha256"] != sha256:
+        pins |= {key: new_pin for key in keys if key not in pins}
+        for key in (*keys, *same_as):
+            if key in pins and pins[key]["sha256"] != sha256:
                 raise WeightsError(f"{key}: sha256 {pins[key]['sha256']} is remembered, but {sha256} came")
 
 
