@@ -176,7 +176,7 @@ class TrainedStyle(Trained):
         super().__init__(network, dim, classes)
         for name, bias in network.named_parameters():
             if name.endswith("affine.bias"):
-                # Scales begin at 1. StyleGAN's affine maps give as many shifts behind the scales.
+                # Scales begin at 1. StyleGAN's affine maps give as many shifts after the scales.
                 nn.init.ones_(bias[: len(bias) // 2 if isinstance(network, StyleGANGenerator) else None])
 
     def render(self, z: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:

@@ -454,7 +454,7 @@ def test_the_projections_are_the_measured_first_steps() -> None:
 
 
 def test_each_row_of_w_reaches_its_layer_only() -> None:
-    """ToRGB of a resolution reads the row behind its layers, so that the last row changes colours alone."""
+    """ToRGB of a resolution reads the row after its layers, so that the last row changes colours alone."""
     adapter = StyleGAN2.tiny(0)
     codes = draw(adapter, 1, 0)
     network = adapter.network

@@ -145,7 +145,7 @@ def snapshot(folder: Path) -> dict[str, str]:
 
 
 def check_line(streams: tuple[str, str], words: str, *, early: bool = False) -> None:
-    """Assert that nothing went to stdout and one clear line to stderr, behind the licence line if that is allowed."""
+    """Assert that nothing went to stdout and one clear line to stderr, after the licence line if that is allowed."""
     out, err = streams
     lines = err.removesuffix("\n").split("\n")
     licences = [line for line in lines[:-1] if re.fullmatch(r"(toy|file)\.[\w-]+ · weights: .+", line)]

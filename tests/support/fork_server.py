@@ -310,7 +310,7 @@ def _run(arguments: list[str], default_filter: object) -> None:
 
 
 def _warn(action: str, default_filter: object) -> None:
-    """Do what ``-W ACTION`` does: such a filter stands before Python's own, and behind those that modules have set."""
+    """Do what ``-W ACTION`` does: such a filter stands before Python's own, and after those that modules have set."""
     place = warnings.filters.index(default_filter)
     warnings.simplefilter(action)  # type: ignore[arg-type]
     warnings.filters.insert(place, warnings.filters.pop(0))  # type: ignore[attr-defined]

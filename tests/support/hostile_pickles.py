@@ -464,7 +464,7 @@ def _bombs() -> list[Hostile]:
         "a scalar of too many bytes": Calls(zeros, np.dtype("f4"), bytes(4096)),
         "a tensor of terabytes": _tensor_with(size=(2**40,), stride=(1,)),
         "a tensor of one number, repeated": _tensor_with(size=(2**40,), stride=(0,)),
-        "a tensor far behind its storage": _tensor_with(offset=2**47),
+        "a tensor far beyond its storage": _tensor_with(offset=2**47),
         "a tensor before its storage": _tensor_with(offset=-4),
         "a tensor of negative strides": _tensor_with(stride=(-3, -1)),
         "an array of endless empty axes": _array_with(shape=(2**40, 2**40, 0), data=b""),

@@ -1,4 +1,4 @@
-"""Converting public file formats: tensors are taken from a file by its keys, and stored under canonical ones."""
+"""Helpers for `Layout.convert`: they rename and rescale a file's tensors to the canonical keys of zoo's network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zoo.errors import CheckpointError
 
 
 def fold_upsample_into_conv(weight: Tensor) -> Tensor:
-    """Fold nearest-neighbour upsampling into the 3x3 convolution behind it.
+    """Fold nearest-neighbour upsampling into the 3x3 convolution that follows.
 
     Args:
         weight: the convolution's weight (out, in, 3, 3), padding 1.
@@ -50,14 +50,14 @@ def check_filter(key: str, tensor: Tensor, taps: Sequence[float]) -> None:
         if torch.allclose(filters / filters.sum(dim=(1, 2), keepdim=True), supported, atol=1e-5):
             return
     listed = ", ".join(f"{tap:g}" for tap in taps)
-    raise CheckpointError(f"{key} is not the filter {listed}: only networks that resample by it can be opened")
+    raise CheckpointError(f"{key} is not the filter {listed}: only networks that resample with it can be opened")
 
 
 class StateDictConverter:
     """The conversion of one file's tensors.
 
-    Each method pops tensors from `remaining` and stores what it makes of them in `converted`. As in an assignment, the
-    canonical name is the first argument, and the key in the file the second.
+    `assign` and `linear` move tensors from `remaining` to `converted`, and `set_linear` only stores. As in an
+    assignment, the canonical name is the first argument, and the key in the file the second.
 
     Args:
         state: the tensors of one network in the file.
@@ -71,7 +71,7 @@ class StateDictConverter:
 
     def __init__(self, state: State, owner: str) -> None:
         self.remaining = dict(state)
-        self.converted = State()
+        self.converted: State = {}
         self.owner = owner
 
     def pop(self, key: str) -> Tensor:
@@ -163,8 +163,8 @@ class StateDictConverter:
     def finish(self) -> State:
         """Return the canonical state.
 
-        Tensors that nothing converted stay in it, under their keys in the file in brackets. `require_fit` lists them as
-        left over when the network is built.
+        Tensors that nothing converted stay in it, under their keys in the file in brackets.
+        `zoo.checkpoints.loading.require_fit` lists them as left over when the network is built.
 
         Returns:
             The canonical state.

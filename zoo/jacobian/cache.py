@@ -159,7 +159,7 @@ class StoredColumns:
 
     Attributes:
         start: Index of the first column.
-        end: Index behind the last column.
+        end: Index after the last column.
         path: The file, which holds a tensor (end - start, rows).
     """
 
@@ -188,7 +188,7 @@ class StoredColumns:
 
         Args:
             first: Index of the first row.
-            last: Index behind the last row.
+            last: Index after the last row.
 
         Returns:
             The rows of these columns, transposed: (end - start, last - first).
@@ -208,7 +208,7 @@ class BufferedColumns:
 
     Attributes:
         start: Index of the first column.
-        end: Index behind the last column.
+        end: Index after the last column.
         chunk: How many tangents were computed at a time.
         columns: The columns as rows, (end - start, rows).
     """
@@ -228,7 +228,7 @@ class BufferedColumns:
 
         Args:
             first: Index of the first row.
-            last: Index behind the last row.
+            last: Index after the last row.
 
         Returns:
             The rows of these columns, transposed: (end - start, last - first).
@@ -245,7 +245,7 @@ def read_rows(parts: Sequence[Columns], first: int, last: int) -> Tensor:
     Args:
         parts: All columns, in order.
         first: Index of the first row.
-        last: Index behind the last row.
+        last: Index after the last row.
 
     Returns:
         The rows, (last - first, dim).

@@ -15,7 +15,7 @@ Along each axis, a window is a half-open span of indices. The rules, for a kerne
   [⌈(a + p − k + 1) / s⌉, ⌊(b − 1 + p) / s⌋ + 1).
 - `NearestUpsample`: output o is input ⌊o / f⌋, f being the factor.
 
-For example, rows [4, 6) of a map of 16 rows, made by a 3x3 convolution (k = 3, p = 1) behind a transposed convolution
+For example, rows [4, 6) of a map of 16 rows, made by a 3x3 convolution (k = 3, p = 1) after a transposed convolution
 of 4x4 taps (k = 4, p = 1, s = 2) from a map of 8 rows:
 
     >>> convolution = Convolution(kernel=3, padding=1)
@@ -256,7 +256,7 @@ def _upsample(x: Patch, factor: int, mode: str) -> Patch:
 
 
 def _missing(needed: Span, available: Span) -> Span:
-    """Count the indices that are needed before the first and behind the last available one."""
+    """Count the indices that are needed before the first and after the last available one."""
     return available[0] - needed[0], needed[1] - available[1]
 
 

@@ -21,7 +21,7 @@ class MappingNetwork(nn.Module):
     """The mapping f: z → w, with the gains and the learning-rate multipliers folded into the weights.
 
     z is normalised (`pixel_norm`) before the first layer. A label's embedding is appended to z, and either normalised
-    by itself or together with z. Each layer is linear, with a leaky ReLU behind it.
+    by itself or together with z. Each layer is linear and followed by a leaky ReLU.
 
     Its state dict holds `w_avg` as ``mean``.
 

@@ -24,7 +24,7 @@ class Growth:
     """How far a network has grown.
 
     Attributes:
-        levels: how many resolutions the network has. Level 0 has 4x4 pixels, each further one twice as many a side.
+        levels: how many resolutions the network has. Level 0 has 4x4 pixels, each further level doubles the side.
         lod: the level of detail, from 0 to `levels` - 1.
 
     Raises:
@@ -43,7 +43,7 @@ class Growth:
 
     @property
     def last_level(self) -> int:
-        """The last level that is used."""
+        """The highest level in use."""
         return self.levels - 1 - floor(self.lod)
 
     @property
@@ -66,9 +66,9 @@ class Growth:
             A window of the map of 4 · 2^`last_level` pixels a side.
         """
         size = 4 << self.last_level
-        return self._enlarge.input_window(window, (size, size))
+        return self._enlargement.input_window(window, (size, size))
 
-    def image(self, to_rgb: Callable[[int, Window], Tensor], window: Window) -> Tensor:
+    def render(self, to_rgb: Callable[[int, Window], Tensor], window: Window) -> Tensor:
         """Compute a window of the image.
 
         Args:
@@ -88,8 +88,8 @@ class Growth:
             window_below = _UPSAMPLE.input_window(level_window, (size, size))
             below = _UPSAMPLE(Patch(to_rgb(self.last_level - 1, window_below), window_below), level_window)
             patch = Patch(patch.values + fade * (below.values - patch.values), level_window)
-        return patch.values if self._enlarge.factor == 1 else self._enlarge(patch, window).values
+        return patch.values if self._enlargement.factor == 1 else self._enlargement(patch, window).values
 
     @property
-    def _enlarge(self) -> NearestUpsample:
+    def _enlargement(self) -> NearestUpsample:
         return NearestUpsample(2 ** (self.levels - 1 - self.last_level))

@@ -156,7 +156,7 @@ class BlockSpec:
 
 
 class ResidualBlock(nn.Module):
-    """A residual block: two 3x3 convolutions, each behind a normalisation, beside a shortcut.
+    """A residual block: two 3x3 convolutions, each after a normalisation, beside a shortcut.
 
     The first convolution may upsample. In a bottleneck block, a 1x1 convolution narrows the input and another one
     widens the output. Attention, if any, follows.

@@ -1,7 +1,7 @@
 """The generator of residual blocks that the BigGAN families share.
 
 The weights are the effective ones: spectral norms are divided out, and nearest-neighbour upsampling is folded into the
-3x3 convolution behind it (`zoo.checkpoints.fold_upsample_into_conv`), which takes 4 taps a pixel instead of 9.
+3x3 convolution that follows (`zoo.checkpoints.fold_upsample_into_conv`), which takes 4 taps a pixel instead of 9.
 """
 
 from __future__ import annotations

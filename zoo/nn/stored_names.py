@@ -45,7 +45,7 @@ def store_as(module: nn.Module, names: Mapping[str, str]) -> None:
 
 
 def _rename(state: MutableMapping[str, Any], prefix: str, names: Mapping[str, str]) -> None:
-    """Rename keys in place: of those with the prefix, the first name behind it."""
+    """Rename keys in place: of those with the prefix, the first name after it."""
     values = dict(state)
     state.clear()
     for key, value in values.items():

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from zoo.core.region import Region
 
-# The first index, and the index behind the last one.
+# The first index, and the index after the last one.
 Span = tuple[int, int]
 
 
@@ -19,8 +19,8 @@ class Window:
     """A rectangle of a feature map.
 
     Attributes:
-        rows: first row, and the row behind the last one.
-        columns: first column, and the column behind the last one.
+        rows: first row, and the row after the last one.
+        columns: first column, and the column after the last one.
     """
 
     rows: Span

@@ -1,4 +1,4 @@
-"""Which plugins are loaded: those that ``ZOO_PLUGINS`` selects, if they were written for this contract."""
+"""Which plugins are loaded: those that ``ZOO_PLUGINS`` selects and whose contract this zoo supports."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ def read_selection(installed: Iterable[str]) -> PluginSelection:
     """Read ``ZOO_PLUGINS``.
 
     Args:
-        installed: the names of all installed plugins.
+        installed: every name of every installed plugin (entry point, module, distribution), without the built-ins.
 
     Returns:
         The selection; all plugins if the variable is not set.
 
     Raises:
-        PluginError: a name is not that of a plugin, or only some of the names have a ``-``.
+        PluginError: no installed plugin has one of the names, or only some of the names have a ``-``.
 
     """
     text = os.environ.get(SELECTION_VARIABLE)
@@ -67,8 +67,9 @@ def read_selection(installed: Iterable[str]) -> PluginSelection:
             f"{SELECTION_VARIABLE}={text}: name either the plugins to load, or with '-' those to leave out, not both"
         )
     known = {_normalize(name) for name in installed}
-    for name in sorted((only | without) - known):
-        raise PluginError(f"{SELECTION_VARIABLE}={text}: {unknown_name('installed plugin', name, known)}")
+    unknown = sorted((only | without) - known)
+    if unknown:
+        raise PluginError(f"{SELECTION_VARIABLE}={text}: {unknown_name('installed plugin', unknown[0], known)}")
     return PluginSelection(None if text is None or without else only, without)
 
 
@@ -82,7 +83,7 @@ def declared_contract(module: object) -> tuple[int, int]:
         (major, minor) of the contract.
 
     Raises:
-        PluginError: the module declares something else than a number or a pair of numbers.
+        PluginError: the module declares anything other than a number or a pair of numbers.
 
     """
     declared = getattr(module, CONTRACT_ATTRIBUTE, 1)

@@ -17,7 +17,7 @@ from zoo_adapters.dcgan.network import DCGANGenerator
 
 
 class DCGAN(Adapter):
-    """A DCGAN generator; conditional ones take a one-hot label behind the code.
+    """A DCGAN generator; conditional ones take a one-hot label after the code.
 
     Args:
         network: the network; it is put into evaluation mode, and its parameters need no gradient.

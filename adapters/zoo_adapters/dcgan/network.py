@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from zoo.nn import Patch, TransposedConvolution, Window
 
 _FIRST = TransposedConvolution(kernel=4)
-_UPSAMPLE = TransposedConvolution(kernel=4, padding=1, stride=2)
+_UPSAMPLE_CONV = TransposedConvolution(kernel=4, padding=1, stride=2)
 _EPSILON = 1e-5
 
 
 class DCGANGenerator(nn.Module):
-    """A stack of 4x4 transposed convolutions: the first makes 4x4 pixels of the code, each other one doubles the size.
+    """A stack of 4x4 transposed convolutions: the first turns the code into 4x4 pixels, each later one doubles them.
 
     Every convolution but the last is followed by batch normalisation with stored statistics and a ReLU, the last one by
     tanh.
@@ -27,7 +27,7 @@ class DCGANGenerator(nn.Module):
         super().__init__()
         self.widths = tuple(widths)
         pairs = list(pairwise(widths))
-        self.layers = [_FIRST, *[_UPSAMPLE] * (len(pairs) - 1)]
+        self.layers = [_FIRST, *[_UPSAMPLE_CONV] * (len(pairs) - 1)]
         self.convs = nn.ModuleList(
             nn.ConvTranspose2d(inputs, outputs, layer.kernel, layer.stride, layer.padding, bias=False)
             for layer, (inputs, outputs) in zip(self.layers, pairs, strict=True)
@@ -38,7 +38,7 @@ class DCGANGenerator(nn.Module):
     @property
     def img_resolution(self) -> int:
         """Height and width of the image."""
-        return 1 << len(self.widths)
+        return 1 << len(self.widths)  # 4 pixels, doubled by each layer after the first
 
     @property
     def first_weight(self) -> Tensor:
@@ -46,9 +46,10 @@ class DCGANGenerator(nn.Module):
         return self.get_parameter("convs.0.weight")
 
     def fold(self) -> None:
-        """Fold each normalisation into the convolution before it; called whenever a state is loaded.
+        """Fold each normalisation into the convolution before it.
 
-        The first normalisation stays separate, so that the code is read by the weight that the adapter declares as its
+        `forward` needs the results. This is called whenever a state is loaded, and by the adapter. The first
+        normalisation stays separate, so that the code is read by the weight that the adapter declares as its
         projection.
         """
         for index, norm in enumerate(self.norms):
@@ -64,7 +65,7 @@ class DCGANGenerator(nn.Module):
         """Render images.
 
         Args:
-            inputs: codes, with one-hot labels behind them where there are classes, (n, widths[0]).
+            inputs: codes, followed by one-hot labels in a conditional network, (n, widths[0]).
             window: the window of the image to compute; None for all of it.
 
         Returns:

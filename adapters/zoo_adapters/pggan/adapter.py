@@ -1,4 +1,4 @@
-"""The PGGAN adapter: a normalised code z, and the dense layer behind it as its projection."""
+"""The PGGAN adapter: a normalised code z, and the dense layer that reads it as its projection."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The PGGAN generator (Karras et al., "Progressive Growing of GANs", ICLR 2018).
 
-Equalised learning rates are folded into the weights, and nearest-neighbour upsampling into the 3x3 convolution behind
+Equalised learning rates are folded into the weights, and nearest-neighbour upsampling into the 3x3 convolution after
 it, which takes 4 taps a pixel instead of 9 (see `checkpoint`).
 """
 
@@ -68,7 +68,7 @@ class PGGANGenerator(nn.Module):
             x = _activate(_CONV_3X3(x, wanted, *_weights(self.convs[level])))
             if level in self.growth.visible_levels:
                 maps[level] = x
-        return self.growth.image(lambda level, part: self.to_rgb[level](maps[level].crop(part).values), window)
+        return self.growth.render(lambda level, part: self.to_rgb[level](maps[level].crop(part).values), window)
 
     def _windows(self, window: Window) -> list[tuple[Window, Window]]:
         """Plan the windows of the two maps of each resolution that is used, from the last one backwards."""

@@ -10,7 +10,7 @@ from zoo.nn import Convolution, Patch, TransposedConvolution, Window, store_as
 
 _SLOPE = 0.2
 _CONV_3X3 = Convolution(kernel=3, padding=1)
-_UPSAMPLE = TransposedConvolution(kernel=4, padding=1, stride=2)
+_UPSAMPLE_CONV = TransposedConvolution(kernel=4, padding=1, stride=2)
 
 
 class Block(nn.Module):
@@ -45,7 +45,7 @@ class Block(nn.Module):
 
 
 class Stage(nn.Module):
-    """The blocks of one resolution, behind upsampling, and behind a 1x1 convolution where channels change.
+    """The blocks of one resolution, after upsampling, and after a 1x1 convolution where channels change.
 
     The state dict holds `project`, the 1x1 convolution, as ``change``.
 
@@ -80,7 +80,7 @@ class Stage(nn.Module):
             windows.insert(0, _CONV_3X3.input_window(windows[0], (size, size)))
         if self.kernel is None:
             return windows, windows[0]
-        return windows, _UPSAMPLE.input_window(windows[0], (size // 2, size // 2))
+        return windows, _UPSAMPLE_CONV.input_window(windows[0], (size // 2, size // 2))
 
     def forward(self, x: Patch, windows: Sequence[Window]) -> Patch:
         """Compute a window of the output.
@@ -95,7 +95,7 @@ class Stage(nn.Module):
         if self.project is not None:
             x = Patch(self.project(x.values), x.window)
         if self.kernel is not None:
-            x = _UPSAMPLE.filter(x, windows[0], self.kernel)
+            x = _UPSAMPLE_CONV.filter(x, windows[0], self.kernel)
         for block, window in zip(self.blocks, windows[1:], strict=True):
             x = block(x, window)
         return x

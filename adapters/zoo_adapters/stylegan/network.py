@@ -1,7 +1,7 @@
 """The StyleGAN generator (Karras et al., "A Style-Based Generator Architecture for GANs", CVPR 2019).
 
 Equalised learning rates and the 1 that is added to styles are folded into the weights, and nearest-neighbour upsampling
-into the 3x3 convolution behind it, which takes 4 taps a pixel instead of 9 (see `checkpoint`).
+into the 3x3 convolution that follows, which takes 4 taps a pixel instead of 9 (see `checkpoint`).
 """
 
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ class StyleModulation:
 
 
 class SynthesisLayer(nn.Module):
-    """Noise, bias and activation behind a convolution, and adaptive instance normalisation (AdaIN, equation 1).
+    """Noise, bias and activation after a convolution, and adaptive instance normalisation (AdaIN, equation 1).
 
     AdaIN(x, w) = y_s (x − μ(x)) / σ(x) + y_b, with the styles (y_s, y_b) = affine(w). Mean and spread are taken over
     the whole map, so that a window of the output needs the whole input.
@@ -163,7 +163,7 @@ class StyleGANGenerator(StyleNetwork):
             if index % 2 and level in self.growth.visible_levels:
                 modulated[level] = y
         whole = Window.whole((self.img_resolution, self.img_resolution))
-        return self.growth.image(lambda level, part: self.to_rgb[level](modulated[level], part), window or whole)
+        return self.growth.render(lambda level, part: self.to_rgb[level](modulated[level], part), window or whole)
 
     def _convolve(self, index: int, x: Tensor) -> Tensor:
         """Apply convolution `index`; one that upsamples is followed by a blur."""

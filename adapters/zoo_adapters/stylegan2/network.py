@@ -24,7 +24,7 @@ _UPSAMPLE_IMAGE = TransposedConvolution(kernel=4, padding=1, stride=2)
 class SynthesisLayer(nn.Module):
     """A modulated 3x3 convolution, noise, bias and a leaky ReLU (section 2.2 and figure 2d).
 
-    An upsampling layer is a transposed convolution, whose weight has its inputs first, and a filter behind it. The
+    An upsampling layer is a transposed convolution, whose weight has its inputs first, and a filter after it. The
     state dict holds `noise_const` as ``noise`` and `noise_strength` as ``strength``.
 
     Args:

@@ -25,7 +25,7 @@ class Resampling:
 
     Attributes:
         in_size: height and width of the map before the first filter.
-        out_size: height and width of the map behind the second one.
+        out_size: height and width of the map after the second one.
         up: the factor by which the first filter raises the sampling rate.
         down: the factor by which the second one lowers it.
         up_taps: taps of the first filter.
@@ -71,7 +71,7 @@ class SynthesisLayer(nn.Module):
         shape: of the weight, (out, in, k, k).
         resampling: the filters' sizes and factors.
         radial: whether the filter that lowers the rate is (taps, taps), as in configuration R; else it is (taps,).
-        conv_clamp: the bound of absolute values behind the nonlinearity, or None.
+        conv_clamp: the bound of absolute values after the nonlinearity, or None.
 
     Attributes:
         magnitude_ema: 1 / √(the mean square of the input in training).

@@ -1,4 +1,4 @@
-"""What stands for the objects that a pickle asks for: inert records, which can only be read."""
+"""Inert records of the classes, calls and objects in a pickle."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+# `objects` knows the other spellings of these names, such as those of Python 2.
 DICT = "builtins.dict"
 SET = "builtins.set"
 
@@ -15,7 +16,7 @@ class Global:
     """The name of a class or function, and no more than the name.
 
     Attributes:
-        path: The module and the name, joined with a point.
+        path: The module and the name, joined with a dot.
     """
 
     path: str
@@ -23,14 +24,15 @@ class Global:
 
 @dataclass(eq=False, slots=True, repr=False)
 class Record:
-    """A record of one object: of which class, made how, and what was put into it.
+    """A record of one object: its class, how it was made, and what was put into it.
 
-    A dictionary is a record too: hashing keys that a file chooses would let it make them collide.
+    Dictionaries are records too: a file could choose keys whose hashes collide.
 
     Attributes:
-        path: The name of the class or function; see `Global`.
+        path: The name of the class or function; see `Global`. It ends in ``()`` where what a call returned was called.
         args: The arguments.
-        called: Whether it is the result of a call with arguments, and not an object that was made empty.
+        called: Whether it records the result of a call (REDUCE; INST and OBJ with arguments), not an object that
+            ``__new__`` made.
         items: What was appended or added, in order; a list once there is something.
         pairs: What was set by key, in order; a list once there is something.
         states: What was given as state (BUILD), in order; a list once there is something.

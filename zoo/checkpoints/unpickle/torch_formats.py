@@ -147,7 +147,7 @@ def no_storage(pid: Any) -> Storage:
 def _legacy_storages(
     data: memoryview, position: int, keys: list[Any], dtypes: dict[str, torch.dtype]
 ) -> dict[str, Storage]:
-    """Find the storages behind the pickles: an int64 count, then the bytes, for each key."""
+    """Find the storages after the pickles: an int64 count, then the bytes, for each key."""
     storages = {}
     for key in keys:
         if not isinstance(key, str) or key not in dtypes:
