@@ -107,7 +107,7 @@ def _run(arguments: Sequence[str]) -> int:
     try:
         plugins = load_plugins()
         arguments = list(arguments) or ["--help"]
-        app = build_app(plugins, arguments[0] if arguments[0] in COMMANDS else None)
+        app = build_app(plugins, _find_command(arguments))
         code = app(arguments, standalone_mode=False, prog_name="zoo", obj=plugins)
         if code == INTERRUPTED:  # typer returns this code after Ctrl-C and prints nothing
             raise KeyboardInterrupt
@@ -121,6 +121,17 @@ def _run(arguments: Sequence[str]) -> int:
         return 0
     except Exception as error:
         return _fail_unexpectedly(error, arguments)
+
+
+def _find_command(arguments: Sequence[str]) -> str | None:
+    """Find the first word that is neither a global option nor the value of one; None where zoo has no such command."""
+    words = iter(arguments)
+    for word in words:
+        if word == "--registry":
+            next(words, None)
+        elif not word.startswith("-"):
+            return word if word in COMMANDS else None
+    return None
 
 
 def _fail_unexpectedly(error: Exception, arguments: Sequence[str]) -> int:

@@ -25,6 +25,7 @@ from .mapping import (
 from .mapping import (
     pixel_norm as pixel_norm,
 )
+from .placement import to_device as to_device
 from .progressive import Growth as Growth
 from .residual_adapter import ResidualAdapter as ResidualAdapter
 from .residual_block import (

@@ -19,6 +19,7 @@ from zoo.core.codes import Codes, LatentSpace, draw_labels, draw_normal, truncat
 from zoo.core.options import name_classes
 from zoo.core.region import Region
 from zoo.errors import CodesError, unknown_name
+from zoo.nn.placement import to_device
 from zoo.nn.residual_block import BlockSpec, ConditionalNorm
 from zoo.nn.residual_network import ResidualGenerator
 from zoo.nn.window import Patch, Window
@@ -81,7 +82,7 @@ class ResidualAdapter(Adapter):
         if space not in {None, "z"}:
             raise unknown_name(f"space of a {cls.family}", str(space), ["z"])
         network = build_module(lambda: cls._build_network(state, config), state, f"the {cls.family} file")
-        return cls(network.to(device, dtype), config.get("classes", ()))
+        return cls(to_device(network, device, dtype), config.get("classes", ()))
 
     @classmethod
     def _build_network(cls, state: State, config: Mapping[str, Any]) -> ResidualGenerator:

@@ -21,6 +21,7 @@ from zoo.core.options import name_classes
 from zoo.core.region import Region
 from zoo.errors import CodesError, unknown_name
 from zoo.nn.mapping import MappingNetwork
+from zoo.nn.placement import to_device
 from zoo.nn.window import Patch, Window
 
 # A missing mean code is estimated from 64 batches of 64 codes. Batches are small, since the layers of a mapping can be
@@ -152,7 +153,7 @@ class StyleAdapter(Adapter):
         )
         cls.configure(network, config)
         adapter = cls(
-            network.to(device, dtype),
+            to_device(network, device, dtype),
             space or "w",
             classes=config.get("classes", ()),
             truncation_cutoff=config.get("cutoff", cls.truncation_cutoff),

@@ -11,7 +11,7 @@ from torch import Tensor
 from zoo import Adapter, CheckpointError, Codes, CodesError, LatentSpace, Projection, Region, State, unknown_name
 from zoo.checkpoints import build_module
 from zoo.core import draw_labels, draw_normal
-from zoo.nn import Patch, Window
+from zoo.nn import Patch, Window, to_device
 from zoo_adapters.dcgan.checkpoint import LAYOUTS
 from zoo_adapters.dcgan.network import DCGANGenerator
 
@@ -68,7 +68,7 @@ class DCGAN(Adapter):
             raise CheckpointError(f"a DCGAN has 4-d weights that end in 3 channels, found {shapes[:6]}")
         channels = [shapes[0][0], *(shape[1] for shape in shapes)]
         network = build_module(lambda: DCGANGenerator(channels), state, "the DCGAN file")
-        return cls(network.to(device, dtype), config.get("classes", ()))
+        return cls(to_device(network, device, dtype), config.get("classes", ()))
 
     @classmethod
     def tiny(cls, seed: int) -> Self:

@@ -12,7 +12,7 @@ from torch import Tensor
 from zoo import Adapter, Codes, CodesError, LatentSpace, Projection, Region, State, unknown_name
 from zoo.checkpoints import build_module
 from zoo.core import draw_normal
-from zoo.nn import Patch, Window, pixel_norm
+from zoo.nn import Patch, Window, pixel_norm, to_device
 from zoo_adapters.pggan.checkpoint import LAYOUTS, fold_upsampling, network_from_state
 from zoo_adapters.pggan.network import PGGANGenerator, untrained
 
@@ -62,7 +62,7 @@ class PGGAN(Adapter):
             raise unknown_name("space of a PGGAN", str(space), ["z"])
         folded = fold_upsampling(state, fused=config.get("fused", False))
         network = build_module(lambda: network_from_state(state, config.get("lod", 0.0)), folded, "the PGGAN file")
-        return cls(network.to(device, dtype))
+        return cls(to_device(network, device, dtype))
 
     @classmethod
     def tiny(cls, seed: int) -> Self:

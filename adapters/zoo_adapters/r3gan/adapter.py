@@ -11,7 +11,7 @@ from torch import Tensor
 from zoo import Adapter, Codes, CodesError, LatentSpace, OptionError, Projection, Region, State, unknown_name
 from zoo.checkpoints import build_module
 from zoo.core import draw_labels, draw_normal, name_classes
-from zoo.nn import Patch, Window
+from zoo.nn import Patch, Window, to_device
 from zoo_adapters.r3gan.checkpoint import LAYOUTS, network_from_state
 from zoo_adapters.r3gan.network import R3GANGenerator, untrained
 
@@ -62,7 +62,7 @@ class R3GAN(Adapter):
         if space not in {None, "z"}:
             raise unknown_name("space of an R3GAN", str(space), ["z"])
         network = build_module(lambda: network_from_state(state), state, "the R3GAN file")
-        return cls(network.to(device, dtype), config.get("classes", ()))
+        return cls(to_device(network, device, dtype), config.get("classes", ()))
 
     @classmethod
     def tiny(cls, seed: int) -> Self:
