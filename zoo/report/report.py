@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -213,6 +214,14 @@ def _page(run: Run, sections: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
+@cache
+def _environment() -> jinja2.Environment:
+    """Return what compiles templates, and keeps the compiled ones."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+
+
 def render_page(name: str = "report", **values: Any) -> str:
     """Fill a template, with its style and script inside it and a Content-Security-Policy.
 
@@ -225,16 +234,15 @@ def render_page(name: str = "report", **values: Any) -> str:
     Returns:
         The page.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
-    )
     style, script = ((_TEMPLATES / f"{name}.{ending}").read_text(encoding="utf-8") for ending in ("css", "js"))
     policy = (
         "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
         f"style-src {_hash(style)}; script-src {_hash(script)}"
     )
-    return environment.get_template(f"{name}.html.j2").render(
-        style=Markup(style), script=Markup(script), policy=policy, **values
+    return (
+        _environment()
+        .get_template(f"{name}.html.j2")
+        .render(style=Markup(style), script=Markup(script), policy=policy, **values)
     )
 
 
