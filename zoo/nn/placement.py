@@ -25,6 +25,6 @@ def to_device(network: AnyModule, device: torch.device | str, dtype: torch.dtype
     Returns:
         The same network.
     """
+    network = network.to(device, dtype)
     on_cpu = torch.device(device).type == "cpu"
-    memory_format = torch.channels_last if on_cpu else torch.preserve_format
-    return network.to(device=device, dtype=dtype, memory_format=memory_format)
+    return network.to(memory_format=torch.channels_last) if on_cpu else network
