@@ -25,6 +25,9 @@ from zoo.weights.fetch import fetch
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
+# The option of every architecture that names one of several networks in a file.
+NETWORK_OPTION = "network"
+
 # Pixels of a side. Each doubling of the resolution costs the author of a file a few numbers, but the memory of whoever
 # opens it four times as much.
 MAX_SIDE = 2**14
@@ -82,7 +85,8 @@ def open_card(
         space: The latent space; None stands for the architecture's usual one.
         device: A device of torch, or ``auto``: CUDA if there is a GPU.
         dtype: ``float32`` or ``float64``.
-        options: Options of the architecture, which take precedence over the card's.
+        options: Options of the architecture, which take precedence over the card's; and `network`, the name in the file
+            of the network to read, where there are several.
         progress: Called with (steps done, steps in all, what is being done).
         announce: Called with the card, licence included, before the weights are used.
 
@@ -141,7 +145,8 @@ def read_model(
     """
     progress(0, 2, "opening the network")
     families = _adapter_classes(card, installation)
-    detected = detect_checkpoint(path, families)
+    network = {**card.config, **(options or {})}.get(NETWORK_OPTION)
+    detected = detect_checkpoint(path, families, None if network is None else str(network))
     progress(1, 2, "opening the network")
     settings = _validated_options(detected.family, installation, card, options)
     _check_settings(detected, installation, path)
@@ -207,7 +212,9 @@ def _validated_options(
     """Validate the options that a card and the caller give an architecture; the caller's take precedence."""
     schema = installation.plugins.adapter(family).schema()
     classes = {"classes": card.classes} if card.classes and "classes" in schema.model_fields else {}
-    return parse_options(family, schema, {**classes, **card.config, **(options or {})}).model_dump(exclude_unset=True)
+    chosen = {**classes, **card.config, **(options or {})}
+    chosen.pop(NETWORK_OPTION, None)
+    return parse_options(family, schema, chosen).model_dump(exclude_unset=True)
 
 
 def _check_settings(detected: DetectedCheckpoint, installation: Installation, path: Path) -> None:
