@@ -85,6 +85,9 @@ def _convert(
 ) -> DetectedCheckpoint:
     """Find the network in a file that others wrote, and convert it."""
     network, others = _detect(families, state, content.meta, wanted)
+    unread = without_wrappers(content.unread)
+    if inside := next((key for key in unread if key.startswith(network.prefix) and network.prefix), None):
+        raise CheckpointError(f"{path} was refused: {unread[inside]}, and it belongs to the network {network.name}")
     try:
         canonical, config = network.convert()
         require_plain(config)

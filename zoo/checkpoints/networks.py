@@ -122,11 +122,11 @@ def choose_network(found: Iterable[FoundNetwork], wanted: str | None = None) -> 
     by_name: dict[str, list[FoundNetwork]] = defaultdict(list)
     for network in found:
         by_name[network.name].append(network)
-    for networks in by_name.values():
-        if len(networks) > 1:
-            names = " and ".join(f"{network.family}/{network.layout.name}" for network in networks)
+    for same in by_name.values():
+        if len(same) > 1:
+            layouts = " and ".join(f"{network.family}/{network.layout.name}" for network in same)
             raise CheckpointError(
-                f"the file fits several layouts: {names}; the `detect` of one of them accepts too much"
+                f"the file fits several layouts: {layouts}; the `detect` of one of them accepts too much"
             )
     networks = {name: one for name, [one] in by_name.items()}
     names = [name or "(the file itself)" for name in networks]
