@@ -43,9 +43,8 @@ def main() -> None:
         found = detect_network(families, Golden.read(recording).state, {})
         output, deviation, allowed = max(outputs, key=lambda row: row[1] / row[2])
         count = len({name for name, _, _ in outputs})
-        print(
-            f"| {recording} | {found.family} | {found.layout.name} | {count} | {output} | {deviation:.1e} | {allowed:.0e} |"
-        )
+        layout = f"{found.family} | {found.layout.name}"
+        print(f"| {recording} | {layout} | {count} | {output} | {deviation:.1e} | {allowed:.0e} |")
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from tests.support.golden import Golden
 from zoo import CheckpointError
 from zoo.checkpoints import detect_checkpoint
 from zoo.checkpoints.networks import without_wrappers
+from zoo.cli import run
 
 State = dict[str, Tensor]
 
@@ -137,6 +138,9 @@ def test_the_option_chooses_from_python_and_stays_with_the_model(tmp_path: Path)
     assert second.opening.options == {"network": "b.main"}
     codes = first.sample(1)
     assert not torch.equal(first.adapter.synthesize(codes), second.adapter.synthesize(codes))
+    run([*("analyze", str(tmp_path / "x.pt"), "-o", "network=b.main", "-o", "k=2", "--out", str(tmp_path / "run"))])
+    record = zoo.Directions.load(tmp_path / "run").metadata()
+    assert "network=b.main" in str(record["command"])
 
 
 def test_keys_that_would_collide_keep_their_wrappers() -> None:

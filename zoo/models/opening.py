@@ -14,7 +14,7 @@ import torch
 from zoo._utils.progress import Progress, silent
 from zoo.checkpoints.layouts import DetectedCheckpoint, detect_checkpoint
 from zoo.core.adapter import Adapter
-from zoo.core.options import parse_options
+from zoo.core.options import NETWORK_OPTION, parse_options
 from zoo.errors import CheckpointError, OptionError, PluginError, is_out_of_memory
 from zoo.models.model import Model, OpeningChoices
 from zoo.models.model_cards import check_card, completed, find_card
@@ -24,9 +24,6 @@ from zoo.registry.registry import Installation
 from zoo.weights.fetch import fetch
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
-
-# The option of every architecture that names one of several networks in a file.
-NETWORK_OPTION = "network"
 
 # Pixels of a side. Each doubling of the resolution costs the author of a file a few numbers, but the memory of whoever
 # opens it four times as much.
