@@ -17,7 +17,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from tests.support.golden import Golden
-from zoo.checkpoints.layouts import detect_layout
+from zoo.checkpoints.layouts import detect_network
 from zoo.plugins import load_plugins
 
 
@@ -40,10 +40,11 @@ def main() -> None:
     print("| recording | architecture | format | outputs | nearest to its tolerance | largest deviation | tolerance |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for recording, outputs in sorted(measured().items()):
-        family, layout = detect_layout(families, Golden.read(recording).state, {})
+        found = detect_network(families, Golden.read(recording).state, {})
         output, deviation, allowed = max(outputs, key=lambda row: row[1] / row[2])
         count = len({name for name, _, _ in outputs})
-        print(f"| {recording} | {family} | {layout.name} | {count} | {output} | {deviation:.1e} | {allowed:.0e} |")
+        layout = f"{found.family} | {found.layout.name}"
+        print(f"| {recording} | {layout} | {count} | {output} | {deviation:.1e} | {allowed:.0e} |")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from benchmarks.jacobian import deviation
 from benchmarks.official import STUDIOGAN, biggan_deep, studiogan
 from benchmarks.ways import BASE, CARD_ONLY, CASES, SEARCH, WAYS, Case, Inspected, Task, floor
 from tests.support.families import families
-from zoo.checkpoints.layouts import detect_layout
+from zoo.checkpoints.layouts import detect_network
 from zoo.core.adapter import Adapter
 from zoo.core.region import Region, parse_region
 from zoo.testing import draw, render
@@ -102,10 +102,10 @@ def test_networks_as_the_official_files_keep_them(
         {prefix + key: tensor for key, tensor in plain.items()},
         settings_below(f"{prefix}{arguments}", kwargs),
     )
-    family, layout = detect_layout(families(), state, meta)
-    assert (family, layout.name) == told
-    converted, config = layout.convert(state, meta)
-    adapter = families()[family].load(converted, config)
+    found = detect_network(families(), state, meta)
+    assert (found.family, found.layout.name) == told
+    converted, config = found.convert()
+    adapter = families()[found.family].load(converted, config)
     assert adapter.space.dim == 512
     images = render(adapter, draw(adapter, 2, 0))
     assert images.shape == (2, 3, 16, 16)

@@ -12,7 +12,7 @@ import zoo
 from tests.support.contract import check_mapped_tangents
 from tests.support.toys import sequential
 from zoo import CheckpointError, Codes
-from zoo.checkpoints.layouts import detect_layout
+from zoo.checkpoints.layouts import detect_network
 from zoo.checkpoints.reader import read_checkpoint
 from zoo.core.region import parse_region
 from zoo.registry.registry import load_installation
@@ -57,9 +57,9 @@ def test_conformance_of_a_conditional_network() -> None:
 def test_every_layout_gives_the_same_network(layout: str, arrange: object) -> None:
     assert callable(arrange)
     state = DCGAN.tiny(5).network.state_dict()
-    family, found = detect_layout({"dcgan": DCGAN}, arrange(state), {})
-    converted, config = found.convert(arrange(state), {})
-    assert (family, found.name) == ("dcgan", layout)
+    found = detect_network({"dcgan": DCGAN}, arrange(state), {})
+    converted, config = found.convert()
+    assert (found.family, found.layout.name) == ("dcgan", layout)
     adapter = DCGAN.load(converted, config)
     codes = draw(adapter, 2, 0)
     assert torch.equal(render(adapter, codes), render(DCGAN.tiny(5), codes))
@@ -67,10 +67,10 @@ def test_every_layout_gives_the_same_network(layout: str, arrange: object) -> No
 
 def test_the_eye_layout_knows_its_classes() -> None:
     state = sequential(canonical((108, 16, 12, 3)), gap=1)
-    _, found = detect_layout({"dcgan": DCGAN}, state, {})
-    converted, config = found.convert(state, {})
+    found = detect_network({"dcgan": DCGAN}, state, {})
+    converted, config = found.convert()
     adapter = DCGAN.load(converted, config)
-    assert found.name == "omniart-eyes"
+    assert found.layout.name == "omniart-eyes"
     assert (adapter.space.dim, len(adapter.classes)) == (100, 8)
     labels = [draw(adapter, 64, 0).labels, adapter.sample(64, torch.Generator().manual_seed(0)).labels]
     assert labels[0] is not None
@@ -125,7 +125,7 @@ def test_a_file_of_no_known_layout(tmp_path: Path) -> None:
     save_file({"a.b": torch.zeros(2)}, tmp_path / "x.safetensors")
     content = read_checkpoint(tmp_path / "x.safetensors")
     with pytest.raises(CheckpointError, match=r"no known layout; its keys begin a\.b"):
-        detect_layout({"dcgan": DCGAN}, content.state, content.meta)
+        detect_network({"dcgan": DCGAN}, content.state, content.meta)
 
 
 def test_a_bare_file_can_be_opened_without_a_card(tmp_path: Path) -> None:

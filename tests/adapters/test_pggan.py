@@ -23,7 +23,7 @@ from tests.support.contract import (
 from tests.support.families import families
 from tests.support.golden import Golden
 from zoo import CheckpointError, Codes, CodesError, UnknownNameError
-from zoo.checkpoints.layouts import detect_layout
+from zoo.checkpoints.layouts import detect_network
 from zoo.core.region import parse_region
 from zoo.jacobian.columns import jacobian
 from zoo.models.export import convert, inspect_file
@@ -35,9 +35,9 @@ LODS = {"image": 0.0, "image_lod1": 1.0, "image_lod0.4": 0.4}
 
 
 def opened(state: dict[str, Tensor], meta: dict[str, Any] | None = None, **config: Any) -> PGGAN:
-    family, layout = detect_layout(families(), state, meta or {})
-    assert family == "pggan"
-    converted, from_file = layout.convert(state, meta or {})
+    found = detect_network(families(), state, meta or {})
+    assert found.family == "pggan"
+    converted, from_file = found.convert()
     return PGGAN.load(converted, {**from_file, **config})
 
 

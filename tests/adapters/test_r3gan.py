@@ -15,7 +15,7 @@ from tests.support.containers import network, plain_class_pickle
 from tests.support.contract import check_mapped_tangents
 from tests.support.golden import Golden
 from zoo import CheckpointError, Codes, CodesError, OptionError, UnknownNameError
-from zoo.checkpoints.layouts import detect_layout
+from zoo.checkpoints.layouts import detect_network
 from zoo.core.adapter import Adapter
 from zoo.core.region import parse_region
 from zoo.models.export import convert, inspect_file
@@ -36,9 +36,9 @@ def tiny(seed: int, *, classes: int = 0) -> R3GANGenerator:
 
 
 def opened(state: dict[str, Tensor], space: str | None = None) -> R3GAN:
-    family, layout = detect_layout(FAMILIES, state, {})
-    assert (family, layout.name) == ("r3gan", "r3gan")
-    return R3GAN.load(*layout.convert(state, {}), space=space)
+    found = detect_network(FAMILIES, state, {})
+    assert (found.family, found.layout.name) == ("r3gan", "r3gan")
+    return R3GAN.load(*found.convert(), space=space)
 
 
 @pytest.fixture(scope="module")

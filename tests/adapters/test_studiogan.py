@@ -14,7 +14,7 @@ from benchmarks.official import STUDIOGAN, studiogan
 from tests.support.families import families, opened
 from tests.support.golden import Golden
 from zoo import CheckpointError, Codes, CodesError, OptionError
-from zoo.checkpoints.layouts import detect_layout
+from zoo.checkpoints.layouts import detect_network
 from zoo.core.adapter import Adapter
 from zoo.testing import check_adapter, draw, render
 
@@ -90,8 +90,8 @@ def test_epsilon_is_that_of_the_original(pack: tuple[Golden, StudioGAN], monkeyp
 def test_a_checkpoint_is_of_one_layout(name: str, prefix: str) -> None:
     golden = Golden.read(name)
     state = {prefix + key: tensor for key, tensor in golden.state.items()}
-    family, layout = detect_layout(families(), {**state, "optimizer.state.0.step": torch.zeros(())}, {})
-    assert (family, layout.name) == ("studiogan", backbone(golden))
+    found = detect_network(families(), {**state, "optimizer.state.0.step": torch.zeros(())}, {})
+    assert (found.family, found.layout.name) == ("studiogan", backbone(golden))
 
 
 @pytest.mark.parametrize("name", PACKS)

@@ -17,7 +17,7 @@ from tests.support.contract import REGIONS, check_cut, check_mapped_tangents, ch
 from tests.support.families import families
 from tests.support.golden import Golden
 from zoo import CheckpointError, Codes, OptionError, UnknownNameError
-from zoo.checkpoints.layouts import detect_layout
+from zoo.checkpoints.layouts import detect_network
 from zoo.cli import run
 from zoo.testing import check_adapter, draw, in_float64, render
 
@@ -27,9 +27,9 @@ PSI, CUTOFF = 0.7, 5
 def opened(
     state: dict[str, Tensor], space: str | None = None, meta: dict[str, Any] | None = None, **config: Any
 ) -> StyleGAN:
-    family, layout = detect_layout(families(), state, meta or {})
-    assert family == "stylegan"
-    converted, from_file = layout.convert(state, meta or {})
+    found = detect_network(families(), state, meta or {})
+    assert found.family == "stylegan"
+    converted, from_file = found.convert()
     return StyleGAN.load(converted, {**from_file, **config}, space=space)
 
 

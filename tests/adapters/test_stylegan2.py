@@ -26,7 +26,7 @@ from tests.support.families import families
 from tests.support.golden import Golden
 from tests.support.linear import model_of
 from zoo import CheckpointError, Codes, OptionError, UnknownNameError
-from zoo.checkpoints.layouts import detect_layout
+from zoo.checkpoints.layouts import detect_network
 from zoo.cli import run
 from zoo.core.codes import save_codes
 from zoo.testing import check_adapter, draw, in_float64, render
@@ -60,9 +60,9 @@ def official(state: dict[str, Tensor]) -> dict[str, Tensor]:
 def opened(
     state: dict[str, Tensor], space: str | None = None, meta: dict[str, Any] | None = None, **config: Any
 ) -> StyleGAN2:
-    family, layout = detect_layout(families(), state, meta or {})
-    assert family == "stylegan2"
-    converted, from_file = layout.convert(state, meta or {})
+    found = detect_network(families(), state, meta or {})
+    assert found.family == "stylegan2"
+    converted, from_file = found.convert()
     return StyleGAN2.load(converted, {**from_file, **config}, space=space)
 
 

@@ -21,7 +21,7 @@ from tests.support.contract import check_mapped_tangents
 from tests.support.golden import Golden
 from tests.support.linear import model_of
 from zoo import CheckpointError, Codes, LayersError, UnknownNameError
-from zoo.checkpoints.layouts import detect_layout
+from zoo.checkpoints.layouts import detect_network
 from zoo.core.adapter import Adapter
 from zoo.core.region import parse_region
 from zoo.models.export import convert, inspect_file
@@ -46,9 +46,9 @@ def tiny(kind: str, seed: int, **more: Any) -> StyleGAN3Generator:
 def opened(
     state: dict[str, Tensor], space: str | None = None, meta: dict[str, Any] | None = None, **config: Any
 ) -> StyleGAN3:
-    family, layout = detect_layout(FAMILIES, state, meta or {})
-    assert (family, layout.name) == ("stylegan3", "nvidia")
-    converted, from_file = layout.convert(state, meta or {})
+    found = detect_network(FAMILIES, state, meta or {})
+    assert (found.family, found.layout.name) == ("stylegan3", "nvidia")
+    converted, from_file = found.convert()
     return StyleGAN3.load(converted, {**json.loads(json.dumps(from_file)), **config}, space=space)
 
 

@@ -225,6 +225,8 @@ def test_settings_of_no_sense(recording: str, change: dict[str, Any], tmp_path: 
 )
 @pytest.mark.parametrize("shape", [(40, 0), (0,), (), (3, 2, 2)])
 def test_tensors_of_another_shape(name: str, shape: tuple[int, ...], tmp_path: Path) -> None:
+    if name == "mapping.w_avg" and 0 in shape:
+        pytest.skip("an empty mean counts as missing, and is computed")
     torch.save({**Golden.read("stylegan2_ada").state, name: torch.zeros(shape)}, tmp_path / "file.pt")
     with pytest.raises(CheckpointError):
         zoo.load(tmp_path / "file.pt", device="cpu")

@@ -14,7 +14,7 @@ import zoo
 from tests.support.families import families
 from tests.support.linear import model_of
 from zoo import Adapter
-from zoo.checkpoints.layouts import detect_layout
+from zoo.checkpoints.layouts import detect_network
 from zoo.core.region import parse_region
 from zoo.jacobian.operator import RegionJacobian
 from zoo.testing import draw, in_float64
@@ -27,8 +27,8 @@ REGIONS = ["box:0,0,1,1", "box:15,15,1,1", "box:7,8,1,1", "box:0,3,2,9", "box:5,
 
 
 def layout_of(state: Mapping[str, Tensor], meta: Mapping[str, object] | None = None) -> tuple[str, str]:
-    family, layout = detect_layout(families(), dict(state), meta or {})
-    return family, layout.name
+    found = detect_network(families(), dict(state), meta or {})
+    return found.family, found.layout.name
 
 
 def check_cut(adapter: Adapter, text: str) -> None:

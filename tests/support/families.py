@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from zoo.checkpoints.layouts import detect_layout
+from zoo.checkpoints.layouts import detect_network
 from zoo.core.adapter import Adapter
 from zoo.plugins import load_plugins
 
@@ -22,7 +22,7 @@ def opened(
     state: dict[str, Tensor], layout: tuple[str, str], meta: dict[str, Any] | None = None, **config: Any
 ) -> Adapter:
     """Open a state, and require that only this (family, layout) detects it."""
-    family, detected = detect_layout(families(), state, meta or {})
-    assert (family, detected.name) == layout
-    converted, own_config = detected.convert(state, meta or {})
-    return families()[family].load(converted, {**own_config, **config})
+    found = detect_network(families(), state, meta or {})
+    assert (found.family, found.layout.name) == layout
+    converted, own_config = found.convert()
+    return families()[found.family].load(converted, {**own_config, **config})

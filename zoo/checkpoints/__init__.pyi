@@ -41,7 +41,7 @@ from .layouts import (
     detect_checkpoint as detect_checkpoint,
 )
 from .layouts import (
-    detect_layout as detect_layout,
+    detect_network as detect_network,
 )
 from .loading import (
     build_module as build_module,

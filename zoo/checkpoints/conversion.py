@@ -109,17 +109,19 @@ class StateDictConverter:
             raise CheckpointError(f"{self.owner} is damaged: {key} is not a finite number")
         return float(tensor.item())
 
-    def assign(self, name: str, key: str) -> None:
+    def assign(self, name: str, key: str, *, optional: bool = False) -> None:
         """Convert a tensor that only changes its key.
 
         Args:
             name: the canonical key.
             key: the key in the file.
+            optional: whether files may lack the tensor, so that nothing is stored.
 
         Raises:
             CheckpointError: if the tensor is missing.
         """
-        self.converted[name] = self.pop(key)
+        if key in self.remaining or not optional:
+            self.converted[name] = self.pop(key)
 
     def linear(self, name: str, key: str, **scales: float) -> None:
         """Convert a fully connected layer.

@@ -9,16 +9,13 @@ from typing import Any
 
 import torch
 
+from zoo.checkpoints.loading import COUNTER
 from zoo.checkpoints.metadata import ConversionMetadata, parse_metadata, require_plain
-from zoo.checkpoints.reader import read_checkpoint
-from zoo.core.adapter import Adapter, Layout, State
+from zoo.checkpoints.networks import FoundNetwork, choose_network, describe_average, find_networks, without_wrappers
+from zoo.checkpoints.reader import Checkpoint, read_checkpoint
+from zoo.core.adapter import Adapter, State
 from zoo.errors import CheckpointError
 
-# The names under which training checkpoints hold the averaged generator, and the one that is trained.
-_AVERAGED_NAMES = ("G_ema", "Gs", "generator_smooth", "generator_ema", "g_ema", "avgG")
-_TRAINED_NAMES = ("G", "generator", "g", "netG")
-
-_DATA_PARALLEL = "module."
 _HALF = (torch.float16, torch.bfloat16)
 
 # A layout's required keys have at most so many parts, joined by points.
@@ -51,26 +48,29 @@ class DetectedCheckpoint:
     metadata: ConversionMetadata | None = None
 
 
-def detect_checkpoint(path: Path, families: Mapping[str, type[Adapter]]) -> DetectedCheckpoint:
+def detect_checkpoint(
+    path: Path, families: Mapping[str, type[Adapter]], network: str | None = None
+) -> DetectedCheckpoint:
     """Read a weights file, and convert it to the canonical keys of the one architecture that knows its format.
 
     Args:
         path: the file.
         families: the adapters to choose from, by name.
+        network: the name in the file of the network to read; None takes the only one, or the only average.
 
     Returns:
         The file's architecture, format and canonical state.
 
     Raises:
-        CheckpointError: for a file that cannot be read, that fits none or several of the formats, or whose tensors do
-            not have the shapes of its format.
+        CheckpointError: for a file that cannot be read, that fits none or several of the formats, that holds several
+            networks of which none is chosen, or whose tensors do not have the shapes of its format.
     """
     content = read_checkpoint(path)
     # Tensors of no elements are dropped here: a tiny file can declare two empty axes whose product is huge.
     state = {key: tensor for key, tensor in content.state.items() if tensor.numel()}
     metadata = parse_metadata(content.meta, path) if content.container == "safetensors" else None
     if metadata is None:
-        return _convert(path, content.container, state, content.meta, families)
+        return _convert(path, content, state, families, network)
     if metadata.adapter not in families:
         raise CheckpointError(
             f"{path} was converted for the architecture {metadata.adapter}, not for {', '.join(sorted(families))}"
@@ -81,76 +81,66 @@ def detect_checkpoint(path: Path, families: Mapping[str, type[Adapter]]) -> Dete
 
 
 def _convert(
-    path: Path, container: str, state: State, meta: Mapping[str, Any], families: Mapping[str, type[Adapter]]
+    path: Path, content: Checkpoint, state: State, families: Mapping[str, type[Adapter]], wanted: str | None
 ) -> DetectedCheckpoint:
-    """Detect the layout of a file that others wrote, and convert it."""
-    state, meta = _normalize(state, meta)
-    family, layout = detect_layout(families, state, meta)
+    """Find the network in a file that others wrote, and convert it."""
+    network, others = _detect(families, state, content.meta, wanted)
+    unread = without_wrappers(content.unread)
+    if inside := next((key for key in unread if key.startswith(network.prefix) and network.prefix), None):
+        raise CheckpointError(f"{path} was refused: {unread[inside]}, and it belongs to the network {network.name}")
     try:
-        canonical, config = layout.convert(state, meta)
+        canonical, config = network.convert()
         require_plain(config)
     except _SHAPE_ERRORS as error:
         reason = str(error).partition("\n")[0]
         raise CheckpointError(
-            f"{path} has the keys of {family}/{layout.name}, but its tensors have other shapes: {reason}"
+            f"{path} has the keys of {network.family}/{network.layout.name}, but its tensors have other shapes: "
+            f"{reason}"
         ) from None
-    return DetectedCheckpoint(family, layout.name, container, _averaged(state, layout), canonical, config)
+    averaged = describe_average(network, others)
+    return DetectedCheckpoint(network.family, network.layout.name, content.container, averaged, canonical, config)
 
 
-def _normalize(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
-    """Remove the ``module.`` that DataParallel puts before all keys, or before all keys of a network; widen halves."""
-    all_parallel = all(key.startswith(_DATA_PARALLEL) for key in state)
-    parts = [key.partition(".") for key in state]
-    not_parallel = {network for network, _, rest in parts if not rest.startswith(_DATA_PARALLEL)}
-    parallel = {network for network, _, _ in parts} - not_parallel
-
-    def normalized(key: str) -> str:
-        if all_parallel:
-            return key.removeprefix(_DATA_PARALLEL)
-        network, point, rest = key.partition(".")
-        return f"{network}{point}{rest.removeprefix(_DATA_PARALLEL)}" if network in parallel else key
-
-    tensors = {normalized(key): tensor.float() if tensor.dtype in _HALF else tensor for key, tensor in state.items()}
-    return tensors, {normalized(key): value for key, value in meta.items()}
-
-
-def _averaged(state: State, layout: Layout) -> str:
-    """Say which of a checkpoint's generators is taken: the layout tells, or the prefixes of the keys."""
-    if layout.averaged:
-        return "yes: all files of this format are"
-    networks = {key.partition(".")[0] for key in state}
-    averaged = next((name for name in _AVERAGED_NAMES if name in networks), None)
-    trained = next((name for name in _TRAINED_NAMES if name in networks), None)
-    if averaged:
-        return f"yes: {averaged}" + (f", not {trained}" if trained else "")
-    return f"no: the file holds {trained} only" if trained else "not said: the file holds one network without a name"
-
-
-def detect_layout(adapters: Mapping[str, type[Adapter]], state: State, meta: Mapping[str, Any]) -> tuple[str, Layout]:
-    """Find the one architecture and layout that a file fits.
+def detect_network(
+    adapters: Mapping[str, type[Adapter]], state: State, meta: Mapping[str, Any], wanted: str | None = None
+) -> FoundNetwork:
+    """Find the network of a file, its architecture and its layout.
 
     Args:
         adapters: the adapters to choose from, by name.
         state: the file's tensors, by key.
         meta: its metadata, flat, by dotted key.
+        wanted: the name in the file of the network to read; None takes the only one, or the only average.
 
     Returns:
-        The adapter's name, and its layout.
+        The network.
 
     Raises:
-        CheckpointError: if no layout fits, with the file's first keys and the nearest layout; or if several fit.
+        CheckpointError: if no layout fits, with the file's first keys and the nearest layout; if several layouts fit;
+            or if the file holds several networks of which none is chosen.
     """
-    fitting = [
-        (name, layout) for name, adapter in adapters.items() for layout in adapter.layouts if _fits(layout, state, meta)
-    ]
-    if len(fitting) == 1:
-        return fitting[0]
-    if fitting:
-        names = " and ".join(f"{name}/{layout.name}" for name, layout in fitting)
-        raise CheckpointError(f"the file fits several layouts: {names}; the `detect` of one of them accepts too much")
+    return _detect(adapters, state, meta, wanted)[0]
+
+
+def _detect(
+    adapters: Mapping[str, type[Adapter]], state: State, meta: Mapping[str, Any], wanted: str | None
+) -> tuple[FoundNetwork, list[str]]:
+    """Find a network, and the names of the others in the file. Half precision is widened."""
+    state = {
+        key: tensor.float() if tensor.dtype in _HALF else tensor
+        for key, tensor in without_wrappers(state).items()
+        if not key.endswith(COUNTER)
+    }
+    found = find_networks(adapters, state, without_wrappers(meta))
+    if not found:
+        raise _unknown_layout(adapters, state)
+    return choose_network(found, wanted)
+
+
+def _unknown_layout(adapters: Mapping[str, type[Adapter]], state: State) -> CheckpointError:
     keys = ", ".join(sorted(state)[:4])
     hint = _nearest_layout(adapters, state) or f"known are files of {', '.join(sorted(adapters))}"
-    raise CheckpointError(f"the file fits no known layout; its keys begin {keys}; {hint}")
+    return CheckpointError(f"the file fits no known layout; its keys begin {keys}; {hint}")
 
 
 def _nearest_layout(adapters: Mapping[str, type[Adapter]], state: State) -> str:
@@ -172,11 +162,3 @@ def _nearest_layout(adapters: Mapping[str, type[Adapter]], state: State) -> str:
     if missing:
         return f"the nearest is {name}, which also has {', '.join(missing)}"
     return f"the nearest is {name}, whose keys it has, but its tensors have other shapes"
-
-
-def _fits(layout: Layout, state: State, meta: Mapping[str, Any]) -> bool:
-    """Ask a layout; one whose `detect` fails on an unknown file does not fit it."""
-    try:
-        return layout.detect(state, meta)
-    except (LookupError, TypeError, ValueError, AttributeError):
-        return False

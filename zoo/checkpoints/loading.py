@@ -15,6 +15,9 @@ from zoo.errors import CheckpointError
 # Three times as many tensors as the deepest published network has. torch fills thousands of layers in quadratic time.
 _MOST_TENSORS = 2_000
 
+# The end of a normalisation's key for the number of its training steps.
+COUNTER = ".num_batches_tracked"
+
 # How many keys of a sort a message lists.
 _LISTED = 4
 
@@ -64,6 +67,7 @@ def build_module(build: Callable[[], AnyModule], state: Mapping[str, Tensor], or
             sketch = build()
     except (LookupError, TypeError, ValueError, RuntimeError, ArithmeticError) as error:
         raise CheckpointError(f"the shapes in {origin} do not describe a network: {error}") from None
+    state = _with_counters(sketch, state)
     require_fit(sketch, state, origin)
     module = build()
     module.load_state_dict(dict(state))
@@ -81,8 +85,15 @@ def fill_module(module: nn.Module, state: Mapping[str, Tensor], origin: str) -> 
     Raises:
         CheckpointError: if the state does not fit (see `require_fit`).
     """
+    state = _with_counters(module, state)
     require_fit(module, state, origin)
     module.load_state_dict(dict(state))
+
+
+def _with_counters(module: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Add the counters of training steps that normalisations have, and that no image depends on."""
+    counters = (key for key in module.state_dict() if key.endswith(COUNTER) and key not in state)
+    return {**state, **{key: torch.zeros((), dtype=torch.long) for key in counters}}
 
 
 def require_fit(module: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:

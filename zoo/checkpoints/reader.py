@@ -9,7 +9,8 @@ from __future__ import annotations
 import mmap
 import struct
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +58,13 @@ class Checkpoint:
         state: Its tensors, by flattened key.
         meta: The plain values beside them, by flattened key.
         container: "safetensors", "torch zip", "torch legacy", "pickle" or "TensorFlow pickle".
+        unread: Why a value beside the weights was left out, by its key.
     """
 
     state: State
     meta: dict[str, Any]
     container: str
+    unread: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -122,8 +125,9 @@ def _read_pickled(path: Path, data: mmap.mmap) -> Checkpoint:
     except BrokenError as error:
         raise CheckpointError(f"{path} is broken: {_one_line(error)}") from None
     if not builder.state:
-        raise CheckpointError(f"{path} holds no tensor")
-    return Checkpoint(builder.state, builder.meta, container)
+        unread = next(iter(builder.unread.values()), "")
+        raise CheckpointError(f"{path} holds no tensor" + (f" that zoo reads: {_one_line(unread)}" if unread else ""))
+    return Checkpoint(builder.state, builder.meta, container, builder.unread)
 
 
 def _read_archive(path: Path, data: mmap.mmap, limits: Limits) -> tuple[StateDictBuilder, str]:
@@ -179,6 +183,5 @@ def _check_archive(path: Path, archive: zipfile.ZipFile, size: int) -> None:
         raise CheckpointError(f"{path} was refused: it is a zip archive with compressed members, as torch writes none")
 
 
-def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return text[:200] or type(error).__name__
+def _one_line(error: object) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -48,8 +48,12 @@ class Layout:
         detect: ``detect(state, meta)`` returns whether a file has this layout.
         convert: ``convert(state, meta)`` returns the family's canonical state and the config for `Adapter.load`.
         about: one line on whose files these are, for the documentation.
-        required_keys: keys that every file of this layout has, without the prefix of a network. The documentation lists
-            them, and so does the error for a file that fits no layout.
+        required_keys: keys that every file of this layout has, without the prefix of a network. zoo finds networks by
+            them, wherever in the file they are, and gives both functions the network without its prefix. The
+            documentation lists them, and so does the error for a file that fits no layout. Without any, the functions
+            are given the whole file.
+        keys_beside: keys of tensors that stand beside the network, or beside what holds it, instead of inside; the
+            functions get them too.
         averaged: whether all files of this layout hold averaged (EMA) weights although their keys do not say so.
 
     """
@@ -59,6 +63,7 @@ class Layout:
     convert: Callable[[State, Mapping[str, Any]], tuple[State, dict[str, Any]]]
     about: str = ""
     required_keys: tuple[str, ...] = ()
+    keys_beside: tuple[str, ...] = ()
     averaged: bool = False
 
 

@@ -8,6 +8,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from zoo.core.class_names import parse_class_names
 from zoo.errors import OptionError, unknown_name
 
+# The option of every architecture that names one of several networks in a file.
+NETWORK_OPTION = "network"
+
 
 class Options(BaseModel):
     """The base class of every options model: immutable, without infinity and NaN, and closed to unknown names."""

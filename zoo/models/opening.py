@@ -14,7 +14,7 @@ import torch
 from zoo._utils.progress import Progress, silent
 from zoo.checkpoints.layouts import DetectedCheckpoint, detect_checkpoint
 from zoo.core.adapter import Adapter
-from zoo.core.options import parse_options
+from zoo.core.options import NETWORK_OPTION, parse_options
 from zoo.errors import CheckpointError, OptionError, PluginError, is_out_of_memory
 from zoo.models.model import Model, OpeningChoices
 from zoo.models.model_cards import check_card, completed, find_card
@@ -82,7 +82,8 @@ def open_card(
         space: The latent space; None stands for the architecture's usual one.
         device: A device of torch, or ``auto``: CUDA if there is a GPU.
         dtype: ``float32`` or ``float64``.
-        options: Options of the architecture, which take precedence over the card's.
+        options: Options of the architecture, which take precedence over the card's; and `network`, the name in the file
+            of the network to read, where there are several.
         progress: Called with (steps done, steps in all, what is being done).
         announce: Called with the card, licence included, before the weights are used.
 
@@ -141,7 +142,8 @@ def read_model(
     """
     progress(0, 2, "opening the network")
     families = _adapter_classes(card, installation)
-    detected = detect_checkpoint(path, families)
+    network = {**card.config, **(options or {})}.get(NETWORK_OPTION)
+    detected = detect_checkpoint(path, families, None if network is None else str(network))
     progress(1, 2, "opening the network")
     settings = _validated_options(detected.family, installation, card, options)
     _check_settings(detected, installation, path)
@@ -207,7 +209,9 @@ def _validated_options(
     """Validate the options that a card and the caller give an architecture; the caller's take precedence."""
     schema = installation.plugins.adapter(family).schema()
     classes = {"classes": card.classes} if card.classes and "classes" in schema.model_fields else {}
-    return parse_options(family, schema, {**classes, **card.config, **(options or {})}).model_dump(exclude_unset=True)
+    chosen = {**classes, **card.config, **(options or {})}
+    chosen.pop(NETWORK_OPTION, None)
+    return parse_options(family, schema, chosen).model_dump(exclude_unset=True)
 
 
 def _check_settings(detected: DetectedCheckpoint, installation: Installation, path: Path) -> None:

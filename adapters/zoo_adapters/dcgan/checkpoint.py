@@ -8,13 +8,13 @@ from zoo import Layout, State
 
 EYE_COLOURS = ("amber", "blue", "brown", "gray", "grayscale", "green", "hazel", "red")
 
-_SEQUENTIAL_KEY = re.compile(r"(?:netG_state_dict\.)?(?:module\.)?main\.(\d+)\.(\w+)")
+_SEQUENTIAL_KEY = re.compile(r"(\d+)\.(\w+)")
 _NAMED_KEY = re.compile(r"(convTr|batchNorm)(\d+)\.(\w+)")
 _OMNIART_DIM = 100
 
 
 def _detect_sequential(state: State, meta: Mapping[str, Any]) -> bool:
-    """One nn.Sequential ``main`` (0 convolution, 1 norm, 2 ReLU, 3 convolution …), bare or in a training checkpoint."""
+    """One nn.Sequential: 0 convolution, 1 norm, 2 ReLU, 3 convolution …"""
     return _convolution_numbers(state)[:2] == [0, 3]
 
 
@@ -22,7 +22,7 @@ def _detect_omniart(state: State, meta: Mapping[str, Any]) -> bool:
     """The same with a dropout in the first block, so that the second block begins at 4, and eight classes as inputs."""
     if _convolution_numbers(state)[:2] != [0, 4]:
         return False
-    return state["main.0.weight"].shape[0] == _OMNIART_DIM + len(EYE_COLOURS)
+    return state["0.weight"].shape[0] == _OMNIART_DIM + len(EYE_COLOURS)
 
 
 def _detect_named(state: State, meta: Mapping[str, Any]) -> bool:
@@ -31,7 +31,7 @@ def _detect_named(state: State, meta: Mapping[str, Any]) -> bool:
 
 
 def _convolution_numbers(state: State) -> list[int]:
-    """List the numbers of the convolutions in ``main``."""
+    """List the numbers of the convolutions."""
     matches = [(int(match[1]), key) for key in state if (match := _SEQUENTIAL_KEY.fullmatch(key))]
     return sorted(number for number, key in matches if state[key].ndim == 4)
 
@@ -64,7 +64,9 @@ def _renumber(state: State) -> State:
     norms = sorted({number for number, _ in parts.values()} - set(convs))
     names = {number: f"convs.{index}" for index, number in enumerate(convs)}
     names |= {number: f"norms.{index}" for index, number in enumerate(norms)}
-    return {f"{names[number]}.{name}": state[key] for key, (number, name) in parts.items()}
+    renamed = {f"{names[number]}.{name}": state[key] for key, (number, name) in parts.items()}
+    # Layers of other kinds are not passed over in silence: they do not fit the network.
+    return renamed | {f"({key})": state[key] for key in state if key[0].isdigit() and key not in parts}
 
 
 LAYOUTS = (
@@ -73,7 +75,7 @@ LAYOUTS = (
         _detect_sequential,
         _convert_sequential,
         about="PyTorch's own example and many after it",
-        required_keys=("main.0.weight", "main.3.weight"),
+        required_keys=("0.weight", "1.running_mean", "3.weight"),
     ),
     Layout(
         "named",
@@ -87,6 +89,6 @@ LAYOUTS = (
         _detect_omniart,
         _convert_omniart,
         about="the OmniArt eyes, in eight colours",
-        required_keys=("main.0.weight", "main.4.weight"),
+        required_keys=("0.weight", "1.running_mean", "4.weight"),
     ),
 )

@@ -138,7 +138,7 @@ def _convert_tensorflow(state: State, meta: Mapping[str, Any]) -> tuple[State, d
         weight, bias = (converter.pop(f"mapping/Dense{index}/{name}") for name in ("weight", "bias"))
         lr_multiplier = settings.get("mapping_lrmul", _MAPPING_LR_MULTIPLIER)
         converter.set_mapping_layer(index, weight.T, bias, lr_multiplier)
-    converter.assign("mapping.mean", "dlatent_avg")
+    converter.assign("mapping.mean", "dlatent_avg", optional=True)
     if "mapping/LabelConcat/weight" in converter.remaining:
         converter.set_embedding(converter.pop("mapping/LabelConcat/weight"))
     converter.converted["constant"] = converter.pop("synthesis/4x4/Const/const")[0]
@@ -179,7 +179,7 @@ def _convert_genforce(state: State, meta: Mapping[str, Any]) -> tuple[State, dic
     for index in range(count_keys(converter.remaining, r"mapping\.dense\d+\.weight")):
         weight, bias = (converter.pop(f"mapping.dense{index}.{name}") for name in ("weight", "bias"))
         converter.set_mapping_layer(index, weight, bias)
-    converter.assign("mapping.mean", "truncation.w_avg")
+    converter.assign("mapping.mean", "truncation.w_avg", optional=True)
     if "mapping.label_weight" in converter.remaining:
         converter.set_embedding(converter.pop("mapping.label_weight"))
     converter.converted["constant"] = converter.pop("synthesis.layer0.const")[0]

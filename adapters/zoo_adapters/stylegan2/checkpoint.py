@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from math import sqrt
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from zoo import Layout, State
@@ -60,7 +61,7 @@ def _convert_nvidia(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[
         converter.linear(
             f"mapping.layers.{index}", f"mapping.fc{index}", gain=ACTIVATION_GAIN, lr_multiplier=lr_multiplier
         )
-    converter.assign("mapping.mean", "mapping.w_avg")
+    converter.assign("mapping.mean", "mapping.w_avg", optional=True)
     if "mapping.embed.weight" in converter.remaining:
         converter.linear("mapping.embed", "mapping.embed")
     converter.assign("constant", "synthesis.b4.const")
@@ -89,7 +90,7 @@ def _convert_tensorflow(state: State, meta: Mapping[str, Any]) -> tuple[State, d
     for index in range(count_keys(converter.remaining, r"mapping/Dense\d+/weight")):
         name, key = f"mapping.layers.{index}", f"mapping/Dense{index}/"
         converter.tensorflow_linear(name, key, gain=ACTIVATION_GAIN, lr_multiplier=lr_multiplier)
-    converter.assign("mapping.mean", "dlatent_avg")
+    converter.assign("mapping.mean", "dlatent_avg", optional=True)
     if "mapping/LabelConcat/weight" in converter.remaining:
         config |= converter.set_embedding(converter.pop("mapping/LabelConcat/weight"))
     elif "mapping/LabelEmbed/weight" in converter.remaining:
@@ -125,7 +126,7 @@ def _convert_genforce(state: State, meta: Mapping[str, Any]) -> tuple[State, dic
     config: dict[str, Any] = {}
     if "mapping.label_weight" in converter.remaining:
         config = converter.set_embedding(converter.pop("mapping.label_weight"))
-    converter.assign("mapping.mean", "truncation.w_avg")
+    converter.assign("mapping.mean", "truncation.w_avg", optional=True)
     converter.converted["constant"] = converter.pop("synthesis.early_layer.const")[0]
     for index in range(count_keys(converter.remaining, r"synthesis\.layer\d+\.weight")):
         key = f"synthesis.layer{index}"
@@ -148,13 +149,17 @@ def _convert_rosinality(state: State, meta: Mapping[str, Any]) -> tuple[State, d
         converter.linear(name, key, gain=ACTIVATION_GAIN, lr_multiplier=_MAPPING_LR_MULTIPLIER)
     converter.remaining.pop("latent_avg", None)
     if "latent_avg" in state:
-        converter.converted["mapping.mean"] = state["latent_avg"].flatten()
+        # e4e and pSp store the mean once for each row.
+        rows = state["latent_avg"].reshape(-1, converter.converted["mapping.layers.0.bias"].numel())
+        converter.converted["mapping.mean"] = rows[0] if (rows == rows[0]).all() else rows.mean(dim=0)
     converter.converted["constant"] = converter.pop("input.input")[0]
     for index in range(1 + count_keys(converter.remaining, r"convs\.\d+\.conv\.weight")):
         key = f"convs.{index - 1}" if index else "conv1"
         weight = _scale(converter.pop(f"{key}.conv.weight")[0])
         bias = converter.pop(f"{key}.activate.bias")
-        noise = converter.pop(f"noises.noise_{index}")
+        noise = converter.remaining.pop(f"noises.noise_{index}", None)
+        if noise is None:
+            noise = _draw_noise(index)
         converter.set_layer(index, weight, bias, noise, converter.pop(f"{key}.noise.weight"))
         converter.linear(f"layers.{index}.affine", f"{key}.conv.modulation")
     for level in range(1 + count_keys(converter.remaining, r"to_rgbs\.\d+\.bias")):
@@ -162,6 +167,12 @@ def _convert_rosinality(state: State, meta: Mapping[str, Any]) -> tuple[State, d
         converter.set_to_rgb(level, converter.pop(f"{key}.conv.weight"), converter.pop(f"{key}.bias"))
         converter.linear(f"colours.{level}.affine", f"{key}.conv.modulation")
     return converter.finish(), {}
+
+
+def _draw_noise(index: int) -> Tensor:
+    """Draw the noise of a layer as rosinality's code does when it builds a network: files without it do not miss it."""
+    side = 4 << (index + 1) // 2
+    return torch.randn(1, 1, side, side, generator=torch.Generator().manual_seed(index))
 
 
 def _config(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -207,6 +218,7 @@ LAYOUTS = (
         _convert_rosinality,
         about="rosinality's port",
         required_keys=(_ROSINALITY[0],),
+        keys_beside=("latent_avg",),
     ),
 )
 

@@ -57,7 +57,7 @@ def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, An
     for index in range(count_keys(converter.remaining, r"mapping\.fc\d+\.weight")):
         lr_multiplier = settings.get(f"mapping.fc{index}.bias_gain", _MAPPING_LR_MULTIPLIER)
         converter.linear(f"mapping.layers.{index}", f"mapping.fc{index}", gain=_GAIN, lr_multiplier=lr_multiplier)
-    converter.assign("mapping.mean", "mapping.w_avg")
+    converter.assign("mapping.mean", "mapping.w_avg", optional=True)
     if "mapping.embed.weight" in converter.remaining:
         converter.linear("mapping.embed", "mapping.embed")
     _convert_input(converter)

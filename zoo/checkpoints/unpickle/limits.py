@@ -16,6 +16,10 @@ class RefusedError(Exception):
     """A file asks for what zoo does not do, or claims what it does not hold; the message says which, in a few words."""
 
 
+class UnreadError(RefusedError):
+    """Something is of a kind that zoo does not read. Beside the weights of a network, it is left out."""
+
+
 class BrokenError(Exception):
     """A file is damaged or ends too early; the message says what was found."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from zoo.checkpoints.unpickle.limits import MAX_TENSORS, Limits, RefusedError
+from zoo.checkpoints.unpickle.limits import MAX_TENSORS, Limits, RefusedError, UnreadError
 from zoo.checkpoints.unpickle.objects import RecordReader, name_of
 from zoo.checkpoints.unpickle.records import PersistentId, Record, describe
 from zoo.checkpoints.unpickle.tensors import TensorReader, dtype_of, is_scalar
@@ -35,11 +35,13 @@ class StateDictBuilder:
     Attributes:
         state: The tensors so far, by key.
         meta: The plain values so far, by key.
+        unread: Why a value beside the weights was left out, by its key.
     """
 
     def __init__(self, tensors: TensorReader, limits: Limits) -> None:
         self.state: dict[str, Tensor] = {}
         self.meta: dict[str, Any] = {}
+        self.unread: dict[str, str] = {}
         self._tensors = tensors
         self._limits = limits
         self._records = RecordReader(limits)
@@ -89,6 +91,12 @@ class StateDictBuilder:
             BrokenError: If a record is damaged.
             RefusedError: If the file asks for what zoo does not do, or costs too much.
         """
+        try:
+            self._add(key, value, depth)
+        except UnreadError as error:
+            self.unread[key] = str(error)
+
+    def _add(self, key: str, value: Any, depth: int) -> None:
         self._limits.charge_value(key, depth)
         if isinstance(value, str | int | float | bool | None):
             self.meta[key] = value
@@ -110,14 +118,18 @@ class StateDictBuilder:
 
     def _add_each(self, key: str, pairs: Iterable[tuple[Any, Any]], depth: int) -> None:
         for name, value in pairs:
-            self.add(_join(key, name), value, depth + 1)
+            if isinstance(name, str | int | float | bool | None):  # no weight has another name
+                self.add(_join(key, name), value, depth + 1)
+            else:
+                self._limits.charge_value(key, depth)
+                self._refuse_calls(name)
 
     def _read_tensor(self, key: str, read: Callable[[Any], Tensor | None], value: Any) -> Tensor | None:
         """Read a tensor; the message of a refusal names its key."""
         try:
             return read(value)
         except RefusedError as error:
-            raise RefusedError(f"tensor {key[:80]}: {error}") from None
+            raise type(error)(f"tensor {key[:80]}: {error}") from None
 
     def _required_tensor(self, key: str, read: Callable[[Any], Tensor | None], value: Any) -> Tensor:
         """Read a tensor; refuse anything else."""
@@ -193,7 +205,7 @@ class StateDictBuilder:
         if isinstance(value, PersistentId):
             raise RefusedError("it refers to something outside of the pickle that is not a tensor")
         if isinstance(value, Record) and value.path.startswith("torch._utils._rebuild_"):
-            raise RefusedError(f"it has a tensor of a kind that zoo does not read ({value.path})")
+            raise UnreadError(f"it has a tensor of a kind that zoo does not read ({value.path})")
         if not self._records.is_harmless(value):
             raise RefusedError(f"it asks for {value.path}, and zoo reads tensors and plain values only")
 

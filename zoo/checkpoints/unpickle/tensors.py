@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoo.checkpoints.unpickle.limits import BrokenError, Limits, RefusedError
+from zoo.checkpoints.unpickle.limits import BrokenError, Limits, RefusedError, UnreadError
 from zoo.checkpoints.unpickle.records import Global, PersistentId, Record, describe
 
 _MAX_AXES = 16
@@ -231,7 +231,7 @@ def storage_dtype(storage_class: Any) -> torch.dtype:
     path = storage_class.path if isinstance(storage_class, Global) else ""
     module, _, name = path.rpartition(".")
     if module not in {"torch", "torch.storage", "torch.cuda"} or name not in _STORAGE_DTYPES:
-        raise RefusedError(f"its storage is of the class {path or describe(storage_class)}, which zoo does not read")
+        raise UnreadError(f"its storage is of the class {path or describe(storage_class)}, which zoo does not read")
     return _STORAGE_DTYPES[name]
 
 
@@ -265,7 +265,7 @@ def _numpy_dtype(value: Any) -> np.dtype[Any]:
     """Read a numpy dtype: plain numbers, in either byte order. Objects (pointers) and structures are refused."""
     code = value.args[0] if isinstance(value, Record) and value.path == "numpy.dtype" and value.args else None
     if not isinstance(code, str) or code not in _NUMPY_DTYPES:
-        raise RefusedError(f"its elements are not plain numbers ({str(code)[:20]!r})")
+        raise UnreadError(f"its elements are not plain numbers ({str(code)[:20]!r})")
     state = value.states[-1] if value.states else None
     order = state[1] if isinstance(state, tuple) and len(state) > 1 else ""
     return np.dtype(code).newbyteorder(">" if order == ">" else "<")

@@ -1,0 +1,230 @@
+"""Networks are found wherever a training script put them, and what lies beside them is no reason to refuse a file."""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import datetime
+import decimal
+import enum
+import pathlib
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from zoo_adapters.dcgan.adapter import DCGAN
+
+import zoo
+from tests.support.families import families
+from tests.support.golden import Golden
+from zoo import CheckpointError
+from zoo.checkpoints import detect_checkpoint
+from zoo.checkpoints.networks import without_wrappers
+from zoo.cli import run
+
+State = dict[str, Tensor]
+
+
+def below(prefix: str) -> Callable[[State], dict[str, Any]]:
+    return lambda state: {prefix + key: tensor for key, tensor in state.items()}
+
+
+def inside(*names: str) -> Callable[[State], dict[str, Any]]:
+    def nested(state: State) -> dict[str, Any]:
+        content: dict[str, Any] = state
+        for name in reversed(names):
+            content = {name: content, "epoch": 3}
+        return content
+
+    return nested
+
+
+WRAPPINGS: dict[str, Callable[[State], dict[str, Any]]] = {
+    **{
+        name: inside(name) for name in ("netG", "generator", "state_dict", "model", "g_ema", "params_ema", "weird-name")
+    },
+    "two dictionaries": inside("models", "generator_smooth"),
+    "three dictionaries": inside("ckpt", "state", "G_ema"),
+    **{
+        f"{prefix}…": below(prefix)
+        for prefix in ("module.", "_orig_mod.", "module._orig_mod.", "decoder.", "net.", "G.")
+    },
+    "Lightning": lambda state: {"state_dict": below("generator.")(state), "hyper_parameters": {"lr": 0.1}},
+    "parallel in a dictionary": lambda state: {"netG": below("module.")(state)},
+    "trained beside averaged": lambda state: {"g": {k: t * 0 for k, t in state.items()}, "g_ema": state},
+    "averaged beside trained, deeper": lambda state: {
+        "ema": below("module.generator.")(state),
+        "model": below("generator.")({key: tensor * 0 for key, tensor in state.items()}),
+    },
+}
+
+PACKS = (
+    *("pggan", "stylegan1", "stylegan2", "stylegan2_ada", "stylegan2_rosinality", "stylegan3_t", "biggan_ajbrock"),
+    *("biggan_deep", "r3gan", "studiogan_sngan", "studiogan_biggan", "studiogan_bigdeep_studiogan"),
+)
+
+
+def read(content: dict[str, Any], folder: Path, network: str | None = None) -> Any:
+    torch.save(content, folder / "file.pt")
+    return detect_checkpoint(folder / "file.pt", families(), network)
+
+
+def dcgan(prefix: str) -> State:
+    """A DCGAN whose layers are numbered together below a prefix."""
+    state: State = {}
+    for key, tensor in DCGAN.tiny(0).network.state_dict().items():
+        kind, index, name = key.split(".")
+        state[f"{prefix}{3 * int(index) + (kind == 'norms')}.{name}"] = tensor
+    return state
+
+
+@pytest.mark.parametrize("wrapping", WRAPPINGS)
+@pytest.mark.parametrize("pack", PACKS)
+def test_every_family_is_found_in_every_wrapping(pack: str, wrapping: str, tmp_path: Path) -> None:
+    state = Golden.read(pack).state
+    plain, found = read(state, tmp_path), read(WRAPPINGS[wrapping](state), tmp_path)
+    assert (found.family, found.layout, found.config) == (plain.family, plain.layout, plain.config)
+    assert found.state.keys() == plain.state.keys()
+    assert all(torch.equal(found.state[key], tensor) for key, tensor in plain.state.items())
+
+
+@pytest.mark.parametrize("prefix", ["main.", "model.", "net.", "gen.", "layers.", "self.model.", ""])
+@pytest.mark.parametrize("wrapping", WRAPPINGS)
+def test_a_sequential_network_has_any_name(prefix: str, wrapping: str, tmp_path: Path) -> None:
+    found = read(WRAPPINGS[wrapping](dcgan(prefix)), tmp_path)
+    plain = read(dcgan("main."), tmp_path)
+    assert found.family == "dcgan"
+    assert all(torch.equal(found.state[key], tensor) for key, tensor in plain.state.items())
+
+
+def test_what_was_taken_is_said(tmp_path: Path) -> None:
+    state = Golden.read("stylegan2_ada").state
+    assert read({"G": state, "G_ema": state}, tmp_path).averaged == "yes: G_ema, not G"
+    assert read({"G": state}, tmp_path).averaged == "no: the file holds G only"
+    assert read({"state_dict": state}, tmp_path).averaged == "not said: the file holds one network, state_dict"
+    assert read(state, tmp_path).averaged == "not said: the file holds one network without a name"
+
+
+def test_of_two_networks_one_is_chosen(tmp_path: Path) -> None:
+    state = Golden.read("pggan").state
+    other = {key: tensor + 1 for key, tensor in state.items()}
+    content = {"netG_A": state, "nets": {"netG_B": other}}
+    with pytest.raises(
+        CheckpointError, match=r"2 networks, netG_A and nets\.netG_B: choose one with -o network=netG_A$"
+    ):
+        read(content, tmp_path)
+    with pytest.raises(CheckpointError, match=r"no network called netG_C: it holds netG_A and nets\.netG_B"):
+        read(content, tmp_path, "netG_C")
+    assert torch.equal(read(content, tmp_path, "netG_A").state["start.bias"], read(state, tmp_path).state["start.bias"])
+    for name in ("netG_B", "nets.netG_B"):
+        found = read(content, tmp_path, name)
+        assert torch.equal(found.state["start.bias"], read(other, tmp_path).state["start.bias"])
+
+
+def test_the_option_chooses_from_python_and_stays_with_the_model(tmp_path: Path) -> None:
+    torch.save(
+        {"a": dcgan("main."), "b": {key: tensor * 2 for key, tensor in dcgan("main.").items()}}, tmp_path / "x.pt"
+    )
+    with pytest.raises(CheckpointError, match="choose one with -o network="):
+        zoo.load(tmp_path / "x.pt", device="cpu")
+    first, second = (
+        zoo.load(tmp_path / "x.pt", device="cpu", options={"network": name}) for name in ("a.main", "b.main")
+    )
+    assert second.opening.options == {"network": "b.main"}
+    codes = first.sample(1)
+    assert not torch.equal(first.adapter.synthesize(codes), second.adapter.synthesize(codes))
+    run([*("analyze", str(tmp_path / "x.pt"), "-o", "network=b.main", "-o", "k=2", "--out", str(tmp_path / "run"))])
+    record = zoo.Directions.load(tmp_path / "run").metadata()
+    assert "network=b.main" in str(record["command"])
+
+
+def test_keys_that_would_collide_keep_their_wrappers() -> None:
+    assert without_wrappers({"module.a": 1, "a": 2}) == {"module.a": 1, "a": 2}
+    assert without_wrappers({"x.module.a": 1, "b": 2}) == {"x.a": 1, "b": 2}
+
+
+def test_layers_that_the_network_does_not_have_are_not_passed_over(tmp_path: Path) -> None:
+    torch.save({**dcgan("main."), "main.3.extra.weight": torch.zeros(2)}, tmp_path / "x.pt")
+    with pytest.raises(CheckpointError, match=r"left over: \(3\.extra\.weight\)"):
+        zoo.load(tmp_path / "x.pt", device="cpu")
+
+
+class Mode(enum.Enum):
+    TRAIN = 1
+
+
+BESIDE = {
+    "a namespace with a path": argparse.Namespace(data=pathlib.PurePosixPath("/data")),
+    "a path": {"data": pathlib.PurePosixPath("/data")},
+    "a date": datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC),
+    "a time zone": datetime.UTC,
+    "losses": collections.deque([1.0], 100),
+    "a counter": collections.Counter("ab"),
+    "a random state": np.random.get_state(),
+    "a generator": np.random.default_rng(0),
+    "bytes": b"abc",
+    "a bytearray": bytearray(b"abc"),
+    "a slice": slice(1, 2),
+    "a range": range(3),
+    "a complex number": 1j,
+    "texts": np.array(["cat", "dog"]),
+    "objects": np.array([None, "dog"], dtype=object),
+    "unsigned numbers": torch.ones(2).to(torch.uint16),
+    "a decimal": decimal.Decimal("0.1"),
+    "an id": uuid.UUID(int=3),
+    "an enum": Mode.TRAIN,
+    "keys that are pairs": {(1, 2): 3.0, Mode.TRAIN: 4},
+    "a sparse tensor": torch.eye(2).to_sparse(),
+    "a scalar of numpy": np.float64(0.5),
+    "a dtype": torch.float16,
+}
+
+
+@pytest.mark.parametrize("what", BESIDE)
+def test_what_lies_beside_the_weights_is_left_out(what: str, tmp_path: Path) -> None:
+    found = read({"netG": dcgan("main."), "extra": BESIDE[what], "nested": [{"deep": BESIDE[what]}]}, tmp_path)
+    assert found.family == "dcgan"
+    assert torch.equal(found.state["convs.0.weight"], DCGAN.tiny(0).network.state_dict()["convs.0.weight"])
+
+
+def test_what_cannot_be_read_inside_a_network_is_refused(tmp_path: Path) -> None:
+    state = {**dcgan("main."), "main.7.weight": torch.ones(2).to(torch.uint16)}
+    with pytest.raises(CheckpointError, match=r"zoo does not read .* belongs to the network netG\.main"):
+        read({"netG": state}, tmp_path)
+
+
+def test_counters_and_means_may_be_missing(tmp_path: Path) -> None:
+    counted = {key: tensor for key, tensor in dcgan("main.").items() if not key.endswith("num_batches_tracked")}
+    torch.save(counted, tmp_path / "old.pt")
+    codes = DCGAN.tiny(0).sample(2, torch.Generator().manual_seed(0))
+    model = zoo.load(tmp_path / "old.pt", device="cpu")
+    assert torch.allclose(model.adapter.synthesize(codes), DCGAN.tiny(0).synthesize(codes), atol=1e-6)
+    for pack, mean in (("stylegan2_ada", "mapping.w_avg"), ("stylegan1", "truncation.w_avg")):
+        state = Golden.read(pack).state
+        assert mean in state
+        torch.save({key: tensor for key, tensor in state.items() if key != mean}, tmp_path / "no-mean.pt")
+        assert zoo.load(tmp_path / "no-mean.pt", device="cpu").sample(1).latents.isfinite().all()
+
+
+def test_noise_that_rosinality_did_not_store_is_drawn(tmp_path: Path) -> None:
+    state = Golden.read("stylegan2_rosinality").state
+    bare = {key: tensor for key, tensor in state.items() if not key.startswith("noises.")}
+    assert len(bare) < len(state)
+    torch.save({"g_ema": bare}, tmp_path / "bare.pt")
+    first, again = (zoo.load(tmp_path / "bare.pt", device="cpu") for _ in range(2))
+    codes = first.sample(1)
+    assert torch.equal(first.adapter.synthesize(codes), again.adapter.synthesize(codes))
+
+
+def test_the_mean_of_e4e_stands_beside_the_decoder(tmp_path: Path) -> None:
+    state = Golden.read("stylegan2_rosinality").state
+    mean = torch.arange(state["style.1.weight"].shape[0], dtype=torch.float32)
+    content = {"state_dict": {**below("decoder.")(state), "encoder.body.weight": torch.ones(2)}}
+    for stored in (mean, mean[None], mean.expand(8, -1).clone()):
+        found = read({**content, "latent_avg": stored}, tmp_path)
+        assert torch.equal(found.state["mapping.mean"], mean)

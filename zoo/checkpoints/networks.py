@@ -1,0 +1,227 @@
+"""Finding the networks in a file: at any depth, under any name, whatever wrappers put into the keys."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from zoo.core.adapter import Adapter, Layout, State
+from zoo.errors import CheckpointError
+
+# Parts of keys that DistributedDataParallel, torch.compile, FSDP and DeepSpeed insert.
+_WRAPPERS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_forward_module"}
+
+# Words in the name of a network whose weights are an average over training, of which papers show images.
+_AVERAGED_WORDS = {"ema", "smooth", "avg", "average", "averaged", "shadow", "swa"}
+_AVERAGED_NAMES = {"Gs", "avgG"}
+
+# Names that a network has in a training checkpoint beside its average.
+_TRAINED_NAMES = {"G", "g", "generator", "netG", "gen", "params"}
+
+# A file with more networks of one layout than this is refused.
+_MOST_NETWORKS = 64
+
+
+@dataclass(frozen=True, eq=False)
+class FoundNetwork:
+    """A network of a known layout in a file.
+
+    Attributes:
+        prefix: what stands before the network's keys in the file, with a dot at its end, or "".
+        family: the architecture's name.
+        layout: the layout.
+        state: the network's tensors, by their keys without the prefix.
+        meta: the plain values of the file; those under the prefix without it.
+    """
+
+    prefix: str
+    family: str
+    layout: Layout
+    state: State
+    meta: dict[str, Any]
+
+    def convert(self) -> tuple[State, dict[str, Any]]:
+        """Convert the network by its layout.
+
+        Returns:
+            The canonical state, and the config for `Adapter.load`.
+
+        Raises:
+            CheckpointError: if the network has other tensors than its layout.
+            LookupError, TypeError, ValueError, RuntimeError, ArithmeticError: if tensors have other shapes.
+        """
+        return self.layout.convert(self.state, self.meta)
+
+    @property
+    def name(self) -> str:
+        """What the file calls the network, or ""."""
+        return self.prefix.removesuffix(".")
+
+    @property
+    def is_averaged(self) -> bool:
+        """Whether the name says that the weights are an average over training."""
+        return any(map(_says_averaged, self.name.split(".")))
+
+
+def without_wrappers(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Remove from all keys the parts that wrappers of modules insert, such as ``module.``.
+
+    Args:
+        values: values by dotted key.
+
+    Returns:
+        The values by their shorter keys, or by the old ones where two would become the same.
+    """
+    renamed = {key: ".".join(part for part in key.split(".") if part not in _WRAPPERS) for key in values}
+    if len(set(renamed.values())) < len(renamed):
+        return dict(values)
+    return {renamed[key]: value for key, value in values.items()}
+
+
+def find_networks(families: Mapping[str, type[Adapter]], state: State, meta: Mapping[str, Any]) -> list[FoundNetwork]:
+    """Find every network of a known layout, by the ends of the keys.
+
+    Args:
+        families: the adapters whose layouts to look for, by name.
+        state: the file's tensors, without wrappers.
+        meta: the plain values of the file, without wrappers.
+
+    Returns:
+        The networks in the order of their prefixes; a network that fits several layouts is there several times.
+
+    Raises:
+        CheckpointError: if there are more networks than any file has.
+    """
+    keys_by_ending = _index_by_last_part(state)
+    found = []
+    for family, adapter in families.items():
+        for layout in adapter.layouts:
+            for prefix in sorted(_prefixes(layout, state, keys_by_ending)):
+                network = _cut_out(prefix, family, layout, state, meta)
+                if _fits(layout, network.state, network.meta):
+                    found.append(network)
+    return sorted(found, key=lambda network: network.prefix)
+
+
+def choose_network(found: Iterable[FoundNetwork], wanted: str | None = None) -> tuple[FoundNetwork, list[str]]:
+    """Choose the network to read.
+
+    Args:
+        found: what `find_networks` returned, of which there is at least one.
+        wanted: the name that the user chose, or the end of it; None takes the only network, or the only average.
+
+    Returns:
+        The network, and the names of the others.
+
+    Raises:
+        CheckpointError: if a network fits several layouts, if none is called as wanted, or if several could be meant.
+    """
+    by_name: dict[str, list[FoundNetwork]] = defaultdict(list)
+    for network in found:
+        by_name[network.name].append(network)
+    for same in by_name.values():
+        if len(same) > 1:
+            layouts = " and ".join(f"{network.family}/{network.layout.name}" for network in same)
+            raise CheckpointError(
+                f"the file fits several layouts: {layouts}; the `detect` of one of them accepts too much"
+            )
+    networks = {name: one for name, [one] in by_name.items()}
+    names = [name or "(the file itself)" for name in networks]
+    chosen = _named(networks, wanted) if wanted is not None else list(networks.values())
+    if wanted is None and len(chosen) > 1:
+        chosen = [network for network in chosen if network.is_averaged] or chosen
+    if len(chosen) == 1:
+        return chosen[0], [name for name in networks if name != chosen[0].name]
+    if not chosen:
+        raise CheckpointError(f"the file holds no network called {wanted}: it holds {' and '.join(names)}")
+    listed = [network.name or "(the file itself)" for network in chosen]
+    raise CheckpointError(
+        f"the file holds {len(listed)} networks, {' and '.join(listed)}: choose one with -o network={listed[0]}"
+    )
+
+
+def describe_average(network: FoundNetwork, others: Iterable[str]) -> str:
+    """Say in words whether a network's weights are an average over training.
+
+    Args:
+        network: the network that is read.
+        others: the names of the other networks in the file.
+
+    Returns:
+        A few words that begin with "yes", "no" or "not said".
+    """
+    if network.layout.averaged:
+        return "yes: all files of this format are"
+    rest = ", ".join(name for name in others if name)
+    if network.is_averaged:
+        return f"yes: {network.name}" + (f", not {rest}" if rest else "")
+    if not network.name:
+        return "not said: the file holds one network without a name"
+    last = network.name.rpartition(".")[2]
+    if last in _TRAINED_NAMES:
+        return f"no: the file holds {network.name} only"
+    return f"not said: the file holds one network, {network.name}" + (f"; not read: {rest}" if rest else "")
+
+
+def _says_averaged(part: str) -> bool:
+    words = re.split(r"_|(?<=[a-z])(?=[A-Z])", part)
+    return part in _AVERAGED_NAMES or any(word.lower() in _AVERAGED_WORDS for word in words)
+
+
+def _index_by_last_part(state: State) -> dict[str, list[str]]:
+    index: dict[str, list[str]] = defaultdict(list)
+    for key in state:
+        index[key.rpartition(".")[2]].append(key)
+    return index
+
+
+def _prefixes(layout: Layout, state: State, keys_by_ending: Mapping[str, list[str]]) -> set[str]:
+    """List the prefixes under which all required keys of a layout are."""
+    if not layout.required_keys:
+        return {""}
+    first, *others = layout.required_keys
+    candidates = {
+        key.removesuffix(first)
+        for key in keys_by_ending.get(first.rpartition(".")[2], ())
+        if key == first or key.endswith(f".{first}")
+    }
+    prefixes = {prefix for prefix in candidates if all(prefix + key in state for key in others)}
+    if len(prefixes) > _MOST_NETWORKS:
+        raise CheckpointError(f"the file holds {len(prefixes):,} networks, more than any checkpoint")
+    return prefixes
+
+
+def _cut_out(prefix: str, family: str, layout: Layout, state: State, meta: Mapping[str, Any]) -> FoundNetwork:
+    inside = {key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)}
+    for key in layout.keys_beside:
+        tensor = _nearest_above(prefix, key, state)
+        if tensor is not None:
+            inside.setdefault(key, tensor)
+    own = {key.removeprefix(prefix): value for key, value in meta.items() if key.startswith(prefix)}
+    return FoundNetwork(prefix, family, layout, inside, {**meta, **own})
+
+
+def _nearest_above(prefix: str, key: str, state: State) -> Any:
+    """Find a tensor that stands beside a network, or beside what holds the network."""
+    parts = prefix.split(".")[:-1]
+    for depth in range(len(parts), -1, -1):
+        above = ".".join([*parts[:depth], key])
+        if above in state:
+            return state[above]
+    return None
+
+
+def _named(networks: Mapping[str, FoundNetwork], wanted: str) -> list[FoundNetwork]:
+    exact = [network for name, network in networks.items() if name == wanted]
+    return exact or [network for name, network in networks.items() if name.endswith(f".{wanted}")]
+
+
+def _fits(layout: Layout, state: State, meta: Mapping[str, Any]) -> bool:
+    """Ask a layout; one whose `detect` fails on an unknown file does not fit it."""
+    try:
+        return layout.detect(state, meta)
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return False
