@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from zoo._utils.paths import expand_home
 from zoo._utils.progress import Progress, silent
 from zoo.analysis.compare import compare
 from zoo.analysis.request import AnalysisRequest
@@ -133,7 +134,7 @@ def analyze(
         model,
         load_installation(registry),
         opening=opening,
-        out=None if out is None else Path(out),
+        out=None if out is None else expand_home(out),
         force=force,
         memory=memory,
         keep=keep,

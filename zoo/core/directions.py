@@ -13,6 +13,7 @@ from torch import Tensor
 
 from zoo._utils.files import is_dir
 from zoo._utils.html_repr import facts_html, plain, table_html
+from zoo._utils.paths import expand_home
 from zoo._utils.tensorfile import UnreadableError, read_array, read_tensors, write_array, write_tensors
 from zoo.core.codes import LatentSpace
 from zoo.core.moves import Move, Term
@@ -226,7 +227,7 @@ class Directions:
             DirectionsError: the file is missing, broken, holds no direction, or is of another space.
 
         """
-        path = Path(path)
+        path = expand_home(path)
         if is_dir(path):
             path /= "directions.safetensors"
         try:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo._utils.files import is_file
+from zoo._utils.paths import expand_home
 from zoo.checkpoints.metadata import read_metadata
 from zoo.core.adapter import Adapter
 from zoo.errors import CardError, UnknownNameError
@@ -28,7 +29,7 @@ def find_card(name: str | Path, installation: Installation) -> Card:
     Raises:
         UnknownNameError: If there is no such model or file.
     """
-    return card_of_file(Path(name)) if is_file_name(str(name)) else installation.registry.resolve(str(name))
+    return card_of_file(expand_home(name)) if is_file_name(str(name)) else installation.registry.resolve(str(name))
 
 
 def card_of_file(path: Path) -> Card:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import sys
 import time
+from contextlib import redirect_stdout
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 
@@ -74,7 +76,8 @@ def _load_entry_point(point: EntryPoint, manager: pluggy.PluginManager, owners: 
     started = time.perf_counter()
     # A plugin may do anything on import, also call sys.exit; whatever happens, zoo goes on without it.
     try:
-        module = point.load()
+        with redirect_stdout(sys.stderr):  # what a plugin prints must not end up in the output of --json
+            module = point.load()
         contract = declared_contract(module)
         require_contract(contract, distribution)
         owners[name] = f"{distribution} {version}"
@@ -97,8 +100,13 @@ def _names_of(point: EntryPoint) -> tuple[str, ...]:
 
 
 def _distribution(point: EntryPoint) -> tuple[str, str]:
-    """Return the distribution of an entry point, and its version."""
-    return (point.dist.name, point.dist.version) if point.dist else ("an unknown distribution", "?")
+    """Return the distribution of an entry point, and its version; an interrupted installation may lack both."""
+    try:
+        metadata = point.dist.metadata if point.dist else None
+        name, version = (metadata["Name"], metadata["Version"]) if metadata else (None, None)
+    except (OSError, ValueError, KeyError, TypeError):
+        name, version = None, None
+    return str(name or "an unknown distribution"), str(version or "?")
 
 
 def _hooks_of(manager: pluggy.PluginManager, module: ModuleType) -> tuple[str, ...]:

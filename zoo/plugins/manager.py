@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -167,7 +169,8 @@ class Plugins:
             owner = self._owner(implementation.plugin_name)
             count = len(commands)
             try:
-                implementation.function(app=app)
+                with redirect_stdout(sys.stderr):
+                    implementation.function(app=app)
             except Exception as error:
                 del commands[count:]  # those that it added before it failed
                 warn_skipped(f"zoo_commands of {owner} was skipped: {describe_error(error)}", error)
@@ -192,7 +195,8 @@ class Plugins:
         for implementation in getattr(self.manager.hook, hook).get_hookimpls():
             owner = self._owner(implementation.plugin_name)
             try:
-                items = list(implementation.function())
+                with redirect_stdout(sys.stderr):  # what a plugin prints must not end up in the output of --json
+                    items = list(implementation.function())
                 unexpected = [item for item in items if not isinstance(item, types)]
                 if unexpected:
                     raise TypeError(f"it returned {unexpected[0]!r}")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+from zoo._utils.paths import expand_home
 from zoo.core.common_regions import COMMON_REGIONS
 
 # The kinds of sources that weights come from, and how each is written. Those of `ARCHIVE_SCHEMES` may end in
@@ -259,7 +260,7 @@ class Card(_Strict):
         """
         base = self.file.parent if self.file else Path()
         return [
-            (_bundled_folder(base) / source.location if source.scheme == "bundled" else base / source.url)
+            (_bundled_folder(base) / source.location if source.scheme == "bundled" else base / expand_home(source.url))
             for source in self.weights.sources
             if source.scheme in LOCAL_SCHEMES
         ]
