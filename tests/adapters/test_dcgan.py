@@ -1,9 +1,10 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 from zoo_adapters.dcgan.adapter import DCGAN
 from zoo_adapters.dcgan.network import DCGANGenerator
@@ -180,3 +181,48 @@ def test_a_small_region_costs_little(text: str) -> None:
 
 def test_forward_mode_can_be_mapped_over_tangents() -> None:
     check_mapped_tangents(DCGAN.load(canonical((12 + 3, 16, 12, 3)), {"classes": ("a", "b", "c")}))
+
+
+def pickled_whole(folder: Path, **changes: Any) -> Path:
+    """A generator pickled as a module, in which some layers were replaced or set otherwise."""
+    transposed, norm = nn.ConvTranspose2d, nn.BatchNorm2d
+    layers = [transposed(12, 16, 4, bias=False), norm(16), nn.ReLU()]
+    layers += [transposed(16, 8, 4, 2, 1, bias=False), norm(8), nn.ReLU()]
+    layers += [transposed(8, 3, 4, 2, 1, bias=False), nn.Tanh()]
+    for name, change in changes.items():
+        index, _, setting = name.removeprefix("at").partition("_")
+        if setting:
+            setattr(layers[int(index)], setting, change)
+        else:
+            layers[int(index)] = change
+    network = nn.Module()
+    network.main = nn.Sequential(*layers).eval()
+    torch.save(network, folder / "whole.pt")
+    return folder / "whole.pt"
+
+
+def test_a_network_that_was_pickled_whole_is_drawn_as_it_says(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    file = pickled_whole(tmp_path)
+    model = zoo.load(file, device="cpu")
+    codes = model.sample(4)
+    original = torch.load(file, weights_only=False).main
+    assert torch.allclose(
+        model.adapter.synthesize(codes), original(codes.latents[:, :, None, None]).detach(), atol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"at2": nn.LeakyReLU(0.2)}, "layer 2 is LeakyReLU: zoo reads ReLU there"),
+        ({"at7": nn.Sigmoid()}, "layer 7 is Sigmoid: zoo reads Tanh there"),
+        ({"at5": nn.Identity()}, "layer 6 is ConvTranspose2d: zoo reads ReLU there"),
+        ({"at1_eps": 0.8}, "layer 1 has eps 0.8: zoo reads 1e-05 there"),
+        ({"at6_padding": (3, 3)}, "layer 6 has padding 3: zoo reads 1 there"),
+        ({"at3_output_padding": (1, 1)}, "layer 3 has output_padding 1: zoo reads 0 there"),
+    ],
+)
+def test_a_network_of_other_layers_is_refused(changes: dict[str, Any], words: str, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=words):
+        zoo.load(pickled_whole(tmp_path, **changes), device="cpu")

@@ -4,13 +4,20 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from zoo import Layout, State
+from zoo import CheckpointError, Layout, State
 
 EYE_COLOURS = ("amber", "blue", "brown", "gray", "grayscale", "green", "hazel", "red")
 
 _SEQUENTIAL_KEY = re.compile(r"(\d+)\.(\w+)")
 _NAMED_KEY = re.compile(r"(convTr|batchNorm)(\d+)\.(\w+)")
 _OMNIART_DIM = 100
+
+# A network that was pickled whole says which layers it has. Dropout does nothing in evaluation.
+_CLASS_KEY = re.compile(r"(\d+)\._class")
+_SAYS = "the DCGAN file says that"
+_IDLE_CLASSES = {"Dropout", "Dropout2d", "Identity"}
+_NORM_SETTINGS = {"eps": 1e-5, "affine": True, "track_running_stats": True}
+_CONV_SETTINGS = {"groups": 1, "padding_mode": "zeros"}
 
 
 def _detect_sequential(state: State, meta: Mapping[str, Any]) -> bool:
@@ -36,11 +43,50 @@ def _convolution_numbers(state: State) -> list[int]:
     return sorted(number for number, key in matches if state[key].ndim == 4)
 
 
+def _require_layers(meta: Mapping[str, Any]) -> None:
+    """Compare the layers that a network pickled whole says that it has with those that zoo builds.
+
+    Raises:
+        CheckpointError: for another layer, or another setting of one.
+    """
+    numbers = sorted(int(match[1]) for key in meta if (match := _CLASS_KEY.fullmatch(key)))
+    names = {number: str(meta[f"{number}._class"]).rpartition(".")[2] for number in numbers}
+    layers = [number for number in numbers if names[number] not in _IDLE_CLASSES]
+    blocks = sum(names[number] == "ConvTranspose2d" for number in layers) - 1
+    expected = ["ConvTranspose2d", "BatchNorm2d", "ReLU"] * blocks + ["ConvTranspose2d", "Tanh"]
+    for number, wanted in zip(layers, expected, strict=False):
+        if names[number] != wanted:
+            raise CheckpointError(
+                f"the DCGAN file says that layer {number} is {names[number]}: zoo reads {wanted} there"
+            )
+        _require_layer_settings(meta, number, wanted, first=number == layers[0])
+    if len(layers) > len(expected):
+        more = layers[len(expected)]
+        raise CheckpointError(f"{_SAYS} layer {more} is {names[more]}: zoo reads no further layer")
+
+
+def _require_layer_settings(meta: Mapping[str, Any], number: int, name: str, *, first: bool) -> None:
+    settings: dict[str, Any] = {}
+    if name == "BatchNorm2d":
+        settings = _NORM_SETTINGS
+    elif name == "ConvTranspose2d":
+        per_axis = {"kernel_size": 4, "stride": 1 if first else 2, "padding": 0 if first else 1}
+        per_axis |= {"dilation": 1, "output_padding": 0}
+        settings = {**_CONV_SETTINGS, **{f"{key}.{axis}": value for key, value in per_axis.items() for axis in (0, 1)}}
+    for key, wanted in settings.items():
+        found = meta.get(f"{number}.{key}", wanted)
+        if found != wanted:
+            name = key.partition(".")[0]
+            raise CheckpointError(f"{_SAYS} layer {number} has {name} {found!r}: zoo reads {wanted!r} there")
+
+
 def _convert_sequential(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
+    _require_layers(meta)
     return _renumber(state), {}
 
 
 def _convert_omniart(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
+    _require_layers(meta)
     return _renumber(state), {"classes": EYE_COLOURS}
 
 
