@@ -182,6 +182,8 @@ BESIDE = {
     "a sparse tensor": torch.eye(2).to_sparse(),
     "a scalar of numpy": np.float64(0.5),
     "a dtype": torch.float16,
+    "a long log": [index / 7 for index in range(450_000)],
+    "a long log by step": {index: index / 7 for index in range(200_000)},
 }
 
 

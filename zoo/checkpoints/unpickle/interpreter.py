@@ -59,7 +59,7 @@ def parse(data: memoryview, limits: Limits, start: int = 0) -> Parsed:
     end = start
     for name, argument, position in read_opcodes(data, start):
         end = position
-        limits.charge_opcode()
+        limits.charge_opcode(number=name in _NUMBERS)
         if name in _REFUSED:
             raise RefusedError(f"it asks for {_REFUSED[name]}")
         if name not in _IGNORED:
@@ -71,6 +71,8 @@ def _without_argument(action: Callable[..., None], *args: Any, **options: Any) -
     """Adapt a method of the machine to an instruction that has no argument."""
     return lambda machine, _: action(machine, *args, **options)
 
+
+_NUMBERS = {"BINFLOAT", "BININT", "BININT1", "BININT2"}
 
 # What each instruction does; one that is not here pushes its argument (a number, text or bytes).
 _ACTIONS: dict[str, Callable[[Machine, Any], None]] = {

@@ -6,6 +6,7 @@ from __future__ import annotations
 MAX_TENSORS = 20_000
 
 _MAX_OPCODES = 400_000
+_MAX_NUMBERS = 2_000_000
 _MAX_VALUES = 200_000
 _MAX_ENTRIES = 4_000_000
 _MAX_DEPTH = 24
@@ -36,18 +37,25 @@ class Limits:
 
     def __init__(self, size: int) -> None:
         self._opcodes = _MAX_OPCODES
+        self._numbers = _MAX_NUMBERS
         self._values = _MAX_VALUES
         self._entries = _MAX_ENTRIES
         self._bytes = 4 * size + 2**20
 
-    def charge_opcode(self) -> None:
+    def charge_opcode(self, *, number: bool = False) -> None:
         """Charge one instruction of a pickle.
+
+        Args:
+            number: Whether it only pushes a number: training logs have very many of these, and they take little.
 
         Raises:
             RefusedError: If there are too many.
         """
-        self._opcodes -= 1
-        if self._opcodes < 0:
+        if number:
+            self._numbers -= 1
+        else:
+            self._opcodes -= 1
+        if min(self._opcodes, self._numbers) < 0:
             raise RefusedError("it has more instructions than any network's file needs")
 
     def charge_value(self, key: str, depth: int) -> None:

@@ -18,6 +18,9 @@ _MAX_PLAIN_ELEMENTS = 64
 # Attributes of a module that are read as tensors and modules, and so are not plain values.
 _MODULE_PARTS = {"_parameters", "_buffers", "_modules", "_non_persistent_buffers_set"}
 
+# A longer list of numbers is a log of training, and is left out unread.
+_MOST_NUMBERS = 1_000
+
 # What a training snapshot holds beside its generators.
 _NOT_GENERATORS = ("D", "augment_pipe")
 
@@ -117,6 +120,11 @@ class StateDictBuilder:
             self._add_attribute(key, value, depth)
 
     def _add_each(self, key: str, pairs: Iterable[tuple[Any, Any]], depth: int) -> None:
+        pairs = list(pairs)
+        if len(pairs) > _MOST_NUMBERS and all(isinstance(value, int | float) for _, value in pairs):
+            self._limits.charge_entries(len(pairs))
+            self.unread[key] = f"{key[:80]} is a log of {len(pairs):,} numbers"
+            return
         for name, value in pairs:
             if isinstance(name, str | int | float | bool | None):  # no weight has another name
                 self.add(_join(key, name), value, depth + 1)
