@@ -290,7 +290,7 @@ def lattice() -> Any:
 
 
 def many_plain_values() -> Any:
-    return {"w": torch.zeros(1), "values": list(range(300_000))}
+    return {"w": torch.zeros(1), "values": ["text"] * 300_000}
 
 
 # --- safetensors files ---------------------------------------------------------------------------------------------

@@ -84,7 +84,11 @@ def _convert(
     path: Path, content: Checkpoint, state: State, families: Mapping[str, type[Adapter]], wanted: str | None
 ) -> DetectedCheckpoint:
     """Find the network in a file that others wrote, and convert it."""
-    network, others = _detect(families, state, content.meta, wanted)
+    try:
+        network, others = _detect(families, state, content.meta, wanted)
+    except CheckpointError as error:
+        unread_too = next((f"; {reason}" for reason in content.unread.values()), "")
+        raise CheckpointError(f"{error}{unread_too}") from None
     unread = without_wrappers(content.unread)
     if inside := next((key for key in unread if key.startswith(network.prefix) and network.prefix), None):
         raise CheckpointError(f"{path} was refused: {unread[inside]}, and it belongs to the network {network.name}")

@@ -99,10 +99,13 @@ def find_networks(families: Mapping[str, type[Adapter]], state: State, meta: Map
     found = []
     for family, adapter in families.items():
         for layout in adapter.layouts:
-            for prefix in sorted(_prefixes(layout, state, keys_by_ending)):
-                network = _cut_out(prefix, family, layout, state, meta)
-                if _fits(layout, network.state, network.meta):
-                    found.append(network)
+            prefixes = sorted(_prefixes(layout, state, keys_by_ending))
+            networks = [_cut_out(prefix, family, layout, state, meta) for prefix in prefixes]
+            fitting = [network for network in networks if _fits(layout, network.state, network.meta)]
+            if not fitting and prefixes not in ([], [""]) and _fits(layout, state, meta):
+                # A layout that looks for its prefix itself.
+                fitting = [FoundNetwork("", family, layout, dict(state), dict(meta))]
+            found += fitting
     return sorted(found, key=lambda network: network.prefix)
 
 

@@ -125,8 +125,8 @@ def _read_pickled(path: Path, data: mmap.mmap) -> Checkpoint:
     except BrokenError as error:
         raise CheckpointError(f"{path} is broken: {_one_line(error)}") from None
     if not builder.state:
-        unread = next(iter(builder.unread.values()), "")
-        raise CheckpointError(f"{path} holds no tensor" + (f" that zoo reads: {_one_line(unread)}" if unread else ""))
+        unread = next(iter(builder.unread.values()), None)
+        raise CheckpointError(f"{path} was refused: {_one_line(unread)}" if unread else f"{path} holds no tensor")
     return Checkpoint(builder.state, builder.meta, container, builder.unread)
 
 
