@@ -90,9 +90,9 @@ def test_modules_and_plugins_come_from_the_search_path(tmp_path: Path) -> None:
         )
         (tmp_path / f"{round_}-1.dist-info" / "entry_points.txt").write_text(f"[zoo]\n{round_} = {round_}\n")
         true, forked = both(["-m", "zoo", "plugins"], tmp_path, PYTHONPATH=str(tmp_path))
-        assert forked[2] == true[2] == ""
         assert untimed(forked[1]) == untimed(true[1])
-        assert f"loaded {round_}" in forked[1]
+        assert forked[2] == true[2]
+        assert f"loaded {round_}" in forked[2]
 
 
 def untimed(table: str) -> list[str]:
