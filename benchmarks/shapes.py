@@ -22,6 +22,7 @@ from zoo_adapters.stylegan2.network import untrained as untrained_stylegan2
 from zoo_adapters.stylegan3.adapter import StyleGAN3
 
 from benchmarks import pickled
+from zoo.checkpoints import detect_network
 from zoo.nn import BlockSpec, ResidualGenerator, untrained
 
 _MULTIPLES = {128: (16, 16, 8, 4, 2, 1), 256: (16, 16, 8, 8, 4, 2, 1), 512: (16, 16, 8, 8, 4, 2, 1, 1)}
@@ -68,4 +69,4 @@ def stylegan3(config: str = "t", resolution: int = 256, seed: int = 0) -> StyleG
 def r3gan(config: str = "ffhq-256", seed: int = 0) -> R3GAN:
     """Build an R3GAN of a published configuration: cifar10, ffhq-64, ffhq-256, imagenet-32 or imagenet-64."""
     network = pickled.r3gan(config, seed)
-    return R3GAN.load(*R3GAN.layouts[0].convert(network.state, network.meta))
+    return R3GAN.load(*detect_network({"r3gan": R3GAN}, network.state, network.meta).convert())

@@ -9,6 +9,7 @@ from zoo_adapters.stylegan3.adapter import StyleGAN3
 
 from benchmarks.pickled import Pickled, r3gan, stylegan3
 from tests.support.golden import Golden
+from zoo.checkpoints import detect_network
 from zoo.testing import draw, render
 
 SHAPES = {
@@ -62,7 +63,7 @@ def test_small_pictures_are_not_saturated() -> None:
     one, two = stylegan3("t", 32), r3gan("cifar10")
     for adapter in (
         StyleGAN3.load(*StyleGAN3.layouts[0].convert(one.state, one.meta)),
-        R3GAN.load(*R3GAN.layouts[0].convert(two.state, two.meta)),
+        R3GAN.load(*detect_network({"r3gan": R3GAN}, two.state, two.meta).convert()),
     ):
         images = render(adapter, draw(adapter, 2, 0))
         assert 0.1 < float(images.std()) < 0.5

@@ -8,9 +8,6 @@ from .conversion import (
     fold_upsample_into_conv as fold_upsample_into_conv,
 )
 from .keys import (
-    TENSORFLOW_PREFIXES as TENSORFLOW_PREFIXES,
-)
-from .keys import (
     collect_settings as collect_settings,
 )
 from .keys import (
@@ -21,12 +18,6 @@ from .keys import (
 )
 from .keys import (
     detect_by_keys as detect_by_keys,
-)
-from .keys import (
-    find_prefix as find_prefix,
-)
-from .keys import (
-    network_state as network_state,
 )
 from .keys import (
     require_settings as require_settings,

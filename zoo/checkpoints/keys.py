@@ -1,4 +1,4 @@
-"""Finding networks, keys and settings in the flat contents of a file."""
+"""Finding keys and settings in the flat contents of a network."""
 
 from __future__ import annotations
 
@@ -10,58 +10,17 @@ from typing import Any
 from zoo.core.adapter import State
 from zoo.errors import CheckpointError
 
-# The prefixes of networks in a TensorFlow pickle, the averaged one first.
-TENSORFLOW_PREFIXES = ("Gs.", "G.", "")
 
-
-def find_prefix(state: State, mark: str, prefixes: Iterable[str]) -> str | None:
-    """Find a network in a file by one of its keys.
-
-    Args:
-        state: the file's tensors.
-        mark: a key that the network has, without prefix.
-        prefixes: prefixes to try, the preferred one first.
-
-    Returns:
-        The first prefix under which the key is there; None if there is none.
-    """
-    return next((prefix for prefix in prefixes if prefix + mark in state), None)
-
-
-def network_state(state: State, mark: str, prefixes: Iterable[str]) -> State | None:
-    """Take one network out of a file.
-
-    Args:
-        state: the file's tensors.
-        mark: a key that the network has, without prefix.
-        prefixes: prefixes to try, the preferred one first.
-
-    Returns:
-        The tensors of the first network that has the key, its prefix cut off; None if there is none.
-    """
-    prefix = find_prefix(state, mark, prefixes)
-    if prefix is None:
-        return None
-    return {key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)}
-
-
-def detect_by_keys(mark: str, prefixes: Iterable[str], *more: str) -> Callable[[State, Mapping[str, Any]], bool]:
+def detect_by_keys(*keys: str) -> Callable[[State, Mapping[str, Any]], bool]:
     """Make the `detect` of a layout that is recognised by its keys.
 
     Args:
-        mark: a key that the network has, without prefix.
-        prefixes: prefixes to try, the preferred one first.
-        *more: further keys that the same network must have.
+        *keys: keys that the network must have.
 
     Returns:
-        A function of a file's tensors and metadata, as `zoo.Layout` takes it.
+        A function of a network's tensors and metadata, as `zoo.Layout` takes it.
     """
-
-    def detect(state: State, meta: Mapping[str, Any]) -> bool:
-        prefix = find_prefix(state, mark, prefixes)
-        return prefix is not None and all(prefix + key in state for key in more)
-
-    return detect
+    return lambda state, meta: all(key in state for key in keys)
 
 
 def collect_settings(meta: Mapping[str, Any], prefixes: Iterable[str]) -> dict[str, Any]:
@@ -82,18 +41,17 @@ def collect_settings(meta: Mapping[str, Any], prefixes: Iterable[str]) -> dict[s
     return settings
 
 
-def tensorflow_settings(meta: Mapping[str, Any], prefix: str | None) -> dict[str, Any]:
+def tensorflow_settings(meta: Mapping[str, Any]) -> dict[str, Any]:
     """Collect the arguments that a TensorFlow network was built with, and those of its mapping and synthesis.
 
     Args:
-        meta: the file's metadata, flat, by dotted key.
-        prefix: the network's prefix, as `find_prefix` returns it.
+        meta: the network's metadata, flat, by dotted key.
 
     Returns:
         The arguments, by name.
     """
     parts = ("", "components.mapping.", "components.synthesis.")
-    return collect_settings(meta, [f"{prefix}{part}static_kwargs." for part in parts])
+    return collect_settings(meta, [f"{part}static_kwargs." for part in parts])
 
 
 def require_settings(settings: Mapping[str, Any], supported: Mapping[str, Any], owner: str) -> None:

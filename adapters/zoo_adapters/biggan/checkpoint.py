@@ -7,11 +7,10 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from zoo import Layout, State
-from zoo.checkpoints import count_keys, detect_by_keys, network_state
+from zoo.checkpoints import count_keys, detect_by_keys
 from zoo.nn import ResidualConverter
 
 _EPSILON = 1e-6
-_PREFIXES = ("G_ema.", "G.", "state_dict.", "")
 _REQUIRED_KEYS = ("shared.weight", "linear.u0", "blocks.0.0.bn1.gain.u0")
 _BLOCK_PARTS = {"norm1": "bn1", "conv1": "conv1", "norm2": "bn2", "conv2": "conv2", "shortcut": "conv_sc"}
 _ATTENTION_PARTS = {"query": "theta", "key": "phi", "value": "g", "output": "o"}
@@ -53,7 +52,6 @@ class _Converter(ResidualConverter):
 
 
 def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
-    state = network_state(state, _REQUIRED_KEYS[0], _PREFIXES) or {}
     # The singular values `sv0` are a log of training.
     weights = {key: tensor for key, tensor in state.items() if not key.endswith(".sv0")}
     converter = _Converter(weights, "the BigGAN file")
@@ -74,7 +72,7 @@ def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, An
 LAYOUTS = (
     Layout(
         "ajbrock",
-        detect_by_keys(_REQUIRED_KEYS[0], _PREFIXES, *_REQUIRED_KEYS[1:]),
+        detect_by_keys(*_REQUIRED_KEYS),
         _convert,
         about="the first author's PyTorch port, `G_ema.pth`",
         required_keys=_REQUIRED_KEYS,

@@ -9,12 +9,11 @@ from typing import Any
 from torch import Tensor
 
 from zoo import CheckpointError, Layout, State
-from zoo.checkpoints import count_keys, detect_by_keys, network_state
+from zoo.checkpoints import count_keys, detect_by_keys
 from zoo.nn import ResidualConverter
 
 _OWNER = "the BigGAN-deep file"
 _BOTTOM_WIDTH = 4
-_PREFIXES = ("G_ema.", "G.", "state_dict.", "")
 _REQUIRED_KEYS = ("embeddings.weight", "generator.gen_z.weight_u", "generator.layers.0.bn_0.running_means")
 _BLOCK_PARTS = {
     "narrow.norm": "bn_0",
@@ -87,7 +86,6 @@ class _Converter(ResidualConverter):
 
 
 def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
-    state = network_state(state, _REQUIRED_KEYS[0], _PREFIXES) or {}
     converter = _Converter(state)
     converter.converted["embed"] = converter.embed
     converter.start("generator.gen_z")
@@ -121,7 +119,7 @@ def _upsamples(meta: Mapping[str, Any], blocks: int) -> list[bool]:
 LAYOUTS = (
     Layout(
         "huggingface",
-        detect_by_keys(_REQUIRED_KEYS[0], _PREFIXES, *_REQUIRED_KEYS[1:]),
+        detect_by_keys(*_REQUIRED_KEYS),
         _convert,
         about="Hugging Face's port of DeepMind's networks, `pytorch_model.bin`",
         required_keys=_REQUIRED_KEYS,

@@ -13,13 +13,10 @@ from torch import Tensor
 
 from zoo import Layout, State
 from zoo.checkpoints import (
-    TENSORFLOW_PREFIXES,
     StateDictConverter,
     count_keys,
     detect_by_keys,
-    find_prefix,
     fold_upsample_into_conv,
-    network_state,
     require_settings,
     tensorflow_settings,
 )
@@ -27,8 +24,8 @@ from zoo_adapters.pggan.network import PGGANGenerator
 
 _GAIN = sqrt(2)
 _OWNER = "the PGGAN file"
-_TENSORFLOW = ("4x4/Dense/weight", TENSORFLOW_PREFIXES)
-_GENFORCE = ("layer0.weight", ("generator_smooth.", "generator.", ""))
+_TENSORFLOW = "4x4/Dense/weight"
+_GENFORCE = "layer0.weight"
 _SUPPORTED = {
     "num_channels": 3,
     "label_size": 0,
@@ -72,8 +69,8 @@ class _Converter(StateDictConverter):
 
 def _convert_tensorflow(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Variables of the official networks; a fused upsampling layer keeps its weight (k, k, out, in)."""
-    require_settings(tensorflow_settings(meta, find_prefix(state, *_TENSORFLOW)), _SUPPORTED, _OWNER)
-    converter = _Converter(network_state(state, *_TENSORFLOW) or {})
+    require_settings(tensorflow_settings(meta), _SUPPORTED, _OWNER)
+    converter = _Converter(state)
     levels = count_keys(converter.remaining, r"ToRGB_lod\d+/weight")
     fused = "8x8/Conv0_up/weight" in converter.remaining
     dense = converter.pop("4x4/Dense/weight").T
@@ -96,13 +93,12 @@ def _convert_tensorflow(state: State, meta: Mapping[str, Any]) -> tuple[State, d
 
 
 def _detect_genforce(state: State, meta: Mapping[str, Any]) -> bool:
-    network = network_state(state, *_GENFORCE)
-    return network is not None and "output0.weight" in network and network["layer0.weight"].shape[2:] == (4, 4)
+    return "output0.weight" in state and state[_GENFORCE].shape[2:] == (4, 4)
 
 
 def _convert_genforce(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Keys of genforce; the dense layer is a convolution of 4x4 taps over one pixel, so it is flipped."""
-    converter = _Converter(network_state(state, *_GENFORCE) or {})
+    converter = _Converter(state)
     config: dict[str, Any] = {"lod": converter.pop_number("lod", 0.0)}
     dense = converter.pop("layer0.weight").flip(2, 3)
     converter.set_start(dense.permute(0, 2, 3, 1).flatten(1, 2), converter.pop("layer0.bias"))
@@ -162,16 +158,16 @@ def network_from_state(state: State, lod: float) -> PGGANGenerator:
 LAYOUTS = (
     Layout(
         "tensorflow",
-        detect_by_keys(*_TENSORFLOW),
+        detect_by_keys(_TENSORFLOW),
         _convert_tensorflow,
         about="the authors' pickles of TensorFlow's variables (karras2018iclr-*.pkl)",
-        required_keys=(_TENSORFLOW[0],),
+        required_keys=(_TENSORFLOW,),
     ),
     Layout(
         "genforce",
         _detect_genforce,
         _convert_genforce,
         about="genforce and the released SeFa",
-        required_keys=(_GENFORCE[0], "output0.weight"),
+        required_keys=(_GENFORCE, "output0.weight"),
     ),
 )

@@ -7,16 +7,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from zoo import Layout, State
-from zoo.checkpoints import StateDictConverter, count_numbered, detect_by_keys, network_state
+from zoo.checkpoints import StateDictConverter, count_numbered, detect_by_keys
 from zoo_adapters.r3gan.network import R3GANGenerator, Stage
 
 _MARK = "MainLayers.0.Layers.0.Basis"
-_PREFIXES = ("G_ema.Model.", "G.Model.", "Model.", "")
 
 
 def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Keys of the published pickles; their half precision is not reproduced."""
-    converter = StateDictConverter(network_state(state, _MARK, _PREFIXES) or {}, "the R3GAN file")
+    converter = StateDictConverter(state, "the R3GAN file")
     converter.assign("basis", _MARK)
     converter.assign("start.weight", "MainLayers.0.Layers.0.LinearLayer.weight")
     if "EmbeddingLayer.weight" in converter.remaining:
@@ -45,7 +44,7 @@ def _convert_block(converter: StateDictConverter, name: str, key: str) -> None:
 LAYOUTS = (
     Layout(
         "r3gan",
-        detect_by_keys(_MARK, _PREFIXES),
+        detect_by_keys(_MARK),
         _convert,
         about="the authors' pickles, or state dicts of them",
         required_keys=(_MARK,),

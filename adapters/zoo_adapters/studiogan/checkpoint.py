@@ -13,12 +13,10 @@ import torch
 from torch import Tensor
 
 from zoo import CheckpointError, Layout, State
-from zoo.checkpoints import count_keys, network_state
+from zoo.checkpoints import count_keys
 from zoo.nn import ResidualConverter
 
-_MARK = "conv2d5.bias"
-_PREFIXES = ("state_dict.", "")
-_COMMON_KEYS = ("linear0.bias", "blocks.0.0.conv2d2.bias", "bn4.running_mean")
+_COMMON_KEYS = ("conv2d5.bias", "linear0.bias", "blocks.0.0.conv2d2.bias", "bn4.running_mean")
 _BOTTLENECK_KEY = "blocks.0.0.conv2d4.bias"
 _SHORTCUT_KEY = "blocks.0.0.conv2d0.bias"
 _MOST_CLASSES = 4_000
@@ -77,16 +75,15 @@ def _backbone(state: State, meta: Mapping[str, Any]) -> str | None:
     An unconditional big-resnet has no embedding, but its blocks read as many numbers of the code as its first layer.
     The blocks of a resnet read none.
     """
-    network = network_state(state, _MARK, _PREFIXES)
-    if network is None or not network.keys() >= set(_COMMON_KEYS):
+    if not state.keys() >= set(_COMMON_KEYS):
         return None
-    if _BOTTLENECK_KEY in network:
-        return "big-resnet-deep-studiogan" if _SHORTCUT_KEY in network else "big-resnet-deep-legacy"
+    if _BOTTLENECK_KEY in state:
+        return "big-resnet-deep-studiogan" if _SHORTCUT_KEY in state else "big-resnet-deep-legacy"
     gain, start = (
-        network.get(f"{key}.weight", network.get(f"{key}.weight_orig")) for key in ("blocks.0.0.bn1.gain", "linear0")
+        state.get(f"{key}.weight", state.get(f"{key}.weight_orig")) for key in ("blocks.0.0.bn1.gain", "linear0")
     )
     chunked = gain is not None and start is not None and gain.shape[1:] == start.shape[1:]
-    return "big-resnet" if "shared.weight" in network or chunked else "resnet"
+    return "big-resnet" if "shared.weight" in state or chunked else "resnet"
 
 
 def _layout(name: str, about: str, *required_keys: str) -> Layout:
@@ -100,7 +97,7 @@ def _layout(name: str, about: str, *required_keys: str) -> Layout:
 
 
 def _convert(state: State, *, deep: bool, embeds: bool) -> State:
-    converter = _Converter(network_state(state, _MARK, _PREFIXES) or {})
+    converter = _Converter(state)
     converter.layer("start", "linear0")
     modules = count_keys(converter.remaining, r"blocks\.\d+\.0\.(conv2d2\.bias|sigma)")
     pairs = converter.pair_attention((f"blocks.{index}.0" for index in range(modules)), "sigma")

@@ -13,14 +13,11 @@ from torch import Tensor
 
 from zoo import Layout, State
 from zoo.checkpoints import (
-    TENSORFLOW_PREFIXES,
     StateDictConverter,
     check_filter,
     count_keys,
     detect_by_keys,
-    find_prefix,
     fold_upsample_into_conv,
-    network_state,
     require_settings,
     tensorflow_settings,
 )
@@ -34,8 +31,8 @@ _MAPPING_LR_MULTIPLIER = 0.01
 _FUSED_FROM = 128
 
 _OWNER = "the StyleGAN file"
-_TENSORFLOW = ("synthesis/4x4/Const/StyleMod/weight", TENSORFLOW_PREFIXES)
-_GENFORCE = ("synthesis.layer0.const", ("generator_smooth.", "generator.", ""))
+_TENSORFLOW = "synthesis/4x4/Const/StyleMod/weight"
+_GENFORCE = "synthesis.layer0.const"
 _BLUR = (1.0, 2.0, 1.0)
 _SUPPORTED = {
     "num_channels": 3,
@@ -128,9 +125,9 @@ class _Converter(StateDictConverter):
 
 def _convert_tensorflow(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Variables of the official networks, inputs before outputs."""
-    settings = tensorflow_settings(meta, find_prefix(state, *_TENSORFLOW))
+    settings = tensorflow_settings(meta)
     require_settings(settings, _SUPPORTED, _OWNER)
-    converter = _Converter(network_state(state, *_TENSORFLOW) or {})
+    converter = _Converter(state)
     # The synthesis network's own lod is overwritten by the whole network's whenever that runs.
     converter.remaining.pop("synthesis/lod", None)
     config = _tensorflow_config(converter, settings)
@@ -174,7 +171,7 @@ def _convert_tensorflow_layer(converter: _Converter, index: int) -> None:
 
 def _convert_genforce(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Keys of genforce, which do not tell what is fused."""
-    converter = _Converter(network_state(state, *_GENFORCE) or {})
+    converter = _Converter(state)
     config = {"lod": converter.pop_number("synthesis.lod", 0.0)}
     for index in range(count_keys(converter.remaining, r"mapping\.dense\d+\.weight")):
         weight, bias = (converter.pop(f"mapping.dense{index}.{name}") for name in ("weight", "bias"))
@@ -235,16 +232,16 @@ def network_from_state(state: State, lod: float) -> StyleGANGenerator:
 LAYOUTS = (
     Layout(
         "tensorflow",
-        detect_by_keys(*_TENSORFLOW),
+        detect_by_keys(_TENSORFLOW),
         _convert_tensorflow,
         about="NVIDIA's pickles of TensorFlow's variables (karras2019stylegan-*.pkl)",
-        required_keys=(_TENSORFLOW[0],),
+        required_keys=(_TENSORFLOW,),
     ),
     Layout(
         "genforce",
-        detect_by_keys(*_GENFORCE),
+        detect_by_keys(_GENFORCE),
         _convert_genforce,
         about="genforce and the released SeFa",
-        required_keys=(_GENFORCE[0],),
+        required_keys=(_GENFORCE,),
     ),
 )

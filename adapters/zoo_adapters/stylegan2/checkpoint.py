@@ -13,12 +13,9 @@ from torch import Tensor
 
 from zoo import Layout, State
 from zoo.checkpoints import (
-    TENSORFLOW_PREFIXES,
     collect_settings,
     count_keys,
     detect_by_keys,
-    find_prefix,
-    network_state,
     require_settings,
     tensorflow_settings,
 )
@@ -40,21 +37,20 @@ _SUPPORTED = {
     "resample_kernel": RESAMPLE_TAPS,
     **{f"resample_kernel.{index}": tap for index, tap in enumerate(RESAMPLE_TAPS)},
 }
-_TENSORFLOW = ("synthesis/4x4/Conv/mod_weight", TENSORFLOW_PREFIXES)
-_NVIDIA = ("synthesis.b4.const", ("G_ema.", "G.", ""))
-_GENFORCE = ("synthesis.early_layer.const", ("generator_smooth.", "generator.", ""))
-_ROSINALITY = ("conv1.conv.modulation.weight", ("g_ema.", "g.", ""))
+_TENSORFLOW = "synthesis/4x4/Conv/mod_weight"
+_NVIDIA = "synthesis.b4.const"
+_GENFORCE = "synthesis.early_layer.const"
+_ROSINALITY = "conv1.conv.modulation.weight"
 
 
 def _convert_nvidia(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Keys of NVIDIA's PyTorch code; the style's bias contains the 1, upsampling layers correlate."""
-    prefix = find_prefix(state, *_NVIDIA)
     places = ("synthesis.b4.conv1.", "synthesis.b4.", "_init_kwargs.synthesis_kwargs.")
-    synthesis = collect_settings(meta, [f"{prefix}{place}" for place in places])
-    mapping = collect_settings(meta, [f"{prefix}_init_kwargs.mapping_kwargs."])
+    synthesis = collect_settings(meta, places)
+    mapping = collect_settings(meta, ["_init_kwargs.mapping_kwargs."])
     for settings in (synthesis, mapping):
         require_settings(settings, _SUPPORTED, OWNER)
-    converter = Converter(network_state(state, *_NVIDIA) or {})
+    converter = Converter(state)
     converter.require_skips("synthesis.b4.torgb.weight", ".skip.weight")
     lr_multiplier = mapping.get("lr_multiplier", _MAPPING_LR_MULTIPLIER)
     for index in range(count_keys(converter.remaining, r"mapping\.fc\d+\.weight")):
@@ -80,9 +76,9 @@ def _convert_nvidia(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[
 
 def _convert_tensorflow(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Variables of NVIDIA's networks in TensorFlow, inputs before outputs; else as genforce's."""
-    settings = tensorflow_settings(meta, find_prefix(state, *_TENSORFLOW))
+    settings = tensorflow_settings(meta)
     require_settings(settings, _SUPPORTED, OWNER)
-    converter = Converter(network_state(state, *_TENSORFLOW) or {})
+    converter = Converter(state)
     converter.require_skips("synthesis/4x4/ToRGB/weight", "/Skip/weight")
     converter.remaining.pop("lod", None)  # nothing in these networks reads it
     config = _config(settings)
@@ -119,7 +115,7 @@ def _convert_tensorflow_level(converter: Converter, level: int) -> None:
 
 def _convert_genforce(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Keys of genforce: the 1 is added to styles at run time, weights of upsampling layers are flipped."""
-    converter = Converter(network_state(state, *_GENFORCE) or {})
+    converter = Converter(state)
     for index in range(count_keys(converter.remaining, r"mapping\.dense\d+\.weight")):
         name, key = f"mapping.layers.{index}", f"mapping.dense{index}"
         converter.linear(name, key, gain=ACTIVATION_GAIN, lr_multiplier=_MAPPING_LR_MULTIPLIER)
@@ -143,7 +139,7 @@ def _convert_genforce(state: State, meta: Mapping[str, Any]) -> tuple[State, dic
 
 def _convert_rosinality(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Keys of rosinality: numbered from the second layer on, the mean code beside the network, or nowhere."""
-    converter = Converter(network_state(state, *_ROSINALITY) or {})
+    converter = Converter(state)
     for index in range(count_keys(converter.remaining, r"style\.\d+\.weight")):
         name, key = f"mapping.layers.{index}", f"style.{index + 1}"
         converter.linear(name, key, gain=ACTIVATION_GAIN, lr_multiplier=_MAPPING_LR_MULTIPLIER)
@@ -193,31 +189,31 @@ def _scale(weight: Tensor, *, flip: bool = False) -> Tensor:
 LAYOUTS = (
     Layout(
         "tensorflow",
-        detect_by_keys(*_TENSORFLOW),
+        detect_by_keys(_TENSORFLOW),
         _convert_tensorflow,
         about="NVIDIA's pickles of TensorFlow's variables: StyleGAN2 (stylegan2-*-config-f.pkl), StyleGAN2-ADA",
-        required_keys=(_TENSORFLOW[0],),
+        required_keys=(_TENSORFLOW,),
     ),
     Layout(
         "nvidia",
-        detect_by_keys(*_NVIDIA),
+        detect_by_keys(_NVIDIA),
         _convert_nvidia,
         about="NVIDIA's networks in PyTorch (StyleGAN2-ADA, and StyleGAN2 in StyleGAN3's code), pickle or state dict",
-        required_keys=(_NVIDIA[0],),
+        required_keys=(_NVIDIA,),
     ),
     Layout(
         "genforce",
-        detect_by_keys(*_GENFORCE),
+        detect_by_keys(_GENFORCE),
         _convert_genforce,
         about="genforce and the released SeFa",
-        required_keys=(_GENFORCE[0],),
+        required_keys=(_GENFORCE,),
     ),
     Layout(
         "rosinality",
-        detect_by_keys(*_ROSINALITY),
+        detect_by_keys(_ROSINALITY),
         _convert_rosinality,
         about="rosinality's port",
-        required_keys=(_ROSINALITY[0],),
+        required_keys=(_ROSINALITY,),
         keys_beside=("latent_avg",),
     ),
 )

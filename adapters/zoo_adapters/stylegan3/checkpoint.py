@@ -13,11 +13,8 @@ from typing import Any
 from zoo import CheckpointError, Layout, State
 from zoo.checkpoints import (
     StateDictConverter,
-    collect_settings,
     count_keys,
     detect_by_keys,
-    find_prefix,
-    network_state,
 )
 from zoo.nn import mapping_from_state
 from zoo_adapters.stylegan3.network import StyleGAN3Generator, ToRGB
@@ -25,7 +22,6 @@ from zoo_adapters.stylegan3.synthesis_input import SynthesisInput
 from zoo_adapters.stylegan3.synthesis_layer import Resampling, SynthesisLayer
 
 _MARK = "synthesis.input.freqs"
-_PREFIXES = ("G_ema.", "G.", "")
 _LAYER_KEY = re.compile(r"synthesis\.L(\d+)_(\d+)_\d+\.weight")
 _GAIN = sqrt(2)
 
@@ -51,11 +47,10 @@ _PLAN_KEYS = {
 
 def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Keys of NVIDIA's networks; settings are read beside the tensors, or are those of the published networks."""
-    settings = collect_settings(meta, [find_prefix(state, _MARK, _PREFIXES) or ""])
-    converter = StateDictConverter(network_state(state, _MARK, _PREFIXES) or {}, "the StyleGAN3 file")
+    converter = StateDictConverter(state, "the StyleGAN3 file")
     layers = _find_layers(converter)
     for index in range(count_keys(converter.remaining, r"mapping\.fc\d+\.weight")):
-        lr_multiplier = settings.get(f"mapping.fc{index}.bias_gain", _MAPPING_LR_MULTIPLIER)
+        lr_multiplier = meta.get(f"mapping.fc{index}.bias_gain", _MAPPING_LR_MULTIPLIER)
         converter.linear(f"mapping.layers.{index}", f"mapping.fc{index}", gain=_GAIN, lr_multiplier=lr_multiplier)
     converter.assign("mapping.mean", "mapping.w_avg", optional=True)
     if "mapping.embed.weight" in converter.remaining:
@@ -64,16 +59,16 @@ def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, An
     # The first layer keeps the size of the input's map, which is its own. The last one is ToRGB.
     sizes = pairwise([layers[0], *layers[:-1]])
     resamplings = [
-        _convert_layer(converter, f"layers.{index}", key, (in_size, out_size), settings)
+        _convert_layer(converter, f"layers.{index}", key, (in_size, out_size), meta)
         for index, ((_, in_size), (key, out_size)) in enumerate(sizes)
     ]
-    output_scale = settings.get("synthesis.output_scale", _OUTPUT_SCALE)
+    output_scale = meta.get("synthesis.output_scale", _OUTPUT_SCALE)
     _convert_to_rgb(converter, layers[-1][0], output_scale)
     config = {
         "plans": [{key: getattr(plan, name) for name, key in _PLAN_KEYS.items()} for plan in resamplings],
-        "rate": settings.get("synthesis.input.sampling_rate", layers[0][1] - 2 * _MARGIN),
-        "bandwidth": settings.get("synthesis.input.bandwidth", _BANDWIDTH),
-        "clamp": settings.get(f"{layers[0][0]}.conv_clamp", _CONV_CLAMP),
+        "rate": meta.get("synthesis.input.sampling_rate", layers[0][1] - 2 * _MARGIN),
+        "bandwidth": meta.get("synthesis.input.bandwidth", _BANDWIDTH),
+        "clamp": meta.get(f"{layers[0][0]}.conv_clamp", _CONV_CLAMP),
         "scale": output_scale,
     }
     return converter.finish(), config
@@ -150,7 +145,7 @@ def _convert_to_rgb(converter: StateDictConverter, key: str, output_scale: float
 LAYOUTS = (
     Layout(
         "nvidia",
-        detect_by_keys(_MARK, _PREFIXES),
+        detect_by_keys(_MARK),
         _convert,
         about="NVIDIA's networks, configurations T and R, pickle or state dict",
         required_keys=(_MARK,),
