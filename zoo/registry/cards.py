@@ -60,7 +60,6 @@ class Source(_Strict):
 
     Raises:
         ValueError: the scheme is unknown, the address is not one of its scheme, or the hash is not a sha256.
-
     """
 
     url: str
@@ -134,7 +133,6 @@ class Weights(_Strict):
 
     Raises:
         ValueError: there is neither a source nor `obtain`, a size is not positive, or a plain http source has no hash.
-
     """
 
     sources: tuple[Source, ...] = ()
@@ -165,7 +163,6 @@ class Licence(_Strict):
     Attributes:
         weights: the licence of the weights.
         data: the licence of the data that they were trained on, or None.
-
     """
 
     weights: str
@@ -200,7 +197,6 @@ class Card(_Strict):
 
     Raises:
         ValueError: a name, number, text or region is not allowed.
-
     """
 
     name: str
@@ -296,6 +292,5 @@ def is_file_name(name: str) -> bool:
 
     Returns:
         Whether it has a slash, or a suffix of weights files.
-
     """
     return "/" in name or "\\" in name or Path(name).suffix in _FILE_ENDINGS
