@@ -56,9 +56,7 @@ def _require_layers(meta: Mapping[str, Any]) -> None:
     expected = ["ConvTranspose2d", "BatchNorm2d", "ReLU"] * blocks + ["ConvTranspose2d", "Tanh"]
     for number, wanted in zip(layers, expected, strict=False):
         if names[number] != wanted:
-            raise CheckpointError(
-                f"the DCGAN file says that layer {number} is {names[number]}: zoo reads {wanted} there"
-            )
+            raise CheckpointError(f"{_SAYS} layer {number} is {names[number]}: zoo reads {wanted} there")
         _require_layer_settings(meta, number, wanted, first=number == layers[0])
     if len(layers) > len(expected):
         more = layers[len(expected)]

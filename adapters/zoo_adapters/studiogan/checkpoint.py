@@ -43,8 +43,7 @@ class _Converter(ResidualConverter):
     """The conversion of the layers that all backbones are made of."""
 
     def __init__(self, state: State) -> None:
-        counter = ".num_batches_tracked"  # a log of training
-        super().__init__({key: state[key] for key in state if not key.endswith(counter)}, "the StudioGAN file")
+        super().__init__(state, "the StudioGAN file")
 
     def norm(self, name: str, key: str) -> None:
         """Convert a normalisation: a conditional one has its statistics under `bn`, a plain one has its own.

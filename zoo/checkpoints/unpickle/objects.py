@@ -179,13 +179,15 @@ class RecordReader:
         """
         if not isinstance(value, Record) or not value.called:
             return True
+        if "(" in value.path:  # what a call returned was called
+            return False
         module, _, name = value.path.rpartition(".")
         if module in {"builtins", "__builtin__"}:
             return name in _VALUE_BUILTINS
         if value.path.startswith(_VALUE_MODULES):
-            # A class or a function; not a method, such as `pathlib.Path.touch`, nor what a call returned.
-            return value.path.count(".") <= 4 and "(" not in value.path and not _METHOD.search(value.path)
-        return value.path.partition(".")[0] not in _GUARDED_MODULES and "(" not in value.path
+            # A class or a function; not a method, such as `pathlib.Path.touch`.
+            return value.path.count(".") <= 4 and not _METHOD.search(value.path)
+        return value.path.partition(".")[0] not in _GUARDED_MODULES
 
     def is_module(self, value: Any) -> TypeGuard[Record]:
         """Say whether a value is a module: a persistent object of NVIDIA's, or an object with a module's state.
