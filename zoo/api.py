@@ -66,8 +66,9 @@ def analyze(
     analyzer: str = "sefa",
     *,
     region: str = "all",
-    samples: int = 1,
-    seed: int = 0,
+    samples: int | None = None,
+    seed: int | None = None,
+    seeds: str | Sequence[int] | None = None,
     codes: Codes | str | Path | None = None,
     layers: str | Sequence[int] | None = None,
     label: int | str | None = None,
@@ -91,8 +92,9 @@ def analyze(
         model: A model, the name of a card, or a weights file.
         analyzer: The name of the analyzer.
         region: The region of the image, such as ``mouth`` or ``box:8,8,16,16``.
-        samples: How many codes to draw.
-        seed: The seed of everything that is drawn.
+        samples: How many codes to draw; None is 1.
+        seed: The seed of everything that is drawn; None is 0.
+        seeds: Draw one code with each of these seeds instead, such as ``1,2,3`` or ``1-8``.
         codes: The codes to analyse, or a file of codes; None draws them.
         layers: The rows of the code that directions move, such as ``4-7`` or indices; None is all.
         label: The class of a conditional model, by name or index.
@@ -123,7 +125,9 @@ def analyze(
     request = AnalysisRequest(
         analyzer=analyzer,
         region=region,
-        codes=CodesRequest(codes=as_path(codes), samples=samples, seed=seed, label=label, truncation=truncation),
+        codes=CodesRequest(
+            codes=as_path(codes), samples=samples, seed=seed, seeds=seeds, label=label, truncation=truncation
+        ),
         layers=layers,
         options=options,
         show=show,
@@ -149,8 +153,9 @@ def score(
     *,
     scorer: str | Scorer | None = None,
     codes: Codes | str | Path | None = None,
-    samples: int = 128,
-    seed: int = 0,
+    samples: int | None = None,
+    seed: int | None = None,
+    seeds: str | Sequence[int] | None = None,
     label: int | str | None = None,
     truncation: float | None = None,
     step: float | None = None,
@@ -168,8 +173,9 @@ def score(
         directions: The directions, a file of them, or a run folder.
         scorer: The name of a scorer, a scorer of your own, or None for all that fit the model.
         codes: The codes to move, or a file of codes, at least two; None draws codes that no analysis has seen.
-        samples: How many codes to draw.
-        seed: The seed that they are drawn with.
+        samples: How many codes to draw; None is 128.
+        seed: The seed that they are drawn with; None is 0.
+        seeds: Draw one code with each of these seeds instead, such as ``1,2,3`` or ``1-8``.
         label: The class of a conditional model, by name or index.
         truncation: The truncation of drawn codes, 0 (the mean) to 2.
         step: How far to move each way; None is the step, at most 8, at which the mean squared change inside the region
@@ -194,7 +200,15 @@ def score(
         model,
         directions,
         scorers,
-        codes=CodesRequest(codes=as_path(codes), samples=samples, seed=seed, label=label, truncation=truncation),
+        codes=CodesRequest(
+            codes=as_path(codes),
+            samples=samples,
+            seed=seed,
+            seeds=seeds,
+            label=label,
+            truncation=truncation,
+            usual=128,
+        ),
         step=step,
         region=region,
         layers=layers,

@@ -17,7 +17,7 @@ from tests.support.families import families, opened
 from tests.support.golden import Golden
 from zoo import CheckpointError, Codes, CodesError
 from zoo.checkpoints.layouts import detect_checkpoint
-from zoo.core.codes import truncated
+from zoo.core.sampling import truncated
 from zoo.testing import check_adapter, in_float64, render
 
 

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from zoo import Codes, CodesError, LatentSpace, LayersError
-from zoo.core.codes import check_codes, draw_labels, draw_normal, join, load_codes, save_codes
+from zoo.core.codes import check_codes, join, load_codes, save_codes
 from zoo.core.layers import parse_layers
+from zoo.core.sampling import draw_labels, draw_normal
 
 
 def test_round_trip(tmp_path: Path) -> None:

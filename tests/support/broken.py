@@ -29,7 +29,7 @@ from zoo import (
     State,
     unknown_name,
 )
-from zoo.core.codes import draw_normal
+from zoo.core.sampling import draw_normal
 from zoo.jacobian.gram import gram_matrices, require_change
 from zoo.linalg.symmetric import eigenvectors
 from zoo.registry.cards import Card

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo import Adapter, Codes, LatentSpace, Projection, State
-from zoo.core.codes import draw_normal
+from zoo.core.sampling import draw_normal
 from zoo.models.model import Model, OpeningChoices
 from zoo.registry.cards import Card, Licence, Source, Weights
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,8 @@ from zoo.editing.requests import CodesRequest, as_path
 from zoo.errors import DirectionsError, OptionError
 from zoo.linalg.subspaces import find_nearest, span_basis
 from zoo.linalg.symmetric import principal_angles
-from zoo.models.model import Model, check_count
+from zoo.models.limits import check_count
+from zoo.models.model import Model
 
 _MAX_ROWS = 1000
 
@@ -36,8 +38,9 @@ def compare(
     *,
     model: Model | None = None,
     codes: Codes | str | Path | None = None,
-    samples: int = 1,
-    seed: int = 0,
+    samples: int | None = None,
+    seed: int | None = None,
+    seeds: str | Sequence[int] | None = None,
     label: int | str | None = None,
     truncation: float | None = None,
     top: int = 10,
@@ -53,8 +56,9 @@ def compare(
         b: The same, of the same latent space.
         model: The model that renders pictures; None makes none.
         codes: The codes to show, or a file of codes; None draws them.
-        samples: How many codes to draw.
-        seed: The seed that they are drawn with.
+        samples: How many codes to draw; None is 1.
+        seed: The seed that they are drawn with; None is 0.
+        seeds: Draw one code with each of these seeds instead, such as ``1,2,3`` or ``1-8``.
         label: The class of a conditional model, by name or index.
         truncation: The truncation of drawn codes, 0 (the mean) to 2.
         top: How many rows of A are shown.
@@ -87,7 +91,9 @@ def compare(
         return comparison
     for directions in (first, second):
         check_home(model, directions)
-    request = CodesRequest(codes=as_path(codes), samples=samples, seed=seed, label=label, truncation=truncation)
+    request = CodesRequest(
+        codes=as_path(codes), samples=samples, seed=seed, seeds=seeds, label=label, truncation=truncation
+    )
     shown = request.take(model)
     rows = min(top, len(first))
     _check_size(model, rows, len(shown))

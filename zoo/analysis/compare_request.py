@@ -72,6 +72,7 @@ class CompareRequest:
                 fetched.
         """
         self._check_needs_of_model()
+        self.codes.check()
         analyses, options = self._check_analyses(installation)
         if self.folder:
             refuse_existing_run(self.folder, force=self.force)
@@ -87,6 +88,7 @@ class CompareRequest:
         """Refuse options that would have no effect without a model."""
         given = {
             "--codes": self.codes.codes is not None,
+            "--seeds": self.codes.seeds is not None,
             "--label": self.codes.label is not None,
             "--truncation": self.codes.truncation is not None,
             "--space": self.opening.space is not None,
@@ -145,6 +147,7 @@ class CompareRequest:
             codes=codes.codes if model is not None else None,
             samples=codes.samples,
             seed=codes.seed,
+            seeds=codes.seeds,
             label=codes.label,
             truncation=codes.truncation,
             top=self.top,

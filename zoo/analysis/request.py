@@ -20,7 +20,8 @@ from zoo.core.region import Region
 from zoo.editing.requests import CodesRequest
 from zoo.editing.run_folder import folder_under_runs, short_model_name
 from zoo.errors import OptionError, unknown_name
-from zoo.models.model import Model, check_count
+from zoo.models.limits import check_count
+from zoo.models.model import Model
 from zoo.plugins.entries import AnalyzerPlugin
 from zoo.registry.cards import Card
 from zoo.registry.registry import Installation
@@ -86,6 +87,7 @@ class AnalysisRequest:
             "region": self.region,
             "samples": self.codes.samples,
             "seed": self.codes.seed,
+            "seeds": self.codes.seeds,
             "codes": self.codes.codes,
             "layers": self.layers,
             "label": self.codes.label,
@@ -133,7 +135,7 @@ class CheckedRequest:
         if region is None or region.mask.shape != adapter.resolution:
             region = read_region(request.region, self.plugin, model.card, adapter.resolution)
         layers = read_layers(request.layers, self.plugin, model)
-        generator = torch.Generator().manual_seed(request.codes.seed)
+        generator = torch.Generator().manual_seed(request.codes.seed_or_zero)
         codes = request.codes.take(model, generator)
         derives = "derivative" in self.plugin.requires
         return ResolvedRequest(

@@ -10,9 +10,10 @@ import torch
 
 from zoo._utils.progress import Progress
 from zoo.core.analyzer import Analyzer, Probe, Scorer
-from zoo.core.codes import Codes, derived_generator
+from zoo.core.codes import Codes
 from zoo.core.compute import ComputeBudget
 from zoo.core.region import Region
+from zoo.core.sampling import derived_generator
 from zoo.models.model import Model
 from zoo.plugins.entries import AnalyzerPlugin
 
@@ -71,5 +72,7 @@ class ResolvedRequest:
         """
         adapter, codes = self.model.adapter, self.codes
         labels = None if codes.labels is None else codes.labels.cpu().repeat(-(-count // len(codes)))[:count]
-        drawn = adapter.sample(count, derived_generator(self.request.codes.seed, purpose), labels, codes.truncation)
+        drawn = adapter.sample(
+            count, derived_generator(self.request.codes.seed_or_zero, purpose), labels, codes.truncation
+        )
         return drawn.to(adapter.device, adapter.dtype)

@@ -8,8 +8,13 @@ import typer
 ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="A model of 'zoo list', or a weights file.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 …; auto is CUDA where there is one.")]
 Dtype = Annotated[str, typer.Option(help="float32 or float64.")]
-Seed = Annotated[int, typer.Option(help="Seed of everything that is drawn.")]
-Samples = Annotated[int, typer.Option(help="How many codes to draw.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of everything that is drawn; by default 0.")]
+Seeds = Annotated[
+    str | None, typer.Option(metavar="LIST", help="Draw one code with each of these seeds: 1,2,3 or 1-8.")
+]
+Samples = Annotated[int | None, typer.Option(help="How many codes to draw; by default 1.")]
+DrawnSamples = Annotated[int | None, typer.Option("--samples", help="How many codes to draw; by default 16.")]
+ScoredSamples = Annotated[int | None, typer.Option("--samples", help="How many codes to draw; by default 128.")]
 CodesFile = Annotated[Path | None, typer.Option("--codes", metavar="FILE", help="Read codes instead of drawing them.")]
 Space = Annotated[str | None, typer.Option(help="Latent space; by default the family's usual one.")]
 Layers = Annotated[str | None, typer.Option(help="Rows of the code, such as 4-7 or 0,2,5-6.")]

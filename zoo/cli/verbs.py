@@ -16,14 +16,15 @@ from zoo.cli.console import Settings, progress_bars
 from zoo.cli.printing import print_comparison, print_files, print_run, print_scores
 
 if TYPE_CHECKING:
-    from zoo.editing.requests import OpeningRequest
+    from zoo.editing.requests import CodesRequest, OpeningRequest
 
 
 def sample(
     context: typer.Context,
     model: arguments.ModelName,
-    samples: arguments.Samples = 16,
-    seed: arguments.Seed = 0,
+    samples: arguments.DrawnSamples = None,
+    seed: arguments.Seed = None,
+    seeds: arguments.Seeds = None,
     codes: arguments.CodesFile = None,
     label: arguments.Label = None,
     truncation: arguments.Truncation = None,
@@ -36,13 +37,12 @@ def sample(
 ) -> None:
     """Draw images: a picture of all of them, and their codes."""
     from zoo.editing.render import SampleRequest
-    from zoo.editing.requests import CodesRequest
 
     settings: Settings = context.obj
     request = SampleRequest(
         model=model,
         opening=_opening(space, device, dtype, option),
-        codes=CodesRequest(codes=codes, samples=samples, seed=seed, label=label, truncation=truncation),
+        codes=_codes(codes, samples, seed, seeds, label, truncation, usual=16),
         out=out,
         force=force,
     )
@@ -56,8 +56,9 @@ def analyze(
     model: arguments.ModelName,
     analyzer: Annotated[str, typer.Option("--analyzer", "-a", help="An analysis of 'zoo list --analyzers'.")] = "sefa",
     region: Annotated[str, typer.Option("--region", "-r", help="mouth, all, box:…, mask:FILE, a+b, not:a")] = "all",
-    samples: arguments.Samples = 1,
-    seed: arguments.Seed = 0,
+    samples: arguments.Samples = None,
+    seed: arguments.Seed = None,
+    seeds: arguments.Seeds = None,
     codes: arguments.CodesFile = None,
     layers: arguments.Layers = None,
     label: arguments.Label = None,
@@ -78,13 +79,12 @@ def analyze(
     from zoo.analysis.request import AnalysisRequest
     from zoo.analysis.run import run_analysis
     from zoo.core.options import parse_pairs
-    from zoo.editing.requests import CodesRequest
 
     settings: Settings = context.obj
     request = AnalysisRequest(
         analyzer=analyzer,
         region=region,
-        codes=CodesRequest(codes=codes, samples=samples, seed=seed, label=label, truncation=truncation),
+        codes=_codes(codes, samples, seed, seeds, label, truncation),
         layers=layers,
         options=parse_pairs(option or []),
         show=show,
@@ -119,7 +119,8 @@ def edit(
     video: arguments.Video = "auto",
     frames: Annotated[int, typer.Option(help="Frames of the animation, there and back, 25 a second.")] = 50,
     samples: arguments.EditSamples = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the codes that are drawn; by default 0.")] = None,
+    seed: arguments.Seed = None,
+    seeds: arguments.Seeds = None,
     codes: arguments.CodesFile = None,
     label: arguments.Label = None,
     truncation: arguments.Truncation = None,
@@ -145,11 +146,7 @@ def edit(
         layers=layers,
         video=video,
         frames=frames,
-        codes=codes,
-        samples=samples,
-        seed=seed,
-        label=label,
-        truncation=truncation,
+        codes=_codes(codes, samples, seed, seeds, label, truncation, usual=4),
         out=out,
         force=force,
     )
@@ -165,8 +162,9 @@ def compare(
     model: arguments.ComparedModel = None,
     region: arguments.AnalysesRegion = None,
     top: Annotated[int, typer.Option(help="How many rows to print and to show.")] = 10,
-    samples: arguments.Samples = 1,
-    seed: arguments.Seed = 0,
+    samples: arguments.Samples = None,
+    seed: arguments.Seed = None,
+    seeds: arguments.Seeds = None,
     codes: arguments.CodesFile = None,
     label: arguments.Label = None,
     truncation: arguments.Truncation = None,
@@ -180,7 +178,6 @@ def compare(
 ) -> None:
     """Compare two sets of directions: the nearest ones, the angles between their spans, and with --model pictures."""
     from zoo.analysis.compare_request import CompareRequest
-    from zoo.editing.requests import CodesRequest
 
     settings: Settings = context.obj
     request = CompareRequest(
@@ -189,7 +186,7 @@ def compare(
         model=model,
         opening=_opening(space, device, dtype, option),
         region=region,
-        codes=CodesRequest(codes=codes, samples=samples, seed=seed, label=label, truncation=truncation),
+        codes=_codes(codes, samples, seed, seeds, label, truncation),
         top=top,
         out=out,
         force=force,
@@ -209,8 +206,9 @@ def score(
     model: arguments.ModelName,
     directions: arguments.DirectionsFile,
     scorer: arguments.ScorerName = None,
-    samples: arguments.Samples = 128,
-    seed: arguments.Seed = 0,
+    samples: arguments.ScoredSamples = None,
+    seed: arguments.Seed = None,
+    seeds: arguments.Seeds = None,
     codes: arguments.CodesFile = None,
     step: arguments.Step = None,
     region: arguments.ScoredRegion = None,
@@ -227,7 +225,6 @@ def score(
     force: arguments.Force = False,
 ) -> None:
     """Measure which attributes directions change: scorers look at unseen codes, moved along each of them both ways."""
-    from zoo.editing.requests import CodesRequest
     from zoo.scoring.score_request import ScoreRequest
 
     settings: Settings = context.obj
@@ -236,7 +233,7 @@ def score(
         directions=directions,
         opening=_opening(space, device, dtype, option),
         scorer=scorer,
-        codes=CodesRequest(codes=codes, samples=samples, seed=seed, label=label, truncation=truncation),
+        codes=_codes(codes, samples, seed, seeds, label, truncation, usual=128),
         step=step,
         region=region,
         layers=layers,
@@ -259,3 +256,19 @@ def _opening(space: str | None, device: str, dtype: str, options: list[str] | No
     from zoo.editing.requests import OpeningRequest
 
     return OpeningRequest(space=space, device=device, dtype=dtype, options=parse_pairs(options or []))
+
+
+def _codes(
+    codes: Path | None,
+    samples: int | None,
+    seed: int | None,
+    seeds: str | None,
+    label: str | None,
+    truncation: float | None,
+    usual: int = 1,
+) -> CodesRequest:
+    from zoo.editing.requests import CodesRequest
+
+    return CodesRequest(
+        codes=codes, samples=samples, seed=seed, seeds=seeds, label=label, truncation=truncation, usual=usual
+    )

@@ -30,22 +30,10 @@ from .codes import (
     LatentSpace as LatentSpace,
 )
 from .codes import (
-    derived_generator as derived_generator,
-)
-from .codes import (
-    draw_labels as draw_labels,
-)
-from .codes import (
-    draw_normal as draw_normal,
-)
-from .codes import (
     load_codes as load_codes,
 )
 from .codes import (
     save_codes as save_codes,
-)
-from .codes import (
-    truncated as truncated,
 )
 from .common_regions import COMMON_REGIONS as COMMON_REGIONS
 from .compute import (
@@ -77,6 +65,18 @@ from .region import (
 )
 from .region import (
     parse_region as parse_region,
+)
+from .sampling import (
+    derived_generator as derived_generator,
+)
+from .sampling import (
+    draw_labels as draw_labels,
+)
+from .sampling import (
+    draw_normal as draw_normal,
+)
+from .sampling import (
+    truncated as truncated,
 )
 
 __all__: list[str]

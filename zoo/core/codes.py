@@ -1,10 +1,10 @@
-"""Latent spaces, the codes in them, and how codes are drawn, checked and kept in files."""
+"""Latent spaces, the codes in them, and how codes are checked and kept in files."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,8 @@ class Codes:
         labels: (n,) class indices of a conditional network, or None.
         truncation: the truncation that `latents` were drawn with, already applied to them. Networks whose forward pass
             depends on it (BigGAN-deep) read it here. None where none was asked for.
+        seeds: (n,) the seeds that the codes were drawn with, where each code has a seed of its own; else None. Pictures
+            and files are named after them.
 
     Raises:
         CodesError: the shapes do not fit together.
@@ -70,12 +72,15 @@ class Codes:
     latents: Tensor
     labels: Tensor | None = None
     truncation: float | None = None
+    seeds: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.latents.ndim not in {2, 3}:
             raise CodesError(f"codes have shape (n, dim) or (n, layers, dim), not {tuple(self.latents.shape)}")
         if self.labels is not None and tuple(self.labels.shape) != (len(self),):
             raise CodesError(f"{len(self)} codes need ({len(self)},) labels, not {tuple(self.labels.shape)}")
+        if self.seeds is not None and len(self.seeds) != len(self):
+            raise CodesError(f"{len(self)} codes need {len(self)} seeds, not {len(self.seeds)}")
 
     def __len__(self) -> int:
         return int(self.latents.shape[0])
@@ -102,7 +107,12 @@ class Codes:
                 raise IndexError(f"code {index} of {len(self)}")
             index %= len(self)
             index = slice(index, index + 1)
-        return replace(self, latents=self.latents[index], labels=None if self.labels is None else self.labels[index])
+        return replace(
+            self,
+            latents=self.latents[index],
+            labels=None if self.labels is None else self.labels[index],
+            seeds=None if self.seeds is None else self.seeds[index],
+        )
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> Codes:
         """Copy the codes to a device and a dtype.
@@ -135,84 +145,13 @@ def join(parts: Sequence[Codes]) -> Codes:
     if len({part.truncation for part in parts}) > 1 or len({part.labels is None for part in parts}) > 1:
         raise CodesError("codes with different truncations, or with and without labels, cannot form one batch")
     labels = [part.labels for part in parts if part.labels is not None]
+    seeds = [part.seeds for part in parts if part.seeds is not None]
     return replace(
         parts[0],
         latents=torch.cat([part.latents for part in parts]),
         labels=torch.cat(labels) if labels else None,
+        seeds=tuple(chain.from_iterable(seeds)) if len(seeds) == len(parts) else None,
     )
-
-
-def derived_generator(seed: int, what: str) -> torch.Generator:
-    """Make a generator for further random numbers of a seed, independent of those of any other seed.
-
-    Args:
-        seed: the user's seed.
-        what: what the numbers are for; each purpose has its own stream.
-
-    Returns:
-        A CPU generator, seeded with a hash of both.
-
-    """
-    digest = hashlib.sha256(f"{what} of seed {seed}".encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:4]))
-
-
-def draw_normal(count: int, dim: int, generator: torch.Generator) -> Tensor:
-    """Draw standard normal codes on the CPU, code by code.
-
-    Drawing code by code makes the first codes of a seed the same for every count; torch fills larger tensors in
-    another order.
-
-    Args:
-        count: the number of codes.
-        dim: the dimension of each.
-        generator: a CPU generator.
-
-    Returns:
-        (count, dim), float32.
-
-    """
-    return torch.stack([torch.randn(dim, generator=generator) for _ in range(count)])
-
-
-def draw_labels(count: int, dim: int, classes: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Draw standard normal codes and uniform class indices on the CPU, code by code.
-
-    The codes are the same whether or not the caller replaces the labels, and do not depend on the count.
-
-    Args:
-        count: the number of codes.
-        dim: the dimension of each.
-        classes: the number of classes.
-        generator: a CPU generator.
-
-    Returns:
-        (count, dim) codes, float32, and (count,) labels, int64.
-
-    """
-    drawn = [
-        (torch.randn(dim, generator=generator), torch.randint(classes, (), generator=generator)) for _ in range(count)
-    ]
-    return torch.stack([latents for latents, _ in drawn]), torch.stack([label for _, label in drawn])
-
-
-def truncated(normal: Tensor, bound: float) -> Tensor:
-    """Map standard normal numbers to the normal distribution truncated to [-bound, bound], quantile to quantile.
-
-    Args:
-        normal: standard normal numbers, of any shape.
-        bound: the bound, above 0.
-
-    Returns:
-        Numbers of the same shape and dtype within ± `bound`.
-
-    """
-    # With Φ the normal distribution function and h = Φ(bound) - 1/2, the truncated quantile of u is
-    # Φ⁻¹(1/2 + 2h (u - 1/2)), here with u = Φ(normal).
-    half = torch.special.ndtr(torch.tensor(bound, dtype=torch.float64)) - 0.5
-    quantiles = 0.5 + 2 * half * (torch.special.ndtr(normal.double()) - 0.5)
-    numbers: Tensor = torch.special.ndtri(quantiles)
-    return numbers.to(normal.dtype)
 
 
 def check_codes(codes: Codes, space: LatentSpace, origin: str, *, classes: int = 0, needs_labels: bool = False) -> None:
@@ -251,14 +190,15 @@ def save_codes(path: Path, codes: Codes, metadata: Mapping[str, Any]) -> None:
     Args:
         path: the file.
         codes: the codes.
-        metadata: entries for the file's JSON metadata, beside its format and the truncation.
+        metadata: entries for the file's JSON metadata, beside its format, the truncation and the seeds.
 
     Raises:
         OutputError: the file cannot be written.
 
     """
     tensors = {"latents": codes.latents} if codes.labels is None else {"latents": codes.latents, "labels": codes.labels}
-    write_tensors(path, tensors, {"format": "zoo-codes/1", "truncation": codes.truncation, **metadata})
+    seeds = {} if codes.seeds is None else {"seeds": list(codes.seeds)}
+    write_tensors(path, tensors, {"format": "zoo-codes/1", "truncation": codes.truncation, **seeds, **metadata})
 
 
 def load_codes(path: Path) -> tuple[Codes, dict[str, Any]]:
@@ -282,13 +222,15 @@ def load_codes(path: Path) -> tuple[Codes, dict[str, Any]]:
         raise CodesError(f"{path} holds no tensor 'latents'; it has {', '.join(sorted(tensors)) or 'none'}")
     latents = tensors["latents"]
     labels = tensors.get("labels")
-    truncation = metadata.get("truncation")
+    truncation, seeds = metadata.get("truncation"), metadata.get("seeds")
     if latents.dtype not in FLOATS or (labels is not None and labels.dtype != torch.int64):
         raise CodesError(f"{path}: latents must be floating point numbers, and labels int64")
     if truncation is not None and not (isinstance(truncation, int | float) and 0 <= truncation <= MOST_TRUNCATION):
         raise CodesError(f"{path}: the truncation in its metadata must be a number from 0 to {MOST_TRUNCATION:g}")
+    if seeds is not None and not (isinstance(seeds, list) and all(type(seed) is int and seed >= 0 for seed in seeds)):
+        raise CodesError(f"{path}: the seeds in its metadata must be a list of whole numbers")
     try:
-        return Codes(latents, labels, truncation), metadata
+        return Codes(latents, labels, truncation, None if seeds is None else tuple(seeds)), metadata
     except CodesError as error:
         raise CodesError(f"{path}: {error}") from None
 

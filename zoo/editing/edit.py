@@ -28,6 +28,9 @@ from zoo.models.model import Model
 # How many pictures an edit may have; 99 pages of a contact sheet hold them, whatever their size.
 MOST_PICTURES = 6_000
 
+# How many codes are drawn unless a number is given.
+USUAL_CODES = 4
+
 # How many pictures stand side by side.
 MOST_STRENGTHS = 32
 
@@ -156,8 +159,9 @@ def edit(
     *,
     down: Move | None = None,
     codes: Codes | str | Path | None = None,
-    samples: int = 4,
-    seed: int = 0,
+    samples: int | None = None,
+    seed: int | None = None,
+    seeds: str | Sequence[int] | None = None,
     label: int | str | None = None,
     truncation: float | None = None,
     indices: Sequence[int] | None = None,
@@ -174,8 +178,9 @@ def edit(
         down: A second move, for a grid: `directions` is then a single move across, and every pair of strengths is
             rendered.
         codes: The codes, or a file of codes; None draws them.
-        samples: How many codes to draw.
-        seed: The seed that they are drawn with.
+        samples: How many codes to draw; None is 4.
+        seed: The seed that they are drawn with; None is 0.
+        seeds: Draw one code with each of these seeds instead, such as ``1,2,3`` or ``1-8``.
         label: The class of a conditional model, by name or index.
         truncation: The truncation of drawn codes, 0 (the mean) to 2.
         indices: Which of the directions are shown, each on its own; None is the first.
@@ -203,7 +208,15 @@ def edit(
         moves = [move.in_layers(rows) for move in moves]
         down = None if down is None else down.in_layers(rows)
     plan = _plan(moves, down, steps)
-    request = CodesRequest(codes=as_path(codes), samples=samples, seed=seed, label=label, truncation=truncation)
+    request = CodesRequest(
+        codes=as_path(codes),
+        samples=samples,
+        seed=seed,
+        seeds=seeds,
+        label=label,
+        truncation=truncation,
+        usual=USUAL_CODES,
+    )
     taken = request.take(model)
     _check_size(model, len(plan) * len(taken))
     images = render(model, join([_moved(model, taken, part) for part in plan]), progress)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from zoo._utils.files import is_dir
 from zoo._utils.progress import Progress, silent
 from zoo.core.codes import Codes
-from zoo.editing.edit import edit
+from zoo.editing.edit import USUAL_CODES, edit
 from zoo.editing.move_syntax import MoveSpec, arrange, parse_move_spec, read_moves
 from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest
 from zoo.editing.run_folder import folder_under_runs, refuse_existing_run, short_model_name
@@ -20,8 +20,6 @@ from zoo.registry.registry import Installation
 
 # How many of a run folder's own codes an edit shows.
 MOST_CODES_OF_A_RUN = 4
-
-_DRAWN = 4
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,12 +37,8 @@ class EditRequest:
         layers: The rows of the code that are moved; None is those that each direction was found for.
         video: The animations to write; see `Edit.save`.
         frames: The number of frames of an animation.
-        codes: A file of codes; None draws them, or takes a run folder's own.
-        samples: How many codes to draw. Where neither this, nor `seed`, nor `codes` is given, and the first of
-            `directions` is a run folder, its own first codes are shown; otherwise None is 4.
-        seed: The seed that they are drawn with; None is 0.
-        label: The class of a conditional model, by name or index.
-        truncation: The truncation of drawn codes.
+        codes: The codes to move. Where nothing says which, and the first of `directions` is a run folder, its own first
+            codes are moved.
         out: The folder to write; None is one under ``runs/``.
         force: Replace an existing run folder.
     """
@@ -59,11 +53,7 @@ class EditRequest:
     layers: str | None = None
     video: str = "auto"
     frames: int = 50
-    codes: Path | None = None
-    samples: int | None = None
-    seed: int | None = None
-    label: str | None = None
-    truncation: float | None = None
+    codes: CodesRequest = field(default_factory=lambda: CodesRequest(usual=USUAL_CODES))
     out: Path | None = None
     force: bool = False
 
@@ -86,6 +76,7 @@ class EditRequest:
         refuse_existing_run(folder, force=self.force)
         strengths = parse_numbers("--strengths", self.strengths)
         check_animation(self.video, self.frames)
+        self.codes.check()
         model = self.opening.open(self.model, installation, progress)
         across, down = arrange(read_moves(specs, model.adapter.space), together=self.together, grid=self.grid)
         codes = self._take_codes(model, specs[0].path)
@@ -99,16 +90,9 @@ class EditRequest:
 
     def _take_codes(self, model: Model, first: Path) -> Codes:
         """Read or draw the codes; `first` is the first file of directions."""
-        if self.codes is None and self.samples is None and self.seed is None and is_dir(first):
-            return model.read_codes(first / "codes.safetensors", label=self.label)[:MOST_CODES_OF_A_RUN]
-        request = CodesRequest(
-            codes=self.codes,
-            samples=_DRAWN if self.samples is None else self.samples,
-            seed=self.seed or 0,
-            label=self.label,
-            truncation=self.truncation,
-        )
-        return request.take(model)
+        if not self.codes.given and is_dir(first):
+            return model.read_codes(first / "codes.safetensors", label=self.codes.label)[:MOST_CODES_OF_A_RUN]
+        return self.codes.take(model)
 
 
 def parse_numbers(option: str, text: str) -> list[float]:

@@ -39,7 +39,7 @@ class SampleRequest:
 
     model: str
     opening: OpeningRequest = USUAL_OPENING
-    codes: CodesRequest = field(default_factory=lambda: CodesRequest(samples=16))
+    codes: CodesRequest = field(default_factory=lambda: CodesRequest(usual=16))
     out: Path | None = None
     force: bool = False
 
@@ -58,6 +58,7 @@ class SampleRequest:
         """
         folder = self.out or folder_under_runs(short_model_name(self.model), "samples")
         refuse_existing_run(folder, force=self.force)
+        self.codes.check()
         model = self.opening.open(self.model, installation, progress)
         save_samples(model, self.codes.take(model), folder, force=self.force, progress=progress)
         return folder

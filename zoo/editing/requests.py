@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ import torch
 from zoo._utils.files import is_file
 from zoo._utils.progress import Progress, silent
 from zoo.core.codes import Codes
-from zoo.errors import CodesError
-from zoo.models.model import Model, check_count, check_seed
+from zoo.errors import CodesError, OptionError
+from zoo.models.limits import check_count, check_seed
+from zoo.models.model import Model
 from zoo.models.opening import open_model
 from zoo.registry.cards import Card, is_file_name
 from zoo.registry.registry import Installation
@@ -82,31 +84,56 @@ def card_by_name(name: str | Path, installation: Installation) -> Card | None:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CodesRequest:
-    """Which codes to work on: those of `codes`, or else `samples` drawn with `seed`.
+    """Which codes to work on: those of `codes`, else one drawn with each of `seeds`, else `samples` drawn with `seed`.
 
     Attributes:
         codes: Codes, or the path of a file of codes; None draws them.
-        samples: How many codes to draw, at least 1.
-        seed: The seed that they are drawn with, 0 to 2**32 − 1.
+        samples: How many codes to draw, at least 1; None is `usual`.
+        seed: The seed that they are drawn with, 0 to 2**32 − 1; None is 0.
+        seeds: A seed for each code, as text such as ``1,2,3`` or ``1-8`` or as numbers; see `Model.sample_seeds`.
         label: The class of a conditional model, by name or index; it also labels codes of a file.
         truncation: The truncation of drawn codes, 0 (the mean) to 2; None is the family's usual one.
+        usual: How many codes are drawn unless `samples` or `seeds` are given.
     """
 
     codes: Codes | Path | None = None
-    samples: int = 1
-    seed: int = 0
+    samples: int | None = None
+    seed: int | None = None
+    seeds: str | Sequence[int] | None = None
     label: int | str | None = None
     truncation: float | None = None
+    usual: int = 1
+
+    @property
+    def given(self) -> bool:
+        """Whether anything says which codes to take."""
+        return any(words is not None for words in (self.codes, self.samples, self.seed, self.seeds))
+
+    @property
+    def count(self) -> int:
+        """How many codes are drawn where neither `codes` nor `seeds` are given."""
+        return self.usual if self.samples is None else self.samples
+
+    @property
+    def seed_or_zero(self) -> int:
+        """The seed of everything that is drawn."""
+        return self.seed or 0
 
     def check(self) -> None:
         """Refuse what is wrong without any model.
 
         Raises:
-            OptionError: If the number of samples or the seed is out of range.
+            OptionError: If the number of samples or a seed is out of range, the seeds cannot be read, or they are given
+                beside anything else that says which codes to take.
             CodesError: If there is no file of codes at the path.
         """
-        check_count("--samples", self.samples)
-        check_seed(self.seed)
+        check_count("--samples", self.count)
+        check_seed(self.seed_or_zero)
+        if self.seeds is not None:
+            parse_seeds(self.seeds)
+            for option, value in {"--codes": self.codes, "--samples": self.samples, "--seed": self.seed}.items():
+                if value is not None:
+                    raise OptionError(f"{option} and --seeds both say which codes to take: leave one of them out")
         if isinstance(self.codes, Path) and not is_file(self.codes):
             raise CodesError(f"cannot read codes from {self.codes}: there is no such file")
 
@@ -125,11 +152,43 @@ class CodesRequest:
             OptionError: If something is out of range, or the model takes no label.
             UnknownNameError: If the model has no class of that name.
         """
+        self.check()
         if self.codes is not None:
             return model.take_codes(self.codes, label=self.label)
+        if self.seeds is not None:
+            return model.sample_seeds(parse_seeds(self.seeds), label=self.label, truncation=self.truncation)
         if generator is None:
-            generator = torch.Generator().manual_seed(check_seed(self.seed))
-        return model.draw(self.samples, generator, label=self.label, truncation=self.truncation)
+            generator = torch.Generator().manual_seed(self.seed_or_zero)
+        return model.draw(self.count, generator, label=self.label, truncation=self.truncation)
+
+
+def parse_seeds(seeds: str | Sequence[int]) -> tuple[int, ...]:
+    """Read seeds, such as ``1,2,3`` or ``1-8,20``. Both ends of a range are included.
+
+    Args:
+        seeds: Their text, or numbers.
+
+    Returns:
+        The seeds, in the order that they were given in.
+
+    Raises:
+        OptionError: If the text cannot be read, a seed is out of range or there twice, or there are more than 100,000.
+    """
+    text = seeds if isinstance(seeds, str) else ",".join(map(str, seeds))
+    found: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,12})(?:\s*-\s*(\d{1,12}))?\s*", part)
+        if not match:
+            raise OptionError(f"--seeds {text}: write seeds as 1,2,3 or 1-8")
+        first, last = int(match[1]), check_seed(int(match[2] or match[1]))
+        if last < first:
+            raise OptionError(f"--seeds {text}: {part.strip()} runs backwards; write the smaller seed first")
+        check_count("--seeds: the number of seeds", len(found) + last - first + 1)
+        found += range(first, last + 1)
+    if len(set(found)) < len(found):
+        twice = next(seed for seed in found if found.count(seed) > 1)
+        raise OptionError(f"--seeds {text}: seed {twice} is there twice")
+    return tuple(found)
 
 
 def as_path(codes: Codes | str | Path | None) -> Codes | Path | None:

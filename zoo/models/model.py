@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,11 @@ import torch
 
 from zoo._utils.html_repr import facts_html
 from zoo.core.adapter import Adapter
-from zoo.core.codes import MOST_TRUNCATION, Codes, load_codes, save_codes
+from zoo.core.codes import MOST_TRUNCATION, Codes, join, load_codes, save_codes
 from zoo.core.region import Region, parse_region
 from zoo.errors import CodesError, OptionError, few_names, unknown_name
+from zoo.models.limits import check_count, check_seed
 from zoo.registry.cards import Card
-
-MAX_CODES = 100_000
 
 
 @dataclass(frozen=True)
@@ -117,6 +116,26 @@ class Model:
         """
         return self.draw(count, torch.Generator().manual_seed(check_seed(seed)), label=label, truncation=truncation)
 
+    def sample_seeds(
+        self, seeds: Sequence[int], *, label: int | str | None = None, truncation: float | None = None
+    ) -> Codes:
+        """Draw one code with each of some seeds: the first one that `sample` draws with it.
+
+        Args:
+            seeds: The seeds, each from 0 to 2**32 - 1.
+            label: See `sample`; None draws each code's class with its seed too.
+            truncation: See `sample`.
+
+        Returns:
+            The codes, in the order of `seeds`, which they keep.
+
+        Raises:
+            OptionError: See `sample`.
+            UnknownNameError: See `sample`.
+        """
+        drawn = [self.sample(1, seed, label=label, truncation=truncation) for seed in seeds]
+        return replace(join(drawn), seeds=tuple(seeds))
+
     def draw(
         self,
         count: int,
@@ -182,9 +201,10 @@ class Model:
             index: Which of them.
 
         Returns:
-            Its index, and its class if it has one, such as ``code 3, sorrel``.
+            Its index, or its own seed if it has one, and its class if it has one, such as ``code 3, sorrel``.
         """
-        return f"code {index}" + ("" if codes.labels is None else f", {self.adapter.classes[int(codes.labels[index])]}")
+        name = f"code {index}" if codes.seeds is None else f"seed {codes.seeds[index]}"
+        return name + ("" if codes.labels is None else f", {self.adapter.classes[int(codes.labels[index])]}")
 
     def read_codes(self, path: Path, *, label: int | str | None = None) -> Codes:
         """Read codes from a file and check them against this model's space.
@@ -210,7 +230,7 @@ class Model:
                 f"--label {label}: codes of {self.adapter.space} were made with their class: leave it out"
             )
         if label is not None:
-            codes = Codes(codes.latents, torch.full((len(codes),), self.label_index(label)), codes.truncation)
+            codes = replace(codes, labels=torch.full((len(codes),), self.label_index(label)))
         codes = codes.to(self.adapter.device, self.adapter.dtype)
         self.adapter.check(codes, str(path))
         return self.adapter.normalize(codes)
@@ -247,35 +267,3 @@ class Model:
             OutputError: If the operating system refuses.
         """
         save_codes(path, codes, {"model": self.name, "space": self.adapter.space.as_json()})
-
-
-def check_count(option: str, count: int, least: int = 1) -> None:
-    """Refuse a number that is too small, or larger than any memory could hold.
-
-    Args:
-        option: What the number was given for, such as ``--samples``, for the error message.
-        count: The number.
-        least: The smallest that is accepted.
-
-    Raises:
-        OptionError: If it is not within `least` and 100,000.
-    """
-    if not least <= count <= MAX_CODES:
-        raise OptionError(f"{option} {count}: it is at least {least} and at most {MAX_CODES:,}")
-
-
-def check_seed(seed: int) -> int:
-    """Refuse a seed that torch's CPU generator would not tell from another one.
-
-    Args:
-        seed: The seed.
-
-    Returns:
-        The seed.
-
-    Raises:
-        OptionError: If it is not within 0 and 2**32 - 1.
-    """
-    if not 0 <= seed < 2**32:
-        raise OptionError(f"--seed {seed}: a seed lies within 0 and {2**32 - 1}")
-    return seed

@@ -15,9 +15,10 @@ from torch import Tensor
 from zoo.checkpoints.keys import count_keys
 from zoo.checkpoints.loading import build_module
 from zoo.core.adapter import Adapter, Projection, State
-from zoo.core.codes import Codes, LatentSpace, draw_labels, draw_normal, truncated
+from zoo.core.codes import Codes, LatentSpace
 from zoo.core.options import name_classes
 from zoo.core.region import Region
+from zoo.core.sampling import draw_labels, draw_normal, truncated
 from zoo.errors import CodesError, unknown_name
 from zoo.nn.placement import to_device
 from zoo.nn.residual_block import BlockSpec, ConditionalNorm

@@ -16,9 +16,10 @@ from torch import Tensor, nn
 from zoo.checkpoints.keys import count_keys
 from zoo.checkpoints.loading import build_module
 from zoo.core.adapter import Adapter, State
-from zoo.core.codes import Codes, LatentSpace, draw_labels, draw_normal
+from zoo.core.codes import Codes, LatentSpace
 from zoo.core.options import name_classes
 from zoo.core.region import Region
+from zoo.core.sampling import draw_labels, draw_normal
 from zoo.errors import CodesError, unknown_name
 from zoo.nn.mapping import MappingNetwork
 from zoo.nn.placement import to_device

@@ -13,15 +13,17 @@ from torch import Tensor
 
 from zoo._utils.progress import Progress, silent
 from zoo.core.analyzer import Scorer
-from zoo.core.codes import Codes, derived_generator
+from zoo.core.codes import Codes
 from zoo.core.directions import Directions
 from zoo.core.region import Region
+from zoo.core.sampling import derived_generator
 from zoo.editing.fit import check_home, rows_to_move
 from zoo.editing.locality import squared_change, visible_steps
 from zoo.editing.render import render, render_batch_size
 from zoo.editing.requests import CodesRequest
 from zoo.errors import CapabilityError, DirectionsError, OptionError, RegionError, ZooError
-from zoo.models.model import Model, check_count, check_seed
+from zoo.models.limits import check_count
+from zoo.models.model import Model
 from zoo.scoring.effects import measure_effect, read_attributes, skip_scorer
 from zoo.scoring.scores import DirectionScores, Scores
 
@@ -215,11 +217,12 @@ def _region(model: Model, directions: Directions, text: str | None) -> Region:
 
 def _take_codes(model: Model, codes: CodesRequest) -> Codes:
     """Take codes that were given, or draw some that no analysis draws from the same seed; two at least."""
-    if codes.codes is None:
-        check_count("--samples", codes.samples, 2)
-        return codes.take(model, derived_generator(check_seed(codes.seed), "codes for scores"))
+    if codes.codes is None and codes.seeds is None:
+        check_count("--samples", codes.count, 2)
+        return codes.take(model, derived_generator(codes.seed_or_zero, "codes for scores"))
     taken = codes.take(model)
-    check_count("--codes: the number of codes", len(taken), 2)
+    option = "--seeds" if codes.codes is None else "--codes"
+    check_count(f"{option}: the number of codes", len(taken), 2)
     return taken
 
 

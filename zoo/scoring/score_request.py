@@ -36,7 +36,7 @@ class ScoreRequest:
     directions: Path
     opening: OpeningRequest = USUAL_OPENING
     scorer: str | None = None
-    codes: CodesRequest = field(default_factory=lambda: CodesRequest(samples=128))
+    codes: CodesRequest = field(default_factory=lambda: CodesRequest(usual=128))
     step: float | None = None
     region: str | None = None
     layers: str | None = None
@@ -58,6 +58,7 @@ class ScoreRequest:
             ZooError: Whatever is wrong with the request. An existing folder is refused before anything is fetched, and
                 so is a scorer that does not fit the model's card.
         """
+        self.codes.check()
         if self.out:
             refuse_existing_run(self.out, force=self.force)
         card = card_by_name(self.model, installation)

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from zoo.core.adapter import Adapter, Projection, State
-from zoo.core.codes import Codes, LatentSpace, draw_normal
+from zoo.core.codes import Codes, LatentSpace
 from zoo.core.region import Region
+from zoo.core.sampling import draw_normal
 from zoo.errors import ContractError
 from zoo.plugins.entries import CAPABILITIES
 

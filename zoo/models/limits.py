@@ -1,0 +1,37 @@
+"""Numbers of codes and seeds that any model takes."""
+
+from zoo.errors import OptionError
+
+MAX_CODES = 100_000
+
+
+def check_count(option: str, count: int, least: int = 1) -> None:
+    """Refuse a number that is too small, or larger than any memory could hold.
+
+    Args:
+        option: What the number was given for, such as ``--samples``, for the error message.
+        count: The number.
+        least: The smallest that is accepted.
+
+    Raises:
+        OptionError: If it is not within `least` and 100,000.
+    """
+    if not least <= count <= MAX_CODES:
+        raise OptionError(f"{option} {count}: it is at least {least} and at most {MAX_CODES:,}")
+
+
+def check_seed(seed: int) -> int:
+    """Refuse a seed that torch's CPU generator would not tell from another one.
+
+    Args:
+        seed: The seed.
+
+    Returns:
+        The seed.
+
+    Raises:
+        OptionError: If it is not within 0 and 2**32 - 1.
+    """
+    if not 0 <= seed < 2**32:
+        raise OptionError(f"--seed {seed}: a seed lies within 0 and {2**32 - 1}")
+    return seed
