@@ -430,9 +430,20 @@ OPTIONS = [
 
 ONE = torch.zeros(1, 12)
 CODES = [
-    Bad("codes-missing", "sample toy --codes none.safetensors", "none.safetensors|No such file"),
+    Bad("codes-missing", "sample toy --codes none.safetensors", "none.safetensors|no such file", early=True),
     Bad("codes-a-folder", "sample toy --codes earlier", "codes from earlier"),
-    Bad("codes-long-name", f"sample toy --codes {LONG}.npy", "name too long"),
+    *(
+        Bad(f"{verb}-seeds-{name}", f"{call} --seeds {seeds}", f"--seeds|{words}", early=True)
+        for verb, call in (("sample", "sample toy"), ("edit", "edit toy dirs.safetensors"), ("analyze", "analyze toy"))
+        for name, seeds, words in (
+            ("words", "one", "write seeds as 1,2,3 or 1-8"),
+            ("backwards", "8-1", "8-1 runs backwards"),
+            ("twice", "1-8,3", "seed 3 is there twice"),
+            ("beside-samples", "1,2 --samples 2", "--samples and --seeds both"),
+            ("beside-seed", "1,2 --seed 0", "--seed and --seeds both"),
+        )
+    ),
+    Bad("codes-long-name", f"sample toy --codes {LONG}.npy", "there is no such file", early=True),
     *(
         Bad(f"codes-{name}", f"sample toy --codes {file}", f"{file}|{words}", {file: build})
         for name, file, words, build in [
@@ -594,7 +605,12 @@ COMPARISONS = [
         {"d.npy": hostile.array(np.eye(10))},
     ),
     Bad("compare-too-many-codes", "compare dirs.safetensors dirs.safetensors --model toy --samples 999", "2,997|1,000"),
-    Bad("compare-codes-missing", "compare dirs.safetensors dirs.safetensors --model toy --codes none.npy", "none.npy"),
+    Bad(
+        "compare-codes-missing",
+        "compare dirs.safetensors dirs.safetensors --model toy --codes none.npy",
+        "none.npy",
+        early=True,
+    ),
     Bad(
         "compare-codes-without-model",
         "compare dirs.safetensors dirs.safetensors --codes c.npy",
@@ -656,7 +672,7 @@ SCORES = [
     Bad("score-truncation", f"{SCORE} --truncation 9", "--truncation 9|0 and 2"),
     Bad("score-unknown-space", f"{SCORE} --space w", "space|'w'|z"),
     Bad("score-option-unknown", f"{SCORE} -o depth=3", "option of dcgan|'depth'", early=True),
-    Bad("score-codes-missing", f"{SCORE} --codes none.npy", "none.npy|No such file"),
+    Bad("score-codes-missing", f"{SCORE} --codes none.npy", "none.npy|no such file", early=True),
     Bad(
         "score-codes-too-few",
         f"{SCORE} --codes c.npy",
