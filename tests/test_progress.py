@@ -24,6 +24,7 @@ from zoo.cli import console
 from zoo.editing.render import save_samples
 from zoo.linalg.robust_pca import rpca_lowrankgan_admm
 from zoo.models.opening import open_model
+from zoo.plugins.discovery import load_plugins
 from zoo.registry.registry import load_installation
 
 
@@ -194,7 +195,7 @@ def test_work_draws_a_bar_only_once_it_has_taken_a_moment(
     screen = io.StringIO()
     monkeypatch.setattr(console, "Console", lambda **_: Console(file=screen, force_terminal=True, width=100))
     monkeypatch.setattr(console, "_DELAY", moment)
-    with console.progress_bars(console.Settings(load_installation())) as progress:
+    with console.progress_bars(console.Settings(load_plugins())) as progress:
         progress(0, 5, "a [red] herring")
         for _ in range(100):
             time.sleep(0.02)
@@ -210,7 +211,7 @@ def test_there_is_one_bar_at_a_time_also_where_work_stops_half_way(monkeypatch: 
     monkeypatch.setattr(console, "Console", lambda **_: Console(file=screen, force_terminal=True, width=100))
     monkeypatch.setattr(console, "_DELAY", 0.0)
     seen = {}
-    with console.progress_bars(console.Settings(load_installation())) as progress:
+    with console.progress_bars(console.Settings(load_plugins())) as progress:
         for what, done, total in (("first", 4_000_000, 14_000_000), ("second", 3_000_000, 0), ("network", 1, 2)):
             progress(done, total, what)
             screen.truncate(screen.seek(0))

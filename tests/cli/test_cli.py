@@ -32,11 +32,16 @@ def test_list_as_json(registry: str, capsys: pytest.CaptureFixture[str]) -> None
     assert run(["--registry", registry, "list", "dcgan.m*", "--json"]) == 0
     [row] = json.loads(capsys.readouterr().out)
     assert row == {
-        "model": "dcgan.mine",
+        "name": "dcgan.mine",
+        "summary": CARD["summary"],
+        "default": False,
         "adapter": "dcgan",
-        "size": "16²",
-        "space": "z 12",
-        "licence of the weights": "CC0",
+        "resolution": 16,
+        "space": "z",
+        "layers": 1,
+        "dim": 12,
+        "classes": 0,
+        "licence": {"short": "CC0", "weights": "CC0", "data": None},
         "where": "local",
     }
 
@@ -149,8 +154,8 @@ def test_compare_prints_both_tables_and_the_angles(registry: str, capsys: pytest
     out, err = capsys.readouterr()
     assert err == ""
     assert "principal angles (2): 0.0°, 90.0°" in out
-    assert re.search(r"direction of A +nearest of B +distance", out)
-    assert re.search(r"\n +1 +1 +0\.0000 +turned round", out)
+    assert re.search(r"direction of A\tnearest of B\tdistance", out)
+    assert re.search(r"\n1\t1\t0\.0000\tturned round", out)
     assert "and 1 more; --top 3 shows all" in out
     assert not list(Path().glob("**/*.json"))
 

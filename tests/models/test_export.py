@@ -62,8 +62,8 @@ def test_the_licence_stays_with_the_file(home: Path, capsys: pytest.CaptureFixtu
     capsys.readouterr()
     assert run(["info", "mine.safetensors", "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
-    assert facts["format"] == "nvidia (safetensors of zoo)"
-    assert facts["averaged weights"] == "yes: G_ema, not G"
+    assert (facts["format"], facts["container"]) == ("nvidia", "safetensors of zoo")
+    assert facts["averaged"] == "yes: G_ema, not G"
 
 
 @pytest.mark.real

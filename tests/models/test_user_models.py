@@ -52,7 +52,7 @@ def test_a_file_gets_a_card_and_is_analysed_by_its_name(home: Path, capsys: pyte
     assert (card.summary, card.weights.size) == ("Mine.", (home / "netG.safetensors").stat().st_size)
     assert run(["list", "dcgan.mine", "--json"]) == 0
     [row] = json.loads(capsys.readouterr().out)
-    assert (row["where"], row["space"], row["licence of the weights"]) == ("local", "z 12", "CC0")
+    assert (row["where"], row["space"], row["licence"]["weights"]) == ("local", "z", "CC0")
     assert run(["analyze", "dcgan.mine", "--out", "run"]) == 0
     assert (home / "run" / "directions.safetensors").exists()
     capsys.readouterr()

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.core import TyperCommand
 
 from zoo._version import __version__
 from zoo.cli.console import Settings
+from zoo.cli.help import WIDTH, Command, Group, take_global
 from zoo.errors import ZooError, is_out_of_memory, one_line
 from zoo.plugins.discovery import load_plugins
 from zoo.plugins.manager import Plugins
@@ -39,6 +41,15 @@ COMMANDS = {
     "new": "zoo.cli.plugin_authors:new",
     "check": "zoo.cli.plugin_authors:check",
 }
+# The groups of `zoo --help`, by the module that its commands are in.
+_GROUPS = {
+    "zoo.cli.browse": "Look things up",
+    "zoo.cli.verbs": "Work with a model",
+    "zoo.cli.weights": "Weights files, and models of your own",
+    "zoo.cli.plugin_authors": "Write plugins",
+}
+# The variable by which shells ask typer for proposals.
+_COMPLETING = "_ZOO_COMPLETE"
 # The exit code after Ctrl-C.
 INTERRUPTED = 130
 _INTERRUPTED_MESSAGE = "interrupted; no partial output is left, and the next fetch goes on where this one stopped"
@@ -51,18 +62,18 @@ def _print_version(asked: bool) -> None:
 
 
 def _settings(
-    context: typer.Context,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no tables.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", callback=take_global, help="No progress and no tables.")
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
-    registry: Annotated[list[Path] | None, typer.Option(metavar="FILE", help="Read further model cards.")] = None,
+    registry: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", callback=take_global, help="Read further model cards.")
+    ] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and stop.")
     ] = False,
 ) -> None:
     """Find meaning in GANs: directions that turn a head, open a mouth, change a style."""
-    from zoo.registry.registry import Installation
-
-    context.obj = Settings(Installation(context.obj, tuple(registry or ())), quiet)
 
 
 def build_app(plugins: Plugins, only: str | None = None) -> typer.Typer:
@@ -80,11 +91,21 @@ def build_app(plugins: Plugins, only: str | None = None) -> typer.Typer:
         PluginError: a command's name is claimed twice.
 
     """
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app = typer.Typer(
+        cls=Group,
+        add_completion=only is None,  # its options are looked at only where no command is named
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDTH},
+    )
     app.callback()(_settings)
     for name in COMMANDS if only is None else [only]:
-        app.command(name)(pkgutil.resolve_name(COMMANDS[name]))
+        module = COMMANDS[name].partition(":")[0]
+        app.command(name, rich_help_panel=_GROUPS[module])(pkgutil.resolve_name(COMMANDS[name]))
     plugins.add_commands(app, COMMANDS)
+    for command in app.registered_commands:
+        if command.cls is TyperCommand:
+            command.cls = Command
     return app
 
 
@@ -109,7 +130,7 @@ def _run(arguments: Sequence[str]) -> int:
         plugins = load_plugins()
         arguments = list(arguments) or ["--help"]
         app = build_app(plugins, _find_command(arguments))
-        code = app(arguments, standalone_mode=False, prog_name="zoo", obj=plugins)
+        code = app(arguments, standalone_mode=False, prog_name="zoo", obj=Settings(plugins))
         if code == INTERRUPTED:  # typer returns this code after Ctrl-C and prints nothing
             raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
@@ -150,6 +171,8 @@ def _fail_unexpectedly(error: Exception, arguments: Sequence[str]) -> int:
 
 def main() -> None:
     """Run the command line with the arguments of this process, and exit."""
+    if _COMPLETING in os.environ:  # the shell asks while a command is typed: warnings would be in the middle of it
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - open until the process ends
     # OpenMP threads that wait for each other spin by default. Where another program uses the same cores, that makes
     # everything about ten times as slow. torch reads the variable when it is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

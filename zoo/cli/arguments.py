@@ -5,36 +5,89 @@ from typing import Annotated
 
 import typer
 
-ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="A model of 'zoo list', or a weights file.")]
-Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 …; auto is CUDA where there is one.")]
-Dtype = Annotated[str, typer.Option(help="float32 or float64.")]
-Seed = Annotated[int | None, typer.Option(help="Seed of everything that is drawn; by default 0.")]
-Seeds = Annotated[
-    str | None, typer.Option(metavar="LIST", help="Draw one code with each of these seeds: 1,2,3 or 1-8.")
+from zoo.cli import completion
+
+# The groups of `--help`; see `zoo.cli.help`.
+CODES = "Codes"
+NETWORK = "Network"
+OUTPUT = "Output"
+
+ModelName = Annotated[
+    str,
+    typer.Argument(metavar="MODEL", help="A model of 'zoo list', or a weights file.", autocompletion=completion.models),
 ]
-Samples = Annotated[int | None, typer.Option(help="How many codes to draw; by default 1.")]
-DrawnSamples = Annotated[int | None, typer.Option("--samples", help="How many codes to draw; by default 16.")]
-ScoredSamples = Annotated[int | None, typer.Option("--samples", help="How many codes to draw; by default 128.")]
-CodesFile = Annotated[Path | None, typer.Option("--codes", metavar="FILE", help="Read codes instead of drawing them.")]
-Space = Annotated[str | None, typer.Option(help="Latent space; by default the family's usual one.")]
+Device = Annotated[
+    str,
+    typer.Option(
+        help="cpu, cuda, cuda:1 …; auto is CUDA where there is one.",
+        rich_help_panel=NETWORK,
+        autocompletion=completion.words("auto", "cpu", "cuda"),
+    ),
+]
+Dtype = Annotated[
+    str,
+    typer.Option(
+        help="float32 or float64.", rich_help_panel=NETWORK, autocompletion=completion.words("float32", "float64")
+    ),
+]
+Seed = Annotated[
+    int | None, typer.Option(help="Seed of everything that is drawn; by default 0.", rich_help_panel=CODES)
+]
+Seeds = Annotated[
+    str | None,
+    typer.Option(metavar="LIST", help="Draw one code with each of these seeds: 1,2,3 or 1-8.", rich_help_panel=CODES),
+]
+Samples = Annotated[int | None, typer.Option(help="How many codes to draw; by default 1.", rich_help_panel=CODES)]
+DrawnSamples = Annotated[
+    int | None, typer.Option("--samples", help="How many codes to draw; by default 16.", rich_help_panel=CODES)
+]
+ScoredSamples = Annotated[
+    int | None, typer.Option("--samples", help="How many codes to draw; by default 128.", rich_help_panel=CODES)
+]
+CodesFile = Annotated[
+    Path | None,
+    typer.Option("--codes", metavar="FILE", help="Read codes instead of drawing them.", rich_help_panel=CODES),
+]
+Space = Annotated[
+    str | None, typer.Option(help="Latent space; by default the family's usual one.", rich_help_panel=NETWORK)
+]
 Layers = Annotated[str | None, typer.Option(help="Rows of the code, such as 4-7 or 0,2,5-6.")]
-Label = Annotated[str | None, typer.Option(help="Class of a conditional model, by name or index.")]
-Truncation = Annotated[float | None, typer.Option(help="Truncation of what is drawn; 0 is the mean, 1 none.")]
-Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder to write; by default under runs/.")]
-Option = Annotated[list[str] | None, typer.Option("-o", metavar="NAME=VALUE", help="An option of the architecture.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace a folder that an earlier run wrote.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Label = Annotated[
+    str | None, typer.Option(help="Class of a conditional model, by name or index.", rich_help_panel=CODES)
+]
+Truncation = Annotated[
+    float | None, typer.Option(help="Truncation of what is drawn; 0 is the mean, 1 none.", rich_help_panel=CODES)
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Folder to write; by default under runs/.", rich_help_panel=OUTPUT),
+]
+Option = Annotated[
+    list[str] | None,
+    typer.Option("-o", metavar="NAME=VALUE", help="An option of the architecture.", rich_help_panel=NETWORK),
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="Replace a folder that an earlier run wrote.", rich_help_panel=OUTPUT)
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.", rich_help_panel=OUTPUT)
+]
 
 AnalysisOption = Annotated[
     list[str] | None,
     typer.Option("-o", metavar="NAME=VALUE", help="An option of the analyzer or the architecture."),
 ]
 Memory = Annotated[
-    str | None, typer.Option(metavar="SIZE", help="A budget for derivatives, such as 2GB; less is slower.")
+    str | None,
+    typer.Option(
+        metavar="SIZE", help="A budget for derivatives, such as 2GB; less is slower.", rich_help_panel=NETWORK
+    ),
 ]
 Keep = Annotated[
     bool,
-    typer.Option("--keep/--no-keep", help="Keep Jacobians in the cache, and use those that are there."),
+    typer.Option(
+        "--keep/--no-keep", help="Keep Jacobians in the cache, and use those that are there.", rich_help_panel=NETWORK
+    ),
 ]
 MoveTexts = Annotated[
     list[str],
@@ -44,37 +97,90 @@ Index = Annotated[
     str, typer.Option("--index", help="Which directions, where FILE alone is given: 0,2, or 0=2,3=-1.5 weighted.")
 ]
 Together = Annotated[bool, typer.Option("--together", help="Move along all of them at once, in proportion.")]
-Video = Annotated[str, typer.Option(help="auto, none, gif, mp4 or both; auto is both where MP4 can be made.")]
+Video = Annotated[
+    str,
+    typer.Option(
+        help="auto, none, gif, mp4 or both; auto is both where MP4 can be made.",
+        rich_help_panel=OUTPUT,
+        autocompletion=completion.words("auto", "none", "gif", "mp4", "both"),
+    ),
+]
 EditSamples = Annotated[
-    int | None, typer.Option(help="How many codes to draw; by default, a run folder's own codes are used, else 4.")
+    int | None,
+    typer.Option(
+        help="How many codes to draw; by default, a run folder's own codes are used, else 4.", rich_help_panel=CODES
+    ),
 ]
 SideA = Annotated[
     Path,
     typer.Argument(metavar="A", help="A directions file, an .npy array, a run folder; or an analysis of --model."),
 ]
 ComparedModel = Annotated[
-    str | None, typer.Option("--model", help="Show both sets side by side in this model, and analyse it.")
+    str | None,
+    typer.Option(
+        "--model", help="Show both sets side by side in this model, and analyse it.", autocompletion=completion.models
+    ),
 ]
-AnalysesRegion = Annotated[str | None, typer.Option("--region", "-r", help="Region of the analyses; by default all.")]
+AnalysesRegion = Annotated[
+    str | None,
+    typer.Option("--region", "-r", help="Region of the analyses; by default all.", autocompletion=completion.regions),
+]
 AnalysesOption = Annotated[
     list[str] | None,
     typer.Option("-o", metavar="NAME=VALUE", help="An option of the analyses or the architecture."),
 ]
 ComparisonOut = Annotated[
-    Path | None, typer.Option("--out", metavar="DIR", help="Folder to write; with --model by default under runs/.")
+    Path | None,
+    typer.Option(
+        "--out", metavar="DIR", help="Folder to write; with --model by default under runs/.", rich_help_panel=OUTPUT
+    ),
 ]
 DirectionsFile = Annotated[
     Path, typer.Argument(metavar="DIRECTIONS", help="A directions file, an .npy array or a run folder.")
 ]
 ScorerName = Annotated[
-    str | None, typer.Option("--scorer", help="One of 'zoo list --scorers'; by default, all that fit the model.")
+    str | None,
+    typer.Option(
+        "--scorer",
+        help="One of 'zoo list --scorers'; by default, all that fit the model.",
+        autocompletion=completion.scorers,
+    ),
 ]
 Step = Annotated[
     float | None, typer.Option(help="How far to move each way; by default, until the region changes visibly.")
 ]
 ScoredRegion = Annotated[
-    str | None, typer.Option("--region", "-r", help="Where pixels are measured; by default, as when found.")
+    str | None,
+    typer.Option(
+        "--region",
+        "-r",
+        help="Where pixels are measured; by default, as when found.",
+        autocompletion=completion.regions,
+    ),
 ]
 ScoresOut = Annotated[
-    Path | None, typer.Option("--out", metavar="DIR", help="Folder to write scores.json and scores.md to.")
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Folder to write scores.json and scores.md to.", rich_help_panel=OUTPUT),
+]
+AnalyzerName = Annotated[
+    str,
+    typer.Option(
+        "--analyzer",
+        "-a",
+        help="An analysis of 'zoo list --analyzers'; --help -a NAME lists its options.",
+        autocompletion=completion.analyzers,
+    ),
+]
+AnalyzedRegion = Annotated[
+    str,
+    typer.Option(
+        "--region",
+        "-r",
+        help="mouth, all, box:…, mask:FILE, a+b, not:a",
+        autocompletion=completion.regions,
+    ),
+]
+Npy = Annotated[bool, typer.Option("--npy", help="Write the directions as .npy too.", rich_help_panel=OUTPUT)]
+Frames = Annotated[
+    int, typer.Option(help="Frames of the animation, there and back, 25 a second.", rich_help_panel=OUTPUT)
 ]

@@ -2,71 +2,124 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Collection
-from typing import Annotated, Any
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
-from zoo.cli.console import Settings, progress_bars, table
-from zoo.core.common_regions import COMMON_REGIONS
-from zoo.errors import few_names, unknown_name
-from zoo.plugins.entries import AdapterPlugin, AnalyzerPlugin, ScorerPlugin
-from zoo.registry.cards import Card, is_file_name
-from zoo.registry.registry import Installation
+from zoo.cli import completion, listings
+from zoo.cli.console import Settings, progress_bars
+from zoo.cli.listings import Values
+from zoo.cli.tables import print_facts, print_json, print_table
+from zoo.cli.words import codes_in_words, in_words
+from zoo.registry.cards import is_file_name
+
+if TYPE_CHECKING:
+    from zoo.models.export import Inspected
+
+# What each column of a table shows of the values that are listed, by its heading.
+Columns = Mapping[str, Callable[[Values], str]]
+NARROW: Columns = {
+    "model": lambda model: model["name"],
+    "": lambda model: "*" if model["default"] else "",
+    "size": lambda model: f"{model['resolution']}²",
+    "space": codes_in_words,
+    "classes": lambda model: str(model["classes"] or ""),
+    "licence": lambda model: model["licence"]["short"],
+    "where": lambda model: model["where"],
+}
+WIDE: Columns = {
+    **NARROW,
+    "licence": lambda model: model["licence"]["weights"],
+    "adapter": lambda model: model["adapter"],
+    "summary": lambda model: model["summary"],
+}
+ADAPTERS: Columns = {
+    "adapter": lambda entry: entry["name"],
+    "provides": lambda entry: ", ".join(entry["provides"]),
+    "summary": lambda entry: entry["summary"],
+}
+ANALYZERS: Columns = {
+    "analyzer": lambda entry: entry["name"],
+    "requires": lambda entry: ", ".join(entry["requires"]),
+    "summary": lambda entry: entry["summary"],
+}
+SCORERS: Columns = {
+    "scorer": lambda entry: entry["name"],
+    "attributes": lambda entry: ", ".join(entry["attributes"]),
+    "summary": lambda entry: entry["summary"],
+}
 
 
 def list_(
     context: typer.Context,
-    pattern: Annotated[str | None, typer.Argument(help="Show only models that match, such as 'dcgan*'.")] = None,
+    pattern: Annotated[
+        str | None,
+        typer.Argument(help="Show only models that match, such as 'dcgan*'.", autocompletion=completion.models),
+    ] = None,
     adapters: Annotated[bool, typer.Option("--adapters", help="List architectures instead.")] = False,
     analyzers: Annotated[bool, typer.Option("--analyzers", help="List analyses instead.")] = False,
     scorers: Annotated[bool, typer.Option("--scorers", help="List predictors of attributes instead.")] = False,
     matrix: Annotated[bool, typer.Option("--matrix", help="Show which analysis runs on which architecture.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    wide: Annotated[bool, typer.Option("--wide", "-w", help="Show whole licences, and more of each model.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")] = False,
 ) -> None:
     """List models, architectures, analyses or scorers."""
     settings: Settings = context.obj
+    installation = settings.installation
     if matrix:
-        columns, rows = _matrix_table(settings.installation)
+        values, show = listings.matrix(installation), _print_matrix
     elif adapters:
-        columns, rows = _adapter_table(settings.installation)
+        values, show = listings.adapters(installation), partial(_print_values, columns=ADAPTERS)
     elif analyzers:
-        columns, rows = _analyzer_table(settings.installation)
+        values, show = listings.analyzers(installation), partial(_print_values, columns=ANALYZERS)
     elif scorers:
-        columns, rows = _scorer_table(settings.installation)
+        values, show = listings.scorers(installation), partial(_print_values, columns=SCORERS)
     else:
-        columns, rows = _model_table(settings.installation, pattern)
+        values, show = listings.models(installation, pattern), partial(_print_models, wide=wide)
     if as_json:
-        print(json.dumps([dict(zip(columns, row, strict=True)) for row in rows], indent=2))
-        return
-    settings.console.print(table(columns, [[escape(cell) for cell in row] for row in rows], right=["size"]))
+        print_json(values)
+    else:
+        show(settings, values)
 
 
 def info(
     context: typer.Context,
     name: Annotated[
-        str, typer.Argument(help="A model, adapter, analyzer, scorer or weights file; or 'adapter:dcgan'.")
+        str,
+        typer.Argument(
+            help="A model, adapter, analyzer, scorer or weights file; or 'adapter:dcgan'.",
+            autocompletion=completion.names,
+        ),
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")] = False,
 ) -> None:
     """Show everything known about a model, an architecture, an analysis, a scorer or a weights file."""
     settings: Settings = context.obj
-    facts = _weights_file_facts(settings, name) if is_file_name(name) else _look_up(settings.installation, name)
+    if is_file_name(name):
+        inspected = _inspect(settings, name)
+        values, facts = inspected.as_json(), inspected.facts()
+    else:
+        values = listings.describe(settings.installation, name)
+        facts = in_words(values)
     if as_json:
-        print(json.dumps(facts, indent=2))
-        return
-    rows: list[tuple[str, str]] = []
-    for key, value in facts.items():
-        lines = value if isinstance(value, list) else [value]
-        rows += [(key if index == 0 else "", escape(str(line))) for index, line in enumerate(lines)]
-    settings.console.print(table(["", ""], rows))
+        print_json(values)
+    else:
+        print_facts(settings, facts)
 
 
-def plugins(context: typer.Context) -> None:
+def plugins(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")] = False,
+) -> None:
     """Show the installed plugins, and why any of them were skipped."""
     settings: Settings = context.obj
+    infos = settings.installation.plugins.infos
+    if as_json:
+        print_json([asdict(plugin) for plugin in infos])
+        return
     rows = [
         (
             plugin.module,
@@ -75,186 +128,48 @@ def plugins(context: typer.Context) -> None:
             ".".join(map(str, plugin.contract or ())),
             f"{1000 * plugin.seconds:.0f} ms",
             ", ".join(plugin.hooks),
-            escape(plugin.error or ""),
+            plugin.error or "",
         )
-        for plugin in settings.installation.plugins.infos
+        for plugin in infos
     ]
     columns = ["plugin", "distribution", "version", "contract", "import", "hooks", "error"]
-    settings.console.print(table(columns, rows, right=["import"]))
+    print_table(settings, columns, rows, right=["import"])
 
 
-def _model_table(installation: Installation, pattern: str | None) -> tuple[list[str], list[list[str]]]:
-    from zoo.weights.cache import status
-
-    cards = installation.registry.match(pattern)
-    if not cards and pattern is not None:
-        raise installation.registry.unknown(pattern)
-    rows = [
-        [
-            card.name + (" (default)" if card.default else ""),
-            card.adapter,
-            f"{card.resolution}²",
-            card.codes + (f", {len(card.classes)} classes" if card.classes else ""),
-            card.licence.weights,
-            status(card),
-        ]
-        for card in cards
-    ]
-    return ["model", "adapter", "size", "space", "licence of the weights", "where"], rows
-
-
-def _adapter_table(installation: Installation) -> tuple[list[str], list[list[str]]]:
-    entries = sorted(installation.plugins.adapters.values(), key=_name_of)
-    rows = [[entry.name, ", ".join(sorted(entry.provides)), entry.summary] for entry in entries]
-    return ["adapter", "provides", "summary"], rows
-
-
-def _analyzer_table(installation: Installation) -> tuple[list[str], list[list[str]]]:
-    entries = sorted(installation.plugins.analyzers.values(), key=_name_of)
-    rows = [[entry.name, ", ".join(sorted(entry.requires)), entry.summary] for entry in entries]
-    return ["analyzer", "requires", "summary"], rows
-
-
-def _scorer_table(installation: Installation) -> tuple[list[str], list[list[str]]]:
-    entries = sorted(installation.plugins.scorers.values(), key=_name_of)
-    rows = [[entry.name, ", ".join(entry.names), entry.summary] for entry in entries]
-    return ["scorer", "attributes", "summary"], rows
-
-
-def _matrix_table(installation: Installation) -> tuple[list[str], list[list[str]]]:
-    analyzers = sorted(installation.plugins.analyzers.values(), key=_name_of)
-    adapters = sorted(installation.plugins.adapters.values(), key=_name_of)
-    rows = [
-        [
-            adapter.name + (f" in {space}" if space else ""),
-            *(analyzer.obstacle(adapter, space) or "yes" for analyzer in analyzers),
-        ]
-        for adapter in adapters
-        for space in (None, *adapter.spaces)
-    ]
-    return ["adapter", *(analyzer.name for analyzer in analyzers)], rows
-
-
-def _name_of(entry: AdapterPlugin | AnalyzerPlugin | ScorerPlugin) -> str:
-    return entry.name
-
-
-def _look_up(installation: Installation, name: str) -> dict[str, Any]:
-    """Return the facts about what a name, or ``KIND:NAME``, means. A model precedes the adapter of the same name."""
-    facts_of_kind: dict[str, Callable[[Installation, str], dict[str, Any]]] = {
-        "model": _model_facts,
-        "adapter": _adapter_facts,
-        "analyzer": _analyzer_facts,
-        "scorer": _scorer_facts,
-    }
-    kind, colon, bare_name = name.partition(":")
-    if colon:
-        if kind not in facts_of_kind:
-            raise unknown_name("kind of thing", kind, facts_of_kind)
-        return facts_of_kind[kind](installation, bare_name)
-    cards = installation.registry.cards
-    plugins = installation.plugins
-    names: dict[str, Collection[str]] = {
-        "model": {*cards, *(card.architecture for card in cards.values())},
-        "adapter": plugins.adapters,
-        "analyzer": plugins.analyzers,
-        "scorer": plugins.scorers,
-    }
-    kinds = [kind for kind in facts_of_kind if name in names[kind]]
-    if not kinds:
-        known = [*cards, *plugins.adapters, *plugins.analyzers, *plugins.scorers]
-        raise unknown_name("model, adapter, analyzer or scorer", name, known)
-    facts = facts_of_kind[kinds[0]](installation, name)
-    if kinds[:2] == ["model", "adapter"]:
-        facts["see also"] = f"zoo info adapter:{name}"
-    return facts
-
-
-def _weights_file_facts(settings: Settings, name: str) -> dict[str, Any]:
+def _inspect(settings: Settings, name: str) -> Inspected:
     from zoo.models.export import inspect_file
 
     with progress_bars(settings) as progress:
-        return dict(inspect_file(name, settings.installation, progress=progress).facts())
+        return inspect_file(name, settings.installation, progress=progress)
 
 
-def _model_facts(installation: Installation, name: str) -> dict[str, Any]:
-    from zoo.weights.cache import status
-
-    card = installation.registry.resolve(name)
-    adapter = installation.plugins.adapter(card.adapter)
-    return {
-        "model": card.name,
-        "summary": card.summary,
-        "adapter": card.adapter,
-        "resolution": f"{card.resolution} x {card.resolution}",
-        "space": card.codes,
-        "classes": few_names(card.classes),
-        "licence of the weights": card.licence.weights,
-        "licence of the data": card.licence.data or "not stated",
-        "data set": card.dataset or "not stated",
-        "origin": card.origin or "not stated",
-        "paper": card.paper or "not stated",
-        "weights": status(card),
-        "sources": [source.shown for source in card.weights.sources] or f"by hand: {card.weights.obtain}",
-        "sha256": card.weights.sha256 or _remembered_sha256(card),
-        "size": f"{card.weights.size / 2**20:.1f} MiB" if card.weights.size else "unknown",
-        "verified": "yes" if card.weights.verified else "no: nobody has checked the file behind this card",
-        "regions": [f"{region} = {text}" for region, text in card.regions.items()],
-        "common regions": ", ".join(COMMON_REGIONS),
-        "analyzers": [
-            f"{analyzer.name}: {analyzer.obstacle(adapter) or 'yes'}"
-            for analyzer in installation.plugins.analyzers.values()
-        ],
-    }
+def _print_values(settings: Settings, values: list[Values], columns: Columns) -> None:
+    print_table(settings, list(columns), [[text(each) for text in columns.values()] for each in values])
 
 
-def _remembered_sha256(card: Card) -> str:
-    from zoo.weights.known_hashes import expected_sha256
-
-    remembered = expected_sha256(card)
-    return f"not in the card; {remembered} is remembered from the first fetch" if remembered else "not pinned"
-
-
-def _adapter_facts(installation: Installation, name: str) -> dict[str, Any]:
-    entry = installation.plugins.adapter(name)
-    models = [card.name for card in installation.registry.cards.values() if card.adapter == name]
-    return {
-        "adapter": entry.name,
-        "summary": entry.summary,
-        "provides": sorted(entry.provides),
-        **{f"provides in {space}": sorted(capabilities) for space, capabilities in entry.spaces.items()},
-        "options": _describe_options(entry),
-        "models": models or f"none: add a weights file with 'zoo add FILE --name {name}.mine'",
-    }
+def _print_models(settings: Settings, values: list[Values], *, wide: bool) -> None:
+    columns = WIDE if wide else NARROW
+    rows = [[text(each) for text in columns.values()] for each in values]
+    print_table(
+        settings,
+        list(columns),
+        rows,
+        right=["size", "classes"],
+        optional=["classes", "where", "space"],
+        elastic="licence",
+        wide=wide,
+    )
+    if settings.on_terminal and any(each["default"] for each in values):
+        settings.console.print("* means: the architecture's name alone stands for this model", style="dim")
 
 
-def _analyzer_facts(installation: Installation, name: str) -> dict[str, Any]:
-    entry = installation.plugins.analyzer(name)
-    return {
-        "analyzer": entry.name,
-        "summary": entry.summary,
-        "requires": sorted(entry.requires) or "nothing",
-        "region": "one with a complement, never the whole image" if entry.local else "any",
-        "options": _describe_options(entry),
-    }
-
-
-def _scorer_facts(installation: Installation, name: str) -> dict[str, Any]:
-    entry = installation.plugins.scorer(name)
-    values_of: dict[str, list[str]] = {attribute: [] for attribute in entry.names}
-    for column in entry.attributes:
-        attribute, _, value = column.partition("=")
-        values_of[attribute] += [value] if value else []
-    return {
-        "scorer": entry.name,
-        "summary": entry.summary,
-        "attributes": [
-            f"{attribute}: {', '.join(values)}" if values else attribute for attribute, values in values_of.items()
-        ],
-    }
-
-
-def _describe_options(entry: AdapterPlugin | AnalyzerPlugin) -> list[str] | str:
-    from zoo.core.options import describe_options
-
-    return [f"{name} = {default}: {text}" for name, default, text in describe_options(entry.schema())] or "none"
+def _print_matrix(settings: Settings, values: list[Values]) -> None:
+    columns = ["adapter", *values[0]["obstacles"]] if values else ["adapter"]
+    rows = [
+        [
+            each["adapter"] + (f" in {each['space']}" if each["space"] else ""),
+            *(obstacle or "yes" for obstacle in each["obstacles"].values()),
+        ]
+        for each in values
+    ]
+    print_table(settings, columns, rows)

@@ -1,25 +1,23 @@
-"""What the commands share: settings, tables and progress bars."""
+"""What the commands share: settings and progress bars."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, RenderableType
 from rich.filesize import decimal
 from rich.markup import escape
-from rich.table import Table
 
 from zoo._utils.progress import Progress, silent
 
 if TYPE_CHECKING:
+    from zoo.plugins.manager import Plugins
     from zoo.registry.registry import Installation
-
-# Columns of a table that goes to a file or a pipe.
-_WIDTH_WITHOUT_TERMINAL = 200
 
 # Seconds that work must have taken before a bar is drawn for it.
 _DELAY = 0.3
@@ -30,44 +28,50 @@ _LEAST_BYTES = 1_000_000
 
 @dataclass(frozen=True)
 class Settings:
-    """The options before the verb, and what is installed.
+    """The global options, and what is installed.
 
     Attributes:
-        installation: the plugins and model cards.
+        plugins: the plugins.
+        registry: files of cards to read beside those that are always read.
         quiet: whether to print neither progress nor tables.
 
     """
 
-    installation: Installation
+    plugins: Plugins
+    registry: tuple[Path, ...] = ()
     quiet: bool = False
+
+    def with_option(self, name: str, value: Any) -> Settings:
+        """Apply a global option.
+
+        Args:
+            name: ``quiet`` or ``registry``; any other is seen to where it is read.
+            value: its value; that of ``registry`` is added to those before it.
+
+        Returns:
+            The settings with that option.
+
+        """
+        if name == "registry":
+            return replace(self, registry=(*self.registry, *map(Path, value)))
+        return replace(self, quiet=True) if name == "quiet" else self
+
+    @cached_property
+    def installation(self) -> Installation:
+        """The plugins and model cards."""
+        from zoo.registry.registry import Installation
+
+        return Installation(self.plugins, self.registry)
 
     @cached_property
     def console(self) -> Console:
-        """Where tables are printed; wide if it is not a terminal."""
-        console = Console(quiet=self.quiet, highlight=False)
-        if not console.is_terminal:
-            console.width = _WIDTH_WITHOUT_TERMINAL
-        return console
+        """Where results are printed."""
+        return Console(quiet=self.quiet, highlight=False)
 
-
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> Table:
-    """Lay out a table.
-
-    Args:
-        columns: the headings.
-        rows: the cells, in rich's markup.
-        right: the headings of columns that are aligned to the right.
-
-    Returns:
-        The table, to be printed by rich.
-
-    """
-    layout = Table(box=None, pad_edge=False, header_style="bold")
-    for index, column in enumerate(columns):
-        layout.add_column(column, justify="right" if column in right else "left", overflow="fold", no_wrap=index == 0)
-    for row in rows:
-        layout.add_row(*row)
-    return layout
+    @property
+    def on_terminal(self) -> bool:
+        """Whether standard output is a terminal; colours may be wished for elsewhere too."""
+        return self.console.file.isatty()
 
 
 @contextmanager

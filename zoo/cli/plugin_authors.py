@@ -8,13 +8,19 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from zoo.cli import completion
 from zoo.cli.console import Settings
 from zoo.errors import ContractError
 
 
 def new(
     context: typer.Context,
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="adapter or analyzer.")],
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="KIND", help="adapter or analyzer.", autocompletion=completion.words("adapter", "analyzer")
+        ),
+    ],
     name: Annotated[str, typer.Argument(metavar="NAME", help="Its name in zoo, such as my-gan.")],
     folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="The folder; by default zoo-NAME.")] = None,
 ) -> None:
@@ -28,8 +34,22 @@ def new(
 
 def check(
     context: typer.Context,
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="adapter, analyzer, scorer or card.")],
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name; for a card, the name of the model.")],
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="KIND",
+            help="adapter, analyzer, scorer or card.",
+            autocompletion=completion.words("adapter", "analyzer", "scorer", "card"),
+        ),
+    ],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="Its name; for a card, the name of the model.",
+            autocompletion=completion.subjects,
+        ),
+    ],
 ) -> None:
     """Check that an adapter, analyzer, scorer or card meets its contract."""
     from zoo.conformance import checks_of

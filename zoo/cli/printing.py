@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from zoo.cli.console import Settings, table
+from zoo.cli.console import Settings
+from zoo.cli.tables import print_json, print_table
 
 if TYPE_CHECKING:
     from zoo.analysis.comparison import Comparison
@@ -15,27 +17,47 @@ if TYPE_CHECKING:
     from zoo.scoring.scores import Scores
 
 
-def print_run(settings: Settings, run: Run, folder: Path) -> None:
+def print_run(settings: Settings, run: Run, folder: Path, *, as_json: bool = False) -> None:
     """Print the directions of an analysis, notes about them, and the files.
 
     Args:
         settings: The settings of the command line.
         run: The analysis.
         folder: The folder that was written.
+        as_json: Print JSON instead of a table and lines.
     """
     from zoo.report.table import COLUMNS
 
+    if as_json:
+        print_json({**_values_of_run(run), **_written(folder)})
+        return
     columns = ["direction", *COLUMNS.values()]
     summaries = run.table()
-    rows = [[escape(run.directions.label(index)), *row.texts().values()] for index, row in enumerate(summaries)]
+    rows = [[run.directions.label(index), *row.texts().values()] for index, row in enumerate(summaries)]
     right = columns.copy()
     if run.scores is not None:
         rows = [[*row, str(summary.name or "–")] for row, summary in zip(rows, summaries, strict=True)]
         columns.append("suggested name")
-    settings.console.print(table(columns, rows, right=right))
+    print_table(settings, columns, rows, right=right)
     for note in _notes(run):
         settings.console.print(note, soft_wrap=True)
     print_files(settings, folder)
+
+
+def _values_of_run(run: Run) -> dict[str, Any]:
+    """Return what the table shows, and the record that is written beside the directions."""
+    return {
+        "model": run.model.name,
+        "region": run.region.text,
+        "found": len(run.directions),
+        "directions": [
+            {"index": index, "label": run.directions.label(index), **asdict(row)}
+            for index, row in enumerate(run.table())
+        ],
+        "scores": None if run.scores is None else run.scores.as_json(),
+        "notes": _notes(run),
+        "record": run.directions.provenance,
+    }
 
 
 def _notes(run: Run) -> list[str]:
@@ -67,11 +89,10 @@ def print_comparison(settings: Settings, comparison: Comparison, top: int) -> No
     """
     _print_facts(settings, comparison.facts())
     for columns, texts in comparison.tables():
-        rows = [[escape(text) for text in row] for row in texts]
         right = columns[2:3] if comparison.labelled else columns[:3]
-        settings.console.print(table(columns, rows[:top], right=right))
-        if len(rows) > top:
-            settings.console.print(f"and {len(rows) - top} more; --top {len(rows)} shows all")
+        print_table(settings, columns, texts[:top], right=right)
+        if len(texts) > top:
+            settings.console.print(f"and {len(texts) - top} more; --top {len(texts)} shows all")
 
 
 def print_scores(settings: Settings, scores: Scores) -> None:
@@ -83,8 +104,31 @@ def print_scores(settings: Settings, scores: Scores) -> None:
     """
     columns, rows = scores.table()
     _print_facts(settings, scores.facts())
-    escaped = [[escape(cell) for cell in row] for row in rows]
-    settings.console.print(table([escape(column) for column in columns], escaped, right=columns[1:-1]))
+    print_table(settings, columns, rows, right=columns[1:-1])
+
+
+def print_codes_written(settings: Settings, folder: Path, *, as_json: bool = False) -> None:
+    """Print the files of a folder that holds pictures and their codes; as JSON, tell of the codes too.
+
+    Args:
+        settings: The settings of the command line.
+        folder: The folder.
+        as_json: Print JSON instead of a line for each file.
+    """
+    if not as_json:
+        print_files(settings, folder)
+        return
+    from zoo.core.codes import load_codes
+
+    codes, metadata = load_codes(folder / "codes.safetensors")
+    facts = {
+        "model": metadata["model"],
+        "space": metadata["space"],
+        "codes": len(codes),
+        "labels": None if codes.labels is None else codes.labels.tolist(),
+        "truncation": codes.truncation,
+    }
+    print_json({**facts, **_written(folder)})
 
 
 def print_files(settings: Settings, folder: Path) -> None:
@@ -94,8 +138,16 @@ def print_files(settings: Settings, folder: Path) -> None:
         settings: The settings of the command line.
         folder: The folder.
     """
-    for path in sorted(folder.iterdir(), key=lambda path: (path.suffix == ".safetensors", path.name)):
+    for path in _files(folder):
         settings.console.print(escape(str(path)), soft_wrap=True)
+
+
+def _written(folder: Path) -> dict[str, Any]:
+    return {"folder": str(folder), "files": [str(path) for path in _files(folder)]}
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir(), key=lambda path: (path.suffix == ".safetensors", path.name))
 
 
 def _print_facts(settings: Settings, facts: dict[str, str]) -> None:

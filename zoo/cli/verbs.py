@@ -5,7 +5,6 @@ Each command maps its options to a request, carries it out, and prints the resul
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +12,8 @@ import typer
 
 from zoo.cli import arguments
 from zoo.cli.console import Settings, progress_bars
-from zoo.cli.printing import print_comparison, print_files, print_run, print_scores
+from zoo.cli.printing import print_codes_written, print_comparison, print_files, print_run, print_scores
+from zoo.cli.tables import print_json
 
 if TYPE_CHECKING:
     from zoo.editing.requests import CodesRequest, OpeningRequest
@@ -32,6 +32,7 @@ def sample(
     device: arguments.Device = "auto",
     dtype: arguments.Dtype = "float32",
     option: arguments.Option = None,
+    as_json: arguments.AsJson = False,
     out: arguments.Out = None,
     force: arguments.Force = False,
 ) -> None:
@@ -48,14 +49,14 @@ def sample(
     )
     with progress_bars(settings) as progress:
         folder = request.run(settings.installation, progress)
-    print_files(settings, folder)
+    print_codes_written(settings, folder, as_json=as_json)
 
 
 def analyze(
     context: typer.Context,
     model: arguments.ModelName,
-    analyzer: Annotated[str, typer.Option("--analyzer", "-a", help="An analysis of 'zoo list --analyzers'.")] = "sefa",
-    region: Annotated[str, typer.Option("--region", "-r", help="mouth, all, box:…, mask:FILE, a+b, not:a")] = "all",
+    analyzer: arguments.AnalyzerName = "sefa",
+    region: arguments.AnalyzedRegion = "all",
     samples: arguments.Samples = None,
     seed: arguments.Seed = None,
     seeds: arguments.Seeds = None,
@@ -71,7 +72,8 @@ def analyze(
     dtype: arguments.Dtype = "float32",
     memory: arguments.Memory = None,
     keep: arguments.Keep = True,
-    npy: Annotated[bool, typer.Option("--npy", help="Write the directions as .npy too.")] = False,
+    npy: arguments.Npy = False,
+    as_json: arguments.AsJson = False,
     out: arguments.Out = None,
     force: arguments.Force = False,
 ) -> None:
@@ -104,7 +106,7 @@ def analyze(
             keep=keep,
             progress=progress,
         )
-    print_run(settings, run, folder)
+    print_run(settings, run, folder, as_json=as_json)
 
 
 def edit(
@@ -117,7 +119,7 @@ def edit(
     strengths: Annotated[str, typer.Option(help="Steps along the unit direction.")] = "-3,-2,-1,0,1,2,3",
     layers: arguments.Layers = None,
     video: arguments.Video = "auto",
-    frames: Annotated[int, typer.Option(help="Frames of the animation, there and back, 25 a second.")] = 50,
+    frames: arguments.Frames = 50,
     samples: arguments.EditSamples = None,
     seed: arguments.Seed = None,
     seeds: arguments.Seeds = None,
@@ -128,6 +130,7 @@ def edit(
     device: arguments.Device = "auto",
     dtype: arguments.Dtype = "float32",
     option: arguments.Option = None,
+    as_json: arguments.AsJson = False,
     out: arguments.Out = None,
     force: arguments.Force = False,
 ) -> None:
@@ -152,7 +155,7 @@ def edit(
     )
     with progress_bars(settings) as progress:
         folder = request.run(settings.installation, progress)
-    print_files(settings, folder)
+    print_codes_written(settings, folder, as_json=as_json)
 
 
 def compare(
@@ -194,7 +197,7 @@ def compare(
     with progress_bars(settings) as progress:
         comparison = request.run(settings.installation, progress)
     if as_json:
-        print(json.dumps(comparison.as_json(), indent=2))
+        print_json(comparison.as_json())
         return
     print_comparison(settings, comparison, top)
     if request.folder:
@@ -244,7 +247,7 @@ def score(
     with progress_bars(settings) as progress:
         scores = request.run(settings.installation, progress)
     if as_json:
-        print(json.dumps(scores.as_json(), indent=2))
+        print_json(scores.as_json())
         return
     print_scores(settings, scores)
     if out:

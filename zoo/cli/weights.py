@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,13 +10,17 @@ from rich.filesize import decimal
 from rich.markup import escape
 
 from zoo._utils.paths import cache_folder
-from zoo.cli.console import Settings, progress_bars, table
+from zoo.cli import completion
+from zoo.cli.console import Settings, progress_bars
+from zoo.cli.tables import print_facts, print_json, print_table
 from zoo.errors import WeightsError
 from zoo.weights.cache import CachedFile, cached_files, unfinished
 from zoo.weights.cache import clean as clean_cache
 from zoo.weights.cache import damaged as damaged_files
 
-Names = Annotated[list[str], typer.Argument(metavar="MODEL", help="Models of 'zoo list'.")]
+Names = Annotated[
+    list[str], typer.Argument(metavar="MODEL", help="Models of 'zoo list'.", autocompletion=completion.models)
+]
 
 
 def pull(context: typer.Context, names: Names) -> None:
@@ -40,12 +43,16 @@ def cache(
     ] = False,
     forget: Annotated[
         str | None,
-        typer.Option(metavar="MODEL", help="Delete a model's file and its remembered hash."),
+        typer.Option(
+            metavar="MODEL",
+            help="Delete a model's file and its remembered hash.",
+            autocompletion=completion.models,
+        ),
     ] = None,
     drop_jacobians: Annotated[
         bool, typer.Option("--drop-jacobians", help="Delete the Jacobians that analyses have kept.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")] = False,
 ) -> None:
     """List the weights in the cache, verify them, or clean up."""
     from zoo.jacobian.cache_folder import clear_cache, jacobian_limit
@@ -71,7 +78,7 @@ def cache(
     files_json += [_file_json((path.name.rpartition("-")[0],), "unfinished", path, None) for path in unfinished()]
     if as_json:
         report = {"removed": [str(path) for path in removed], "files": files_json, "jacobians": _jacobians_json()}
-        print(json.dumps(report, indent=2))
+        print_json(report)
     else:
         _print_cache(settings, removed, files_json)
     if damaged:
@@ -114,7 +121,12 @@ def add(
 
 def convert(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="FILE", help="A weights file, or a model of 'zoo list'.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE", help="A weights file, or a model of 'zoo list'.", autocompletion=completion.models
+        ),
+    ],
     out: Annotated[
         Path | None, typer.Option("-o", "--out", metavar="FILE", help="Where to write; or FILE.safetensors, here.")
     ] = None,
@@ -128,13 +140,15 @@ def convert(
     settings: Settings = context.obj
     with progress_bars(settings) as progress:
         inspected = inspect_file(name, settings.installation, licence=licence, progress=progress)
-    settings.console.print(table(["", ""], [[key, escape(value)] for key, value in inspected.facts().items()]))
+    print_facts(settings, inspected.facts())
     settings.console.print(escape(str(convert_checkpoint(inspected, out, force=force))), soft_wrap=True)
 
 
 def remove(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A model of 'zoo add'.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A model of 'zoo add'.", autocompletion=completion.models)
+    ],
 ) -> None:
     """Take a model of 'zoo add' off your registry; its weights file stays."""
     from zoo.models.user_models import remove as remove_model
@@ -149,14 +163,14 @@ def _print_cache(settings: Settings, removed: list[Path], files: list[dict[str, 
     if files:
         cells = [
             [
-                escape(", ".join(file["models"]) or "none"),
+                ", ".join(file["models"]) or "none",
                 "" if file["bytes"] is None else f"{file['bytes'] / 2**20:.1f} MiB",
                 file["state"],
-                escape(file["file"]),
+                file["file"],
             ]
             for file in files
         ]
-        settings.console.print(table(["models", "size", "state", "file"], cells, right=["size"]))
+        print_table(settings, ["models", "size", "state", "file"], cells, right=["size"])
     else:
         settings.console.print(f"nothing in {escape(str(cache_folder()))}", soft_wrap=True)
     jacobians = _jacobians_json()

@@ -98,14 +98,18 @@ def parse_pairs(pairs: list[str]) -> dict[str, str]:
     return values
 
 
-def describe_options(schema: type[Options]) -> list[tuple[str, str, str]]:
+def describe_options(schema: type[Options]) -> list[tuple[str, Any, str]]:
     """List the options of a model.
 
     Args:
         schema: the options model.
 
     Returns:
-        (name, default, description) of each option, in the order of declaration.
+        (name, default, description) of each option, in the order of declaration; the default of one that must be
+        given is None.
 
     """
-    return [(name, repr(field.default), field.description or "") for name, field in schema.model_fields.items()]
+    return [
+        (name, None if field.is_required() else field.get_default(call_default_factory=True), field.description or "")
+        for name, field in schema.model_fields.items()
+    ]

@@ -58,6 +58,26 @@ class Inspected:
             "licence": str(self.card.licence),
         }
 
+    def as_json(self) -> dict[str, Any]:
+        """Describe the file in values, by name of the fact."""
+        adapter = self.model.adapter
+        return {
+            "kind": "file",
+            "file": str(self.path),
+            "sha256": self.model.weights_sha256,
+            "adapter": self.detected.family,
+            "format": self.detected.layout,
+            "container": self.detected.container,
+            "averaged": self.detected.averaged,
+            "resolution": list(adapter.resolution),
+            "space": adapter.space.name,
+            "layers": adapter.space.layers,
+            "dim": adapter.space.dim,
+            "classes": list(adapter.classes),
+            "parameters": sum(tensor.numel() for tensor in self.detected.state.values()),
+            "licence": {"weights": self.card.licence.weights, "data": self.card.licence.data},
+        }
+
 
 def inspect_file(
     name: str | Path,

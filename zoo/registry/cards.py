@@ -168,6 +168,11 @@ class Licence(_Strict):
     weights: str
     data: str | None = None
 
+    @property
+    def short(self) -> str:
+        """The licence of the weights without remarks: up to the first comma, colon or semicolon."""
+        return re.split(r"[,;:] ", self.weights)[0]
+
     def __str__(self) -> str:
         return f"weights: {self.weights}" + (f"; data: {self.data}" if self.data else "")
 

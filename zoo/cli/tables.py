@@ -1,0 +1,122 @@
+"""Tables and JSON on standard output: laid out on a terminal, separated by tabs in a pipe or file."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+from rich.cells import cell_len, set_cell_size
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from zoo.cli.console import Settings
+
+# Columns between two cells.
+_GAP = 2
+# A cell that is cut shows so many characters at least; where there is less room, its column is left out.
+_LEAST = 10
+
+
+def print_table(
+    settings: Settings,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    right: Sequence[str] = (),
+    optional: Sequence[str] = (),
+    elastic: str = "",
+    wide: bool = False,
+) -> None:
+    """Print a table. In a pipe, cells are whole and a tab stands between them, so that ``cut`` finds them.
+
+    Args:
+        settings: the settings of the command line; quiet ones print nothing.
+        columns: the headings; without any text there is no line of them.
+        rows: the cells.
+        right: the headings of columns that are aligned to the right.
+        optional: headings of columns that are left out, in this order, where a line would not fit on the terminal.
+        elastic: the heading of a column whose cells are cut, if that is enough.
+        wide: make lines as long as they are; the terminal wraps them.
+
+    """
+    if settings.quiet:
+        return
+    if not settings.on_terminal:
+        for row in [columns, *rows] if any(columns) else rows:
+            print("\t".join(" ".join(cell.split()) for cell in row))
+        return
+    console = settings.console
+    if elastic and not wide:
+        columns, *rows = _fit([columns, *rows], console.width, columns.index(elastic), map(columns.index, optional))
+    layout = _lay_out(columns, rows, right, wrapped=not elastic)
+    if wide:
+        console.width = max(
+            console.width, Measurement.get(console, console.options.update(width=10**6), layout).maximum
+        )
+    console.print(layout)
+
+
+def print_facts(settings: Settings, facts: Mapping[str, Any]) -> None:
+    """Print facts as a table of two columns; a list has a line for each of its items.
+
+    Args:
+        settings: the settings of the command line.
+        facts: the facts by name.
+
+    """
+    rows: list[tuple[str, str]] = []
+    for key, value in facts.items():
+        lines = value if isinstance(value, list) else [value]
+        rows += [(key if index == 0 or not settings.on_terminal else "", str(line)) for index, line in enumerate(lines)]
+    print_table(settings, ["", ""], rows)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON; numbers that JSON does not have, infinities and NaN, become null.
+
+    Args:
+        value: mappings, sequences, texts and numbers; anything else is written as its text.
+
+    """
+    print(json.dumps(_finite(value), indent=2, allow_nan=False, default=str))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(part) for key, part in value.items()}
+    return [_finite(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def _lay_out(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str], *, wrapped: bool) -> Table:
+    layout = Table(box=None, pad_edge=False, header_style="bold", show_header=any(columns))
+    for index, column in enumerate(columns):
+        justify: Literal["left", "right"] = "right" if column in right else "left"
+        layout.add_column(column, justify=justify, overflow="fold", no_wrap=index == 0 or not wrapped)
+    for row in rows:
+        layout.add_row(*map(Text, row))
+    return layout
+
+
+def _fit(lines: Sequence[Sequence[str]], width: int, elastic: int, optional: Iterable[int]) -> list[list[str]]:
+    """Make lines fit: leave optional columns out, one by one, and cut the cells of the elastic one."""
+    widths = {column: max(map(cell_len, cells)) for column, cells in enumerate(zip(*lines, strict=True))}
+    widths[elastic] = min(widths[elastic], _LEAST)
+    for column in (*optional, elastic):
+        if _line(widths) <= width:
+            break
+        widths.pop(column)
+    room = width - _line(widths) + widths.get(elastic, 0)
+    return [[_cut(line[column], room) if column == elastic else line[column] for column in widths] for line in lines]
+
+
+def _line(widths: Mapping[int, int]) -> int:
+    return sum(widths.values()) + _GAP * (len(widths) - 1)
+
+
+def _cut(text: str, room: int) -> str:
+    return text if cell_len(text) <= room else f"{set_cell_size(text, room - 1).rstrip()}…"
