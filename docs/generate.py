@@ -24,6 +24,7 @@ from python_signatures import FACES, code, table
 import zoo
 from zoo import errors
 from zoo.cli import build_app
+from zoo.cli.help import usage_of_argument, value_of_option
 from zoo.conformance import CONTRACTS
 from zoo.core import COMMON_REGIONS
 from zoo.plugins import CAPABILITIES, AdapterPlugin, AnalyzerPlugin, load_plugins
@@ -55,10 +56,10 @@ def command(name: str) -> str:
     """Describe one command: its summary, usage, arguments and options."""
     described = COMMANDS[name]
     arguments = [part for part in described.params if part.param_type_name == "argument"]
-    usage = " ".join([f"zoo {name} [OPTIONS]", *(_argument(part) for part in arguments)])
+    usage = " ".join([f"zoo {name} [OPTIONS]", *map(usage_of_argument, arguments)])
     parts = [inspect.cleandoc(described.help or ""), f"```text\n{usage}\n```"]
     if arguments:
-        rows = [[code(_metavar(part)), part.help or ""] for part in arguments]
+        rows = [[code(usage_of_argument(part)), part.help or ""] for part in arguments]
         parts.append(table(["argument", "meaning"], rows))
     return "\n\n".join([*parts, options_of(described)]).rstrip()
 
@@ -70,18 +71,12 @@ def options_of(described: Any) -> str:
     return table(["option", "default", "meaning"], rows) if rows else "It has no options."
 
 
-def _metavar(part: Any) -> str:
-    return str(part.metavar or part.name.upper())
-
-
-def _argument(part: Any) -> str:
-    text = _metavar(part) + ("..." if part.nargs == -1 else "")
-    return text if part.required else f"[{text}]"
-
-
 def _flags(part: Any) -> str:
-    value = "" if part.is_flag else f" {part.metavar or part.type.name.upper()}"
-    return ", ".join(f"`{flag}{value if flag == part.opts[0] else ''}`" for flag in [*part.opts, *part.secondary_opts])
+    value = value_of_option(part)
+    return ", ".join(
+        f"`{flag} {value}`" if value and flag == part.opts[0] else f"`{flag}`"
+        for flag in [*part.opts, *part.secondary_opts]
+    )
 
 
 def _default(part: Any) -> str:

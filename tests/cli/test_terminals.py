@@ -1,0 +1,269 @@
+"""What commands print on terminals of different kinds, in pipes and as JSON; help, global options and completion."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.registry.test_registry import CARD
+from tests.support.toys import write_tiny
+from tests.test_startup import SLOW, loaded_by
+from zoo.cli import COMMANDS, run
+
+COMMAND = Path(sys.executable).with_name("zoo")
+ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def on_terminal(*arguments: str, columns: int = 80, **variables: Any) -> list[str]:
+    """Run zoo on a terminal of so many columns, and return the lines that it printed there."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    environment = {name: text for name, text in os.environ.items() if name not in {"COLUMNS", "NO_COLOR", "TERM"}}
+    process = subprocess.Popen(
+        [COMMAND, *arguments], stdout=slave, stderr=slave, env={**environment, "TERM": "xterm", **variables}
+    )
+    os.close(slave)
+    printed = b""
+    while True:
+        try:
+            part = os.read(master, 65536)
+        except OSError:  # Linux's sign that the other end is closed
+            break
+        if not part:
+            break
+        printed += part
+    os.close(master)
+    assert process.wait() == 0, printed
+    return printed.decode().splitlines()
+
+
+def in_pipe(*arguments: str, **variables: str) -> str:
+    done = subprocess.run(
+        [COMMAND, *arguments], env={**os.environ, **variables}, capture_output=True, encoding="utf-8", check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+# zoo list
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 100, 200])
+def test_list_has_one_line_for_each_model(columns: int) -> None:
+    names = [model["name"] for model in json.loads(in_pipe("list", "--json"))]
+    heading, *lines, note = [ESCAPES.sub("", line) for line in on_terminal("list", columns=columns)]
+    assert [line.split()[0] for line in lines] == names
+    assert heading.startswith("model") and note.startswith("*")
+    assert max(map(len, lines)) <= columns
+
+
+def test_wide_cuts_nothing() -> None:
+    models = json.loads(in_pipe("list", "stylegan2*", "--json"))
+    lines = on_terminal("list", "stylegan2*", "--wide")
+    for model, line in zip(models, lines[1:], strict=False):
+        assert model["licence"]["weights"] in line and model["summary"] in line
+
+
+@pytest.mark.parametrize(("variable", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_no_colours_where_none_are_wanted(variable: str, value: str) -> None:
+    lines = on_terminal("list", columns=80, **{variable: value})
+    assert not any(re.search(r"\x1b\[[0-9;]*3[0-7]", line) for line in lines)
+    assert len(lines) < 60
+    if variable == "TERM":
+        assert not any("\x1b" in line for line in lines)
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["list", "--wide"], ["list", "--matrix"], ["info", "dcgan"]])
+def test_pipes_get_whole_cells_without_padding(arguments: list[str]) -> None:
+    printed = in_pipe(*arguments, COLUMNS="40")
+    lines = printed.splitlines()
+    assert len({line.count("\t") for line in lines}) == 1
+    assert not any("  " in line or line.endswith(" ") or "…" in line or "\x1b" in line for line in lines)
+
+
+def test_json_holds_values() -> None:
+    models = {model["name"]: model for model in json.loads(in_pipe("list", "--json"))}
+    stylegan2 = models["stylegan2.ffhq1024"]
+    shown = {key: stylegan2[key] for key in ("default", "resolution", "space", "layers", "dim", "classes")}
+    assert shown == {"default": False, "resolution": 1024, "space": "w", "layers": 18, "dim": 512, "classes": 0}
+    facts = json.loads(in_pipe("info", "biggan", "--json"))
+    assert facts["default"] is True and facts["classes"][3] == "micah" and facts["regions"]["eyes"].startswith("box:")
+    assert facts["bytes"] > 10**6 and facts["verified"] is True and facts["obstacles"]["sefa"] is None
+
+
+# sample, analyze, edit
+
+
+@pytest.fixture
+def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    write_tiny(tmp_path / "mine.safetensors")
+    card = {**CARD, "weights": {"sources": [{"url": "mine.safetensors"}]}, "regions": {"spot": "box:4,4,6,6"}}
+    (tmp_path / "cards.yaml").write_text(yaml.safe_dump({"models": [card]}))
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    return str(tmp_path / "cards.yaml")
+
+
+def test_json_says_what_was_written(registry: str, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["--json", "--registry", registry]
+    assert run(["sample", "dcgan.mine", "--samples", "3", "--out", "s", *given]) == 0
+    drawn = json.loads(capsys.readouterr().out)
+    assert (drawn["model"], drawn["codes"], drawn["folder"]) == ("dcgan.mine", 3, "s")
+    assert drawn["files"] == ["s/samples.png", "s/codes.safetensors"]
+    assert run(["analyze", "dcgan.mine", "-a", "lowrank", "-r", "spot", "--show", "2", "--out", "a", *given]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [one["index"] for one in found["directions"]] == [0, 1]
+    assert found["directions"][0]["score"] > found["directions"][1]["score"] > 0
+    assert found["directions"][0]["own"]["value"] > 0
+    assert found["record"]["command"].startswith("zoo analyze dcgan.mine")
+    assert {Path(file).name for file in found["files"]} == {path.name for path in Path("a").iterdir()}
+    assert run(["edit", "dcgan.mine", "a", "--samples", "1", "--video", "none", "--out", "e", *given]) == 0
+    assert json.loads(capsys.readouterr().out)["files"] == ["e/sheet.png", "e/codes.safetensors"]
+
+
+def test_json_is_printed_although_quiet(registry: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["-q", "--registry", registry, "sample", "dcgan.mine", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["codes"] == 16
+
+
+# Help
+
+
+def test_descriptions_are_whole(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run(["-h"]) == 0
+    shown = capsys.readouterr().out
+    assert "..." not in shown.replace("[ARGS]...", "").replace("FILE...", "")
+    assert max(map(len, shown.splitlines())) <= 80
+    words = " ".join(shown.split())
+    for name in COMMANDS:
+        assert re.search(rf" {name} [A-Z][^.]*\.", words), name
+    assert words.index("Look things up:") < words.index("Work with a model:") < words.index("Write plugins:")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_every_command(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([name, "-h"]) == 0
+    short = capsys.readouterr().out
+    assert run([name, "--help"]) == 0
+    assert capsys.readouterr().out == short
+    assert short.startswith(f"Usage: zoo {name} [OPTIONS]") and "{" not in short
+    assert "Global options:" in short and "--registry FILE..." in short
+
+
+def test_help_has_groups_and_says_what_repeats(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["edit", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "MODEL DIRECTIONS...\n" in shown and "-o NAME=VALUE..." in shown
+    groups = re.findall(r"^(\w[\w ]*):$", shown, flags=re.MULTILINE)
+    assert groups == ["Arguments", "Options", "Codes", "Network", "Output", "Global options"]
+
+
+@pytest.mark.parametrize("arguments", [["--help", "-a", "nullspace"], ["--analyzer=nullspace", "stylegan2", "-h"]])
+def test_help_of_analyze_lists_options_of_what_is_named(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["analyze", *arguments]) == 0
+    shown = capsys.readouterr().out
+    assert "Options of nullspace, written -o NAME=VALUE:" in shown and "background_energy" in shown
+    assert ("noise_seed" in shown) == ("stylegan2" in arguments)
+
+
+def test_help_refuses_an_analysis_that_there_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["analyze", "--help", "-a", "lowrnk"]) == 2
+    assert "lowrank" in capsys.readouterr().err
+
+
+# Global options
+
+
+def test_global_options_are_accepted_after_the_command(registry: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["list", "dcgan.mine", "--registry", registry]) == 0
+    assert "dcgan.mine\t" in capsys.readouterr().out
+    for words in (["list", "-q"], ["-q", "list"], ["list", "--quiet"], ["info", "dcgan", "-q"]):
+        assert run(words) == 0
+        assert capsys.readouterr().out == ""
+    assert run(["info", "nothing", "--debug"]) == 2
+    assert "Traceback" in capsys.readouterr().err
+    assert run(["list", "--version"]) == 0
+    assert re.fullmatch(r"zoo \S+\n", capsys.readouterr().out)
+
+
+def test_registries_before_and_after_the_command_are_both_read(registry: str, tmp_path: Path) -> None:
+    other = {**CARD, "name": "dcgan.other", "weights": {"sources": [{"url": "mine.safetensors"}]}}
+    (tmp_path / "other.yaml").write_text(yaml.safe_dump({"models": [other]}))
+    found = in_pipe("--registry", registry, "list", "dcgan.*", "--registry", str(tmp_path / "other.yaml"))
+    assert {"dcgan.mine", "dcgan.other"} <= {line.split("\t")[0] for line in found.splitlines()}
+
+
+# Completion
+
+
+def proposals(typed: str) -> list[str]:
+    """Ask as bash does; a space at the end begins a new word."""
+    words = typed.split(" ")
+    asked = {"_ZOO_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(len(words) - 1)}
+    return in_pipe(**asked).split()
+
+
+@pytest.mark.parametrize(
+    ("typed", "proposed"),
+    [
+        ("zoo an", ["analyze"]),
+        ("zoo analyze stylegan2.av", ["stylegan2.avatars32"]),
+        ("zoo analyze bigg", ["biggan-deep.imagenet128", "biggan.avatars32", "biggan", "biggan-deep"]),
+        ("zoo analyze biggan -a n", ["nullspace"]),
+        ("zoo analyze biggan --analyzer ", ["lowrank", "nullspace", "resefa", "sefa"]),
+        ("zoo analyze biggan -r mou", ["mouth"]),
+        ("zoo analyze -a sefa biggan --region mouth+ey", ["mouth+eyes"]),
+        ("zoo analyze ./weights.pt -r le", ["left"]),
+        ("zoo analyze -r ey", []),
+        ("zoo score biggan x --scorer ", ["avatars"]),
+        ("zoo sample biggan --dev", ["--device"]),
+        ("zoo sample biggan --device c", ["cpu", "cuda"]),
+        ("zoo check analyzer se", ["sefa"]),
+        ("zoo info adapter:stylegan3", ["adapter:stylegan3"]),
+        ("zoo --registry nothing.yaml analyze ", []),
+    ],
+)
+def test_completion(typed: str, proposed: list[str]) -> None:
+    found = proposals(typed)
+    assert set(proposed) <= set(found)
+    assert len(proposed) > 2 or found == proposed
+
+
+def test_completion_reads_the_users_own_cards(registry: str) -> None:
+    assert proposals(f"zoo --registry {registry} sample dcgan.mi") == ["dcgan.mine"]
+
+
+def test_completion_prints_no_warning(tmp_path: Path) -> None:
+    """Warnings would be printed into the line that is being typed."""
+    asked = {"_ZOO_COMPLETE": "complete_bash", "COMP_WORDS": "zoo lis", "COMP_CWORD": "1", "ZOO_PLUGINS": "nothing"}
+    done = subprocess.run([COMMAND], env={**os.environ, **asked}, capture_output=True, check=False)
+    assert done.stderr == b""
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_shown_for_every_shell(shell: str) -> None:
+    script = in_pipe("--show-completion", shell, _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1")
+    assert "_ZOO_COMPLETE" in script
+
+
+def test_completion_imports_nothing_slow() -> None:
+    code = (
+        "import os\nos.environ.update(_ZOO_COMPLETE='complete_bash', COMP_WORDS='zoo analyze biggan -r mou', "
+        "COMP_CWORD='4')\nfrom zoo.cli import run\ntry: run([])\nexcept SystemExit: pass"
+    )
+    assert not {*SLOW, "pydantic"} & set(loaded_by(code))
