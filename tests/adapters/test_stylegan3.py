@@ -180,7 +180,7 @@ def test_a_file_is_converted_and_analysed(golden: Golden, tmp_path: Path) -> Non
         ("last", r"the last layers that it has: synthesis\.L12_52_16, synthesis\.L13_32_16"),
         ("padding", "between maps of 38 and 36 points"),
         ("factor", "between maps of 38 and 36 points"),
-        ("taps", r"does not say the factor of synthesis\.L5_52_24\.down_filter, and its 11 taps"),
+        ("taps", r"filters of synthesis\.L5_52_24 have 24 and 11 taps, which lead to no rate"),
         ("text", "do not describe a network"),
     ],
 )

@@ -271,4 +271,4 @@ def test_parallel_training_of_one_network_of_a_checkpoint(tmp_path: Path) -> Non
     found = inspect_file(tmp_path / "both.pt", INSTALLATION)
     assert found.facts()["averaged weights"] == "yes: G_ema, not G"
     assert torch.equal(found.detected.state["constant"], golden.state["synthesis.b4.const"])
-    assert found.detected.config == {"conv_clamp": 0.5}
+    assert found.detected.config == {"conv_clamp": 0.5, "assumed": {"lr_mlp": 0.01}}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from math import isfinite, sqrt
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -53,6 +55,17 @@ def check_filter(key: str, tensor: Tensor, taps: Sequence[float]) -> None:
     raise CheckpointError(f"{key} is not the filter {listed}: only networks that resample with it can be opened")
 
 
+# The keys of weight, u and v, and those of g and v, under which torch stores normalised weights.
+_SPECTRAL_KEYS = (
+    ("weight_orig", "weight_u", "weight_v"),
+    ("parametrizations.weight.original", "parametrizations.weight.0._u", "parametrizations.weight.0._v"),
+)
+_WEIGHT_NORM_KEYS = (
+    ("weight_g", "weight_v"),
+    ("parametrizations.weight.original0", "parametrizations.weight.original1"),
+)
+
+
 class StateDictConverter:
     """The conversion of one file's tensors.
 
@@ -67,12 +80,41 @@ class StateDictConverter:
         remaining: the file's tensors that have not been converted yet, by their keys in the file.
         converted: the canonical state so far.
         owner: the file's name in messages.
+        assumed: settings on which images depend and that the file does not tell, by name, with the assumed values.
     """
 
     def __init__(self, state: State, owner: str) -> None:
         self.remaining = dict(state)
         self.converted: State = {}
         self.owner = owner
+        self.assumed: dict[str, Any] = {}
+
+    def setting(self, name: str, said: Any, assumed: Any) -> Any:
+        """Take a setting of the network from the file, or assume its value and note that.
+
+        Args:
+            name: the option of the architecture that overrides it.
+            said: the value in the file; None where it does not tell.
+            assumed: the value of published networks.
+
+        Returns:
+            The value.
+        """
+        if said is not None:
+            return said
+        self.assumed[name] = assumed
+        return assumed
+
+    def config(self, **settings: Any) -> dict[str, Any]:
+        """Make the config for `Adapter.load`.
+
+        Args:
+            **settings: what the adapter needs beside the weights.
+
+        Returns:
+            The settings, and under ``assumed`` what was assumed.
+        """
+        return {**settings, "assumed": self.assumed} if self.assumed else settings
 
     def pop(self, key: str) -> Tensor:
         """Remove a tensor from `remaining`.
@@ -90,6 +132,67 @@ class StateDictConverter:
             rest = ", ".join(list(self.remaining)[:4]) or "nothing"
             raise CheckpointError(f"{self.owner} does not fit the network; missing: {key}; not yet read: {rest}")
         return self.remaining.pop(key)
+
+    def peek(self, key: str) -> Tensor:
+        """Return a tensor of the file, and leave it in `remaining`.
+
+        Args:
+            key: its key in the file.
+
+        Returns:
+            The tensor.
+
+        Raises:
+            CheckpointError: if it is missing.
+        """
+        return self.remaining[key] if key in self.remaining else self.pop(key)
+
+    def effective_weight(self, key: str, *, axis: int = 0) -> Tensor:
+        """Remove a weight from `remaining`, with what torch normalises it by in evaluation applied to it.
+
+        Spectral norms are divided out by σ = uᵀ W v with the stored vectors u and v (Miyato et al., ICLR 2018, equation
+        8), and weight normalisation is g · v / |v| (Salimans & Kingma, NeurIPS 2016, equation 2), under the keys of
+        torch's functions and of its parametrizations.
+
+        Args:
+            key: the layer's key in the file, without ``.weight`` and the like.
+            axis: the axis of the weight that counts the outputs, which are the rows of the matrix W.
+
+        Returns:
+            The effective weight.
+
+        Raises:
+            CheckpointError: if a tensor is missing, or the stored vectors do not fit the weight.
+        """
+        for weight_key, left_key, right_key in _SPECTRAL_KEYS:
+            if f"{key}.{weight_key}" in self.remaining:
+                weight, left, right = (self.pop(f"{key}.{name}") for name in (weight_key, left_key, right_key))
+                with self.fitting(key):
+                    return weight / torch.dot(left, weight.movedim(axis, 0).flatten(1) @ right)
+        for size_key, direction_key in _WEIGHT_NORM_KEYS:
+            if f"{key}.{size_key}" in self.remaining and f"{key}.{direction_key}" in self.remaining:
+                size, direction = self.pop(f"{key}.{size_key}"), self.pop(f"{key}.{direction_key}")
+                axes = [index for index, count in enumerate(size.shape) if count == 1]
+                with self.fitting(key):
+                    return direction * (size / direction.norm(dim=axes, keepdim=True))
+        return self.pop(f"{key}.weight")
+
+    @contextmanager
+    def fitting(self, key: str) -> Iterator[None]:
+        """Turn torch's errors about shapes inside a `with` block into a message about the file.
+
+        Args:
+            key: the layer's key in the file, for the message.
+
+        Raises:
+            CheckpointError: where shapes inside do not fit each other.
+        """
+        try:
+            yield
+        except (RuntimeError, ValueError, IndexError):
+            raise CheckpointError(
+                f"{self.owner} does not fit the network; the tensors of {key} have shapes that do not fit each other"
+            ) from None
 
     def pop_number(self, key: str, default: float) -> float:
         """Remove a tensor that holds a single number from `remaining`.

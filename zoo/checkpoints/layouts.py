@@ -47,6 +47,21 @@ class DetectedCheckpoint:
     config: dict[str, Any]
     metadata: ConversionMetadata | None = None
 
+    def assumed(self, chosen: Mapping[str, Any]) -> dict[str, Any]:
+        """List the settings on which images depend and that the file does not tell.
+
+        Args:
+            chosen: the options that were chosen, which are not assumed.
+
+        Returns:
+            The assumed values, by name.
+        """
+        assumed = self.config.get("assumed")
+        known = {**self.config, **chosen}
+        return (
+            {name: value for name, value in assumed.items() if name not in known} if isinstance(assumed, dict) else {}
+        )
+
 
 def detect_checkpoint(
     path: Path, families: Mapping[str, type[Adapter]], network: str | None = None

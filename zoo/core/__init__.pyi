@@ -55,6 +55,9 @@ from .options import (
     Options as Options,
 )
 from .options import (
+    PositiveOrNone as PositiveOrNone,
+)
+from .options import (
     name_classes as name_classes,
 )
 from .options import (

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from zoo.core.class_names import parse_class_names
 from zoo.errors import OptionError, unknown_name
@@ -22,6 +22,12 @@ class Options(BaseModel):
 # An option of names of classes: a list in a card, a text with commas on the command line, or the word ``imagenet``.
 ClassNames = Annotated[
     tuple[str, ...], BeforeValidator(lambda value: parse_class_names(value) if isinstance(value, str) else value)
+]
+
+
+# A positive number, or "none".
+PositiveOrNone = Annotated[
+    float | None, Field(gt=0), BeforeValidator(lambda value: None if value in ("none", "None") else value)
 ]
 
 

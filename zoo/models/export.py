@@ -18,7 +18,7 @@ from zoo.core.adapter import State
 from zoo.errors import OptionError, OutputError, few_names
 from zoo.models.model import Model
 from zoo.models.model_cards import find_card, with_fields
-from zoo.models.opening import print_licence, read_model
+from zoo.models.opening import describe_assumed, print_licence, read_model
 from zoo.registry.cards import Card, Licence
 from zoo.registry.registry import Installation
 from zoo.weights.fetch import fetch
@@ -54,6 +54,7 @@ class Inspected:
             "resolution": f"{height} x {width}",
             "codes": str(self.model.adapter.space),
             "classes": few_names(classes),
+            "assumed": describe_assumed(self.model.assumed) or "nothing",
             "numbers": f"{numbers:,}",
             "licence": str(self.card.licence),
         }

@@ -46,6 +46,7 @@ class Model:
         weights_sha256: The hash of the weights file that the network was built from.
         layout: The public file format of the weights.
         opening: What was chosen when it was opened.
+        assumed: Settings on which its images depend and that neither the file nor anybody told, with assumed values.
     """
 
     card: Card
@@ -53,6 +54,7 @@ class Model:
     weights_sha256: str
     layout: str
     opening: OpeningChoices
+    assumed: Mapping[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"Model({self.name}: {self.adapter.space}, {self.dtype} on {self.adapter.device})"

@@ -39,9 +39,25 @@ def print_licence(card: Card) -> None:
     Args:
         card: The model's card.
     """
-    if card.terms not in _shown:
-        _shown.add(card.terms)
-        print(card.terms, file=sys.stderr)
+    _print_once(card.terms)
+
+
+def _print_once(text: str) -> None:
+    if text not in _shown:
+        _shown.add(text)
+        print(text, file=sys.stderr)
+
+
+def describe_assumed(assumed: Mapping[str, Any]) -> str:
+    """Describe in words what was assumed of a network.
+
+    Args:
+        assumed: Values by the names of settings.
+
+    Returns:
+        The settings as options are written; nothing where nothing was assumed.
+    """
+    return ", ".join(f"{name}={'none' if value is None else value}" for name, value in assumed.items())
 
 
 def open_model(name: str | Path, installation: Installation, **loading: Any) -> Model:
@@ -104,7 +120,13 @@ def open_card(
     announce(card)
     path, sha256 = fetch(card, progress)
     loading: dict[str, Any] = {"space": space, "device": device, "dtype": dtype, "options": options}
-    return read_model(card, path, sha256, installation, progress=progress, **loading)[1]
+    model = read_model(card, path, sha256, installation, progress=progress, **loading)[1]
+    if model.assumed and not card.adapter:
+        _print_once(
+            f"{path.name} does not say all of its settings. Assumed: {describe_assumed(model.assumed)}; "
+            "-o NAME=VALUE chooses others"
+        )
+    return model
 
 
 def read_model(
@@ -160,7 +182,8 @@ def read_model(
         raise CheckpointError(f"{path} holds a {detected.family} of more than {MAX_SIDE:,} pixels a side")
     check_card(card, completed_card, path, has_options=bool(options))
     progress(2, 2, "opening the network")
-    return detected, Model(completed_card, adapter, sha256, detected.layout, opening)
+    model = Model(completed_card, adapter, sha256, detected.layout, opening, detected.assumed(settings))
+    return detected, model
 
 
 def choose_device(name: str) -> torch.device:

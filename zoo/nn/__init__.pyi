@@ -17,6 +17,9 @@ from .local_layers import (
     TransposedConvolution as TransposedConvolution,
 )
 from .mapping import (
+    LR_MLP as LR_MLP,
+)
+from .mapping import (
     MappingNetwork as MappingNetwork,
 )
 from .mapping import (
@@ -57,6 +60,7 @@ from .style import (
 from .style import (
     choose_noise as choose_noise,
 )
+from .style_conversion import StyleConverter as StyleConverter
 from .window import (
     Patch as Patch,
 )

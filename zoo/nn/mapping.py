@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,9 @@ from zoo.nn.stored_names import store_as
 
 _SLOPE = 0.2
 _EPSILON = 1e-8
+
+# The learning-rate multiplier of the mapping in all published networks.
+LR_MLP = 0.01
 
 
 class MappingNetwork(nn.Module):
@@ -94,6 +98,36 @@ def mapping_from_state(state: State, *, normalize_with_label: bool = False) -> M
     if embedding_dim >= widths[0]:
         raise ValueError(f"labels take all {widths[0]} inputs of the mapping")
     return MappingNetwork(widths[0] - embedding_dim, widths, classes, normalize_with_label=normalize_with_label)
+
+
+def rescale_mapping(state: State, config: Mapping[str, Any]) -> State:
+    """Apply the option `lr_mlp`, instead of the multiplier that is folded into the mapping's weights and biases.
+
+    Args:
+        state: a canonical state.
+        config: `lr_mlp`, if it was chosen, and `folded_lr_mlp`, the multiplier that was folded in.
+
+    Returns:
+        The state with the chosen multiplier.
+    """
+    if "lr_mlp" not in config:
+        return state
+    factor = float(config["lr_mlp"]) / float(config.get("folded_lr_mlp", LR_MLP))
+    return {key: tensor * factor if key.startswith("mapping.layers.") else tensor for key, tensor in state.items()}
+
+
+def zero_w_avg(state: State) -> State:
+    """Make a mean code of zeros, as wide as the mapping's last layer.
+
+    Args:
+        state: a canonical state.
+
+    Returns:
+        The mean code under its canonical key; nothing where the state has no mapping.
+    """
+    depth = count_keys(state, r"mapping\.layers\.\d+\.bias")
+    last_bias = state.get(f"mapping.layers.{depth - 1}.bias")
+    return {} if last_bias is None else {"mapping.mean": torch.zeros_like(last_bias)}
 
 
 def pixel_norm(x: Tensor) -> Tensor:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from zoo.checkpoints.conversion import StateDictConverter, fold_upsample_into_conv
-from zoo.errors import CheckpointError
 
 
 class ResidualConverter(StateDictConverter, ABC):
@@ -19,20 +18,6 @@ class ResidualConverter(StateDictConverter, ABC):
     Spectral norms are divided out as torch's `spectral_norm` does in evaluation, by uᵀWv with the stored vectors u and
     v. A family whose files store them in another way overrides `weight`.
     """
-
-    def peek(self, key: str) -> Tensor:
-        """Return a tensor of the file, and leave it in `remaining`.
-
-        Args:
-            key: its key in the file.
-
-        Returns:
-            The tensor.
-
-        Raises:
-            CheckpointError: if it is missing.
-        """
-        return self.remaining[key] if key in self.remaining else self.pop(key)
 
     def weight(self, key: str) -> Tensor:
         """Pop a weight, and divide it by its spectral norm if it has one.
@@ -46,29 +31,21 @@ class ResidualConverter(StateDictConverter, ABC):
         Raises:
             CheckpointError: if a tensor is missing, or the norm's vectors do not fit the weight.
         """
-        if f"{key}.weight_orig" not in self.remaining:
-            return self.pop(f"{key}.weight")
-        weight, left, right = (self.pop(f"{key}.weight_{name}") for name in ("orig", "u", "v"))
-        with self.fitting(key):
-            # W / σ, σ = uᵀ W v (Miyato et al., ICLR 2018, equation 8)
-            return weight / torch.dot(left, weight.flatten(1) @ right)
+        return self.effective_weight(key)
 
-    @contextmanager
-    def fitting(self, key: str) -> Iterator[None]:
-        """Turn torch's errors about shapes inside a `with` block into a message about the file.
+    def epsilon(self, said: Any, assumed: float, **settings: Any) -> dict[str, Any]:
+        """Make the config, with what normalisations add to variances.
 
         Args:
-            key: the layer's key in the file, for the message.
+            said: the value in the file; None where it does not tell.
+            assumed: that of the published networks, which is the default of the family.
+            **settings: what else the adapter needs beside the weights.
 
-        Raises:
-            CheckpointError: where shapes inside do not fit each other.
+        Returns:
+            The config for `ResidualAdapter.load`.
         """
-        try:
-            yield
-        except (RuntimeError, ValueError, IndexError):
-            raise CheckpointError(
-                f"{self.owner} does not fit the network; the tensors of {key} have shapes that do not fit each other"
-            ) from None
+        self.setting("epsilon", said, assumed)
+        return self.config(**({} if said is None else {"epsilon": said}), **settings)
 
     def layer(self, name: str, key: str, *, upsample: bool = False) -> None:
         """Convert a layer's weight and bias.

@@ -13,7 +13,6 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from zoo.checkpoints.keys import count_keys
 from zoo.checkpoints.loading import build_module
 from zoo.core.adapter import Adapter, State
 from zoo.core.codes import Codes, LatentSpace
@@ -21,7 +20,7 @@ from zoo.core.options import name_classes
 from zoo.core.region import Region
 from zoo.core.sampling import draw_labels, draw_normal
 from zoo.errors import CodesError, unknown_name
-from zoo.nn.mapping import MappingNetwork
+from zoo.nn.mapping import MappingNetwork, rescale_mapping, zero_w_avg
 from zoo.nn.placement import to_device
 from zoo.nn.window import Patch, Window
 
@@ -29,6 +28,9 @@ from zoo.nn.window import Patch, Window
 # very wide even in a small file.
 _BATCHES = 64
 _BATCH = 64
+
+# How messages call such a mean code.
+ESTIMATED_W_AVG = f"the mean of {_BATCHES * _BATCH:,} codes"
 
 
 class StyleNetwork(nn.Module):
@@ -133,7 +135,8 @@ class StyleAdapter(Adapter):
 
         Args:
             state: the canonical state.
-            config: what the layout's conversion gave beside it, and the family's options.
+            config: what the layout's conversion gave beside it, and the family's options, of which `lr_mlp`, `classes`
+                and `cutoff` are those of all families.
             space: "w", the default, or "z".
             device: where the network computes.
             dtype: in which type.
@@ -147,8 +150,9 @@ class StyleAdapter(Adapter):
         """
         if space not in {None, "w", "z"}:
             raise unknown_name(f"space of a {cls.family}", str(space), ["w", "z"])
+        state = rescale_mapping(state, config)
         # The mean code is a buffer of the network, so that loading needs a tensor for it.
-        placeholder = {} if "mapping.mean" in state else _zero_w_avg(state)
+        placeholder = {} if "mapping.mean" in state else zero_w_avg(state)
         network = build_module(
             lambda: cls.build_network(state, config), {**state, **placeholder}, f"the {cls.family} file"
         )
@@ -284,10 +288,3 @@ def choose_noise(layers: Iterable[nn.Module], config: Mapping[str, Any]) -> None
         elif noise == "drawn":
             # One stream for all layers: the noise of a layer depends on the sizes of those before it.
             noise_const.copy_(torch.randn(noise_const.shape, generator=generator))
-
-
-def _zero_w_avg(state: State) -> State:
-    """Make a mean code of zeros, as wide as the mapping's last layer; nothing where there is no such layer."""
-    depth = count_keys(state, r"mapping\.layers\.\d+\.bias")
-    last_bias = state.get(f"mapping.layers.{depth - 1}.bias")
-    return {} if last_bias is None else {"mapping.mean": torch.zeros_like(last_bias)}

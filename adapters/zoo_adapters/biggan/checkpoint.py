@@ -66,7 +66,7 @@ def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, An
     )
     converter.set_norm("norm", mean, variance, scale=scale, shift=shift)
     converter.layer("colour", "output_layer.2")
-    return converter.finish(), {}
+    return converter.finish(), converter.epsilon(meta.get("blocks.0.0.bn1.eps", meta.get("BN_eps")), 1e-5)
 
 
 LAYOUTS = (

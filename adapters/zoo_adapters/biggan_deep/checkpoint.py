@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -14,6 +14,7 @@ from zoo.nn import ResidualConverter
 
 _OWNER = "the BigGAN-deep file"
 _BOTTOM_WIDTH = 4
+_EPSILON = 1e-4
 _REQUIRED_KEYS = ("embeddings.weight", "generator.gen_z.weight_u", "generator.layers.0.bn_0.running_means")
 _BLOCK_PARTS = {
     "narrow.norm": "bn_0",
@@ -91,7 +92,7 @@ def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, An
     converter.start("generator.gen_z")
     modules = count_keys(state, r"generator\.layers\.\d+\.(conv_0\.bias|gamma)")
     pairs = converter.pair_attention((f"generator.layers.{index}" for index in range(modules)), "gamma")
-    upsamples = _upsamples(meta, len(pairs))
+    upsamples = _upsamples(converter, meta, [key for key, _ in pairs])
     for index, ((key, attention), upsample) in enumerate(zip(pairs, upsamples, strict=True)):
         converter.block(f"blocks.{index}", key, _BLOCK_PARTS, upsample=upsample)
         if attention:
@@ -101,11 +102,17 @@ def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, An
     )
     converter.set_norm("norm", mean, variance, scale=scale, shift=shift)
     converter.to_rgb("generator.conv_to_rgb")
-    return converter.finish(), {"shared": True}
+    said = next((meta[key] for key in ("eps", "config.eps", "generator.layers.0.bn_0.eps") if key in meta), None)
+    return converter.finish(), converter.epsilon(said, _EPSILON, shared=True)
 
 
-def _upsamples(meta: Mapping[str, Any], blocks: int) -> list[bool]:
-    """Say which blocks upsample: as `layers` of the network's config.json, else every second one, as released."""
+def _upsamples(converter: _Converter, meta: Mapping[str, Any], keys: Sequence[str]) -> list[bool]:
+    """Say which blocks upsample: as the module or `layers` of config.json says, else every second one, as released."""
+    blocks = len(keys)
+    if all(f"{key}.up_sample" in meta for key in keys):
+        return [bool(meta[f"{key}.up_sample"]) for key in keys]
+    if "layers" not in meta and "layers.0.0" not in meta:
+        converter.assumed["layers"] = "every second block upsamples"
     layers = meta.get("layers", [[meta.get(f"layers.{index}.0", index % 2)] for index in range(blocks)])
     try:
         upsamples = [bool(layer[0]) for layer in (json.loads(layers) if isinstance(layers, str) else layers)]

@@ -12,5 +12,6 @@ def zoo_adapters() -> list[AdapterPlugin]:
             summary="transposed convolutions from a normal code (Radford et al., ICLR 2016)",
             load="zoo_adapters.dcgan.adapter:DCGAN",
             provides=frozenset({"projection", "derivative", "region", "labels"}),
+            options="zoo_adapters.dcgan.options:DCGANOptions",
         )
     ]

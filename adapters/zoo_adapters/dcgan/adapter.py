@@ -48,7 +48,7 @@ class DCGAN(Adapter):
 
         Args:
             state: the canonical state.
-            config: may name the `classes`.
+            config: `classes`, their names, and the settings `epsilon`, `negative_slope` and `output`.
             space: "z", the default.
             device: where the network computes.
             dtype: in which type.
@@ -67,7 +67,14 @@ class DCGAN(Adapter):
         if len(shapes) < 2 or any(len(shape) != 4 for shape in shapes) or shapes[-1][1] != 3:
             raise CheckpointError(f"a DCGAN has 4-d weights that end in 3 channels, found {shapes[:6]}")
         channels = [shapes[0][0], *(shape[1] for shape in shapes)]
-        network = build_module(lambda: DCGANGenerator(channels), state, "the DCGAN file")
+        last = f"convs.{len(shapes) - 1}"
+        settings = {name: float(config[name]) for name in ("epsilon", "negative_slope") if name in config}
+        if config.get("output") == "sigmoid":
+            # From [0, 1] to [-1, 1]: 2 σ(x) - 1 = tanh(x / 2)
+            state = {key: tensor / 2 if key.startswith(f"{last}.") else tensor for key, tensor in state.items()}
+        network = build_module(
+            lambda: DCGANGenerator(channels, bias=f"{last}.bias" in state, **settings), state, "the DCGAN file"
+        )
         return cls(to_device(network, device, dtype), config.get("classes", ()))
 
     @classmethod

@@ -1,33 +1,48 @@
-"""The public file formats of DCGAN generators, each converted to the keys of `DCGANGenerator`."""
+"""The public file formats of DCGAN generators, each converted to the keys of `DCGANGenerator`.
+
+Spectral norms are divided out of the weights. The bias of a convolution before a normalisation is taken off the
+normalisation's mean, which does the same.
+"""
 
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from zoo import CheckpointError, Layout, State
+from zoo.checkpoints import StateDictConverter
 
 EYE_COLOURS = ("amber", "blue", "brown", "gray", "grayscale", "green", "hazel", "red")
 
-_SEQUENTIAL_KEY = re.compile(r"(\d+)\.(\w+)")
+_OWNER = "the DCGAN file"
+# The number of a layer, or of a block and of a layer in it, and the name of a tensor.
+_SEQUENTIAL_KEY = re.compile(r"(\d+(?:\.\d+)?)\.(\D.*)")
 _NAMED_KEY = re.compile(r"(convTr|batchNorm)(\d+)\.(\w+)")
+_NORM_TENSORS = ("weight", "bias", "running_mean", "running_var")
 _OMNIART_DIM = 100
 
+# What tensors do not tell, as PyTorch's own example has it.
+_ASSUMED = {"epsilon": 1e-5, "negative_slope": 0.0, "output": "tanh"}
+
 # A network that was pickled whole says which layers it has. Dropout does nothing in evaluation.
-_CLASS_KEY = re.compile(r"(\d+)\._class")
+_CLASS_KEY = re.compile(r"(\d+(?:\.\d+)?)\._class")
 _SAYS = "the DCGAN file says that"
-_IDLE_CLASSES = {"Dropout", "Dropout2d", "Identity"}
-_NORM_SETTINGS = {"eps": 1e-5, "affine": True, "track_running_stats": True}
+_IDLE_CLASSES = {"Dropout", "Dropout2d", "Identity", "Sequential"}
+_ACTIVATIONS = {"ReLU", "LeakyReLU"}
+_NORM_SETTINGS = {"affine": True, "track_running_stats": True}
 _CONV_SETTINGS = {"groups": 1, "padding_mode": "zeros"}
 
 
 def _detect_sequential(state: State, meta: Mapping[str, Any]) -> bool:
-    """One nn.Sequential: 0 convolution, 1 norm, 2 ReLU, 3 convolution …"""
-    return _convolution_numbers(state)[:2] == [0, 3]
+    """Convolutions in one nn.Sequential or in a few, a norm between any two, whatever has no tensors between them."""
+    convolutions, norms = _layers(state)
+    places = sorted([*((number, "conv") for number in convolutions), *((number, "norm") for number in norms)])
+    alternate = ["conv", "norm"] * (len(convolutions) - 1) + ["conv"]
+    return len(convolutions) > 1 and [kind for _, kind in places] == alternate and not _detect_omniart(state, meta)
 
 
 def _detect_omniart(state: State, meta: Mapping[str, Any]) -> bool:
     """The same with a dropout in the first block, so that the second block begins at 4, and eight classes as inputs."""
-    if _convolution_numbers(state)[:2] != [0, 4]:
+    if "0.weight" not in state or _layers(state)[0][:2] != [(0,), (4,)]:
         return False
     return state["0.weight"].shape[0] == _OMNIART_DIM + len(EYE_COLOURS)
 
@@ -37,33 +52,67 @@ def _detect_named(state: State, meta: Mapping[str, Any]) -> bool:
     return "convTr1.weight" in state and "batchNorm1.running_mean" in state
 
 
-def _convolution_numbers(state: State) -> list[int]:
-    """List the numbers of the convolutions."""
-    matches = [(int(match[1]), key) for key in state if (match := _SEQUENTIAL_KEY.fullmatch(key))]
-    return sorted(number for number, key in matches if state[key].ndim == 4)
+def _layers(state: State) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
+    """List the numbers of the convolutions, whose weights have four axes, and of the normalisations."""
+    parts = {key: match for key in state if (match := _SEQUENTIAL_KEY.fullmatch(key))}
+    convolutions = {_number(match[1]) for key, match in parts.items() if state[key].ndim == 4}
+    norms = {_number(match[1]) for match in parts.values() if match[2] == "running_mean"}
+    return sorted(convolutions), sorted(norms)
 
 
-def _require_layers(meta: Mapping[str, Any]) -> None:
-    """Compare the layers that a network pickled whole says that it has with those that zoo builds.
+def _number(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split(".")))
+
+
+def _read_layers(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the layers that a network pickled whole says that it has.
+
+    Returns:
+        The settings that they say; nothing for a file of tensors alone.
 
     Raises:
-        CheckpointError: for another layer, or another setting of one.
+        CheckpointError: for a layer that zoo does not read, or another setting of one.
     """
-    numbers = sorted(int(match[1]) for key in meta if (match := _CLASS_KEY.fullmatch(key)))
-    names = {number: str(meta[f"{number}._class"]).rpartition(".")[2] for number in numbers}
-    layers = [number for number in numbers if names[number] not in _IDLE_CLASSES]
-    blocks = sum(names[number] == "ConvTranspose2d" for number in layers) - 1
+    texts = sorted((match[1] for key in meta if (match := _CLASS_KEY.fullmatch(key))), key=_number)
+    names = {text: str(meta[f"{text}._class"]).rpartition(".")[2] for text in texts}
+    layers = [text for text in texts if names[text] not in _IDLE_CLASSES]
+    if not layers:
+        return {}
+    blocks = sum(names[text] == "ConvTranspose2d" for text in layers) - 1
     expected = ["ConvTranspose2d", "BatchNorm2d", "ReLU"] * blocks + ["ConvTranspose2d", "Tanh"]
-    for number, wanted in zip(layers, expected, strict=False):
-        if names[number] != wanted:
-            raise CheckpointError(f"{_SAYS} layer {number} is {names[number]}: zoo reads {wanted} there")
-        _require_layer_settings(meta, number, wanted, first=number == layers[0])
-    if len(layers) > len(expected):
-        more = layers[len(expected)]
-        raise CheckpointError(f"{_SAYS} layer {more} is {names[more]}: zoo reads no further layer")
+    for text, wanted in zip(layers, expected, strict=False):
+        if names[text] != wanted and {names[text], wanted} != _ACTIVATIONS:
+            raise CheckpointError(f"{_SAYS} layer {text} is {names[text]}: zoo reads {wanted} there")
+        _require_layer_settings(meta, text, wanted, first=text == layers[0])
+    if len(layers) != len(expected):
+        more = f"layer {layers[-1]} is {names[layers[-1]]}: zoo reads {len(expected)} layers, not {len(layers)}"
+        raise CheckpointError(f"{_SAYS} {more}")
+    norms = [text for text in layers if names[text] == "BatchNorm2d"]
+    activations = [text for text in layers if names[text] in _ACTIVATIONS]
+    slopes = [_slope(meta, text) if names[text] == "LeakyReLU" else 0.0 for text in activations]
+    epsilons = [meta.get(f"{text}.eps", _ASSUMED["epsilon"]) for text in norms]
+    return {
+        "epsilon": _same("eps", epsilons, norms),
+        "negative_slope": _same("negative_slope", slopes, activations),
+    }
 
 
-def _require_layer_settings(meta: Mapping[str, Any], number: int, name: str, *, first: bool) -> None:
+def _slope(meta: Mapping[str, Any], text: str) -> Any:
+    return meta.get(f"{text}.negative_slope", 0.01)
+
+
+def _same(name: str, values: list[Any], layers: list[str]) -> Any:
+    """Return the value of a setting that all layers share."""
+    for value, layer in zip(values, layers, strict=True):
+        if value != values[0]:
+            raise CheckpointError(
+                f"{_SAYS} layer {layer} has {name} {value!r}, and layer {layers[0]} {values[0]!r}: zoo reads networks "
+                "that have the same everywhere"
+            )
+    return values[0]
+
+
+def _require_layer_settings(meta: Mapping[str, Any], layer: str, name: str, *, first: bool) -> None:
     settings: dict[str, Any] = {}
     if name == "BatchNorm2d":
         settings = _NORM_SETTINGS
@@ -72,20 +121,23 @@ def _require_layer_settings(meta: Mapping[str, Any], number: int, name: str, *, 
         per_axis |= {"dilation": 1, "output_padding": 0}
         settings = {**_CONV_SETTINGS, **{f"{key}.{axis}": value for key, value in per_axis.items() for axis in (0, 1)}}
     for key, wanted in settings.items():
-        found = meta.get(f"{number}.{key}", wanted)
+        found = meta.get(f"{layer}.{key}", wanted)
         if found != wanted:
             name = key.partition(".")[0]
-            raise CheckpointError(f"{_SAYS} layer {number} has {name} {found!r}: zoo reads {wanted!r} there")
+            raise CheckpointError(f"{_SAYS} layer {layer} has {name} {found!r}: zoo reads {wanted!r} there")
 
 
 def _convert_sequential(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
-    _require_layers(meta)
-    return _renumber(state), {}
+    return _renumber(state), _config(_read_layers(meta))
 
 
 def _convert_omniart(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
-    _require_layers(meta)
-    return _renumber(state), {"classes": EYE_COLOURS}
+    return _renumber(state), {**_config(_read_layers(meta)), "classes": EYE_COLOURS}
+
+
+def _config(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Make the config of what a file says; without that, settings are assumed."""
+    return dict(said) or {"assumed": _ASSUMED}
 
 
 def _convert_named(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
@@ -97,20 +149,25 @@ def _convert_named(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[s
             converted[f"{layers}.{int(match[2]) - 1}.{match[3]}"] = tensor
         else:
             converted[key] = tensor
-    return converted, {}
+    return converted, _config({})
 
 
 def _renumber(state: State) -> State:
     """Rename an nn.Sequential's layers, numbered together, to convs.i and norms.i."""
-    parts = {key: (int(match[1]), match[2]) for key in state if (match := _SEQUENTIAL_KEY.fullmatch(key))}
-    # Convolutions have weights of four axes. Whatever else has tensors is a normalisation.
-    convs = _convolution_numbers(state)
-    norms = sorted({number for number, _ in parts.values()} - set(convs))
-    names = {number: f"convs.{index}" for index, number in enumerate(convs)}
-    names |= {number: f"norms.{index}" for index, number in enumerate(norms)}
-    renamed = {f"{names[number]}.{name}": state[key] for key, (number, name) in parts.items()}
-    # Layers of other kinds are not passed over in silence: they do not fit the network.
-    return renamed | {f"({key})": state[key] for key in state if key[0].isdigit() and key not in parts}
+    converter = StateDictConverter(state, _OWNER)
+    convolutions, norms = ([".".join(map(str, number)) for number in numbers] for numbers in _layers(state))
+    for index, key in enumerate(convolutions):
+        # A transposed convolution counts its outputs along its second axis.
+        converter.converted[f"convs.{index}.weight"] = converter.effective_weight(key, axis=1)
+    for index, key in enumerate(norms):
+        for name in _NORM_TENSORS:
+            converter.assign(f"norms.{index}.{name}", f"{key}.{name}")
+        if f"{convolutions[index]}.bias" in converter.remaining:
+            mean = converter.converted[f"norms.{index}.running_mean"]
+            converter.converted[f"norms.{index}.running_mean"] = mean - converter.pop(f"{convolutions[index]}.bias")
+    converter.assign(f"convs.{len(norms)}.bias", f"{convolutions[-1]}.bias", optional=True)
+    # Layers of other kinds are not passed over in silence: they stay, and do not fit the network.
+    return {key: tensor for key, tensor in converter.finish().items() if key[0] != "(" or key[1].isdigit()}
 
 
 LAYOUTS = (
@@ -118,8 +175,36 @@ LAYOUTS = (
         "sequential",
         _detect_sequential,
         _convert_sequential,
-        about="PyTorch's own example and many after it",
-        required_keys=("0.weight", "1.running_mean", "3.weight"),
+        about="PyTorch's own example and many after it, with or without dropout and biases",
+        required_keys=("0.weight", "1.running_mean"),
+    ),
+    Layout(
+        "sequential-dropout",
+        _detect_sequential,
+        _convert_sequential,
+        about="the same with dropout before the normalisations",
+        required_keys=("0.weight", "2.running_mean"),
+    ),
+    Layout(
+        "sequential-blocks",
+        _detect_sequential,
+        _convert_sequential,
+        about="the same with an nn.Sequential for each block",
+        required_keys=("0.0.weight", "0.1.running_mean"),
+    ),
+    Layout(
+        "spectral-norm",
+        _detect_sequential,
+        _convert_sequential,
+        about="the same with `torch.nn.utils.spectral_norm`",
+        required_keys=("0.weight_orig", "1.running_mean"),
+    ),
+    Layout(
+        "parametrized",
+        _detect_sequential,
+        _convert_sequential,
+        about="the same with `torch.nn.utils.parametrizations.spectral_norm`",
+        required_keys=("0.parametrizations.weight.original", "1.running_mean"),
     ),
     Layout(
         "named",

@@ -5,12 +5,12 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import leaky_relu
 
 from zoo.nn import Patch, TransposedConvolution, Window
 
 _FIRST = TransposedConvolution(kernel=4)
 _UPSAMPLE_CONV = TransposedConvolution(kernel=4, padding=1, stride=2)
-_EPSILON = 1e-5
 
 
 class DCGANGenerator(nn.Module):
@@ -21,18 +21,27 @@ class DCGANGenerator(nn.Module):
 
     Args:
         widths: channels from the input (code and one-hot label) to the image.
+        epsilon: what the normalisations add to variances.
+        negative_slope: the factor of numbers below 0 in the activations: 0 for a ReLU, more for a leaky one.
+        bias: whether the last convolution has a bias.
     """
 
-    def __init__(self, widths: Sequence[int]) -> None:
+    def __init__(
+        self, widths: Sequence[int], *, epsilon: float = 1e-5, negative_slope: float = 0.0, bias: bool = False
+    ) -> None:
         super().__init__()
         self.widths = tuple(widths)
+        self.epsilon = epsilon
+        self.negative_slope = negative_slope
         pairs = list(pairwise(widths))
         self.layers = [_FIRST, *[_UPSAMPLE_CONV] * (len(pairs) - 1)]
         self.convs = nn.ModuleList(
-            nn.ConvTranspose2d(inputs, outputs, layer.kernel, layer.stride, layer.padding, bias=False)
-            for layer, (inputs, outputs) in zip(self.layers, pairs, strict=True)
+            nn.ConvTranspose2d(
+                *(inputs, outputs, layer.kernel, layer.stride, layer.padding), bias=bias and index == len(pairs) - 1
+            )
+            for index, (layer, (inputs, outputs)) in enumerate(zip(self.layers, pairs, strict=True))
         )
-        self.norms = nn.ModuleList(nn.BatchNorm2d(width, eps=_EPSILON) for width in widths[1:-1])
+        self.norms = nn.ModuleList(nn.BatchNorm2d(width, eps=epsilon) for width in widths[1:-1])
         self.register_load_state_dict_post_hook(lambda module, _: module.fold())  # type: ignore[no-untyped-call]
 
     @property
@@ -54,7 +63,7 @@ class DCGANGenerator(nn.Module):
         """
         for index, norm in enumerate(self.norms):
             # norm(conv(x)) = scale · conv(x) + shift
-            scale = norm.get_parameter("weight") * torch.rsqrt(norm.get_buffer("running_var") + _EPSILON)
+            scale = norm.get_parameter("weight") * torch.rsqrt(norm.get_buffer("running_var") + self.epsilon)
             shift = norm.get_parameter("bias") - norm.get_buffer("running_mean") * scale
             weight = self.get_parameter(f"convs.{index}.weight") * scale[:, None, None]
             folded = {f"weight{index}": weight, f"bias{index}": shift} if index else {"scale": scale, "shift": shift}
@@ -74,11 +83,13 @@ class DCGANGenerator(nn.Module):
         *hidden, last = self._windows(window)
         first = self.layers[0](Patch.whole(inputs[:, :, None, None]), hidden[0], self.first_weight).values
         scaled = torch.addcmul(self.get_buffer("shift")[:, None, None], first, self.get_buffer("scale")[:, None, None])
-        x = Patch(torch.relu(scaled), hidden[0])
+        x = Patch(leaky_relu(scaled, self.negative_slope), hidden[0])
         for index, wanted in enumerate(hidden[1:], 1):
             y = self.layers[index](x, wanted, self.get_buffer(f"weight{index}"), self.get_buffer(f"bias{index}"))
-            x = Patch(torch.relu(y.values), wanted)
-        return torch.tanh(self.layers[-1](x, last, self.get_parameter(f"convs.{len(hidden)}.weight")).values)
+            x = Patch(leaky_relu(y.values, self.negative_slope), wanted)
+        final = self.convs[len(hidden)]
+        assert isinstance(final, nn.ConvTranspose2d)
+        return torch.tanh(self.layers[-1](x, last, final.weight, final.bias).values)
 
     def _windows(self, window: Window | None) -> list[Window]:
         """Plan the windows of all layers' outputs, from the last one backwards."""

@@ -110,12 +110,16 @@ def _convert_genforce(state: State, meta: Mapping[str, Any]) -> tuple[State, dic
             # The bias has as many numbers as there are outputs. A fused layer's weight has its inputs first.
             if len(bias) != inputs:
                 config["fused"] = weight.shape[0] == inputs
+            elif f"layer{2 * level}.use_conv2d_transpose" in meta:
+                config["fused"] = bool(meta[f"layer{2 * level}.use_conv2d_transpose"])
             converter.set_conv(f"doubles.{level - 1}", weight, bias, inputs=inputs)
         for name, key, gain in (("convs", f"layer{2 * level + 1}", _GAIN), ("colours", f"output{level}", 1.0)):
             weight = converter.pop(f"{key}.weight")
             bias = converter.pop(f"{key}.bias")
             converter.set_conv(f"{name}.{level}", weight, bias, inputs=weight.shape[1], gain=gain)
-    return converter.finish(), config
+    if "fused" not in config:
+        converter.setting("fused", None, False)
+    return converter.finish(), converter.config(**config)
 
 
 def fold_upsampling(state: State, *, fused: bool) -> State:

@@ -20,6 +20,7 @@ _COMMON_KEYS = ("conv2d5.bias", "linear0.bias", "blocks.0.0.conv2d2.bias", "bn4.
 _BOTTLENECK_KEY = "blocks.0.0.conv2d4.bias"
 _SHORTCUT_KEY = "blocks.0.0.conv2d0.bias"
 _MOST_CLASSES = 4_000
+_EPSILON = 1e-4
 _BLOCK_PARTS = {"norm1": "bn1", "conv1": "conv2d1", "norm2": "bn2", "conv2": "conv2d2"}
 _BOTTLENECK_PARTS = {
     "narrow.norm": "bn1",
@@ -90,12 +91,12 @@ def _layout(name: str, about: str, *required_keys: str) -> Layout:
         return _backbone(state, meta) == name
 
     def convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
-        return _convert(state, deep="deep" in name, embeds=name != "resnet"), {"shared": "deep" in name}
+        return _convert(state, meta, deep="deep" in name, embeds=name != "resnet")
 
     return Layout(name, detect, convert, about, ("linear0.bias", "conv2d5.bias", *required_keys))
 
 
-def _convert(state: State, *, deep: bool, embeds: bool) -> State:
+def _convert(state: State, meta: Mapping[str, Any], *, deep: bool, embeds: bool) -> tuple[State, dict[str, Any]]:
     converter = _Converter(state)
     converter.layer("start", "linear0")
     modules = count_keys(converter.remaining, r"blocks\.\d+\.0\.(conv2d2\.bias|sigma)")
@@ -116,7 +117,8 @@ def _convert(state: State, *, deep: bool, embeds: bool) -> State:
         converter.converted["embed"] = _one_hot(gain.shape[-1] if gain.ndim else 0)
     converter.norm("norm", "bn4")
     converter.layer("colour", "conv2d5")
-    return converter.finish()
+    said = meta.get("blocks.0.0.bn1.bn.eps", meta.get("blocks.0.0.bn1.eps"))
+    return converter.finish(), converter.epsilon(said, _EPSILON, shared=deep)
 
 
 def _one_hot(classes: int) -> Tensor:

@@ -8,12 +8,10 @@ from collections.abc import Mapping
 from math import sqrt
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from zoo import Layout, State
+from zoo import CheckpointError, Layout, State
 from zoo.checkpoints import (
-    StateDictConverter,
     check_filter,
     count_keys,
     detect_by_keys,
@@ -21,11 +19,10 @@ from zoo.checkpoints import (
     require_settings,
     tensorflow_settings,
 )
-from zoo.nn import mapping_from_state
+from zoo.nn import LR_MLP, StyleConverter, mapping_from_state
 from zoo_adapters.stylegan.network import StyleGANGenerator
 
 _GAIN = sqrt(2)
-_MAPPING_LR_MULTIPLIER = 0.01
 
 # The official networks fuse upsampling and convolution from maps of so many pixels a side on.
 _FUSED_FROM = 128
@@ -48,33 +45,22 @@ _SUPPORTED = {
 }
 
 
-class _Converter(StateDictConverter):
+class _Converter(StyleConverter):
     """The conversion of a StyleGAN's layers, weights as in PyTorch: outputs first."""
 
     def __init__(self, state: State) -> None:
         super().__init__(state, _OWNER)
 
-    def set_mapping_layer(
-        self, index: int, weight: Tensor, bias: Tensor, lr_multiplier: float = _MAPPING_LR_MULTIPLIER
-    ) -> None:
+    def set_mapping_layer(self, index: int, weight: Tensor, bias: Tensor, said: Any) -> None:
         """Set a layer of the mapping; only the weight has a gain.
 
         Args:
             index: the layer's number.
             weight: (out, in), as stored.
             bias: (out,), as stored.
-            lr_multiplier: the mapping's learning-rate multiplier.
+            said: the mapping's learning-rate multiplier in the file; None where it does not tell.
         """
-        self.set_linear(f"mapping.layers.{index}", weight * _GAIN, bias, lr_multiplier=lr_multiplier)
-
-    def set_embedding(self, weight: Tensor) -> None:
-        """Set the embedding of labels, which has no bias.
-
-        Args:
-            weight: (classes, dim).
-        """
-        self.converted["mapping.embed.weight"] = weight.T
-        self.converted["mapping.embed.bias"] = torch.zeros(weight.shape[1])
+        self.set_linear(f"mapping.layers.{index}", weight * _GAIN, bias, lr_multiplier=self.lr_mlp(said))
 
     def set_conv(self, index: int, weight: Tensor) -> None:
         """Set the convolution before layer `index`; those before even layers upsample.
@@ -133,9 +119,9 @@ def _convert_tensorflow(state: State, meta: Mapping[str, Any]) -> tuple[State, d
     config = _tensorflow_config(converter, settings)
     for index in range(count_keys(converter.remaining, r"mapping/Dense\d+/weight")):
         weight, bias = (converter.pop(f"mapping/Dense{index}/{name}") for name in ("weight", "bias"))
-        lr_multiplier = settings.get("mapping_lrmul", _MAPPING_LR_MULTIPLIER)
-        converter.set_mapping_layer(index, weight.T, bias, lr_multiplier)
-    converter.assign("mapping.mean", "dlatent_avg", optional=True)
+        said = settings.get("mapping_lrmul", LR_MLP if settings else None)
+        converter.set_mapping_layer(index, weight.T, bias, said)
+    converter.w_avg("dlatent_avg")
     if "mapping/LabelConcat/weight" in converter.remaining:
         converter.set_embedding(converter.pop("mapping/LabelConcat/weight"))
     converter.converted["constant"] = converter.pop("synthesis/4x4/Const/const")[0]
@@ -146,12 +132,14 @@ def _convert_tensorflow(state: State, meta: Mapping[str, Any]) -> tuple[State, d
         key = f"synthesis/ToRGB_lod{levels - 1 - level}"
         weight, bias = (converter.pop(f"{key}/{name}") for name in ("weight", "bias"))
         converter.set_to_rgb(level, weight.permute(3, 2, 0, 1), bias)
-    return converter.finish(), config
+    return converter.finish(), converter.config(**config)
 
 
 def _tensorflow_config(converter: _Converter, settings: Mapping[str, Any]) -> dict[str, Any]:
-    fused = {True: "always", False: "never"}.get(settings.get("fused_scale", "auto"), "auto")
-    config: dict[str, Any] = {"lod": converter.pop_number("lod", 0.0), "fused": fused}
+    config: dict[str, Any] = {"lod": converter.pop_number("lod", 0.0)}
+    said = converter.setting("fused", settings.get("fused_scale", "auto" if settings else None), "auto")
+    if settings:
+        config["fused"] = {True: "always", False: "never"}.get(said, "auto")
     if isinstance(settings.get("truncation_cutoff"), int):
         config["cutoff"] = settings["truncation_cutoff"]
     return config
@@ -172,11 +160,11 @@ def _convert_tensorflow_layer(converter: _Converter, index: int) -> None:
 def _convert_genforce(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Keys of genforce, which do not tell what is fused."""
     converter = _Converter(state)
-    config = {"lod": converter.pop_number("synthesis.lod", 0.0)}
+    config = {"lod": converter.pop_number("synthesis.lod", 0.0), **_genforce_fused(converter, meta)}
     for index in range(count_keys(converter.remaining, r"mapping\.dense\d+\.weight")):
         weight, bias = (converter.pop(f"mapping.dense{index}.{name}") for name in ("weight", "bias"))
-        converter.set_mapping_layer(index, weight, bias)
-    converter.assign("mapping.mean", "truncation.w_avg", optional=True)
+        converter.set_mapping_layer(index, weight, bias, meta.get(f"mapping.dense{index}.bscale"))
+    converter.w_avg("truncation.w_avg")
     if "mapping.label_weight" in converter.remaining:
         converter.set_embedding(converter.pop("mapping.label_weight"))
     converter.converted["constant"] = converter.pop("synthesis.layer0.const")[0]
@@ -192,7 +180,27 @@ def _convert_genforce(state: State, meta: Mapping[str, Any]) -> tuple[State, dic
     for level in range(count_keys(converter.remaining, r"synthesis\.output\d+\.weight")):
         key = f"synthesis.output{level}"
         converter.set_to_rgb(level, converter.pop(f"{key}.weight"), converter.pop(f"{key}.bias"))
-    return converter.finish(), config
+    return converter.finish(), converter.config(**config)
+
+
+def _genforce_fused(converter: _Converter, meta: Mapping[str, Any]) -> dict[str, str]:
+    """Take what a module that was pickled whole says of its upsampling layers; a file of tensors does not tell."""
+    said = {
+        level: bool(meta[key])
+        for level in range(1, count_keys(converter.remaining, r"synthesis\.output\d+\.weight"))
+        if (key := f"synthesis.layer{2 * level}.use_conv2d_transpose") in meta
+    }
+    if not said:
+        converter.setting("fused", None, "auto")
+        return {}
+    for fused in ("auto", "always", "never"):
+        if all(_is_fused(level, fused) == value for level, value in said.items()):
+            return {"fused": fused}
+    raise CheckpointError(f"{_OWNER} fuses the layers {[level for level in said if said[level]]}, which zoo does not")
+
+
+def _is_fused(level: int, fused: str) -> bool:
+    return fused == "always" or (fused == "auto" and 4 << level >= _FUSED_FROM)
 
 
 def flip_fused(network: StyleGANGenerator, fused: str) -> None:
@@ -203,7 +211,7 @@ def flip_fused(network: StyleGANGenerator, fused: str) -> None:
         fused: "auto" for maps of 128x128 pixels and more, "always" or "never".
     """
     for level in range(1, network.growth.levels):
-        if fused == "always" or (fused == "auto" and 4 << level >= _FUSED_FROM):
+        if _is_fused(level, fused):
             weight = network.convs[2 * level - 1].get_parameter("weight")
             # A transposed convolution is a convolution with the flipped kernel.
             weight.copy_(weight.flip(2, 3))

@@ -19,11 +19,10 @@ from zoo.checkpoints import (
     require_settings,
     tensorflow_settings,
 )
-from zoo.nn import mapping_from_state
+from zoo.nn import LR_MLP, mapping_from_state
 from zoo_adapters.stylegan2.converter import ACTIVATION_GAIN, OWNER, RESAMPLE_TAPS, Converter
 from zoo_adapters.stylegan2.network import StyleGAN2Generator
 
-_MAPPING_LR_MULTIPLIER = 0.01
 _SUPPORTED = {
     "architecture": "skip",
     "num_channels": 3,
@@ -50,14 +49,17 @@ def _convert_nvidia(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[
     mapping = collect_settings(meta, ["_init_kwargs.mapping_kwargs."])
     for settings in (synthesis, mapping):
         require_settings(settings, _SUPPORTED, OWNER)
+    # A network that was pickled whole says its settings, except those of the constructors' defaults.
+    whole = any(key.startswith("_init_kwargs.") or key == "synthesis._class" for key in meta)
     converter = Converter(state)
     converter.require_skips("synthesis.b4.torgb.weight", ".skip.weight")
-    lr_multiplier = mapping.get("lr_multiplier", _MAPPING_LR_MULTIPLIER)
+    said = mapping.get("lr_multiplier", LR_MLP if whole else None)
     for index in range(count_keys(converter.remaining, r"mapping\.fc\d+\.weight")):
+        lr_multiplier = converter.lr_mlp(meta.get(f"mapping.fc{index}.bias_gain", said))
         converter.linear(
             f"mapping.layers.{index}", f"mapping.fc{index}", gain=ACTIVATION_GAIN, lr_multiplier=lr_multiplier
         )
-    converter.assign("mapping.mean", "mapping.w_avg", optional=True)
+    converter.w_avg("mapping.w_avg")
     if "mapping.embed.weight" in converter.remaining:
         converter.linear("mapping.embed", "mapping.embed")
     converter.assign("constant", "synthesis.b4.const")
@@ -71,7 +73,9 @@ def _convert_nvidia(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[
                 converter.linear(f"layers.{index}.affine", f"{key}.affine")
         converter.set_to_rgb(level, converter.pop(f"{block}.torgb.weight"), converter.pop(f"{block}.torgb.bias"))
         converter.linear(f"colours.{level}.affine", f"{block}.torgb.affine")
-    return converter.finish(), _config(synthesis)
+    if not whole:
+        converter.setting("conv_clamp", synthesis.get("conv_clamp"), None)
+    return converter.finish(), converter.config(**_config(synthesis))
 
 
 def _convert_tensorflow(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
@@ -82,19 +86,20 @@ def _convert_tensorflow(state: State, meta: Mapping[str, Any]) -> tuple[State, d
     converter.require_skips("synthesis/4x4/ToRGB/weight", "/Skip/weight")
     converter.remaining.pop("lod", None)  # nothing in these networks reads it
     config = _config(settings)
-    lr_multiplier = settings.get("mapping_lrmul", _MAPPING_LR_MULTIPLIER)
+    lr_multiplier = converter.lr_mlp(settings.get("mapping_lrmul", LR_MLP if settings else None))
     for index in range(count_keys(converter.remaining, r"mapping/Dense\d+/weight")):
         name, key = f"mapping.layers.{index}", f"mapping/Dense{index}/"
         converter.tensorflow_linear(name, key, gain=ACTIVATION_GAIN, lr_multiplier=lr_multiplier)
-    converter.assign("mapping.mean", "dlatent_avg", optional=True)
+    converter.w_avg("dlatent_avg")
     if "mapping/LabelConcat/weight" in converter.remaining:
-        config |= converter.set_embedding(converter.pop("mapping/LabelConcat/weight"))
+        converter.set_embedding(converter.pop("mapping/LabelConcat/weight"))
+        config["together"] = True
     elif "mapping/LabelEmbed/weight" in converter.remaining:
         converter.tensorflow_linear("mapping.embed", "mapping/LabelEmbed/")
     converter.converted["constant"] = converter.pop("synthesis/4x4/Const/const")[0]
     for level in range(count_keys(converter.remaining, r"synthesis/\d+x\d+/ToRGB/weight")):
         _convert_tensorflow_level(converter, level)
-    return converter.finish(), config
+    return converter.finish(), converter.config(**config)
 
 
 def _convert_tensorflow_level(converter: Converter, level: int) -> None:
@@ -118,11 +123,15 @@ def _convert_genforce(state: State, meta: Mapping[str, Any]) -> tuple[State, dic
     converter = Converter(state)
     for index in range(count_keys(converter.remaining, r"mapping\.dense\d+\.weight")):
         name, key = f"mapping.layers.{index}", f"mapping.dense{index}"
-        converter.linear(name, key, gain=ACTIVATION_GAIN, lr_multiplier=_MAPPING_LR_MULTIPLIER)
+        lr_multiplier = converter.lr_mlp(meta.get(f"{key}.bscale"))
+        converter.linear(name, key, gain=ACTIVATION_GAIN, lr_multiplier=lr_multiplier)
     config: dict[str, Any] = {}
     if "mapping.label_weight" in converter.remaining:
-        config = converter.set_embedding(converter.pop("mapping.label_weight"))
-    converter.assign("mapping.mean", "truncation.w_avg", optional=True)
+        converter.set_embedding(converter.pop("mapping.label_weight"))
+        config["together"] = True
+    elif "mapping.LabelEmbed.weight" in converter.remaining:  # of StyleGAN2-ADA
+        converter.linear("mapping.embed", "mapping.LabelEmbed")
+    converter.w_avg("truncation.w_avg")
     converter.converted["constant"] = converter.pop("synthesis.early_layer.const")[0]
     for index in range(count_keys(converter.remaining, r"synthesis\.layer\d+\.weight")):
         key = f"synthesis.layer{index}"
@@ -134,7 +143,7 @@ def _convert_genforce(state: State, meta: Mapping[str, Any]) -> tuple[State, dic
         key = f"synthesis.output{level}"
         converter.set_to_rgb(level, converter.pop(f"{key}.weight"), converter.pop(f"{key}.bias"))
         converter.linear(f"colours.{level}.affine", f"{key}.style", bias_offset=1.0)
-    return converter.finish(), config
+    return converter.finish(), converter.config(**config)
 
 
 def _convert_rosinality(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
@@ -142,12 +151,13 @@ def _convert_rosinality(state: State, meta: Mapping[str, Any]) -> tuple[State, d
     converter = Converter(state)
     for index in range(count_keys(converter.remaining, r"style\.\d+\.weight")):
         name, key = f"mapping.layers.{index}", f"style.{index + 1}"
-        converter.linear(name, key, gain=ACTIVATION_GAIN, lr_multiplier=_MAPPING_LR_MULTIPLIER)
-    converter.remaining.pop("latent_avg", None)
+        lr_multiplier = converter.lr_mlp(meta.get(f"{key}.lr_mul"))
+        converter.linear(name, key, gain=ACTIVATION_GAIN, lr_multiplier=lr_multiplier)
     if "latent_avg" in state:
         # e4e and pSp store the mean once for each row.
         rows = state["latent_avg"].reshape(-1, converter.converted["mapping.layers.0.bias"].numel())
-        converter.converted["mapping.mean"] = rows[0] if (rows == rows[0]).all() else rows.mean(dim=0)
+        converter.remaining["latent_avg"] = rows[0] if (rows == rows[0]).all() else rows.mean(dim=0)
+    converter.w_avg("latent_avg")
     converter.converted["constant"] = converter.pop("input.input")[0]
     for index in range(1 + count_keys(converter.remaining, r"convs\.\d+\.conv\.weight")):
         key = f"convs.{index - 1}" if index else "conv1"
@@ -156,13 +166,14 @@ def _convert_rosinality(state: State, meta: Mapping[str, Any]) -> tuple[State, d
         noise = converter.remaining.pop(f"noises.noise_{index}", None)
         if noise is None:
             noise = _draw_noise(index)
+            converter.assumed["noise"] = "drawn"
         converter.set_layer(index, weight, bias, noise, converter.pop(f"{key}.noise.weight"))
         converter.linear(f"layers.{index}.affine", f"{key}.conv.modulation")
     for level in range(1 + count_keys(converter.remaining, r"to_rgbs\.\d+\.bias")):
         key = f"to_rgbs.{level - 1}" if level else "to_rgb1"
         converter.set_to_rgb(level, converter.pop(f"{key}.conv.weight"), converter.pop(f"{key}.bias"))
         converter.linear(f"colours.{level}.affine", f"{key}.conv.modulation")
-    return converter.finish(), {}
+    return converter.finish(), converter.config()
 
 
 def _draw_noise(index: int) -> Tensor:

@@ -1,13 +1,12 @@
 """The conversion of a StyleGAN2's layers, whatever the file's format."""
 
 from math import sqrt
-from typing import Any
 
-import torch
 from torch import Tensor
 
 from zoo import CheckpointError, State
-from zoo.checkpoints import StateDictConverter, check_filter
+from zoo.checkpoints import check_filter
+from zoo.nn import StyleConverter
 
 OWNER = "the StyleGAN2 file"
 RESAMPLE_TAPS = (1.0, 3.0, 3.0, 1.0)
@@ -16,7 +15,7 @@ ACTIVATION_GAIN = sqrt(2)
 _FILTER_KEYS = ("resample_filter", "kernel")
 
 
-class Converter(StateDictConverter):
+class Converter(StyleConverter):
     """The conversion of a StyleGAN2's layers, to the keys of `StyleGAN2Generator`.
 
     Args:
@@ -68,19 +67,6 @@ class Converter(StateDictConverter):
             **scales: as `set_linear` takes them.
         """
         self.set_linear(name, self.pop(f"{key}weight").T, self.pop(f"{key}bias"), **scales)
-
-    def set_embedding(self, weight: Tensor) -> dict[str, Any]:
-        """Set an embedding of labels that is normalised together with the code, and has no bias.
-
-        Args:
-            weight: (classes, dim).
-
-        Returns:
-            The config that says so.
-        """
-        self.converted["mapping.embed.weight"] = weight.T
-        self.converted["mapping.embed.bias"] = torch.zeros(weight.shape[1])
-        return {"together": True}
 
     def require_skips(self, first: str, residual: str) -> None:
         """Require the skip architecture: each resolution has a ToRGB layer, and there are no residual connections.

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from zoo import Options
-from zoo.core import ClassNames
+from zoo.core import ClassNames, PositiveOrNone
 
 
 class StyleGAN2Options(Options):
@@ -16,5 +16,10 @@ class StyleGAN2Options(Options):
     )
     noise_seed: int = Field(0, ge=0, lt=2**32, description="the seed of noise that is drawn")
     cutoff: int | None = Field(None, ge=0, description="how many rows of w truncation acts on, from the first; or all")
-    conv_clamp: float | None = Field(None, gt=0, description="the bound of activations, if the file has none")
+    lr_mlp: float = Field(
+        0.01, gt=0, description="the learning-rate multiplier of the mapping network, instead of the file's own"
+    )
+    conv_clamp: PositiveOrNone = Field(
+        None, description="the bound of activations, instead of the file's own; none for no bound"
+    )
     classes: ClassNames = Field((), description="names of the classes of a conditional network; or their numbers")

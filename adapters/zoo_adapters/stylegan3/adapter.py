@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
+import torch
+
 from zoo import Projection, State
-from zoo.nn import StyleAdapter
+from zoo.nn import StyleAdapter, StyleNetwork
 from zoo_adapters.stylegan3.checkpoint import LAYOUTS, network_from_state
 from zoo_adapters.stylegan3.network import StyleGAN3Generator, untrained
 
@@ -30,6 +32,20 @@ class StyleGAN3(StyleAdapter):
             The network, its weights not filled in.
         """
         return network_from_state(state, config)
+
+    @classmethod
+    def configure(cls, network: StyleNetwork, config: Mapping[str, Any]) -> None:
+        """Apply the option `output_scale`, instead of the scale that is folded into the last layer.
+
+        Args:
+            network: the network, to be changed in place.
+            config: `output_scale`, if it was chosen, and `scale`, that of the file.
+        """
+        if "output_scale" in config:
+            assert isinstance(network, StyleGAN3Generator)
+            with torch.no_grad():
+                for parameter in (network.to_rgb.weight, network.to_rgb.bias):
+                    parameter.mul_(config["output_scale"] / config["scale"])
 
     @classmethod
     def tiny(cls, seed: int) -> Self:

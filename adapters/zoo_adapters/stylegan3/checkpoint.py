@@ -7,16 +7,12 @@ bias), the normalisation of convolutions' weights, the factor by which a filter 
 import re
 from collections.abc import Mapping
 from itertools import pairwise
-from math import sqrt
+from math import ceil, log2, sqrt
 from typing import Any
 
 from zoo import CheckpointError, Layout, State
-from zoo.checkpoints import (
-    StateDictConverter,
-    count_keys,
-    detect_by_keys,
-)
-from zoo.nn import mapping_from_state
+from zoo.checkpoints import count_keys, detect_by_keys
+from zoo.nn import StyleConverter, mapping_from_state
 from zoo_adapters.stylegan3.network import StyleGAN3Generator, ToRGB
 from zoo_adapters.stylegan3.synthesis_input import SynthesisInput
 from zoo_adapters.stylegan3.synthesis_layer import Resampling, SynthesisLayer
@@ -26,12 +22,10 @@ _LAYER_KEY = re.compile(r"synthesis\.L(\d+)_(\d+)_\d+\.weight")
 _GAIN = sqrt(2)
 
 # The settings of the published networks, for a file of tensors alone.
-_MAPPING_LR_MULTIPLIER = 0.01
 _OUTPUT_SCALE = 0.25
 _CONV_CLAMP = 256.0
-_MARGIN = 10  # points of a map beyond the image, on each side
 _BANDWIDTH = 2.0  # of the input's waves
-_TAPS_PER_FACTOR = 6  # of a filter, for each factor of the sampling rate
+_FINER = 2  # the rate at which nonlinearities act, for each of the higher rate of input and output
 
 # The names under which the config of converted files holds a layer's resampling; a file format.
 _PLAN_KEYS = {
@@ -46,35 +40,41 @@ _PLAN_KEYS = {
 
 
 def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
-    """Keys of NVIDIA's networks; settings are read beside the tensors, or are those of the published networks."""
-    converter = StateDictConverter(state, "the StyleGAN3 file")
+    """Keys of NVIDIA's networks; settings are read beside the tensors, told by the tensors, or assumed."""
+    converter = StyleConverter(state, "the StyleGAN3 file")
+    whole = "synthesis.output_scale" in meta
     layers = _find_layers(converter)
+    rates = _sampling_rates(converter, layers)
     for index in range(count_keys(converter.remaining, r"mapping\.fc\d+\.weight")):
-        lr_multiplier = meta.get(f"mapping.fc{index}.bias_gain", _MAPPING_LR_MULTIPLIER)
+        lr_multiplier = converter.lr_mlp(meta.get(f"mapping.fc{index}.bias_gain"))
         converter.linear(f"mapping.layers.{index}", f"mapping.fc{index}", gain=_GAIN, lr_multiplier=lr_multiplier)
-    converter.assign("mapping.mean", "mapping.w_avg", optional=True)
+    converter.w_avg("mapping.w_avg")
     if "mapping.embed.weight" in converter.remaining:
         converter.linear("mapping.embed", "mapping.embed")
+    # Waves are damped from the bandwidth on. As NVIDIA draws them, none is faster than it, so that none is damped.
+    fastest = float(converter.peek("synthesis.input.freqs").square().sum(dim=1).max().sqrt())
+    bandwidth = _BANDWIDTH if fastest <= _BANDWIDTH < rates[0] / 2 else fastest
     _convert_input(converter)
-    # The first layer keeps the size of the input's map, which is its own. The last one is ToRGB.
-    sizes = pairwise([layers[0], *layers[:-1]])
+    # The first layer keeps the size and the rate of the input's map. The last one is ToRGB.
+    maps = [(size, rate) for (_, size), rate in zip(layers, rates, strict=False)]
     resamplings = [
-        _convert_layer(converter, f"layers.{index}", key, (in_size, out_size), meta)
-        for index, ((_, in_size), (key, out_size)) in enumerate(sizes)
+        _convert_layer(converter, (f"layers.{index}", key), between, meta)
+        for index, ((key, _), between) in enumerate(zip(layers, pairwise([maps[0], *maps]), strict=False))
     ]
-    output_scale = meta.get("synthesis.output_scale", _OUTPUT_SCALE)
+    output_scale = converter.setting("output_scale", meta.get("synthesis.output_scale"), _OUTPUT_SCALE)
     _convert_to_rgb(converter, layers[-1][0], output_scale)
+    clamp = meta.get(f"{layers[0][0]}.conv_clamp")
     config = {
         "plans": [{key: getattr(plan, name) for name, key in _PLAN_KEYS.items()} for plan in resamplings],
-        "rate": meta.get("synthesis.input.sampling_rate", layers[0][1] - 2 * _MARGIN),
-        "bandwidth": meta.get("synthesis.input.bandwidth", _BANDWIDTH),
-        "clamp": meta.get(f"{layers[0][0]}.conv_clamp", _CONV_CLAMP),
+        "rate": meta.get("synthesis.input.sampling_rate", rates[0]),
+        "bandwidth": meta.get("synthesis.input.bandwidth", bandwidth),
+        "clamp": clamp if whole else converter.setting("conv_clamp", clamp, _CONV_CLAMP),
         "scale": output_scale,
     }
-    return converter.finish(), config
+    return converter.finish(), converter.config(**config)
 
 
-def _find_layers(converter: StateDictConverter) -> list[tuple[str, int]]:
+def _find_layers(converter: StyleConverter) -> list[tuple[str, int]]:
     """List the layers in order: the key of each, and the size of its map, which is a part of the key."""
     matches = [match for match in map(_LAYER_KEY.fullmatch, converter.remaining) if match]
     matches.sort(key=lambda match: int(match[1]))
@@ -85,7 +85,36 @@ def _find_layers(converter: StateDictConverter) -> list[tuple[str, int]]:
     return layers
 
 
-def _convert_input(converter: StateDictConverter) -> None:
+def _sampling_rates(converter: StyleConverter, layers: list[tuple[str, int]]) -> list[int]:
+    """Infer the sampling rate of each layer's map, from the last one, whose rate is that of the image.
+
+    A layer's filters have as many taps for each factor of the rate, and both lead to one finer rate, so that the
+    numbers of their taps are as the rates of input and output. Every map but the last ones has the same margin.
+
+    Raises:
+        CheckpointError: for filters between which no rates lie, or maps whose margins differ.
+    """
+    rates = [1 << ceil(log2(layers[-1][1]))]
+    for key, _ in layers[-2:0:-1]:
+        taps = [len(converter.peek(f"{key}.{name}")) for name in ("up_filter", "down_filter")]
+        rate, rest = divmod(rates[0] * taps[1], taps[0])
+        if rest or not rate:
+            raise CheckpointError(
+                f"{converter.owner} does not fit the network; the filters of {key} have {taps[0]} and {taps[1]} taps, "
+                f"which lead to no rate of {rates[0]}"
+            )
+        rates.insert(0, rate)
+    margins = {size - rate for (_, size), rate in zip(layers[:-2], rates, strict=False)}
+    if len(margins) > 1:
+        sides = ", ".join(str(size) for _, size in layers)
+        raise CheckpointError(
+            f"{converter.owner} does not fit the network; its maps of {sides} points a side have no common margin "
+            f"beyond the rates {', '.join(map(str, rates))}, which their filters tell"
+        )
+    return rates
+
+
+def _convert_input(converter: StyleConverter) -> None:
     key = "synthesis.input"
     weight = converter.pop(f"{key}.weight")
     converter.converted["input.weight"] = weight / sqrt(weight.shape[1])
@@ -96,12 +125,18 @@ def _convert_input(converter: StateDictConverter) -> None:
 
 
 def _convert_layer(
-    converter: StateDictConverter, name: str, key: str, sizes: tuple[int, int], settings: Mapping[str, Any]
+    converter: StyleConverter,
+    names: tuple[str, str],
+    maps: tuple[tuple[int, int], tuple[int, int]],
+    settings: Mapping[str, Any],
 ) -> Resampling:
-    """Convert a layer between maps of two sizes, and return how it resamples."""
+    """Convert a layer (canonical name, key) between two maps (size, sampling rate), and return how it resamples."""
+    name, key = names
+    (in_size, in_rate), (out_size, out_rate) = maps
     weight, up_filter, down_filter = (converter.pop(f"{key}.{part}") for part in ("weight", "up_filter", "down_filter"))
-    up = _factor(converter, settings, f"{key}.up", len(up_filter))
-    down = _factor(converter, settings, f"{key}.down", len(down_filter))
+    finer = _FINER * max(in_rate, out_rate)
+    up = settings.get(f"{key}.up_factor", finer // in_rate)
+    down = settings.get(f"{key}.down_factor", finer // out_rate)
     # Weights have a root mean square of 1 for each output.
     converter.converted[f"{name}.weight"] = weight * weight.square().mean(dim=(1, 2, 3), keepdim=True).rsqrt()
     converter.converted[f"{name}.bias"] = converter.pop(f"{key}.bias") * _GAIN
@@ -111,8 +146,8 @@ def _convert_layer(
     converter.assign(f"{name}.magnitude", f"{key}.magnitude_ema")
     converter.linear(f"{name}.affine", f"{key}.affine")
     return Resampling(
-        in_size=sizes[0] + weight.shape[-1] - 1,
-        out_size=sizes[1],
+        in_size=in_size + weight.shape[-1] - 1,
+        out_size=out_size,
         up=up,
         down=down,
         up_taps=len(up_filter),
@@ -121,19 +156,7 @@ def _convert_layer(
     )
 
 
-def _factor(converter: StateDictConverter, settings: Mapping[str, Any], key: str, taps: int) -> Any:
-    """Return the factor by which a filter changes the rate: a setting, else what its taps tell."""
-    if f"{key}_factor" in settings:
-        return settings[f"{key}_factor"]
-    if taps % _TAPS_PER_FACTOR:
-        raise CheckpointError(
-            f"{converter.owner} does not say the factor of {key}_filter, and its {taps} taps do not tell: in published "
-            f"networks they are {_TAPS_PER_FACTOR} for each; open the pickle instead"
-        )
-    return taps // _TAPS_PER_FACTOR
-
-
-def _convert_to_rgb(converter: StateDictConverter, key: str, output_scale: float) -> None:
+def _convert_to_rgb(converter: StyleConverter, key: str, output_scale: float) -> None:
     weight = converter.pop(f"{key}.weight")
     magnitude_ema = converter.pop(f"{key}.magnitude_ema")
     scale = output_scale * magnitude_ema.rsqrt() / sqrt(weight[0].numel())
@@ -159,7 +182,8 @@ def network_from_state(state: State, config: Mapping[str, Any]) -> StyleGAN3Gene
     Args:
         state: the canonical state.
         config: what the conversion gave beside it: `plans`, a resampling for each layer; `rate` and `bandwidth` of the
-            input; `clamp`, the bound of activations; `scale`, that of the output.
+            input; `clamp`, the bound of activations; `scale`, that of the output. The options `conv_clamp` and
+            `output_scale` take the place of the last two.
 
     Returns:
         The network.
@@ -171,7 +195,8 @@ def network_from_state(state: State, config: Mapping[str, Any]) -> StyleGAN3Gene
     # Settings of a file can be anything; a plan must have exactly the known keys.
     names = {key: name for name, key in _PLAN_KEYS.items()}
     resamplings = [Resampling(**{names[key]: value for key, value in plan.items()}) for plan in config["plans"]]
-    conv_clamp = None if config["clamp"] is None else float(config["clamp"])
+    clamp = config.get("conv_clamp", config["clamp"])
+    conv_clamp = None if clamp is None else float(clamp)
     layers = []
     for index, resampling in enumerate(resamplings):
         shape = state[f"layers.{index}.weight"].shape
@@ -180,6 +205,7 @@ def network_from_state(state: State, config: Mapping[str, Any]) -> StyleGAN3Gene
     size = resamplings[0].in_size + 1 - state["layers.0.weight"].shape[-1]
     channels = len(state["input.phases"])
     start = SynthesisInput(mapping.w_dim, channels, size, float(config["rate"]), float(config["bandwidth"]))
-    rgb_clamp = None if conv_clamp is None else conv_clamp * float(config["scale"])
+    scale = float(config.get("output_scale", config["scale"]))
+    rgb_clamp = None if conv_clamp is None else conv_clamp * scale
     to_rgb = ToRGB(mapping.w_dim, state["colour.weight"].shape[1], rgb_clamp)
     return StyleGAN3Generator(mapping, start, layers, to_rgb)

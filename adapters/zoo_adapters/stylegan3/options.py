@@ -3,11 +3,18 @@
 from pydantic import Field
 
 from zoo import Options
-from zoo.core import ClassNames
+from zoo.core import ClassNames, PositiveOrNone
 
 
 class StyleGAN3Options(Options):
     """The options of the StyleGAN3 adapter."""
 
     cutoff: int | None = Field(None, ge=0, description="how many rows of w truncation acts on, from the first; or all")
+    lr_mlp: float = Field(
+        0.01, gt=0, description="the learning-rate multiplier of the mapping network, instead of the file's own"
+    )
+    conv_clamp: PositiveOrNone = Field(
+        256.0, description="the bound of activations, instead of the file's own; none for no bound"
+    )
+    output_scale: float = Field(0.25, gt=0, description="the factor of the image, instead of the file's own")
     classes: ClassNames = Field((), description="names of the classes of a conditional network; or their numbers")

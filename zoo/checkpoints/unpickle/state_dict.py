@@ -212,7 +212,7 @@ class StateDictBuilder:
         """Raise `RefusedError` for what stands for a tensor that zoo does not read, or for a call."""
         if isinstance(value, PersistentId):
             raise RefusedError("it refers to something outside of the pickle that is not a tensor")
-        if isinstance(value, Record) and value.path.startswith("torch._utils._rebuild_"):
+        if isinstance(value, Record) and value.path.startswith(("torch._utils._rebuild_", "torch._tensor._rebuild_")):
             raise UnreadError(f"it has a tensor of a kind that zoo does not read ({value.path})")
         if not self._records.is_harmless(value):
             raise RefusedError(f"it asks for {value.path}, and zoo reads tensors and plain values only")

@@ -45,6 +45,9 @@ _NUMPY_DTYPES = {"f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "b1"}
 _NUMPY_MODULES = ("numpy.core.", "numpy._core.")
 _REBUILD_TENSOR = {"torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2"}
 _REBUILD_PARAMETER = {"torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state"}
+# A tensor with attributes, such as an `nn.Buffer`: (function, class, the function's arguments, the attributes).
+_REBUILD_WITH_ATTRIBUTES = "torch._tensor._rebuild_from_type_v2"
+_TENSOR_CLASSES = {"torch.Tensor", "torch.nn.parameter.Parameter", "torch.nn.parameter.Buffer"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,8 +97,9 @@ class TensorReader:
             BrokenError: If its record is damaged.
             RefusedError: For numbers of a kind that zoo does not read, or more of them than there are bytes for.
         """
+        value = _without_attributes(value)
         if isinstance(value, Record) and value.path in _REBUILD_PARAMETER and value.args:
-            value = value.args[0]
+            value = _without_attributes(value.args[0])
         if isinstance(value, Record) and value.path in _REBUILD_TENSOR and len(value.args) >= 4:
             return self._torch_tensor(*value.args[:4])
         return self.numpy_array(value)
@@ -193,6 +197,17 @@ class TensorReader:
         if not isinstance(value, memoryview):
             raise RefusedError(f"it has {describe(value)} where the bytes of an array belong")
         return value
+
+
+def _without_attributes(value: Any) -> Any:
+    """Return the record of a tensor that has attributes without them; anything else as it is."""
+    if not isinstance(value, Record) or value.path != _REBUILD_WITH_ATTRIBUTES or len(value.args) != 4:
+        return value
+    function, tensor_class, args, _ = value.args
+    known = isinstance(tensor_class, Global) and tensor_class.path in _TENSOR_CLASSES
+    if not known or not isinstance(function, Global) or not isinstance(args, tuple):
+        return value
+    return Record(function.path, args, called=True)
 
 
 def is_scalar(value: Any) -> bool:
