@@ -122,10 +122,12 @@ def open_card(
     loading: dict[str, Any] = {"space": space, "device": device, "dtype": dtype, "options": options}
     model = read_model(card, path, sha256, installation, progress=progress, **loading)[1]
     if model.assumed and not card.adapter:
-        _print_once(
-            f"{path.name} does not say all of its settings. Assumed: {describe_assumed(model.assumed)}; "
-            "-o NAME=VALUE chooses others"
+        schema = installation.plugins.adapter(model.card.adapter).schema()
+        options = [name for name in model.assumed if name in schema.model_fields]
+        choose = (
+            f"; choose others with -o {options[0]}=VALUE{' and the like' if options[1:] else ''}" if options else ""
         )
+        _print_once(f"{path.name} does not say all of its settings. Assumed: {describe_assumed(model.assumed)}{choose}")
     return model
 
 

@@ -7,8 +7,11 @@ bias), the normalisation of convolutions' weights, the factor by which a filter 
 import re
 from collections.abc import Mapping
 from itertools import pairwise
-from math import ceil, log2, sqrt
+from math import ceil, log2, pi, sqrt
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from zoo import CheckpointError, Layout, State
 from zoo.checkpoints import count_keys, detect_by_keys
@@ -25,7 +28,8 @@ _GAIN = sqrt(2)
 _OUTPUT_SCALE = 0.25
 _CONV_CLAMP = 256.0
 _BANDWIDTH = 2.0  # of the input's waves
-_FINER = 2  # the rate at which nonlinearities act, for each of the higher rate of input and output
+_FINER = (2, 4, 1, 8)  # possible rates of nonlinearities, for each of the higher rate of input and output
+_RESPONSE_TOLERANCE = 0.1
 
 # The names under which the config of converted files holds a layer's resampling; a file format.
 _PLAN_KEYS = {
@@ -57,8 +61,9 @@ def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, An
     _convert_input(converter)
     # The first layer keeps the size and the rate of the input's map. The last one is ToRGB.
     maps = [(size, rate) for (_, size), rate in zip(layers, rates, strict=False)]
+    finer = _FINER[0] if whole else _finer_factor(converter, converter.peek(f"{layers[-2][0]}.down_filter"))
     resamplings = [
-        _convert_layer(converter, (f"layers.{index}", key), between, meta)
+        _convert_layer(converter, (f"layers.{index}", key), between, finer, meta)
         for index, ((key, _), between) in enumerate(zip(layers, pairwise([maps[0], *maps]), strict=False))
     ]
     output_scale = converter.setting("output_scale", meta.get("synthesis.output_scale"), _OUTPUT_SCALE)
@@ -114,6 +119,21 @@ def _sampling_rates(converter: StyleConverter, layers: list[tuple[str, int]]) ->
     return rates
 
 
+def _finer_factor(converter: StyleConverter, down_filter: Tensor) -> int:
+    """Infer by how much the rate of the last nonlinearity is above that of the image, from the filter after it.
+
+    In published networks, that filter halves the amplitude of waves of the image's Nyquist frequency, which is
+    1 / (2 · factor) of the finer rate.
+    """
+    taps = (down_filter.sum(dim=0) if down_filter.ndim == 2 else down_filter).double()
+    positions = torch.arange(len(taps)) - (len(taps) - 1) / 2
+    for factor in _FINER:
+        response = float((taps * torch.cos(pi * positions / factor)).sum() / taps.sum())
+        if abs(response - 0.5) < _RESPONSE_TOLERANCE:
+            return factor
+    return int(converter.setting("lrelu_upsampling", None, _FINER[0]))
+
+
 def _convert_input(converter: StyleConverter) -> None:
     key = "synthesis.input"
     weight = converter.pop(f"{key}.weight")
@@ -128,15 +148,16 @@ def _convert_layer(
     converter: StyleConverter,
     names: tuple[str, str],
     maps: tuple[tuple[int, int], tuple[int, int]],
+    finer: int,
     settings: Mapping[str, Any],
 ) -> Resampling:
     """Convert a layer (canonical name, key) between two maps (size, sampling rate), and return how it resamples."""
     name, key = names
     (in_size, in_rate), (out_size, out_rate) = maps
     weight, up_filter, down_filter = (converter.pop(f"{key}.{part}") for part in ("weight", "up_filter", "down_filter"))
-    finer = _FINER * max(in_rate, out_rate)
-    up = settings.get(f"{key}.up_factor", finer // in_rate)
-    down = settings.get(f"{key}.down_factor", finer // out_rate)
+    fine_rate = finer * max(in_rate, out_rate)
+    up = settings.get(f"{key}.up_factor", fine_rate // in_rate)
+    down = settings.get(f"{key}.down_factor", fine_rate // out_rate)
     # Weights have a root mean square of 1 for each output.
     converter.converted[f"{name}.weight"] = weight * weight.square().mean(dim=(1, 2, 3), keepdim=True).rsqrt()
     converter.converted[f"{name}.bias"] = converter.pop(f"{key}.bias") * _GAIN

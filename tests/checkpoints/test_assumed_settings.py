@@ -1,0 +1,175 @@
+"""Settings that tensors do not tell are read where a file says them; else they are assumed, said and can be chosen."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from zoo_adapters.dcgan.network import DCGANGenerator
+
+import zoo
+from tests.support.golden import Golden
+from tests.support.toys import sequential
+from zoo.cli import run
+from zoo.models import opening
+
+State = dict[str, Tensor]
+
+# What multiplies the mapping's learning rate, by pack.
+MAPPINGS = {
+    "stylegan1": "mapping.dense",
+    "stylegan2": "mapping.dense",
+    "stylegan2_ada": "mapping.fc",
+    "stylegan2_rosinality": "style.",
+    "stylegan3_t": "mapping.fc",
+}
+
+
+def is_mapping(key: str, pack: str) -> bool:
+    return key.startswith(MAPPINGS[pack])
+
+
+def draw(file: Path, **options: Any) -> Tensor:
+    model = zoo.load(file, device="cpu", options=options)
+    codes = model.sample(2, label=1 if model.adapter.classes else None)
+    return model.adapter.synthesize(codes)
+
+
+@pytest.mark.parametrize("pack", MAPPINGS)
+def test_the_learning_rate_of_a_mapping_is_an_option(pack: str, tmp_path: Path) -> None:
+    """Stored numbers times their multiplier are the same network, whatever the multiplier."""
+    state = Golden.read(pack).state
+    torch.save(state, tmp_path / "usual.pt")
+    other = {key: tensor / 50 if is_mapping(key, pack) else tensor for key, tensor in state.items()}
+    torch.save(other, tmp_path / "other.pt")
+    expected = draw(tmp_path / "usual.pt")
+    assert torch.allclose(draw(tmp_path / "other.pt", lr_mlp=0.5), expected, atol=1e-4)
+    assert not torch.allclose(draw(tmp_path / "other.pt"), expected, atol=1e-2)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "margin_size=6",
+        "filter_size=4",
+        "lrelu_upsampling=4",
+        "first_cutoff=3",
+        "lr_mlp=0.5",
+        "conv_clamp=0.3 output_scale=0.5",
+    ],
+)
+def test_a_stylegan3_of_other_settings_is_drawn_as_the_original_draws_it(
+    settings: str, data: Path, tmp_path: Path
+) -> None:
+    recorded = load_file(data / "stylegan3_settings.safetensors")
+    prefix = f"{settings}/state/"
+    torch.save({k.removeprefix(prefix): t for k, t in recorded.items() if k.startswith(prefix)}, tmp_path / "x.pt")
+    options = dict(pair.split("=") for pair in settings.split() if pair.startswith(("lr_mlp", "conv", "output")))
+    model = zoo.load(tmp_path / "x.pt", device="cpu", space="z", options=options)
+    image = model.adapter.synthesize(zoo.Codes(recorded[f"{settings}/z"]))
+    assert torch.allclose(image, recorded[f"{settings}/image"], atol=1e-5)
+    assert model.assumed.keys() == {"lr_mlp", "conv_clamp", "output_scale"} - options.keys()
+
+
+def test_maps_without_a_common_margin_are_refused(data: Path, tmp_path: Path) -> None:
+    recorded = load_file(data / "stylegan3_settings.safetensors")
+    prefix = "margin_size=6/state/"
+    state = {k.removeprefix(prefix).replace("L2_28", "L2_30"): t for k, t in recorded.items() if k.startswith(prefix)}
+    torch.save(state, tmp_path / "x.pt")
+    with pytest.raises(zoo.CheckpointError, match="have no common margin beyond the rates 16, 16"):
+        zoo.load(tmp_path / "x.pt", device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("pack", "assumed"),
+    [
+        ("pggan", {}),
+        ("stylegan1", {"lr_mlp": 0.01, "fused": "auto"}),
+        ("stylegan2_ada", {"lr_mlp": 0.01, "conv_clamp": None}),
+        ("stylegan2_rosinality", {"lr_mlp": 0.01}),
+        ("stylegan3_r", {"lr_mlp": 0.01, "conv_clamp": 256.0, "output_scale": 0.25}),
+        ("biggan_ajbrock", {"epsilon": 1e-5}),
+        ("biggan_deep", {"epsilon": 1e-4, "layers": "every second block upsamples"}),
+        ("studiogan_sngan", {"epsilon": 1e-4}),
+        ("r3gan", {}),
+    ],
+)
+def test_what_is_assumed_of_a_file_of_tensors(pack: str, assumed: dict[str, Any], tmp_path: Path) -> None:
+    state = Golden.read(pack).state
+    torch.save(state, tmp_path / "x.pt")
+    model = zoo.load(tmp_path / "x.pt", device="cpu")
+    without_mean = {"w_avg"} if "latent_avg" not in state and "style.1.weight" in state else set()
+    assert {name: value for name, value in model.assumed.items() if name not in without_mean} == assumed
+
+
+def test_what_is_assumed_is_said_once_and_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "_shown", set())
+    state = Golden.read("stylegan2_ada").state
+    torch.save({key: tensor for key, tensor in state.items() if key != "mapping.w_avg"}, tmp_path / "g.pt")
+    for _ in range(2):
+        zoo.load(tmp_path / "g.pt", device="cpu")
+    said = (
+        "g.pt does not say all of its settings. Assumed: lr_mlp=0.01, w_avg=the mean of 4,096 codes, conv_clamp=none; "
+        "choose others with -o lr_mlp=VALUE and the like"
+    )
+    assert capsys.readouterr().err.count(said) == 1
+    zoo.load(tmp_path / "g.pt", device="cpu", options={"lr_mlp": 0.01, "conv_clamp": "none"})
+    assert "Assumed: w_avg=the mean of 4,096 codes\n" in capsys.readouterr().err
+    assert run(["info", str(tmp_path / "g.pt"), "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)["assumed"]
+    assert shown == "lr_mlp=0.01, w_avg=the mean of 4,096 codes, conv_clamp=none"
+
+
+def test_a_converted_file_still_says_what_was_assumed(tmp_path: Path) -> None:
+    state = Golden.read("stylegan2_rosinality").state
+    torch.save(
+        {key: tensor / 50 if key.startswith("style.") else tensor for key, tensor in state.items()}, tmp_path / "x.pt"
+    )
+    assert run(["convert", str(tmp_path / "x.pt"), "-o", str(tmp_path / "x.safetensors")]) == 0
+    model = zoo.load(tmp_path / "x.safetensors", device="cpu")
+    assert model.assumed["lr_mlp"] == 0.01
+    torch.save(state, tmp_path / "usual.pt")
+    assert torch.allclose(draw(tmp_path / "x.safetensors", lr_mlp=0.5), draw(tmp_path / "usual.pt"), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "options"),
+    [
+        ({"negative_slope": 0.2}, {"negative_slope": 0.2}),
+        ({"epsilon": 0.8}, {"epsilon": 0.8}),
+        ({"output": nn.Sigmoid()}, {"output": "sigmoid"}),
+    ],
+)
+def test_the_settings_of_a_dcgan_are_options(changes: dict[str, Any], options: dict[str, Any], tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    widths, slope = (12, 16, 8, 3), changes.get("negative_slope", 0.0)
+    norms = [nn.BatchNorm2d(width, eps=changes.get("epsilon", 1e-5)) for width in widths[1:-1]]
+    layers: list[nn.Module] = []
+    for index, norm in enumerate(norms):
+        step = (4, 2, 1) if index else (4,)
+        layers += [nn.ConvTranspose2d(*widths[index : index + 2], *step, bias=False), norm, nn.LeakyReLU(slope)]
+    network = nn.Sequential(*layers, nn.ConvTranspose2d(8, 3, 4, 2, 1, bias=False), changes.get("output", nn.Tanh()))
+    torch.save(network.state_dict(), tmp_path / "x.pt")
+    latents = torch.randn(3, 12)
+    expected = network.eval()(latents[:, :, None, None]).detach()
+    if "output" in options:
+        expected = 2 * expected - 1
+    model = zoo.load(tmp_path / "x.pt", device="cpu", options=options)
+    assert torch.allclose(model.adapter.synthesize(zoo.Codes(latents)), expected, atol=1e-5)
+    assert not options.keys() & model.assumed.keys()
+
+
+def test_the_options_of_a_dcgan_have_the_defaults_of_its_network(tmp_path: Path) -> None:
+    torch.save(sequential(DCGANGenerator([12, 16, 12, 3]).state_dict()), tmp_path / "x.pt")
+    assert zoo.load(tmp_path / "x.pt", device="cpu").assumed == {
+        "epsilon": 1e-5,
+        "negative_slope": 0.0,
+        "output": "tanh",
+    }
