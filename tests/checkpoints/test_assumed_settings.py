@@ -153,8 +153,9 @@ def test_the_settings_of_a_dcgan_are_options(changes: dict[str, Any], options: d
     norms = [nn.BatchNorm2d(width, eps=changes.get("epsilon", 1e-5)) for width in widths[1:-1]]
     layers: list[nn.Module] = []
     for index, norm in enumerate(norms):
-        step = (4, 2, 1) if index else (4,)
-        layers += [nn.ConvTranspose2d(*widths[index : index + 2], *step, bias=False), norm, nn.LeakyReLU(slope)]
+        stride, padding = (2, 1) if index else (1, 0)
+        conv = nn.ConvTranspose2d(widths[index], widths[index + 1], 4, stride, padding, bias=False)
+        layers += [conv, norm, nn.LeakyReLU(slope)]
     network = nn.Sequential(*layers, nn.ConvTranspose2d(8, 3, 4, 2, 1, bias=False), changes.get("output", nn.Tanh()))
     torch.save(network.state_dict(), tmp_path / "x.pt")
     latents = torch.randn(3, 12)

@@ -174,7 +174,8 @@ class StateDictConverter:
                 size, direction = self.pop(f"{key}.{size_key}"), self.pop(f"{key}.{direction_key}")
                 axes = [index for index, count in enumerate(size.shape) if count == 1]
                 with self.fitting(key):
-                    return direction * (size / torch.linalg.vector_norm(direction, dim=axes, keepdim=True))
+                    length: Tensor = torch.linalg.vector_norm(direction, dim=axes, keepdim=True)
+                    return direction * (size / length)
         return self.pop(f"{key}.weight")
 
     @contextmanager

@@ -48,6 +48,13 @@ def _print_once(text: str) -> None:
         print(text, file=sys.stderr)
 
 
+def _say_assumed(model: Model, path: Path, installation: Installation) -> str:
+    schema = installation.plugins.adapter(model.card.adapter).schema()
+    names = [name for name in model.assumed if name in schema.model_fields]
+    choose = f"; choose others with -o {names[0]}=VALUE{' and the like' if names[1:] else ''}" if names else ""
+    return f"{path.name} does not say all of its settings. Assumed: {describe_assumed(model.assumed)}{choose}"
+
+
 def describe_assumed(assumed: Mapping[str, Any]) -> str:
     """Describe in words what was assumed of a network.
 
@@ -122,12 +129,7 @@ def open_card(
     loading: dict[str, Any] = {"space": space, "device": device, "dtype": dtype, "options": options}
     model = read_model(card, path, sha256, installation, progress=progress, **loading)[1]
     if model.assumed and not card.adapter:
-        schema = installation.plugins.adapter(model.card.adapter).schema()
-        options = [name for name in model.assumed if name in schema.model_fields]
-        choose = (
-            f"; choose others with -o {options[0]}=VALUE{' and the like' if options[1:] else ''}" if options else ""
-        )
-        _print_once(f"{path.name} does not say all of its settings. Assumed: {describe_assumed(model.assumed)}{choose}")
+        _print_once(_say_assumed(model, path, installation))
     return model
 
 
