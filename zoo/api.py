@@ -12,8 +12,9 @@ from zoo.analysis.compare import compare
 from zoo.analysis.request import AnalysisRequest
 from zoo.analysis.run import run_analysis
 from zoo.core.analyzer import Scorer
-from zoo.core.codes import Codes
 from zoo.core.directions import Directions
+from zoo.core.files.codes import GivenCodes
+from zoo.core.files.directions import GivenDirections
 from zoo.editing.edit import edit
 from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest, as_path
 from zoo.errors import OptionError
@@ -69,7 +70,7 @@ def analyze(
     samples: int | None = None,
     seed: int | None = None,
     seeds: str | Sequence[int] | None = None,
-    codes: Codes | str | Path | None = None,
+    codes: GivenCodes | None = None,
     layers: str | Sequence[int] | None = None,
     label: int | str | None = None,
     truncation: float | None = None,
@@ -95,7 +96,7 @@ def analyze(
         samples: How many codes to draw; None is 1.
         seed: The seed of everything that is drawn; None is 0.
         seeds: Draw one code with each of these seeds instead, such as ``1,2,3`` or ``1-8``.
-        codes: The codes to analyse, or a file of codes; None draws them.
+        codes: The codes to analyse, a file or an array of them; None draws them.
         layers: The rows of the code that directions move, such as ``4-7`` or indices; None is all.
         label: The class of a conditional model, by name or index.
         truncation: The truncation of drawn codes, 0 (the mean) to 2.
@@ -149,10 +150,10 @@ def analyze(
 
 def score(
     model: Model,
-    directions: Directions | str | Path,
+    directions: GivenDirections,
     *,
     scorer: str | Scorer | None = None,
-    codes: Codes | str | Path | None = None,
+    codes: GivenCodes | None = None,
     samples: int | None = None,
     seed: int | None = None,
     seeds: str | Sequence[int] | None = None,
@@ -162,6 +163,7 @@ def score(
     region: str | None = None,
     layers: str | Sequence[int] | None = None,
     show: int = 5,
+    read_as: str | None = None,
     progress: Progress = silent,
 ) -> Scores:
     """Measure which known attributes directions change (the re-scoring of Shen & Zhou, CVPR 2021, 4).
@@ -170,9 +172,9 @@ def score(
 
     Args:
         model: The model whose codes are moved.
-        directions: The directions, a file of them, or a run folder.
+        directions: The directions, a file of them, a run folder, or an array.
         scorer: The name of a scorer, a scorer of your own, or None for all that fit the model.
-        codes: The codes to move, or a file of codes, at least two; None draws codes that no analysis has seen.
+        codes: The codes to move, a file or an array of them, at least two; None draws codes that no analysis has seen.
         samples: How many codes to draw; None is 128.
         seed: The seed that they are drawn with; None is 0.
         seeds: Draw one code with each of these seeds instead, such as ``1,2,3`` or ``1-8``.
@@ -183,6 +185,7 @@ def score(
         region: Where changes of pixels are measured; None is the region that the directions were found for.
         layers: The rows of the code that are moved; None is those that the directions were found for.
         show: How many directions are scored.
+        read_as: How to read a file or an array of directions whose shape leaves it open; see `Directions.load`.
         progress: Called while codes are scored.
 
     Returns:
@@ -213,5 +216,6 @@ def score(
         region=region,
         layers=layers,
         show=show,
+        read_as=read_as,
         progress=progress,
     )

@@ -116,8 +116,7 @@ def test_an_analysis_against_a_file(here: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_a_file_comes_before_an_analysis_of_its_name(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    named().save("sefa.npy")
-    Path("sefa.npy").rename("sefa")
+    Path("sefa").write_text("no directions")
     assert run(["compare", "sefa", "named.safetensors"]) == 2
     assert "cannot read directions from sefa" in capsys.readouterr().err
 

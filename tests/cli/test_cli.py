@@ -13,7 +13,7 @@ from tests.registry.test_registry import CARD
 from tests.support.toys import write_tiny
 from zoo import Directions
 from zoo.cli import run
-from zoo.core.codes import load_codes
+from zoo.core.files.codes import load_codes
 
 FILES = {"directions.safetensors", "codes.safetensors", "sheet.png", "report.html"}
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from zoo import Codes, CodesError, LatentSpace, LayersError
-from zoo.core.codes import check_codes, join, load_codes, save_codes
+from zoo.core.codes import check_codes, join
+from zoo.core.files.codes import load_codes, save_codes
 from zoo.core.layers import parse_layers
 from zoo.core.sampling import draw_labels, draw_normal
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from zoo import Directions, DirectionsError, LatentSpace
+from zoo import Directions, DirectionsError, LatentSpace, UnknownNameError
 
 SPACE = LatentSpace("w", 4, layers=3)
 
@@ -46,9 +47,18 @@ def test_a_third_party_can_read_the_file(tmp_path: Path) -> None:
 def test_npy_export_and_import(tmp_path: Path) -> None:
     some().save(tmp_path / "d.npy")
     array = np.load(tmp_path / "d.npy")
-    assert array.shape == (2, 4)
+    assert array.shape == (2, 3, 4)
     assert array.dtype == np.float32
-    assert Directions.load(tmp_path / "d.npy", space=SPACE).space == SPACE
+    assert not array[:, 0].any()
+    found = Directions.load(tmp_path / "d.npy", space=SPACE)
+    assert found.space == SPACE
+    assert found.layers == (1, 2)
+    assert torch.equal(found.vectors, some().vectors)
+
+
+def test_directions_that_move_all_rows_are_exported_as_a_matrix(tmp_path: Path) -> None:
+    replace(some(), layers=None).save(tmp_path / "d.npy")
+    assert np.load(tmp_path / "d.npy").shape == (2, 4)
 
 
 def test_published_boundaries_are_scaled_to_unit_rows(tmp_path: Path) -> None:
@@ -83,3 +93,34 @@ def test_take_selects_scores_and_retained_norms_too() -> None:
     assert (len(one), one.scores.tolist()) == (1, [2.0])
     assert one.retained is not None
     assert one.retained.tolist() == [0.5]
+
+
+def test_indexing_selects_everything() -> None:
+    named = replace(some(), attributes=("age", "smile"))
+    for one in (named[1], named[-1], named[1:], named["smile"]):
+        assert one.vectors.tolist() == [[0, 1, 0, 0]]
+        assert (one.scores.tolist(), one.attributes, one.layers) == ([1.0], ("smile",), (1, 2))
+        assert one.retained is not None
+        assert one.retained.tolist() == [0.25]
+    assert [len(one) for one in (named[:], named[5:])] == [2, 0]
+    assert [named[index].label(0) for index in range(2)] == ["0 age", "0 smile"]
+
+
+def test_an_index_that_is_not_there() -> None:
+    with pytest.raises(IndexError):
+        some()[2]
+    with pytest.raises(UnknownNameError, match="there are none"):
+        some()["smile"]
+    with pytest.raises(UnknownNameError, match="did you mean smile"):
+        replace(some(), attributes=("age", "smile"))["smiles"]
+    with pytest.raises(DirectionsError, match="2 directions have the attribute age"):
+        replace(some(), attributes=("age", "age"))["age"]
+
+
+def test_vectors_for_each_row_have_a_root_mean_square_length_of_one() -> None:
+    vectors = torch.zeros(1, 3, 4, dtype=torch.float64)
+    vectors[0, 1, 0], vectors[0, 2, 1] = 0.6, (2 - 0.36) ** 0.5
+    found = Directions(SPACE, vectors, torch.ones(1))
+    assert torch.equal(found.by_row(), vectors)
+    with pytest.raises(DirectionsError, match="length"):
+        Directions(SPACE, vectors * 1.1, torch.ones(1))

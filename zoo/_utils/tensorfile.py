@@ -1,4 +1,4 @@
-"""Files of tensors with JSON metadata, and bare ``.npy`` arrays: written atomically, read without trusting them.
+"""Files of tensors with JSON metadata, and arrays of numpy: written atomically, read without trusting them.
 
 The metadata is one JSON object, under the key ``card`` of a safetensors file's header.
 """
@@ -6,6 +6,8 @@ The metadata is one JSON object, under the key ``card`` of a safetensors file's 
 from __future__ import annotations
 
 import json
+import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from tokenize import TokenError
@@ -22,6 +24,9 @@ from zoo._utils.files import atomic_file
 
 # The dtypes that codes, directions and weights may have.
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+# Bytes of all arrays of one ``.npz`` file; codes and directions take far less.
+_MOST_BYTES = 2**30
 
 # What numpy, safetensors and json raise on files that are broken or hostile.
 _READ_ERRORS = (
@@ -96,25 +101,60 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, metadata
 
 
-def read_array(path: Path) -> NDArray[Any]:
-    """Read an ``.npy`` array; pickled objects are never loaded.
+def read_numpy(path: Path) -> dict[str, Tensor]:
+    """Read the arrays of an ``.npy`` or ``.npz`` file; pickled objects are never loaded.
 
     Args:
         path: The file.
 
     Returns:
-        The array, of integers or of floating point numbers of at most 64 bits.
+        The arrays of integers or of floating point numbers of at most 64 bits, by name; that of ``.npy`` has the name
+        "". Other arrays of an ``.npz`` file are left out.
 
     Raises:
-        UnreadableError: If the file is anything else.
+        UnreadableError: If there is no such array, or the file is anything else.
     """
     try:
-        array = np.load(path, allow_pickle=False)
-    except _READ_ERRORS as error:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.lib.npyio.NpzFile):
+            with loaded:
+                _check_size(loaded)
+                arrays = {name: array for name in loaded.files if (array := _member(loaded, name)) is not None}
+        else:
+            arrays = {"": loaded}
+        tensors = {name: _to_tensor(array) for name, array in arrays.items() if _is_numeric(array)}
+    except (*_READ_ERRORS, zlib.error, zipfile.BadZipFile, NotImplementedError) as error:
         raise UnreadableError(_cause(error)) from None
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu" or array.dtype.itemsize > 8:
+    if not tensors:
         raise UnreadableError("it holds no array of floating point numbers of at most 64 bits")
+    return tensors
+
+
+def _check_size(archive: np.lib.npyio.NpzFile) -> None:
+    """Refuse an archive that claims very much, before anything is unpacked."""
+    if archive.zip and sum(member.file_size for member in archive.zip.infolist()) > _MOST_BYTES:
+        raise ValueError("it is an archive of more than a GiB of numbers")
+
+
+def _member(archive: np.lib.npyio.NpzFile, name: str) -> NDArray[Any] | None:
+    """Read one array of an archive; None for one of pickled objects."""
+    try:
+        array: NDArray[Any] = archive[name]
+    except ValueError as error:
+        if "allow_pickle" in str(error):
+            return None
+        raise
     return array
+
+
+def _is_numeric(array: object) -> bool:
+    return isinstance(array, np.ndarray) and array.dtype.kind in "fiu" and array.dtype.itemsize <= 8
+
+
+def _to_tensor(array: NDArray[Any]) -> Tensor:
+    """Copy an array, in native byte order as torch requires; unsigned integers become floating point numbers."""
+    dtype = np.dtype(np.float64) if array.dtype.kind == "u" else array.dtype.newbyteorder("=")
+    return torch.from_numpy(np.ascontiguousarray(array, dtype).reshape(array.shape))
 
 
 def _cause(error: Exception) -> str:

@@ -36,6 +36,7 @@ class CompareRequest:
         region: The region of the analyses; None is the whole image.
         codes: The codes to analyse and to show.
         top: How many rows of A are shown.
+        read_as: How to read arrays of directions; see `Directions.load`.
         out: The folder to write; None is one under ``runs/`` where there is a model, and otherwise none.
         force: Replace an existing run folder.
     """
@@ -47,6 +48,7 @@ class CompareRequest:
     region: str | None = None
     codes: CodesRequest = field(default_factory=CodesRequest)
     top: int = 10
+    read_as: str | None = None
     out: Path | None = None
     force: bool = False
 
@@ -151,5 +153,6 @@ class CompareRequest:
             label=codes.label,
             truncation=codes.truncation,
             top=self.top,
+            read_as=self.read_as,
             progress=progress,
         )

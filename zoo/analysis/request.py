@@ -14,7 +14,6 @@ import torch
 from zoo.analysis.reading import check_capabilities, read_layers, read_region
 from zoo.analysis.resolved import ResolvedRequest
 from zoo.analysis.resources import NO_CACHE, ResourceLimits, budget_for
-from zoo.core.codes import Codes
 from zoo.core.options import NETWORK_OPTION, Options, parse_options
 from zoo.core.region import Region
 from zoo.editing.requests import CodesRequest
@@ -89,6 +88,7 @@ class AnalysisRequest:
             "seed": self.codes.seed,
             "seeds": self.codes.seeds,
             "codes": self.codes.codes,
+            "codes-as": self.codes.read_as,
             "layers": self.layers,
             "label": self.codes.label,
             "truncation": self.codes.truncation,
@@ -231,7 +231,7 @@ def command_of(request: AnalysisRequest, model: Model) -> str | None:
     Returns:
         The command; None for codes from Python, which no command can name.
     """
-    if isinstance(request.codes.codes, Codes):
+    if request.codes.codes is not None and not isinstance(request.codes.codes, Path):
         return None
     parts = ["zoo", "analyze", model.opening.name, "--analyzer", request.analyzer]
     usual = AnalysisRequest(analyzer=request.analyzer).words()

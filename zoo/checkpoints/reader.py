@@ -67,13 +67,14 @@ class Checkpoint:
     unread: Mapping[str, str] = field(default_factory=dict)
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
+def read_checkpoint(path: Path, *, bare: bool = False) -> Checkpoint:
     """Read a safetensors file, a torch file (zip or legacy) or a pickle of networks; nothing in it is executed.
 
     Networks that were pickled whole become their state dict; their class and plain attributes are beside it in `meta`.
 
     Args:
         path: The file.
+        bare: Whether the file may hold a tensor alone, or a list, as files of codes do.
 
     Returns:
         Its tensors, each a dense copy on the CPU, and its plain values.
@@ -90,7 +91,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
             if len(head) > 9 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size:
                 return Checkpoint(*_read_safetensors(path), "safetensors")
             if head.startswith((b"PK\x03\x04", b"\x80")):  # a zip archive, or a pickle of protocol 2 or later
-                return _read_pickled(path, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+                return _read_pickled(path, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), bare=bare)
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror}") from None
     description = "an empty file" if not head else f"bytes {head[:8].hex(' ')}"
@@ -114,12 +115,12 @@ def _read_safetensors(path: Path) -> tuple[State, dict[str, Any]]:
         raise CheckpointError(f"{path} is a broken safetensors file: {_one_line(error)}") from None
 
 
-def _read_pickled(path: Path, data: mmap.mmap) -> Checkpoint:
+def _read_pickled(path: Path, data: mmap.mmap, *, bare: bool) -> Checkpoint:
     """Read a torch file or a pickle."""
     limits = Limits(len(data))
     read = _read_archive if data[:2] == b"PK" else _read_pickle
     try:
-        builder, container = read(path, data, limits)
+        builder, container = read(path, data, limits, bare)
     except RefusedError as error:
         raise CheckpointError(f"{path} was refused: {_one_line(error)}") from None
     except BrokenError as error:
@@ -130,28 +131,28 @@ def _read_pickled(path: Path, data: mmap.mmap) -> Checkpoint:
     return Checkpoint(builder.state, builder.meta, container, builder.unread)
 
 
-def _read_archive(path: Path, data: mmap.mmap, limits: Limits) -> tuple[StateDictBuilder, str]:
+def _read_archive(path: Path, data: mmap.mmap, limits: Limits, bare: bool) -> tuple[StateDictBuilder, str]:
     _check_member_count(data)
     try:
         with zipfile.ZipFile(path) as archive:
             _check_archive(path, archive, len(data))
             content, find_storage = parse_archive(archive, limits)
             builder = _builder(limits, find_storage)
-            builder.add_file(content, snapshot=False)
+            builder.add_file(content, snapshot=False, bare=bare)
             return builder, "torch zip"
     except (zipfile.BadZipFile, OSError, EOFError, ValueError, struct.error, RuntimeError) as error:
         raise CheckpointError(f"{path} is a truncated or broken zip archive: {_one_line(error)}") from None
 
 
-def _read_pickle(path: Path, mapped: mmap.mmap, limits: Limits) -> tuple[StateDictBuilder, str]:
+def _read_pickle(path: Path, mapped: mmap.mmap, limits: Limits, bare: bool) -> tuple[StateDictBuilder, str]:
     data = memoryview(mapped)
     if is_legacy(mapped[:_HEAD_BYTES]):
         content, find_storage = parse_legacy(data, limits)
         builder = _builder(limits, find_storage)
-        builder.add_file(content, snapshot=False)
+        builder.add_file(content, snapshot=False, bare=bare)
         return builder, "torch legacy"
     builder = _builder(limits, no_storage)
-    return builder, builder.add_file(parse(data, limits).content, snapshot=True)
+    return builder, builder.add_file(parse(data, limits).content, snapshot=True, bare=bare)
 
 
 def _builder(limits: Limits, find_storage: StorageLookup) -> StateDictBuilder:

@@ -51,6 +51,25 @@ CodesFile = Annotated[
 Space = Annotated[
     str | None, typer.Option(help="Latent space; by default the family's usual one.", rich_help_panel=NETWORK)
 ]
+CodesAs = Annotated[
+    str | None,
+    typer.Option(
+        "--codes-as",
+        metavar="rows|codes",
+        help="Read an array as the rows of one code, or as many codes.",
+        rich_help_panel=CODES,
+        autocompletion=completion.words("rows", "codes"),
+    ),
+]
+DirectionsAs = Annotated[
+    str | None,
+    typer.Option(
+        "--as",
+        metavar="rows|directions|columns",
+        help="Read an array as one direction with a vector a row of the code, or as one in each row or each column.",
+        autocompletion=completion.words("rows", "directions", "columns"),
+    ),
+]
 Layers = Annotated[str | None, typer.Option(help="Rows of the code, such as 4-7 or 0,2,5-6.")]
 Label = Annotated[
     str | None, typer.Option(help="Class of a conditional model, by name or index.", rich_help_panel=CODES)
@@ -113,7 +132,7 @@ EditSamples = Annotated[
 ]
 SideA = Annotated[
     Path,
-    typer.Argument(metavar="A", help="A directions file, an .npy array, a run folder; or an analysis of --model."),
+    typer.Argument(metavar="A", help="A directions file, an array, a run folder; or an analysis of --model."),
 ]
 ComparedModel = Annotated[
     str | None,
@@ -136,7 +155,7 @@ ComparisonOut = Annotated[
     ),
 ]
 DirectionsFile = Annotated[
-    Path, typer.Argument(metavar="DIRECTIONS", help="A directions file, an .npy array or a run folder.")
+    Path, typer.Argument(metavar="DIRECTIONS", help="A directions file, an array or a run folder.")
 ]
 ScorerName = Annotated[
     str | None,

@@ -29,12 +29,6 @@ from .codes import (
 from .codes import (
     LatentSpace as LatentSpace,
 )
-from .codes import (
-    load_codes as load_codes,
-)
-from .codes import (
-    save_codes as save_codes,
-)
 from .common_regions import COMMON_REGIONS as COMMON_REGIONS
 from .compute import (
     ComputeBudget as ComputeBudget,
@@ -46,6 +40,13 @@ from .compute import (
     silent as silent,
 )
 from .directions import Directions as Directions
+from .files.arrays import ReadingWarning as ReadingWarning
+from .files.codes import (
+    load_codes as load_codes,
+)
+from .files.codes import (
+    save_codes as save_codes,
+)
 from .layers import parse_layers as parse_layers
 from .moves import Move as Move
 from .options import (

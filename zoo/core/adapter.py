@@ -194,7 +194,7 @@ class Adapter(ABC):
 
         Args:
             codes: n codes of `space`.
-            delta: (dim,), what is added.
+            delta: (dim,), what is added to each row; or (layers, dim), what is added to each of them.
             layers: the rows of the codes to move; None moves all rows. Must be None in a space with a single row.
 
         Returns:
@@ -205,7 +205,7 @@ class Adapter(ABC):
             LayersError: the space has a single row and `layers` is given, or a row does not exist.
 
         """
-        if tuple(delta.shape) != (self.space.dim,):
+        if tuple(delta.shape) not in {(self.space.dim,), self.space.shape}:
             raise CodesError(f"a move in {self.space} has shape ({self.space.dim},), not {tuple(delta.shape)}")
         if self.space.layers == 1:
             if layers is not None:

@@ -1,18 +1,16 @@
-"""Latent spaces, the codes in them, and how codes are checked and kept in files."""
+"""Latent spaces, the codes in them, and how they are checked."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from zoo._utils.html_repr import facts_html, plain
-from zoo._utils.tensorfile import FLOATS, UnreadableError, read_array, read_tensors, write_tensors
 from zoo.errors import CodesError
 
 # The largest truncation that any family takes; 0 is the mean code, 1 is no truncation. A family may allow less.
@@ -182,60 +180,3 @@ def check_codes(codes: Codes, space: LatentSpace, origin: str, *, classes: int =
             raise CodesError(f"{origin} holds labels, but the model takes none")
         if int(codes.labels.min()) < 0 or int(codes.labels.max()) >= classes:
             raise CodesError(f"{origin} holds labels outside of 0 to {classes - 1}")
-
-
-def save_codes(path: Path, codes: Codes, metadata: Mapping[str, Any]) -> None:
-    """Write codes to a safetensors file, with the tensors `latents` and, if there are any, `labels`.
-
-    Args:
-        path: the file.
-        codes: the codes.
-        metadata: entries for the file's JSON metadata, beside its format, the truncation and the seeds.
-
-    Raises:
-        OutputError: the file cannot be written.
-
-    """
-    tensors = {"latents": codes.latents} if codes.labels is None else {"latents": codes.latents, "labels": codes.labels}
-    seeds = {} if codes.seeds is None else {"seeds": list(codes.seeds)}
-    write_tensors(path, tensors, {"format": "zoo-codes/1", "truncation": codes.truncation, **seeds, **metadata})
-
-
-def load_codes(path: Path) -> tuple[Codes, dict[str, Any]]:
-    """Read codes from a file of `save_codes`, or latents from an ``.npy`` array.
-
-    Args:
-        path: the file.
-
-    Returns:
-        The codes, and the file's JSON metadata (empty for an array).
-
-    Raises:
-        CodesError: the file is missing, broken, or holds something else.
-
-    """
-    try:
-        tensors, metadata = _read_latents(path) if path.suffix == ".npy" else read_tensors(path)
-    except UnreadableError as error:
-        raise CodesError(f"cannot read codes from {path}: {error}") from None
-    if "latents" not in tensors:
-        raise CodesError(f"{path} holds no tensor 'latents'; it has {', '.join(sorted(tensors)) or 'none'}")
-    latents = tensors["latents"]
-    labels = tensors.get("labels")
-    truncation, seeds = metadata.get("truncation"), metadata.get("seeds")
-    if latents.dtype not in FLOATS or (labels is not None and labels.dtype != torch.int64):
-        raise CodesError(f"{path}: latents must be floating point numbers, and labels int64")
-    if truncation is not None and not (isinstance(truncation, int | float) and 0 <= truncation <= MOST_TRUNCATION):
-        raise CodesError(f"{path}: the truncation in its metadata must be a number from 0 to {MOST_TRUNCATION:g}")
-    if seeds is not None and not (isinstance(seeds, list) and all(type(seed) is int and seed >= 0 for seed in seeds)):
-        raise CodesError(f"{path}: the seeds in its metadata must be a list of whole numbers")
-    try:
-        return Codes(latents, labels, truncation, None if seeds is None else tuple(seeds)), metadata
-    except CodesError as error:
-        raise CodesError(f"{path}: {error}") from None
-
-
-def _read_latents(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read an array in native byte order, as torch requires; it has no metadata."""
-    array = read_array(path)
-    return {"latents": torch.from_numpy(array.astype(array.dtype.newbyteorder("=")))}, {}

@@ -7,17 +7,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from zoo._utils.files import is_dir
 from zoo._utils.html_repr import facts_html, plain, table_html
 from zoo._utils.paths import expand_home
-from zoo._utils.tensorfile import UnreadableError, read_array, read_tensors, write_array, write_tensors
+from zoo._utils.tensorfile import write_array, write_tensors
 from zoo.core.codes import LatentSpace
 from zoo.core.moves import Move, Term
-from zoo.errors import DirectionsError, OptionError
+from zoo.errors import DirectionsError, OptionError, unknown_name
 
 FORMAT = "zoo-directions/1"
 
@@ -29,9 +27,16 @@ _UNIT_TOLERANCE = 1e-4
 class Directions:
     """Unit directions of a latent space, strongest first. All tensors are float64 on the CPU.
 
+    Analyses return vectors (k, dim), which move several rows of a code alike. Directions of other projects may have a
+    vector for each row, (k, layers, dim); the rows that such a direction moves have a root mean square length of 1, so
+    that a step moves a code as far as with the same vector in each of these rows.
+
+    Indexing gives fewer directions: ``directions[0]``, ``directions[2:5]``, or ``directions["hair_colour"]`` by the
+    attribute of one.
+
     Attributes:
         space: the latent space.
-        vectors: (k, dim) unit rows.
+        vectors: (k, dim) unit rows, or (k, layers, dim).
         scores: (k,), in descending order; their meaning is the analyzer's.
         layers: the rows of the code that the directions move; None for all, and in a space with a single row.
         retained: (k,), from 0 to 1: the norm that each unit direction retained in a projection, or None where nothing
@@ -61,14 +66,14 @@ class Directions:
         self._check_shapes()
         if not bool(torch.isfinite(self.vectors).all()) or bool(torch.isnan(self.scores).any()):
             raise DirectionsError("directions hold numbers that are not finite")
-        lengths = self.vectors.norm(dim=1)
+        lengths = measure_lengths(self.vectors)
         if len(self) and float((lengths - 1).abs().max()) > _UNIT_TOLERANCE:
             raise DirectionsError(
                 f"directions are unit rows, but one has length {float(lengths[(lengths - 1).abs().argmax()]):.4g}"
             )
 
     def _check_shapes(self) -> None:
-        if self.vectors.ndim != 2 or self.vectors.shape[1] != self.space.dim:
+        if tuple(self.vectors.shape[1:]) not in {(self.space.dim,), self.space.shape}:
             raise DirectionsError(
                 f"directions of {self.space} have shape (k, {self.space.dim}), not {tuple(self.vectors.shape)}"
             )
@@ -82,6 +87,46 @@ class Directions:
 
     def __len__(self) -> int:
         return len(self.vectors)
+
+    def __getitem__(self, index: int | slice | str) -> Directions:
+        if isinstance(index, str):
+            index = self._find_attribute(index)
+        if not isinstance(index, slice):
+            if not -len(self) <= index < len(self):
+                raise IndexError(f"direction {index} of {len(self)}")
+            index %= len(self)
+            index = slice(index, index + 1)
+        return replace(
+            self,
+            vectors=self.vectors[index],
+            scores=self.scores[index],
+            retained=None if self.retained is None else self.retained[index],
+            attributes=None if self.attributes is None else self.attributes[index],
+        )
+
+    def _find_attribute(self, name: str) -> int:
+        known = self.attributes or ()
+        if known.count(name) != 1:
+            raise (
+                unknown_name("single direction", name, known)
+                if name not in known
+                else DirectionsError(
+                    f"{known.count(name)} directions have the attribute {name}: choose one by its index"
+                )
+            )
+        return known.index(name)
+
+    def by_row(self) -> Tensor:
+        """Return what each direction adds to each row of a code.
+
+        Returns:
+            (k, layers, dim), with zeros in rows that are not moved.
+
+        """
+        vectors = self.vectors if self.vectors.ndim == 3 else self.vectors[:, None].expand(-1, self.space.layers, -1)
+        rows = torch.zeros(self.space.layers, 1, dtype=vectors.dtype)
+        rows[slice(None) if self.layers is None else list(self.layers)] = 1
+        return vectors * rows
 
     def move(self, index: int, weight: float = 1.0, *, name: str | None = None) -> Move:
         """Make a move along one direction. Moves can be added.
@@ -127,11 +172,7 @@ class Directions:
             The first `count` directions.
 
         """
-        retained = None if self.retained is None else self.retained[:count]
-        attributes = None if self.attributes is None else self.attributes[:count]
-        return replace(
-            self, vectors=self.vectors[:count], scores=self.scores[:count], retained=retained, attributes=attributes
-        )
+        return self[:count]
 
     def with_provenance(self, **entries: Any) -> Directions:
         """Add entries to the provenance.
@@ -194,7 +235,8 @@ class Directions:
     def save(self, path: str | Path) -> None:
         """Write one file: safetensors with JSON metadata, or for ``.npy`` the vectors alone, as float32.
 
-        A failed write leaves no partial file.
+        The array is (k, dim). Directions that move only some rows of a code become (k, layers, dim), with zeros in the
+        other rows. A failed write leaves no partial file.
 
         Args:
             path: the file; its suffix chooses the format.
@@ -205,91 +247,53 @@ class Directions:
         """
         path = Path(path)
         if path.suffix == ".npy":
-            write_array(path, self.vectors.to(torch.float32).numpy())
+            vectors = self.vectors if self.layers is None else self.by_row()
+            write_array(path, vectors.to(torch.float32).numpy())
         else:
             write_tensors(path, {"vectors": self.vectors, "scores": self.scores}, self.metadata())
 
     @classmethod
-    def load(cls, path: str | Path, *, space: LatentSpace | None = None) -> Directions:
-        """Read directions from a file of `save`, from a run folder, or from an array as other projects publish it.
+    def load(cls, path: str | Path, *, space: LatentSpace | None = None, read_as: str | None = None) -> Directions:
+        """Read directions from a file of `save`, from a run folder, or from a file of another project.
 
-        The rows of an ``.npy`` array, (k, dim) or (1, dim), are scaled to unit length. They are taken to be in `space`,
-        or without it in a space named ``unknown``.
+        That is an ``.npy`` or ``.npz`` file of numpy, safetensors, a torch file or a pickle, of which nothing is
+        executed. ``FILE#NAME`` is one array of several. An array is (k, dim), or (k, layers, dim) with a vector for
+        each row of a code; each direction is scaled to unit length. Arrays are taken to be in `space`, or without it in
+        a space named ``unknown``.
 
         Args:
             path: the file or the folder.
             space: the space that the directions must be in.
+            read_as: how to read an array whose shape leaves it open: ``rows`` for a single direction with a vector
+                for each row of a code, (layers, dim); ``directions`` for a direction in each row of the array;
+                ``columns`` for one in each column. None raises an error for such an array.
 
         Returns:
             The directions.
 
         Raises:
-            DirectionsError: the file is missing, broken, holds no direction, or is of another space.
+            DirectionsError: the file is missing, broken, holds no direction, is of another space, or can be read in
+                several ways.
+            OptionError: there is no such reading.
 
         """
-        path = expand_home(path)
-        if is_dir(path):
-            path /= "directions.safetensors"
-        try:
-            directions = _from_array(path, space) if path.suffix == ".npy" else _from_tensors(path)
-        except UnreadableError as error:
-            raise DirectionsError(f"cannot read directions from {path}: {error}") from None
-        except DirectionsError as error:
-            raise DirectionsError(f"{path}: {error}") from None
-        if len(directions) == 0:
-            raise DirectionsError(f"{path} holds no direction")
-        if directions.layers is not None and directions.space.layers == 1:
-            raise DirectionsError(f"{path} names layers, but {directions.space} has a single row")
-        if space is not None and directions.space != space:
-            raise DirectionsError(
-                f"{path} holds directions of {directions.space}, but the model's codes are in {space}"
-            )
-        return directions
+        from zoo.core.files.directions import load_directions
+
+        return load_directions(expand_home(path), space, read_as)
 
 
-def _from_array(path: Path, space: LatentSpace | None) -> Directions:
-    """Scale the rows of a published array, (k, dim), (1, dim) or (dim,), to unit length."""
-    array = read_array(path)
-    if array.ndim not in {1, 2} or not array.size:
-        raise UnreadableError(f"it holds an array of shape {array.shape}, not (k, dim)")
-    rows = torch.from_numpy(np.atleast_2d(array).astype(np.float64))
-    if space is not None and rows.shape[1] != space.dim:
-        raise DirectionsError(f"directions of {rows.shape[1]} numbers, but the model's codes are in {space}")
-    lengths = rows.norm(dim=1)
-    if not bool(torch.isfinite(lengths).all()) or not bool((lengths > 0).all()):
-        raise DirectionsError("a direction is zero or not finite")
-    own_space = space or LatentSpace("unknown", rows.shape[1])
-    return Directions(own_space, rows / lengths[:, None], lengths, provenance={"source": path.name})
+def measure_lengths(vectors: Tensor) -> Tensor:
+    """Measure directions, whose length is that of their rows.
 
+    Args:
+        vectors: (k, dim), or (k, layers, dim).
 
-def _from_tensors(path: Path) -> Directions:
-    """Read a file of `Directions.save`, checking each part of its metadata."""
-    tensors, metadata = read_tensors(path)
-    if metadata.get("format") != FORMAT:
-        raise DirectionsError(f"it is not a directions file: its metadata does not name the format {FORMAT}")
-    try:
-        vectors, scores = tensors["vectors"], tensors["scores"]
-        fields = _read_fields(metadata)
-    except KeyError as error:
-        raise UnreadableError(f"{error} is missing") from None
-    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
-        raise UnreadableError(f"its metadata is wrong: {error}") from None
-    if not {vectors.dtype, scores.dtype} <= {torch.float32, torch.float64}:
-        raise UnreadableError("vectors and scores must be float32 or float64 numbers")
-    own_keys = {"format", "space", "layers", "kept", "attributes"}
-    provenance = {key: value for key, value in metadata.items() if key not in own_keys}
-    return Directions(vectors=vectors, scores=scores, provenance=provenance, **fields)
+    Returns:
+        (k,): the norms, or the root mean squares of the norms of the rows that are not zero.
 
-
-def _read_fields(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert the fields of `Directions` that the metadata holds; the caller handles what does not convert."""
-    space = metadata["space"]
-    layers = metadata["layers"]
-    kept = metadata["kept"]
-    attributes = metadata.get("attributes")
-    return {
-        "space": LatentSpace(str(space["name"]), int(space["dim"]), int(space["layers"])),
-        "layers": None if layers is None else tuple(int(layer) for layer in layers),
-        "retained": None if kept is None else torch.tensor([float(norm) for norm in kept], dtype=torch.float64),
-        "attributes": None if attributes is None else tuple(str(name) for name in attributes),
-    }
+    """
+    norms: Tensor = vectors.norm(dim=-1)
+    if norms.ndim == 2:
+        moved = (norms > 0).sum(dim=1).clamp(min=1)
+        norms = (norms.square().sum(dim=1) / moved).sqrt()
+    return norms

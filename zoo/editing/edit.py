@@ -12,8 +12,10 @@ from torch import Tensor
 
 from zoo._utils.html_repr import facts_html, image_html
 from zoo._utils.progress import Progress, silent
-from zoo.core.codes import Codes, join
+from zoo.core.codes import Codes, LatentSpace, join
 from zoo.core.directions import Directions
+from zoo.core.files.codes import GivenCodes
+from zoo.core.files.directions import GivenDirections, take_directions
 from zoo.core.moves import Move
 from zoo.editing.fit import check_home, rows_to_move
 from zoo.editing.render import check_memory_limit, render, render_pixels
@@ -155,10 +157,10 @@ class Edit:
 
 def edit(
     model: Model,
-    directions: Directions | Move | Sequence[Move],
+    directions: GivenDirections | Move | Sequence[Move],
     *,
     down: Move | None = None,
-    codes: Codes | str | Path | None = None,
+    codes: GivenCodes | None = None,
     samples: int | None = None,
     seed: int | None = None,
     seeds: str | Sequence[int] | None = None,
@@ -167,17 +169,19 @@ def edit(
     indices: Sequence[int] | None = None,
     strengths: Sequence[float] = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0),
     layers: str | Sequence[int] | None = None,
+    read_as: str | None = None,
     progress: Progress = silent,
 ) -> Edit:
     """Render codes moved along directions, at several strengths.
 
     Args:
         model: The model.
-        directions: Directions of one analysis, or moves. A move ``mouth.move(0) + eyes.move(2, -1.5)`` goes along
+        directions: Directions of one analysis, a file of them, a run folder, or an array (k, dim), or (k, layers, dim)
+            with a vector for each row of a code; or moves. A move ``mouth.move(0) + eyes.move(2, -1.5)`` goes along
             several directions in proportion.
         down: A second move, for a grid: `directions` is then a single move across, and every pair of strengths is
             rendered.
-        codes: The codes, or a file of codes; None draws them.
+        codes: The codes, a file or an array of them; None draws them.
         samples: How many codes to draw; None is 4.
         seed: The seed that they are drawn with; None is 0.
         seeds: Draw one code with each of these seeds instead, such as ``1,2,3`` or ``1-8``.
@@ -186,6 +190,7 @@ def edit(
         indices: Which of the directions are shown, each on its own; None is the first.
         strengths: Steps in units of the unit direction.
         layers: The rows of the code that are moved; None is those that each direction was found for.
+        read_as: How to read a file or an array of directions whose shape leaves it open; see `Directions.load`.
         progress: Called after each batch of images.
 
     Returns:
@@ -199,7 +204,7 @@ def edit(
     """
     rows = rows_to_move(model, layers)
     steps = _checked_strengths(strengths)
-    moves = _moves(directions, indices)
+    moves = _moves(_take(directions, model.adapter.space, read_as), indices)
     if down is not None and len(moves) != 1:
         raise OptionError(f"a grid has one move across and one down, but {len(moves)} were to run across")
     for home in _homes(moves if down is None else [*moves, down]):
@@ -222,6 +227,20 @@ def edit(
     images = render(model, join([_moved(model, taken, part) for part in plan]), progress)
     images = images.view(-1, len(steps), len(taken), *images.shape[1:]).transpose(1, 2)
     return Edit(images, taken, tuple(moves), steps, model, down)
+
+
+def _take(
+    given: GivenDirections | Move | Sequence[Move], space: LatentSpace, read_as: str | None
+) -> Directions | Move | Sequence[Move]:
+    """Read directions that are not moves."""
+    if isinstance(given, Move):
+        return given
+    if isinstance(given, Sequence) and not isinstance(given, str):
+        moves = [one for one in given if isinstance(one, Move)]
+        if len(moves) == len(given):
+            return moves
+        raise OptionError("directions: a list holds moves, such as directions.move(0); pass one array, not several")
+    return take_directions(given, space, read_as)
 
 
 def _moves(directions: Directions | Move | Sequence[Move], indices: Sequence[int] | None) -> list[Move]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from zoo._utils.files import is_dir
 from zoo._utils.progress import Progress, silent
 from zoo.core.codes import Codes
+from zoo.core.files.arrays import DIRECTIONS
 from zoo.editing.edit import USUAL_CODES, edit
 from zoo.editing.move_syntax import MoveSpec, arrange, parse_move_spec, read_moves
 from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest
@@ -39,6 +40,7 @@ class EditRequest:
         frames: The number of frames of an animation.
         codes: The codes to move. Where nothing says which, and the first of `directions` is a run folder, its own first
             codes are moved.
+        read_as: How to read arrays of directions; see `Directions.load`.
         out: The folder to write; None is one under ``runs/``.
         force: Replace an existing run folder.
     """
@@ -54,6 +56,7 @@ class EditRequest:
     video: str = "auto"
     frames: int = 50
     codes: CodesRequest = field(default_factory=lambda: CodesRequest(usual=USUAL_CODES))
+    read_as: str | None = None
     out: Path | None = None
     force: bool = False
 
@@ -77,8 +80,10 @@ class EditRequest:
         strengths = parse_numbers("--strengths", self.strengths)
         check_animation(self.video, self.frames)
         self.codes.check()
+        DIRECTIONS.check_reading(self.read_as)
         model = self.opening.open(self.model, installation, progress)
-        across, down = arrange(read_moves(specs, model.adapter.space), together=self.together, grid=self.grid)
+        moves = read_moves(specs, model.adapter.space, self.read_as)
+        across, down = arrange(moves, together=self.together, grid=self.grid)
         codes = self._take_codes(model, specs[0].path)
         result = edit(model, across, down=down, codes=codes, strengths=strengths, layers=self.layers, progress=progress)
         result.save(folder, force=self.force, video=self.video, frames=self.frames, progress=progress)

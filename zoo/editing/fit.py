@@ -46,8 +46,15 @@ def check_home(model: Model, directions: Directions) -> None:
         DirectionsError: If the directions are of another space.
     """
     home, space = directions.space, model.adapter.space
-    if home != space and (home.name != "unknown" or home.dim != space.dim):
+    fits = home.dim == space.dim and home.layers in {1, space.layers}
+    if home != space and (home.name != "unknown" or not fits):
         raise DirectionsError(f"directions of {home} cannot move codes of {space}")
+    shape = directions.provenance.get("shape")
+    if home.name == "unknown" and "read_as" not in directions.provenance and shape == list(space.shape) != [space.dim]:
+        raise DirectionsError(
+            f"{directions.origin} holds {home.dim} numbers in each of {space.layers} rows, and the codes are {space}: "
+            "load it with space=model.adapter.space, and read_as='rows' or read_as='directions'"
+        )
     if directions.provenance.get("weights_sha256") not in {None, model.weights_sha256}:
         other = plain(directions.provenance.get("model", "another model"))
         warnings.warn(

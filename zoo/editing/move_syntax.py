@@ -2,7 +2,7 @@
 
 ::
 
-    directions = FILE [":" terms]      a directions file, an .npy array or a run folder; without terms, those of --index
+    directions = FILE [":" terms]      a directions file, an array or a run folder; without terms, those of --index
     terms      = term ("," term)*
     term       = INDEX ["=" WEIGHT]    the weight is 1 unless it is given
 """
@@ -67,12 +67,13 @@ def parse_move_spec(text: str, index: str) -> MoveSpec:
     return MoveSpec(Path(file), _terms(terms, text))
 
 
-def read_moves(specs: Sequence[MoveSpec], space: LatentSpace) -> list[Move]:
+def read_moves(specs: Sequence[MoveSpec], space: LatentSpace, read_as: str | None = None) -> list[Move]:
     """Read files of directions and make a move of each direction that is named.
 
     Args:
         specs: The files and the terms.
         space: The space that the directions must belong to.
+        read_as: How to read arrays; see `Directions.load`.
 
     Returns:
         A move for each term, in order.
@@ -84,7 +85,7 @@ def read_moves(specs: Sequence[MoveSpec], space: LatentSpace) -> list[Move]:
     names = _distinct_names(specs)
     moves = []
     for spec in specs:
-        directions = Directions.load(spec.path, space=space)
+        directions = Directions.load(spec.path, space=space, read_as=read_as)
         for index, weight in spec.terms:
             name = f"{names[spec.path]} {index}" if names else None
             moves.append(directions.move(index, weight, name=name))

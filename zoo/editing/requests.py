@@ -9,10 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from zoo._utils.files import is_file
+from zoo._utils.paths import expand_home
 from zoo._utils.progress import Progress, silent
 from zoo.core.codes import Codes
+from zoo.core.files.arrays import CODES
+from zoo.core.files.codes import GivenCodes
+from zoo.core.files.reading import split_name
 from zoo.errors import CodesError, OptionError
 from zoo.models.limits import check_count, check_seed
 from zoo.models.model import Model
@@ -93,15 +99,17 @@ class CodesRequest:
         seeds: A seed for each code, as text such as ``1,2,3`` or ``1-8`` or as numbers; see `Model.sample_seeds`.
         label: The class of a conditional model, by name or index; it also labels codes of a file.
         truncation: The truncation of drawn codes, 0 (the mean) to 2; None is the family's usual one.
+        read_as: How to read an array of another project whose shape leaves it open, ``rows`` or ``codes``.
         usual: How many codes are drawn unless `samples` or `seeds` are given.
     """
 
-    codes: Codes | Path | None = None
+    codes: Codes | Tensor | NDArray[Any] | Path | None = None
     samples: int | None = None
     seed: int | None = None
     seeds: str | Sequence[int] | None = None
     label: int | str | None = None
     truncation: float | None = None
+    read_as: str | None = None
     usual: int = 1
 
     @property
@@ -124,7 +132,7 @@ class CodesRequest:
 
         Raises:
             OptionError: If the number of samples or a seed is out of range, the seeds cannot be read, or they are given
-                beside anything else that says which codes to take.
+                beside anything else that says which codes to take; or if there is no such reading.
             CodesError: If there is no file of codes at the path.
         """
         check_count("--samples", self.count)
@@ -134,7 +142,8 @@ class CodesRequest:
             for option, value in {"--codes": self.codes, "--samples": self.samples, "--seed": self.seed}.items():
                 if value is not None:
                     raise OptionError(f"{option} and --seeds both say which codes to take: leave one of them out")
-        if isinstance(self.codes, Path) and not is_file(self.codes):
+        CODES.check_reading(self.read_as)
+        if isinstance(self.codes, Path) and not is_file(split_name(self.codes)[0]):
             raise CodesError(f"cannot read codes from {self.codes}: there is no such file")
 
     def take(self, model: Model, generator: torch.Generator | None = None) -> Codes:
@@ -154,7 +163,7 @@ class CodesRequest:
         """
         self.check()
         if self.codes is not None:
-            return model.take_codes(self.codes, label=self.label)
+            return model.take_codes(self.codes, label=self.label, read_as=self.read_as)
         if self.seeds is not None:
             return model.sample_seeds(parse_seeds(self.seeds), label=self.label, truncation=self.truncation)
         if generator is None:
@@ -191,13 +200,13 @@ def parse_seeds(seeds: str | Sequence[int]) -> tuple[int, ...]:
     return tuple(found)
 
 
-def as_path(codes: Codes | str | Path | None) -> Codes | Path | None:
+def as_path(codes: GivenCodes | None) -> Codes | Tensor | NDArray[Any] | Path | None:
     """Turn the text of a path into a path.
 
     Args:
-        codes: Codes, the path of a file of codes, or None.
+        codes: Codes, an array of them, the path of a file of codes, or None.
 
     Returns:
-        The same, but for text.
+        The same, but for text, and with the home folder in place of ``~``.
     """
-    return Path(codes) if isinstance(codes, str) else codes
+    return expand_home(codes) if isinstance(codes, str | Path) else codes

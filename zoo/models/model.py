@@ -11,8 +11,11 @@ from typing import Any
 import torch
 
 from zoo._utils.html_repr import facts_html
+from zoo._utils.paths import expand_home
 from zoo.core.adapter import Adapter
-from zoo.core.codes import MOST_TRUNCATION, Codes, join, load_codes, save_codes
+from zoo.core.codes import MOST_TRUNCATION, Codes, join
+from zoo.core.files.codes import GivenCodes, latents_from_array, load_codes, save_codes
+from zoo.core.files.reading import to_tensor
 from zoo.core.region import Region, parse_region
 from zoo.errors import CodesError, OptionError, few_names, unknown_name
 from zoo.models.limits import check_count, check_seed
@@ -208,25 +211,30 @@ class Model:
         name = f"code {index}" if codes.seeds is None else f"seed {codes.seeds[index]}"
         return name + ("" if codes.labels is None else f", {self.adapter.classes[int(codes.labels[index])]}")
 
-    def read_codes(self, path: Path, *, label: int | str | None = None) -> Codes:
+    def read_codes(self, path: str | Path, *, label: int | str | None = None, read_as: str | None = None) -> Codes:
         """Read codes from a file and check them against this model's space.
 
         Args:
-            path: A file of `save_codes`, or an ``.npy`` array.
+            path: A file of `save_codes`, or of another project: see `zoo.core.load_codes`.
             label: The class of all of them, a name or an index, if the network needs one.
+            read_as: ``rows`` or ``codes``, for an array (layers, dim) of another project.
 
         Returns:
             The codes, normalised as the network's own are, of its dtype and on its device.
 
         Raises:
             CodesError: If the file cannot be read, or its codes are of another space or shape.
-            OptionError: For a label where the space or the model takes none.
+            OptionError: For a label where the space or the model takes none, or a reading that there is not.
             UnknownNameError: For the name of a class that is not there.
         """
-        codes, metadata = load_codes(path)
+        codes, metadata = load_codes(expand_home(path), space=self.adapter.space, read_as=read_as)
         space = metadata.get("space", {}).get("name") if isinstance(metadata.get("space"), dict) else None
         if space not in {None, self.adapter.space.name}:
             raise CodesError(f"{path} holds codes of the space {space}, but the model's is {self.adapter.space}")
+        return self._ready(codes, str(path), label)
+
+    def _ready(self, codes: Codes, origin: str, label: int | str | None) -> Codes:
+        """Label, check and normalise codes from elsewhere."""
         if label is not None and self.adapter.classes and not self.adapter.needs_labels:
             raise OptionError(
                 f"--label {label}: codes of {self.adapter.space} were made with their class: leave it out"
@@ -234,15 +242,17 @@ class Model:
         if label is not None:
             codes = replace(codes, labels=torch.full((len(codes),), self.label_index(label)))
         codes = codes.to(self.adapter.device, self.adapter.dtype)
-        self.adapter.check(codes, str(path))
+        self.adapter.check(codes, origin)
         return self.adapter.normalize(codes)
 
-    def take_codes(self, codes: Codes | str | Path, *, label: int | str | None = None) -> Codes:
+    def take_codes(self, codes: GivenCodes, *, label: int | str | None = None, read_as: str | None = None) -> Codes:
         """Take codes from a caller, checked and ready for the network.
 
         Args:
-            codes: Codes, or the path of a file of codes.
-            label: See `read_codes`; it counts for a file only.
+            codes: Codes; the path of a file of codes; or an array (n, dim), or (n, layers, dim) where the space has
+                rows.
+            label: See `read_codes`; codes have their own.
+            read_as: See `read_codes`; it counts for a file or an array only.
 
         Returns:
             The codes, of the network's dtype and on its device.
@@ -252,8 +262,11 @@ class Model:
             OptionError: See `read_codes`.
             UnknownNameError: See `read_codes`.
         """
+        if isinstance(codes, str | Path):
+            return self.read_codes(codes, label=label, read_as=read_as)
         if not isinstance(codes, Codes):
-            return self.read_codes(Path(codes), label=label)
+            latents = latents_from_array(to_tensor(codes, "codes="), self.adapter.space, "codes=", read_as)
+            return self._ready(Codes(latents), "codes=", label)
         moved = codes.to(self.adapter.device, self.adapter.dtype)
         self.adapter.check(moved, "codes=")
         return moved

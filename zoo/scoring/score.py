@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -15,6 +14,7 @@ from zoo._utils.progress import Progress, silent
 from zoo.core.analyzer import Scorer
 from zoo.core.codes import Codes
 from zoo.core.directions import Directions
+from zoo.core.files.directions import GivenDirections, take_directions
 from zoo.core.region import Region
 from zoo.core.sampling import derived_generator
 from zoo.editing.fit import check_home, rows_to_move
@@ -32,7 +32,7 @@ _CODES_FOR_STEPS = 4
 
 def score(
     model: Model,
-    directions: Directions | str | Path,
+    directions: GivenDirections,
     scorers: Mapping[str, Scorer],
     *,
     codes: CodesRequest,
@@ -40,19 +40,21 @@ def score(
     region: str | None = None,
     layers: str | Sequence[int] | None = None,
     show: int = 5,
+    read_as: str | None = None,
     progress: Progress = silent,
 ) -> Scores:
     """Score the first directions of a set.
 
     Args:
         model: The model whose codes are moved.
-        directions: The directions, or a file of them.
+        directions: The directions, a file or an array of them.
         scorers: Scorers that fit the model, by name.
         codes: The codes to move, at least two; drawn ones are none that an analysis draws from the same seed.
         step: How far to move each way; None is the step at which the region changes visibly, at most 8.
         region: Where changes of pixels are measured; None is the region that the directions were found for.
         layers: The rows of the code that are moved; None is those that the directions were found for.
         show: How many directions are scored.
+        read_as: How to read a file or an array of directions whose shape leaves it open; see `Directions.load`.
         progress: Called while codes are scored.
 
     Returns:
@@ -63,8 +65,7 @@ def score(
         ZooError: Whatever is wrong with the other arguments.
     """
     check_count("--show", show)
-    if not isinstance(directions, Directions):
-        directions = Directions.load(directions, space=model.adapter.space)
+    directions = take_directions(directions, model.adapter.space, read_as)
     if not len(directions):
         raise DirectionsError("there is no direction to score")
     check_home(model, directions)
@@ -172,9 +173,10 @@ def _gather(
 def _moves(model: Model, codes: Codes, directions: Directions, steps: Tensor) -> Iterator[Codes]:
     """List codes unedited, then moved by +step and −step along each direction."""
     yield codes
-    for vector in (steps[:, None] * directions.vectors).to(codes.latents):
+    for step, vector in zip(steps, directions.vectors, strict=True):
+        delta = (step * vector).to(codes.latents)
         for sign in (1, -1):
-            yield model.adapter.move(codes, sign * vector, directions.layers)
+            yield model.adapter.move(codes, sign * delta, directions.layers)
 
 
 def _score_batch(model: Model, remaining: dict[str, Scorer], moves: Iterator[Codes], inside: Tensor) -> _Batch:

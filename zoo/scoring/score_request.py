@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from zoo._utils.progress import Progress, silent
+from zoo.core.files.arrays import DIRECTIONS
 from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest, card_by_name
 from zoo.editing.run_folder import refuse_existing_run
 from zoo.registry.registry import Installation
@@ -28,6 +29,7 @@ class ScoreRequest:
         region: Where changes of pixels are measured; None is the region that the directions were found for.
         layers: The rows of the code that are moved; None is those that the directions were found for.
         show: How many directions are scored.
+        read_as: How to read an array of directions; see `Directions.load`.
         out: The folder to write; None writes nothing.
         force: Replace an existing run folder.
     """
@@ -41,6 +43,7 @@ class ScoreRequest:
     region: str | None = None
     layers: str | None = None
     show: int = 5
+    read_as: str | None = None
     out: Path | None = None
     force: bool = False
 
@@ -61,6 +64,7 @@ class ScoreRequest:
         self.codes.check()
         if self.out:
             refuse_existing_run(self.out, force=self.force)
+        DIRECTIONS.check_reading(self.read_as)
         card = card_by_name(self.model, installation)
         scorers = None if card is None else choose_scorers(card, installation.plugins, self.scorer)
         model = self.opening.open(self.model, installation, progress)
@@ -73,6 +77,7 @@ class ScoreRequest:
             region=self.region,
             layers=self.layers,
             show=self.show,
+            read_as=self.read_as,
             progress=progress,
         )
         if self.out:

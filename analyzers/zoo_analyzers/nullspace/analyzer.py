@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoo import Adapter, Analyzer, Directions, Probe
+from zoo import Adapter, Analyzer, Directions, DirectionsError, LatentSpace, Probe
 from zoo.jacobian import Grams, Output, gram_matrices, open_output, require_change
 from zoo.linalg import factorize, fix_signs, project_out, quadratic, unit_rows
 from zoo_analyzers.nullspace.options import NullSpaceOptions
@@ -40,7 +40,7 @@ class NullSpace(Analyzer[NullSpaceOptions]):
             CapabilityError: if the region does not change with the code.
         """
         options = self.options
-        source = Directions.load(options.directions, space=adapter.space) if options.directions else None
+        source = self._read_source(adapter.space)
         layers = source.layers if probe.layers is None and source is not None else probe.layers
         output = open_output(options, adapter, probe.progress)
         grams = self._grams(adapter, replace(probe, layers=layers), output)
@@ -64,6 +64,22 @@ class NullSpace(Analyzer[NullSpaceOptions]):
             "spectrum": low_rank.spectrum.tolist(),
         }
         return _directions(adapter, source, local, layers, provenance)
+
+    def _read_source(self, space: LatentSpace) -> Directions | None:
+        """Read the directions to make local, if a file was named."""
+        options = self.options
+        if options.directions is None:
+            return None
+        try:
+            source = Directions.load(options.directions, space=space, read_as=options.directions_as)
+        except DirectionsError as error:  # the message names the option of commands that take directions
+            raise DirectionsError(str(error).replace("--as ", "-o directions_as=")) from None
+        if source.vectors.ndim == 3:
+            raise DirectionsError(
+                f"{options.directions} has a vector for each row of a code, and the null space is one of moves that "
+                "are the same in all rows"
+            )
+        return source
 
     def _grams(self, adapter: Adapter, probe: Probe, output: Output) -> Grams:
         """Compute the Gram matrices of the region and of its complement."""

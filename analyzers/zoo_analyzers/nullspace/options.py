@@ -12,6 +12,9 @@ class NullSpaceOptions(OutputOptions):
     """The options of the nullspace analysis."""
 
     directions: Path | None = Field(None, description="file of directions to make local; by default the region's own")
+    directions_as: Literal["directions", "columns", "rows"] | None = Field(
+        None, description="how to read an array of directions whose shape leaves it open"
+    )
     factorization: Literal["spectrum", "pursuit", "published"] = Field(
         "spectrum",
         description="spectrum: eigenvectors; pursuit: low rank plus sparse, solved; published: the released loop",

@@ -49,12 +49,13 @@ class StateDictBuilder:
         self._limits = limits
         self._records = RecordReader(limits)
 
-    def add_file(self, content: Any, *, snapshot: bool) -> str:
+    def add_file(self, content: Any, *, snapshot: bool, bare: bool = False) -> str:
         """Add all that a file holds.
 
         Args:
             content: What the file's pickle holds.
             snapshot: Whether it may be a training snapshot, of which discriminator and augmentation are left out.
+            bare: Whether it may be a tensor alone, whose key is then empty, or a list.
 
         Returns:
             "TensorFlow pickle" for a network of that era, or three (G, D, Gs); else "pickle".
@@ -75,6 +76,8 @@ class StateDictBuilder:
         elif (pairs := self._records.pairs(content)) is not None:
             left_out = _NOT_GENERATORS if snapshot else ()
             self._add_each("", (pair for pair in pairs if pair[0] not in left_out), 0)
+        elif bare:
+            self.add("", content)
         elif self._tensors.tensor(content) is not None:
             raise RefusedError("it holds a tensor, not a dictionary of weights")
         else:

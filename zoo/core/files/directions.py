@@ -1,0 +1,181 @@
+"""Files of directions: those that zoo writes, and arrays of other projects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from zoo._utils.files import is_dir
+from zoo._utils.tensorfile import UnreadableError
+from zoo.core.codes import LatentSpace
+from zoo.core.directions import FORMAT, Directions, measure_lengths
+from zoo.core.files.arrays import (
+    DIRECTIONS,
+    MisfitError,
+    arrange,
+    pick,
+    warn_of_reading,
+)
+from zoo.core.files.reading import read_arrays, split_name, to_tensor
+from zoo.errors import DirectionsError
+
+# What functions take as directions: also the path of a file or a run folder, or an array.
+GivenDirections = Directions | Tensor | NDArray[Any] | str | Path
+
+# How much longer than the shortest the longest of several vectors may be, if they are directions of one length.
+_EQUAL_LENGTHS = 1.001
+
+
+def load_directions(path: Path, space: LatentSpace | None, read_as: str | None) -> Directions:
+    """Read directions; see `Directions.load`.
+
+    Args:
+        path: the file or the folder.
+        space: the space that the directions must be in; None if it is not known.
+        read_as: the reading to take where the shape of an array allows several.
+
+    Returns:
+        The directions.
+
+    Raises:
+        DirectionsError: see `Directions.load`.
+        OptionError: there is no such reading.
+
+    """
+    DIRECTIONS.check_reading(read_as)
+    file, name = split_name(path / "directions.safetensors" if is_dir(path) else path)
+    try:
+        tensors, metadata = read_arrays(file)
+        if isinstance(metadata.get("format"), str):
+            directions = _from_tensors(tensors, metadata)
+        else:
+            directions = _from_arrays(file, tensors, name, space, read_as)
+    except UnreadableError as error:
+        raise DirectionsError(f"cannot read directions from {file}: {error}") from None
+    except MisfitError as error:
+        raise DirectionsError(f"{file} {error}") from None
+    except DirectionsError as error:
+        raise DirectionsError(f"{file}: {error}") from None
+    if len(directions) == 0:
+        raise DirectionsError(f"{file} holds no direction")
+    if directions.layers is not None and directions.space.layers == 1:
+        raise DirectionsError(f"{file} names layers, but {directions.space} has a single row")
+    if space is not None and directions.space != space:
+        raise DirectionsError(f"{file} holds directions of {directions.space}, but the model's codes are in {space}")
+    return directions
+
+
+def take_directions(given: GivenDirections, space: LatentSpace | None, read_as: str | None = None) -> Directions:
+    """Take directions from a caller.
+
+    Args:
+        given: directions; the path of a file of them or of a run folder; or an array (k, dim), or (k, layers, dim)
+            with a vector for each row of a code.
+        space: the space that a file or an array must be in; None if it is not known.
+        read_as: see `Directions.load`.
+
+    Returns:
+        The directions; those of an array are scaled to unit length.
+
+    Raises:
+        DirectionsError: a file or an array cannot be read, does not fit the space, or can be read in several ways.
+        OptionError: there is no such reading.
+
+    """
+    if isinstance(given, Directions):
+        return given
+    if isinstance(given, str | Path):
+        return Directions.load(given, space=space, read_as=read_as)
+    DIRECTIONS.check_reading(read_as)
+    try:
+        array = to_tensor(given, "directions")
+        return _scaled(array, space or _unknown_space(array), "an array", read_as, "")
+    except MisfitError as error:
+        raise DirectionsError(f"directions: the array {error}") from None
+
+
+def _from_arrays(
+    file: Path, tensors: Mapping[str, Tensor], name: str | None, space: LatentSpace | None, read_as: str | None
+) -> Directions:
+    key, remark = pick(tensors, name, space, DIRECTIONS)
+    array = tensors[key]
+    if array.is_complex() or array.dtype == torch.bool:
+        raise MisfitError(f"holds no numbers of directions in {key}")
+    return _scaled(array, space or _unknown_space(array), file.name, read_as, remark)
+
+
+def _unknown_space(array: Tensor) -> LatentSpace:
+    """Make a space as large as an array says; the last axis is that of a row."""
+    if not array.numel():
+        raise MisfitError("holds no direction")
+    shape = (1, *array.shape)
+    return LatentSpace("unknown", shape[-1], shape[-2] if len(shape) > 3 else 1)
+
+
+def _scaled(array: Tensor, space: LatentSpace, source: str, read_as: str | None, remark: str) -> Directions:
+    """Arrange an array, and scale each direction to unit length."""
+    vectors, reading = arrange(array.to(torch.float64), space, DIRECTIONS, read_as)
+    vectors, layers = _without_repetition(vectors)
+    lengths = measure_lengths(vectors)
+    if not bool(torch.isfinite(lengths).all()) or not bool((lengths > 0).all()):
+        raise MisfitError("holds a direction that is zero or not finite")
+    as_many = space.layers > 1 and array.ndim == vectors.ndim == 2 and len(vectors) > 1 and not reading
+    if as_many and read_as is None and bool(lengths.max() > _EQUAL_LENGTHS * lengths.min()):
+        reading = f"is read as {len(vectors)} directions, each of which moves all {space.layers} rows of a code"
+    warn_of_reading(source, remark, reading)
+    provenance: dict[str, Any] = {"source": source, "shape": list(array.shape)}
+    if read_as is not None:
+        provenance["read_as"] = read_as
+    scale = lengths.view(-1, *[1] * (vectors.ndim - 1))
+    return Directions(space, vectors / scale, lengths, layers, provenance=provenance)
+
+
+def _without_repetition(vectors: Tensor) -> tuple[Tensor, tuple[int, ...] | None]:
+    """Write directions that have the same vector in each row that they move, (k, layers, dim), as (k, dim) and rows."""
+    if vectors.ndim == 2 or not len(vectors):
+        return vectors, None
+    moved = vectors.abs().amax(dim=2) > 0
+    rows = moved[0].nonzero().flatten()
+    if not len(rows) or not torch.equal(moved, moved[:1].expand_as(moved)):
+        return vectors, None
+    first = vectors[:, rows[:1]]
+    if not torch.equal(vectors[:, rows], first.expand(-1, len(rows), -1)):
+        return vectors, None
+    return first[:, 0], None if len(rows) == vectors.shape[1] else tuple(rows.tolist())
+
+
+def _from_tensors(tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> Directions:
+    """Read a file of `Directions.save`, checking each part of its metadata."""
+    if metadata["format"] != FORMAT:
+        raise DirectionsError(f"it is not a directions file: its metadata does not name the format {FORMAT}")
+    try:
+        vectors, scores = tensors["vectors"], tensors["scores"]
+        fields = _read_fields(metadata)
+    except KeyError as error:
+        raise UnreadableError(f"{error} is missing") from None
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+        raise UnreadableError(f"its metadata is wrong: {error}") from None
+    if not {vectors.dtype, scores.dtype} <= {torch.float32, torch.float64}:
+        raise UnreadableError("vectors and scores must be float32 or float64 numbers")
+    own_keys = {"format", "space", "layers", "kept", "attributes"}
+    provenance = {key: value for key, value in metadata.items() if key not in own_keys}
+    return Directions(vectors=vectors, scores=scores, provenance=provenance, **fields)
+
+
+def _read_fields(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Convert the fields of `Directions` that the metadata holds; the caller handles what does not convert."""
+    space = metadata["space"]
+    layers = metadata["layers"]
+    kept = metadata["kept"]
+    attributes = metadata.get("attributes")
+    return {
+        "space": LatentSpace(str(space["name"]), int(space["dim"]), int(space["layers"])),
+        "layers": None if layers is None else tuple(int(layer) for layer in layers),
+        "retained": None if kept is None else torch.tensor([float(norm) for norm in kept], dtype=torch.float64),
+        "attributes": None if attributes is None else tuple(str(name) for name in attributes),
+    }
