@@ -118,7 +118,7 @@ def print_codes_written(settings: Settings, folder: Path, *, as_json: bool = Fal
     if not as_json:
         print_files(settings, folder)
         return
-    from zoo.core.codes import load_codes
+    from zoo.core.files.codes import load_codes
 
     codes, metadata = load_codes(folder / "codes.safetensors")
     facts = {
