@@ -98,7 +98,7 @@ def test_the_projection_is_the_measured_first_step() -> None:
         assert torch.allclose(step(moved) - step(origin), projection.weight[:, axis], atol=1e-14)
 
 
-@pytest.mark.parametrize("change", ["missing", "spare", "shape", "nan", "channels"])
+@pytest.mark.parametrize("change", ["missing", "spare", "shape", "nan", "axes"])
 def test_states_that_do_not_fit(change: str) -> None:
     state = canonical()
     if change == "missing":
@@ -110,7 +110,7 @@ def test_states_that_do_not_fit(change: str) -> None:
     elif change == "nan":
         state["norms.0.bias"][2] = float("nan")
     else:
-        state["convs.2.weight"] = torch.zeros(12, 4, 4, 4)
+        state["convs.2.weight"] = torch.zeros(12, 3, 4)
     with pytest.raises(CheckpointError) as error:
         DCGAN.load(state, {})
     assert {
@@ -118,7 +118,7 @@ def test_states_that_do_not_fit(change: str) -> None:
         "spare": "left over: norms.7.bias",
         "shape": "norms.0.bias (3,) instead of (16,)",
         "nan": "not finite",
-        "channels": "3 channels",
+        "axes": "4-d weights",
     }[change] in str(error.value)
 
 

@@ -178,7 +178,6 @@ def test_states_that_do_not_fit(change: dict[str, Tensor | None], message: str) 
     [
         ("label_size", 10, "made with label_size 10, which is not supported: only 0 is"),
         ("use_pixelnorm", False, "use_pixelnorm False"),
-        ("num_channels", 1, "num_channels 1"),
     ],
 )
 def test_networks_that_were_made_otherwise(setting: str, value: Any, message: str) -> None:

@@ -754,7 +754,7 @@ CHECKPOINTS = [
         ("wrong-shape", "of another shape|norms.0.weight (7,)", hostile.toy_but(batchNorm1__weight=torch.zeros(7))),
         ("wrong-axes", "4-d", hostile.toy_but(convTr1__weight=torch.zeros(12, 16))),
         ("wrong-kernel", "of another shape|convs.0.weight", hostile.toy_but(convTr1__weight=torch.zeros(12, 16, 3, 3))),
-        ("one-channel", "3 channels", hostile.toy_but(convTr3__weight=torch.zeros(12, 1, 4, 4))),
+        ("two-channels", "a dcgan of 2 channels", hostile.toy_but(convTr3__weight=torch.zeros(12, 2, 4, 4))),
         ("nan", "not finite|norms.0.bias", hostile.toy_but(batchNorm1__bias=torch.full((16,), float("nan")))),
         ("infinite", "not finite", hostile.toy_but(batchNorm1__bias=torch.full((16,), float("inf")))),
         (

@@ -166,11 +166,12 @@ def _check_size(model: Model, rows: int, codes: int) -> None:
     if rows * codes > _MAX_ROWS:
         raise OptionError(f"{rows * codes:,} rows of pictures are too many, at most {_MAX_ROWS:,}: take fewer codes")
     count = rows * codes * 2 * len(SHARES)
-    check_memory_limit(model, count, 3 * math.prod(model.adapter.resolution), "codes or a smaller --top")
+    bytes_each = model.adapter.channels * math.prod(model.adapter.resolution)
+    check_memory_limit(model, count, bytes_each, "codes or a smaller --top")
 
 
 def _render_pairs(comparison: Comparison, model: Model, codes: Codes, rows: int, progress: Progress) -> Tensor:
-    """Render rows of A and their nearest ones of B: (rows, codes, 2, shares, h, w, 3) uint8."""
+    """Render rows of A and their nearest ones of B: (rows, codes, 2, shares, h, w, channels) uint8."""
     adapter, nearest = model.adapter, comparison.nearest_of_a
     # the nearest ones, with the signs that make their cosines positive
     signed = zip(nearest.signs, comparison.b.vectors[nearest.indices], strict=True)

@@ -42,7 +42,7 @@ class Pairs:
     0.02, or of step 8 where that does not reach it.
 
     Attributes:
-        pixels: The pictures (rows, codes, 2, 5, h, w, 3), uint8.
+        pixels: The pictures (rows, codes, 2, 5, h, w, channels), uint8.
         codes: The codes.
         model: The model.
     """

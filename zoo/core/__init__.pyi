@@ -19,6 +19,12 @@ from .analyzer import (
 from .analyzer import (
     Scorer as Scorer,
 )
+from .channels import (
+    CHANNELS as CHANNELS,
+)
+from .channels import (
+    as_rgb as as_rgb,
+)
 from .class_names import imagenet_names as imagenet_names
 from .codes import (
     MOST_TRUNCATION as MOST_TRUNCATION,

@@ -77,6 +77,8 @@ class Adapter(ABC):
         network: the network, in evaluation mode.
         space: the latent space that the codes are in.
         resolution: (height, width) of the images, in pixels.
+        channels: how many the images have: 1 (grey), 3 (RGB, the default) or 4 (RGBA, straight alpha, of which -1 is
+            transparent and 1 opaque).
         classes: the names of the classes of a conditional network; empty for any other.
 
     """
@@ -85,6 +87,7 @@ class Adapter(ABC):
     network: nn.Module
     space: LatentSpace
     resolution: tuple[int, int]
+    channels: int = 3
     classes: tuple[str, ...] = ()
 
     @classmethod
@@ -167,7 +170,8 @@ class Adapter(ABC):
             codes: n codes on the network's device and in its dtype.
 
         Returns:
-            (n, 3, height, width) images, nominally in [-1, 1]. They are not clamped, as clamping has no derivative.
+            (n, channels, height, width) images, nominally in [-1, 1]. They are not clamped, as clamping has no
+            derivative.
 
         """
 
@@ -181,7 +185,7 @@ class Adapter(ABC):
             region: the p pixels to render.
 
         Returns:
-            (n, 3, p), the pixels in row-major order.
+            (n, channels, p), the pixels in row-major order.
 
         """
         images = self.synthesize(codes).flatten(2)

@@ -104,7 +104,7 @@ class Scorer(ABC):
         """Score a batch of images.
 
         Args:
-            images: (n, 3, height, width), nominally in [-1, 1].
+            images: (n, 3, height, width), in [-1, 1], as `zoo.core.as_rgb` makes them of grey and RGBA images.
 
         Returns:
             (n, attributes) scores.

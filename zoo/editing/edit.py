@@ -50,7 +50,7 @@ class Edit:
     the rows, those of the only one of `moves` the columns, and every image was moved along both.
 
     Attributes:
-        images: Images (rows, codes, strengths, 3, h, w), never clamped.
+        images: Images (rows, codes, strengths, channels, h, w), never clamped.
         codes: The codes, unmoved.
         moves: What the codes were moved along.
         strengths: The steps along each move.
@@ -273,7 +273,9 @@ def _check_size(model: Model, count: int) -> None:
     fewer = "codes, directions or strengths"
     if count > MOST_PICTURES:
         raise OptionError(f"an edit has at most {MOST_PICTURES:,} pictures, and this one {count:,}: take fewer {fewer}")
-    check_memory_limit(model, count, 3 * math.prod(model.adapter.resolution) * model.adapter.dtype.itemsize, fewer)
+    adapter = model.adapter
+    numbers_each = adapter.channels * math.prod(adapter.resolution)
+    check_memory_limit(model, count, numbers_each * adapter.dtype.itemsize, fewer)
 
 
 def _checked_strengths(strengths: Sequence[float]) -> tuple[float, ...]:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from zoo._utils.progress import Progress
 from zoo.core.adapter import Adapter
+from zoo.core.channels import as_rgb
 from zoo.core.codes import Codes, join
 from zoo.core.directions import Directions
 from zoo.core.region import Region
@@ -219,7 +220,7 @@ class _Change:
 
     def _images(self, codes: Codes) -> Tensor:
         with torch.no_grad():
-            return self.adapter.synthesize(codes)
+            return as_rgb(self.adapter.synthesize(codes))
 
     def _measured(self, codes: Codes) -> Tensor:
         """Reduce a batch to (n, 2), one image at a time: large images take much memory as float64."""

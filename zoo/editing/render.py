@@ -79,7 +79,8 @@ def save_samples(model: Model, codes: Codes, folder: Path, *, force: bool = Fals
         OutputError: If the folder exists and may not be replaced, or cannot be written.
     """
     size = model.adapter.resolution
-    check_memory_limit(model, len(codes), 3 * (math.prod(size) + shown_side(max(size)) ** 2), "codes")
+    bytes_each = model.adapter.channels * (math.prod(size) + shown_side(max(size)) ** 2)
+    check_memory_limit(model, len(codes), bytes_each, "codes")
     pixels = render_pixels(model, codes, progress)
     with new_run_folder(folder, force=force) as partial:
         progress(0, 1, "writing samples.png")
@@ -97,7 +98,7 @@ def render(model: Model, codes: Codes, progress: Progress = silent) -> Tensor:
         progress: Called after each batch.
 
     Returns:
-        Images (n, 3, h, w) on the CPU, in the network's type, nominally in [-1, 1] and not clamped.
+        Images (n, channels, h, w) on the CPU, in the network's type, nominally in [-1, 1] and not clamped.
 
     Raises:
         CheckpointError: If an image is not finite.
@@ -114,7 +115,7 @@ def render_pixels(model: Model, codes: Codes, progress: Progress = silent) -> Te
         progress: Called after each batch.
 
     Returns:
-        Pixels (n, h, w, 3) of uint8 on the CPU.
+        Pixels (n, h, w, channels) of uint8 on the CPU.
 
     Raises:
         CheckpointError: If an image is not finite.

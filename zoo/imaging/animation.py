@@ -12,7 +12,7 @@ from torch import Tensor
 
 from zoo._utils.progress import Progress, silent
 from zoo.errors import OptionError, OutputError
-from zoo.imaging.images import GAP, PAPER, OutlinedImage, to_picture
+from zoo.imaging.images import GAP, OutlinedImage, blank_sheet, to_picture
 
 FRAMES_PER_SECOND = 25
 MAX_FRAMES = 1000
@@ -62,7 +62,7 @@ def to_frame(pixels: Tensor) -> Image.Image:
     """Arrange pictures in rows and columns.
 
     Args:
-        pixels: (rows, columns, h, w, 3), uint8.
+        pixels: (rows, columns, h, w, c), uint8.
 
     Returns:
         One picture, whose sides are even, as yuv420p needs them, and of about 1024 pixels at most.
@@ -75,7 +75,7 @@ def to_frame(pixels: Tensor) -> Image.Image:
     cell_width, cell_height = cells[0][0].size
     width = columns * (cell_width + GAP) - GAP
     height = rows * (cell_height + GAP) - GAP
-    frame = Image.new("RGB", (width + width % 2, height + height % 2), PAPER)
+    frame = blank_sheet((width + width % 2, height + height % 2), [cells[0][0].mode])
     for row, cells_of_row in enumerate(cells):
         for column, cell in enumerate(cells_of_row):
             frame.paste(cell, (column * (cell_width + GAP), row * (cell_height + GAP)))
@@ -101,12 +101,16 @@ def save_animation(
 
 
 def _save_gif(path: Path, frames: Sequence[Image.Image], progress: Progress) -> None:
-    """Write an endless GIF. Its frames share one palette: this is quicker than one each, and colours do not flicker."""
-    palette = _palette(frames[:: -(-len(frames) // _PALETTE_FRAMES)])
+    """Write an endless GIF. Its frames share one palette: this is quicker than one each, and colours do not flicker.
+
+    Grey frames need no other palette than that of 256 greys.
+    """
+    grey = frames[0].mode == "L"
+    palette = None if grey else _palette(frames[:: -(-len(frames) // _PALETTE_FRAMES)])
     quantized: list[Image.Image] = []
     for done, frame in enumerate(frames):
         progress(done, len(frames), f"writing {path.name}")
-        quantized.append(frame.quantize(palette=palette, dither=Image.Dither.NONE))
+        quantized.append(frame if grey else frame.quantize(palette=palette, dither=Image.Dither.NONE))
     duration = 1000 // FRAMES_PER_SECOND  # milliseconds a frame
     quantized[0].save(path, "GIF", save_all=True, append_images=quantized[1:], duration=duration, loop=0)
     progress(len(frames), len(frames), f"writing {path.name}")
@@ -145,7 +149,7 @@ def _save_mp4(path: Path, frames: Sequence[Image.Image], progress: Progress) -> 
             writer.send(None)  # a generator takes None first: here it starts ffmpeg
             for done, frame in enumerate(frames):
                 progress(done, len(frames), f"writing {path.name}")
-                writer.send(frame.tobytes())
+                writer.send(frame.convert("RGB").tobytes())
         written, _ = count_frames_and_secs(str(path))
     except (OSError, RuntimeError):
         written = 0

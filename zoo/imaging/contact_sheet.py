@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from zoo._utils.progress import Progress, silent
-from zoo.imaging.images import GAP, INK, PAPER, PNG_LEVEL, OutlinedImage, to_picture
+from zoo.imaging.images import GAP, INK, PNG_LEVEL, OutlinedImage, blank_sheet, to_picture
 
 # Pixels. No page is wider or higher, unless a single row or block of rows is.
 MAX_PAGE_SIDE = 4096
@@ -83,14 +83,15 @@ def draw_pages(
     """
     rest = iter(rows)
     first = next(rest)
-    layout = _lay_out(to_picture(first.tiles[0]).size, len(first.tiles), count, group, block)
+    picture = to_picture(first.tiles[0])
+    layout = _lay_out(picture.size, len(first.tiles), count, group, block)
     rows_per_page = layout.rows * layout.columns
     pages = -(-count // rows_per_page)
     rest = chain([first], rest)
     for page in range(pages):
         progress(page, pages, "writing sheets")
         rows_here = min(rows_per_page, count - page * rows_per_page)
-        yield _draw(islice(rest, rows_per_page), rows_here, headers, layout, group)
+        yield _draw(islice(rest, rows_per_page), rows_here, headers, layout, group, mode=picture.mode)
     progress(pages, pages, "writing sheets")
 
 
@@ -128,10 +129,12 @@ def _lay_out(size: tuple[int, int], tiles: int, rows: int, group: int, block: in
     return _Layout(lefts, column_width, row_height, min(blocks_that_fit, -(-blocks // columns)) * block, columns)
 
 
-def _draw(rows: Iterable[SheetRow], count: int, headers: Sequence[str], layout: _Layout, group: int) -> Image.Image:
+def _draw(
+    rows: Iterable[SheetRow], count: int, headers: Sequence[str], layout: _Layout, group: int, *, mode: str
+) -> Image.Image:
     columns = -(-count // layout.rows)
     height = _HEADER_HEIGHT + min(layout.rows, count) * layout.row_height - GAP
-    page = Image.new("RGB", (columns * layout.column_width - _GROUP_GAP, height), PAPER)
+    page = blank_sheet((columns * layout.column_width - _GROUP_GAP, height), [mode])
     draw = ImageDraw.Draw(page)
     font = ImageFont.load_default(14)
     for column in range(columns):

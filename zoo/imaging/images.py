@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,9 @@ from torch import Tensor
 # Pixels between two pictures side by side.
 GAP = 2
 
-# The colours of text and background on sheets.
-INK = (40, 40, 40)
-PAPER = (255, 255, 255)
+# The colours of text and background on sheets, in a form that Pillow takes for grey sheets too.
+INK = "#282828"
+PAPER = "#ffffff"
 
 # zlib's level for sheets: at 4, files are about 1 % larger than at its default of 6, and take a third of the time.
 PNG_LEVEL = 4
@@ -35,13 +35,17 @@ _HEADER_HEIGHT = 26
 _NAME_WIDTH = 132
 _OUTLINE_COLOUR = (255, 210, 0)
 
+# What transparent pictures are shown on: squares of two greys, so that neither white nor black ones vanish.
+_GROUND = (236, 204)
+_SQUARE = 8
+
 
 @dataclass(frozen=True, eq=False)
 class OutlinedImage:
     """One image of a sheet.
 
     Attributes:
-        pixels: (h, w, 3), uint8.
+        pixels: (h, w, c), uint8: grey (c = 1), RGB (c = 3) or RGBA (c = 4).
         outline: A mask (h, w) whose border is drawn over the image, or None.
     """
 
@@ -53,34 +57,80 @@ def to_pixels(images: Tensor) -> Tensor:
     """Turn a network's images into pixels, clamping values that lie outside.
 
     Args:
-        images: (…, 3, h, w), nominally in [-1, 1].
+        images: (…, channels, h, w), nominally in [-1, 1].
 
     Returns:
-        (…, h, w, 3), uint8, on the CPU: round(127.5 (x + 1)), clamped to 0 … 255.
+        (…, h, w, channels), uint8, on the CPU: round(127.5 (x + 1)), clamped to 0 … 255.
     """
     scaled = images.detach().cpu().to(torch.float32) + 1  # this makes the only copy; the rest is in place
     return scaled.mul_(127.5).round_().clamp_(0, 255).to(torch.uint8).movedim(-3, -1)
 
 
 def to_picture(tile: OutlinedImage, side: int | None = None) -> Image.Image:
-    """Make a Pillow image.
+    """Make the picture that a sheet shows.
 
     Args:
         tile: Pixels, and a mask to outline.
         side: Pixels of the longer side; None stands for `shown_side`.
 
     Returns:
-        The scaled image, with the outline drawn over it.
+        The scaled picture, of mode ``L`` or ``RGB``: a transparent one lies on a checked ground, and one with an
+        outline is coloured.
     """
-    image = Image.fromarray(tile.pixels.numpy())
-    longer = max(image.size)
-    side = side or shown_side(longer)
-    if side != longer:
-        size = (round(image.width * side / longer), round(image.height * side / longer))
-        image = image.resize(size, Image.Resampling.LANCZOS)
+    image = scaled(to_image(tile.pixels), side)
+    if image.mode == "RGBA":
+        ground = _checked_ground(image.size)
+        ground.paste(image, mask=image)
+        image = ground
     if tile.outline is not None:
+        image = image.convert("RGB")
         _draw_outline(image, tile.outline)
     return image
+
+
+def to_image(pixels: Tensor) -> Image.Image:
+    """Make a Pillow image of pixels as they are.
+
+    Args:
+        pixels: (h, w, c), uint8.
+
+    Returns:
+        The image, of mode ``L``, ``RGB`` or ``RGBA``.
+    """
+    return Image.fromarray(pixels.squeeze(-1).numpy() if pixels.shape[-1] == 1 else pixels.numpy())
+
+
+def scaled(image: Image.Image, side: int | None = None) -> Image.Image:
+    """Scale an image to the size in which it is shown; colours of transparent pixels do not show through.
+
+    Args:
+        image: The image.
+        side: Pixels of the longer side; None stands for `shown_side`.
+
+    Returns:
+        The image of that size and of the same mode.
+    """
+    longer = max(image.size)
+    side = side or shown_side(longer)
+    if side == longer:
+        return image
+    size = (round(image.width * side / longer), round(image.height * side / longer))
+    return image.resize(size, Image.Resampling.LANCZOS)
+
+
+def blank_sheet(size: tuple[int, int], modes: Collection[str]) -> Image.Image:
+    """Make an empty sheet for pictures.
+
+    Args:
+        size: Width and height, in pixels.
+        modes: The modes of the pictures.
+
+    Returns:
+        A white sheet, grey where all of them are, and transparent for transparent ones.
+    """
+    if "RGBA" in modes:
+        return Image.new("RGBA", size, f"{PAPER}00")
+    return Image.new("L" if set(modes) == {"L"} else "RGB", size, PAPER)
 
 
 def shown_side(longer: int) -> int:
@@ -116,7 +166,8 @@ def save_sheet(
     width, height = tiles[0][0].size
     columns = len(tiles[0])
     lefts = [_NAME_WIDTH + i * (width + GAP) + (i // group if group else 0) * _GROUP_GAP for i in range(columns)]
-    sheet = Image.new("RGB", (lefts[-1] + width, _HEADER_HEIGHT + len(tiles) * (height + GAP)), PAPER)
+    modes = {picture.mode for row in tiles for picture in row}
+    sheet = blank_sheet((lefts[-1] + width, _HEADER_HEIGHT + len(tiles) * (height + GAP)), modes)
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(14)
     for index, header in enumerate(headers):
@@ -130,21 +181,22 @@ def save_sheet(
 
 
 def save_grid(path: Path, pixels: Tensor, columns: int = 8) -> None:
-    """Write a PNG of pictures side by side, row by row.
+    """Write a PNG of pictures side by side, row by row: of mode L or RGB, or RGBA with their transparency.
 
     Args:
         path: The file.
-        pixels: (n, h, w, 3), uint8.
+        pixels: (n, h, w, c), uint8.
         columns: Pictures in a row.
     """
-    width, height = to_picture(OutlinedImage(pixels[0])).size
+    first = scaled(to_image(pixels[0]))
+    width, height = first.size
     columns = min(columns, len(pixels))
     rows = -(-len(pixels) // columns)
-    grid = Image.new("RGB", (columns * (width + GAP) - GAP, rows * (height + GAP) - GAP), PAPER)
+    grid = blank_sheet((columns * (width + GAP) - GAP, rows * (height + GAP) - GAP), [first.mode])
     for index, image in enumerate(pixels):
         left = index % columns * (width + GAP)
         top = index // columns * (height + GAP)
-        grid.paste(to_picture(OutlinedImage(image)), (left, top))
+        grid.paste(scaled(to_image(image)), (left, top))
     grid.save(path, "PNG", compress_level=PNG_LEVEL)
 
 
@@ -168,12 +220,12 @@ def sprite(frames: Tensor) -> Image.Image:
     """Put frames side by side without a gap, so that a page can show one at a time (a CSS sprite).
 
     Args:
-        frames: (f, h, w, 3), uint8.
+        frames: (f, h, w, c), uint8.
 
     Returns:
         One picture, f times as wide.
     """
-    return Image.fromarray(torch.cat(list(frames), dim=1).numpy())
+    return to_image(torch.cat(list(frames), dim=1))
 
 
 def strip(tiles: Sequence[OutlinedImage], side: int | None = None) -> Image.Image:
@@ -188,10 +240,17 @@ def strip(tiles: Sequence[OutlinedImage], side: int | None = None) -> Image.Imag
     """
     pictures = [to_picture(tile, side) for tile in tiles]
     width, height = pictures[0].size
-    sheet = Image.new("RGB", (len(pictures) * (width + GAP) - GAP, height), PAPER)
+    sheet = blank_sheet((len(pictures) * (width + GAP) - GAP, height), [picture.mode for picture in pictures])
     for index, picture in enumerate(pictures):
         sheet.paste(picture, (index * (width + GAP), 0))
     return sheet
+
+
+def _checked_ground(size: tuple[int, int]) -> Image.Image:
+    """Draw squares of two greys, like a chessboard."""
+    columns, rows = (np.arange(length) // _SQUARE for length in size)
+    squares = np.array(_GROUND, dtype=np.uint8)[(rows[:, None] + columns) % 2]
+    return Image.fromarray(squares).convert("RGB")
 
 
 def _draw_outline(image: Image.Image, mask: NDArray[np.bool_]) -> None:

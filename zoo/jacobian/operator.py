@@ -1,6 +1,6 @@
 """The Jacobian of image regions as an operator: its products with many vectors at a time, without the matrix itself.
 
-Every Jacobian is that of δ ↦ output(region_output(move(codes, δ, layers))) at δ = 0, so that an analysis
+Every Jacobian is that of δ ↦ output(as_rgb(region_output(move(codes, δ, layers)))) at δ = 0, so that an analysis
 differentiates exactly what an edit does.
 """
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zoo.core.adapter import Adapter
+from zoo.core.channels import as_rgb
 from zoo.core.codes import Codes
 from zoo.core.region import Region
 from zoo.errors import CapabilityError
@@ -53,7 +54,8 @@ class RegionJacobian:
         rows = None if layers is None else tuple(layers)
 
         def function(delta: Tensor) -> Tensor:
-            return output(adapter.region_output(adapter.move(codes, delta, rows), region), region).flatten()
+            pixels = as_rgb(adapter.region_output(adapter.move(codes, delta, rows), region))
+            return output(pixels, region).flatten()
 
         self._function = function
         self._origin = torch.zeros(adapter.space.dim, dtype=adapter.dtype, device=adapter.device)

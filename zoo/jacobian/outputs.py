@@ -37,7 +37,7 @@ class Output(ABC):
         """Map pixels to rows, by operations of torch that have forward-mode derivatives.
 
         Args:
-            pixels: The pixels of the region, (n, 3, p), nominally in [-1, 1].
+            pixels: The pixels of the region, (n, 3, p), nominally in [-1, 1]; see `zoo.core.as_rgb`.
             region: The region.
 
         Returns:

@@ -15,6 +15,7 @@ from zoo._utils.progress import Progress, silent
 from zoo.checkpoints.layouts import DetectedCheckpoint
 from zoo.checkpoints.metadata import KEY, ConversionMetadata
 from zoo.core.adapter import State
+from zoo.core.channels import describe_channels
 from zoo.errors import OptionError, OutputError, few_names
 from zoo.models.model import Model
 from zoo.models.model_cards import find_card, with_fields
@@ -52,6 +53,7 @@ class Inspected:
             "format": f"{self.detected.layout} ({self.detected.container})",
             "averaged weights": self.detected.averaged,
             "resolution": f"{height} x {width}",
+            "channels": describe_channels(self.model.adapter.channels),
             "codes": str(self.model.adapter.space),
             "classes": few_names(classes),
             "assumed": describe_assumed(self.model.assumed) or "nothing",

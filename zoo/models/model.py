@@ -13,6 +13,7 @@ import torch
 from zoo._utils.html_repr import facts_html
 from zoo._utils.paths import expand_home
 from zoo.core.adapter import Adapter
+from zoo.core.channels import CHANNELS
 from zoo.core.codes import MOST_TRUNCATION, Codes, join
 from zoo.core.files.codes import GivenCodes, latents_from_array, load_codes, save_codes
 from zoo.core.files.reading import to_tensor
@@ -68,7 +69,7 @@ class Model:
         facts = {
             "summary": self.card.summary,
             "adapter": self.card.adapter,
-            "images": f"{height} x {width}",
+            "images": f"{height} x {width}, {CHANNELS[self.adapter.channels]}",
             "codes": self.adapter.space,
             "classes": few_names(self.adapter.classes),
             "licence": self.card.licence,

@@ -94,12 +94,13 @@ def completed(card: Card, family: str, adapter: Adapter) -> Card:
         adapter: The network that was built from the weights.
 
     Returns:
-        The card with the network's architecture, resolution, space and classes.
+        The card with the network's architecture, resolution, channels, space and classes.
     """
     return replace(
         card,
         adapter=family,
         resolution=adapter.resolution[0],
+        channels=adapter.channels,
         space=adapter.space.name,
         dim=adapter.space.dim,
         layers=adapter.space.layers,
@@ -118,7 +119,7 @@ def check_card(card: Card, actual: Card, path: Path, *, has_options: bool) -> No
             level of detail leaves some out) and of classes, which then are not compared.
 
     Raises:
-        CardError: If the card states another size, space or number of classes.
+        CardError: If the card states another size, space, or number of channels or classes.
     """
     if not card.adapter:
         return
@@ -130,6 +131,9 @@ def check_card(card: Card, actual: Card, path: Path, *, has_options: bool) -> No
         raise CardError(
             f"{card.name}: its card says {sizes[0]}, but {path} holds {sizes[1]}: mend the card or the file"
         )
+    if card.channels not in {3, actual.channels}:  # 3 is the default of a card that does not say
+        channels = f"its card says {card.channels} channels, but {path} has {actual.channels}"
+        raise CardError(f"{card.name}: {channels}: mend the card or the file")
     if len(card.classes) not in {0, len(actual.classes)} and not has_options:
         classes = f"its card names {len(card.classes)} classes, but {path} holds {len(actual.classes)}"
         raise CardError(f"{card.name}: {classes}: mend the card or the file")

@@ -14,6 +14,7 @@ import torch
 from zoo._utils.progress import Progress, silent
 from zoo.checkpoints.layouts import DetectedCheckpoint, detect_checkpoint
 from zoo.core.adapter import Adapter
+from zoo.core.channels import CHANNELS, describe_channels
 from zoo.core.options import NETWORK_OPTION, parse_options
 from zoo.errors import CheckpointError, OptionError, PluginError, is_out_of_memory
 from zoo.models.model import Model, OpeningChoices
@@ -180,10 +181,9 @@ def read_model(
         adapter = families[detected.family].load(
             detected.state, {**detected.config, **settings}, space=space, device=torch_device, dtype=torch_dtype
         )
+        _check_images(adapter, f"{path} holds a {detected.family}")
         _name_classes(adapter, card, settings)
         completed_card = completed(card, detected.family, adapter)
-    if max(adapter.resolution) > MAX_SIDE:
-        raise CheckpointError(f"{path} holds a {detected.family} of more than {MAX_SIDE:,} pixels a side")
     check_card(card, completed_card, path, has_options=bool(options))
     progress(2, 2, "opening the network")
     model = Model(completed_card, adapter, sha256, detected.layout, opening, detected.assumed(settings))
@@ -279,6 +279,15 @@ def _explaining_bad_settings(path: Path, family: str) -> Iterator[None]:
             raise
         cause = " ".join(str(error).split())[:120]
         raise CheckpointError(f"{path} holds a {family} whose settings make no network: {cause}") from error
+
+
+def _check_images(adapter: Adapter, what: str) -> None:
+    """Raise `CheckpointError` for images that are too large, or of channels that nobody knows how to show."""
+    if max(adapter.resolution) > MAX_SIDE:
+        raise CheckpointError(f"{what} of more than {MAX_SIDE:,} pixels a side")
+    if adapter.channels not in CHANNELS:
+        *most, last = map(describe_channels, CHANNELS)
+        raise CheckpointError(f"{what} of {adapter.channels} channels: zoo draws {', '.join(most)} and {last} channels")
 
 
 def _name_classes(adapter: Adapter, card: Card, settings: Mapping[str, Any]) -> None:

@@ -25,7 +25,7 @@ from zoo.weights.cache import sha256_of
 from zoo.weights.fetch import import_file
 
 # Fields of a card that are written only if they differ from the default.
-_OPTIONAL_FIELDS = ("layers", "classes", "dataset", "origin", "paper", "regions", "config")
+_OPTIONAL_FIELDS = ("channels", "layers", "classes", "dataset", "origin", "paper", "regions", "config")
 
 
 def add(

@@ -72,12 +72,12 @@ class Growth:
         """Compute a window of the image.
 
         Args:
-            to_rgb: called as `to_rgb(level, window)` for each of the `visible_levels`; returns (n, 3, rows, columns),
-                that window of the level's ToRGB output.
+            to_rgb: called as `to_rgb(level, window)` for each of the `visible_levels`; returns
+                (n, img_channels, rows, columns), that window of the level's ToRGB output.
             window: the window of the image to compute.
 
         Returns:
-            (n, 3, rows, columns).
+            (n, img_channels, rows, columns).
         """
         level_window = self.level_window(window)
         patch = Patch(to_rgb(self.last_level, level_window), level_window)

@@ -53,6 +53,7 @@ class ResidualAdapter(Adapter):
         self.classes = name_classes(classes, network.classes)
         self.space = LatentSpace("z", network.dim)
         self.resolution = (network.img_resolution, network.img_resolution)
+        self.channels = network.img_channels
 
     @classmethod
     def load(
@@ -109,6 +110,7 @@ class ResidualAdapter(Adapter):
             norm=cls.norm,
             epsilon=float(config.get("epsilon", cls.epsilon)),
             last_epsilon=cls.last_epsilon,
+            img_channels=len(state["colour.weight"]),
         )
 
     def sample(
@@ -175,7 +177,7 @@ class ResidualAdapter(Adapter):
             codes: n codes z.
 
         Returns:
-            (n, 3, height, width) in [-1, 1].
+            (n, channels, height, width) in [-1, 1].
 
         Raises:
             CodesError: for codes of a conditional network without labels.
@@ -190,7 +192,7 @@ class ResidualAdapter(Adapter):
             region: p pixels of the image.
 
         Returns:
-            (n, 3, p), in row-major order.
+            (n, channels, p), in row-major order.
 
         Raises:
             CodesError: for codes of a conditional network without labels.

@@ -43,6 +43,7 @@ class ResidualGenerator(nn.Module):
         norm: the type of the normalisations.
         epsilon: what the blocks' normalisations add to variances.
         last_epsilon: the same of the last normalisation; None for `epsilon`.
+        img_channels: channels of the image.
 
     Attributes:
         dim: numbers of z.
@@ -62,6 +63,7 @@ class ResidualGenerator(nn.Module):
         norm: type[ConditionalNorm] = ConditionalNorm,
         epsilon: float = 1e-5,
         last_epsilon: float | None = None,
+        img_channels: int = 3,
     ) -> None:
         super().__init__()
         self.specs = tuple(specs)
@@ -76,7 +78,8 @@ class ResidualGenerator(nn.Module):
         block_norm = partial(norm, condition_dim, epsilon=epsilon)
         self.blocks = nn.ModuleList(ResidualBlock(spec, block_norm) for spec in specs)
         self.norm = norm(0, specs[-1].out_channels, epsilon if last_epsilon is None else last_epsilon)
-        self.to_rgb = nn.Conv2d(specs[-1].out_channels, 3, kernel_size=3, padding=1)
+        self.to_rgb = nn.Conv2d(specs[-1].out_channels, img_channels, kernel_size=3, padding=1)
+        self.img_channels = img_channels
         self.img_resolution = bottom_width << sum(spec.upsample for spec in specs)
         self.dim = first_dim if shared_code else first_dim + chunk_dim * len(specs)
         store_as(self, {"to_rgb": "colour"})
@@ -93,7 +96,7 @@ class ResidualGenerator(nn.Module):
             truncation: as `ConditionalNorm.statistics` takes it.
 
         Returns:
-            (n, 3, height, width) of the image or of the window, in [-1, 1].
+            (n, img_channels, height, width) of the image or of the window, in [-1, 1].
         """
         window = window or Window.whole((self.img_resolution, self.img_resolution))
         start, *conditions = self._conditions(z, labels)

@@ -36,16 +36,19 @@ ESTIMATED_W_AVG = f"the mean of {_BATCHES * _BATCH:,} codes"
 class StyleNetwork(nn.Module):
     """The interface of a network that `StyleAdapter` opens.
 
-    `forward(w, window=None)` renders w (n, num_ws, w_dim) as (n, 3, height, width): the whole image, or a window of it.
+    `forward(w, window=None)` renders w (n, num_ws, w_dim) as (n, img_channels, height, width): the whole image, or a
+    window of it.
 
     Attributes:
         mapping: the mapping from z to w.
         img_resolution: height and width of the image.
+        img_channels: channels of the image, 3 unless a family says otherwise.
         num_ws: rows of w that the layers read.
     """
 
     mapping: MappingNetwork
     img_resolution: int
+    img_channels: int = 3
     num_ws: int
 
     def fold(self) -> None:
@@ -92,6 +95,7 @@ class StyleAdapter(Adapter):
             self.space = LatentSpace("w", mapping.w_dim, network.num_ws)
         self._truncated_rows = network.num_ws if truncation_cutoff is None else min(truncation_cutoff, network.num_ws)
         self.resolution = (network.img_resolution, network.img_resolution)
+        self.channels = network.img_channels
 
     @classmethod
     @abstractmethod
@@ -199,7 +203,7 @@ class StyleAdapter(Adapter):
             codes: n codes of the adapter's space.
 
         Returns:
-            (n, 3, height, width).
+            (n, channels, height, width).
 
         Raises:
             CodesError: for codes z of a conditional network without labels.
@@ -215,7 +219,7 @@ class StyleAdapter(Adapter):
             region: p pixels of the image.
 
         Returns:
-            (n, 3, p), in row-major order.
+            (n, channels, p), in row-major order.
 
         Raises:
             CodesError: for codes z of a conditional network without labels.

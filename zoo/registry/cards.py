@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from zoo._utils.paths import expand_home
+from zoo.core.channels import CHANNELS, describe_channels
 from zoo.core.common_regions import COMMON_REGIONS
 
 # The kinds of sources that weights come from, and how each is written. Those of `ARCHIVE_SCHEMES` may end in
@@ -190,6 +191,7 @@ class Card(_Strict):
         dim: the number of components of a code, or of each of its rows.
         weights: where the weights are.
         licence: the terms of use.
+        channels: those of the images: 1 (grey), 3 (RGB) or 4 (RGBA).
         layers: the number of rows of a code.
         default: whether the architecture's name alone means this model.
         classes: the names of the classes of a conditional model.
@@ -212,6 +214,7 @@ class Card(_Strict):
     dim: int
     weights: Weights
     licence: Licence
+    channels: int = 3
     layers: int = 1
     default: bool = False
     classes: tuple[str, ...] = ()
@@ -229,8 +232,9 @@ class Card(_Strict):
             raise ValueError("a model's name is architecture.variant, in lower-case letters, digits, '-' and '_'")
         if min(self.resolution, self.dim, self.layers) <= 0:
             raise ValueError("resolution, dim and layers are above 0")
-        taken = sorted(set(self.regions) & set(COMMON_REGIONS))
-        if taken:
+        if self.channels not in CHANNELS:
+            raise ValueError(f"channels are {', '.join(map(describe_channels, CHANNELS))}")
+        if taken := sorted(set(self.regions) & set(COMMON_REGIONS)):
             raise ValueError(f"the region name {taken[0]!r} is taken: every model has such a region")
         invalid = [region for region in self.regions if not re.fullmatch(r"[A-Za-z_][\w-]*", region)]
         if invalid:

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from zoo.core.channels import as_rgb
 from zoo.core.codes import Codes, join
 from zoo.core.directions import Directions
 from zoo.editing.locality import consistency, visible_steps
@@ -42,7 +43,8 @@ class Filmstrip:
     """One direction at several codes, moved from −step to +step.
 
     Attributes:
-        pixels: A frame for each of `SHARES` (frames, codes, h, w, 3), uint8, of the size that is shown.
+        pixels: A frame for each of `SHARES` (frames, codes, h, w, c), uint8, as they are shown: of that size, grey
+            (c = 1) or RGB (c = 3).
         change: The mean squared change of each pixel (height, width) from the middle to the ends, over both ends, the
             codes and the channels; float64, for images in [-1, 1].
         consistency: How alike the changes at the end +step are (see `zoo.editing.consistency`); None for one code.
@@ -61,7 +63,7 @@ class ScaleStrip:
         name: ``coarse``, ``middle`` or ``fine``.
         rows: The rows that are moved.
         step: How far they are moved each way.
-        pixels: Pictures (3, h, w, 3) at −step, 0 and +step.
+        pixels: Pictures (3, h, w, c) at −step, 0 and +step.
     """
 
     name: str
@@ -114,9 +116,10 @@ def render_filmstrip(run: Run, index: int, step: float, codes: Codes, tick: Tick
         images = render(run.model, moved[start : start + _BATCH])
         pixels.append(_shown_pixels(images))
         indices = range(start, start + len(images))
-        kept_images.update({i: image for i, image in zip(indices, images, strict=True) if _is_end_or_middle(i, count)})
+        seen = zip(indices, as_rgb(images), strict=True)
+        kept_images.update({i: image for i, image in seen if _is_end_or_middle(i, count)})
         tick(len(images))
-    ends = torch.stack([kept_images[i] for i in sorted(kept_images)]).view(3, count, *images.shape[1:])
+    ends = torch.stack([kept_images[i] for i in sorted(kept_images)]).unflatten(0, (3, count))
     changes = ends[[0, 2]] - ends[1]
     return Filmstrip(
         pixels=torch.cat(pixels).view(len(SHARES), count, *pixels[0].shape[1:]),
@@ -192,9 +195,9 @@ def _is_end_or_middle(index: int, count: int) -> bool:
 
 
 def _shown_pixels(images: Tensor) -> Tensor:
-    """Turn images (n, 3, height, width) into pixels (n, h, w, 3) of the size that is shown."""
+    """Turn images (n, channels, height, width) into pixels (n, h, w, c) as they are shown."""
     return torch.stack([_pixels(to_picture(OutlinedImage(pixels))) for pixels in to_pixels(images)])
 
 
 def _pixels(picture: Image.Image) -> Tensor:
-    return torch.from_numpy(np.array(picture))
+    return torch.from_numpy(np.array(picture)).view(picture.height, picture.width, -1)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from zoo._utils.progress import Progress, silent
 from zoo.core.analyzer import Scorer
+from zoo.core.channels import as_rgb
 from zoo.core.codes import Codes
 from zoo.core.directions import Directions
 from zoo.core.files.directions import GivenDirections, take_directions
@@ -185,10 +186,10 @@ def _score_batch(model: Model, remaining: dict[str, Scorer], moves: Iterator[Cod
     unedited = render(model, next(moves))
     squares = []
     for images in chain([unedited], (render(model, moved) for moved in moves)):
-        squares.append(torch.stack([squared_change(change, inside) for change in images - unedited]))
+        squares.append(torch.stack([squared_change(change, inside) for change in as_rgb(images) - as_rgb(unedited)]))
         for name in list(remaining):
             try:
-                scores[name].append(_checked_scores(remaining[name], images.clamp(-1, 1)))
+                scores[name].append(_checked_scores(remaining[name], as_rgb(images.clamp(-1, 1))))
             except Exception as error:
                 skip_scorer(name, model.card, error)
                 del remaining[name]

@@ -84,7 +84,7 @@ def render(adapter: Adapter, codes: Codes) -> Tensor:
         codes: n codes on its device and in its dtype.
 
     Returns:
-        (n, 3, height, width) images.
+        (n, channels, height, width) images.
 
     """
     with torch.no_grad():

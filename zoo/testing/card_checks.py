@@ -91,7 +91,7 @@ def check_samples(subject: Subject) -> None:
     model = subject.model
     with leaves_no_trace(model.adapter):
         images = render(model.adapter, model.sample(2))
-    wanted = (2, 3, *model.adapter.resolution)
+    wanted = (2, model.adapter.channels, *model.adapter.resolution)
     require(tuple(images.shape) == wanted, f"images of {wanted}", tuple(images.shape))
     require(bool(torch.isfinite(images).all()), "finite images", "NaN or infinity")
     require(not torch.equal(images[0], images[1]), "another code gives another image", "the same image")

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from zoo.core.adapter import Adapter
+from zoo.core.channels import CHANNELS, as_rgb
 from zoo.core.codes import Codes
 from zoo.core.region import Region, parse_region
 from zoo.errors import ContractError
@@ -54,7 +55,9 @@ def check_codes(adapter: Adapter, seed: int = 0) -> None:
 def check_images(adapter: Adapter, seed: int = 0) -> None:
     """Images have the declared shape, are finite, and depend on the code."""
     images = render(adapter, draw(adapter, 3, seed))
-    wanted = (3, 3, *adapter.resolution)
+    channels = adapter.channels
+    require(channels in CHANNELS, "channels is 1 (grey), 3 (RGB) or 4 (RGBA)", channels)
+    wanted = (3, channels, *adapter.resolution)
     require(tuple(images.shape) == wanted, f"images of {wanted}", tuple(images.shape))
     require(bool(torch.isfinite(images).all()), "finite images", "NaN or infinity")
     require(not torch.equal(images[0], images[1]), "another code gives another image", "the same image")
@@ -112,7 +115,11 @@ def check_regions(adapter: Adapter, seed: int = 0) -> None:
         with torch.no_grad():
             part = adapter.region_output(codes, region)
         cut = whole[..., torch.from_numpy(region.pixels).to(whole.device)]
-        require(part.shape == cut.shape, f"(n, 3, {len(region.pixels)}) pixels of {text}", tuple(part.shape))
+        require(
+            part.shape == cut.shape,
+            f"(n, {adapter.channels}, {len(region.pixels)}) pixels of {text}",
+            tuple(part.shape),
+        )
         require_close(part, cut, OUTPUT_TOLERANCE, f"the output of {text} equals the image, cut")
 
 
@@ -270,4 +277,4 @@ def in_float64(adapter: Adapter) -> Adapter:
 
 
 def _grey(adapter: Adapter, codes: Codes, region: Region) -> Tensor:
-    return adapter.region_output(codes, region)[0].mean(dim=0)
+    return as_rgb(adapter.region_output(codes, region))[0].mean(dim=0)

@@ -33,6 +33,7 @@ class DCGAN(Adapter):
         self.classes = tuple(classes)
         self.space = LatentSpace("z", network.widths[0] - len(self.classes))
         self.resolution = (network.img_resolution, network.img_resolution)
+        self.channels = network.widths[-1]
 
     @classmethod
     def load(
@@ -64,8 +65,8 @@ class DCGAN(Adapter):
             raise unknown_name("space of a DCGAN", str(space), ["z"])
         weights = [state.get(f"convs.{index}.weight") for index in range(len(state))]
         shapes = [tuple(weight.shape) for weight in weights if weight is not None]
-        if len(shapes) < 2 or any(len(shape) != 4 for shape in shapes) or shapes[-1][1] != 3:
-            raise CheckpointError(f"a DCGAN has 4-d weights that end in 3 channels, found {shapes[:6]}")
+        if len(shapes) < 2 or any(len(shape) != 4 for shape in shapes):
+            raise CheckpointError(f"a DCGAN has at least two 4-d weights, found {shapes[:6]}")
         channels = [shapes[0][0], *(shape[1] for shape in shapes)]
         last = f"convs.{len(shapes) - 1}"
         settings = {name: float(config[name]) for name in ("epsilon", "negative_slope") if name in config}
@@ -136,7 +137,7 @@ class DCGAN(Adapter):
             codes: n codes z.
 
         Returns:
-            (n, 3, height, width) in [-1, 1].
+            (n, channels, height, width) in [-1, 1].
 
         Raises:
             CodesError: for codes of a conditional network without labels.
@@ -152,7 +153,7 @@ class DCGAN(Adapter):
             region: p pixels of the image.
 
         Returns:
-            (n, 3, p), in row-major order.
+            (n, channels, p), in row-major order.
 
         Raises:
             CodesError: for codes of a conditional network without labels.

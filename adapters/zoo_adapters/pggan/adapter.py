@@ -31,6 +31,7 @@ class PGGAN(Adapter):
         self.network = network.eval().requires_grad_(False)
         self.space = LatentSpace("z", network.dim)
         self.resolution = (network.img_resolution, network.img_resolution)
+        self.channels = network.img_channels
 
     @classmethod
     def load(
@@ -129,7 +130,7 @@ class PGGAN(Adapter):
             codes: n codes z.
 
         Returns:
-            (n, 3, height, width), nominally in [-1, 1].
+            (n, channels, height, width), nominally in [-1, 1].
         """
         images: Tensor = self.network(codes.latents)
         return images
@@ -142,7 +143,7 @@ class PGGAN(Adapter):
             region: p pixels of the image.
 
         Returns:
-            (n, 3, p), in row-major order.
+            (n, channels, p), in row-major order.
         """
         window = Window.around(region)
         return Patch(self.network(codes.latents, window), window).pixels(region)

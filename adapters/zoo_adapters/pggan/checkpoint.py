@@ -27,7 +27,6 @@ _OWNER = "the PGGAN file"
 _TENSORFLOW = "4x4/Dense/weight"
 _GENFORCE = "layer0.weight"
 _SUPPORTED = {
-    "num_channels": 3,
     "label_size": 0,
     "normalize_latents": True,
     "use_wscale": True,
@@ -156,7 +155,8 @@ def network_from_state(state: State, lod: float) -> PGGANGenerator:
     """
     levels = count_keys(state, r"colours\.\d+\.weight")
     channels = [len(state[f"convs.{level}.bias"]) for level in range(levels)]
-    return PGGANGenerator(state["start.weight"].shape[1], channels, lod)
+    img_channels = len(state[f"colours.{levels - 1}.weight"])
+    return PGGANGenerator(state["start.weight"].shape[1], channels, lod, img_channels)
 
 
 LAYOUTS = (

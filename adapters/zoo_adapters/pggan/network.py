@@ -28,14 +28,16 @@ class PGGANGenerator(nn.Module):
         dim: numbers of a code.
         channels: those of the maps, from 4x4 pixels on.
         lod: the level of detail (see `zoo.nn.Growth`).
+        img_channels: channels of the image.
 
     Attributes:
         img_resolution: height and width of the image.
     """
 
-    def __init__(self, dim: int, channels: Sequence[int], lod: float = 0.0) -> None:
+    def __init__(self, dim: int, channels: Sequence[int], lod: float = 0.0, img_channels: int = 3) -> None:
         super().__init__()
         self.dim = dim
+        self.img_channels = img_channels
         self.growth = Growth(len(channels), lod)
         self.start = nn.Linear(dim, channels[0] * 16)
         self.upsample_convs = nn.ModuleList(
@@ -43,7 +45,7 @@ class PGGANGenerator(nn.Module):
             for inputs, outputs in pairwise(channels)
         )
         self.convs = nn.ModuleList(nn.Conv2d(width, width, kernel_size=3, padding=1) for width in channels)
-        self.to_rgb = nn.ModuleList(nn.Conv2d(width, 3, kernel_size=1) for width in channels)
+        self.to_rgb = nn.ModuleList(nn.Conv2d(width, img_channels, kernel_size=1) for width in channels)
         self.img_resolution = self.growth.img_resolution
         store_as(self, {"upsample_convs": "doubles", "to_rgb": "colours"})
 
@@ -55,7 +57,7 @@ class PGGANGenerator(nn.Module):
             window: the window of the image to compute; None for all of it.
 
         Returns:
-            (n, 3, height, width) of the image or of the window.
+            (n, img_channels, height, width) of the image or of the window.
         """
         window = window or Window.whole((self.img_resolution, self.img_resolution))
         # (n, 4 · 4 · channels), channels last
@@ -81,7 +83,7 @@ class PGGANGenerator(nn.Module):
         return planned
 
 
-def untrained(dim: int, channels: Sequence[int], seed: int, lod: float = 0.0) -> PGGANGenerator:
+def untrained(dim: int, channels: Sequence[int], seed: int, lod: float = 0.0, img_channels: int = 3) -> PGGANGenerator:
     """Build a network of random weights, scaled as at the beginning of training.
 
     Args:
@@ -89,11 +91,12 @@ def untrained(dim: int, channels: Sequence[int], seed: int, lod: float = 0.0) ->
         channels: those of the maps, from 4x4 pixels on.
         seed: the same seed gives the same weights.
         lod: the level of detail.
+        img_channels: channels of the image.
 
     Returns:
         The network.
     """
-    network = PGGANGenerator(dim, channels, lod)
+    network = PGGANGenerator(dim, channels, lod, img_channels)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for tensor in network.state_dict().values():

@@ -32,6 +32,7 @@ class R3GAN(Adapter):
         self.classes = name_classes(classes, network.classes)
         self.space = LatentSpace("z", network.dim)
         self.resolution = (network.img_resolution, network.img_resolution)
+        self.channels = network.img_channels
 
     @classmethod
     def load(
@@ -122,7 +123,7 @@ class R3GAN(Adapter):
             codes: n codes z.
 
         Returns:
-            (n, 3, height, width).
+            (n, channels, height, width).
 
         Raises:
             CodesError: for codes of a conditional network without labels.
@@ -138,7 +139,7 @@ class R3GAN(Adapter):
             region: p pixels of the image.
 
         Returns:
-            (n, 3, p), in row-major order.
+            (n, channels, p), in row-major order.
 
         Raises:
             CodesError: for codes of a conditional network without labels.

@@ -69,7 +69,13 @@ def network_from_state(state: State) -> R3GANGenerator:
     stages: list[Stage] = []
     for index in range(count_numbered(state, "stages.{}.blocks.0.mix.weight")):
         stages.append(_stage(state, f"stages.{index}", stages[-1].channels if stages else start_outputs))
-    return R3GANGenerator(start_inputs - embedding_dim, stages, embedding_dim=embedding_dim, classes=classes)
+    return R3GANGenerator(
+        start_inputs - embedding_dim,
+        stages,
+        embedding_dim=embedding_dim,
+        classes=classes,
+        img_channels=len(state["colour.weight"]),
+    )
 
 
 def _stage(state: State, name: str, in_channels: int) -> Stage:

@@ -112,13 +112,16 @@ class R3GANGenerator(nn.Module):
         stages: the stages, from 4x4 pixels on.
         embedding_dim: numbers of an embedded class.
         classes: how many classes there are; 0 for an unconditional network.
+        img_channels: channels of the image.
 
     Attributes:
         basis: (channels, 4, 4).
         img_resolution: height and width of the image.
     """
 
-    def __init__(self, dim: int, stages: Sequence[Stage], *, embedding_dim: int, classes: int) -> None:
+    def __init__(
+        self, dim: int, stages: Sequence[Stage], *, embedding_dim: int, classes: int, img_channels: int = 3
+    ) -> None:
         super().__init__()
         self.dim = dim
         self.classes = classes
@@ -126,8 +129,9 @@ class R3GANGenerator(nn.Module):
         self.start = nn.Linear(dim + embedding_dim, stages[0].in_channels, bias=False)
         self.basis = nn.Parameter(torch.zeros(stages[0].in_channels, 4, 4))
         self.stages = nn.ModuleList(stages)
-        self.to_rgb = nn.Conv2d(stages[-1].channels, 3, kernel_size=1, bias=False)
+        self.to_rgb = nn.Conv2d(stages[-1].channels, img_channels, kernel_size=1, bias=False)
         self.img_resolution = 2 << len(stages)
+        self.img_channels = img_channels
         store_as(self, {"to_rgb": "colour"})
 
     def forward(self, z: Tensor, labels: Tensor | None = None, window: Window | None = None) -> Tensor:
@@ -139,7 +143,7 @@ class R3GANGenerator(nn.Module):
             window: the window of the image to compute; None for all of it.
 
         Returns:
-            (n, 3, height, width) of the image or of the window.
+            (n, img_channels, height, width) of the image or of the window.
         """
         if self.embed is not None:
             z = torch.cat([z, self.embed[labels]], dim=1)
@@ -169,6 +173,7 @@ def untrained(
     group_size: int = 4,
     embedding_dim: int = 0,
     classes: int = 0,
+    img_channels: int = 3,
 ) -> R3GANGenerator:
     """Build a network of random weights.
 
@@ -180,6 +185,7 @@ def untrained(
         group_size: channels of a group of the 3x3 convolutions.
         embedding_dim: numbers of an embedded class.
         classes: how many classes there are.
+        img_channels: channels of the image.
 
     Returns:
         The network.
@@ -188,7 +194,7 @@ def untrained(
         Stage(inputs, width, [(2 * width, 2 * width // group_size)] * blocks, upsample=index > 0)
         for index, (inputs, width) in enumerate(zip([channels[0], *channels], channels, strict=False))
     ]
-    network = R3GANGenerator(dim, stages, embedding_dim=embedding_dim, classes=classes)
+    network = R3GANGenerator(dim, stages, embedding_dim=embedding_dim, classes=classes, img_channels=img_channels)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for key, tensor in network.state_dict().items():

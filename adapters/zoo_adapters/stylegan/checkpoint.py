@@ -32,7 +32,6 @@ _TENSORFLOW = "synthesis/4x4/Const/StyleMod/weight"
 _GENFORCE = "synthesis.layer0.const"
 _BLUR = (1.0, 2.0, 1.0)
 _SUPPORTED = {
-    "num_channels": 3,
     "normalize_latents": True,
     "mapping_nonlinearity": "lrelu",
     "nonlinearity": "lrelu",
@@ -102,8 +101,8 @@ class _Converter(StyleConverter):
 
         Args:
             level: the resolution, 0 for 4x4 pixels.
-            weight: (3, channels, 1, 1), as stored.
-            bias: (3,).
+            weight: (img_channels, channels, 1, 1), as stored.
+            bias: (img_channels,).
         """
         self.set_linear(f"colours.{level}", weight.flatten(1), bias)
         self.converted[f"colours.{level}.bias"] = bias
@@ -234,7 +233,8 @@ def network_from_state(state: State, lod: float) -> StyleGANGenerator:
     levels = count_keys(state, r"colours\.\d+\.weight")
     channels = [state[f"colours.{level}.weight"].shape[1] for level in range(levels)]
     mapping = mapping_from_state(state, normalize_with_label=True)
-    return StyleGANGenerator(mapping, mapping.w_dim, channels, lod)
+    img_channels = len(state[f"colours.{levels - 1}.weight"])
+    return StyleGANGenerator(mapping, mapping.w_dim, channels, lod, img_channels)
 
 
 LAYOUTS = (

@@ -78,16 +78,17 @@ class SynthesisLayer(nn.Module):
 
 
 class ToRGB(nn.Module):
-    """A 1x1 convolution to three channels.
+    """A 1x1 convolution to the channels of the image.
 
     Args:
         in_channels: channels of the maps.
+        img_channels: channels of the image.
     """
 
-    def __init__(self, in_channels: int) -> None:
+    def __init__(self, in_channels: int, img_channels: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.zeros(3, in_channels))
-        self.bias = nn.Parameter(torch.zeros(3))
+        self.weight = nn.Parameter(torch.zeros(img_channels, in_channels))
+        self.bias = nn.Parameter(torch.zeros(img_channels))
 
     def forward(self, x: StyleModulation, window: Window) -> Tensor:
         """Compute a window of the output.
@@ -97,14 +98,14 @@ class ToRGB(nn.Module):
             window: the window to compute.
 
         Returns:
-            (n, 3, rows, columns).
+            (n, img_channels, rows, columns).
         """
         # W (scale · x + shift) + b = (W · scale) x + (b + W shift): the style is applied to the weights, which are
         # fewer than the pixels.
         values = Patch.whole(x.values).crop(window).values
         bias = self.bias + x.shift @ self.weight.T
         rgb = torch.baddbmm(bias[:, :, None], self.weight * x.scale[:, None], values.flatten(2))
-        return rgb.view(-1, 3, *values.shape[2:])
+        return rgb.view(*rgb.shape[:2], *values.shape[2:])
 
 
 class StyleGANGenerator(StyleNetwork):
@@ -118,9 +119,17 @@ class StyleGANGenerator(StyleNetwork):
         w_dim: numbers of a row of w.
         channels: those of the maps, from 4x4 pixels on.
         lod: the level of detail (see `zoo.nn.Growth`).
+        img_channels: channels of the image.
     """
 
-    def __init__(self, mapping: MappingNetwork, w_dim: int, channels: Sequence[int], lod: float = 0.0) -> None:
+    def __init__(
+        self,
+        mapping: MappingNetwork,
+        w_dim: int,
+        channels: Sequence[int],
+        lod: float = 0.0,
+        img_channels: int = 3,
+    ) -> None:
         super().__init__()
         self.mapping = mapping
         self.growth = Growth(len(channels), lod)
@@ -134,10 +143,11 @@ class StyleGANGenerator(StyleNetwork):
             self.convs.append(nn.Conv2d(width, width, 3, padding=1, bias=False))
             self.layers.extend(SynthesisLayer(w_dim, width, 4 << level) for _ in range(2))
             in_channels = width
-        self.to_rgb = nn.ModuleList(ToRGB(width) for width in channels)
+        self.to_rgb = nn.ModuleList(ToRGB(width, img_channels) for width in channels)
         taps = torch.tensor([1.0, 2.0, 1.0])
         self.blur = nn.Buffer(taps.outer(taps) / 16, persistent=False)
         self.img_resolution = self.growth.img_resolution
+        self.img_channels = img_channels
         self.num_ws = 2 * (self.growth.last_level + 1)
         store_as(self, {"const": "constant", "to_rgb": "colours"})
 
@@ -150,7 +160,7 @@ class StyleGANGenerator(StyleNetwork):
                 window.
 
         Returns:
-            (n, 3, height, width) of the image or of the window.
+            (n, img_channels, height, width) of the image or of the window.
         """
         x = self.const.expand(len(w), *self.const.shape)
         modulated: dict[int, StyleModulation] = {}
@@ -185,6 +195,7 @@ def untrained(
     depth: int = 2,
     classes: int = 0,
     lod: float = 0.0,
+    img_channels: int = 3,
 ) -> StyleGANGenerator:
     """Build a network of random weights and noise, scaled as at the beginning of training.
 
@@ -196,6 +207,7 @@ def untrained(
         depth: layers of the mapping.
         classes: how many classes there are; 0 for an unconditional network.
         lod: the level of detail.
+        img_channels: channels of the image.
 
     Returns:
         The network.
@@ -203,7 +215,7 @@ def untrained(
     z_dim = z_dim or w_dim
     widths = [2 * z_dim if classes else z_dim, *[w_dim] * depth]
     mapping = MappingNetwork(z_dim, widths, classes, normalize_with_label=True)
-    network = StyleGANGenerator(mapping, w_dim, channels, lod)
+    network = StyleGANGenerator(mapping, w_dim, channels, lod, img_channels)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for key, tensor in network.state_dict().items():

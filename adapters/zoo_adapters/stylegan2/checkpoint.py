@@ -25,7 +25,6 @@ from zoo_adapters.stylegan2.network import StyleGAN2Generator
 
 _SUPPORTED = {
     "architecture": "skip",
-    "num_channels": 3,
     "normalize_latents": True,
     "mapping_nonlinearity": "lrelu",
     "nonlinearity": "lrelu",
@@ -246,4 +245,5 @@ def network_from_state(state: State, config: Mapping[str, Any]) -> StyleGAN2Gene
     levels = count_keys(state, r"colours\.\d+\.weight")
     channels = [state[f"colours.{level}.weight"].shape[1] for level in range(levels)]
     mapping = mapping_from_state(state, normalize_with_label=config.get("together", False))
-    return StyleGAN2Generator(mapping, mapping.w_dim, channels, config.get("conv_clamp"))
+    img_channels = len(state[f"colours.{levels - 1}.weight"])
+    return StyleGAN2Generator(mapping, mapping.w_dim, channels, config.get("conv_clamp"), img_channels)

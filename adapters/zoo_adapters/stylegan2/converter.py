@@ -47,15 +47,11 @@ class Converter(StyleConverter):
 
         Args:
             level: the resolution, 0 for 4x4 pixels.
-            weight: (…, 3, channels, 1, 1), as stored.
-            bias: 3 numbers.
-
-        Raises:
-            CheckpointError: for images of other than three channels.
+            weight: (…, img_channels, channels, 1, 1), as stored.
+            bias: a number for each channel of the image.
         """
-        if weight.numel() != weight.shape[-3] * 3:
-            raise CheckpointError(f"{self.owner} makes images of {len(bias.flatten())} channels instead of 3")
-        self.converted[f"colours.{level}.weight"] = weight.reshape(3, -1) / sqrt(weight.numel() // 3)
+        channels = weight.shape[-3]
+        self.converted[f"colours.{level}.weight"] = weight.reshape(-1, channels) / sqrt(channels)
         self.converted[f"colours.{level}.bias"] = bias.flatten()
 
     def tensorflow_linear(self, name: str, key: str, **scales: float) -> None:

@@ -111,20 +111,21 @@ class SynthesisLayer(nn.Module):
 
 
 class ToRGB(nn.Module):
-    """A modulated 1x1 convolution to three channels, without demodulation.
+    """A modulated 1x1 convolution to the channels of the image, without demodulation.
 
     Args:
         w_dim: numbers of a row of w.
         in_channels: channels of the input.
+        img_channels: channels of the image.
         conv_clamp: the bound of the output's absolute values, or None.
     """
 
-    def __init__(self, w_dim: int, in_channels: int, conv_clamp: float | None = None) -> None:
+    def __init__(self, w_dim: int, in_channels: int, img_channels: int, conv_clamp: float | None = None) -> None:
         super().__init__()
         self.conv_clamp = conv_clamp
         self.affine = nn.Linear(w_dim, in_channels)
-        self.weight = nn.Parameter(torch.zeros(3, in_channels))
-        self.bias = nn.Parameter(torch.zeros(3))
+        self.weight = nn.Parameter(torch.zeros(img_channels, in_channels))
+        self.bias = nn.Parameter(torch.zeros(img_channels))
 
     def forward(self, x: Patch, w: Tensor, window: Window) -> Tensor:
         """Compute a window of the output.
@@ -135,13 +136,13 @@ class ToRGB(nn.Module):
             window: the window to compute.
 
         Returns:
-            (n, 3, rows, columns).
+            (n, img_channels, rows, columns).
         """
         values = x.crop(window).values
-        # The weights of three outputs are fewer than the pixels, so that here the weights are modulated.
+        # The weights of so few outputs are fewer than the pixels, so that here the weights are modulated.
         weight = self.weight * self.affine(w)[:, None]
         rgb = torch.baddbmm(self.bias[:, None], weight, values.flatten(2))
-        return _clamp(rgb.view(-1, 3, *values.shape[2:]), self.conv_clamp)
+        return _clamp(rgb.view(*rgb.shape[:2], *values.shape[2:]), self.conv_clamp)
 
 
 class StyleGAN2Generator(StyleNetwork):
@@ -156,10 +157,16 @@ class StyleGAN2Generator(StyleNetwork):
         channels: those of the maps, from 4x4 pixels on.
         conv_clamp: the bound of the layers' absolute values, which NVIDIA's networks have that compute in half
             precision; or None.
+        img_channels: channels of the image.
     """
 
     def __init__(
-        self, mapping: MappingNetwork, w_dim: int, channels: Sequence[int], conv_clamp: float | None = None
+        self,
+        mapping: MappingNetwork,
+        w_dim: int,
+        channels: Sequence[int],
+        conv_clamp: float | None = None,
+        img_channels: int = 3,
     ) -> None:
         super().__init__()
         self.mapping = mapping
@@ -171,9 +178,10 @@ class StyleGAN2Generator(StyleNetwork):
             layers.append(SynthesisLayer(w_dim, inputs, outputs, resolution, upsample=True, conv_clamp=conv_clamp))
             layers.append(SynthesisLayer(w_dim, outputs, outputs, resolution, upsample=False, conv_clamp=conv_clamp))
         self.layers = nn.ModuleList(layers)
-        self.to_rgb = nn.ModuleList(ToRGB(w_dim, width, conv_clamp) for width in channels)
-        self.resample_filter = nn.Buffer(_resample_filter(3), persistent=False)
+        self.to_rgb = nn.ModuleList(ToRGB(w_dim, width, img_channels, conv_clamp) for width in channels)
+        self.resample_filter = nn.Buffer(_resample_filter(img_channels), persistent=False)
         self.img_resolution = resolution
+        self.img_channels = img_channels
         self.num_ws = 2 * len(channels)
         store_as(self, {"const": "constant", "to_rgb": "colours"})
         self.register_load_state_dict_post_hook(lambda module, _: module.fold())  # type: ignore[no-untyped-call]
@@ -191,7 +199,7 @@ class StyleGAN2Generator(StyleNetwork):
             window: the window of the image to compute; None for all of it.
 
         Returns:
-            (n, 3, height, width) of the image or of the window.
+            (n, img_channels, height, width) of the image or of the window.
         """
         whole = Window.whole((self.img_resolution, self.img_resolution))
         layer_windows, image_windows = self._windows(window or whole)
@@ -209,7 +217,9 @@ class StyleGAN2Generator(StyleNetwork):
         rgb = self.to_rgb[level](x, w, window)
         if image is None:
             return Patch(rgb, window)
-        return Patch(_UPSAMPLE_IMAGE(image, window, self.resample_filter, groups=3).values + rgb, window)
+        return Patch(
+            _UPSAMPLE_IMAGE(image, window, self.resample_filter, groups=self.img_channels).values + rgb, window
+        )
 
     def _windows(self, window: Window) -> tuple[list[Window], list[Window]]:
         """Plan the windows of all layers' outputs and of all resolutions' images, from the last ones backwards."""
@@ -239,6 +249,7 @@ def untrained(
     classes: int = 0,
     normalize_with_label: bool = False,
     conv_clamp: float | None = None,
+    img_channels: int = 3,
 ) -> StyleGAN2Generator:
     """Build a network of random weights and noise, scaled as at the beginning of training.
 
@@ -251,6 +262,7 @@ def untrained(
         classes: how many classes there are; 0 for an unconditional network.
         normalize_with_label: as `zoo.nn.MappingNetwork` takes it.
         conv_clamp: as `StyleGAN2Generator` takes it.
+        img_channels: channels of the image.
 
     Returns:
         The network.
@@ -258,7 +270,7 @@ def untrained(
     z_dim = z_dim or w_dim
     widths = [z_dim + (w_dim if classes else 0), *[w_dim] * depth]
     mapping = MappingNetwork(z_dim, widths, classes, normalize_with_label=normalize_with_label)
-    network = StyleGAN2Generator(mapping, w_dim, channels, conv_clamp)
+    network = StyleGAN2Generator(mapping, w_dim, channels, conv_clamp, img_channels)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for key, tensor in network.state_dict().items():

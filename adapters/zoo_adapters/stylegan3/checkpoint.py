@@ -228,5 +228,6 @@ def network_from_state(state: State, config: Mapping[str, Any]) -> StyleGAN3Gene
     start = SynthesisInput(mapping.w_dim, channels, size, float(config["rate"]), float(config["bandwidth"]))
     scale = float(config.get("output_scale", config["scale"]))
     rgb_clamp = None if conv_clamp is None else conv_clamp * scale
-    to_rgb = ToRGB(mapping.w_dim, state["colour.weight"].shape[1], rgb_clamp)
+    img_channels, in_channels = state["colour.weight"].shape
+    to_rgb = ToRGB(mapping.w_dim, in_channels, img_channels, rgb_clamp)
     return StyleGAN3Generator(mapping, start, layers, to_rgb)

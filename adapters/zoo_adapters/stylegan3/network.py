@@ -17,20 +17,21 @@ from zoo_adapters.stylegan3.synthesis_layer import Resampling, SynthesisLayer, c
 
 
 class ToRGB(nn.Module):
-    """A modulated 1x1 convolution to three channels, without demodulation.
+    """A modulated 1x1 convolution to the channels of the image, without demodulation.
 
     Args:
         w_dim: numbers of a row of w.
         in_channels: channels of the input.
+        img_channels: channels of the image.
         conv_clamp: the bound of the output's absolute values, or None.
     """
 
-    def __init__(self, w_dim: int, in_channels: int, conv_clamp: float | None) -> None:
+    def __init__(self, w_dim: int, in_channels: int, img_channels: int, conv_clamp: float | None) -> None:
         super().__init__()
         self.conv_clamp = conv_clamp
         self.affine = nn.Linear(w_dim, in_channels)
-        self.weight = nn.Parameter(torch.zeros(3, in_channels))
-        self.bias = nn.Parameter(torch.zeros(3))
+        self.weight = nn.Parameter(torch.zeros(img_channels, in_channels))
+        self.bias = nn.Parameter(torch.zeros(img_channels))
 
     def forward(self, x: Patch, w: Tensor) -> Tensor:
         """Compute the window that x covers.
@@ -40,12 +41,12 @@ class ToRGB(nn.Module):
             w: the layer's row of w, (n, w_dim).
 
         Returns:
-            (n, 3, rows, columns).
+            (n, img_channels, rows, columns).
         """
-        # The weights of three outputs are fewer than the pixels, so that here the weights are modulated.
+        # The weights of so few outputs are fewer than the pixels, so that here the weights are modulated.
         weight = self.weight * self.affine(w)[:, None]
         rgb = torch.baddbmm(self.bias[:, None], weight, x.values.flatten(2))
-        return clamp(rgb.view(-1, 3, *x.values.shape[2:]), self.conv_clamp)
+        return clamp(rgb.view(*rgb.shape[:2], *x.values.shape[2:]), self.conv_clamp)
 
 
 class StyleGAN3Generator(StyleNetwork):
@@ -69,6 +70,7 @@ class StyleGAN3Generator(StyleNetwork):
         self.to_rgb = to_rgb
         self.layers = nn.ModuleList(layers)
         self.img_resolution = layers[-1].resampling.out_size
+        self.img_channels = len(to_rgb.bias)
         self.num_ws = len(layers) + 2
         store_as(self, {"to_rgb": "colour"})
         self.register_load_state_dict_post_hook(lambda module, _: module.fold())  # type: ignore[no-untyped-call]
@@ -86,7 +88,7 @@ class StyleGAN3Generator(StyleNetwork):
             window: the window of the image to compute; None for all of it.
 
         Returns:
-            (n, 3, height, width) of the image or of the window.
+            (n, img_channels, height, width) of the image or of the window.
         """
         windows = self._windows(window or Window.whole((self.img_resolution, self.img_resolution)))
         x = self.input(w[:, 0], windows[0])
@@ -115,6 +117,7 @@ def untrained(
     kernel: int = 3,
     radial: bool = False,
     classes: int = 0,
+    img_channels: int = 3,
 ) -> StyleGAN3Generator:
     """Build a network of random weights.
 
@@ -126,6 +129,7 @@ def untrained(
         kernel: taps of the convolutions along each axis.
         radial: whether filters that lower the rate are radial, as in configuration R.
         classes: how many classes there are; 0 for an unconditional network.
+        img_channels: channels of the image.
 
     Returns:
         The network.
@@ -137,7 +141,7 @@ def untrained(
         shape = (outputs, inputs, kernel, kernel)
         layers.append(SynthesisLayer(w_dim, shape, resampling, radial=radial, conv_clamp=256.0))
     start = SynthesisInput(w_dim, channels[0], sizes[0], 4, 1)
-    to_rgb = ToRGB(w_dim, channels[-1], 64.0)
+    to_rgb = ToRGB(w_dim, channels[-1], img_channels, 64.0)
     mapping = MappingNetwork(w_dim, [w_dim + (w_dim if classes else 0), w_dim, w_dim], classes)
     network = StyleGAN3Generator(mapping, start, layers, to_rgb)
     generator = torch.Generator().manual_seed(seed)

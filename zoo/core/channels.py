@@ -1,0 +1,47 @@
+"""Channels of images: what their numbers stand for, and images of any number as RGB. Importing it is torch-free."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# What images of so many channels are. What any other number would show, a file does not say.
+CHANNELS = {1: "grey", 3: "RGB", 4: "RGBA"}
+
+
+def as_rgb(images: Tensor) -> Tensor:
+    """Return images as they are seen: grey ones with three equal channels, RGBA ones laid on white.
+
+    The alpha channel is straight (colours are not multiplied by it): −1 is transparent, 1 opaque, and values beyond
+    are clamped. Whatever measures, differentiates or scores images sees these, so that a colour that nobody can see
+    does not count.
+
+    Args:
+        images: (n, 1, …), (n, 3, …) or (n, 4, …), nominally in [-1, 1].
+
+    Returns:
+        (n, 3, …); RGB images are returned unchanged.
+
+    """
+    if images.shape[1] == 1:
+        return images.expand(-1, 3, *images.shape[2:])
+    if images.shape[1] != 4:
+        return images
+    opacity = ((images[:, 3:] + 1) / 2).clamp(0, 1)
+    # opacity · colour + (1 − opacity) · white, where white is 1
+    return (1 - opacity).addcmul(opacity, images[:, :3])
+
+
+def describe_channels(channels: int) -> str:
+    """Name a number of channels.
+
+    Args:
+        channels: the number.
+
+    Returns:
+        Text such as ``4 (RGBA)``.
+
+    """
+    return f"{channels} ({CHANNELS[channels]})" if channels in CHANNELS else str(channels)
