@@ -10,6 +10,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # one process a core: with more threads
 
 import zoo
 from tests.support import fork_server
+from zoo._utils import showing
 from zoo.models.model import Model
 
 DATA = Path(__file__).parent / "data"
@@ -42,7 +43,9 @@ def _own_settings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
     """Keep the cards, remembered hashes and kept Jacobians of whoever runs the tests out of them."""
     monkeypatch.setenv("ZOO_CONFIG", str(tmp_path_factory.getbasetemp() / "no-settings"))
     monkeypatch.setenv("ZOO_JACOBIANS", "0")
-    monkeypatch.setattr("zoo.models.opening._shown", set())  # a licence is shown once a process; here, once a test
+    # A licence is shown once on a machine; here, once a test, which leaves no trace of it.
+    monkeypatch.setattr("zoo._utils.showing._shown", set())
+    monkeypatch.setattr("zoo._utils.showing._remember", lambda digest: showing._shown.add(digest))  # noqa: PLW0108 the set is replaced
 
 
 @pytest.fixture(scope="session")

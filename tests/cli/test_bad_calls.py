@@ -117,7 +117,7 @@ def call(arguments: str) -> int:
     if words and "--registry" not in words:
         words = ["--registry", "zoo.yaml", *words]
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
-        patch.setattr("zoo.models.opening._shown", set())
+        patch.setattr("zoo._utils.showing._shown", set())
         warnings.simplefilter("default")
         for category in (DeprecationWarning, PendingDeprecationWarning, ResourceWarning, ImportWarning):
             warnings.simplefilter("ignore", category)

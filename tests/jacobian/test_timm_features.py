@@ -21,7 +21,6 @@ from tests.support.linear import Linear, model_of
 from zoo import Adapter, CapabilityError, CheckpointError, UnknownNameError, WeightsError
 from zoo.core.compute import ComputeBudget
 from zoo.core.region import parse_region
-from zoo.jacobian import timm_features as features
 from zoo.jacobian.cache import JacobianCache
 from zoo.jacobian.columns import jacobian
 from zoo.jacobian.gram import gram_matrices
@@ -40,7 +39,7 @@ MIXED = "box:1,2,9,8+box:8,2,4,4"
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("ZOO_CONFIG", str(tmp_path / "config"))
-    monkeypatch.setattr(features, "_shown", set())
+    monkeypatch.setattr("zoo._utils.showing._shown", set())
 
 
 class Linearly(nn.Module):

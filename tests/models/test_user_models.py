@@ -19,7 +19,7 @@ from zoo.weights.cache import sha256_of
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("ZOO_CONFIG", str(tmp_path / "config"))
     monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("zoo.models.opening._shown", set())  # licences are shown once a process
+    monkeypatch.setattr("zoo._utils.showing._shown", set())  # licences are shown once a process
     monkeypatch.chdir(tmp_path)
     write_tiny(tmp_path / "netG.safetensors")
     return tmp_path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from zoo._utils.progress import Progress, silent
+from zoo._utils.showing import show_once
 from zoo.checkpoints.loading import fill_module
 from zoo.checkpoints.reader import read_checkpoint
 from zoo.core.adapter import Adapter, State
@@ -204,12 +204,6 @@ def _without_classifier(state: State, network: nn.Module, config: dict[str, Any]
 
 
 def _show_licence(full_name: str, file: Path | None, licence: str) -> None:
-    """Show the terms of the weights once in a process; those of the user's own file are not known."""
+    """Show the terms of the weights on first use; those of the user's own file are not known."""
     terms = f"not stated for {file}; timm's own: {licence}" if file else licence
-    line = f"{FEATURES}{full_name} · weights: {terms}"
-    if line not in _shown:
-        _shown.add(line)
-        print(line, file=sys.stderr)
-
-
-_shown: set[str] = set()
+    show_once(f"{FEATURES}{full_name} · weights: {terms}")

@@ -17,9 +17,10 @@ from zoo.checkpoints.metadata import KEY, ConversionMetadata
 from zoo.core.adapter import State
 from zoo.core.channels import describe_channels
 from zoo.errors import OptionError, OutputError, few_names
+from zoo.models.licences import print_licence
 from zoo.models.model import Model
 from zoo.models.model_cards import find_card, with_fields
-from zoo.models.opening import describe_assumed, print_licence, read_model
+from zoo.models.opening import describe_assumed, read_model
 from zoo.registry.cards import Card, Licence
 from zoo.registry.registry import Installation
 from zoo.weights.fetch import fetch

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,11 +11,13 @@ from typing import Any
 import torch
 
 from zoo._utils.progress import Progress, silent
+from zoo._utils.showing import print_once
 from zoo.checkpoints.layouts import DetectedCheckpoint, detect_checkpoint
 from zoo.core.adapter import Adapter
 from zoo.core.channels import CHANNELS, describe_channels
 from zoo.core.options import NETWORK_OPTION, parse_options
 from zoo.errors import CheckpointError, OptionError, PluginError, is_out_of_memory
+from zoo.models.licences import print_licence
 from zoo.models.model import Model, OpeningChoices
 from zoo.models.model_cards import check_card, completed, find_card
 from zoo.plugins.skipped import warn_skipped
@@ -29,24 +30,6 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64}
 # Pixels of a side. Each doubling of the resolution costs the author of a file a few numbers, but the memory of whoever
 # opens it four times as much.
 MAX_SIDE = 2**14
-
-# The terms that this process has printed already.
-_shown: set[str] = set()
-
-
-def print_licence(card: Card) -> None:
-    """Print a model's licence to standard error, once a process; again if the terms have changed since.
-
-    Args:
-        card: The model's card.
-    """
-    _print_once(card.terms)
-
-
-def _print_once(text: str) -> None:
-    if text not in _shown:
-        _shown.add(text)
-        print(text, file=sys.stderr)
 
 
 def _say_assumed(model: Model, path: Path, installation: Installation) -> str:
@@ -130,7 +113,7 @@ def open_card(
     loading: dict[str, Any] = {"space": space, "device": device, "dtype": dtype, "options": options}
     model = read_model(card, path, sha256, installation, progress=progress, **loading)[1]
     if model.assumed and not card.adapter:
-        _print_once(_say_assumed(model, path, installation))
+        print_once(_say_assumed(model, path, installation))
     return model
 
 

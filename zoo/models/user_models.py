@@ -16,9 +16,10 @@ from zoo._utils.progress import Progress, silent
 from zoo._utils.workspaces import output_error
 from zoo.core.class_names import imagenet_names
 from zoo.errors import CardError, OptionError, OutputError, UnknownNameError, WeightsError, unknown_name
+from zoo.models.licences import print_licence
 from zoo.models.model import Model
 from zoo.models.model_cards import card_of_file, with_fields
-from zoo.models.opening import open_card, print_licence
+from zoo.models.opening import open_card
 from zoo.registry.cards import Card, Licence, Source, Weights
 from zoo.registry.registry import Installation, added_folder
 from zoo.weights.cache import sha256_of
