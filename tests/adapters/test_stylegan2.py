@@ -28,7 +28,7 @@ from tests.support.linear import model_of
 from zoo import CheckpointError, Codes, OptionError, UnknownNameError
 from zoo.checkpoints.layouts import detect_network
 from zoo.cli import run
-from zoo.core.codes import save_codes
+from zoo.core.files.codes import save_codes
 from zoo.testing import check_adapter, draw, in_float64, render
 
 LAYOUTS = {

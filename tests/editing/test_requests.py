@@ -12,7 +12,8 @@ from zoo_adapters.dcgan.adapter import DCGAN
 import zoo
 from tests.support.linear import model_of
 from zoo import Codes, OptionError
-from zoo.core.codes import join, load_codes, save_codes
+from zoo.core.codes import join
+from zoo.core.files.codes import load_codes, save_codes
 from zoo.editing.requests import CodesRequest, parse_seeds
 
 
