@@ -1,3 +1,5 @@
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -227,3 +229,92 @@ def test_a_network_that_was_pickled_whole_is_drawn_as_it_says(tmp_path: Path) ->
 def test_a_network_of_other_layers_is_refused(changes: dict[str, Any], words: str, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=words):
         zoo.load(pickled_whole(tmp_path, **changes), device="cpu")
+
+
+def block(inputs: int, outputs: int, *, first: bool = False, bias: bool = False) -> list[nn.Module]:
+    stride, padding = (1, 0) if first else (2, 1)
+    return [nn.ConvTranspose2d(inputs, outputs, 4, stride, padding, bias=bias), nn.BatchNorm2d(outputs), nn.ReLU()]
+
+
+def last(*, bias: bool = False) -> list[nn.Module]:
+    return [nn.ConvTranspose2d(8, 3, 4, 2, 1, bias=bias), nn.Tanh()]
+
+
+def dropped(at: int, *, kind: type[nn.Module] = nn.Dropout) -> list[nn.Module]:
+    layers = [*block(12, 16, first=True), *block(16, 8), *last()]
+    return [*layers[:at], kind(), *layers[at:]]
+
+
+def normalised(normalise: Any, *indices: int) -> list[nn.Module]:
+    layers = [*block(12, 16, first=True), *block(16, 8), *last()]
+    return [normalise(layer) if index in indices else layer for index, layer in enumerate(layers)]
+
+
+SEQUENTIAL: dict[str, Callable[[], list[nn.Module]]] = {
+    **{f"dropout before layer {at}": partial(dropped, at) for at in range(1, 9)},
+    "dropout of maps": partial(dropped, 2, kind=nn.Dropout2d),
+    "biases": lambda: [*block(12, 16, first=True, bias=True), *block(16, 8, bias=True), *last(bias=True)],
+    "a bias at the end": lambda: [*block(12, 16, first=True), *block(16, 8), *last(bias=True)],
+    "blocks": lambda: [nn.Sequential(*block(12, 16, first=True)), nn.Sequential(*block(16, 8)), nn.Sequential(*last())],
+    "blocks and two layers": lambda: [
+        nn.Sequential(*block(12, 16, first=True)),
+        nn.Sequential(*block(16, 8, bias=True)),
+        *last(bias=True),
+    ],
+    "spectral norm": lambda: normalised(nn.utils.spectral_norm, 0, 3, 6),
+    "spectral norm of the last layers": lambda: normalised(nn.utils.spectral_norm, 3, 6),
+    "parametrized": lambda: normalised(nn.utils.parametrizations.spectral_norm, 0, 3, 6),
+    "parametrized at the end": lambda: normalised(nn.utils.parametrizations.spectral_norm, 6),
+    "weight norm": lambda: normalised(nn.utils.parametrizations.weight_norm, 3, 6),
+}
+
+
+def trained(network: nn.Sequential) -> nn.Sequential:
+    """Give a network random statistics and vectors, as training would, and put it into evaluation mode."""
+    network.train()
+    with torch.no_grad():
+        for _ in range(3):
+            network(torch.randn(8, 12, 1, 1))
+        for name, parameter in network.named_parameters():
+            if "bias" in name:
+                parameter.add_(torch.randn(parameter.shape) * 0.3)
+    return network.eval()
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["state dict", "whole"])
+@pytest.mark.parametrize("kind", SEQUENTIAL)
+def test_sequential_networks_are_drawn_as_torch_draws_them(kind: str, whole: bool, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = trained(nn.Sequential(*SEQUENTIAL[kind]()))
+    if whole and any(hasattr(module, "parametrizations") for module in network):
+        pytest.skip("torch does not pickle parametrized modules whole")
+    torch.save(network if whole else network.state_dict(), tmp_path / "x.pt")
+    model = zoo.load(tmp_path / "x.pt", device="cpu")
+    latents = torch.randn(3, 12)
+    expected = network(latents[:, :, None, None]).detach()
+    assert torch.allclose(model.adapter.synthesize(Codes(latents)), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("slope", [0.01, 0.2])
+def test_leaky_activations_and_wide_norms_of_a_whole_network_are_built(slope: float, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    layers = [*block(12, 16, first=True), *block(16, 8), *last()]
+    layers = [nn.LeakyReLU(slope) if isinstance(layer, nn.ReLU) else layer for layer in layers]
+    for layer in layers:
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.eps = 0.8
+    network = trained(nn.Sequential(*layers))
+    torch.save(network, tmp_path / "x.pt")
+    model = zoo.load(tmp_path / "x.pt", device="cpu")
+    latents = torch.randn(3, 12)
+    expected = network(latents[:, :, None, None]).detach()
+    assert torch.allclose(model.adapter.synthesize(Codes(latents)), expected, atol=1e-5)
+    assert not model.assumed
+
+
+def test_vectors_of_a_spectral_norm_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    state = nn.Sequential(*normalised(nn.utils.spectral_norm, 0, 3, 6)).state_dict()
+    state["3.weight_u"] = torch.ones(5)
+    torch.save(state, tmp_path / "x.pt")
+    with pytest.raises(CheckpointError, match="the tensors of 3 have shapes that do not fit each other"):
+        zoo.load(tmp_path / "x.pt", device="cpu")

@@ -174,3 +174,62 @@ def test_the_options_of_a_dcgan_have_the_defaults_of_its_network(tmp_path: Path)
         "negative_slope": 0.0,
         "output": "tanh",
     }
+
+
+def genforce_of_ada(state: State) -> State:
+    """The keys of genforce's conversion of a StyleGAN2-ADA, made of NVIDIA's."""
+    made: State = {}
+    for key, tensor in state.items():
+        words = key.split(".")
+        if words[0] == "mapping":
+            named = {"embed": "LabelEmbed", "w_avg": "w_avg"}.get(words[1], words[1].replace("fc", "dense"))
+            owner = "truncation" if named == "w_avg" else "mapping"
+            made[".".join([owner, named, *words[2:]])] = tensor
+            continue
+        level = int(words[1][1:]).bit_length() - 3
+        if words[2] == "const":
+            made["synthesis.early_layer.const"] = tensor[None]
+        elif words[2] != "resample_filter" and words[-1] != "resample_filter":
+            index = 2 * level - (words[2] == "conv0")
+            name = f"synthesis.output{level}" if words[2] == "torgb" else f"synthesis.layer{index}"
+            part = ".".join(words[3:]).replace("affine", "style").replace("noise_const", "noise")
+            value = tensor - 1 if part == "style.bias" else tensor
+            value = tensor.flip(2, 3) if part == "weight" and words[2] == "conv0" else value
+            made[f"{name}.{part}"] = value[None, None] if part == "noise" else value
+    return made
+
+
+@pytest.mark.parametrize("classes", [0, 3])
+def test_genforces_conversion_of_ada(classes: int, tmp_path: Path) -> None:
+    state = dict(Golden.read("stylegan2_ada").state)
+    if classes:
+        torch.manual_seed(0)
+        outputs, inputs = state["mapping.fc0.weight"].shape
+        state["mapping.fc0.weight"] = torch.randn(outputs, 2 * inputs) * 100
+        state["mapping.embed.weight"], state["mapping.embed.bias"] = torch.randn(inputs, classes), torch.randn(inputs)
+    torch.save(state, tmp_path / "nvidia.pt")
+    torch.save(genforce_of_ada(state), tmp_path / "genforce.pt")
+    assert torch.allclose(draw(tmp_path / "genforce.pt"), draw(tmp_path / "nvidia.pt"), atol=1e-4)
+    assert len(zoo.load(tmp_path / "genforce.pt", device="cpu").adapter.classes) == classes
+
+
+@pytest.mark.parametrize("pack", ["stylegan2_ada", "stylegan3_r"])
+def test_an_embedding_that_the_mapping_cannot_read_is_noticed(pack: str, tmp_path: Path) -> None:
+    state = dict(Golden.read(pack).state)
+    inputs = state["mapping.fc0.weight"].shape[1]
+    state["mapping.embed.weight"], state["mapping.embed.bias"] = torch.randn(inputs, 3), torch.randn(inputs)
+    torch.save(state, tmp_path / "x.pt")
+    with pytest.raises(zoo.CheckpointError, match=rf"has mapping\.embed\.weight, .* reads {inputs} numbers in all"):
+        zoo.load(tmp_path / "x.pt", device="cpu")
+
+
+def test_a_mapping_that_seems_to_lack_its_embedding_is_asked_about(tmp_path: Path) -> None:
+    state = dict(Golden.read("stylegan3_t").state)
+    outputs = len(state["mapping.fc0.bias"])
+    state["mapping.fc0.weight"] = torch.randn(outputs, 2 * outputs)
+    torch.save(state, tmp_path / "x.pt")
+    with pytest.raises(zoo.CheckpointError, match=rf"say so with -o z_dim={2 * outputs}$"):
+        zoo.load(tmp_path / "x.pt", device="cpu")
+    assert zoo.load(tmp_path / "x.pt", device="cpu", space="z", options={"z_dim": 80}).adapter.space.dim == 2 * outputs
+    with pytest.raises(zoo.CheckpointError, match="are not the 70 of z and the 0 of an embedded label"):
+        zoo.load(tmp_path / "x.pt", device="cpu", options={"z_dim": 70})

@@ -326,3 +326,20 @@ def test_a_line_with_a_backslash_that_python_warns_of_is_refused_without_a_warni
     (tmp_path / "odd.pkl").write_bytes(b"\x80\x02" + line + b".")
     with pytest.raises(CheckpointError):
         read_checkpoint(tmp_path / "odd.pkl")
+
+
+class Subclass(torch.Tensor):
+    """A tensor of an author's own class."""
+
+
+def test_tensors_with_attributes_are_read(tmp_path: Path) -> None:
+    module = nn.Module()
+    module.kept, module.left_out = nn.Buffer(torch.ones(3)), nn.Buffer(torch.ones(2), persistent=False)
+    module.weight = nn.Parameter(torch.ones(4))
+    module.weight.note = "text"  # type: ignore[attr-defined]
+    for content in (module, {"net": module}, {"net": module.state_dict()}):
+        torch.save(content, tmp_path / "x.pt")
+        keys = {key.rpartition(".")[2] for key in read_checkpoint(tmp_path / "x.pt").state}
+        assert keys == {"kept", "weight"}
+    torch.save({"net": module.state_dict(), "other": torch.ones(2).as_subclass(Subclass)}, tmp_path / "x.pt")
+    assert "_rebuild_from_type_v2" in read_checkpoint(tmp_path / "x.pt").unread["other"]

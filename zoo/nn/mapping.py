@@ -12,6 +12,7 @@ from torch.nn.functional import leaky_relu
 
 from zoo.checkpoints.keys import count_keys
 from zoo.core.adapter import State
+from zoo.errors import CheckpointError
 from zoo.nn.stored_names import store_as
 
 _SLOPE = 0.2
@@ -77,17 +78,19 @@ class MappingNetwork(nn.Module):
         return x
 
 
-def mapping_from_state(state: State, *, normalize_with_label: bool = False) -> MappingNetwork:
+def mapping_from_state(state: State, *, normalize_with_label: bool = False, z_dim: int | None = None) -> MappingNetwork:
     """Build the mapping whose sizes the shapes of a canonical state give; its weights are not filled in.
 
     Args:
         state: a canonical state, the mapping's keys under ``mapping.``.
         normalize_with_label: as `MappingNetwork` takes it.
+        z_dim: numbers of z, where the file or the option `z_dim` says so.
 
     Returns:
         The mapping.
 
     Raises:
+        CheckpointError: where the first layer reads more or fewer numbers than z and the embedding of labels have.
         LookupError, ValueError: where the shapes fit no mapping. `zoo.checkpoints.build_module` turns both into a
             `CheckpointError`.
     """
@@ -96,7 +99,20 @@ def mapping_from_state(state: State, *, normalize_with_label: bool = False) -> M
     widths = [shapes[0][1], *(outputs for outputs, _ in shapes)]
     embedding_dim, classes = state["mapping.embed.weight"].shape if "mapping.embed.weight" in state else (0, 0)
     if embedding_dim >= widths[0]:
-        raise ValueError(f"labels take all {widths[0]} inputs of the mapping")
+        raise CheckpointError(
+            f"the file has mapping.embed.weight, an embedding of labels in {embedding_dim:,} numbers, but its mapping "
+            f"reads {widths[0]:,} numbers in all, as one without labels: remove the embedding"
+        )
+    if z_dim is None and not classes and widths[0] == 2 * widths[-1]:
+        raise CheckpointError(
+            f"the mapping reads {widths[0]:,} numbers, twice as many as w has, as one that reads labels, but the file "
+            f"has no embedding of labels: if codes z have {widths[0]:,} numbers, say so with -o z_dim={widths[0]}"
+        )
+    if z_dim is not None and z_dim + embedding_dim != widths[0]:
+        raise CheckpointError(
+            f"the mapping reads {widths[0]:,} numbers, which are not the {z_dim:,} of z and the {embedding_dim:,} of "
+            "an embedded label"
+        )
     return MappingNetwork(widths[0] - embedding_dim, widths, classes, normalize_with_label=normalize_with_label)
 
 

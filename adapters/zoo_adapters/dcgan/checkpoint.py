@@ -6,7 +6,10 @@ normalisation's mean, which does the same.
 
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
+
+import torch
 
 from zoo import CheckpointError, Layout, State
 from zoo.checkpoints import StateDictConverter
@@ -32,17 +35,22 @@ _NORM_SETTINGS = {"affine": True, "track_running_stats": True}
 _CONV_SETTINGS = {"groups": 1, "padding_mode": "zeros"}
 
 
-def _detect_sequential(state: State, meta: Mapping[str, Any]) -> bool:
-    """Convolutions in one nn.Sequential or in a few, a norm between any two, whatever has no tensors between them."""
+def _alternates(state: State, meta: Mapping[str, Any]) -> bool:
+    """Ask for transposed convolutions with a norm between any two, and between them whatever has no tensors.
+
+    Each reads what the one before it makes, which tells them from the convolutions of a discriminator.
+    """
     convolutions, norms = _layers(state)
     places = sorted([*((number, "conv") for number in convolutions), *((number, "norm") for number in norms)])
     alternate = ["conv", "norm"] * (len(convolutions) - 1) + ["conv"]
-    return len(convolutions) > 1 and [kind for _, kind in places] == alternate and not _detect_omniart(state, meta)
+    if len(convolutions) < 2 or [kind for _, kind in places] != alternate or _detect_omniart(state, meta):
+        return False
+    return all(before[1] == after[0] for before, after in pairwise(convolutions.values()))
 
 
 def _detect_omniart(state: State, meta: Mapping[str, Any]) -> bool:
     """The same with a dropout in the first block, so that the second block begins at 4, and eight classes as inputs."""
-    if "0.weight" not in state or _layers(state)[0][:2] != [(0,), (4,)]:
+    if "0.weight" not in state or list(_layers(state)[0])[:2] != [(0,), (4,)]:
         return False
     return state["0.weight"].shape[0] == _OMNIART_DIM + len(EYE_COLOURS)
 
@@ -52,12 +60,17 @@ def _detect_named(state: State, meta: Mapping[str, Any]) -> bool:
     return "convTr1.weight" in state and "batchNorm1.running_mean" in state
 
 
-def _layers(state: State) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
-    """List the numbers of the convolutions, whose weights have four axes, and of the normalisations."""
+def _layers(state: State) -> tuple[dict[tuple[int, ...], torch.Size], list[tuple[int, ...]]]:
+    """List the numbers of the convolutions, whose weights have four axes, with their shapes, and of the norms."""
     parts = {key: match for key in state if (match := _SEQUENTIAL_KEY.fullmatch(key))}
-    convolutions = {_number(match[1]) for key, match in parts.items() if state[key].ndim == 4}
+    shapes: dict[tuple[int, ...], torch.Size] = {}
+    for key, match in parts.items():
+        if state[key].ndim == 4:
+            # A normalised weight has a second tensor of four axes: its lengths.
+            number = _number(match[1])
+            shapes[number] = max(state[key].shape, shapes.get(number, torch.Size()), key=lambda shape: shape.numel())
     norms = {_number(match[1]) for match in parts.values() if match[2] == "running_mean"}
-    return sorted(convolutions), sorted(norms)
+    return dict(sorted(shapes.items())), sorted(norms)
 
 
 def _number(text: str) -> tuple[int, ...]:
@@ -170,41 +183,28 @@ def _renumber(state: State) -> State:
     return {key: tensor for key, tensor in converter.finish().items() if key[0] != "(" or key[1].isdigit()}
 
 
+def _sequential(name: str, about: str, *required_keys: str) -> Layout:
+    """Make the layout of one nn.Sequential, or of one of them in another."""
+
+    def detect(state: State, meta: Mapping[str, Any]) -> bool:
+        return all(key in state for key in required_keys) and _alternates(state, meta)
+
+    return Layout(name, detect, _convert_sequential, about, required_keys)
+
+
 LAYOUTS = (
-    Layout(
+    _sequential(
         "sequential",
-        _detect_sequential,
-        _convert_sequential,
-        about="PyTorch's own example and many after it, with or without dropout and biases",
-        required_keys=("0.weight", "1.running_mean"),
+        "PyTorch's own example and many after it, with or without dropout and biases",
+        *("0.weight", "1.running_mean"),
     ),
-    Layout(
-        "sequential-dropout",
-        _detect_sequential,
-        _convert_sequential,
-        about="the same with dropout before the normalisations",
-        required_keys=("0.weight", "2.running_mean"),
-    ),
-    Layout(
-        "sequential-blocks",
-        _detect_sequential,
-        _convert_sequential,
-        about="the same with an nn.Sequential for each block",
-        required_keys=("0.0.weight", "0.1.running_mean"),
-    ),
-    Layout(
-        "spectral-norm",
-        _detect_sequential,
-        _convert_sequential,
-        about="the same with `torch.nn.utils.spectral_norm`",
-        required_keys=("0.weight_orig", "1.running_mean"),
-    ),
-    Layout(
+    _sequential("late-norm", "the same with dropout before the normalisations", "0.weight", "2.running_mean"),
+    _sequential("blocks", "the same with an nn.Sequential for each block", "0.0.weight", "0.1.running_mean"),
+    _sequential("spectral-norm", "the same with `torch.nn.utils.spectral_norm`", "0.weight_orig", "1.running_mean"),
+    _sequential(
         "parametrized",
-        _detect_sequential,
-        _convert_sequential,
-        about="the same with `torch.nn.utils.parametrizations.spectral_norm`",
-        required_keys=("0.parametrizations.weight.original", "1.running_mean"),
+        "the same with `torch.nn.utils.parametrizations.spectral_norm`",
+        *("0.parametrizations.weight.original", "1.running_mean"),
     ),
     Layout(
         "named",

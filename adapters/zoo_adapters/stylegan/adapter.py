@@ -27,12 +27,12 @@ class StyleGAN(StyleAdapter):
 
         Args:
             state: the canonical state.
-            config: `lod` is the level of detail.
+            config: as `network_from_state` takes it.
 
         Returns:
             The network, its weights not filled in.
         """
-        return network_from_state(state, config.get("lod", 0.0))
+        return network_from_state(state, config)
 
     @classmethod
     def configure(cls, network: StyleNetwork, config: Mapping[str, Any]) -> None:

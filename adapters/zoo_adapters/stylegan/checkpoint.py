@@ -216,12 +216,12 @@ def flip_fused(network: StyleGANGenerator, fused: str) -> None:
             weight.copy_(weight.flip(2, 3))
 
 
-def network_from_state(state: State, lod: float) -> StyleGANGenerator:
+def network_from_state(state: State, config: Mapping[str, Any]) -> StyleGANGenerator:
     """Build the network whose sizes the shapes of a canonical state give; its weights are not filled in.
 
     Args:
         state: the canonical state.
-        lod: the level of detail.
+        config: `lod`, the level of detail, and `z_dim`, the numbers of z, if it is said.
 
     Returns:
         The network.
@@ -232,9 +232,9 @@ def network_from_state(state: State, lod: float) -> StyleGANGenerator:
     """
     levels = count_keys(state, r"colours\.\d+\.weight")
     channels = [state[f"colours.{level}.weight"].shape[1] for level in range(levels)]
-    mapping = mapping_from_state(state, normalize_with_label=True)
+    mapping = mapping_from_state(state, normalize_with_label=True, z_dim=config.get("z_dim"))
     img_channels = len(state[f"colours.{levels - 1}.weight"])
-    return StyleGANGenerator(mapping, mapping.w_dim, channels, lod, img_channels)
+    return StyleGANGenerator(mapping, mapping.w_dim, channels, config.get("lod", 0.0), img_channels)
 
 
 LAYOUTS = (

@@ -24,6 +24,7 @@ class StyleGANOptions(Options):
         description="which upsampling layers are transposed convolutions, instead of what the file says: "
         "those of 128 x 128 pixels and more, all or none",
     )
+    z_dim: int | None = Field(None, gt=0, description="numbers of z, if the file does not tell")
     lr_mlp: float = Field(
         0.01, gt=0, description="the learning-rate multiplier of the mapping network, instead of the file's own"
     )

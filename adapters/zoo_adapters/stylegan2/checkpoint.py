@@ -74,7 +74,8 @@ def _convert_nvidia(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[
         converter.linear(f"colours.{level}.affine", f"{block}.torgb.affine")
     if not whole:
         converter.setting("conv_clamp", synthesis.get("conv_clamp"), None)
-    return converter.finish(), converter.config(**_config(synthesis))
+    said_z = {"z_dim": meta["mapping.z_dim"]} if "mapping.z_dim" in meta else {}
+    return converter.finish(), converter.config(**_config(synthesis), **said_z)
 
 
 def _convert_tensorflow(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
@@ -234,7 +235,7 @@ def network_from_state(state: State, config: Mapping[str, Any]) -> StyleGAN2Gene
 
     Args:
         state: the canonical state.
-        config: `together`, whether labels are normalised together with the code, and `conv_clamp`.
+        config: `together`, whether labels are normalised together with the code, `conv_clamp` and `z_dim`.
 
     Returns:
         The network.
@@ -244,6 +245,6 @@ def network_from_state(state: State, config: Mapping[str, Any]) -> StyleGAN2Gene
     """
     levels = count_keys(state, r"colours\.\d+\.weight")
     channels = [state[f"colours.{level}.weight"].shape[1] for level in range(levels)]
-    mapping = mapping_from_state(state, normalize_with_label=config.get("together", False))
+    mapping = mapping_from_state(state, normalize_with_label=config.get("together", False), z_dim=config.get("z_dim"))
     img_channels = len(state[f"colours.{levels - 1}.weight"])
     return StyleGAN2Generator(mapping, mapping.w_dim, channels, config.get("conv_clamp"), img_channels)

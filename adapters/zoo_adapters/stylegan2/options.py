@@ -16,6 +16,7 @@ class StyleGAN2Options(Options):
     )
     noise_seed: int = Field(0, ge=0, lt=2**32, description="the seed of noise that is drawn")
     cutoff: int | None = Field(None, ge=0, description="how many rows of w truncation acts on, from the first; or all")
+    z_dim: int | None = Field(None, gt=0, description="numbers of z, if the file does not tell")
     lr_mlp: float = Field(
         0.01, gt=0, description="the learning-rate multiplier of the mapping network, instead of the file's own"
     )

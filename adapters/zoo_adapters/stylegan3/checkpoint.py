@@ -76,6 +76,8 @@ def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, An
         "clamp": clamp if whole else converter.setting("conv_clamp", clamp, _CONV_CLAMP),
         "scale": output_scale,
     }
+    if "mapping.z_dim" in meta:
+        config["z_dim"] = meta["mapping.z_dim"]
     return converter.finish(), converter.config(**config)
 
 
@@ -204,7 +206,7 @@ def network_from_state(state: State, config: Mapping[str, Any]) -> StyleGAN3Gene
         state: the canonical state.
         config: what the conversion gave beside it: `plans`, a resampling for each layer; `rate` and `bandwidth` of the
             input; `clamp`, the bound of activations; `scale`, that of the output. The options `conv_clamp` and
-            `output_scale` take the place of the last two.
+            `output_scale` take the place of the last two, and `z_dim` may say how long z is.
 
     Returns:
         The network.
@@ -212,7 +214,7 @@ def network_from_state(state: State, config: Mapping[str, Any]) -> StyleGAN3Gene
     Raises:
         LookupError, TypeError, ValueError: where state and config fit no network.
     """
-    mapping = mapping_from_state(state)
+    mapping = mapping_from_state(state, z_dim=config.get("z_dim"))
     # Settings of a file can be anything; a plan must have exactly the known keys.
     names = {key: name for name, key in _PLAN_KEYS.items()}
     resamplings = [Resampling(**{names[key]: value for key, value in plan.items()}) for plan in config["plans"]]

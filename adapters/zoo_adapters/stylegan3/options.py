@@ -10,6 +10,7 @@ class StyleGAN3Options(Options):
     """The options of the StyleGAN3 adapter."""
 
     cutoff: int | None = Field(None, ge=0, description="how many rows of w truncation acts on, from the first; or all")
+    z_dim: int | None = Field(None, gt=0, description="numbers of z, if the file does not tell")
     lr_mlp: float = Field(
         0.01, gt=0, description="the learning-rate multiplier of the mapping network, instead of the file's own"
     )
