@@ -124,7 +124,9 @@ def test_what_is_assumed_is_said_once_and_shown(
     assert "Assumed: w_avg=the mean of 4,096 codes\n" in capsys.readouterr().err
     assert run(["info", str(tmp_path / "g.pt"), "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)["assumed"]
-    assert shown == "lr_mlp=0.01, w_avg=the mean of 4,096 codes, conv_clamp=none"
+    assert shown == {"lr_mlp": 0.01, "w_avg": "the mean of 4,096 codes", "conv_clamp": None}
+    assert run(["info", str(tmp_path / "g.pt")]) == 0
+    assert "lr_mlp=0.01, w_avg=the mean of 4,096 codes, conv_clamp=none" in capsys.readouterr().out
 
 
 def test_a_converted_file_still_says_what_was_assumed(tmp_path: Path) -> None:

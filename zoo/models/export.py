@@ -73,6 +73,7 @@ class Inspected:
             "format": self.detected.layout,
             "container": self.detected.container,
             "averaged": self.detected.averaged,
+            "assumed": dict(self.model.assumed),
             "resolution": list(adapter.resolution),
             "space": adapter.space.name,
             "layers": adapter.space.layers,
