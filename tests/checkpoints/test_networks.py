@@ -44,6 +44,12 @@ def inside(*names: str) -> Callable[[State], dict[str, Any]]:
     return nested
 
 
+def adam(state: State) -> dict[str, Any]:
+    """The state of an optimizer: two averages for each tensor."""
+    averages = {index: {"exp_avg": t, "exp_avg_sq": t * t, "step": 3} for index, t in enumerate(state.values())}
+    return {"state": averages, "param_groups": [{"lr": 0.002, "params": list(averages)}]}
+
+
 WRAPPINGS: dict[str, Callable[[State], dict[str, Any]]] = {
     **{
         name: inside(name) for name in ("netG", "generator", "state_dict", "model", "g_ema", "params_ema", "weird-name")
@@ -55,6 +61,12 @@ WRAPPINGS: dict[str, Callable[[State], dict[str, Any]]] = {
         for prefix in ("module.", "_orig_mod.", "module._orig_mod.", "decoder.", "net.", "G.")
     },
     "Lightning": lambda state: {"state_dict": below("generator.")(state), "hyper_parameters": {"lr": 0.1}},
+    "StudioGAN": lambda state: {"state_dict": state, "optimizer": adam(state)},
+    "Hammer": lambda state: {
+        "models": {"generator": {k: t * 0 for k, t in state.items()}, "generator_smooth": state},
+        "model_kwargs_init": {"generator": {"resolution": 32}},
+        "optimizers": {"generator": adam(state)},
+    },
     "parallel in a dictionary": lambda state: {"netG": below("module.")(state)},
     "trained beside averaged": lambda state: {"g": {k: t * 0 for k, t in state.items()}, "g_ema": state},
     "averaged beside trained, deeper": lambda state: {
@@ -226,7 +238,10 @@ def test_noise_that_rosinality_did_not_store_is_drawn(tmp_path: Path) -> None:
 def test_the_mean_of_e4e_stands_beside_the_decoder(tmp_path: Path) -> None:
     state = Golden.read("stylegan2_rosinality").state
     mean = torch.arange(state["style.1.weight"].shape[0], dtype=torch.float32)
-    content = {"state_dict": {**below("decoder.")(state), "encoder.body.weight": torch.ones(2)}}
+    encoder = {f"encoder.body.0.res_layer.{index}.weight": torch.ones(3, 3, 3, 3) for index in (1, 3)}
+    beside = {"opts": {"output_size": 32, "device": "cuda:0"}, "global_step": 3, "optimizer": adam(state)}
+    content = {"state_dict": {**below("decoder.")(state), **encoder}, **beside}
+    assert "mapping.mean" not in read({**content, "latent_avg": None}, tmp_path).state
     for stored in (mean, mean[None], mean.expand(8, -1).clone()):
         found = read({**content, "latent_avg": stored}, tmp_path)
         assert torch.equal(found.state["mapping.mean"], mean)

@@ -57,7 +57,7 @@ class Network(nn.Module):
 class Valid(Adapter):
     """An adapter that passes every check."""
 
-    layouts = (Layout("valid", lambda state, meta: "valid.start.weight" in state, lambda state, meta: (state, {})),)
+    layouts = (Layout("valid", lambda state, meta: (state, {}), required_keys=("valid.start.weight",)),)
     network: Network
 
     def __init__(self, network: Network) -> None:
@@ -171,7 +171,7 @@ ADAPTERS: dict[str, tuple[AdapterPlugin, str]] = {
     ),
     "tiny": (adapter_entry(tiny=classmethod(lambda cls, seed: cls(Network(7)))), "another seed gives other weights"),
     "layouts": (
-        adapter_entry(layouts=(Layout("any", lambda state, meta: True, lambda state, meta: (state, {})),)),
+        adapter_entry(layouts=(Layout("any", lambda state, meta: (state, {})),)),
         "it detected a file of nothing",
     ),
     "refusals": (

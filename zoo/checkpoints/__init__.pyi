@@ -17,7 +17,10 @@ from .keys import (
     count_numbered as count_numbered,
 )
 from .keys import (
-    detect_by_keys as detect_by_keys,
+    hammer_settings as hammer_settings,
+)
+from .keys import (
+    rename_modules as rename_modules,
 )
 from .keys import (
     require_settings as require_settings,

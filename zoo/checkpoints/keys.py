@@ -4,23 +4,11 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from zoo.core.adapter import State
 from zoo.errors import CheckpointError
-
-
-def detect_by_keys(*keys: str) -> Callable[[State, Mapping[str, Any]], bool]:
-    """Make the `detect` of a layout that is recognised by its keys.
-
-    Args:
-        *keys: keys that the network must have.
-
-    Returns:
-        A function of a network's tensors and metadata, as `zoo.Layout` takes it.
-    """
-    return lambda state, meta: all(key in state for key in keys)
 
 
 def collect_settings(meta: Mapping[str, Any], prefixes: Iterable[str]) -> dict[str, Any]:
@@ -54,6 +42,18 @@ def tensorflow_settings(meta: Mapping[str, Any]) -> dict[str, Any]:
     return collect_settings(meta, [f"{part}static_kwargs." for part in parts])
 
 
+def hammer_settings(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """Collect the arguments of a generator that a training checkpoint of Hammer holds beside its networks.
+
+    Args:
+        meta: the file's metadata, flat, by dotted key.
+
+    Returns:
+        The arguments, by name; none for a file of weights alone.
+    """
+    return collect_settings(meta, [f"model_kwargs_init.{name}." for name in ("generator_smooth", "generator")])
+
+
 def require_settings(settings: Mapping[str, Any], supported: Mapping[str, Any], owner: str) -> None:
     """Require that a network was built with the settings that are supported.
 
@@ -70,6 +70,29 @@ def require_settings(settings: Mapping[str, Any], supported: Mapping[str, Any], 
             raise CheckpointError(
                 f"{owner} was made with {name} {settings[name]!r}, which is not supported: only {value!r} is"
             )
+
+
+def rename_modules(state: State, names: Mapping[str, str]) -> State:
+    """Rename the modules of a network.
+
+    Args:
+        state: tensors by dotted key.
+        names: the new name of each module or tensor by its old one. Of several that a key begins with, the longest
+            counts; other keys stay as they are.
+
+    Returns:
+        The tensors by their new keys.
+    """
+    return {_rename(key, names): tensor for key, tensor in state.items()}
+
+
+def _rename(key: str, names: Mapping[str, str]) -> str:
+    parts = key.split(".")
+    for count in range(len(parts), 0, -1):
+        name = names.get(".".join(parts[:count]))
+        if name is not None:
+            return ".".join([name, *parts[count:]])
+    return key
 
 
 def count_keys(state: State, pattern: str) -> int:

@@ -99,13 +99,9 @@ def find_networks(families: Mapping[str, type[Adapter]], state: State, meta: Map
     found = []
     for family, adapter in families.items():
         for layout in adapter.layouts:
-            prefixes = sorted(_prefixes(layout, state, keys_by_ending))
-            networks = [_cut_out(prefix, family, layout, state, meta) for prefix in prefixes]
-            fitting = [network for network in networks if _fits(layout, network.state, network.meta)]
-            if not fitting and prefixes not in ([], [""]) and _fits(layout, state, meta):
-                # A layout that looks for its prefix itself.
-                fitting = [FoundNetwork("", family, layout, dict(state), dict(meta))]
-            found += fitting
+            prefixes = _prefixes(layout, state, keys_by_ending)
+            networks = (_cut_out(prefix, family, layout, state, meta) for prefix in prefixes)
+            found += [network for network in networks if layout.fits(network.state, network.meta)]
     return sorted(found, key=lambda network: network.prefix)
 
 
@@ -220,11 +216,3 @@ def _nearest_above(prefix: str, key: str, state: State) -> Any:
 def _named(networks: Mapping[str, FoundNetwork], wanted: str) -> list[FoundNetwork]:
     exact = [network for name, network in networks.items() if name == wanted]
     return exact or [network for name, network in networks.items() if name.endswith(f".{wanted}")]
-
-
-def _fits(layout: Layout, state: State, meta: Mapping[str, Any]) -> bool:
-    """Ask a layout; one whose `detect` fails on an unknown file does not fit it."""
-    try:
-        return layout.detect(state, meta)
-    except (LookupError, TypeError, ValueError, AttributeError):
-        return False

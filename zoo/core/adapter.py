@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, ClassVar, Self
 
 import torch
@@ -40,18 +40,19 @@ class Projection:
 class Layout:
     """One public file format of a family of networks.
 
-    In both functions, `meta` is what the file holds besides tensors, such as constructor arguments in a pickle; it is
+    zoo finds networks by the `required_keys`, wherever in the file they are, and gives both functions the network
+    without its prefix. `meta` is what the file holds besides tensors, such as constructor arguments in a pickle; it is
     empty where there is nothing.
 
     Attributes:
         name: the name of the format, unique within the family.
-        detect: ``detect(state, meta)`` returns whether a file has this layout.
         convert: ``convert(state, meta)`` returns the family's canonical state and the config for `Adapter.load`.
+        required_keys: keys that every network of this layout has, without the network's prefix. The documentation
+            lists them, and so does the error for a file that fits no layout. Without any, the functions are given the
+            whole file.
+        detect: ``detect(state, meta)`` returns whether a network that has the required keys has this layout; None if
+            the keys decide.
         about: one line on whose files these are, for the documentation.
-        required_keys: keys that every file of this layout has, without the prefix of a network. zoo finds networks by
-            them, wherever in the file they are, and gives both functions the network without its prefix. The
-            documentation lists them, and so does the error for a file that fits no layout. Without any, the functions
-            are given the whole file.
         keys_beside: keys of tensors that stand beside the network, or beside what holds it, instead of inside; the
             functions get them too.
         averaged: whether all files of this layout hold averaged (EMA) weights although their keys do not say so.
@@ -59,12 +60,30 @@ class Layout:
     """
 
     name: str
-    detect: Callable[[State, Mapping[str, Any]], bool]
     convert: Callable[[State, Mapping[str, Any]], tuple[State, dict[str, Any]]]
-    about: str = ""
+    _: KW_ONLY
     required_keys: tuple[str, ...] = ()
+    detect: Callable[[State, Mapping[str, Any]], bool] | None = None
+    about: str = ""
     keys_beside: tuple[str, ...] = ()
     averaged: bool = False
+
+    def fits(self, state: State, meta: Mapping[str, Any]) -> bool:
+        """Tell whether a network has this layout. A `detect` that fails means that it has not.
+
+        Args:
+            state: the network's tensors, by their keys without the network's prefix.
+            meta: its plain values, likewise.
+
+        Returns:
+            Whether all required keys are there and `detect` agrees.
+        """
+        if not all(key in state for key in self.required_keys):
+            return False
+        try:
+            return self.detect is None or self.detect(state, meta)
+        except (LookupError, TypeError, ValueError, AttributeError):
+            return False
 
 
 class Adapter(ABC):

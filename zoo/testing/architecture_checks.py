@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 import torch
 
-from zoo.core.adapter import Adapter, Layout, State
+from zoo.core.adapter import Adapter, State
 from zoo.errors import CheckpointError, ContractError, UnknownNameError, ZooError
 from zoo.plugins.entries import AdapterPlugin
 from zoo.testing.assertions import require
@@ -67,15 +67,9 @@ def check_layouts(entry: AdapterPlugin) -> None:
     for layout in layouts:
         for state in other_states:
             contract = f"the layout {layout.name} detects only files of its own format"
-            require(not _detects(layout, state), contract, f"it detected a file of {', '.join(state) or 'nothing'}")
-
-
-def _detects(layout: Layout, state: State) -> bool:
-    """Detect as zoo does when it opens files: an exception means that the file has another layout."""
-    try:
-        return layout.detect(dict(state), {})
-    except (LookupError, TypeError, ValueError, AttributeError):
-        return False
+            require(
+                not layout.fits(dict(state), {}), contract, f"it detected a file of {', '.join(state) or 'nothing'}"
+            )
 
 
 def check_refusals(entry: AdapterPlugin) -> None:

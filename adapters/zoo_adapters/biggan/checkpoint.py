@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from zoo import Layout, State
-from zoo.checkpoints import count_keys, detect_by_keys
+from zoo.checkpoints import count_keys
 from zoo.nn import ResidualConverter
 
 _EPSILON = 1e-6
@@ -72,7 +72,6 @@ def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, An
 LAYOUTS = (
     Layout(
         "ajbrock",
-        detect_by_keys(*_REQUIRED_KEYS),
         _convert,
         about="the first author's PyTorch port, `G_ema.pth`",
         required_keys=_REQUIRED_KEYS,

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from zoo import CheckpointError, Layout, State
-from zoo.checkpoints import count_keys, detect_by_keys
+from zoo.checkpoints import count_keys
 from zoo.nn import ResidualConverter
 
 _OWNER = "the BigGAN-deep file"
@@ -126,7 +126,6 @@ def _upsamples(converter: _Converter, meta: Mapping[str, Any], keys: Sequence[st
 LAYOUTS = (
     Layout(
         "huggingface",
-        detect_by_keys(*_REQUIRED_KEYS),
         _convert,
         about="Hugging Face's port of DeepMind's networks, `pytorch_model.bin`",
         required_keys=_REQUIRED_KEYS,

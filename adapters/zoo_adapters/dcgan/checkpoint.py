@@ -55,11 +55,6 @@ def _detect_omniart(state: State, meta: Mapping[str, Any]) -> bool:
     return state["0.weight"].shape[0] == _OMNIART_DIM + len(EYE_COLOURS)
 
 
-def _detect_named(state: State, meta: Mapping[str, Any]) -> bool:
-    """Attributes convTr1, batchNorm1, convTr2 … of one module."""
-    return "convTr1.weight" in state and "batchNorm1.running_mean" in state
-
-
 def _layers(state: State) -> tuple[dict[tuple[int, ...], torch.Size], list[tuple[int, ...]]]:
     """List the numbers of the convolutions, whose weights have four axes, with their shapes, and of the norms."""
     parts = {key: match for key in state if (match := _SEQUENTIAL_KEY.fullmatch(key))}
@@ -185,11 +180,7 @@ def _renumber(state: State) -> State:
 
 def _sequential(name: str, about: str, *required_keys: str) -> Layout:
     """Make the layout of one nn.Sequential, or of one of them in another."""
-
-    def detect(state: State, meta: Mapping[str, Any]) -> bool:
-        return all(key in state for key in required_keys) and _alternates(state, meta)
-
-    return Layout(name, detect, _convert_sequential, about, required_keys)
+    return Layout(name, _convert_sequential, about=about, required_keys=required_keys, detect=_alternates)
 
 
 LAYOUTS = (
@@ -208,16 +199,15 @@ LAYOUTS = (
     ),
     Layout(
         "named",
-        _detect_named,
         _convert_named,
         about="networks with named layers",
         required_keys=("convTr1.weight", "batchNorm1.running_mean"),
     ),
     Layout(
         "omniart-eyes",
-        _detect_omniart,
         _convert_omniart,
         about="the OmniArt eyes, in eight colours",
         required_keys=("0.weight", "1.running_mean", "4.weight"),
+        detect=_detect_omniart,
     ),
 )

@@ -15,7 +15,6 @@ from zoo import Layout, State
 from zoo.checkpoints import (
     StateDictConverter,
     count_keys,
-    detect_by_keys,
     fold_upsample_into_conv,
     require_settings,
     tensorflow_settings,
@@ -92,7 +91,7 @@ def _convert_tensorflow(state: State, meta: Mapping[str, Any]) -> tuple[State, d
 
 
 def _detect_genforce(state: State, meta: Mapping[str, Any]) -> bool:
-    return "output0.weight" in state and state[_GENFORCE].shape[2:] == (4, 4)
+    return state[_GENFORCE].shape[2:] == (4, 4)
 
 
 def _convert_genforce(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
@@ -162,16 +161,15 @@ def network_from_state(state: State, lod: float) -> PGGANGenerator:
 LAYOUTS = (
     Layout(
         "tensorflow",
-        detect_by_keys(_TENSORFLOW),
         _convert_tensorflow,
         about="the authors' pickles of TensorFlow's variables (karras2018iclr-*.pkl)",
         required_keys=(_TENSORFLOW,),
     ),
     Layout(
         "genforce",
-        _detect_genforce,
         _convert_genforce,
-        about="genforce and the released SeFa",
+        about="genforce, Hammer and the released SeFa",
         required_keys=(_GENFORCE, "output0.weight"),
+        detect=_detect_genforce,
     ),
 )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from zoo import Layout, State
-from zoo.checkpoints import StateDictConverter, count_numbered, detect_by_keys
+from zoo.checkpoints import StateDictConverter, count_numbered
 from zoo_adapters.r3gan.network import R3GANGenerator, Stage
 
 _MARK = "MainLayers.0.Layers.0.Basis"
@@ -44,7 +44,6 @@ def _convert_block(converter: StateDictConverter, name: str, key: str) -> None:
 LAYOUTS = (
     Layout(
         "r3gan",
-        detect_by_keys(_MARK),
         _convert,
         about="the authors' pickles, or state dicts of them",
         required_keys=(_MARK,),

@@ -69,14 +69,12 @@ class _Converter(ResidualConverter):
         self.set_norm(name, mean, variance, **affine)
 
 
-def _backbone(state: State, meta: Mapping[str, Any]) -> str | None:
-    """Recognise a file's backbone by its keys; None for another kind of file.
+def _backbone(state: State) -> str:
+    """Recognise a network's backbone.
 
     An unconditional big-resnet has no embedding, but its blocks read as many numbers of the code as its first layer.
     The blocks of a resnet read none.
     """
-    if not state.keys() >= set(_COMMON_KEYS):
-        return None
     if _BOTTLENECK_KEY in state:
         return "big-resnet-deep-studiogan" if _SHORTCUT_KEY in state else "big-resnet-deep-legacy"
     gain, start = (
@@ -88,12 +86,13 @@ def _backbone(state: State, meta: Mapping[str, Any]) -> str | None:
 
 def _layout(name: str, about: str, *required_keys: str) -> Layout:
     def detect(state: State, meta: Mapping[str, Any]) -> bool:
-        return _backbone(state, meta) == name
+        return _backbone(state) == name
 
     def convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
         return _convert(state, meta, deep="deep" in name, embeds=name != "resnet")
 
-    return Layout(name, detect, convert, about, ("linear0.bias", "conv2d5.bias", *required_keys))
+    keys = (*_COMMON_KEYS, *required_keys)
+    return Layout(name, convert, about=about, required_keys=keys, detect=detect)
 
 
 def _convert(state: State, meta: Mapping[str, Any], *, deep: bool, embeds: bool) -> tuple[State, dict[str, Any]]:

@@ -14,8 +14,9 @@ from zoo import CheckpointError, Layout, State
 from zoo.checkpoints import (
     check_filter,
     count_keys,
-    detect_by_keys,
     fold_upsample_into_conv,
+    hammer_settings,
+    rename_modules,
     require_settings,
     tensorflow_settings,
 )
@@ -41,6 +42,15 @@ _SUPPORTED = {
     # Lists are flattened by index; a filter that is switched off is a single value, such as None.
     "blur_filter": _BLUR,
     **{f"blur_filter.{index}": tap for index, tap in enumerate(_BLUR)},
+}
+
+
+_HAMMER_SUPPORTED = {
+    "final_tanh": False,
+    "mapping_wscale_gain": _GAIN,
+    "wscale_gain": _GAIN,
+    "lr_mul": 1.0,
+    "normalize_z": True,
 }
 
 
@@ -202,6 +212,34 @@ def _is_fused(level: int, fused: str) -> bool:
     return fused == "always" or (fused == "auto" and 4 << level >= _FUSED_FROM)
 
 
+def _convert_hammer(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
+    """Keys of Hammer: genforce's tensors under other names; its training checkpoints have settings beside them."""
+    settings = hammer_settings(meta)
+    require_settings(settings, _HAMMER_SUPPORTED, _OWNER)
+    names = {"w_avg": "truncation.w_avg", "mapping.embedding": "mapping.label_weight"}
+    for index in range(count_keys(state, r"synthesis\.layer\d+\.bias")):
+        key = f"synthesis.layer{index}"
+        names |= {f"{key}.noise": f"{key}.apply_noise.noise", f"{key}.noise_strength": f"{key}.apply_noise.weight"}
+        names[f"{key}.filter"] = f"{key}.blur.kernel"
+    renamed = rename_modules(state, names)
+    renamed |= {key: tensor.flatten() for key, tensor in renamed.items() if key.endswith(".apply_noise.weight")}
+    return _convert_genforce(renamed, _genforce_meta(state, settings) if settings else {})
+
+
+def _genforce_meta(state: State, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Give Hammer's settings the names that genforce's modules have."""
+    fused, fused_from = settings.get("fused_scale", "auto"), settings.get("fused_scale_res", _FUSED_FROM)
+    levels = range(count_keys(state, r"synthesis\.output\d+\.weight"))
+    dense_layers = range(count_keys(state, r"mapping\.dense\d+\.weight"))
+    return {
+        **{f"mapping.dense{index}.bscale": settings.get("mapping_lr_mul", LR_MLP) for index in dense_layers},
+        **{
+            f"synthesis.layer{2 * level}.use_conv2d_transpose": 4 << level >= fused_from if fused == "auto" else fused
+            for level in levels
+        },
+    }
+
+
 def flip_fused(network: StyleGANGenerator, fused: str) -> None:
     """Flip the weights of the upsampling layers that are fused: those transpose a convolution instead of running it.
 
@@ -240,16 +278,20 @@ def network_from_state(state: State, config: Mapping[str, Any]) -> StyleGANGener
 LAYOUTS = (
     Layout(
         "tensorflow",
-        detect_by_keys(_TENSORFLOW),
         _convert_tensorflow,
         about="NVIDIA's pickles of TensorFlow's variables (karras2019stylegan-*.pkl)",
         required_keys=(_TENSORFLOW,),
     ),
     Layout(
         "genforce",
-        detect_by_keys(_GENFORCE),
         _convert_genforce,
         about="genforce and the released SeFa",
-        required_keys=(_GENFORCE,),
+        required_keys=(_GENFORCE, "synthesis.layer0.apply_noise.weight"),
+    ),
+    Layout(
+        "hammer",
+        _convert_hammer,
+        about="Hammer and the released ReSeFa",
+        required_keys=(_GENFORCE, "synthesis.layer0.noise_strength"),
     ),
 )

@@ -15,12 +15,13 @@ from zoo import Layout, State
 from zoo.checkpoints import (
     collect_settings,
     count_keys,
-    detect_by_keys,
+    hammer_settings,
     require_settings,
     tensorflow_settings,
 )
 from zoo.nn import LR_MLP, mapping_from_state
 from zoo_adapters.stylegan2.converter import ACTIVATION_GAIN, OWNER, RESAMPLE_TAPS, Converter
+from zoo_adapters.stylegan2.hammer import rename_to_nvidia
 from zoo_adapters.stylegan2.network import StyleGAN2Generator
 
 _SUPPORTED = {
@@ -34,6 +35,14 @@ _SUPPORTED = {
     # Lists are flattened by index; a filter that is switched off is a single value, such as None.
     "resample_kernel": RESAMPLE_TAPS,
     **{f"resample_kernel.{index}": tap for index, tap in enumerate(RESAMPLE_TAPS)},
+}
+_HAMMER_SUPPORTED = {
+    "architecture": "skip",
+    "final_tanh": False,
+    "mapping_wscale_gain": 1.0,
+    "wscale_gain": 1.0,
+    "lr_mul": 1.0,
+    "demodulate": True,
 }
 _TENSORFLOW = "synthesis/4x4/Conv/mod_weight"
 _NVIDIA = "synthesis.b4.const"
@@ -118,6 +127,15 @@ def _convert_tensorflow_level(converter: Converter, level: int) -> None:
     converter.tensorflow_linear(f"colours.{level}.affine", f"{block}/ToRGB/mod_", bias_offset=1.0)
 
 
+def _detect_genforce(state: State, meta: Mapping[str, Any]) -> bool:
+    """Told from Hammer, which has the same keys, but other weights, by the names of the mean and of the filters."""
+    return any(key == "truncation.w_avg" or key.endswith(".kernel") for key in state)
+
+
+def _detect_hammer(state: State, meta: Mapping[str, Any]) -> bool:
+    return any(key == "w_avg" or key.endswith(".filter") for key in state)
+
+
 def _convert_genforce(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Keys of genforce: the 1 is added to styles at run time, weights of upsampling layers are flipped."""
     converter = Converter(state)
@@ -144,6 +162,24 @@ def _convert_genforce(state: State, meta: Mapping[str, Any]) -> tuple[State, dic
         converter.set_to_rgb(level, converter.pop(f"{key}.weight"), converter.pop(f"{key}.bias"))
         converter.linear(f"colours.{level}.affine", f"{key}.style", bias_offset=1.0)
     return converter.finish(), converter.config(**config)
+
+
+def _convert_hammer(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
+    """Keys of Hammer, which holds NVIDIA's tensors; its training checkpoints have settings beside the networks."""
+    settings = hammer_settings(meta)
+    require_settings(settings, _HAMMER_SUPPORTED, OWNER)
+    nvidia_meta = {
+        "_init_kwargs.synthesis_kwargs.conv_clamp": settings.get("conv_clamp"),
+        "_init_kwargs.mapping_kwargs.lr_multiplier": settings.get("mapping_lr_mul", LR_MLP),
+    }
+    remaining = dict(state)
+    # Conditional networks that were converted from TensorFlow normalise labels and code together, and have no bias.
+    embedding = None if "mapping.embedding.bias" in state else remaining.pop("mapping.embedding.weight", None)
+    converted, config = _convert_nvidia(rename_to_nvidia(remaining), nvidia_meta if settings else {})
+    if embedding is not None:
+        converted |= {"mapping.embed.weight": embedding, "mapping.embed.bias": torch.zeros(len(embedding))}
+        config["together"] = True
+    return converted, config
 
 
 def _convert_rosinality(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
@@ -200,30 +236,34 @@ def _scale(weight: Tensor, *, flip: bool = False) -> Tensor:
 LAYOUTS = (
     Layout(
         "tensorflow",
-        detect_by_keys(_TENSORFLOW),
         _convert_tensorflow,
         about="NVIDIA's pickles of TensorFlow's variables: StyleGAN2 (stylegan2-*-config-f.pkl), StyleGAN2-ADA",
         required_keys=(_TENSORFLOW,),
     ),
     Layout(
         "nvidia",
-        detect_by_keys(_NVIDIA),
         _convert_nvidia,
-        about="NVIDIA's networks in PyTorch (StyleGAN2-ADA, and StyleGAN2 in StyleGAN3's code), pickle or state dict",
+        about="NVIDIA's networks in PyTorch (StyleGAN2-ADA, StyleGAN2 in StyleGAN3's code), and StudioGAN's",
         required_keys=(_NVIDIA,),
     ),
     Layout(
         "genforce",
-        detect_by_keys(_GENFORCE),
         _convert_genforce,
         about="genforce and the released SeFa",
         required_keys=(_GENFORCE,),
+        detect=_detect_genforce,
+    ),
+    Layout(
+        "hammer",
+        _convert_hammer,
+        about="Hammer and the released ReSeFa",
+        required_keys=(_GENFORCE,),
+        detect=_detect_hammer,
     ),
     Layout(
         "rosinality",
-        detect_by_keys(_ROSINALITY),
         _convert_rosinality,
-        about="rosinality's port",
+        about="rosinality's port, and the decoders of e4e, pSp and ReStyle",
         required_keys=(_ROSINALITY,),
         keys_beside=("latent_avg",),
     ),

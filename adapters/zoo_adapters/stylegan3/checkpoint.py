@@ -14,12 +14,14 @@ import torch
 from torch import Tensor
 
 from zoo import CheckpointError, Layout, State
-from zoo.checkpoints import count_keys, detect_by_keys
-from zoo.nn import StyleConverter, mapping_from_state
+from zoo.checkpoints import count_keys, hammer_settings, require_settings
+from zoo.nn import LR_MLP, StyleConverter, mapping_from_state
+from zoo_adapters.stylegan3.hammer import MARGIN, REQUIRED_KEYS, rename_to_nvidia
 from zoo_adapters.stylegan3.network import StyleGAN3Generator, ToRGB
 from zoo_adapters.stylegan3.synthesis_input import SynthesisInput
 from zoo_adapters.stylegan3.synthesis_layer import Resampling, SynthesisLayer
 
+_OWNER = "the StyleGAN3 file"
 _MARK = "synthesis.input.freqs"
 _LAYER_KEY = re.compile(r"synthesis\.L(\d+)_(\d+)_\d+\.weight")
 _GAIN = sqrt(2)
@@ -30,6 +32,15 @@ _CONV_CLAMP = 256.0
 _BANDWIDTH = 2.0  # of the input's waves
 _FINER = (2, 4, 1, 8)  # possible rates of nonlinearities, for each of the higher rate of input and output
 _RESPONSE_TOLERANCE = 0.1
+
+_HAMMER_SUPPORTED = {
+    "final_tanh": False,
+    "act_upsampling": _FINER[0],
+    "first_cutoff": _BANDWIDTH,
+    "normalize_z": True,
+    "normalize_embedding": True,
+    "normalize_embedding_latent": False,
+}
 
 # The names under which the config of converted files holds a layer's resampling; a file format.
 _PLAN_KEYS = {
@@ -45,7 +56,7 @@ _PLAN_KEYS = {
 
 def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Keys of NVIDIA's networks; settings are read beside the tensors, told by the tensors, or assumed."""
-    converter = StyleConverter(state, "the StyleGAN3 file")
+    converter = StyleConverter(state, _OWNER)
     whole = "synthesis.output_scale" in meta
     layers = _find_layers(converter)
     rates = _sampling_rates(converter, layers)
@@ -188,13 +199,37 @@ def _convert_to_rgb(converter: StyleConverter, key: str, output_scale: float) ->
     converter.linear("colour.affine", f"{key}.affine")
 
 
+def _convert_hammer(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
+    """Keys of Hammer, which holds NVIDIA's tensors; its training checkpoints have settings beside the networks."""
+    settings = hammer_settings(meta)
+    require_settings(settings, _HAMMER_SUPPORTED, _OWNER)
+    renamed = rename_to_nvidia(state, settings.get("margin_size", MARGIN))
+    return _convert(renamed, _nvidia_meta(renamed, settings) if settings else {})
+
+
+def _nvidia_meta(state: State, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Give Hammer's settings the names that NVIDIA's modules have."""
+    dense_layers = range(count_keys(state, r"mapping\.fc\d+\.weight"))
+    layers = [match[0].removesuffix(".weight") for match in map(_LAYER_KEY.fullmatch, state) if match]
+    return {
+        "synthesis.output_scale": settings.get("output_scale", _OUTPUT_SCALE),
+        **{f"mapping.fc{index}.bias_gain": settings.get("mapping_lr_mul", LR_MLP) for index in dense_layers},
+        **{f"{layer}.conv_clamp": settings.get("conv_clamp") for layer in layers},
+    }
+
+
 LAYOUTS = (
     Layout(
         "nvidia",
-        detect_by_keys(_MARK),
         _convert,
-        about="NVIDIA's networks, configurations T and R, pickle or state dict",
+        about="NVIDIA's networks, configurations T and R, pickle or state dict, and StudioGAN's",
         required_keys=(_MARK,),
+    ),
+    Layout(
+        "hammer",
+        _convert_hammer,
+        about="Hammer and the released ReSeFa",
+        required_keys=REQUIRED_KEYS,
     ),
 )
 

@@ -20,10 +20,9 @@ _PREFIX = "GE."
 _FILTER_KEY = "layers.0.0.1.f"
 
 
-def _average(state: State) -> State:
-    """Return the averaged generator of a checkpoint. The trainer saves ``GAN.GE.…``, a bare network ``GE.…``."""
-    bare = {key.removeprefix("GAN."): tensor for key, tensor in state.items()}
-    return {key.removeprefix(_PREFIX): tensor for key, tensor in bare.items() if key.startswith(_PREFIX)}
+def _average(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
+    """Return the averaged generator of a checkpoint, which has a trained one beside it."""
+    return {key.removeprefix(_PREFIX): tensor for key, tensor in state.items() if key.startswith(_PREFIX)}, {}
 
 
 class LightweightGAN(Adapter):
@@ -38,10 +37,9 @@ class LightweightGAN(Adapter):
     layouts = (
         Layout(
             "lightweight-gan",
-            detect=lambda state, meta: {"initial_conv.0.weight", "out_conv.weight"} <= _average(state).keys(),
-            convert=lambda state, meta: (_average(state), {}),
+            _average,
             about="checkpoints of the package lightweight-gan, of which the averaged generator is taken",
-            required_keys=("GE.initial_conv.0.weight", "GE.out_conv.weight"),
+            required_keys=(f"{_PREFIX}initial_conv.0.weight", f"{_PREFIX}out_conv.weight"),
             averaged=True,
         ),
     )

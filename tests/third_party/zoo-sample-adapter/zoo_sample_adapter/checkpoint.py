@@ -8,13 +8,9 @@ from zoo import Layout, State
 PREFIX = "mosaic."
 
 
-def _detect(state: State, meta: Mapping[str, Any]) -> bool:
-    """Tell whether a file has the constant that every mosaic starts from."""
-    return f"{PREFIX}constant" in state
-
-
 def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     return {key.removeprefix(PREFIX): tensor for key, tensor in state.items()}, {}
 
 
-LAYOUTS = (Layout("mosaic", _detect, _convert),)
+# Every mosaic starts from a constant.
+LAYOUTS = (Layout("mosaic", _convert, required_keys=(f"{PREFIX}constant",)),)
