@@ -51,7 +51,7 @@ def test_filters_are_those_of_the_original(config: str) -> None:
 @pytest.mark.parametrize("config", ["t", "r"])
 def test_what_stands_beside_a_stylegan3_is_what_its_tensors_tell(config: str) -> None:
     made = stylegan3(config, 256, classes=3)
-    [layout] = StyleGAN3.layouts
+    layout = StyleGAN3.layouts[0]
     with_meta, without = (layout.convert(made.state, meta)[1] for meta in (made.meta, {}))
     assert all(plan.pop("before") is not None for plan in with_meta["plans"])
     assert all(plan.pop("before") is None for plan in without["plans"])
