@@ -151,6 +151,23 @@ def test_projections_that_the_network_does_not_compute(fault: str) -> None:
     assert words in messages["first-steps"]
 
 
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ({"channels": 2}, r"channels is 1 (grey), 3 (RGB) or 4 (RGBA); seen: 2"),
+        ({"channels": 4}, "images of (3, 4, 8, 8); seen: (3, 3, 8, 8)"),
+    ],
+)
+def test_channels_that_are_not_drawn(fault: dict[str, int], words: str) -> None:
+    assert words in failures("adapter", broken.adapter_entry(**fault))["images"]
+
+
+def test_an_adapter_without_channels_draws_rgb_and_one_with_them_may_draw_grey() -> None:
+    assert not failures("adapter", VALID["adapter"])
+    grey = broken.adapter_entry(channels=1, synthesize=lambda self, codes: self.network(codes.latents)[:, :1])
+    assert not failures("adapter", grey)
+
+
 def test_an_entry_that_imports_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the process that is asked, it is the only plugin, so it is not blamed for the imports of another."""
     code = "from zoo import AdapterPlugin, hookimpl\n@hookimpl\ndef zoo_adapters():\n"

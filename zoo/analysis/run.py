@@ -260,6 +260,7 @@ def _record(resolved: ResolvedRequest) -> dict[str, Any]:
         "model": model.name,
         "weights_sha256": model.weights_sha256,
         "layout": model.layout,
+        "channels": model.adapter.channels,
         "licence": str(model.card.licence),
         "analyzer": resolved.plugin.name,
         "options": resolved.analyzer.options.model_dump(mode="json"),

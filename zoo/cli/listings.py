@@ -125,6 +125,7 @@ def _model(card: Card) -> Values:
         "default": card.default,
         "adapter": card.adapter,
         "resolution": card.resolution,
+        "channels": card.channels,
         "space": card.space,
         "layers": card.layers,
         "dim": card.dim,

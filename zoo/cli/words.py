@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from zoo.cli.listings import Values
+from zoo.core.channels import describe_channels
 from zoo.errors import few_names
 
 
@@ -41,6 +42,7 @@ def _model(model: Values) -> dict[str, Any]:
     facts = {
         "adapter": model["adapter"],
         "resolution": f"{model['resolution']} x {model['resolution']}",
+        "channels": describe_channels(model["channels"]),
         "space": codes_in_words(model),
         "classes": few_names(model["classes"]),
         "licence of the weights": licence["weights"],

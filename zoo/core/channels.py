@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 # What images of so many channels are. What any other number would show, a file does not say.
 CHANNELS = {1: "grey", 3: "RGB", 4: "RGBA"}
 
+# How `as_rgb` changes images that are not RGB, in words.
+SEEN_AS = {1: "grey, with three equal channels", 4: "RGBA, laid on white"}
+
 
 def as_rgb(images: Tensor) -> Tensor:
     """Return images as they are seen: grey ones with three equal channels, RGBA ones laid on white.

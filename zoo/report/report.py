@@ -198,6 +198,7 @@ def _page(run: Run, sections: Sequence[Mapping[str, Any]]) -> str:
         region=region.text,
         height=height,
         width=width,
+        transparent=run.model.adapter.channels == 4,
         frame=frame,
         outline=None if region.whole else outline_path(region.mask),
         columns=columns,

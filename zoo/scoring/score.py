@@ -156,6 +156,7 @@ def _gather(
         attributes=attributes,
         columns=tuple(column for scorer in scorers.values() for column in scorer.attributes),
         chance=tuple(attribute.chance(unedited) for attribute in attributes),
+        channels=model.adapter.channels,
         directions=tuple(
             DirectionScores(
                 step=float(steps[index]),

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from zoo._utils.html_repr import facts_html, plain, table_html
+from zoo.core.channels import SEEN_AS
 from zoo.editing.run_folder import new_run_folder
 from zoo.scoring.dci import DCI, measure_dci
 from zoo.scoring.effects import Attribute, Effect, strongest
@@ -57,6 +58,7 @@ class Scores:
         chance: For each attribute, the share of pairs of unedited images that differ in it; None if it is not
             categorical.
         directions: The scores of each direction.
+        channels: How many channels the images have; scorers always see RGB (`zoo.core.as_rgb`).
     """
 
     model: str
@@ -67,6 +69,7 @@ class Scores:
     columns: tuple[str, ...]
     chance: tuple[float | None, ...]
     directions: tuple[DirectionScores, ...]
+    channels: int = 3
 
     @cached_property
     def dci(self) -> DCI:
@@ -117,6 +120,7 @@ class Scores:
             "model": self.model,
             "directions": self.found_by or "unknown",
             "measured": f"at {self.samples} codes, region {self.region}",
+            **({"images": SEEN_AS[self.channels]} if self.channels in SEEN_AS else {}),
             "as a whole": ", ".join(measures),
         }
 
@@ -140,6 +144,7 @@ class Scores:
             "found_by": self.found_by,
             "region": self.region,
             "samples": self.samples,
+            "channels": self.channels,
             "attributes": [
                 {
                     "name": one.name,

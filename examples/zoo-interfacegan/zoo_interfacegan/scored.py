@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from zoo import Adapter, CapabilityError, Codes, CodesError, ContractError, Probe, Scorer, unknown_name
+from zoo.core import as_rgb
 from zoo_interfacegan.options import InterFaceGANOptions
 
 # What the keys of scores begin with in a file of labelled codes.
@@ -60,7 +61,7 @@ def draw_scored(adapter: Adapter, probe: Probe, options: InterFaceGANOptions) ->
         count = min(options.batch, options.draws - done)
         codes = _draw(adapter, probe, count, done)
         with torch.no_grad():
-            images = adapter.synthesize(codes).clamp(-1, 1)
+            images = as_rgb(adapter.synthesize(codes).clamp(-1, 1))
             batch_scores = scorer.score(images).detach().cpu().double()
         shape = (count, len(scorer.attributes))
         if tuple(batch_scores.shape) != shape or not bool(torch.isfinite(batch_scores).all()):

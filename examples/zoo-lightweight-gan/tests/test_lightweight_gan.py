@@ -19,6 +19,8 @@ LIBRARY: Any = load_library().module
 SIZES: dict[str, dict[str, Any]] = {
     "plain": {"image_size": 16, "latent_dim": 8, "fmap_max": 8},
     "attention": {"image_size": 16, "latent_dim": 4, "fmap_max": 8, "attn_res_layers": [4, 8]},
+    "greyscale": {"image_size": 16, "latent_dim": 8, "fmap_max": 8, "greyscale": True},
+    "transparent": {"image_size": 16, "latent_dim": 8, "fmap_max": 8, "transparent": True},
     "context": {"image_size": 128, "latent_dim": 4, "fmap_max": 4, "fmap_inverse_coef": 8},
     "frequencies": {"image_size": 128, "latent_dim": 4, "fmap_max": 32, "fmap_inverse_coef": 9, "freq_chan_attn": True},
 }
@@ -40,6 +42,7 @@ def test_pictures_are_those_of_the_package(name: str, smoothed: bool, monkeypatc
     """Bit for bit but for the gate, which rounds otherwise, once its noise is 0; pictures go from [0, 1] to [-1, 1]."""
     network = original(SIZES[name], smoothed=smoothed)
     adapter = LightweightGAN.load(network.state_dict(), {})
+    assert adapter.channels == {"greyscale": 1, "transparent": 4}.get(name, 3)
     codes = draw(adapter, 3, seed=0)
     monkeypatch.setattr(LIBRARY.torch, "randn", lambda *size, **where: torch.zeros(*size))
     with torch.no_grad():
@@ -105,7 +108,7 @@ def test_directions_of_sefa_are_singular_vectors_of_the_first_layer() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"out_conv.weight": torch.zeros(1, 8, 3, 3)}, "makes 1 channels"),
+        ({"out_conv.weight": torch.zeros(2, 8, 3, 3)}, "makes 2 channels"),
         ({"out_conv.weight": torch.zeros(8)}, "4-d weights"),
         ({"layers.0.0.2.1.weight": torch.zeros(16, 8, 4, 5)}, "does not fit"),
         ({"strange": torch.zeros(1)}, "left over: strange"),

@@ -26,7 +26,7 @@ def _average(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, An
 
 
 class LightweightGAN(Adapter):
-    """A generator of RGB images of the package lightweight-gan.
+    """A generator of the package lightweight-gan, of grey, RGB or RGBA images.
 
     Args:
         network: the package's generator.
@@ -50,6 +50,7 @@ class LightweightGAN(Adapter):
         self.space = LatentSpace("z", self._first.shape[0])
         side = 2 ** (len(list(network.get_submodule("layers").children())) + 2)
         self.resolution = (side, side)
+        self.channels = network.get_parameter("out_conv.weight").shape[0]
 
     @classmethod
     def load(

@@ -68,15 +68,16 @@ def settings(state: Mapping[str, Tensor]) -> dict[str, Any]:
         Keyword arguments of the package's `Generator`.
 
     Raises:
-        CheckpointError: they are not those of a generator of RGB images.
+        CheckpointError: they are not those of such a generator.
 
     """
     first = state.get("initial_conv.0.weight")
     last = state.get("out_conv.weight")
     if first is None or first.ndim != 4 or last is None or last.ndim != 4:
         raise CheckpointError("a lightweight-gan has the 4-d weights initial_conv.0.weight and out_conv.weight")
-    if last.shape[0] != 3:
-        raise CheckpointError(f"this generator of lightweight-gan makes {last.shape[0]} channels: only 3 are supported")
+    channels = last.shape[0]
+    if channels not in {1, 3, 4}:
+        raise CheckpointError(f"this generator makes {channels} channels: those of lightweight-gan make 1, 3 or 4")
     convolutions = [state[key] for index in range(len(state)) if (key := f"layers.{index}.0.2.1.weight") in state]
     widths = [weight.shape[0] // 2 for weight in convolutions]
     if not widths:
@@ -86,6 +87,8 @@ def settings(state: Mapping[str, Tensor]) -> dict[str, Any]:
     return {
         "image_size": 2 ** (len(widths) + 2),
         "latent_dim": first.shape[0],
+        "greyscale": channels == 1,
+        "transparent": channels == 4,
         "fmap_max": widths[0],
         "fmap_inverse_coef": coefs[0] if coefs else 12,
         "attn_res_layers": [2 ** (index + 2) for index in range(len(widths)) if f"layers.{index}.2.norm.g" in state],
