@@ -81,7 +81,7 @@ def test_derivatives_are_those_of_torch(file: tuple[int, str]) -> None:
     own = network(channels).double()
 
     def seen(latents: Tensor) -> Tensor:
-        image = own(latents[:, :, None, None])[0].flatten(1)[:, torch.from_numpy(region.pixels)]
+        image: Tensor = own(latents[:, :, None, None])[0].flatten(1)[:, torch.from_numpy(region.pixels)]
         if channels == 4:
             opacity = (image[3] + 1) / 2
             image = opacity * image[:3] + (1 - opacity)

@@ -154,7 +154,7 @@ def test_zoo_score_of_a_file_whose_card_the_scorer_does_not_know(
     assert run(["score", "./netG.safetensors", "run"]) == 2
     assert "no scorer fits file.netg: there are avatars (" in capsys.readouterr().err
     assert run(["list", "--scorers"]) == 0
-    assert "halves   bright top, bright bottom" in capsys.readouterr().out
+    assert "halves\tbright top, bright bottom" in capsys.readouterr().out
     assert run(["info", "scorer:halves"]) == 0
     assert "bright bottom" in capsys.readouterr().out
 
