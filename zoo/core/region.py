@@ -5,17 +5,18 @@
     region = term ("+" term)*                  the union
     term   = "not:" term                       the complement (binds to this term only)
            | "box:" top,left,height,width      numbers with a point are fractions of the image, integers are pixels
-           | "mask:" FILE.png                  a picture of the image's size, without '+' in its name
+           | "mask:" FILE ["#" LABEL]          a picture, without '+' in its name; of a label map, one label or colour
            | "all" | "center" | "left" | "right" | "top" | "bottom"
            | a name from the model's card
 
-Rows come before columns. A pixel is in a box if its centre is, and in a mask if it is 128 or brighter.
+Rows come before columns. A pixel is in a box if its centre is, and in a mask if it is 128 or brighter;
+`zoo.core.files.masks` has the rules for transparency, labels and colours.
 """
 
 from __future__ import annotations
 
 import math
-import warnings
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -126,6 +127,8 @@ class _Parser:
                 "a region's text is empty or ends with '+': write for instance mouth, eyes+nose or not:mouth"
             )
         prefix, colon, rest = term.partition(":")
+        if "," in prefix:
+            raise RegionError(f"region {term}: a comma does not join regions{_union_hint(term)}")
         if not colon:
             return self._parse_name(term)
         if prefix == "not":
@@ -147,7 +150,7 @@ class _Parser:
 def _parse_box(term: str, numbers: str, size: tuple[int, int]) -> NDArray[np.bool_]:
     parts = [part.strip() for part in numbers.split(",")]
     if len(parts) != 4:
-        raise RegionError(f"region {term}: a box is box:top,left,height,width")
+        raise RegionError(f"region {term}: a box is box:top,left,height,width{_union_hint(term)}")
     top, left, height, width = (
         _parse_coordinate(term, part, length) for part, length in zip(parts, (*size, *size), strict=True)
     )
@@ -182,19 +185,19 @@ def _parse_coordinate(term: str, number: str, length: int) -> float:
 
 
 def _read_mask(term: str, path: Path, size: tuple[int, int]) -> NDArray[np.bool_]:
-    from PIL import Image
+    from zoo._utils.pictures import PictureError
+    from zoo.core.files.arrays import MisfitError
+    from zoo.core.files.masks import read_mask
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(path)
-        with image:
-            if (image.height, image.width) != size:
-                raise RegionError(
-                    f"region {term}: the mask is {image.height}x{image.width} (rows x columns), "
-                    f"the image {size[0]}x{size[1]}"
-                )
-            return np.asarray(image.convert("L")) >= 128
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        cause = error.strerror if isinstance(error, OSError) and error.strerror else "it is not a picture"
-        raise RegionError(f"region {term}: cannot read {path}: {cause}") from None
+        return read_mask(path, size)
+    except PictureError as error:
+        raise RegionError(f"region {term}: cannot read {path}: {error}{_union_hint(term)}") from None
+    except MisfitError as error:
+        raise RegionError(f"region {term}: the mask {error}") from None
+
+
+def _union_hint(term: str) -> str:
+    """Suggest the sign of a union where other signs seem to join regions; empty where none does."""
+    union = re.sub(r"\s*(?:[,;&|]|\band\b)\s*(?=[a-zA-Z])", "+", term)
+    return "" if union == term else f"; a union is written {union}"
