@@ -330,7 +330,7 @@ def array(values: Any, *, allow_pickle: bool = False) -> Builder:
 def array_archive(path: Path) -> None:
     """An .npz archive under the name of an .npy file."""
     with path.open("wb") as file:
-        np.savez(file, a=np.zeros((1, 12)))
+        np.savez(file, a=np.zeros((1, 12)), b=np.zeros((1, 12)))
 
 
 def object_array() -> Any:

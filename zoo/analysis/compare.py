@@ -109,9 +109,10 @@ def _take_sides(
     a: GivenDirections, b: GivenDirections, space: LatentSpace | None, read_as: str | None
 ) -> tuple[Directions, Directions]:
     """Take both sets; without a model, an array of one side is read in the space that the other side names."""
-    first = take_directions(a, space, read_as)
-    second = take_directions(b, first.space if _is_known(first.space) else space, read_as)
-    if _is_known(second.space) and not _is_known(first.space):
+    first, second = (take_directions(one, space, read_as) for one in (a, b))
+    if _is_known(first.space) and not _is_known(second.space):
+        second = take_directions(b, first.space, read_as)
+    elif _is_known(second.space) and not _is_known(first.space):
         first = take_directions(a, second.space, read_as)
     return first, second
 

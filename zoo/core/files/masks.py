@@ -37,8 +37,8 @@ _MOST_LABELS = 64
 # How far the channels of a grey pixel, or of a shade of one colour, may differ from it: JPEG does not keep them.
 _COLOUR_TOLERANCE = 24
 
-# The share of a pixel's side by which the sides of a resampled mask may be off.
-_ASPECT_TOLERANCE = 1.0
+# How many pixels of the image a resampled mask may be too wide or too narrow.
+_ASPECT_TOLERANCE = 0.5
 
 
 def read_mask(path: Path, size: tuple[int, int]) -> Mask:
@@ -62,7 +62,7 @@ def read_mask(path: Path, size: tuple[int, int]) -> Mask:
     file, label = split_name(expand_home(path))
     picture = open_picture(file)
     height, width = size
-    if abs(picture.width / picture.height - width / height) * min(picture.height, height) > _ASPECT_TOLERANCE:
+    if abs(picture.width / picture.height - width / height) * height > _ASPECT_TOLERANCE:
         raise MisfitError(
             f"has {picture.height} x {picture.width} pixels (rows x columns), and the image {height} x {width}: "
             "crop or pad it to the image's shape"
@@ -105,7 +105,7 @@ def _meant(picture: Image.Image) -> tuple[Mask, str]:
     values, full, name = shades
     found = np.unique(values)
     if found[-1] <= 0:
-        raise MisfitError("is black everywhere: a pixel is inside if it is 128 or brighter")
+        raise MisfitError("holds no pixel: it is black everywhere")
     if len(found) > 2 and len(found) <= _MOST_LABELS and picture.format != "JPEG" and _are_labels(values, full):
         raise _ask_for_label(picture)
     return _brighter(values, found, full, name)
@@ -128,20 +128,18 @@ def _ask_for_label(picture: Image.Image) -> MisfitError:
     )
 
 
-def _brighter(values: Values, found: Values, full: float, name: str) -> tuple[Mask, str]:
+def _brighter(values: Values, found: Values, full: int, name: str) -> tuple[Mask, str]:
     """Select what is half of the full value or more; of two values below it, the larger one."""
-    threshold = full / 2
+    threshold = full / 2 if full == 1 else (full + 1) // 2
     if len(found) <= 2 and found[0] == 0 and found[-1] < threshold:
         return values == found[-1], f"holds only 0 and {found[-1]:g}: what is {found[-1]:g} is inside"
     if found[-1] < threshold:
-        raise MisfitError(
-            f"has no pixel of {threshold:g} or more, of {full:g}: its values are {found[0]:g} to {found[-1]:g}; "
-            f"FILE#{found[len(found) // 2]:g}-{found[-1]:g} chooses some"
-        )
+        few = f"; FILE#{found[len(found) // 2]:g}-{found[-1]:g} chooses some" if len(found) > 2 else ""
+        raise MisfitError(f"holds no pixel of {threshold:g} or more: its values are {found[0]:g} to {found[-1]:g}{few}")
     remark = "" if full == 255 else f"has values of 0 to {full:g}: what is {threshold:g} or more is inside"
     if name:
         remark = f"is read by its colour: what is at least half as bright as {name} is inside"
-    if found[0] >= threshold:
+    if found[0] >= threshold and len(found) > 1:
         remark = "has no dark pixel: all of it is inside"
     return values >= threshold, remark
 
@@ -177,7 +175,7 @@ def _labels(picture: Image.Image) -> Values | None:
     return None if shades is None else shades[0]
 
 
-def _shades(picture: Image.Image) -> tuple[Values, float, str] | None:
+def _shades(picture: Image.Image) -> tuple[Values, int, str] | None:
     """Return the values of one channel, the full value, and the colour that it is of if that is not grey.
 
     None stands for several colours.
@@ -208,7 +206,7 @@ def _is_grey(picture: Image.Image) -> bool:
     return bool(np.ptp(np.asarray(picture.convert("RGB")), axis=2).max() <= _COLOUR_TOLERANCE)
 
 
-def _are_labels(values: Values, full: float) -> bool:
+def _are_labels(values: Values, full: int) -> bool:
     """Say whether values are labels, not shades: all of them small, or areas of a value between the extremes.
 
     Shades between black and white stand along edges, and seldom fill a square of 2 x 2 pixels.
