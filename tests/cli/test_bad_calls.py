@@ -535,7 +535,7 @@ DIRECTIONS = [
             ("nan", "d.safetensors", "not finite", hostile.directions(torch.full((1, 12), float("nan")))),
             ("none", "d.safetensors", "no direction", hostile.directions(torch.zeros(0, 12))),
             ("complex", "d.safetensors", "numbers", hostile.directions(torch.eye(12)[:2].to(torch.complex64))),
-            ("of-codes", "d.safetensors", "not a directions file|zoo-directions/1", hostile.codes(ONE)),
+            ("of-codes", "d.safetensors", "holds latents|names codes", hostile.codes(ONE)),
             ("card-no-json", "d.safetensors", "cannot read", hostile.directions_text("{")),
             ("card-deep", "d.safetensors", "cannot read", hostile.directions_text(hostile.DEEP_JSON)),
             ("card-of-another-format", "d.safetensors", "zoo-directions/1", hostile.directions(format="other/1")),
