@@ -73,7 +73,7 @@ def test_a_file_gets_a_card_and_is_analysed_by_its_name(home: Path, capsys: pyte
         ("add netG.safetensors --name dcgan.Mine", "its name is dcgan. and a variant"),
         ("add netG.safetensors --name dcgan.../../x", "its name is dcgan. and a variant"),
         ("add missing.pt --name dcgan.mine", "there is no file missing.pt"),
-        ("add config --name dcgan.mine", "there is no file config"),
+        ("add config --name dcgan.mine", "the folder config holds no weights file"),
         ("add note.txt --name dcgan.mine", "note.txt"),
         ("add netG.safetensors --name dcgan.mine -o nonsense=1", "nonsense"),
         ("add netG.safetensors --name dcgan.mine --summary \x1b[2J", "without control characters"),

@@ -83,7 +83,7 @@ def detect_checkpoint(
     content = read_checkpoint(path)
     # Tensors of no elements are dropped here: a tiny file can declare two empty axes whose product is huge.
     state = {key: tensor for key, tensor in content.state.items() if tensor.numel()}
-    metadata = parse_metadata(content.meta, path) if content.container == "safetensors" else None
+    metadata = parse_metadata(content.meta, path) if content.container.startswith("safetensors") else None
     if metadata is None:
         return _convert(path, content, state, families, network)
     if metadata.adapter not in families:

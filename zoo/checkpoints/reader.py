@@ -10,12 +10,14 @@ import mmap
 import struct
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from zoo.checkpoints.archives import HEAD_BYTES, is_safetensors, is_weights_file, unpacked_weights
 from zoo.checkpoints.unpickle.interpreter import parse
 from zoo.checkpoints.unpickle.limits import MAX_TENSORS, BrokenError, Limits, RefusedError
 from zoo.checkpoints.unpickle.state_dict import StateDictBuilder
@@ -32,7 +34,6 @@ from zoo.core.adapter import State
 from zoo.errors import CheckpointError
 
 _MAX_MEMBERS = 20_000
-_HEAD_BYTES = 64
 # The first bytes of each entry in the list at the end of a zip archive.
 _ZIP_ENTRY = b"PK\x01\x02"
 
@@ -45,9 +46,12 @@ _MAGIC_OF_OTHER_FILES = {
     b"\x89PNG": "a PNG picture",
     b"\xff\xd8\xff": "a JPEG picture",
     b"\x89HDF": "an HDF5 file",
-    b"\x1f\x8b": "a gzip archive",
     b"{": "JSON text",
 }
+
+
+class _OtherZipError(Exception):
+    """A zip archive is none of torch's."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ class Checkpoint:
     Attributes:
         state: Its tensors, by flattened key.
         meta: The plain values beside them, by flattened key.
-        container: "safetensors", "torch zip", "torch legacy", "pickle" or "TensorFlow pickle".
+        container: "safetensors", "torch zip", "torch legacy", "pickle" or "TensorFlow pickle", and in which archive.
         unread: Why a value beside the weights was left out, by its key.
     """
 
@@ -69,6 +73,8 @@ class Checkpoint:
 
 def read_checkpoint(path: Path, *, bare: bool = False) -> Checkpoint:
     """Read a safetensors file, a torch file (zip or legacy) or a pickle of networks; nothing in it is executed.
+
+    Of a tar or zip archive, or a compressed file, the only weights file in it is read.
 
     Networks that were pickled whole become their state dict; their class and plain attributes are beside it in `meta`.
 
@@ -85,18 +91,45 @@ def read_checkpoint(path: Path, *, bare: bool = False) -> Checkpoint:
     """
     try:
         with path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
-            size = path.stat().st_size
-            # A safetensors file begins with the length of its header, which is a JSON object.
-            if len(head) > 9 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size:
-                return Checkpoint(*_read_safetensors(path), "safetensors")
-            if head.startswith((b"PK\x03\x04", b"\x80")):  # a zip archive, or a pickle of protocol 2 or later
-                return _read_pickled(path, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), bare=bare)
+            head = file.read(HEAD_BYTES)
+        if is_weights_file(head):
+            with suppress(_OtherZipError):
+                return _read_file(path, head, bare=bare)
+        with unpacked_weights(path) as unpacked:
+            if unpacked:
+                return _read_unpacked(path, *unpacked, bare=bare)
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror}") from None
+    raise _other_file(path, head)
+
+
+def _read_unpacked(path: Path, file: Path, name: str, kind: str, *, bare: bool) -> Checkpoint:
+    """Read the weights file of an archive."""
+    try:
+        with file.open("rb") as opened:
+            head = opened.read(HEAD_BYTES)
+        if not is_weights_file(head):
+            raise _other_file(file, head)
+        checkpoint = _read_file(file, head, bare=bare)
+    except _OtherZipError:
+        raise CheckpointError(f"{path} holds an archive, {name}: unpack it, and name a weights file") from None
+    except CheckpointError as error:
+        raise CheckpointError(str(error).replace(str(file), f"{name} in {path}")) from None
+    return replace(checkpoint, container=f"{checkpoint.container} in a {kind}")
+
+
+def _read_file(path: Path, head: bytes, *, bare: bool) -> Checkpoint:
+    """Read a file that begins as weights files do."""
+    if is_safetensors(head):
+        return Checkpoint(*_read_safetensors(path), "safetensors")
+    with path.open("rb") as file:
+        return _read_pickled(path, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), bare=bare)
+
+
+def _other_file(path: Path, head: bytes) -> CheckpointError:
     description = "an empty file" if not head else f"bytes {head[:8].hex(' ')}"
     description = next((name for magic, name in _MAGIC_OF_OTHER_FILES.items() if head.startswith(magic)), description)
-    raise CheckpointError(f"{path} is neither a safetensors nor a torch file nor a pickle: it holds {description}")
+    return CheckpointError(f"{path} is neither a safetensors nor a torch file nor a pickle: it holds {description}")
 
 
 def _read_safetensors(path: Path) -> tuple[State, dict[str, Any]]:
@@ -146,7 +179,7 @@ def _read_archive(path: Path, data: mmap.mmap, limits: Limits, bare: bool) -> tu
 
 def _read_pickle(path: Path, mapped: mmap.mmap, limits: Limits, bare: bool) -> tuple[StateDictBuilder, str]:
     data = memoryview(mapped)
-    if is_legacy(mapped[:_HEAD_BYTES]):
+    if is_legacy(mapped[:HEAD_BYTES]):
         content, find_storage = parse_legacy(data, limits)
         builder = _builder(limits, find_storage)
         builder.add_file(content, snapshot=False, bare=bare)
@@ -174,14 +207,16 @@ def _check_archive(path: Path, archive: zipfile.ZipFile, size: int) -> None:
     """Refuse archives that torch never writes: compressed members (perhaps bombs), or none that torch would read."""
     members = archive.infolist()
     if not any(member.filename.endswith("/data.pkl") for member in members):
-        some = ", ".join(member.filename for member in members[:3])
-        raise CheckpointError(f"{path} is a zip archive, but not one of torch's: it holds {some or 'nothing'}")
+        raise _OtherZipError
     if any(member.filename.endswith("/constants.pkl") for member in members):
         raise CheckpointError(f"{path} is a TorchScript archive, which holds code; zoo reads files of weights only")
+    if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+        raise CheckpointError(
+            f"{path} was refused: its members are compressed, as torch compresses none: unpack it, and pack the folder "
+            f"of data.pkl again with 'zip -0 -r NEW.pt FOLDER'"
+        )
     if sum(member.file_size for member in members) > size:
         raise CheckpointError(f"{path} is a zip archive whose members claim to be larger than the file; refused")
-    if any(member.compress_type != zipfile.ZIP_STORED for member in members):
-        raise CheckpointError(f"{path} was refused: it is a zip archive with compressed members, as torch writes none")
 
 
 def _one_line(error: object) -> str:

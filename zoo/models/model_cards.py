@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from zoo._utils.files import is_file
+from zoo._utils.files import is_dir, is_file
 from zoo._utils.paths import expand_home
+from zoo.checkpoints.archives import weights_file_in
 from zoo.checkpoints.metadata import read_metadata
 from zoo.core.adapter import Adapter
 from zoo.errors import CardError, UnknownNameError
@@ -36,15 +37,17 @@ def card_of_file(path: Path) -> Card:
     """Make a card for a weights file; what only the weights can tell is filled in when they are read.
 
     Args:
-        path: The file.
+        path: The file, or a folder that holds one, such as a snapshot of Hugging Face.
 
     Returns:
         A card without an adapter. Licence, summary and origin are those that a converted file states.
 
     Raises:
         UnknownNameError: If there is no such file, or its name is not printable.
-        CheckpointError: If the file was converted by zoo, but says so in a way that cannot be read.
+        CheckpointError: If the file was converted by zoo, but says so in a way that cannot be read; or if a folder does
+            not hold one weights file.
     """
+    path = weights_file_in(path) if is_dir(path) else path
     if not is_file(path):
         raise UnknownNameError(f"there is no file {path}: name a weights file, or a model of 'zoo list'")
     if not str(path.absolute()).isprintable():

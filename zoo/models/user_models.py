@@ -10,10 +10,11 @@ from typing import Any
 
 import yaml
 
-from zoo._utils.files import atomic_file, is_file
+from zoo._utils.files import atomic_file, is_dir, is_file
 from zoo._utils.locks import locked
 from zoo._utils.progress import Progress, silent
 from zoo._utils.workspaces import output_error
+from zoo.checkpoints.archives import weights_file_in
 from zoo.core.class_names import imagenet_names
 from zoo.errors import CardError, OptionError, OutputError, UnknownNameError, WeightsError, unknown_name
 from zoo.models.licences import print_licence
@@ -46,7 +47,7 @@ def add(
     weights come from elsewhere, the file is copied into the cache, if its hash, or else its layout, is that card's.
 
     Args:
-        file: The weights file.
+        file: The weights file, or a folder that holds one.
         name: ``architecture.variant``.
         installation: The plugins and the registry.
         summary: What the model draws, in a line; for a new name only.
@@ -66,6 +67,7 @@ def add(
         WeightsError: If the file is not the one that the card names.
         OutputError: If the name is taken, or the operating system refuses.
     """
+    file = weights_file_in(file) if is_dir(file) else file
     if not is_file(file):
         raise UnknownNameError(f"there is no file {file}: name a weights file")
     existing = installation.registry.cards.get(name)

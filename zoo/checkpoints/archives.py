@@ -1,0 +1,237 @@
+"""Weights files inside archives and folders: the only one there is taken; of several, the user names one.
+
+Archives are untrusted. Members are told by their first bytes, nothing is unpacked to a path that the archive names, and
+what unpacks to much more than it takes on disk is refused.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import re
+import shutil
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from zoo.errors import CheckpointError
+
+# Bytes at the beginning of a file by which it is recognised.
+HEAD_BYTES = 64
+
+_MAX_MEMBERS = 20_000
+# An archive may unpack to so many times its size, and so many bytes more. Weights hardly shrink when they are packed.
+_MAX_RATIO = 20
+_MAX_BYTES_MORE = 2**26
+_LISTED = 4
+
+_COMPRESSIONS: dict[bytes, tuple[str, Callable[..., Any]]] = {
+    b"\x1f\x8b": ("gzip", gzip.open),
+    b"BZh": ("bzip2", bz2.open),
+    b"\xfd7zXZ": ("xz", lzma.open),
+}
+_TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
+_BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, RuntimeError, EOFError, ValueError)
+
+# Names of files that are only together a network, what they are, and what to do.
+_KNOWN_SETS = {
+    r"(.*/)?data\.pkl": "an unpacked file of torch: pack the folder of data.pkl again, 'zip -0 -r NEW.pt FOLDER'",
+    r"(.*/)?saved_model\.pb(txt)?": "a SavedModel of TensorFlow, a graph, which is code; zoo reads files of weights",
+    r".*\.data-\d+-of-\d+": "a checkpoint of TensorFlow, which only TensorFlow reads; zoo reads pickled networks",
+    r".*\.(bin|safetensors)\.index\.json": "weights split into several files: save them as one",
+    r".*\.distcp": "a distributed checkpoint of torch: torch.distributed.checkpoint.format_utils.dcp_to_torch_save",
+    r"storages": "a file of torch before 0.1.10: save it again with a torch of 2017 to 2020",
+}
+
+
+def is_weights_file(head: bytes) -> bool:
+    """Say whether a file begins as weights files do.
+
+    Args:
+        head: Its first bytes, `HEAD_BYTES` of them if it has so many.
+    """
+    # The head of a safetensors file is a JSON object after eight bytes with its length.
+    return is_safetensors(head) or head.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"))
+
+
+def is_safetensors(head: bytes) -> bool:
+    """Say whether a file begins with the length of a header and a JSON object, as safetensors files do.
+
+    Args:
+        head: Its first bytes.
+    """
+    return len(head) > 9 and head[8:9] == b"{" and head[5:8] == bytes(3)
+
+
+def weights_file_in(folder: Path) -> Path:
+    """Find the weights file of a folder, such as a snapshot of Hugging Face.
+
+    Args:
+        folder: The folder, or one that holds nothing but that folder.
+
+    Returns:
+        The only file in it that begins as weights files do.
+
+    Raises:
+        CheckpointError: If there is none, or if there are several.
+    """
+    try:
+        paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+        if len(paths) == 1 and paths[0].is_dir():
+            return weights_file_in(paths[0])
+        found = [path.name for path in paths if path.is_file() and is_weights_file(_head(path))]
+    except OSError as error:
+        raise CheckpointError(f"cannot read {folder}: {error.strerror}") from None
+    names = [path.name for path in paths]
+    return folder / _only(found, names, f"the folder {folder}", "name one of them instead of the folder")
+
+
+@contextmanager
+def unpacked_weights(path: Path) -> Iterator[tuple[Path, str, str] | None]:
+    """Unpack the only weights file of an archive.
+
+    Args:
+        path: Any file but a zip archive of torch.
+
+    Yields:
+        The unpacked file, which exists within the ``with`` statement, its name in the archive, and what kind of archive
+        that is; None if the file is no archive.
+
+    Raises:
+        CheckpointError: If the archive is broken or encrypted, holds no weights file or several, or unpacks to much
+            more than its size.
+    """
+    with path.open("rb") as file:
+        head = file.read(_TAR_MAGIC_AT + len(_TAR_MAGIC))
+    compression, opened = next((value for magic, value in _COMPRESSIONS.items() if head.startswith(magic)), ("", open))
+    if not (compression or head.startswith(b"PK") or _is_tar(head)):
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="zoo-") as folder:
+        target = Path(folder) / "weights"
+        try:
+            if head.startswith(b"PK"):
+                kind, name = "zip archive", _unpack_zip(path, target)
+            else:
+                kind, name = _unpack_stream(path, target, opened, compression)
+        except _BROKEN as error:  # a RuntimeError means an encrypted member
+            raise CheckpointError(f"{path} is an archive that cannot be read: {' '.join(str(error).split())}") from None
+        except OSError as error:
+            if error.errno is not None:
+                raise
+            raise CheckpointError(f"{path} is an archive that cannot be read: {error}") from None
+        yield target, name, kind
+
+
+def _unpack_stream(path: Path, target: Path, opened: Callable[..., Any], compression: str) -> tuple[str, str]:
+    """Unpack the only weights file of a tar archive, or a compressed file; return the kind of archive and the name."""
+    with opened(path, "rb") as stream:
+        is_tar = _is_tar(stream.read(_TAR_MAGIC_AT + len(_TAR_MAGIC)))
+    with opened(path, "rb") as stream:
+        bounded = _BoundedStream(stream, path)
+        if is_tar:
+            return f"tar archive{f' ({compression})' * bool(compression)}", _unpack_tar(path, target, bounded)
+        _copy(bounded, target)
+    return f"{compression} file", path.stem
+
+
+def _unpack_tar(path: Path, target: Path, stream: _BoundedStream) -> str:
+    names, found = [], []
+    with tarfile.open(fileobj=stream, mode="r|") as archive:
+        for member in archive:
+            if member.isdir():
+                continue
+            names.append(member.name)
+            _check_count(path, len(names))
+            content = archive.extractfile(member) if member.isreg() and not member.issparse() else None
+            if content is None or _is_hidden(member.name):
+                continue
+            head = content.read(HEAD_BYTES)
+            if is_weights_file(head):
+                found.append(member.name)
+                if len(found) == 1:
+                    _copy(content, target, head)
+    return _only(found, names, f"{path}, a tar archive,", f"unpack it, 'tar -xf {path.name}', and name one of them")
+
+
+def _unpack_zip(path: Path, target: Path) -> str:
+    with zipfile.ZipFile(path) as archive:
+        members = [member for member in archive.infolist() if not member.is_dir()]
+        _check_count(path, len(members))
+        found = []
+        for member in members:
+            if not _is_hidden(member.filename):
+                with archive.open(member) as content:
+                    if is_weights_file(content.read(HEAD_BYTES)):
+                        found.append(member)
+        names = [member.filename for member in members]
+        what_to_do = f"unpack it, 'unzip {path.name}', and name one of them"
+        name = _only([member.filename for member in found], names, f"{path}, a zip archive,", what_to_do)
+        with archive.open(found[0]) as content:
+            _copy(_BoundedStream(content, path), target)
+    return name
+
+
+def _only(found: list[str], names: Collection[str], where: str, what_to_do: str) -> str:
+    """Return the only weights file; explain what else there is."""
+    for pattern, explanation in _KNOWN_SETS.items():
+        if any(re.fullmatch(pattern, name) for name in names):
+            raise CheckpointError(f"{where} holds {explanation}")
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise CheckpointError(f"{where} holds {len(found)} weights files, {_listed(found)}: {what_to_do}")
+    raise CheckpointError(f"{where} holds no weights file: it holds {_listed(names)}")
+
+
+def _listed(names: Iterable[str]) -> str:
+    shown = list(names)
+    return ", ".join(shown[:_LISTED]) + (", …" if len(shown) > _LISTED else "") if shown else "nothing"
+
+
+def _is_hidden(name: str) -> bool:
+    """Tell whether a member is what an operating system adds, such as ``__MACOSX/._G.pth``."""
+    return name.startswith("__MACOSX/") or name.rpartition("/")[2].startswith(".")
+
+
+def _is_tar(head: bytes) -> bool:
+    return head[_TAR_MAGIC_AT:] == _TAR_MAGIC
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(HEAD_BYTES)
+
+
+def _check_count(path: Path, members: int) -> None:
+    if members > _MAX_MEMBERS:
+        raise CheckpointError(f"{path} was refused: it is an archive of more members than any model needs")
+
+
+class _BoundedStream(io.BufferedIOBase):
+    """A stream of unpacked bytes that ends with an error where only a decompression bomb goes on."""
+
+    def __init__(self, stream: IO[bytes], path: Path) -> None:
+        self._stream = stream
+        self._path = path
+        self._left = _MAX_RATIO * path.stat().st_size + _MAX_BYTES_MORE
+
+    def read(self, size: int | None = -1) -> bytes:
+        content = self._stream.read(self._left + 1 if size is None or size < 0 else min(size, self._left + 1))
+        self._left -= len(content)
+        if self._left < 0:
+            raise CheckpointError(f"{self._path} was refused: it unpacks to more than {_MAX_RATIO} times its size")
+        return content
+
+
+def _copy(source: IO[bytes] | _BoundedStream, target: Path, head: bytes = b"") -> None:
+    with target.open("wb") as copy:
+        copy.write(head)
+        shutil.copyfileobj(source, copy, 2**20)
