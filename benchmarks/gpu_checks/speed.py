@@ -13,7 +13,7 @@ from zoo_adapters.stylegan2.adapter import StyleGAN2
 
 from benchmarks import shapes
 from benchmarks.gpu_checks.precision import without_tf32
-from benchmarks.gpu_checks.results import Cell, Settings, attempt, compare, relative_deviation
+from benchmarks.gpu_checks.results import Cell, Settings, attempt, compare, relative_deviation, typical_deviation
 from zoo import Adapter, Codes, Region
 from zoo.core import parse_region
 from zoo.jacobian import RegionJacobian, default_chunk, gram_matrices
@@ -21,15 +21,16 @@ from zoo.testing import draw, in_float64
 
 Build = Callable[[], Adapter]
 COLUMNS = 4  # how many columns are compared with float64
-TOLERANCE = 1e-3
+TOLERANCE = 1e-4  # under TF32, most numbers deviate by about 1e-3
 ROUNDS = 2
 FACTORS = (0.25, 0.5, 1.0, 2.0)  # chunks that are timed, as multiples of zoo's own
 ABOUT_JACOBIANS = (
     "All columns of the Jacobian of the whole image at one code, in float32 without TF32, in zoo's own chunks. The "
     "floor is the number of floating-point operations of as many images as there are columns, at the rate of a large "
     "product of matrices on this device. M is the Gram matrix that analyses use; its time includes copying the columns "
-    f"to the CPU and summing there in float64. {COLUMNS} columns are compared with float64; they must deviate by at "
-    f"most {TOLERANCE:.0e}, relative."
+    f"to the CPU and summing there in float64. {COLUMNS} columns are compared with float64: the median of their "
+    f"deviations must be at most {TOLERANCE:.0e} of the median of their values. The Frobenius norm of all deviations "
+    "is given for information; it is that of a few pixels at which a ReLU's input is almost 0."
 )
 ABOUT_CHUNKS = "Milliseconds a tangent where so many are computed at a time; the chunk that zoo chooses is marked by *."
 
@@ -106,8 +107,9 @@ def _time_jacobian(name: str, build: Build, rate: float, settings: Settings) -> 
     yield Cell(name, "seconds ÷ floor", f"{seconds / floor:.3g}")
     if settings.device == "cuda":
         yield Cell(name, "GB", f"{(torch.cuda.max_memory_allocated() - resident) / 1e9:.2g}")
-    deviation = relative_deviation(operator.jvp(basis[:COLUMNS]), _columns_in_float64(adapter, code, region))
-    yield compare(name, "deviation", deviation, TOLERANCE)
+    found, exact = operator.jvp(basis[:COLUMNS]), _columns_in_float64(adapter, code, region)
+    yield compare(name, "deviation", typical_deviation(found, exact), TOLERANCE)
+    yield Cell(name, "in the norm", f"{relative_deviation(found, exact):.0e}")
     if settings.deadline.left() > 0 and (settings.quick or settings.deadline.left() > 6 * seconds + 20):
         seconds = _time(settings.device, lambda: gram_matrices(adapter, code, [region]), rounds=1)
         yield Cell(name, "seconds for M", f"{seconds:.3g}")

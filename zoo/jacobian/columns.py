@@ -22,7 +22,8 @@ from zoo.jacobian.memory import MemoryModel
 from zoo.jacobian.operator import RegionJacobian
 from zoo.jacobian.outputs import GREY, Output
 
-_MAX_PIXELS = {"cpu": 2**22, "cuda": 2**24}  # of all images that a chunk of tangents makes
+# Pixels of all images that a chunk of tangents makes. On a GPU, more take more memory and are not faster (docs/gpu).
+_MAX_PIXELS = {"cpu": 2**22, "cuda": 2**23}
 _MAX_TANGENTS = {"cpu": 32, "cuda": 1024}  # larger chunks are not faster
 _OVERHEAD = 1.4  # memory of a process per byte of its tensors: allocators keep some, libraries make copies
 
