@@ -189,7 +189,9 @@ def best_of_five(model: Model, code: Codes, analyzer: str, **options: Any) -> fl
         The locality; 0 if no direction is found.
     """
     found = zoo.analyze(model, analyzer, region="center", codes=code, show=1, unseen=0, **options)
-    measured = measure_locality(model.adapter, code, found.vectors[:5], model.region("center")) if len(found) else []
+    region = model.region("center")
+    # to first order, which is what a factorization can do something about
+    measured = measure_locality(model.adapter, code, found.vectors[:5], region, change=1e-3) if len(found) else []
     return max((each.value for each in measured), default=0.0)
 
 

@@ -74,7 +74,7 @@ def load(model: Model, folder: Path, progress: Recorder) -> None:
     open_model(write_tiny(folder / "tiny.safetensors"), load_installation(), progress=progress)
 
 
-LOCALITY = ["measuring locality", "measuring locality, unseen codes", "pictures of the report"]
+LOCALITY = ["measuring changes, analysed codes", "measuring changes, unseen codes", "pictures of the report"]
 PURSUIT = "pursuit rounds (it may stop early)"
 
 

@@ -75,7 +75,7 @@ def analyze(
     label: int | str | None = None,
     truncation: float | None = None,
     show: int = 5,
-    unseen: int = 4,
+    unseen: int = 32,
     out: str | Path | None = None,
     force: bool = False,
     memory: str | int | None = None,

@@ -133,26 +133,27 @@ def test_each_word_is_read_once_and_steps_are_chosen_once(
         "zoo.analysis.reading.parse_region",
         "zoo.analysis.request.parse_options",
         "zoo.analysis.resources.parse_size",
-        "zoo.analysis.run.visible_steps",
-        "zoo.report.filmstrips.visible_steps",
+        "zoo.analysis.measure.choose_steps",
     )
     found = zoo.analyze(
         "dcgan.mine", region="top", k=2, memory="1GB", registry=[registry], out=tmp_path / "run", device="cpu"
     )
     assert found.provenance["names"] is not None
-    assert calls == {"parse_region": 1, "parse_options": 1, "parse_size": 1, "visible_steps": 1}
+    assert calls == {"parse_region": 1, "parse_options": 1, "parse_size": 1, "choose_steps": 1}
 
 
 def test_steps_are_chosen_only_where_something_shows_them(
     registry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Plugins, "scorers", {})
-    calls = count_calls(monkeypatch, "zoo.analysis.run.visible_steps")
+    calls = count_calls(monkeypatch, "zoo.analysis.measure.choose_steps")
     model = zoo.load("dcgan.mine", registry=[registry], device="cpu")
-    zoo.analyze(model, region="top", k=2)
+    assert zoo.analyze(model, k=2).provenance["measured"] is None
     assert not calls
-    zoo.analyze(model, region="top", k=2, out=tmp_path / "run")
-    assert calls == {"visible_steps": 1}
+    zoo.analyze(model, k=2, out=tmp_path / "run")
+    assert calls == {"choose_steps": 1}
+    zoo.analyze(model, region="top", k=2)
+    assert calls == {"choose_steps": 2}
 
 
 def test_a_request_is_resolved_on_a_model() -> None:
@@ -164,5 +165,5 @@ def test_a_request_is_resolved_on_a_model() -> None:
     assert torch.equal(resolved.codes.latents, model.sample(3, seed=5).latents)
     assert (resolved.region.text, resolved.layers, resolved.analyzer.options.k) == ("top", None, 2)
     assert resolved.budget.cache is None
-    further = resolved.draw_further_codes(2, "unseen codes")
+    further = resolved.draw_unseen(2)
     assert not torch.isin(further.latents, resolved.codes.latents).any()

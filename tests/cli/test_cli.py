@@ -86,8 +86,8 @@ def test_analyze_writes_a_run_folder_and_prints_a_table(registry: str, capsys: p
     assert card["command"].startswith("zoo analyze dcgan.mine --analyzer nullspace --region spot --samples 2")
     assert {"model", "weights_sha256", "analyzer", "options", "region", "seed", "chunk", "locality"} <= set(card)
     assert {"zoo_version", "licence"} <= set(card)
-    assert len(card["locality"]["own"][0]) == 2
-    assert len(card["locality"]["unseen"][0]) == 4
+    assert card["locality"]["own"][0]["codes"] == 2
+    assert card["locality"]["unseen"][0]["codes"] == 32
 
 
 def test_an_existing_folder_is_replaced_only_by_force(registry: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,7 +21,7 @@ from zoo_adapters.dcgan.adapter import DCGAN
 
 import zoo
 from tests.support.linear import Banded, Linear, model_of
-from zoo.editing.locality import VISIBLE_CHANGE
+from zoo.editing.steps import VISIBLE_CHANGE
 from zoo.models.model import Model
 from zoo.report.filmstrips import MIDDLE, SHARES, STRIP, coarse_middle_fine, moved_rows_by_scale
 from zoo.report.table import format_rows, format_signed, format_value
@@ -127,7 +127,8 @@ def test_it_says_what_was_asked_and_found(tiny: tuple[Page, zoo.Directions]) -> 
     text = " ".join(text for _, text in page.texts)
     assert found.provenance["command"] in text
     assert str(found.provenance["licence"]) in text
-    for key in set(found.metadata()) - {"locality", "command", "kept", "names", "spectrum", "spectrum_of"}:
+    elsewhere = {"locality", "command", "kept", "measured", "names", "repeats", "spectrum", "spectrum_of"}
+    for key in set(found.metadata()) - elsewhere:
         assert ("th", key) in page.texts
     for title in ("score", "kept norm", "locality, own codes", "locality, unseen codes", "consistency"):
         assert ("th", title) in page.texts
@@ -136,7 +137,7 @@ def test_it_says_what_was_asked_and_found(tiny: tuple[Page, zoo.Directions]) -> 
 
 def test_columns_without_a_figure_are_left_out(tmp_path: Path) -> None:
     page, _ = make(model_of(DCGAN.tiny(0)), tmp_path, unseen=0)
-    assert [text for tag, text in page.texts if tag == "th"][:3] == ["direction", "score", "format"]
+    assert [text for tag, text in page.texts if tag == "th"][:4] == ["direction", "score", "step", "format"]
 
 
 def test_classes_are_named(tmp_path: Path) -> None:
@@ -177,13 +178,14 @@ def test_a_heat_map_tells_where_and_how_much(tmp_path: Path) -> None:
     rows = torch.zeros(64, 2)
     rows[:32, 0], rows[32:, 1] = 0.1, 0.01
     page, _ = make(model_of(Linear(rows, (8, 8))), tmp_path, "lowrank", region="top", k=1)
-    [heat] = [image for image in page.all("img") if image["alt"].startswith("Heat map")]
-    picture = decode(heat["src"]).astype(int)
-    yellow, violet = [253, 231, 37], [68, 1, 84]  # the ends of viridis
-    assert np.abs(picture[:4] - yellow).max() <= 1
-    assert np.abs(picture[4:] - violet).max() <= 1
-    assert "at most 0.02, at row" in heat["alt"]
-    assert "0.02 inside the region, 0 outside" in heat["alt"]
+    heats = [image for image in page.all("img") if image["alt"].startswith("Heat map")]
+    for heat, codes in zip(heats, ("1 analysed code", "32 unseen codes"), strict=True):
+        picture = decode(heat["src"]).astype(int)
+        yellow, violet = [253, 231, 37], [68, 1, 84]  # the ends of viridis
+        assert np.abs(picture[:4] - yellow).max() <= 1
+        assert np.abs(picture[4:] - violet).max() <= 1
+        assert f"change at {codes}: at most 0.02, at row" in heat["alt"]
+        assert "0.02 inside the region, 0 outside" in heat["alt"]
     [outline, _] = page.all("path")
     assert outline["d"] == "M0 4L8 4"
 
@@ -284,7 +286,7 @@ def test_progress_counts_every_picture_once(tmp_path: Path) -> None:
         progress=lambda done, total, what: told.append((done, total)) if what == "pictures of the report" else None,
     )
     done, totals = zip(*told, strict=True)
-    assert set(totals) == {2 * (17 * 3 + 3 * 3)}
+    assert set(totals) == {2 * (14 * 3 + 3 * 3)}  # the ends and the middle of each strip are there already
     assert done[0] == 0
     assert done[-1] == totals[0]
     assert list(done) == sorted(set(done))

@@ -154,6 +154,7 @@ def test_changes_of_pixels_are_those_of_the_region_and_of_the_rest() -> None:
     assert found.region == "top"
     assert found.directions[0].inside == pytest.approx((2 * GAIN) ** 2 * 2 / 3, rel=1e-5)
     assert found.directions[0].outside == 0
+    assert found.directions[0].locality is not None and found.directions[0].locality.value == math.inf
     whole = zoo.score(model, directions_of(model, torch.eye(3)[:1]), scorer=Scales(), samples=20, step=2)
     assert (whole.region, whole.directions[0].outside) == ("all", None)
 
@@ -248,7 +249,7 @@ def test_the_table_and_the_files(scores: zoo.Scores, tmp_path: Path) -> None:
     columns, rows = scores.table()
     assert columns == [
         *("direction", "step", "top", "middle", "bottom", "tone"),
-        *("change inside", "outside", "disentanglement", "suggested name"),
+        *("change inside", "locality", "disentanglement", "suggested name"),
     ]
     assert [row[0] for row in rows] == ["0", "1", "2", "completeness", "by chance"]
     assert {len(row) for row in rows} == {len(columns)}

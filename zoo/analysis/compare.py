@@ -19,9 +19,9 @@ from zoo.core.directions import Directions
 from zoo.core.files.codes import GivenCodes
 from zoo.core.files.directions import GivenDirections, take_directions
 from zoo.editing.fit import check_home
-from zoo.editing.locality import visible_steps
 from zoo.editing.render import check_memory_limit, render_pixels
 from zoo.editing.requests import CodesRequest, as_path
+from zoo.editing.steps import visible_steps
 from zoo.errors import DirectionsError, OptionError
 from zoo.linalg.subspaces import find_nearest, span_basis
 from zoo.linalg.symmetric import principal_angles, unit_rows

@@ -13,7 +13,7 @@ from zoo.analysis.compare import compare
 from zoo.analysis.comparison import Comparison
 from zoo.analysis.request import AnalysisRequest, CheckedRequest, check_request, split_options
 from zoo.analysis.resources import read_limits
-from zoo.analysis.run import run_resolved
+from zoo.analysis.run import find_directions
 from zoo.core.directions import Directions
 from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest, card_by_name
 from zoo.editing.run_folder import folder_under_runs, refuse_existing_run, short_file_name
@@ -118,8 +118,6 @@ class CompareRequest:
                 region=self.region or "all",
                 codes=self.codes,
                 options=self.opening.options,
-                show=1,
-                unseen=0,
             )
             own, unknown = split_options(request, installation, None)
             analyses[path] = check_request(own, installation, card, space=self.opening.space)
@@ -137,7 +135,7 @@ class CompareRequest:
         for path in (self.a, self.b):
             if model is not None and path in analyses:
                 resolved = analyses[path].resolve(model, installation, read_limits())
-                sides.append(run_resolved(resolved, progress).directions)
+                sides.append(find_directions(resolved, progress))
             else:
                 sides.append(path)
         a, b = sides

@@ -47,7 +47,7 @@ class AnalysisRequest:
     layers: str | Sequence[int] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     show: int = 5
-    unseen: int = 4
+    unseen: int = 32
 
     def resolve(self, model: Model, installation: Installation, limits: ResourceLimits = NO_CACHE) -> ResolvedRequest:
         """Read every word of the request for an open model.

@@ -13,7 +13,7 @@ from zoo.core.analyzer import Analyzer, Probe, Scorer
 from zoo.core.codes import Codes
 from zoo.core.compute import ComputeBudget
 from zoo.core.region import Region
-from zoo.core.sampling import derived_generator
+from zoo.editing.measured import draw_unseen
 from zoo.models.model import Model
 from zoo.plugins.entries import AnalyzerPlugin
 
@@ -60,19 +60,14 @@ class ResolvedRequest:
         """
         return Probe(self.codes, self.region, self.layers, self.generator, progress, self.budget, self.scorers)
 
-    def draw_further_codes(self, count: int, purpose: str) -> Codes:
+    def draw_unseen(self, count: int) -> Codes:
         """Draw codes of the same classes and truncation as `codes`, which are none of them.
 
         Args:
-            count: How many codes to draw.
-            purpose: What they are for; another purpose gives other codes.
+            count: How many codes to draw; the first ones do not depend on it.
 
         Returns:
             The codes, on the model's device and in its type.
         """
-        adapter, codes = self.model.adapter, self.codes
-        labels = None if codes.labels is None else codes.labels.cpu().repeat(-(-count // len(codes)))[:count]
-        drawn = adapter.sample(
-            count, derived_generator(self.request.codes.seed_or_zero, purpose), labels, codes.truncation
-        )
-        return drawn.to(adapter.device, adapter.dtype)
+        labels = None if self.codes.labels is None else self.codes.labels.tolist()
+        return draw_unseen(self.model.adapter, count, self.request.codes.seed_or_zero, labels, self.codes.truncation)

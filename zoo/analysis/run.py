@@ -7,31 +7,25 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from zoo._utils.html_repr import facts_html, table_html
 from zoo._utils.progress import Progress, silent
 from zoo._version import __version__
+from zoo.analysis.measure import Measures, measure
 from zoo.analysis.request import AnalysisRequest, check_request, command_of, split_options
 from zoo.analysis.resolved import ResolvedRequest
 from zoo.analysis.resources import read_limits
 from zoo.core.codes import Codes
 from zoo.core.directions import Directions
 from zoo.core.region import Region
-from zoo.editing.locality import Locality, localities_as_json, measure_localities, median_locality, visible_steps
 from zoo.editing.requests import USUAL_OPENING, OpeningRequest, card_by_name
 from zoo.editing.run_folder import new_run_folder, refuse_existing_run
 from zoo.errors import ContractError, ZooError, is_out_of_memory
 from zoo.models.model import Model
 from zoo.registry.registry import Installation
 from zoo.report.report import write_report
-from zoo.report.table import COLUMNS, DirectionSummary
-from zoo.scoring.score import measure_scores
+from zoo.report.table import DirectionSummary, lay_out
 from zoo.scoring.scores import Scores
-
-# Locality is measured on so many of the analysed codes, and names are suggested from so many further ones.
-_CODES_FOR_LOCALITY = 16
-_CODES_FOR_NAMES = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,37 +38,37 @@ class Run:
         model: The model.
         region: The region that was asked for.
         codes: The codes that were analysed.
-        unseen_codes: The codes that locality was measured on as well; None for none.
         directions: All directions, with the record of the run.
-        own: For each shown direction, its locality at each of the first `codes`; empty if that is not defined, since
-            the region is the whole image.
-        unseen: The same at each of `unseen_codes`.
-        scores: The scores of the shown directions; None where no scorer fits the model, or each that does failed.
         show: How many directions are shown, at most.
-        steps: How far the shown directions were moved each way for the scores (k,); None where they were not scored.
+        measures: What was measured of the shown directions.
     """
 
     model: Model
     region: Region
     codes: Codes
-    unseen_codes: Codes | None
     directions: Directions
-    own: tuple[tuple[Locality, ...], ...]
-    unseen: tuple[tuple[Locality, ...], ...]
-    scores: Scores | None
     show: int
-    steps: Tensor | None = None
+    measures: Measures
 
     @property
     def shown(self) -> Directions:
         """The directions that are measured and shown."""
         return self.directions.take(self.show)
 
-    def visible_steps(self) -> Tensor:
-        """Return how far pictures move each shown direction (k,), as far as the scores do if there are any."""
-        if self.steps is not None:
-            return self.steps
-        return choose_steps(self.model, self.codes, self.shown, self.region)
+    @property
+    def unseen_codes(self) -> Codes | None:
+        """The codes that locality was measured on besides the analysed ones; None for none."""
+        return self.measures.unseen_codes
+
+    @property
+    def scores(self) -> Scores | None:
+        """The scores of the shown directions; None where no scorer fits the model, or each that does failed."""
+        return self.measures.scores
+
+    @property
+    def notes(self) -> list[str]:
+        """What has to be known about the directions, a sentence each without its full stop."""
+        return list(self.directions.provenance.get("notes") or ())
 
     def __repr__(self) -> str:
         return f"Run({self.model.name}, region {self.region.text}: {self.directions!r})"
@@ -82,8 +76,8 @@ class Run:
     def _repr_html_(self) -> str:
         """Show a notebook what was measured of each shown direction."""
         facts = {"model": self.model.name, "region": self.region.text, "found": repr(self.directions)}
-        rows = [[self.directions.label(index), *row.texts().values()] for index, row in enumerate(self.table())]
-        return facts_html("Run", facts) + table_html(["direction", *COLUMNS.values()], rows)
+        columns, rows = lay_out(self.table())
+        return facts_html("Run", facts) + table_html(list(columns.values()), [list(row.values()) for row in rows])
 
     def save(self, folder: Path, *, force: bool = False, npy: bool = False, progress: Progress = silent) -> None:
         """Write the run folder: directions, codes, `sheet.png` and `report.html`.
@@ -107,16 +101,7 @@ class Run:
     def table(self) -> list[DirectionSummary]:
         """Summarise what was measured of each shown direction."""
         shown = self.shown
-        return [
-            DirectionSummary(
-                score=float(shown.scores[index]),
-                retained=None if shown.retained is None else float(shown.retained[index]),
-                own=median_locality(self.own, index),
-                unseen=median_locality(self.unseen, index),
-                name=None if self.scores is None else self.scores.directions[index].name,
-            )
-            for index in range(len(shown))
-        ]
+        return [self.measures.summary(shown, index) for index in range(len(shown))]
 
 
 def run_analysis(
@@ -168,33 +153,19 @@ def run_analysis(
             refuse_existing_run(out, force=force)
         opened = replace(opening, options=others).open(model, installation, progress)
         resolved = checked.resolve(opened, installation, limits)
-    run = run_resolved(resolved, progress)
+    run = run_resolved(resolved, progress, pictures=out is not None)
     if out is not None:
         run.save(out, force=force, npy=npy, progress=progress)
     return run
 
 
-def choose_steps(model: Model, codes: Codes, directions: Directions, region: Region) -> Tensor:
-    """Choose how far scores and pictures move directions: until the region changes visibly at the first code.
-
-    Args:
-        model: The model.
-        codes: The codes, of which the first is used.
-        directions: The directions (k).
-        region: Where the change is measured.
-
-    Returns:
-        The steps (k,), at most 8.
-    """
-    return visible_steps(model.adapter, codes[0], directions.vectors, region, directions.layers)
-
-
-def run_resolved(resolved: ResolvedRequest, progress: Progress = silent) -> Run:
+def run_resolved(resolved: ResolvedRequest, progress: Progress = silent, *, pictures: bool = True) -> Run:
     """Run the analyzer, measure the shown directions, and score them.
 
     Args:
         resolved: The request on an open model.
         progress: Called while the work goes on.
+        pictures: Keep the pictures that `Run.save` writes.
 
     Returns:
         The result.
@@ -202,23 +173,27 @@ def run_resolved(resolved: ResolvedRequest, progress: Progress = silent) -> Run:
     Raises:
         ContractError: If the analyzer fails, or returns directions of another space.
     """
-    request, model, codes, region = resolved.request, resolved.model, resolved.codes, resolved.region
-    directions = _analyze(resolved, progress)
-    shown = directions.take(request.show)
-    unseen_codes = resolved.draw_further_codes(request.unseen, "unseen codes") if request.unseen else None
-    adapter, measured = model.adapter, codes[:_CODES_FOR_LOCALITY]
-    own = measure_localities(adapter, measured, shown, region, progress=progress, what="measuring locality")
-    unseen = measure_localities(
-        adapter, unseen_codes, shown, region, progress=progress, what="measuring locality, unseen codes"
-    )
-    steps = choose_steps(model, codes, shown, region) if resolved.scorers else None
-    scores = None if steps is None else _score(resolved, shown, steps, progress)
-    measures = {
-        "locality": {"own": localities_as_json(own), "unseen": localities_as_json(unseen)},
-        "names": None if scores is None else scores.names_as_json(),
-    }
-    directions = directions.with_provenance(**_record(resolved), **measures)
-    return Run(model, region, codes, unseen_codes, directions, own, unseen, scores, request.show, steps)
+    request = resolved.request
+    directions = find_directions(resolved, progress)
+    measures = measure(resolved, directions.take(request.show), pictures=pictures, progress=progress)
+    directions = directions.with_provenance(**measures.as_json(request.codes.seed_or_zero))
+    return Run(resolved.model, resolved.region, resolved.codes, directions, request.show, measures)
+
+
+def find_directions(resolved: ResolvedRequest, progress: Progress = silent) -> Directions:
+    """Run the analyzer, and measure nothing.
+
+    Args:
+        resolved: The request on an open model.
+        progress: Called while the work goes on.
+
+    Returns:
+        The directions, with the record of everything that they depend on.
+
+    Raises:
+        ContractError: If the analyzer fails, or returns directions of another space.
+    """
+    return _analyze(resolved, progress).with_provenance(**_record(resolved))
 
 
 def _analyze(resolved: ResolvedRequest, progress: Progress) -> Directions:
@@ -236,20 +211,6 @@ def _analyze(resolved: ResolvedRequest, progress: Progress) -> Directions:
     if directions.space != model.adapter.space:
         raise ContractError(f"{name} returned directions of {directions.space}, but codes are in {model.adapter.space}")
     return directions
-
-
-def _score(resolved: ResolvedRequest, shown: Directions, steps: Tensor, progress: Progress) -> Scores | None:
-    """Score the shown directions at further codes, each moved as far as its pictures show."""
-    codes = resolved.draw_further_codes(_CODES_FOR_NAMES, "codes for names")
-    return measure_scores(
-        resolved.model,
-        resolved.scorers,
-        codes,
-        shown,
-        steps=steps,
-        region=resolved.region,
-        progress=progress,
-    )
 
 
 def _record(resolved: ResolvedRequest) -> dict[str, Any]:

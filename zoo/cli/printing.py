@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,21 +25,18 @@ def print_run(settings: Settings, run: Run, folder: Path, *, as_json: bool = Fal
         folder: The folder that was written.
         as_json: Print JSON instead of a table and lines.
     """
-    from zoo.report.table import COLUMNS
+    from zoo.report.table import lay_out
 
     if as_json:
         print_json({**_values_of_run(run), **_written(folder)})
         return
-    columns = ["direction", *COLUMNS.values()]
-    summaries = run.table()
-    rows = [[run.directions.label(index), *row.texts().values()] for index, row in enumerate(summaries)]
-    right = columns.copy()
-    if run.scores is not None:
-        rows = [[*row, str(summary.name or "–")] for row, summary in zip(rows, summaries, strict=True)]
-        columns.append("suggested name")
-    print_table(settings, columns, rows, right=right)
+    columns, rows = lay_out(run.table())
+    titles, texts = list(columns.values()), [list(row.values()) for row in rows]
+    right = [title for key, title in columns.items() if key != "name"]
+    optional = [columns["retained"]] if "retained" in columns else []
+    print_table(settings, titles, texts, right=right, optional=optional, elastic=columns.get("name", ""))
     for note in _notes(run):
-        settings.console.print(note, soft_wrap=True)
+        settings.console.print(escape(note), soft_wrap=True)
     print_files(settings, folder)
 
 
@@ -50,10 +46,7 @@ def _values_of_run(run: Run) -> dict[str, Any]:
         "model": run.model.name,
         "region": run.region.text,
         "found": len(run.directions),
-        "directions": [
-            {"index": index, "label": run.directions.label(index), **asdict(row)}
-            for index, row in enumerate(run.table())
-        ],
+        "directions": [{"index": index, **row.as_json()} for index, row in enumerate(run.table())],
         "scores": None if run.scores is None else run.scores.as_json(),
         "notes": _notes(run),
         "record": run.directions.provenance,
@@ -62,10 +55,12 @@ def _values_of_run(run: Run) -> dict[str, Any]:
 
 def _notes(run: Run) -> list[str]:
     """Say what the table of an analysis leaves open."""
-    directions = run.directions
-    notes = []
-    if any(one and not one.reached for row in run.table() for one in (row.own, row.unseen)):
-        notes.append("* the change inside that locality is read at was not reached within step 8")
+    directions, rows = run.directions, run.table()
+    notes = list(run.notes)
+    if not all(row.reached for row in rows):
+        notes.append("* the largest step: what changes inside the region is hardly visible there")
+    if any(row.repeats for row in rows):
+        notes.append("repeats: a stronger direction that changes pictures alike, and the cosine of the two changes")
     if run.region.whole:
         notes.append("locality is measured where there is a region: see --region")
     if not len(directions):

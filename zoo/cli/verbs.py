@@ -68,7 +68,7 @@ def analyze(
     truncation: arguments.Truncation = None,
     option: arguments.AnalysisOption = None,
     show: Annotated[int, typer.Option(help="How many directions to measure and show.")] = 5,
-    unseen: Annotated[int, typer.Option(help="How many unseen codes to measure on.")] = 4,
+    unseen: Annotated[int, typer.Option(help="How many unseen codes to measure on.")] = 32,
     space: arguments.Space = None,
     device: arguments.Device = "auto",
     dtype: arguments.Dtype = "float32",

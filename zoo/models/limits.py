@@ -1,5 +1,6 @@
 """Numbers of codes and seeds that any model takes."""
 
+from zoo.core.codes import MOST_TRUNCATION
 from zoo.errors import OptionError
 
 MAX_CODES = 100_000
@@ -35,3 +36,16 @@ def check_seed(seed: int) -> int:
     if not 0 <= seed < 2**32:
         raise OptionError(f"--seed {seed}: a seed lies within 0 and {2**32 - 1}")
     return seed
+
+
+def check_truncation(truncation: float | None) -> None:
+    """Refuse a truncation that no family takes.
+
+    Args:
+        truncation: The truncation; None stands for none.
+
+    Raises:
+        OptionError: If it is not within 0 and 2.
+    """
+    if truncation is not None and not 0 <= truncation <= MOST_TRUNCATION:
+        raise OptionError(f"--truncation {truncation}: it lies within 0 and {MOST_TRUNCATION:g}")

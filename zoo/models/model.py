@@ -14,12 +14,12 @@ from zoo._utils.html_repr import facts_html
 from zoo._utils.paths import expand_home
 from zoo.core.adapter import Adapter
 from zoo.core.channels import CHANNELS
-from zoo.core.codes import MOST_TRUNCATION, Codes, join
+from zoo.core.codes import Codes, join
 from zoo.core.files.codes import GivenCodes, latents_from_array, load_codes, save_codes
 from zoo.core.files.reading import to_tensor
 from zoo.core.region import Region, parse_region
 from zoo.errors import CodesError, OptionError, few_names, unknown_name
-from zoo.models.limits import check_count, check_seed
+from zoo.models.limits import check_count, check_seed, check_truncation
 from zoo.registry.cards import Card
 
 
@@ -166,8 +166,7 @@ class Model:
             UnknownNameError: See `sample`.
         """
         check_count("--samples", count)
-        if truncation is not None and not 0 <= truncation <= MOST_TRUNCATION:
-            raise OptionError(f"--truncation {truncation}: it lies within 0 and {MOST_TRUNCATION:g}")
+        check_truncation(truncation)
         labels = None if label is None else torch.full((count,), self.label_index(label))
         codes = self.adapter.sample(count, generator, labels, truncation)
         return codes.to(self.adapter.device, self.adapter.dtype)

@@ -12,11 +12,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from zoo.core.channels import as_rgb
 from zoo.core.codes import Codes, join
 from zoo.core.directions import Directions
-from zoo.editing.locality import consistency, visible_steps
+from zoo.editing.changes import ENDS
 from zoo.editing.render import render
+from zoo.editing.steps import visible_steps
 from zoo.imaging.images import OutlinedImage, to_picture, to_pixels
 
 if TYPE_CHECKING:
@@ -28,31 +28,47 @@ SHARES = tuple(eighths / 8 for eighths in range(-8, 9))
 # The index of the frame that is not moved.
 MIDDLE = len(SHARES) // 2
 
+# The indices of the frames of `EndFrames`.
+_RENDERED = (0, MIDDLE, len(SHARES) - 1)
+
 # The indices of the frames that the sheet and the strips of the page show.
 STRIP = (0, 4, 8, 12, 16)
 
 _MAX_CODES = 3
-_BATCH = 15
+_BATCH = 14
 
 # Called after each batch with the number of images in it.
 Tick = Callable[[int], None]
 
 
-@dataclass(frozen=True, eq=False)
-class Filmstrip:
-    """One direction at several codes, moved from −step to +step.
+class EndFrames:
+    """Keeps pictures of the first codes that are rendered, unedited and at both ends of each direction.
 
-    Attributes:
-        pixels: A frame for each of `SHARES` (frames, codes, h, w, c), uint8, as they are shown: of that size, grey
-            (c = 1) or RGB (c = 3).
-        change: The mean squared change of each pixel (height, width) from the middle to the ends, over both ends, the
-            codes and the channels; float64, for images in [-1, 1].
-        consistency: How alike the changes at the end +step are (see `zoo.editing.consistency`); None for one code.
+    It is an observer of `zoo.editing.changes.render_ends`, so that no image of a strip is rendered twice.
     """
 
-    pixels: Tensor
-    change: Tensor
-    consistency: float | None
+    def __init__(self, codes: int, directions: int) -> None:
+        self._wanted = codes
+        self._unedited: list[Tensor] = []
+        self._ends: list[list[list[Tensor]]] = [[[] for _ in ENDS] for _ in range(directions)]
+        self._taken = self._in_batch = 0
+
+    def start(self, unedited: Tensor) -> None:
+        """Keep the first codes of a batch, as far as they are wanted."""
+        self._in_batch = min(len(unedited), self._wanted - self._taken)
+        self._taken += self._in_batch
+        if self._in_batch:
+            self._unedited.append(_shown_pixels(unedited[: self._in_batch]))
+
+    def look(self, index: int, end: int, images: Tensor) -> None:
+        """Keep the same codes at one end of a direction."""
+        if self._in_batch:
+            self._ends[index][end].append(_shown_pixels(images[: self._in_batch]))
+
+    def frames(self, index: int) -> Tensor:
+        """Return the pictures of one direction at −step, 0 and +step: (3, codes, h, w, c), uint8."""
+        plus, minus = map(torch.cat, self._ends[index])
+        return torch.stack([minus, torch.cat(self._unedited), plus])
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,8 +88,21 @@ class ScaleStrip:
     pixels: Tensor
 
 
+def count_shown(codes: Codes, unseen: Codes | None) -> tuple[int, int]:
+    """Choose how many codes are shown, three at most.
+
+    Args:
+        codes: The codes that were analysed.
+        unseen: The unseen codes, or None.
+
+    Returns:
+        How many of the analysed ones, the first, and how many of the unseen ones, beside one analysed.
+    """
+    return (min(len(codes), _MAX_CODES), 0) if unseen is None else (1, min(len(unseen), _MAX_CODES - 1))
+
+
 def shown_codes(codes: Codes, unseen: Codes | None) -> tuple[Codes, list[str]]:
-    """Choose at most three codes to show: the first that were analysed, beside unseen ones if there are any.
+    """Take the codes to show.
 
     Args:
         codes: The codes that were analysed.
@@ -82,16 +111,15 @@ def shown_codes(codes: Codes, unseen: Codes | None) -> tuple[Codes, list[str]]:
     Returns:
         The codes, and a title for each.
     """
-    own = codes[:1] if unseen is not None else codes[:_MAX_CODES]
-    titles = [f"code {index}, analysed" for index in range(len(own))]
+    own, others = count_shown(codes, unseen)
+    titles = [f"code {index}, analysed" for index in range(own)]
     if unseen is None:
-        return own, titles
-    others = unseen[: _MAX_CODES - 1]
-    return join([own, others]), [*titles, *(f"unseen code {index}" for index in range(len(others)))]
+        return codes[:own], titles
+    return join([codes[:own], unseen[:others]]), [*titles, *(f"unseen code {index}" for index in range(others))]
 
 
-def render_filmstrip(run: Run, index: int, step: float, codes: Codes, tick: Tick) -> Filmstrip:
-    """Render one direction at all codes that are shown.
+def render_filmstrip(run: Run, index: int, step: float, codes: Codes, tick: Tick) -> Tensor:
+    """Render one direction at all codes that are shown; the ends and the middle have been rendered already.
 
     Args:
         run: The analysis.
@@ -101,31 +129,25 @@ def render_filmstrip(run: Run, index: int, step: float, codes: Codes, tick: Tick
         tick: Called after each batch of images.
 
     Returns:
-        The pictures.
+        A frame for each of `SHARES` (frames, n, h, w, c), uint8, as they are shown: of that size, grey (c = 1) or RGB
+        (c = 3).
 
     Raises:
         CheckpointError: If an image is not finite.
     """
     adapter = run.model.adapter
     vector = run.directions.vectors[index].to(adapter.device, adapter.dtype)
-    moved = join([adapter.move(codes, share * step * vector, run.directions.layers) for share in SHARES])
-    count = len(codes)
+    between = [frame for frame in range(len(SHARES)) if frame not in _RENDERED]
+    moved = join([adapter.move(codes, SHARES[frame] * step * vector, run.directions.layers) for frame in between])
     pixels = []
-    kept_images = {}  # only the ends and the middle are needed as numbers
     for start in range(0, len(moved), _BATCH):
-        images = render(run.model, moved[start : start + _BATCH])
-        pixels.append(_shown_pixels(images))
-        indices = range(start, start + len(images))
-        seen = zip(indices, as_rgb(images), strict=True)
-        kept_images.update({i: image for i, image in seen if _is_end_or_middle(i, count)})
-        tick(len(images))
-    ends = torch.stack([kept_images[i] for i in sorted(kept_images)]).unflatten(0, (3, count))
-    changes = ends[[0, 2]] - ends[1]
-    return Filmstrip(
-        pixels=torch.cat(pixels).view(len(SHARES), count, *pixels[0].shape[1:]),
-        change=changes.to(torch.float64).square().mean(dim=(0, 1, 2)),
-        consistency=consistency(changes[1]),
-    )
+        pixels.append(_shown_pixels(render(run.model, moved[start : start + _BATCH])))
+        tick(len(pixels[-1]))
+    known = torch.cat([kept.frames(index) for kept in run.measures.frames], dim=1)
+    frames = known.new_empty(len(SHARES), *known.shape[1:])
+    frames[between] = torch.cat(pixels).view(len(between), *known.shape[1:])
+    frames[list(_RENDERED)] = known
+    return frames
 
 
 def coarse_middle_fine(count: int) -> dict[str, tuple[int, ...]]:
@@ -187,11 +209,6 @@ def render_scales(run: Run, tick: Tick) -> list[list[ScaleStrip]]:
             strips[index].append(ScaleStrip(name, rows, float(step), pixels))
             tick(len(moved))
     return strips
-
-
-def _is_end_or_middle(index: int, count: int) -> bool:
-    """Say whether an image, of all frames times `count` codes, belongs to an end or to the middle."""
-    return index // count in {0, MIDDLE, len(SHARES) - 1}
 
 
 def _shown_pixels(images: Tensor) -> Tensor:

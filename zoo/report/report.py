@@ -13,17 +13,18 @@ import jinja2
 import torch
 from markupsafe import Markup
 from PIL import Image
+from torch import Tensor
 
 from zoo._utils.progress import Progress, silent
 from zoo.core.codes import Codes
 from zoo.core.region import Region
-from zoo.editing.locality import VISIBLE_CHANGE
+from zoo.editing.changes import Changes
+from zoo.editing.steps import CODES_FOR_STEPS, VISIBLE_CHANGE
 from zoo.imaging.images import OutlinedImage, data_url, save_sheet, sprite, strip, to_picture
 from zoo.report.filmstrips import (
     MIDDLE,
     SHARES,
     STRIP,
-    Filmstrip,
     ScaleStrip,
     moved_rows_by_scale,
     render_filmstrip,
@@ -31,7 +32,7 @@ from zoo.report.filmstrips import (
     shown_codes,
 )
 from zoo.report.plots import colour_bar, heat_map, outline_path, plot_spectrum
-from zoo.report.table import DirectionSummary, format_number, format_rows, format_signed, format_value
+from zoo.report.table import NOTHING, DirectionSummary, format_number, format_rows, format_signed, format_value
 from zoo.scoring.effects import CLEAR_EFFECT
 
 if TYPE_CHECKING:
@@ -48,13 +49,15 @@ _COLUMNS = {
     "name": "suggested name",
     "score": "score",
     "retained": "kept norm",
+    "step": "step",
     "own": "locality, own codes",
     "unseen": "locality, unseen codes",
+    "repeats": "repeats",
     "consistency": "consistency",
 }
 
 # Parts of the record that have a place of their own on the page.
-_SHOWN_ELSEWHERE = {"locality", "command", "kept", "names", "spectrum", "spectrum_of"}
+_SHOWN_ELSEWHERE = {"locality", "command", "kept", "measured", "names", "notes", "repeats", "spectrum", "spectrum_of"}
 
 _TEMPLATES = Path(__file__).with_name("templates")
 
@@ -70,23 +73,21 @@ def write_report(folder: Path, run: Run, progress: Progress = silent) -> None:
     Raises:
         CheckpointError: If an image is not finite.
     """
-    shown = run.shown
     summaries = run.table()
     codes, titles = shown_codes(run.codes, run.unseen_codes)
     tick = _ImageCounter(progress, run, codes)
-    steps = [float(step) for step in run.visible_steps()]
+    steps = [] if run.measures.steps is None else run.measures.steps.tolist()
     scales = render_scales(run, tick)
     captions = [_caption(run, codes, title, index) for index, title in enumerate(titles)]
     sections, rows, names = [], [], []
     for index, step in enumerate(steps):
         film = render_filmstrip(run, index, step, codes, tick)
         strips = [_strip(run.region, film, code) for code in range(len(codes))]
-        label = shown.label(index)
-        heading = {"index": index, "label": label, **_name_texts(summaries[index])}
-        pictures = _pictures(run.region, film, step, strips, captions)
-        sections.append({**heading, **summaries[index].texts(), **pictures, "parts": _scale_parts(scales[index])})
+        facts = {"index": index, **_texts(run, summaries[index], index), "heat": _heat_maps(run, index)}
+        pictures = _pictures(film, step, strips, captions)
+        sections.append({**facts, **pictures, "parts": _scale_parts(scales[index])})
         rows.append([tile for tiles in strips for tile in tiles])
-        names.append(_sheet_name(label, step, summaries[index]))
+        names.append(_sheet_name(summaries[index]))
     if rows:
         save_sheet(folder / "sheet.png", rows, names, titles, group=len(STRIP))
     (folder / "report.html").write_text(_page(run, sections), encoding="utf-8")
@@ -96,7 +97,7 @@ class _ImageCounter:
     """Counts the images of a report and reports progress."""
 
     def __init__(self, progress: Progress, run: Run, codes: Codes) -> None:
-        each = len(SHARES) * len(codes) + 3 * len(moved_rows_by_scale(run.directions))
+        each = (len(SHARES) - 3) * len(codes) + 3 * len(moved_rows_by_scale(run.directions))
         self.progress = progress
         self.total = each * len(run.shown)
         self.done = 0
@@ -107,15 +108,15 @@ class _ImageCounter:
         self.progress(self.done, self.total, "pictures of the report")
 
 
-def _strip(region: Region, film: Filmstrip, code: int) -> list[OutlinedImage]:
+def _strip(region: Region, film: Tensor, code: int) -> list[OutlinedImage]:
     """Take the pictures of one code; the unmoved one in the middle has the region's border drawn over it."""
     outline = None if region.whole else region.mask
-    return [OutlinedImage(film.pixels[frame, code], outline if frame == MIDDLE else None) for frame in STRIP]
+    return [OutlinedImage(film[frame, code], outline if frame == MIDDLE else None) for frame in STRIP]
 
 
-def _sheet_name(label: str, step: float, summary: DirectionSummary) -> str:
+def _sheet_name(summary: DirectionSummary) -> str:
     texts = summary.texts()
-    lines = [f"direction {label}", f"steps to ±{step:.2g}", f"score {texts['score']}"]
+    lines = [f"direction {texts['label']}", f"steps to ±{texts['step']}", f"score {texts['score']}"]
     if summary.own is not None:
         lines.append(f"locality {texts['own']}")
     if summary.unseen is not None:
@@ -123,28 +124,32 @@ def _sheet_name(label: str, step: float, summary: DirectionSummary) -> str:
     return "\n".join(lines)
 
 
-def _name_texts(summary: DirectionSummary) -> dict[str, str | None]:
-    name = summary.name
-    return {"name": None if name is None else str(name), "effect": None if name is None else name.sentence()}
+def _texts(run: Run, summary: DirectionSummary, index: int) -> dict[str, str | None]:
+    """Return the text of each of `_COLUMNS`, and the effect that the direction is named after, in words."""
+    changes = run.measures.typical
+    consistency = None if changes is None or changes.consistency is None else float(changes.consistency[index])
+    return {
+        **summary.texts(),
+        "effect": None if summary.name is None else summary.name.sentence(),
+        "consistency": format_number(consistency).replace("-", "−"),
+    }
 
 
 def _pictures(
-    region: Region, film: Filmstrip, step: float, strips: Sequence[Sequence[OutlinedImage]], captions: Sequence[str]
+    film: Tensor, step: float, strips: Sequence[Sequence[OutlinedImage]], captions: Sequence[str]
 ) -> dict[str, Any]:
-    """Encode the pictures of one direction, and describe them."""
+    """Encode the pictures of one direction."""
     return {
-        "step": format_number(step),
+        "end": format_number(step),
         "strengths": [format_signed(share * step) for share in SHARES],
         "codes": [
             {
                 "title": caption,
-                "sprite": _encode(sprite(film.pixels[:, code]), len(SHARES)),
+                "sprite": _encode(sprite(film[:, code]), len(SHARES)),
                 "strip": _encode(strip(strips[code], _TILE), len(STRIP)),
             }
             for code, caption in enumerate(captions)
         ],
-        "heat": _heat(region, film),
-        "consistency": format_number(film.consistency).replace("-", "−"),
     }
 
 
@@ -169,16 +174,24 @@ def _encode(picture: Image.Image, count: int) -> str:
     return url
 
 
-def _heat(region: Region, film: Filmstrip) -> dict[str, str]:
-    change = film.change.numpy()
-    heat = heat_map(change)
-    inside, outside = change[region.mask], change[~region.mask]
+def _heat_maps(run: Run, index: int) -> list[dict[str, str]]:
+    """Draw where one direction changes the analysed codes and the unseen ones, as its locality is measured."""
+    own, unseen = run.measures.own, run.measures.unseen
+    measured = {"analysed": None if run.region.whole and unseen is not None else own, "unseen": unseen}
+    return [_heat(changes, index, which) for which, changes in measured.items() if changes is not None]
+
+
+def _heat(changes: Changes, index: int, which: str) -> dict[str, str]:
+    heat = heat_map(changes.by_pixel[index].numpy())
+    count = changes.by_code.shape[1]
+    inside, outside = changes.by_code[index].mean(dim=0).tolist()
     return {
+        "codes": f"{count} {which} code{'s' if count > 1 else ''}",
         "image": data_url(heat.picture),
         "top": format_number(heat.top),
         "peak": f"row {heat.row}, column {heat.column}",
-        "inside": format_number(float(inside.mean())),
-        "outside": format_number(float(outside.mean()) if outside.size else None),
+        "inside": format_number(inside),
+        "outside": format_number(None if changes.region.whole else outside),
     }
 
 
@@ -189,7 +202,7 @@ def _caption(run: Run, codes: Codes, title: str, index: int) -> str:
 
 def _page(run: Run, sections: Sequence[Mapping[str, Any]]) -> str:
     region, scores, record = run.region, run.scores, run.shown.metadata()
-    columns = {key: title for key, title in _COLUMNS.items() if any(row[key] not in {None, "–"} for row in sections)}
+    columns = {key: title for key, title in _COLUMNS.items() if any(row[key] != NOTHING for row in sections)}
     height, width = region.mask.shape
     frame = to_picture(OutlinedImage(torch.zeros(height, width, 3, dtype=torch.uint8)))
     return render_page(
@@ -204,8 +217,11 @@ def _page(run: Run, sections: Sequence[Mapping[str, Any]]) -> str:
         columns=columns,
         sections=sections,
         visible_change=VISIBLE_CHANGE,
+        codes_for_steps=min(CODES_FOR_STEPS, len(run.codes)),
+        notes=run.notes,
         clear_effect=CLEAR_EFFECT,
         scores=None if scores is None else scores.table(),
+        scored_codes=None if scores is None else scores.samples,
         scored=None if scores is None else scores.facts(),
         colour_bar=data_url(colour_bar()),
         spectrum=plot_spectrum(record.get("spectrum") or [], record.get("rank")),

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from zoo.editing.locality import Locality
+from zoo.editing.steps import LARGEST_STEP
 from zoo.scoring.effects import Effect
 
 # The columns of a table of `DirectionSummary.texts`, with their titles.
 COLUMNS = {
+    "label": "direction",
     "score": "score",
     "retained": "kept norm",
+    "step": "step",
     "own": "locality, own",
     "unseen": "locality, unseen",
+    "repeats": "repeats",
+    "name": "suggested name",
 }
+
+# What a cell holds where nothing was measured.
+NOTHING = "–"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,27 +31,66 @@ class DirectionSummary:
     """What was measured of a direction; None for what was not.
 
     Attributes:
+        label: How tables name it.
         score: The score that its analyzer gave it.
         retained: The share of its norm that a projection left.
-        own: Its median locality at the codes that were analysed.
-        unseen: Its median locality at unseen codes.
+        step: How far it was moved both ways, for everything that follows and for pictures.
+        own: How local it is at the codes that were analysed.
+        unseen: How local it is at unseen codes.
+        repeats: The stronger direction whose changes it repeats, and the cosine of their changes; None for none.
         name: The effect that a scorer suggests to name it after.
     """
 
+    label: str
     score: float
     retained: float | None
+    step: float | None
     own: Locality | None
     unseen: Locality | None
+    repeats: tuple[int, float] | None = None
     name: Effect | None = None
 
+    @property
+    def reached(self) -> bool:
+        """Whether the region changes visibly at that step, as it is below the largest one."""
+        return self.step is None or self.step < LARGEST_STEP
+
     def texts(self) -> dict[str, str]:
-        """Return the text of each of `COLUMNS`; a locality that did not reach its change ends with a star."""
+        """Return the text of each of `COLUMNS`; a step at which no change is visible ends with a star."""
         return {
+            "label": self.label,
             "score": format_number(self.score),
             "retained": format_number(self.retained),
-            "own": _format_locality(self.own),
-            "unseen": _format_locality(self.unseen),
+            "step": format_number(self.step) + ("" if self.reached else "*"),
+            "own": NOTHING if self.own is None else self.own.text(),
+            "unseen": NOTHING if self.unseen is None else self.unseen.text(),
+            "repeats": NOTHING if self.repeats is None else f"{self.repeats[0]} ({self.repeats[1]:.2f})",
+            "name": NOTHING if self.name is None else str(self.name),
         }
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values by the names of the attributes; None for what was not measured."""
+        return {
+            **asdict(self),
+            "own": None if self.own is None else self.own.as_json(),
+            "unseen": None if self.unseen is None else self.unseen.as_json(),
+            "repeats": None if self.repeats is None else dict(zip(("direction", "cosine"), self.repeats, strict=True)),
+            "name": None if self.name is None else self.name.as_json(),
+        }
+
+
+def lay_out(rows: Sequence[DirectionSummary]) -> tuple[dict[str, str], list[dict[str, str]]]:
+    """Lay summaries out as a table, without the columns of what was measured of no direction.
+
+    Args:
+        rows: The summaries.
+
+    Returns:
+        The titles of the columns, and the texts of each row, both by the keys of `COLUMNS`.
+    """
+    texts = [row.texts() for row in rows]
+    shown = [key for key in COLUMNS if any(row[key] != NOTHING for row in texts)] or ["label", "score"]
+    return {key: COLUMNS[key] for key in shown}, [{key: row[key] for key in shown} for row in texts]
 
 
 def format_number(value: float | None) -> str:
@@ -56,7 +103,7 @@ def format_number(value: float | None) -> str:
         The text; a dash for None.
     """
     if value is None:
-        return "–"
+        return NOTHING
     return f"{value:.0f}" if 100 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
@@ -109,9 +156,3 @@ def format_value(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)
-
-
-def _format_locality(locality: Locality | None) -> str:
-    if locality is None:
-        return format_number(None)
-    return format_number(locality.value) + ("" if locality.reached else "*")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import chain
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -18,17 +17,16 @@ from zoo.core.directions import Directions
 from zoo.core.files.directions import GivenDirections, take_directions
 from zoo.core.region import Region
 from zoo.core.sampling import derived_generator
+from zoo.editing.changes import ENDS, ChangeMeter, Changes, render_ends
 from zoo.editing.fit import check_home, rows_to_move
-from zoo.editing.locality import squared_change, visible_steps
-from zoo.editing.render import render, render_batch_size
+from zoo.editing.measured import UNSEEN, MeasuredRecord, draw_unseen
 from zoo.editing.requests import CodesRequest
+from zoo.editing.steps import choose_steps
 from zoo.errors import CapabilityError, DirectionsError, OptionError, RegionError, ZooError
-from zoo.models.limits import check_count
+from zoo.models.limits import check_count, check_truncation
 from zoo.models.model import Model
 from zoo.scoring.effects import measure_effect, read_attributes, skip_scorer
 from zoo.scoring.scores import DirectionScores, Scores
-
-_CODES_FOR_STEPS = 4
 
 
 def score(
@@ -50,8 +48,10 @@ def score(
         model: The model whose codes are moved.
         directions: The directions, a file or an array of them.
         scorers: Scorers that fit the model, by name.
-        codes: The codes to move, at least two; drawn ones are none that an analysis draws from the same seed.
-        step: How far to move each way; None is the step at which the region changes visibly, at most 8.
+        codes: The codes to move, at least two; whatever it leaves open is as where the analysis measured the
+            directions.
+        step: How far to move each way; None is the step of the analysis, or else the one at which the region changes
+            visibly, at most 8.
         region: Where changes of pixels are measured; None is the region that the directions were found for.
         layers: The rows of the code that are moved; None is those that the directions were found for.
         show: How many directions are scored.
@@ -73,8 +73,13 @@ def score(
     rows = rows_to_move(model, layers)
     measured_in = _region(model, directions, region)
     shown = replace(directions.take(show), layers=directions.layers if rows is None else rows)
-    taken = _take_codes(model, codes)
-    steps = _choose_steps(model, shown, taken, measured_in, step)
+    record = MeasuredRecord.read(directions, model)
+    taken = _take_codes(model, codes, record)
+    same_edit = (region is None or measured_in.text == _region(model, directions, None).text) and (
+        shown.layers == directions.layers
+    )
+    recorded = record.steps if record is not None and same_edit else ()
+    steps = _choose_steps(model, shown, taken, measured_in, recorded) if step is None else _equal_steps(step, shown)
     scores = measure_scores(model, scorers, taken, shown, steps=steps, region=measured_in, progress=progress)
     if scores is None:
         raise CapabilityError(f"no scorer is left for {model.name}: each that fits failed")
@@ -110,93 +115,86 @@ def measure_scores(
     """
     if not len(directions):
         return None
-    remaining = dict(scorers)
-    inside = torch.from_numpy(region.mask.copy())
-    size = render_batch_size(model.adapter)
-    batches = []
-    for start in range(0, len(codes), size):
-        progress(start, len(codes), "scoring codes")
-        moves = _moves(model, codes[start : start + size], directions, steps)
-        batches.append(_score_batch(model, remaining, moves, inside))
-        if not remaining:
-            return None
-    progress(len(codes), len(codes), "scoring codes")
-    return _gather(model, remaining, directions, batches, steps=steps, region=region)
+    changes, meter = ChangeMeter(region, steps), ScoreMeter(model, scorers)
+    render_ends(model, codes, directions, steps, [changes, meter], progress=progress, what="scoring codes")
+    return meter.result(directions, changes.result())
 
 
-@dataclass(frozen=True, eq=False)
-class _Batch:
-    """Scores (1 + 2k, n, columns) of n codes by each scorer, and the changes of their pixels (2k, n, 2)."""
+class ScoreMeter:
+    """Scores the images of codes while they are rendered; it is an observer of `zoo.editing.changes.render_ends`.
 
-    scores: dict[str, Tensor]
-    squares: Tensor
+    A scorer that fails is skipped with a warning.
+    """
 
+    def __init__(self, model: Model, scorers: Mapping[str, Scorer]) -> None:
+        self._model = model
+        self._remaining = dict(scorers)
+        self._unedited: dict[str, list[Tensor]] = {name: [] for name in scorers}
+        self._ends: dict[str, list[list[Tensor]]] = {name: [] for name in scorers}
 
-def _gather(
-    model: Model,
-    scorers: Mapping[str, Scorer],
-    directions: Directions,
-    batches: Sequence[_Batch],
-    *,
-    steps: Tensor,
-    region: Region,
-) -> Scores:
-    """Compute the effects of all codes from the scores of each batch."""
-    scores = torch.cat([torch.cat([batch.scores[name] for batch in batches], dim=1) for name in scorers], dim=2)
-    squares = torch.cat([batch.squares for batch in batches], dim=1).mean(dim=1)
-    # the first is unedited; then +step and −step alternate
-    unedited, plus, minus = scores[0], scores[1::2], scores[2::2]
-    both_ends = (squares[::2] + squares[1::2]) / 2
-    attributes = read_attributes(scorers)
-    return Scores(
-        model=model.name,
-        found_by=directions.origin,
-        region=region.text,
-        samples=scores.shape[1],
-        attributes=attributes,
-        columns=tuple(column for scorer in scorers.values() for column in scorer.attributes),
-        chance=tuple(attribute.chance(unedited) for attribute in attributes),
-        channels=model.adapter.channels,
-        directions=tuple(
-            DirectionScores(
-                step=float(steps[index]),
-                effects=tuple(
-                    measure_effect(attribute, unedited, minus[index], plus[index]) for attribute in attributes
-                ),
-                inside=float(both_ends[index, 0]),
-                outside=None if region.whole else float(both_ends[index, 1]),
-                changes=tuple((plus[index] - minus[index]).mean(dim=0).tolist()),
-            )
-            for index in range(len(directions))
-        ),
-    )
+    def start(self, unedited: Tensor) -> None:
+        """Score a batch of codes unedited."""
+        for name, scores in self._score(unedited).items():
+            self._unedited[name].append(scores)
+            self._ends[name].append([])
 
+    def look(self, index: int, end: int, images: Tensor) -> None:
+        """Score them at one end of a direction."""
+        for name, scores in self._score(images).items():
+            self._ends[name][-1].append(scores)
 
-def _moves(model: Model, codes: Codes, directions: Directions, steps: Tensor) -> Iterator[Codes]:
-    """List codes unedited, then moved by +step and −step along each direction."""
-    yield codes
-    for step, vector in zip(steps, directions.vectors, strict=True):
-        delta = (step * vector).to(codes.latents)
-        for sign in (1, -1):
-            yield model.adapter.move(codes, sign * delta, directions.layers)
-
-
-def _score_batch(model: Model, remaining: dict[str, Scorer], moves: Iterator[Codes], inside: Tensor) -> _Batch:
-    """Render a few codes, unedited and then moved, and score them; a scorer that fails leaves `remaining`."""
-    scores: dict[str, list[Tensor]] = {name: [] for name in remaining}
-    unedited = render(model, next(moves))
-    squares = []
-    for images in chain([unedited], (render(model, moved) for moved in moves)):
-        squares.append(torch.stack([squared_change(change, inside) for change in as_rgb(images) - as_rgb(unedited)]))
-        for name in list(remaining):
+    def _score(self, images: Tensor) -> dict[str, Tensor]:
+        """Score images by each scorer that is left; one that fails leaves."""
+        scores = {}
+        for name in list(self._remaining):
             try:
-                scores[name].append(_checked_scores(remaining[name], as_rgb(images.clamp(-1, 1))))
+                scores[name] = _checked_scores(self._remaining[name], as_rgb(images.clamp(-1, 1)))
             except Exception as error:
-                skip_scorer(name, model.card, error)
-                del remaining[name]
-        if not remaining:
-            break
-    return _Batch({name: torch.stack(scores[name]) for name in remaining}, torch.stack(squares)[1:])
+                skip_scorer(name, self._model.card, error)
+                del self._remaining[name]
+        return scores
+
+    def result(self, directions: Directions, changes: Changes) -> Scores | None:
+        """Compute the effects of all codes.
+
+        Args:
+            directions: The directions that were rendered.
+            changes: What was measured of the same images.
+
+        Returns:
+            The scores; None if no scorer is left.
+        """
+        if not self._remaining:
+            return None
+        unedited = torch.cat([torch.cat(self._unedited[name]) for name in self._remaining], dim=1)
+        by_scorer = [torch.cat([torch.stack(one) for one in self._ends[name]], dim=1) for name in self._remaining]
+        ends = torch.cat(by_scorer, dim=2).unflatten(0, (-1, len(ENDS)))  # (k, ends, n, columns)
+        attributes = read_attributes(self._remaining)
+        columns = tuple(column for scorer in self._remaining.values() for column in scorer.attributes)
+        inside_and_outside = changes.by_code.mean(dim=1).tolist()
+        rows = [
+            DirectionScores(
+                label=directions.label(index),
+                step=float(changes.steps[index]),
+                effects=tuple(measure_effect(attribute, unedited, minus, plus) for attribute in attributes),
+                inside=inside_and_outside[index][0],
+                outside=None if changes.region.whole else inside_and_outside[index][1],
+                locality=changes.localities[index] if changes.localities else None,
+                changes=tuple((plus - minus).mean(dim=0).tolist()),
+            )
+            for index, (plus, minus) in enumerate(ends)
+        ]
+        return Scores(
+            model=self._model.name,
+            found_by=directions.origin,
+            region=changes.region.text,
+            samples=len(unedited),
+            attributes=attributes,
+            columns=columns,
+            chance=tuple(attribute.chance(unedited) for attribute in attributes),
+            channels=self._model.adapter.channels,
+            directions=tuple(rows),
+        )
 
 
 def _checked_scores(scorer: Scorer, images: Tensor) -> Tensor:
@@ -219,23 +217,45 @@ def _region(model: Model, directions: Directions, text: str | None) -> Region:
         raise RegionError(f"the region of these directions cannot be read here ({error}): pass --region") from None
 
 
-def _take_codes(model: Model, codes: CodesRequest) -> Codes:
-    """Take codes that were given, or draw some that no analysis draws from the same seed; two at least."""
-    if codes.codes is None and codes.seeds is None:
-        check_count("--samples", codes.count, 2)
-        return codes.take(model, derived_generator(codes.seed_or_zero, "codes for scores"))
-    taken = codes.take(model)
-    option = "--seeds" if codes.codes is None else "--codes"
-    check_count(f"{option}: the number of codes", len(taken), 2)
-    return taken
+def _take_codes(model: Model, codes: CodesRequest, record: MeasuredRecord | None) -> Codes:
+    """Take codes that were given, or draw some that no analysis draws from the same seed; two at least.
+
+    Whatever the request leaves open is as in the record, so that by default they are the very codes at which the
+    analysis measured the directions.
+    """
+    if codes.codes is not None or codes.seeds is not None:
+        taken = codes.take(model)
+        option = "--seeds" if codes.codes is None else "--codes"
+        check_count(f"{option}: the number of codes", len(taken), 2)
+        return taken
+    if record is not None and record.codes < 2:
+        record = None
+    if record is not None:
+        codes = replace(
+            codes,
+            samples=record.codes if codes.samples is None else codes.samples,
+            seed=record.seed if codes.seed is None else codes.seed,
+            truncation=record.truncation if codes.truncation is None else codes.truncation,
+        )
+    codes.check()
+    check_count("--samples", codes.count, 2)
+    if record is None or codes.label is not None:
+        return codes.take(model, derived_generator(codes.seed_or_zero, UNSEEN))
+    check_truncation(codes.truncation)
+    return draw_unseen(model.adapter, codes.count, codes.seed_or_zero, record.labels, codes.truncation)
 
 
-def _choose_steps(model: Model, directions: Directions, codes: Codes, region: Region, step: float | None) -> Tensor:
-    """Return steps (k,): `step`, or those that change the region visibly, the median over the first codes of each."""
-    if step is not None:
-        if not 0 < step < math.inf:
-            raise OptionError(f"--step {step:g}: it is a finite number above 0")
-        return torch.full((len(directions),), step, dtype=torch.float64)
-    few = [codes[index] for index in range(min(_CODES_FOR_STEPS, len(codes)))]
-    by_code = [visible_steps(model.adapter, code, directions.vectors, region, directions.layers) for code in few]
-    return torch.stack(by_code).quantile(0.5, dim=0)
+def _equal_steps(step: float, directions: Directions) -> Tensor:
+    if not 0 < step < math.inf:
+        raise OptionError(f"--step {step:g}: it is a finite number above 0")
+    return torch.full((len(directions),), step, dtype=torch.float64)
+
+
+def _choose_steps(
+    model: Model, directions: Directions, codes: Codes, region: Region, recorded: Sequence[float]
+) -> Tensor:
+    """Return steps (k,): those of the record, and beyond them the ones that change the region visibly."""
+    known = torch.tensor(recorded[: len(directions)], dtype=torch.float64)
+    if len(known) == len(directions):
+        return known
+    return torch.cat([known, choose_steps(model.adapter, codes, directions, region)[len(known) :]])

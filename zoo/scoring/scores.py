@@ -12,6 +12,7 @@ import torch
 
 from zoo._utils.html_repr import facts_html, plain, table_html
 from zoo.core.channels import SEEN_AS
+from zoo.editing.locality import Locality
 from zoo.editing.run_folder import new_run_folder
 from zoo.scoring.dci import DCI, measure_dci
 from zoo.scoring.effects import Attribute, Effect, strongest
@@ -24,18 +25,22 @@ class DirectionScores:
     """What one direction changes.
 
     Attributes:
+        label: How tables name it, as in the table of its analysis.
         step: How far it was moved each way.
         effects: Its effect on each attribute.
         inside: The mean squared change of pixels within the region, over both ends and all codes, for images in
             [-1, 1].
         outside: The same beyond the region; None where that is the whole image.
+        locality: How local the change is, with an interval; None where the region is the whole image.
         changes: For each column of the scorers, the mean over codes of the score at +step minus that at −step.
     """
 
+    label: str
     step: float
     effects: tuple[Effect, ...]
     inside: float
     outside: float | None
+    locality: Locality | None
     changes: tuple[float, ...]
 
     @property
@@ -85,22 +90,23 @@ class Scores:
         whole = self.directions[0].outside is None
         several_scorers = len({attribute.scorer for attribute in self.attributes}) > 1
         names = [f"{one.scorer}: {one.name}" if several_scorers else one.name for one in self.attributes]
-        pixels = ["change"] if whole else ["change inside", "outside"]
+        pixels = ["change"] if whole else ["change inside", "locality"]
         columns = ["direction", "step", *names, *pixels, "disentanglement", "suggested name"]
-        rows = [self._row(index, whole) for index in range(len(self.directions))]
+        rows = [self._row(index) for index in range(len(self.directions))]
         blank = [""] * (len(columns) - 2 - len(names))
         rows.append(["completeness", "", *map(_two_decimals, self.dci.by_attribute), *blank])
         if any(value is not None for value in self.chance):
             rows.append(["by chance", "", *map(_two_decimals, self.chance), *blank])
         return columns, rows
 
-    def _row(self, index: int, whole: bool) -> list[str]:
+    def _row(self, index: int) -> list[str]:
         row = self.directions[index]
         return [
-            str(index),
+            row.label,
             f"{row.step:.3g}",
             *(effect.text() for effect in row.effects),
-            *(_two_digits(value) for value in ([row.inside] if whole else [row.inside, row.outside])),
+            _two_digits(row.inside),
+            *([] if row.locality is None else [row.locality.text()]),
             _two_decimals(self.dci.by_direction[index]),
             _named(row.name),
         ]
@@ -157,11 +163,13 @@ class Scores:
             ],
             "directions": [
                 {
+                    "direction": one.label,
                     "step": one.step,
                     "name": name,
                     "effects": [effect.as_json() for effect in one.effects],
                     "inside": one.inside,
                     "outside": one.outside,
+                    "locality": None if one.locality is None else one.locality.as_json(),
                     "disentanglement": disentanglement,
                     "changes": dict(zip(self.columns, one.changes, strict=True)),
                 }
@@ -217,8 +225,8 @@ def _two_decimals(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
 
 
-def _two_digits(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2g}"
+def _two_digits(value: float) -> str:
+    return f"{value:.2g}"
 
 
 def _escaped(text: str) -> str:

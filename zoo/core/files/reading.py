@@ -36,10 +36,13 @@ def read_arrays(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
     try:
         with path.open("rb") as file:
-            head = file.read(6)
+            head = file.read(9)
     except OSError as error:
         raise UnreadableError(error.strerror or str(error)) from None
-    if head == b"\x93NUMPY":
+    # A safetensors file begins with the length of its JSON, whose lowest byte may be that of a pickle: 0x80.
+    if head[8:] == b"{" and int.from_bytes(head[:8], "little") < path.stat().st_size:
+        return read_tensors(path)
+    if head.startswith(b"\x93NUMPY"):
         return read_numpy(path), {}
     if head.startswith(b"\x80") or (head.startswith(b"PK") and not _is_npz(path)):
         try:
