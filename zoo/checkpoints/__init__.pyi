@@ -52,6 +52,12 @@ from .metadata import (
 from .metadata import (
     read_metadata as read_metadata,
 )
+from .modules import (
+    is_whole as is_whole,
+)
+from .modules import (
+    require_modules as require_modules,
+)
 from .reader import (
     Checkpoint as Checkpoint,
 )

@@ -21,6 +21,9 @@ _AVERAGED_NAMES = {"Gs", "avgG"}
 # Names that a network has in a training checkpoint beside its average.
 _TRAINED_NAMES = {"G", "g", "generator", "netG", "gen", "params"}
 
+# The end of the key under which an object's class is.
+_CLASS = "_class"
+
 # A file with more networks of one layout than this is refused.
 _MOST_NETWORKS = 64
 
@@ -200,7 +203,19 @@ def _cut_out(prefix: str, family: str, layout: Layout, state: State, meta: Mappi
         if tensor is not None:
             inside.setdefault(key, tensor)
     own = {key.removeprefix(prefix): value for key, value in meta.items() if key.startswith(prefix)}
-    return FoundNetwork(prefix, family, layout, inside, {**meta, **own})
+    return FoundNetwork(prefix, family, layout, inside, {**_beside(prefix, meta), **own})
+
+
+def _beside(prefix: str, meta: Mapping[str, Any]) -> dict[str, Any]:
+    """Take the values of a file that are neither a network's own nor in an object beside it, such as another one."""
+    objects = {key.removesuffix(_CLASS) for key in meta if key.endswith(_CLASS)}
+    others = {name for name in objects if not prefix.startswith(name)}
+
+    def is_inside(key: str) -> bool:
+        parts = key.split(".")
+        return any(".".join([*parts[:depth], ""]) in others for depth in range(1, len(parts)))
+
+    return {key: value for key, value in meta.items() if not key.startswith(prefix) and not is_inside(key)}
 
 
 def _nearest_above(prefix: str, key: str, state: State) -> Any:

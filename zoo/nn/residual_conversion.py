@@ -10,6 +10,12 @@ import torch
 from torch import Tensor
 
 from zoo.checkpoints.conversion import StateDictConverter, fold_upsample_into_conv
+from zoo.checkpoints.modules import require_modules
+
+# The layers of torch in residual generators.
+_CLASSES: Mapping[str, Mapping[str, Any]] = {
+    name: {} for name in ("Conv2d", "Linear", "Embedding", "BatchNorm2d", "ReLU", "Tanh", "MaxPool2d", "Softmax")
+}
 
 
 class ResidualConverter(StateDictConverter, ABC):
@@ -32,6 +38,21 @@ class ResidualConverter(StateDictConverter, ABC):
             CheckpointError: if a tensor is missing, or the norm's vectors do not fit the weight.
         """
         return self.effective_weight(key)
+
+    def require_modules(self, meta: Mapping[str, Any], norms: str, epsilon: Any, **attributes: Any) -> None:
+        """Compare the modules of a network that was pickled whole with those that zoo builds.
+
+        Args:
+            meta: the plain values beside the tensors.
+            norms: a regular expression of the keys of the normalisations.
+            epsilon: what these add to variances.
+            **attributes: the values of further attributes, by name, of all modules that have them.
+
+        Raises:
+            CheckpointError: for another layer or another value.
+        """
+        named = {rf"(.*\.)?{name}": value for name, value in attributes.items()}
+        require_modules(meta, self.owner, classes=_CLASSES, attributes={rf"({norms})\.eps": epsilon, **named})
 
     def epsilon(self, said: Any, assumed: float, **settings: Any) -> dict[str, Any]:
         """Make the config, with what normalisations add to variances.

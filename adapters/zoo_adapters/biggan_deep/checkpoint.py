@@ -103,6 +103,7 @@ def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, An
     converter.set_norm("norm", mean, variance, scale=scale, shift=shift)
     converter.to_rgb("generator.conv_to_rgb")
     said = next((meta[key] for key in ("eps", "config.eps", "generator.layers.0.bn_0.eps") if key in meta), None)
+    converter.require_modules(meta, r"generator\.(layers\.\d+\.bn_\d|bn)", said)
     return converter.finish(), converter.epsilon(said, _EPSILON, shared=True)
 
 

@@ -16,6 +16,7 @@ from zoo.checkpoints import (
     StateDictConverter,
     count_keys,
     fold_upsample_into_conv,
+    require_modules,
     require_settings,
     tensorflow_settings,
 )
@@ -25,6 +26,15 @@ _GAIN = sqrt(2)
 _OWNER = "the PGGAN file"
 _TENSORFLOW = "4x4/Dense/weight"
 _GENFORCE = "layer0.weight"
+# What modules that were pickled whole say.
+_GENFORCE_ATTRIBUTES = {
+    r"layer\d+\.activate\._class": "LeakyReLU",
+    r"output\d+\.activate\._class": "Identity",
+    r"final_activate\._class": "Identity",
+    r"(.*\.)?use_wscale": True,
+    r"(.*\.)?eps": 1e-8,
+    r"label_size": 0,
+}
 _SUPPORTED = {
     "label_size": 0,
     "normalize_latents": True,
@@ -96,6 +106,7 @@ def _detect_genforce(state: State, meta: Mapping[str, Any]) -> bool:
 
 def _convert_genforce(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Keys of genforce; the dense layer is a convolution of 4x4 taps over one pixel, so it is flipped."""
+    require_modules(meta, _OWNER, classes={"LeakyReLU": {"negative_slope": 0.2}}, attributes=_GENFORCE_ATTRIBUTES)
     converter = _Converter(state)
     config: dict[str, Any] = {"lod": converter.pop_number("lod", 0.0)}
     dense = converter.pop("layer0.weight").flip(2, 3)

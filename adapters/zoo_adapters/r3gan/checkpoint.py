@@ -7,15 +7,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from zoo import Layout, State
-from zoo.checkpoints import StateDictConverter, count_numbered
+from zoo.checkpoints import StateDictConverter, count_numbered, require_modules
 from zoo_adapters.r3gan.network import R3GANGenerator, Stage
 
+_OWNER = "the R3GAN file"
 _MARK = "MainLayers.0.Layers.0.Basis"
+# What modules that were pickled whole say.
+_ATTRIBUTES = {
+    r".*\.LinearLayer2\.Layer\.padding\.\d": 1,
+    r".*\.LinearLayer[13]?\.Layer\.padding\.\d": 0,
+}
 
 
 def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Keys of the published pickles; their half precision is not reproduced."""
-    converter = StateDictConverter(state, "the R3GAN file")
+    require_modules(meta, _OWNER, classes={"Conv2d": {}, "Linear": {}}, attributes=_ATTRIBUTES)
+    converter = StateDictConverter(state, _OWNER)
     converter.assign("basis", _MARK)
     converter.assign("start.weight", "MainLayers.0.Layers.0.LinearLayer.weight")
     if "EmbeddingLayer.weight" in converter.remaining:

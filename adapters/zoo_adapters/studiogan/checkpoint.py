@@ -117,6 +117,7 @@ def _convert(state: State, meta: Mapping[str, Any], *, deep: bool, embeds: bool)
     converter.norm("norm", "bn4")
     converter.layer("colour", "conv2d5")
     said = meta.get("blocks.0.0.bn1.bn.eps", meta.get("blocks.0.0.bn1.eps"))
+    converter.require_modules(meta, r"blocks\.\d+\.0\.bn\d(\.bn)?|bn4", said)
     return converter.finish(), converter.epsilon(said, _EPSILON, shared=deep)
 
 

@@ -17,6 +17,7 @@ from zoo.checkpoints import (
     fold_upsample_into_conv,
     hammer_settings,
     rename_modules,
+    require_modules,
     require_settings,
     tensorflow_settings,
 )
@@ -32,6 +33,15 @@ _OWNER = "the StyleGAN file"
 _TENSORFLOW = "synthesis/4x4/Const/StyleMod/weight"
 _GENFORCE = "synthesis.layer0.const"
 _BLUR = (1.0, 2.0, 1.0)
+# What modules that were pickled whole say.
+_GENFORCE_ATTRIBUTES = {
+    r"(mapping\.dense|synthesis\.layer)\d+\.activate\._class": "LeakyReLU",
+    r"synthesis\.output\d+\.activate\._class": "Identity",
+    r"synthesis\.final_activate\._class": "Identity",
+    r"(.*\.)?use_wscale": True,
+    r"(.*\.)?normalize_input": True,
+    r"(.*\.)?eps": 1e-8,
+}
 _SUPPORTED = {
     "normalize_latents": True,
     "mapping_nonlinearity": "lrelu",
@@ -168,6 +178,7 @@ def _convert_tensorflow_layer(converter: _Converter, index: int) -> None:
 
 def _convert_genforce(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Keys of genforce, which do not tell what is fused."""
+    require_modules(meta, _OWNER, classes={"LeakyReLU": {"negative_slope": 0.2}}, attributes=_GENFORCE_ATTRIBUTES)
     converter = _Converter(state)
     config = {"lod": converter.pop_number("synthesis.lod", 0.0), **_genforce_fused(converter, meta)}
     for index in range(count_keys(converter.remaining, r"mapping\.dense\d+\.weight")):

@@ -16,6 +16,7 @@ from zoo.checkpoints import (
     collect_settings,
     count_keys,
     hammer_settings,
+    require_modules,
     require_settings,
     tensorflow_settings,
 )
@@ -44,6 +45,36 @@ _HAMMER_SUPPORTED = {
     "lr_mul": 1.0,
     "demodulate": True,
 }
+# What modules that were pickled whole say.
+_ACTIVATION = {"LeakyReLU": {"negative_slope": 0.2}}
+_NVIDIA_ATTRIBUTES = {
+    r"(mapping\.fc\d+|synthesis\.b\d+\.conv\d)\.activation": "lrelu",
+    r"(.*\.affine|mapping\.embed)\.activation": "linear",
+    r"synthesis\.b\d+\.architecture": "skip",
+    r"synthesis\.b\d+\.conv\d\.use_noise": True,
+}
+_GENFORCE_ATTRIBUTES = {
+    r"(mapping\.dense|synthesis\.layer)\d+\.activate\._class": "LeakyReLU",
+    r"(mapping\.dense|synthesis\.layer)\d+\.activate_scale": ACTIVATION_GAIN,
+    r"synthesis\.output\d+\.activate\._class": "Identity",
+    r"synthesis\.final_activate\._class": "Identity",
+    r"synthesis\.layer\d+\.demodulate": True,
+    r"synthesis\.output\d+\.demodulate": False,
+    r"(.*\.)?use_wscale": True,
+    r"(.*\.)?normalize_input": True,
+    r"(.*\.)?eps": 1e-8,
+    r"synthesis\.architecture": "skip",
+}
+_ROSINALITY_ATTRIBUTES = {
+    r"style\.\d+\.activation": "fused_lrelu",
+    r".*\.modulation\.(activation)": None,
+    r".*\.modulation\.lr_mul": 1.0,
+    r".*\.activate\.negative_slope": 0.2,
+    r".*\.activate\.scale": ACTIVATION_GAIN,
+    r"(conv1|convs\.\d+)\.conv\.demodulate": True,
+    r"(to_rgb1|to_rgbs\.\d+)\.conv\.demodulate": False,
+    r".*\.conv\.eps": 1e-8,
+}
 _TENSORFLOW = "synthesis/4x4/Conv/mod_weight"
 _NVIDIA = "synthesis.b4.const"
 _GENFORCE = "synthesis.early_layer.const"
@@ -57,6 +88,7 @@ def _convert_nvidia(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[
     mapping = collect_settings(meta, ["_init_kwargs.mapping_kwargs."])
     for settings in (synthesis, mapping):
         require_settings(settings, _SUPPORTED, OWNER)
+    require_modules(meta, OWNER, classes={}, attributes=_NVIDIA_ATTRIBUTES)
     # A network that was pickled whole says its settings, except those of the constructors' defaults.
     whole = any(key.startswith("_init_kwargs.") or key == "synthesis._class" for key in meta)
     converter = Converter(state)
@@ -138,6 +170,7 @@ def _detect_hammer(state: State, meta: Mapping[str, Any]) -> bool:
 
 def _convert_genforce(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Keys of genforce: the 1 is added to styles at run time, weights of upsampling layers are flipped."""
+    require_modules(meta, OWNER, classes=_ACTIVATION, attributes=_GENFORCE_ATTRIBUTES)
     converter = Converter(state)
     for index in range(count_keys(converter.remaining, r"mapping\.dense\d+\.weight")):
         name, key = f"mapping.layers.{index}", f"mapping.dense{index}"
@@ -184,6 +217,7 @@ def _convert_hammer(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[
 
 def _convert_rosinality(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Keys of rosinality: numbered from the second layer on, the mean code beside the network, or nowhere."""
+    require_modules(meta, OWNER, classes=_ACTIVATION, attributes=_ROSINALITY_ATTRIBUTES)
     converter = Converter(state)
     for index in range(count_keys(converter.remaining, r"style\.\d+\.weight")):
         name, key = f"mapping.layers.{index}", f"style.{index + 1}"

@@ -14,15 +14,20 @@ import torch
 from torch import Tensor
 
 from zoo import CheckpointError, Layout, State
-from zoo.checkpoints import count_keys, hammer_settings, require_settings
+from zoo.checkpoints import count_keys, hammer_settings, require_modules, require_settings
 from zoo.nn import LR_MLP, StyleConverter, mapping_from_state
 from zoo_adapters.stylegan3.hammer import MARGIN, REQUIRED_KEYS, rename_to_nvidia
 from zoo_adapters.stylegan3.network import StyleGAN3Generator, ToRGB
 from zoo_adapters.stylegan3.synthesis_input import SynthesisInput
 from zoo_adapters.stylegan3.synthesis_layer import Resampling, SynthesisLayer
 
-_OWNER = "the StyleGAN3 file"
 _MARK = "synthesis.input.freqs"
+_OWNER = "the StyleGAN3 file"
+# What modules that were pickled whole say.
+_ATTRIBUTES = {
+    r"mapping\.fc\d+\.activation": "lrelu",
+    r"(.*\.affine|mapping\.embed)\.activation": "linear",
+}
 _LAYER_KEY = re.compile(r"synthesis\.L(\d+)_(\d+)_\d+\.weight")
 _GAIN = sqrt(2)
 
@@ -56,6 +61,7 @@ _PLAN_KEYS = {
 
 def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Keys of NVIDIA's networks; settings are read beside the tensors, told by the tensors, or assumed."""
+    require_modules(meta, _OWNER, classes={}, attributes=_ATTRIBUTES)
     converter = StyleConverter(state, _OWNER)
     whole = "synthesis.output_scale" in meta
     layers = _find_layers(converter)
