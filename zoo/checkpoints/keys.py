@@ -108,11 +108,11 @@ def count_keys(state: State, pattern: str) -> int:
     return sum(re.fullmatch(pattern, key) is not None for key in state)
 
 
-def count_numbered(state: State, template: str, *, first: int = 0) -> int:
+def count_numbered(state: Mapping[str, Any], template: str, *, first: int = 0) -> int:
     """Count keys that are numbered without gaps.
 
     Args:
-        state: tensors by key.
+        state: tensors or other values by key.
         template: the key with braces in the number's place, such as ``blocks.{}.weight``.
         first: the first number.
 

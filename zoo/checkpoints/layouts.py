@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from zoo.checkpoints.config_json import read_config_beside
 from zoo.checkpoints.loading import COUNTER
 from zoo.checkpoints.metadata import ConversionMetadata, parse_metadata, require_plain
 from zoo.checkpoints.networks import FoundNetwork, choose_network, describe_average, find_networks, without_wrappers
@@ -100,7 +101,7 @@ def _convert(
 ) -> DetectedCheckpoint:
     """Find the network in a file that others wrote, and convert it."""
     try:
-        network, others = _detect(families, state, content.meta, wanted)
+        network, others = _detect(families, state, {**read_config_beside(path), **content.meta}, wanted)
     except CheckpointError as error:
         unread_too = next((f"; {reason}" for reason in content.unread.values()), "")
         raise CheckpointError(f"{error}{unread_too}") from None

@@ -12,7 +12,7 @@ _CLASS = "_class"
 _TORCH = "torch.nn.modules."
 
 # Modules of torch that change nothing in evaluation, or only hold others.
-_IDLE = {"Sequential", "ModuleList", "ModuleDict", "Identity", "Dropout", "Dropout2d", "Flatten", "Unflatten"}
+_IDLE = {"Module", "Sequential", "ModuleList", "ModuleDict", "Identity", "Dropout", "Dropout2d", "Flatten", "Unflatten"}
 
 # What torch's layers are in all networks that zoo builds, as far as tensors do not tell.
 _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
@@ -55,11 +55,15 @@ def require_modules(
     patterns = [(re.compile(pattern), value) for pattern, value in attributes.items()]
     for key, value in meta.items():
         module, _, name = key.rpartition(".")
+        if any(part.startswith("_") for part in module.split(".")):  # hooks and the like
+            continue
         if name == _CLASS and isinstance(value, str) and value.startswith(_TORCH):
             _require_layer(meta, owner, (module, value.rpartition(".")[2]), classes)
         for pattern, wanted in patterns:
             if pattern.fullmatch(key):
                 found = value.rpartition(".")[2] if name == _CLASS and isinstance(value, str) else value
+                if name.isdigit():  # one axis of an attribute
+                    module, _, name = module.rpartition(".")
                 _require(owner, module, name, found, wanted)
 
 

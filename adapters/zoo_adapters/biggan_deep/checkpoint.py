@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from zoo import CheckpointError, Layout, State
-from zoo.checkpoints import count_keys
+from zoo.checkpoints import count_keys, count_numbered
 from zoo.nn import ResidualConverter
 
 _OWNER = "the BigGAN-deep file"
@@ -93,6 +93,8 @@ def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, An
     modules = count_keys(state, r"generator\.layers\.\d+\.(conv_0\.bias|gamma)")
     pairs = converter.pair_attention((f"generator.layers.{index}" for index in range(modules)), "gamma")
     upsamples = _upsamples(converter, meta, [key for key, _ in pairs])
+    statistics = len(converter.peek("generator.bn.running_means"))
+    _require_said(meta, output_dim=_BOTTOM_WIDTH << sum(upsamples), n_stats=statistics)
     for index, ((key, attention), upsample) in enumerate(zip(pairs, upsamples, strict=True)):
         converter.block(f"blocks.{index}", key, _BLOCK_PARTS, upsample=upsample)
         if attention:
@@ -107,14 +109,23 @@ def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, An
     return converter.finish(), converter.epsilon(said, _EPSILON, shared=True)
 
 
+def _require_said(meta: Mapping[str, Any], **found: int) -> None:
+    """Compare config.json with what the tensors tell: it could be that of another network."""
+    for name, value in found.items():
+        if meta.get(name, value) != value:
+            raise CheckpointError(f"{_OWNER} has {name} {value}, but the config.json beside it says {meta[name]!r}")
+
+
 def _upsamples(converter: _Converter, meta: Mapping[str, Any], keys: Sequence[str]) -> list[bool]:
     """Say which blocks upsample: as the module or `layers` of config.json says, else every second one, as released."""
     blocks = len(keys)
     if all(f"{key}.up_sample" in meta for key in keys):
         return [bool(meta[f"{key}.up_sample"]) for key in keys]
-    if "layers" not in meta and "layers.0.0" not in meta:
+    said = count_numbered(meta, "layers.{}.0")
+    if "layers" not in meta and not said:
         converter.assumed["layers"] = "every second block upsamples"
-    layers = meta.get("layers", [[meta.get(f"layers.{index}.0", index % 2)] for index in range(blocks)])
+    listed = [[meta.get(f"layers.{index}.0", index % 2)] for index in range(said or blocks)]
+    layers = meta.get("layers", listed)
     try:
         upsamples = [bool(layer[0]) for layer in (json.loads(layers) if isinstance(layers, str) else layers)]
     except (ValueError, TypeError, LookupError):
