@@ -15,8 +15,8 @@ from zoo_adapters.dcgan.network import DCGANGenerator
 import zoo
 from tests.support.golden import Golden
 from tests.support.toys import sequential
+from zoo._utils import showing
 from zoo.cli import run
-from zoo.models import opening
 
 State = dict[str, Tensor]
 
@@ -110,7 +110,7 @@ def test_what_is_assumed_of_a_file_of_tensors(pack: str, assumed: dict[str, Any]
 def test_what_is_assumed_is_said_once_and_shown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(opening, "_shown", set())
+    monkeypatch.setattr(showing, "_shown", set())
     state = Golden.read("stylegan2_ada").state
     torch.save({key: tensor for key, tensor in state.items() if key != "mapping.w_avg"}, tmp_path / "g.pt")
     for _ in range(2):

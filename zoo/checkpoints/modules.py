@@ -30,6 +30,9 @@ def is_whole(meta: Mapping[str, Any]) -> bool:
 
     Args:
         meta: the plain values beside its tensors, by key.
+
+    Returns:
+        Whether any value is the class of a module.
     """
     return any(key.rpartition(".")[2] == _CLASS for key in meta)
 

@@ -93,8 +93,6 @@ def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, An
     modules = count_keys(state, r"generator\.layers\.\d+\.(conv_0\.bias|gamma)")
     pairs = converter.pair_attention((f"generator.layers.{index}" for index in range(modules)), "gamma")
     upsamples = _upsamples(converter, meta, [key for key, _ in pairs])
-    statistics = len(converter.peek("generator.bn.running_means"))
-    _require_said(meta, output_dim=_BOTTOM_WIDTH << sum(upsamples), n_stats=statistics)
     for index, ((key, attention), upsample) in enumerate(zip(pairs, upsamples, strict=True)):
         converter.block(f"blocks.{index}", key, _BLOCK_PARTS, upsample=upsample)
         if attention:
@@ -107,13 +105,6 @@ def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, An
     said = next((meta[key] for key in ("eps", "config.eps", "generator.layers.0.bn_0.eps") if key in meta), None)
     converter.require_modules(meta, r"generator\.(layers\.\d+\.bn_\d|bn)", said)
     return converter.finish(), converter.epsilon(said, _EPSILON, shared=True)
-
-
-def _require_said(meta: Mapping[str, Any], **found: int) -> None:
-    """Compare config.json with what the tensors tell: it could be that of another network."""
-    for name, value in found.items():
-        if meta.get(name, value) != value:
-            raise CheckpointError(f"{_OWNER} has {name} {value}, but the config.json beside it says {meta[name]!r}")
 
 
 def _upsamples(converter: _Converter, meta: Mapping[str, Any], keys: Sequence[str]) -> list[bool]:
