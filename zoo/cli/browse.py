@@ -160,9 +160,7 @@ def _print_models(settings: Settings, values: list[Values], *, wide: bool) -> No
         wide=wide,
     )
     if settings.on_terminal and any(each["default"] for each in values):
-        settings.console.print(
-            "* means: the architecture's name alone stands for this model", style="dim", soft_wrap=True
-        )
+        settings.console.print("* means: the architecture's name alone stands for this model", soft_wrap=True)
 
 
 def _print_matrix(settings: Settings, values: list[Values]) -> None:
