@@ -97,7 +97,7 @@ def analyze(
         seed: The seed of everything that is drawn; None is 0.
         seeds: Draw one code with each of these seeds instead, such as ``1,2,3`` or ``1-8``.
         codes: The codes to analyse, a file or an array of them; None draws them.
-        layers: The rows of the code that directions move, such as ``4-7`` or indices; None is all.
+        layers: The rows of the code that directions move, such as ``4-7``, ``coarse`` or indices; None is all.
         label: The class of a conditional model, by name or index.
         truncation: The truncation of drawn codes, 0 (the mean) to 2.
         show: The locality of so many directions is measured and recorded in the provenance.

@@ -234,6 +234,8 @@ def proposals(typed: str) -> list[str]:
         ("zoo sample biggan --dev", ["--device"]),
         ("zoo sample biggan --device c", ["cpu", "cuda"]),
         ("zoo check analyzer se", ["sefa"]),
+        ("zoo analyze stylegan2.ffhq1024 --layers coarse,25", ["coarse,256x256"]),
+        ("zoo edit stylegan.ffhq1024 x --layers f", ["fine"]),
         ("zoo info adapter:stylegan3", ["adapter:stylegan3"]),
         ("zoo --registry nothing.yaml analyze ", []),
     ],
@@ -267,3 +269,36 @@ def test_completion_imports_nothing_slow() -> None:
         "COMP_CWORD='4')\nfrom zoo.cli import run\ntry: run([])\nexcept SystemExit: pass"
     )
     assert not {*SLOW, "pydantic"} & set(loaded_by(code))
+
+
+# Layers
+
+
+def test_folders_are_named_after_the_layers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for layers in ("0-1", "4-7", "coarse,16x16"):
+        assert run(["analyze", "stylegan2.avatars32", "--layers", layers, "--show", "1", "-q"]) == 0
+    directions = "runs/stylegan2.avatars32-sefa-all-layers-4-7"
+    for layers in ([], ["--layers", "0-1"], ["--layers", "middle"]):
+        assert run(["edit", "stylegan2.avatars32", directions, *layers, "--samples", "1", "--video", "none"]) == 0
+    assert {path.name for path in Path("runs").iterdir()} == {
+        "stylegan2.avatars32-sefa-all-layers-0-1",
+        "stylegan2.avatars32-sefa-all-layers-4-7",
+        "stylegan2.avatars32-sefa-all-layers-coarse_16x16",
+        "stylegan2.avatars32-edit-stylegan2.avatars32-sefa-all-layers-4-7",
+        "stylegan2.avatars32-edit-stylegan2.avatars32-sefa-all-layers-4-7-layers-0-1",
+        "stylegan2.avatars32-edit-stylegan2.avatars32-sefa-all-layers-4-7-layers-middle",
+    }
+    capsys.readouterr()
+    assert run(["analyze", "stylegan2.avatars32", "--layers", "fine"]) == 2
+    assert "0-7, and 4x4 (0), 8x8 (1-2), 16x16 (3-4)" in capsys.readouterr().err
+
+
+def test_info_maps_rows_to_resolutions() -> None:
+    lines = in_pipe("info", "stylegan.ffhq1024").splitlines()
+    assert {"layers\t0-1: 4x4, coarse", "layers\t4-5: 16x16, middle", "layers\t16-17: 1024x1024, fine"} <= set(lines)
+    names = json.loads(in_pipe("info", "stylegan2.ffhq1024", "--json"))["layer_names"]
+    assert names["coarse"] == [0, 1, 2, 3] and names["64x64"] == [7, 8]
+    assert "layers" not in in_pipe("info", "pggan")

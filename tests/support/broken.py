@@ -196,6 +196,10 @@ ADAPTERS: dict[str, tuple[AdapterPlugin, str]] = {
         adapter_entry(projections=lambda self: [Projection(-1, self.network.start.weight)]),
         "a layer counted from 0; seen: -1",
     ),
+    "layer-names": (
+        adapter_entry(layer_names=lambda self: {"coarse": (0, 1)}),
+        "layers of [0] in ascending order, for 'coarse'; seen: [0, 1]",
+    ),
     "first-steps": (
         adapter_entry(projections=lambda self: [Projection(0, self.network.start.weight * 0.5)]),
         "one is, times 2: declare the weight with every factor applied",

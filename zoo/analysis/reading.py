@@ -64,7 +64,7 @@ def read_layers(layers: str | Sequence[int] | None, plugin: AnalyzerPlugin, mode
     single row.
 
     Args:
-        layers: Text such as ``4-7``, or indices; None is all.
+        layers: Text such as ``4-7`` or ``coarse``, or indices; None is all.
         plugin: The analyzer.
         model: The model.
 
@@ -83,10 +83,10 @@ def read_layers(layers: str | Sequence[int] | None, plugin: AnalyzerPlugin, mode
             raise LayersError(
                 f"--layers: {model.name} has a single row of {space}, and {plugin.name} moves rows; leave it out"
             )
-        return resolve_layers(layers, space.layers)
+        return resolve_layers(layers, space.layers, model.adapter.layer_names())
     rows = [projection.layer for projection in model.adapter.projections()]
     if not rows:
         raise CapabilityError(
             f"{model.name} has no projection in {space}, so there is nothing for {plugin.name} to read"
         )
-    return resolve_layers(layers, max(space.layers, 1 + max(rows)))
+    return resolve_layers(layers, max(space.layers, 1 + max(rows)), model.adapter.layer_names())

@@ -17,7 +17,7 @@ from zoo.analysis.resources import NO_CACHE, ResourceLimits, budget_for
 from zoo.core.options import NETWORK_OPTION, Options, parse_options
 from zoo.core.region import Region
 from zoo.editing.requests import CodesRequest
-from zoo.editing.run_folder import folder_under_runs, short_model_name
+from zoo.editing.run_folder import folder_under_runs, name_chosen_layers, short_model_name
 from zoo.errors import OptionError, unknown_name
 from zoo.models.limits import check_count
 from zoo.models.model import Model
@@ -35,7 +35,8 @@ class AnalysisRequest:
         analyzer: The name of the analyzer.
         region: The region, as text; see `zoo.core.region`.
         codes: The codes to analyse.
-        layers: The rows of the code that directions move, as text such as ``4-7`` or as indices; None is all.
+        layers: The rows of the code that directions move, as text such as ``4-7`` or ``coarse``, or as indices; None
+            is all.
         options: Options of the analyzer, and of the architecture where the model is opened for this request.
         show: How many directions are measured and shown, at least 1.
         unseen: How many unseen codes locality is measured on as well.
@@ -75,10 +76,11 @@ class AnalysisRequest:
             model: The name of a card, or the path of a weights file.
 
         Returns:
-            ``runs/MODEL-ANALYZER-REGION``, with unusual characters replaced by underscores.
+            ``runs/MODEL-ANALYZER-REGION``, with ``-layers-4-7`` at the end where layers were chosen, and with unusual
+            characters replaced by underscores.
         """
         name = "-".join((short_model_name(model), self.analyzer, self.region))
-        return folder_under_runs(re.sub(r"[^A-Za-z0-9._-]+", "_", name)[:120])
+        return folder_under_runs(re.sub(r"[^A-Za-z0-9._-]+", "_", name)[:120], *name_chosen_layers(self.layers))
 
     def words(self) -> dict[str, Any]:
         """Return what the request says besides the analyzer and its options, by the names of the command's options."""

@@ -70,7 +70,13 @@ DirectionsAs = Annotated[
         autocompletion=completion.words("rows", "directions", "columns"),
     ),
 ]
-Layers = Annotated[str | None, typer.Option(help="Rows of the code, such as 4-7 or 0,2,5-6.")]
+Layers = Annotated[
+    str | None,
+    typer.Option(
+        help="Rows of the code, such as 4-7, or names of 'zoo info MODEL', such as coarse,64x64.",
+        autocompletion=completion.layers,
+    ),
+]
 Label = Annotated[
     str | None, typer.Option(help="Class of a conditional model, by name or index.", rich_help_panel=CODES)
 ]

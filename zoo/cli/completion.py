@@ -10,6 +10,7 @@ import typer
 from zoo.cli.console import Settings
 from zoo.cli.help import words_by_name
 from zoo.core.common_regions import COMMON_REGIONS
+from zoo.core.layers import format_layers
 from zoo.errors import ZooError
 
 # A word and what it stands for, which zsh, fish and PowerShell show.
@@ -107,6 +108,28 @@ def regions(context: typer.Context, incomplete: str) -> Proposals:
         return [*own.items(), *COMMON_REGIONS.items()]
 
     return [(f"{before}{sign}{region}", text) for region, text in _propose(context, last, known)]
+
+
+def layers(context: typer.Context, incomplete: str) -> Proposals:
+    """Propose names of layers, where the card of the model that was named tells them; after a comma one more of them.
+
+    Args:
+        context: The context, which knows the model where that stands before.
+        incomplete: The beginning of the word.
+
+    Returns:
+        The names, and the layers that each stands for.
+    """
+    before, comma, last = incomplete.rpartition(",")
+    model = words_by_name(context).get("model")
+
+    def known(settings: Settings) -> Proposals:
+        card = settings.installation.registry.resolve(str(model))
+        adapter = settings.installation.plugins.adapter(card.adapter)
+        named = adapter.name_layers(card.space, card.layers, card.resolution)
+        return [(name, f"layers {format_layers(rows)}") for name, rows in named.items()]
+
+    return [(f"{before}{comma}{name}", text) for name, text in _propose(context, last, known)]
 
 
 def subjects(context: typer.Context, incomplete: str) -> Proposals:

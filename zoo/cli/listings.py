@@ -144,6 +144,9 @@ def _describe_model(installation: Installation, name: str) -> Values:
     return {
         "kind": "model",
         **_model(card),
+        "layer_names": {
+            name: list(rows) for name, rows in adapter.name_layers(card.space, card.layers, card.resolution).items()
+        },
         "classes": list(card.classes),
         "dataset": card.dataset,
         "origin": card.origin,

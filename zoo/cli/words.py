@@ -6,6 +6,7 @@ from typing import Any
 
 from zoo.cli.listings import Values
 from zoo.core.channels import describe_channels
+from zoo.core.layers import describe_layers
 from zoo.errors import few_names
 
 
@@ -44,6 +45,7 @@ def _model(model: Values) -> dict[str, Any]:
         "resolution": f"{model['resolution']} x {model['resolution']}",
         "channels": describe_channels(model["channels"]),
         "space": codes_in_words(model),
+        **({"layers": describe_layers(model["layer_names"])} if model["layer_names"] else {}),
         "classes": few_names(model["classes"]),
         "licence of the weights": licence["weights"],
         "licence of the data": licence["data"] or "not stated",

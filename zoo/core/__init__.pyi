@@ -53,7 +53,12 @@ from .files.codes import (
 from .files.codes import (
     save_codes as save_codes,
 )
-from .layers import parse_layers as parse_layers
+from .layers import (
+    LayerNames as LayerNames,
+)
+from .layers import (
+    parse_layers as parse_layers,
+)
 from .moves import Move as Move
 from .options import (
     ClassNames as ClassNames,

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.core.codes import Codes, LatentSpace, check_codes
+from zoo.core.layers import LayerNames
 from zoo.core.region import Region
 from zoo.errors import CodesError, LayersError
 
@@ -241,6 +242,19 @@ class Adapter(ABC):
         rows = torch.zeros(self.space.layers, 1, dtype=delta.dtype, device=delta.device)
         rows[list(chosen)] = 1
         return replace(codes, latents=codes.latents + rows * delta)
+
+    def layer_names(self) -> LayerNames:
+        """Name layers as the family's users call them, so that ``--layers coarse,64x64`` can be written.
+
+        Layers are counted as `Projection.layer` counts them, and as the rows of codes with several rows.
+
+        Returns:
+            The layers by name, in ascending order: a name may stand for several layers, and a layer may have several
+            names. Where some are called ``coarse``, ``middle`` and ``fine``, the report shows directions on these. The
+            default names none.
+
+        """
+        return {}
 
     def normalize(self, codes: Codes) -> Codes:
         """Bring codes from a file into the form in which `sample` draws them.

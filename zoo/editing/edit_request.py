@@ -13,7 +13,7 @@ from zoo.core.files.arrays import DIRECTIONS
 from zoo.editing.edit import USUAL_CODES, edit
 from zoo.editing.move_syntax import MoveSpec, arrange, parse_move_spec, read_moves
 from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest
-from zoo.editing.run_folder import folder_under_runs, refuse_existing_run, short_model_name
+from zoo.editing.run_folder import folder_under_runs, name_chosen_layers, refuse_existing_run, short_model_name
 from zoo.errors import OptionError
 from zoo.imaging.animation import check_animation
 from zoo.models.model import Model
@@ -91,7 +91,7 @@ class EditRequest:
 
     def _usual_folder(self, specs: Sequence[MoveSpec]) -> Path:
         names = "+".join(dict.fromkeys(spec.name for spec in specs))[:120]
-        return folder_under_runs(short_model_name(self.model), "edit", names)
+        return folder_under_runs(short_model_name(self.model), "edit", names, *name_chosen_layers(self.layers))
 
     def _take_codes(self, model: Model, first: Path) -> Codes:
         """Read or draw the codes; `first` is the first file of directions."""

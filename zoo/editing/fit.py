@@ -21,7 +21,7 @@ def rows_to_move(model: Model, layers: str | Sequence[int] | None) -> tuple[int,
 
     Args:
         model: The model.
-        layers: Text such as ``4-7``, or indices; None leaves each direction its own rows.
+        layers: Text such as ``4-7`` or ``coarse``, or indices; None leaves each direction its own rows.
 
     Returns:
         The rows, or None.
@@ -32,7 +32,7 @@ def rows_to_move(model: Model, layers: str | Sequence[int] | None) -> tuple[int,
     space = model.adapter.space
     if layers is not None and space.layers == 1:
         raise LayersError(f"--layers: {model.name} has a single row of {space}; leave it out")
-    return resolve_layers(layers, space.layers)
+    return resolve_layers(layers, space.layers, model.adapter.layer_names())
 
 
 def check_home(model: Model, directions: Directions) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -71,6 +72,21 @@ def folder_under_runs(*parts: str) -> Path:
         The parts with hyphens between, under ``runs/``.
     """
     return Path("runs") / "-".join(parts)
+
+
+def name_chosen_layers(layers: str | Sequence[int] | None) -> list[str]:
+    """Make the part of a folder's name that tells which layers were chosen.
+
+    Args:
+        layers: Text such as ``4-7``, or indices; None where none were chosen.
+
+    Returns:
+        Nothing, or one part such as ``layers-4-7``, with unusual characters replaced by underscores.
+    """
+    if layers is None:
+        return []
+    text = layers if isinstance(layers, str) else ",".join(map(str, layers))
+    return [f"layers-{re.sub(r'[^A-Za-z0-9-]+', '_', text)[:60]}"]
 
 
 def short_model_name(model: str) -> str:

@@ -16,6 +16,7 @@ from zoo.checkpoints.layouts import DetectedCheckpoint
 from zoo.checkpoints.metadata import KEY, ConversionMetadata
 from zoo.core.adapter import State
 from zoo.core.channels import describe_channels
+from zoo.core.layers import describe_layers
 from zoo.errors import OptionError, OutputError, few_names
 from zoo.models.licences import print_licence
 from zoo.models.model import Model
@@ -42,7 +43,7 @@ class Inspected:
     detected: DetectedCheckpoint
     model: Model
 
-    def facts(self) -> dict[str, str]:
+    def facts(self) -> dict[str, str | list[str]]:
         """Describe the file in words, by name of the fact."""
         height, width = self.model.adapter.resolution
         classes = self.model.adapter.classes
@@ -56,6 +57,7 @@ class Inspected:
             "resolution": f"{height} x {width}",
             "channels": describe_channels(self.model.adapter.channels),
             "codes": str(self.model.adapter.space),
+            "layers": describe_layers(self.model.adapter.layer_names()),
             "classes": few_names(classes),
             "assumed": describe_assumed(self.model.assumed) or "nothing",
             "numbers": f"{numbers:,}",
@@ -78,6 +80,7 @@ class Inspected:
             "space": adapter.space.name,
             "layers": adapter.space.layers,
             "dim": adapter.space.dim,
+            "layer_names": {name: list(layers) for name, layers in adapter.layer_names().items()},
             "classes": list(adapter.classes),
             "parameters": sum(tensor.numel() for tensor in self.detected.state.values()),
             "licence": {"weights": self.card.licence.weights, "data": self.card.licence.data},

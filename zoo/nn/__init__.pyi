@@ -1,3 +1,9 @@
+from .layer_names import (
+    name_resolutions as name_resolutions,
+)
+from .layer_names import (
+    name_scales as name_scales,
+)
 from .local_layers import (
     BilinearUpsample as BilinearUpsample,
 )

@@ -20,6 +20,7 @@ from zoo.core.options import name_classes
 from zoo.core.region import Region
 from zoo.core.sampling import draw_labels, draw_normal, truncated
 from zoo.errors import CodesError, unknown_name
+from zoo.nn.layer_names import name_resolutions
 from zoo.nn.placement import to_device
 from zoo.nn.residual_block import BlockSpec, ConditionalNorm
 from zoo.nn.residual_network import ResidualGenerator
@@ -163,6 +164,16 @@ class ResidualAdapter(Adapter):
                 offset = 0 if network.shared_code else network.first_dim + index * width
                 layers.append(self._stack_rows(weights, offset, width))
         return [Projection(layer, weight) for layer, weight in enumerate(layers)]
+
+    def layer_names(self) -> dict[str, tuple[int, ...]]:
+        """Name the layers after the size of the maps that they compute.
+
+        Returns:
+            The layers by names such as ``8x8``: the first map's, and those of the blocks that read the code.
+        """
+        network = self.network
+        reading = len(network.blocks) if network.shared_code or network.chunk_dim else 0
+        return name_resolutions(network.sides()[: 1 + reading])
 
     def _stack_rows(self, weights: Sequence[Tensor], offset: int, width: int) -> Tensor:
         """Stack the rows of weights whose last `width` columns read z[offset : offset + width]: (rows, dim)."""

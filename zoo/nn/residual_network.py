@@ -129,6 +129,13 @@ class ResidualGenerator(nn.Module):
             size //= 1 + block.spec.upsample
         return planned
 
+    def sides(self) -> list[int]:
+        """Return height and width of the first map, and of each block's output."""
+        sides = [self.bottom_width]
+        for block in self._blocks():
+            sides.append(sides[-1] << block.spec.upsample)
+        return sides
+
     def _blocks(self) -> list[ResidualBlock]:
         return [block for block in self.blocks if isinstance(block, ResidualBlock)]
 

@@ -7,7 +7,7 @@ function that returns the class serves for a class that is made at run time.
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,8 @@ class AdapterPlugin:
         provides: its `CAPABILITIES` in its usual latent space.
         spaces: its capabilities in other latent spaces, by name, where they differ.
         options: the `Options` model of its config, as for `load`; importing it must not import torch. None for none.
+        layers: a function that names the layers of a model from its card alone, as ``"module:function"``; `name_layers`
+            has its arguments. Importing it must not import torch. None where a card does not tell.
 
     """
 
@@ -47,6 +49,7 @@ class AdapterPlugin:
     provides: frozenset[str]
     spaces: Mapping[str, frozenset[str]] = field(default_factory=dict)
     options: str | Callable[[], type[Options]] | None = None
+    layers: str | None = None
 
     def __post_init__(self) -> None:
         for capabilities in (self.provides, *self.spaces.values()):
@@ -88,6 +91,27 @@ class AdapterPlugin:
 
         """
         return _resolve_options(self.name, self.options)
+
+    def name_layers(self, space: str, rows: int, resolution: int) -> Mapping[str, Sequence[int]]:
+        """Name the layers of a model that is not open, as `Adapter.layer_names` does of one that is.
+
+        Args:
+            space: the latent space.
+            rows: the number of rows of its codes.
+            resolution: height and width of the images, in pixels.
+
+        Returns:
+            The layers by name; empty where a card does not tell.
+
+        Raises:
+            PluginError: the import fails.
+
+        """
+        if self.layers is None:
+            return {}
+        function = _resolve(f"the layers of {self.name}", self.layers)
+        names: Mapping[str, Sequence[int]] = function(space, rows, resolution)
+        return names
 
 
 @dataclass(frozen=True, kw_only=True)

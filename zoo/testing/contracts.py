@@ -79,6 +79,7 @@ CONTRACTS: Mapping[str, Mapping[str, Contract]] = {
         "moves": _network("move adds to the chosen rows of a code and does nothing else", "check_moves"),
         "projections": _network("projections are finite weights (out, dim) of existing layers", "check_projections"),
         "first-steps": _PROJECTIONS,
+        "layer-names": _network("names of layers stand for layers that there are", "check_layer_names"),
         "regions": _network("the output of a region is the image, cut", "check_regions"),
         "forward": _network("forward-mode derivatives agree with central differences", "check_forward"),
         "reverse": _network("reverse-mode derivatives agree with central differences", "check_reverse"),

@@ -7,6 +7,7 @@ requirement of its docstring is met.
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Sequence
 
 import torch
@@ -104,6 +105,15 @@ def check_projections(adapter: Adapter, seed: int = 0) -> None:
             require(layer < adapter.space.layers, f"a layer below {adapter.space.layers}", layer)
         finite = bool(torch.isfinite(projection.weight).all())
         require(finite, "finite weights", f"NaN or infinity in layer {layer}")
+
+
+def check_layer_names(adapter: Adapter, seed: int = 0) -> None:
+    """Names of layers stand for layers that there are, and cannot be mistaken for numbers of layers."""
+    there_are = {*range(adapter.space.layers), *(projection.layer for projection in adapter.projections())}
+    for name, layers in adapter.layer_names().items():
+        require(bool(re.fullmatch(r"(?![\d-]*$)[^\s,]+", name)), "names are single words, not numbers", repr(name))
+        ordered = len(layers) > 0 and list(layers) == sorted(set(layers)) and set(layers) <= there_are
+        require(ordered, f"layers of {sorted(there_are)} in ascending order, for {name!r}", list(layers))
 
 
 def check_regions(adapter: Adapter, seed: int = 0) -> None:

@@ -10,6 +10,7 @@ import torch
 from zoo import Projection, State
 from zoo.nn import StyleAdapter, StyleNetwork, choose_noise
 from zoo_adapters.stylegan.checkpoint import LAYOUTS, flip_fused, network_from_state
+from zoo_adapters.stylegan.layers import name_layers
 from zoo_adapters.stylegan.network import StyleGANGenerator, untrained
 
 
@@ -58,6 +59,14 @@ class StyleGAN(StyleAdapter):
             The adapter.
         """
         return cls(untrained(8, [8, 6, 4], seed))
+
+    def layer_names(self) -> dict[str, tuple[int, ...]]:
+        """Name the rows of w after resolutions, and as the literature does: coarse, middle and fine.
+
+        Returns:
+            The rows by name; none for z.
+        """
+        return name_layers(self.space.name, self.space.layers, self.resolution[0])
 
     def projections(self) -> list[Projection]:
         """List every layer's affine map from its row of w to its styles.

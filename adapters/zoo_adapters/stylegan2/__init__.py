@@ -15,5 +15,6 @@ def zoo_adapters() -> list[AdapterPlugin]:
             provides=everywhere | {"projection"},
             spaces={"z": everywhere},
             options="zoo_adapters.stylegan2.options:StyleGAN2Options",
+            layers="zoo_adapters.stylegan2.layers:name_layers",
         )
     ]

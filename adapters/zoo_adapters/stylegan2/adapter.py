@@ -8,6 +8,7 @@ from typing import Any, Self
 from zoo import Projection, State
 from zoo.nn import StyleAdapter, StyleNetwork, choose_noise
 from zoo_adapters.stylegan2.checkpoint import LAYOUTS, network_from_state
+from zoo_adapters.stylegan2.layers import name_layers
 from zoo_adapters.stylegan2.network import StyleGAN2Generator, untrained
 
 
@@ -52,6 +53,14 @@ class StyleGAN2(StyleAdapter):
             The adapter.
         """
         return cls(untrained(8, [8, 6, 4], seed))
+
+    def layer_names(self) -> dict[str, tuple[int, ...]]:
+        """Name the rows of w after resolutions, and as the literature does: coarse, middle and fine.
+
+        Returns:
+            The rows by name; none for z.
+        """
+        return name_layers(self.space.name, self.space.layers, self.resolution[0])
 
     def projections(self) -> list[Projection]:
         """List every layer's affine map from its row of w to its styles; the last row's is that of the last ToRGB.

@@ -15,5 +15,6 @@ def zoo_adapters() -> list[AdapterPlugin]:
             provides=everywhere | {"projection"},
             spaces={"z": everywhere},
             options="zoo_adapters.stylegan3.options:StyleGAN3Options",
+            layers="zoo_adapters.stylegan3.layers:name_layers",
         )
     ]

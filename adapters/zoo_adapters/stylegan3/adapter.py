@@ -10,6 +10,7 @@ import torch
 from zoo import Projection, State
 from zoo.nn import StyleAdapter, StyleNetwork
 from zoo_adapters.stylegan3.checkpoint import LAYOUTS, network_from_state
+from zoo_adapters.stylegan3.layers import name_rows
 from zoo_adapters.stylegan3.network import StyleGAN3Generator, untrained
 
 
@@ -58,6 +59,14 @@ class StyleGAN3(StyleAdapter):
             The adapter.
         """
         return cls(untrained(6, [4, 4, 3], [8, 10, 8], seed))
+
+    def layer_names(self) -> dict[str, tuple[int, ...]]:
+        """Name the rows of w after the sampling rates of the maps: ``input``, ``16x16`` and so on, and ``ToRGB``.
+
+        Returns:
+            The rows by name; none for z.
+        """
+        return {} if self.space.name == "z" else name_rows(self.network.rates())
 
     def projections(self) -> list[Projection]:
         """List every layer's affine map from its row of w to its styles; the last row's is that of ToRGB.

@@ -97,6 +97,14 @@ class StyleGAN3Generator(StyleNetwork):
         images: Tensor = self.to_rgb(x, w[:, -1])
         return images
 
+    def rates(self) -> list[int]:
+        """Return the sampling rate of each layer's output, in points along the side of the image."""
+        rates, rate = [], self.input.sampling_rate
+        for layer in self._layers():
+            rate *= layer.resampling.up / layer.resampling.down
+            rates.append(round(rate))
+        return rates
+
     def _windows(self, window: Window) -> list[Window]:
         """Plan the windows of the input's map and of each layer's, from the last one backwards."""
         windows = [window]
