@@ -281,8 +281,8 @@ def test_folders_are_named_after_the_layers(
     for layers in ("0-1", "4-7", "coarse,16x16"):
         assert run(["analyze", "stylegan2.avatars32", "--layers", layers, "--show", "1", "-q"]) == 0
     directions = "runs/stylegan2.avatars32-sefa-all-layers-4-7"
-    for layers in ([], ["--layers", "0-1"], ["--layers", "middle"]):
-        assert run(["edit", "stylegan2.avatars32", directions, *layers, "--samples", "1", "--video", "none"]) == 0
+    for chosen in ([], ["--layers", "0-1"], ["--layers", "middle"]):
+        assert run(["edit", "stylegan2.avatars32", directions, *chosen, "--samples", "1", "--video", "none"]) == 0
     assert {path.name for path in Path("runs").iterdir()} == {
         "stylegan2.avatars32-sefa-all-layers-0-1",
         "stylegan2.avatars32-sefa-all-layers-4-7",
