@@ -32,7 +32,11 @@ def face(name: str) -> str:
     """Describe every public name of a package, and name those that an earlier one describes."""
     package = importlib.import_module(name)
     homes = {word: _first_face(word, getattr(package, word)) for word in names_of(name)}
-    parts = [_described(name, word, getattr(package, word)) for word, home in homes.items() if home == name]
+    public = {word: getattr(package, word) for word in homes}
+    subjects = {
+        word: getattr(one, "__wrapped__", one) if inspect.ismodule(one) else one for word, one in public.items()
+    }
+    parts = [_described(name, word, subjects[word]) for word, home in homes.items() if home == name]
     shared = [f"[{word}](#{_anchor(home, word)})" for word, home in homes.items() if home != name]
     if shared:
         parts.append(f"Described above, and imported from here too: {', '.join(shared)}.")

@@ -1,4 +1,8 @@
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -7,7 +11,7 @@ import yaml
 import zoo
 from tests.registry.test_registry import CARD
 from tests.support.toys import write_tiny
-from zoo import OptionError
+from zoo import CodesError, OptionError, UnknownNameError
 
 
 @pytest.fixture
@@ -23,6 +27,67 @@ def test_analyze_opens_a_model_as_load_does(registry: Path) -> None:
     model = zoo.load("dcgan.own", dtype="float64", device="cpu", registry=[registry])
     assert found.provenance["dtype"] == "float64"
     assert torch.equal(found.vectors, zoo.analyze(model, k=2).vectors)
+
+
+def test_the_models_that_can_be_loaded(registry: Path) -> None:
+    names = zoo.models(registry=[registry])
+    assert names == sorted(names)
+    assert {"dcgan.own", "biggan.avatars32"} <= set(names)
+    assert zoo.models("*.own", registry=[registry]) == ["dcgan.own"]
+    assert zoo.models("dcgan.ow", registry=[registry]) == ["dcgan.own"]
+    with pytest.raises(UnknownNameError, match="dcgan"):
+        zoo.models("dcgan.nobody")
+
+
+def test_the_list_of_models_is_a_package_as_well() -> None:
+    """Whichever is asked for first. The list does not need torch."""
+    scripts = [
+        "zoo.models(); assert 'torch' not in sys.modules; import zoo.models.limits as other; other.check_seed(3)",
+        "import zoo.models.limits as other; zoo.models(); other.check_seed(3); zoo.models.Model",
+    ]
+    for script in scripts:
+        subprocess.run([sys.executable, "-c", f"import sys, zoo; {script}"], check=True)
+
+
+def test_a_model_renders_codes(registry: Path) -> None:
+    model = zoo.load("dcgan.own", registry=[registry])
+    codes = model.sample(20, seed=1)
+    images = model.render(codes)
+    with torch.no_grad():
+        assert torch.allclose(images[17:18], model.adapter.synthesize(codes[17]), atol=1e-6)
+    assert images.shape == (20, 3, *model.adapter.resolution)
+    assert torch.equal(model.render(codes.latents.numpy()), images)
+    model.save_codes(registry.parent / "c.safetensors", codes)
+    assert torch.equal(model.render(registry.parent / "c.safetensors"), images)
+    with pytest.raises(CodesError):
+        model.render(codes.latents[:, 1:])
+    with pytest.raises(CodesError, match="no code"):
+        model.render(codes[:0])
+
+
+@pytest.mark.parametrize("given", [object(), None, 3, [1, 2], "nowhere.npy", torch.zeros(2, 3), {"a": 1}, b"x", ["a"]])
+def test_what_are_no_directions_is_refused_in_one_line(registry: Path, given: Any) -> None:
+    model = zoo.load("dcgan.own", registry=[registry])
+    calls: list[Callable[[], object]] = [
+        lambda: zoo.edit(model, given),
+        lambda: zoo.compare(given, given, model=model),
+        lambda: model.render(given),
+    ]
+    for call in calls:
+        with pytest.raises(zoo.ZooError):
+            call()
+
+
+def test_directions_may_be_an_array_or_a_file(registry: Path) -> None:
+    model = zoo.load("dcgan.own", registry=[registry])
+    array = model.sample(2, seed=4).latents
+    directions = zoo.Directions(model.adapter.space, array / array.norm(dim=1, keepdim=True), array.norm(dim=1))
+    directions.save(registry.parent / "d.npy")
+    edits = [
+        zoo.edit(model, given, samples=1, indices=[1])
+        for given in (directions, directions.vectors, array.numpy(), array.tolist(), str(registry.parent / "d.npy"))
+    ]
+    assert all(torch.allclose(edits[0].images, other.images, atol=1e-4) for other in edits[1:])
 
 
 def test_an_open_model_is_not_opened_again(registry: Path) -> None:

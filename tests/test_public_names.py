@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,7 +58,8 @@ def test_every_name_of_a_face_is_that_of_its_module(stub: Path) -> None:
     found = list(names_of(stub))
     assert sorted(name for _, name in found) == sorted(package.__all__)
     for module, name in found:
-        assert getattr(package, name) is getattr(importlib.import_module(f"{package_of(stub)}.{module}"), name)
+        own = getattr(importlib.import_module(f"{package_of(stub)}.{module}"), name)
+        assert inspect.unwrap(getattr(package, name)) is inspect.unwrap(own)
 
 
 @pytest.mark.parametrize("stub", STUBS, ids=package_of)
@@ -65,7 +67,8 @@ def test_no_name_of_a_face_is_also_a_module(stub: Path) -> None:
     """Importing such a module would replace the name by the module."""
     for _, name in names_of(stub):
         assert not (stub.parent / f"{name}.py").exists(), name
-        assert not (stub.parent / name).exists(), name
+        if (stub.parent / name).exists():  # a package that is called as the function stands for both
+            assert callable(importlib.import_module(f"{package_of(stub)}.{name}")), name
 
 
 @pytest.mark.parametrize("plugin", PLUGINS, ids=lambda path: path.name)

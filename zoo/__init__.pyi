@@ -108,6 +108,7 @@ from .plugins.entries import (
     ScorerPlugin as ScorerPlugin,
 )
 from .plugins.hookspecs import hookimpl as hookimpl
+from .registry.listing import models as models
 from .scoring.scores import Scores as Scores
 
 __all__: list[str]

@@ -18,9 +18,10 @@ from zoo.core.codes import Codes
 from zoo.core.directions import Directions
 from zoo.core.region import Region
 from zoo.editing.locality import Locality, pool_localities
-from zoo.editing.render import render, render_batch_size
+from zoo.editing.render import render
 from zoo.editing.steps import inside_and_outside, squared_change
 from zoo.models.model import Model
+from zoo.models.rendering import render_batch_size
 
 # Two directions repeat each other where their changes of the image have at least this cosine.
 REPEATED = 0.5

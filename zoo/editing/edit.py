@@ -12,16 +12,17 @@ from torch import Tensor
 
 from zoo._utils.html_repr import facts_html, image_html
 from zoo._utils.progress import Progress, silent
-from zoo.core.codes import Codes, LatentSpace, join
+from zoo.core.codes import Codes, join
 from zoo.core.directions import Directions
 from zoo.core.files.codes import GivenCodes
-from zoo.core.files.directions import GivenDirections, take_directions
+from zoo.core.files.directions import GivenDirections
 from zoo.core.moves import Move
 from zoo.editing.fit import check_home, rows_to_move
+from zoo.editing.move_list import list_moves
 from zoo.editing.render import check_memory_limit, render, render_pixels
 from zoo.editing.requests import CodesRequest, as_path
 from zoo.editing.run_folder import new_run_folder
-from zoo.errors import DirectionsError, OptionError
+from zoo.errors import OptionError
 from zoo.imaging.animation import check_animation, save_animation, to_frame
 from zoo.imaging.contact_sheet import SheetRow, draw_pages, save_pages
 from zoo.imaging.images import OutlinedImage, data_url, to_pixels
@@ -204,7 +205,7 @@ def edit(
     """
     rows = rows_to_move(model, layers)
     steps = _checked_strengths(strengths)
-    moves = _moves(_take(directions, model.adapter.space, read_as), indices)
+    moves = list_moves(directions, indices, model.adapter.space, read_as)
     if down is not None and len(moves) != 1:
         raise OptionError(f"a grid has one move across and one down, but {len(moves)} were to run across")
     for home in _homes(moves if down is None else [*moves, down]):
@@ -227,34 +228,6 @@ def edit(
     images = render(model, join([_moved(model, taken, part) for part in plan]), progress)
     images = images.view(-1, len(steps), len(taken), *images.shape[1:]).transpose(1, 2)
     return Edit(images, taken, tuple(moves), steps, model, down)
-
-
-def _take(
-    given: GivenDirections | Move | Sequence[Move], space: LatentSpace, read_as: str | None
-) -> Directions | Move | Sequence[Move]:
-    """Read directions that are not moves."""
-    if isinstance(given, Move):
-        return given
-    if isinstance(given, Sequence) and not isinstance(given, str):
-        moves = [one for one in given if isinstance(one, Move)]
-        if len(moves) == len(given):
-            return moves
-        raise OptionError("directions: a list holds moves, such as directions.move(0); pass one array, not several")
-    return take_directions(given, space, read_as)
-
-
-def _moves(directions: Directions | Move | Sequence[Move], indices: Sequence[int] | None) -> list[Move]:
-    if isinstance(directions, Directions):
-        moves = [directions.move(index) for index in ((0,) if indices is None else indices)]
-        if not moves:
-            raise DirectionsError(f"no direction was asked for: there are 0 to {len(directions) - 1}")
-        return moves
-    if indices is not None:
-        raise OptionError("indices choose among directions; a move has chosen already")
-    moves = [directions] if isinstance(directions, Move) else list(directions)
-    if not moves:
-        raise OptionError("at least one move is needed")
-    return moves
 
 
 def _homes(moves: Sequence[Move]) -> list[Directions]:

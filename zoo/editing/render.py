@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from zoo._utils.progress import Progress, silent
-from zoo.core.adapter import Adapter
 from zoo.core.codes import Codes
 from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest
 from zoo.editing.run_folder import folder_under_runs, new_run_folder, refuse_existing_run, short_model_name
-from zoo.errors import CheckpointError, OptionError
+from zoo.errors import OptionError
 from zoo.imaging.images import save_grid, shown_side, to_pixels
 from zoo.models.model import Model
+from zoo.models.rendering import render_batches
 from zoo.registry.registry import Installation
 
 # 2.5 GiB: how much memory the pictures of one result may take. zoo as a whole then stays below 4 GB; the rest is for
@@ -103,7 +101,7 @@ def render(model: Model, codes: Codes, progress: Progress = silent) -> Tensor:
     Raises:
         CheckpointError: If an image is not finite.
     """
-    return _render(model, codes, Tensor.cpu, progress)
+    return render_batches(model.name, model.adapter, codes, Tensor.cpu, progress)
 
 
 def render_pixels(model: Model, codes: Codes, progress: Progress = silent) -> Tensor:
@@ -120,26 +118,7 @@ def render_pixels(model: Model, codes: Codes, progress: Progress = silent) -> Te
     Raises:
         CheckpointError: If an image is not finite.
     """
-    return _render(model, codes, to_pixels, progress)
-
-
-def _render(model: Model, codes: Codes, convert: Callable[[Tensor], Tensor], progress: Progress) -> Tensor:
-    """Convert each batch of images, and write it into the result at once, so that no second copy is held."""
-    size = render_batch_size(model.adapter)
-    for start in range(0, len(codes), size):
-        progress(start, len(codes), "images")
-        with torch.no_grad():
-            images = model.adapter.synthesize(codes[start : start + size])
-        if not all(map(math.isfinite, map(float, images.aminmax()))):  # unlike isfinite(images), makes no copy
-            raise CheckpointError(
-                f"{model.name}: images are not finite: damaged weights, or --codes, --strengths or --step too large"
-            )
-        batch = convert(images)
-        if start == 0:
-            result = batch.new_empty(len(codes), *batch.shape[1:])
-        result[start : start + len(batch)] = batch
-    progress(len(codes), len(codes), "images")
-    return result
+    return render_batches(model.name, model.adapter, codes, to_pixels, progress)
 
 
 def check_memory_limit(model: Model, count: int, bytes_each: int, fewer: str) -> None:
@@ -161,16 +140,3 @@ def check_memory_limit(model: Model, count: int, bytes_each: int, fewer: str) ->
             f"{count:,} pictures of {height} x {width} pixels are too many to hold in memory, at most {most:,}: "
             f"take fewer {fewer}"
         )
-
-
-def render_batch_size(adapter: Adapter) -> int:
-    """Choose how many images are rendered at a time, the same on every machine.
-
-    Args:
-        adapter: The network.
-
-    Returns:
-        At most 16 images, and at most 2 million pixels unless one image has more.
-    """
-    height, width = adapter.resolution
-    return max(1, min(16, 2**21 // (height * width)))

@@ -13,7 +13,7 @@ from zoo.core.channels import as_rgb
 from zoo.core.codes import Codes, join
 from zoo.core.directions import Directions
 from zoo.core.region import Region
-from zoo.editing.render import render_batch_size
+from zoo.models.rendering import render_batch_size
 
 # The mean squared change inside the region that pictures show at their ends, for images in [-1, 1].
 VISIBLE_CHANGE = 0.02

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from zoo._utils.html_repr import facts_html
 from zoo._utils.paths import expand_home
+from zoo._utils.progress import Progress, silent
 from zoo.core.adapter import Adapter
 from zoo.core.channels import CHANNELS
 from zoo.core.codes import Codes, join
@@ -20,6 +22,7 @@ from zoo.core.files.reading import to_tensor
 from zoo.core.region import Region, parse_region
 from zoo.errors import CodesError, OptionError, few_names, unknown_name
 from zoo.models.limits import check_count, check_seed, check_truncation
+from zoo.models.rendering import render_batches
 from zoo.registry.cards import Card
 
 
@@ -249,18 +252,15 @@ class Model:
         """Take codes from a caller, checked and ready for the network.
 
         Args:
-            codes: Codes; the path of a file of codes; or an array (n, dim), or (n, layers, dim) where the space has
-                rows.
+            codes: Codes, the path of a file of codes, or an array (n, dim) or (n, layers, dim).
             label: See `read_codes`; codes have their own.
-            read_as: See `read_codes`; it counts for a file or an array only.
+            read_as: See `read_codes`.
 
         Returns:
             The codes, of the network's dtype and on its device.
 
         Raises:
-            CodesError: If they cannot be read, or are of another space or shape.
-            OptionError: See `read_codes`.
-            UnknownNameError: See `read_codes`.
+            ZooError: See `read_codes`.
         """
         if isinstance(codes, str | Path):
             return self.read_codes(codes, label=label, read_as=read_as)
@@ -270,6 +270,21 @@ class Model:
         moved = codes.to(self.adapter.device, self.adapter.dtype)
         self.adapter.check(moved, "codes=")
         return moved
+
+    def render(self, codes: GivenCodes, *, progress: Progress = silent) -> Tensor:
+        """Render codes, without derivatives.
+
+        Args:
+            codes: See `take_codes`.
+            progress: Called after each batch.
+
+        Returns:
+            Images (n, channels, h, w) on the CPU, in the network's type, nominally in [-1, 1] and not clamped.
+
+        Raises:
+            ZooError: See `take_codes`; or if an image is not finite.
+        """
+        return render_batches(self.name, self.adapter, self.take_codes(codes), Tensor.cpu, progress)
 
     def save_codes(self, path: Path, codes: Codes) -> None:
         """Write codes of this model to a file that names the model and its space.

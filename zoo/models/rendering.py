@@ -1,0 +1,62 @@
+"""Rendering codes in batches that fit into memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from zoo._utils.progress import Progress
+from zoo.core.adapter import Adapter
+from zoo.core.codes import Codes
+from zoo.errors import CheckpointError
+
+
+def render_batches(
+    name: str, adapter: Adapter, codes: Codes, convert: Callable[[Tensor], Tensor], progress: Progress
+) -> Tensor:
+    """Convert each batch of images, and write it into the result at once, so that no second copy is held.
+
+    Args:
+        name: The name of the model, for messages.
+        adapter: Its network.
+        codes: The codes (n), at least one.
+        convert: Converts a batch of images on the network's device, and keeps their first axis.
+        progress: Called after each batch.
+
+    Returns:
+        (n, …), what `convert` returned of each batch.
+
+    Raises:
+        CheckpointError: If an image is not finite.
+    """
+    size = render_batch_size(adapter)
+    for start in range(0, len(codes), size):
+        progress(start, len(codes), "images")
+        with torch.no_grad():
+            images = adapter.synthesize(codes[start : start + size])
+        if not all(map(math.isfinite, map(float, images.aminmax()))):  # unlike isfinite(images), makes no copy
+            raise CheckpointError(
+                f"{name}: images are not finite: damaged weights, or --codes, --strengths or --step too large"
+            )
+        batch = convert(images)
+        if start == 0:
+            result = batch.new_empty(len(codes), *batch.shape[1:])
+        result[start : start + len(batch)] = batch
+    progress(len(codes), len(codes), "images")
+    return result
+
+
+def render_batch_size(adapter: Adapter) -> int:
+    """Choose how many images are rendered at a time, the same on every machine.
+
+    Args:
+        adapter: The network.
+
+    Returns:
+        At most 16 images, and at most 2 million pixels unless one image has more.
+    """
+    height, width = adapter.resolution
+    return max(1, min(16, 2**21 // (height * width)))
