@@ -276,7 +276,7 @@ def test_a_mean_code_that_is_missing_is_taken_over_drawn_ones() -> None:
         ("resnet", "not of the architecture skip"),
         ("orig", "not of the architecture skip"),
         ("shape", r"layers\.1\.bias \(3,\) instead of"),
-        ("mapping", "do not describe a network"),
+        ("mapping", r"also has mapping\.fc0\.weight"),
     ],
 )
 def test_states_that_do_not_fit(change: str, message: str) -> None:

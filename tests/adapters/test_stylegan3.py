@@ -176,7 +176,7 @@ def test_a_file_is_converted_and_analysed(golden: Golden, tmp_path: Path) -> Non
         ("missing", r"missing: synthesis\.L5_52_24\.bias"),
         ("spare", r"left over: \(synthesis\.L5_52_24\.noise_strength\)"),
         ("shape", r"layers\.5\.bias \(3,\) instead of"),
-        ("mapping", "do not describe a network"),
+        ("mapping", r"also has mapping\.fc0\.weight"),
         ("last", r"the last layers that it has: synthesis\.L12_52_16, synthesis\.L13_32_16"),
         ("padding", "between maps of 38 and 36 points"),
         ("factor", "between maps of 38 and 36 points"),

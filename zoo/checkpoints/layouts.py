@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from zoo.checkpoints.config_json import read_config_beside
+from zoo.checkpoints.hints import describe_nearest
 from zoo.checkpoints.loading import COUNTER
 from zoo.checkpoints.metadata import ConversionMetadata, parse_metadata, require_plain
 from zoo.checkpoints.networks import FoundNetwork, choose_network, describe_average, find_networks, without_wrappers
@@ -18,9 +19,6 @@ from zoo.core.adapter import Adapter, State
 from zoo.errors import CheckpointError
 
 _HALF = (torch.float16, torch.bfloat16)
-
-# A layout's required keys have at most so many parts, joined by points.
-_MOST_KEY_PARTS = 8
 
 # What a layout's functions raise when a file has its keys, but not its shapes.
 _SHAPE_ERRORS = (LookupError, TypeError, ValueError, RuntimeError, ArithmeticError)
@@ -159,26 +157,4 @@ def _detect(
 
 def _unknown_layout(adapters: Mapping[str, type[Adapter]], state: State) -> CheckpointError:
     keys = ", ".join(sorted(state)[:4])
-    hint = _nearest_layout(adapters, state) or f"known are files of {', '.join(sorted(adapters))}"
-    return CheckpointError(f"the file fits no known layout; its keys begin {keys}; {hint}")
-
-
-def _nearest_layout(adapters: Mapping[str, type[Adapter]], state: State) -> str:
-    """Name the layout of which the largest share of required keys is there, and the missing ones; else nothing."""
-    # Prefixes of networks differ, so that required keys are compared with the ends of the file's keys.
-    endings = set()
-    for key in state:
-        parts = key.rsplit(".", _MOST_KEY_PARTS)
-        endings |= {".".join(parts[-count:]) for count in range(1, _MOST_KEY_PARTS + 1)}
-    candidates = []
-    for name, adapter in adapters.items():
-        for layout in adapter.layouts:
-            missing = [key for key in layout.required_keys if key not in endings]
-            if len(missing) < len(layout.required_keys):
-                candidates.append((len(missing) / len(layout.required_keys), f"{name}/{layout.name}", missing))
-    if not candidates:
-        return ""
-    _, name, missing = min(candidates)
-    if missing:
-        return f"the nearest is {name}, which also has {', '.join(missing)}"
-    return f"the nearest is {name}, whose keys it has, but its tensors have other shapes"
+    return CheckpointError(f"the file fits no known layout; its keys begin {keys}; {describe_nearest(adapters, state)}")

@@ -66,7 +66,7 @@ def build_module(build: Callable[[], AnyModule], state: Mapping[str, Tensor], or
             warnings.simplefilter("ignore")  # torch's, about layers without elements; `require_fit` reports those
             sketch = build()
     except (LookupError, TypeError, ValueError, RuntimeError, ArithmeticError) as error:
-        raise CheckpointError(f"the shapes in {origin} do not describe a network: {error}") from None
+        raise CheckpointError(f"the tensors in {origin} do not describe a network: {error}") from None
     state = _with_counters(sketch, state)
     require_fit(sketch, state, origin)
     module = build()

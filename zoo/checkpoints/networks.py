@@ -98,7 +98,7 @@ def find_networks(families: Mapping[str, type[Adapter]], state: State, meta: Map
     Raises:
         CheckpointError: if there are more networks than any file has.
     """
-    keys_by_ending = _index_by_last_part(state)
+    keys_by_ending = index_by_last_part(state)
     found = []
     for family, adapter in families.items():
         for layout in adapter.layouts:
@@ -162,8 +162,7 @@ def describe_average(network: FoundNetwork, others: Iterable[str]) -> str:
         return f"yes: {network.name}" + (f", not {rest}" if rest else "")
     if not network.name:
         return "not said: the file holds one network without a name"
-    last = network.name.rpartition(".")[2]
-    if last in _TRAINED_NAMES:
+    if _TRAINED_NAMES.intersection(network.name.split(".")):
         return f"no: the file holds {network.name} only"
     return f"not said: the file holds one network, {network.name}" + (f"; not read: {rest}" if rest else "")
 
@@ -173,11 +172,33 @@ def _says_averaged(part: str) -> bool:
     return part in _AVERAGED_NAMES or any(word.lower() in _AVERAGED_WORDS for word in words)
 
 
-def _index_by_last_part(state: State) -> dict[str, list[str]]:
+def index_by_last_part(state: State) -> dict[str, list[str]]:
+    """List the keys of a file by their last part, the text after the last point.
+
+    Args:
+        state: the file's tensors.
+
+    Returns:
+        The keys by their last part.
+    """
     index: dict[str, list[str]] = defaultdict(list)
     for key in state:
         index[key.rpartition(".")[2]].append(key)
     return index
+
+
+def keys_that_end_with(key: str, keys_by_ending: Mapping[str, list[str]]) -> list[str]:
+    """List the keys of a file that are a key, or a prefix with a point at its end and that key.
+
+    Args:
+        key: a key of a layout.
+        keys_by_ending: the file's keys, as `index_by_last_part` gives them.
+
+    Returns:
+        The keys in the file.
+    """
+    candidates = keys_by_ending.get(key.rpartition(".")[2], ())
+    return [candidate for candidate in candidates if candidate == key or candidate.endswith(f".{key}")]
 
 
 def _prefixes(layout: Layout, state: State, keys_by_ending: Mapping[str, list[str]]) -> set[str]:
@@ -185,11 +206,7 @@ def _prefixes(layout: Layout, state: State, keys_by_ending: Mapping[str, list[st
     if not layout.required_keys:
         return {""}
     first, *others = layout.required_keys
-    candidates = {
-        key.removesuffix(first)
-        for key in keys_by_ending.get(first.rpartition(".")[2], ())
-        if key == first or key.endswith(f".{first}")
-    }
+    candidates = {key.removesuffix(first) for key in keys_that_end_with(first, keys_by_ending)}
     prefixes = {prefix for prefix in candidates if all(prefix + key in state for key in others)}
     if len(prefixes) > _MOST_NETWORKS:
         raise CheckpointError(f"the file holds {len(prefixes):,} networks, more than any checkpoint")

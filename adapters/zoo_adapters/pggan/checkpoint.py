@@ -174,7 +174,7 @@ LAYOUTS = (
         "tensorflow",
         _convert_tensorflow,
         about="the authors' pickles of TensorFlow's variables (karras2018iclr-*.pkl)",
-        required_keys=(_TENSORFLOW,),
+        required_keys=(_TENSORFLOW, "4x4/Dense/bias"),
     ),
     Layout(
         "genforce",

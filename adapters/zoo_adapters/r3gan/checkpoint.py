@@ -28,6 +28,7 @@ def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, An
     if "EmbeddingLayer.weight" in converter.remaining:
         # A linear layer of one-hot labels: (embedding, classes).
         converter.converted["embed"] = converter.pop("EmbeddingLayer.weight").T
+    converter.peek("MainLayers.0.Layers.1.LinearLayer1.Layer.weight")  # there is at least one block
     for index in range(count_numbered(converter.remaining, "MainLayers.{}.Layers.1.LinearLayer1.Layer.weight")):
         key = f"MainLayers.{index}.Layers"
         if index:
@@ -53,7 +54,7 @@ LAYOUTS = (
         "r3gan",
         _convert,
         about="the authors' pickles, or state dicts of them",
-        required_keys=(_MARK,),
+        required_keys=(_MARK, "MainLayers.0.Layers.0.LinearLayer.weight"),
     ),
 )
 

@@ -291,18 +291,18 @@ LAYOUTS = (
         "tensorflow",
         _convert_tensorflow,
         about="NVIDIA's pickles of TensorFlow's variables (karras2019stylegan-*.pkl)",
-        required_keys=(_TENSORFLOW,),
+        required_keys=(_TENSORFLOW, "synthesis/4x4/Const/const"),
     ),
     Layout(
         "genforce",
         _convert_genforce,
         about="genforce and the released SeFa",
-        required_keys=(_GENFORCE, "synthesis.layer0.apply_noise.weight"),
+        required_keys=(_GENFORCE, "synthesis.layer0.apply_noise.weight", "mapping.dense0.weight"),
     ),
     Layout(
         "hammer",
         _convert_hammer,
         about="Hammer and the released ReSeFa",
-        required_keys=(_GENFORCE, "synthesis.layer0.noise_strength"),
+        required_keys=(_GENFORCE, "synthesis.layer0.noise_strength", "mapping.dense0.weight"),
     ),
 )

@@ -77,7 +77,12 @@ _ROSINALITY_ATTRIBUTES = {
 }
 _TENSORFLOW = "synthesis/4x4/Conv/mod_weight"
 _NVIDIA = "synthesis.b4.const"
-_GENFORCE = "synthesis.early_layer.const"
+_GENFORCE_KEYS = (
+    "synthesis.early_layer.const",
+    "synthesis.layer0.weight",
+    "synthesis.output0.style.weight",
+    "mapping.dense0.weight",
+)
 _ROSINALITY = "conv1.conv.modulation.weight"
 
 
@@ -272,33 +277,33 @@ LAYOUTS = (
         "tensorflow",
         _convert_tensorflow,
         about="NVIDIA's pickles of TensorFlow's variables: StyleGAN2 (stylegan2-*-config-f.pkl), StyleGAN2-ADA",
-        required_keys=(_TENSORFLOW,),
+        required_keys=(_TENSORFLOW, "synthesis/4x4/Const/const"),
     ),
     Layout(
         "nvidia",
         _convert_nvidia,
         about="NVIDIA's networks in PyTorch (StyleGAN2-ADA, StyleGAN2 in StyleGAN3's code), and StudioGAN's",
-        required_keys=(_NVIDIA,),
+        required_keys=(_NVIDIA, "synthesis.b4.conv1.weight", "mapping.fc0.weight"),
     ),
     Layout(
         "genforce",
         _convert_genforce,
         about="genforce and the released SeFa",
-        required_keys=(_GENFORCE,),
+        required_keys=_GENFORCE_KEYS,
         detect=_detect_genforce,
     ),
     Layout(
         "hammer",
         _convert_hammer,
         about="Hammer and the released ReSeFa",
-        required_keys=(_GENFORCE,),
+        required_keys=_GENFORCE_KEYS,
         detect=_detect_hammer,
     ),
     Layout(
         "rosinality",
         _convert_rosinality,
         about="rosinality's port, and the decoders of e4e, pSp and ReStyle",
-        required_keys=(_ROSINALITY,),
+        required_keys=(_ROSINALITY, "input.input", "style.1.weight"),
         keys_beside=("latent_avg",),
     ),
 )

@@ -229,7 +229,7 @@ LAYOUTS = (
         "nvidia",
         _convert,
         about="NVIDIA's networks, configurations T and R, pickle or state dict, and StudioGAN's",
-        required_keys=(_MARK,),
+        required_keys=(_MARK, "synthesis.input.phases", "mapping.fc0.weight"),
     ),
     Layout(
         "hammer",
