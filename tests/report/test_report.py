@@ -7,6 +7,7 @@ import hashlib
 import io
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -239,6 +240,16 @@ def test_thirds_are_those_of_the_space(rows: Sequence[int], wanted: dict[str, tu
     assert (
         moved_rows_by_scale(zoo.Directions(space, torch.eye(4).double(), torch.ones(4), layers=tuple(rows))) == wanted
     )
+
+
+def test_parts_are_what_the_architecture_calls_so() -> None:
+    """``--layers coarse`` and the report mean the same rows."""
+    names = {"4x4": (0, 1), "coarse": (0, 1, 2, 3), "middle": (4, 5, 6, 7)}
+    space = zoo.LatentSpace("w", 4, layers=8)
+    directions = zoo.Directions(space, torch.eye(4).double(), torch.ones(4))
+    assert moved_rows_by_scale(directions, names) == {"coarse": (0, 1, 2, 3), "middle": (4, 5, 6, 7)}
+    assert moved_rows_by_scale(replace(directions, layers=(2, 3)), names) == {"coarse": (2, 3)}
+    assert moved_rows_by_scale(directions, {"4x4": (0, 1)}) == moved_rows_by_scale(directions)
 
 
 def test_rows_are_written_as_ranges() -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from zoo.core.codes import Codes, join
 from zoo.core.directions import Directions
+from zoo.core.layers import LayerNames
 from zoo.editing.changes import ENDS
 from zoo.editing.render import render
 from zoo.editing.steps import visible_steps
@@ -33,6 +34,9 @@ _RENDERED = (0, MIDDLE, len(SHARES) - 1)
 
 # The indices of the frames that the sheet and the strips of the page show.
 STRIP = (0, 4, 8, 12, 16)
+
+# What the rows of a code change, from the first to the last.
+_SCALES = ("coarse", "middle", "fine")
 
 _MAX_CODES = 3
 _BATCH = 14
@@ -150,30 +154,35 @@ def render_filmstrip(run: Run, index: int, step: float, codes: Codes, tick: Tick
     return frames
 
 
-def coarse_middle_fine(count: int) -> dict[str, tuple[int, ...]]:
+def coarse_middle_fine(count: int, named: LayerNames | None = None) -> dict[str, tuple[int, ...]]:
     """Split the rows of a space's codes, which go from coarse to fine.
 
-    n rows are cut at ⌊n/3⌋ and ⌊2n/3⌋, so that a remainder goes to the finer parts, as in the papers' own ranges: 4
-    rows give 1, 1 and 2, 14 give 4, 5 and 5, 18 give 6 each. Two rows are coarse and fine.
+    Where the architecture calls rows so, ``--layers coarse`` and this split mean the same ones. Otherwise n rows are
+    cut at ⌊n/3⌋ and ⌊2n/3⌋, so that a remainder goes to the finer parts. Two rows are coarse and fine.
 
     Args:
         count: The number of rows.
+        named: What the architecture calls its rows; see `zoo.core.Adapter.layer_names`.
 
     Returns:
         The rows of each part by its name; empty for a single row.
     """
     if count < 2:
         return {}
-    names = ("coarse", "middle", "fine") if count > 2 else ("coarse", "fine")
+    known = {name: tuple(rows) for name, rows in (named or {}).items() if name in _SCALES}
+    if known:
+        return known
+    names = _SCALES if count > 2 else _SCALES[::2]
     cuts = [count * part // len(names) for part in range(len(names) + 1)]
     return {name: tuple(range(*ends)) for name, ends in zip(names, pairwise(cuts), strict=True)}
 
 
-def moved_rows_by_scale(directions: Directions) -> dict[str, tuple[int, ...]]:
+def moved_rows_by_scale(directions: Directions, named: LayerNames | None = None) -> dict[str, tuple[int, ...]]:
     """Sort the rows that directions move into coarse, middle and fine.
 
     Args:
         directions: The directions.
+        named: As `coarse_middle_fine` takes it.
 
     Returns:
         The rows by the name of the part; a part without any is left out.
@@ -181,7 +190,7 @@ def moved_rows_by_scale(directions: Directions) -> dict[str, tuple[int, ...]]:
     moved = range(directions.space.layers) if directions.layers is None else directions.layers
     parts = {
         name: tuple(row for row in rows if row in moved)
-        for name, rows in coarse_middle_fine(directions.space.layers).items()
+        for name, rows in coarse_middle_fine(directions.space.layers, named).items()
     }
     return {name: rows for name, rows in parts.items() if rows}
 
@@ -201,7 +210,7 @@ def render_scales(run: Run, tick: Tick) -> list[list[ScaleStrip]]:
     """
     adapter, code, vectors = run.model.adapter, run.codes[0], run.shown.vectors
     strips: list[list[ScaleStrip]] = [[] for _ in vectors]
-    for name, rows in moved_rows_by_scale(run.directions).items():
+    for name, rows in moved_rows_by_scale(run.directions, run.model.adapter.layer_names()).items():
         for index, step in enumerate(visible_steps(adapter, code, vectors, run.region, rows)):
             vector = (step * vectors[index]).to(code.latents)
             moved = [adapter.move(code, sign * vector, rows) for sign in (-1, 0, 1)]

@@ -97,7 +97,8 @@ class _ImageCounter:
     """Counts the images of a report and reports progress."""
 
     def __init__(self, progress: Progress, run: Run, codes: Codes) -> None:
-        each = (len(SHARES) - 3) * len(codes) + 3 * len(moved_rows_by_scale(run.directions))
+        scales = moved_rows_by_scale(run.directions, run.model.adapter.layer_names())
+        each = (len(SHARES) - 3) * len(codes) + 3 * len(scales)
         self.progress = progress
         self.total = each * len(run.shown)
         self.done = 0
