@@ -39,11 +39,15 @@ LOOKUPS = {
     "info analyzer": ["info", "lowrank"],
     "info scorer": ["info", "scorer:avatars"],
     "help of a command": ["analyze", "--help"],
+    "list wide": ["list", "--wide"],
+    "info json": ["info", "stylegan3", "--json"],
+    "plugins json": ["plugins", "--json"],
+    "help of an analysis": ["analyze", "-h", "-a", "lowrank", "dcgan"],
     "mistake": ["info", "dcgna"],
     "mistaken option": ["list", "--no-such-option"],
 }
 # Only these describe options, which are pydantic models.
-WITH_PYDANTIC = {"info adapter", "info analyzer"}
+WITH_PYDANTIC = {"info adapter", "info analyzer", "help of an analysis"}
 
 
 def loaded_by(code: str) -> list[str]:

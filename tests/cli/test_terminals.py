@@ -21,6 +21,9 @@ from tests.registry.test_registry import CARD
 from tests.support.toys import write_tiny
 from tests.test_startup import SLOW, loaded_by
 from zoo.cli import COMMANDS, run
+from zoo.cli.console import Settings
+from zoo.cli.tables import print_table
+from zoo.plugins.discovery import load_plugins
 
 COMMAND = (sys.executable, "-m", "zoo")
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
@@ -101,6 +104,27 @@ def test_json_holds_values() -> None:
     facts = json.loads(in_pipe("info", "biggan", "--json"))
     assert facts["default"] is True and facts["classes"][3] == "micah" and facts["regions"]["eyes"].startswith("box:")
     assert facts["bytes"] > 10**6 and facts["verified"] is True and facts["obstacles"]["sefa"] is None
+
+
+def test_a_table_that_is_too_wide_is_parted(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No word is broken; every part has the first column."""
+    monkeypatch.setattr(Settings, "on_terminal", property(lambda self: True))
+    monkeypatch.setenv("COLUMNS", "60")
+    columns = ["direction", *(f"attribute_{number:02}" for number in range(9)), "suggested name"]
+    print_table(
+        Settings(load_plugins()), columns, [["0", *["0.25"] * 9, "a name of several words that may be wrapped"]]
+    )
+    lines = capsys.readouterr().out.splitlines()
+    headings = [line.split() for line in lines if line.startswith("direction")]
+    assert headings == [
+        columns[:4],
+        [columns[0], *columns[4:7]],
+        [columns[0], *columns[7:10]],
+        [columns[0], "suggested", "name"],
+    ]
+    assert max(map(len, lines)) <= 60
 
 
 # sample, analyze, edit

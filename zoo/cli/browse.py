@@ -133,7 +133,13 @@ def plugins(
         for plugin in infos
     ]
     columns = ["plugin", "distribution", "version", "contract", "import", "hooks", "error"]
-    print_table(settings, columns, rows, right=["import"])
+    if settings.on_terminal:  # reasons are too long for a column
+        print_table(settings, columns[:-1], [row[:-1] for row in rows], right=["import"], elastic="hooks")
+        for module, *_, error in rows:
+            if error:
+                settings.console.print(f"{module}: {error}", soft_wrap=True, markup=False)
+    else:
+        print_table(settings, columns, rows)
 
 
 def _inspect(settings: Settings, name: str) -> Inspected:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from rich.cells import cell_len, set_cell_size
@@ -18,6 +18,8 @@ from zoo.cli.console import Settings
 _GAP = 2
 # A cell that is cut shows so many characters at least; where there is less room, its column is left out.
 _LEAST = 10
+# A longer cell may be wrapped between its words.
+_LONG = 24
 
 
 def print_table(
@@ -51,7 +53,11 @@ def print_table(
     console = settings.console
     if elastic and not wide:
         columns, *rows = _fit([columns, *rows], console.width, columns.index(elastic), map(columns.index, optional))
-    layout = _lay_out(columns, rows, right, wrapped=not elastic)
+    if not elastic:
+        for block in _blocks([columns, *rows], console.width):
+            console.print(_lay_out(block[0], block[1:], right, wrapped=True))
+        return
+    layout = _lay_out(columns, rows, right, wrapped=False)
     if wide:
         console.width = max(
             console.width, Measurement.get(console, console.options.update(width=10**6), layout).maximum
@@ -100,6 +106,21 @@ def _lay_out(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Seque
     for row in rows:
         layout.add_row(*map(Text, row))
     return layout
+
+
+def _blocks(lines: Sequence[Sequence[str]], width: int) -> Iterator[list[list[str]]]:
+    """Part a table that is too wide into several, each with the first column; cells of some words may be wrapped."""
+    needs = [
+        max(max(map(cell_len, cell.split()), default=0) if cell_len(cell) > _LONG else cell_len(cell) for cell in cells)
+        for cells in zip(*lines, strict=True)
+    ]
+    block = [0]
+    for column in range(1, len(needs)):
+        if len(block) > 1 and sum(needs[each] + _GAP for each in (*block, column)) - _GAP > width:
+            yield [[line[each] for each in block] for line in lines]
+            block = [0]
+        block.append(column)
+    yield [[line[each] for each in block] for line in lines]
 
 
 def _fit(lines: Sequence[Sequence[str]], width: int, elastic: int, optional: Iterable[int]) -> list[list[str]]:
