@@ -18,7 +18,8 @@ from zoo.checkpoints.reader import Checkpoint, read_checkpoint
 from zoo.core.adapter import Adapter, State
 from zoo.errors import CheckpointError
 
-_HALF = (torch.float16, torch.bfloat16)
+# What the keys of an optimizer's settings have.
+_OPTIMIZER = ".param_groups."
 
 # What a layout's functions raise when a file has its keys, but not its shapes.
 _SHAPE_ERRORS = (LookupError, TypeError, ValueError, RuntimeError, ArithmeticError)
@@ -143,16 +144,29 @@ def detect_network(
 def _detect(
     adapters: Mapping[str, type[Adapter]], state: State, meta: Mapping[str, Any], wanted: str | None
 ) -> tuple[FoundNetwork, list[str]]:
-    """Find a network, and the names of the others in the file. Half precision is widened."""
-    state = {
-        key: tensor.float() if tensor.dtype in _HALF else tensor
-        for key, tensor in without_wrappers(state).items()
-        if not key.endswith(COUNTER)
-    }
-    found = find_networks(adapters, state, without_wrappers(meta))
+    """Find a network, and the names of the others in the file."""
+    meta = without_wrappers(meta)
+    state = _weights(without_wrappers(state), meta)
+    found = find_networks(adapters, state, meta)
     if not found:
         raise _unknown_layout(adapters, state)
     return choose_network(found, wanted)
+
+
+def _weights(state: State, meta: Mapping[str, Any]) -> State:
+    """Leave out counters and what optimizers and random generators hold; give all numbers one precision."""
+    optimizers = tuple({key.partition(_OPTIMIZER)[0] + ".state." for key in meta if _OPTIMIZER in key})
+    kept = {
+        key: tensor
+        for key, tensor in state.items()
+        if not key.endswith(COUNTER)
+        and not key.startswith(optimizers)
+        and not (tensor.dtype == torch.uint8 and tensor.ndim == 1)
+    }
+    # Half precision is widened. Beside numbers of another precision, double precision is rounded.
+    precisions = {tensor.dtype for tensor in kept.values() if tensor.is_floating_point()}
+    rounded = set() if precisions == {torch.float64} else precisions
+    return {key: tensor.float() if tensor.dtype in rounded else tensor for key, tensor in kept.items()}
 
 
 def _unknown_layout(adapters: Mapping[str, type[Adapter]], state: State) -> CheckpointError:

@@ -62,11 +62,13 @@ def require_modules(
             continue
         if name == _CLASS and isinstance(value, str) and value.startswith(_TORCH):
             _require_layer(meta, owner, (module, value.rpartition(".")[2]), classes)
+        if name.isdigit():  # one axis of an attribute
+            module, _, name = module.rpartition(".")
+        if module and f"{module}.{_CLASS}" not in meta:  # not a module's, but an optimizer's or the like
+            continue
         for pattern, wanted in patterns:
             if pattern.fullmatch(key):
                 found = value.rpartition(".")[2] if name == _CLASS and isinstance(value, str) else value
-                if name.isdigit():  # one axis of an attribute
-                    module, _, name = module.rpartition(".")
                 _require(owner, module, name, found, wanted)
 
 
