@@ -160,6 +160,19 @@ def test_keys_that_would_collide_keep_their_wrappers() -> None:
     assert without_wrappers({"x.module.a": 1, "b": 2}) == {"x.a": 1, "b": 2}
 
 
+def test_what_lies_right_beside_a_wrapped_network_is_not_its(tmp_path: Path) -> None:
+    state = Golden.read("stylegan3_t").state
+    beside = {
+        "optimizer": {"state": {0: torch.ones(2)}},
+        "other.weight": torch.ones(3),
+        "random": torch.get_rng_state(),
+    }
+    for wrapper in ("module.", "_orig_mod.", "_orig_mod.module."):
+        found = read({**below(wrapper)(state), **beside}, tmp_path)
+        assert found.averaged == "not said: the file holds one network without a name"
+        assert torch.equal(found.state["input.phases"], state["synthesis.input.phases"])
+
+
 def test_layers_that_the_network_does_not_have_are_not_passed_over(tmp_path: Path) -> None:
     torch.save({**dcgan("main."), "main.3.extra.weight": torch.zeros(2)}, tmp_path / "x.pt")
     with pytest.raises(CheckpointError, match=r"left over: \(3\.extra\.weight\)"):

@@ -32,7 +32,7 @@ PACKS = {
     "studiogan_biggan": "studiogan",
     "dcgan": "dcgan",
 }
-_FEW, _MANY = 1, 24
+_FEW, _MANY = 1, 8
 
 
 def tensors(pack: str, data: Path) -> dict[str, Tensor]:

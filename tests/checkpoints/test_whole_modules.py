@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 import zoo
@@ -137,7 +138,7 @@ def test_what_another_network_of_the_file_says_is_not_compared(tmp_path: Path) -
 
 
 def bin_file(folder: Path, name: str = "pytorch_model.bin") -> Path:
-    torch.save(Golden.read("biggan_deep").state, folder / name)
+    (save_file if name.endswith(".safetensors") else torch.save)(Golden.read("biggan_deep").state, folder / name)
     return folder / name
 
 
@@ -147,6 +148,7 @@ def bin_file(folder: Path, name: str = "pytorch_model.bin") -> Path:
         ("pytorch_model.bin", "config.json"),
         ("biggan-deep-128-pytorch_model.bin", "biggan-deep-128-config.json"),
         ("mine.bin", "config.json"),
+        ("model.safetensors", "config.json"),
     ],
 )
 def test_config_json_is_read_beside_a_bin_file(weights: str, config: str, tmp_path: Path) -> None:

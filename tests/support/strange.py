@@ -1,7 +1,7 @@
 """Strange but honest weights files: the same network in ways that people's training scripts really store one.
 
-A strange file is made of a state dict in a few draws: what its tensors are, what is left out, how the network is nested,
-what else the file holds, and in which container it is written. None of them changes the network.
+A strange file is made of a state dict in a few draws: what its tensors are, what is left out, how the network is
+nested, what else the file holds, and in which container it is written. None of them changes the network.
 """
 
 from __future__ import annotations

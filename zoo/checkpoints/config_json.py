@@ -11,6 +11,7 @@ from zoo.errors import CheckpointError
 
 _WEIGHTS = "pytorch_model.bin"
 _NAME = "config.json"
+_SUFFIXES = (".bin", ".safetensors")
 
 # Bytes of the largest such file, and how deeply its values may be nested.
 _MAX_BYTES = 2**20
@@ -18,7 +19,7 @@ _MAX_DEPTH = 6
 
 
 def read_config_beside(path: Path) -> dict[str, Any]:
-    """Read the settings that stand beside a ``.bin`` file.
+    """Read the settings that stand beside a ``.bin`` or ``.safetensors`` file.
 
     They are in ``config.json``; for a file called ``NAME-pytorch_model.bin``, in ``NAME-config.json`` if there is one.
 
@@ -31,7 +32,7 @@ def read_config_beside(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: If it is there, but cannot be read.
     """
-    if path.suffix != ".bin":
+    if path.suffix not in _SUFFIXES:
         return {}
     names = [path.name.removesuffix(_WEIGHTS) + _NAME, _NAME] if path.name.endswith(_WEIGHTS) else [_NAME]
     file = next((file for file in map(path.with_name, names) if is_file(file)), None)

@@ -13,7 +13,14 @@ from zoo.checkpoints.config_json import read_config_beside
 from zoo.checkpoints.hints import describe_nearest
 from zoo.checkpoints.loading import COUNTER
 from zoo.checkpoints.metadata import ConversionMetadata, parse_metadata, require_plain
-from zoo.checkpoints.networks import FoundNetwork, choose_network, describe_average, find_networks, without_wrappers
+from zoo.checkpoints.networks import (
+    FoundNetwork,
+    choose_network,
+    describe_average,
+    find_networks,
+    is_wrapped_beside_others,
+    without_wrappers,
+)
 from zoo.checkpoints.reader import Checkpoint, read_checkpoint
 from zoo.core.adapter import Adapter, State
 from zoo.errors import CheckpointError
@@ -99,12 +106,13 @@ def _convert(
     path: Path, content: Checkpoint, state: State, families: Mapping[str, type[Adapter]], wanted: str | None
 ) -> DetectedCheckpoint:
     """Find the network in a file that others wrote, and convert it."""
+    meta = {**read_config_beside(path), **content.meta}
     try:
-        network, others = _detect(families, state, {**read_config_beside(path), **content.meta}, wanted)
+        network, others = _detect(families, state, meta, wanted)
     except CheckpointError as error:
         unread_too = next((f"; {reason}" for reason in content.unread.values()), "")
         raise CheckpointError(f"{error}{unread_too}") from None
-    unread = without_wrappers(content.unread)
+    unread = without_wrappers(content.unread, keep_first=is_wrapped_beside_others([*state, *meta]))
     if inside := next((key for key in unread if key.startswith(network.prefix) and network.prefix), None):
         raise CheckpointError(f"{path} was refused: {unread[inside]}, and it belongs to the network {network.name}")
     try:
@@ -145,8 +153,9 @@ def _detect(
     adapters: Mapping[str, type[Adapter]], state: State, meta: Mapping[str, Any], wanted: str | None
 ) -> tuple[FoundNetwork, list[str]]:
     """Find a network, and the names of the others in the file."""
-    meta = without_wrappers(meta)
-    state = _weights(without_wrappers(state), meta)
+    keep_first = is_wrapped_beside_others([*state, *meta])
+    meta = without_wrappers(meta, keep_first=keep_first)
+    state = _weights(without_wrappers(state, keep_first=keep_first), meta)
     found = find_networks(adapters, state, meta)
     if not found:
         raise _unknown_layout(adapters, state)

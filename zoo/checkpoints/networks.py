@@ -61,7 +61,7 @@ class FoundNetwork:
     @property
     def name(self) -> str:
         """What the file calls the network, or ""."""
-        return self.prefix.removesuffix(".")
+        return ".".join(part for part in self.prefix.split(".") if part and part not in _WRAPPERS)
 
     @property
     def is_averaged(self) -> bool:
@@ -69,16 +69,34 @@ class FoundNetwork:
         return any(map(_says_averaged, self.name.split(".")))
 
 
-def without_wrappers(values: Mapping[str, Any]) -> dict[str, Any]:
+def is_wrapped_beside_others(keys: Iterable[str]) -> bool:
+    """Say whether a file holds a wrapped network, such as ``module.…``, right beside other things.
+
+    Args:
+        keys: all keys of the file.
+
+    Returns:
+        Whether the first parts of some keys are wrappers, and those of others are not.
+    """
+    return len({key.partition(".")[0] in _WRAPPERS for key in keys}) > 1
+
+
+def without_wrappers(values: Mapping[str, Any], *, keep_first: bool = False) -> dict[str, Any]:
     """Remove from all keys the parts that wrappers of modules insert, such as ``module.``.
 
     Args:
         values: values by dotted key.
+        keep_first: keep a wrapper at the beginning of a key, which tells the network from what lies beside it.
 
     Returns:
         The values by their shorter keys, or by the old ones where two would become the same.
     """
-    renamed = {key: ".".join(part for part in key.split(".") if part not in _WRAPPERS) for key in values}
+    renamed = {
+        key: ".".join(
+            part for index, part in enumerate(key.split(".")) if part not in _WRAPPERS or (keep_first and not index)
+        )
+        for key in values
+    }
     if len(set(renamed.values())) < len(renamed):
         return dict(values)
     return {renamed[key]: value for key, value in values.items()}
@@ -204,7 +222,7 @@ def keys_that_end_with(key: str, keys_by_ending: Mapping[str, list[str]]) -> lis
 def _prefixes(layout: Layout, state: State, keys_by_ending: Mapping[str, list[str]]) -> set[str]:
     """List the prefixes under which all required keys of a layout are."""
     if not layout.required_keys:
-        return {""}
+        return {"", *(f"{name}." for name in {key.partition(".")[0] for key in state} & _WRAPPERS)}
     first, *others = layout.required_keys
     candidates = {key.removesuffix(first) for key in keys_that_end_with(first, keys_by_ending)}
     prefixes = {prefix for prefix in candidates if all(prefix + key in state for key in others)}
