@@ -18,7 +18,7 @@ def test_grey_has_three_equal_channels_and_rgb_stays() -> None:
 
 
 @pytest.mark.parametrize(
-    ("alpha", "opacity"), [(-1.0, 0.0), (1.0, 1.0), (0.0, 0.5), (-0.5, 0.25), (-3.0, 0.0), (1.7, 1.0)]
+    ("alpha", "opacity"), [(-1.0, 0.0), (1.0, 1.0), (0.0, 0.5), (-0.5, 0.25), (-1.2, -0.1), (1.2, 1.1)]
 )
 def test_alpha_lays_colours_on_white(alpha: float, opacity: float) -> None:
     colour = torch.tensor([-1.0, 0.2, 0.6])
@@ -31,9 +31,9 @@ def test_the_derivative_of_a_transparent_colour_is_zero_and_that_of_alpha_is_hal
     seen = torch.autograd.functional.jacobian(lambda x: as_rgb(x[None, :, None])[0, :, 0], pixel)
     assert torch.allclose(seen[:, :3], 0.3 * torch.eye(3, dtype=torch.float64))  # opacity
     assert torch.allclose(seen[:, 3], torch.full((3,), (0.2 - 1) / 2, dtype=torch.float64))
-    pixel[3] = -1.5
+    pixel[3] = -1
     seen = torch.autograd.functional.jacobian(lambda x: as_rgb(x[None, :, None])[0, :, 0], pixel)
-    assert not seen.any()
+    assert not seen[:, :3].any()
 
 
 def test_numbers_of_channels_in_words() -> None:

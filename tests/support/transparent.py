@@ -33,5 +33,5 @@ class Transparent(Linear):
         upper_left = left.clone()
         upper_left[:, :, SIDE // 2 :] = 0
         colours = (0.05 * first * left + 0.05 * second * (1 - left)).expand(-1, 3, -1, -1)
-        alpha = left - 5 * (1 - left) - upper_left * 0.5 + 0.1 * third * upper_left
+        alpha = left - (1 - left) - upper_left * 0.5 + 0.1 * third * upper_left
         return torch.cat([colours, alpha.expand(len(colours), -1, -1, -1)], dim=1)

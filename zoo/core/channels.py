@@ -17,9 +17,9 @@ SEEN_AS = {1: "grey, with three equal channels", 4: "RGBA, laid on white"}
 def as_rgb(images: Tensor) -> Tensor:
     """Return images as they are seen: grey ones with three equal channels, RGBA ones laid on white.
 
-    The alpha channel is straight (colours are not multiplied by it): −1 is transparent, 1 opaque, and values beyond
-    are clamped. Whatever measures, differentiates or scores images sees these, so that a colour that nobody can see
-    does not count.
+    The alpha channel is straight (colours are not multiplied by it): −1 is transparent, 1 opaque. Like colours, it is
+    not clamped, as clamping has no derivative. Whatever measures, differentiates or scores images sees these, so that
+    a colour that nobody can see does not count.
 
     Args:
         images: (n, 1, …), (n, 3, …) or (n, 4, …), nominally in [-1, 1].
@@ -32,7 +32,7 @@ def as_rgb(images: Tensor) -> Tensor:
         return images.expand(-1, 3, *images.shape[2:])
     if images.shape[1] != 4:
         return images
-    opacity = ((images[:, 3:] + 1) / 2).clamp(0, 1)
+    opacity = (images[:, 3:] + 1) / 2
     # opacity · colour + (1 − opacity) · white, where white is 1
     return (1 - opacity).addcmul(opacity, images[:, :3])
 
