@@ -182,6 +182,8 @@ def test_names_of_channels_are_kept(file: tuple[int, str], capsys: pytest.Captur
     words = {1: "1 (grey)", 4: "4 (RGBA)"}[channels]
     assert run(["info", path]) == 0
     assert words in capsys.readouterr().out
+    assert run(["info", path, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["channels"] == channels
     assert run(["convert", path, "-o", "converted.safetensors"]) == 0
     assert zoo.load("converted.safetensors", device="cpu").adapter.channels == channels
     assert run(["add", path, "--name", "dcgan.mine"]) == 0

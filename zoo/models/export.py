@@ -77,6 +77,7 @@ class Inspected:
             "averaged": self.detected.averaged,
             "assumed": dict(self.model.assumed),
             "resolution": list(adapter.resolution),
+            "channels": adapter.channels,
             "space": adapter.space.name,
             "layers": adapter.space.layers,
             "dim": adapter.space.dim,
