@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from zoo._utils.paths import expand_home
 from zoo._utils.progress import Progress, silent
 from zoo.analysis.compare import compare
 from zoo.analysis.request import AnalysisRequest
-from zoo.analysis.run import run_analysis
+from zoo.analysis.run import AnalysisWarning, run_analysis
 from zoo.core.analyzer import Scorer
 from zoo.core.directions import Directions
 from zoo.core.files.codes import GivenCodes
@@ -145,6 +146,8 @@ def analyze(
         keep=keep,
         progress=progress,
     )
+    for note in run.notes:
+        warnings.warn(note, AnalysisWarning, stacklevel=2)
     return run.directions
 
 

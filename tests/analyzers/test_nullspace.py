@@ -9,6 +9,7 @@ from zoo_adapters.dcgan.adapter import DCGAN
 import zoo
 from tests.support.linear import Linear, model_of
 from zoo import CapabilityError, Codes, DirectionsError
+from zoo.analysis.run import AnalysisWarning
 from zoo.editing.locality import measure_locality
 from zoo.jacobian.gram import gram_matrices
 from zoo.linalg.low_rank import factorize
@@ -55,6 +56,7 @@ def test_projected_rows_are_unit_and_in_the_null_space() -> None:
     assert torch.allclose(found.vectors.norm(dim=1), torch.ones(len(found), dtype=torch.float64))
 
 
+@pytest.mark.filterwarnings("ignore::zoo.analysis.run.AnalysisWarning")
 def test_relaxing_removes_fewer_directions() -> None:
     model = model_of(DCGAN.tiny(1))
     ranks = [zoo.analyze(model, "nullspace", region="top", relax=n, unseen=0).provenance["rank"] for n in (0, 2, 99)]
@@ -76,6 +78,7 @@ def test_any_saved_directions_become_local(tmp_path: Path) -> None:
     assert torch.allclose(found.retained, kept, atol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore::zoo.analysis.run.AnalysisWarning")
 def test_published_arrays_become_local_too(tmp_path: Path) -> None:
     np.save(tmp_path / "age.npy", np.ones((1, 12), dtype=np.float32))
     model = model_of(DCGAN.tiny(1))
@@ -122,7 +125,8 @@ def test_real_mouths_move_alone_at_codes_never_seen(digiface: Model) -> None:
 def test_where_nothing_else_moves_nothing_is_removed() -> None:
     rows = torch.zeros(8, 3)
     rows[0, 0], rows[1, 1] = 2.0, 1.0
-    found = zoo.analyze(model_of(Linear(rows, (2, 4))), "nullspace", region="top", energy=1.0, unseen=0)
+    with pytest.warns(AnalysisWarning, match="only the region changes with the code: nothing was projected out"):
+        found = zoo.analyze(model_of(Linear(rows, (2, 4))), "nullspace", region="top", energy=1.0, unseen=0)
     assert found.provenance["rank"] == 0
     assert found.retained is not None
     assert found.retained.tolist() == pytest.approx([1, 1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from zoo.analysis.compare import compare
 from zoo.analysis.comparison import Comparison
 from zoo.analysis.request import AnalysisRequest, CheckedRequest, check_request, split_options
 from zoo.analysis.resources import read_limits
-from zoo.analysis.run import find_directions
+from zoo.analysis.run import AnalysisWarning, find_directions
 from zoo.core.directions import Directions
 from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest, card_by_name
 from zoo.editing.run_folder import folder_under_runs, refuse_existing_run, short_file_name
@@ -135,7 +136,10 @@ class CompareRequest:
         for path in (self.a, self.b):
             if model is not None and path in analyses:
                 resolved = analyses[path].resolve(model, installation, read_limits())
-                sides.append(find_directions(resolved, progress))
+                directions = find_directions(resolved, progress)
+                for note in directions.provenance["notes"]:
+                    warnings.warn(f"{path}: {note}", AnalysisWarning, stacklevel=2)
+                sides.append(directions)
             else:
                 sides.append(path)
         a, b = sides

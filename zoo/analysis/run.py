@@ -28,6 +28,10 @@ from zoo.report.table import DirectionSummary, lay_out
 from zoo.scoring.scores import Scores
 
 
+class AnalysisWarning(UserWarning):
+    """An analysis does less than was asked for, such as a projection that removes nothing."""
+
+
 @dataclass(frozen=True, eq=False)
 class Run:
     """The result of an analysis: what tables, sheet and report show.
@@ -193,7 +197,24 @@ def find_directions(resolved: ResolvedRequest, progress: Progress = silent) -> D
     Raises:
         ContractError: If the analyzer fails, or returns directions of another space.
     """
-    return _analyze(resolved, progress).with_provenance(**_record(resolved))
+    directions = _analyze(resolved, progress)
+    notes = [*(directions.provenance.get("notes") or ()), *_notes_on_codes(resolved)]
+    return directions.with_provenance(**_record(resolved), notes=notes)
+
+
+def _notes_on_codes(resolved: ResolvedRequest) -> list[str]:
+    """Say where codes that should differ are the same, as with truncation 0."""
+    codes, derives = resolved.codes, "derivative" in resolved.plugin.requires
+    if codes.truncation == 0 and _are_equal(codes):
+        return ["with truncation 0 all codes are the mean: the unseen ones are the analysed one"]
+    if derives and len(codes) > 1 and _are_equal(codes):
+        return [f"all {len(codes)} codes are the same, so that the analysis is that of one code"]
+    return []
+
+
+def _are_equal(codes: Codes) -> bool:
+    same_latents = bool((codes.latents == codes.latents[:1]).all())
+    return same_latents and (codes.labels is None or bool((codes.labels == codes.labels[:1]).all()))
 
 
 def _analyze(resolved: ResolvedRequest, progress: Progress) -> Directions:

@@ -28,19 +28,19 @@ def print_run(settings: Settings, run: Run, folder: Path, *, as_json: bool = Fal
     from zoo.report.table import lay_out
 
     if as_json:
-        print_json({**_values_of_run(run), **_written(folder)})
+        print_json({**_values_of_run(settings, run), **_written(folder)})
         return
     columns, rows = lay_out(run.table())
     titles, texts = list(columns.values()), [list(row.values()) for row in rows]
     right = [title for key, title in columns.items() if key != "name"]
     optional = [columns["retained"]] if "retained" in columns else []
     print_table(settings, titles, texts, right=right, optional=optional, elastic=columns.get("name", ""))
-    for note in _notes(run):
+    for note in _notes(settings, run):
         settings.console.print(escape(note), soft_wrap=True)
     print_files(settings, folder)
 
 
-def _values_of_run(run: Run) -> dict[str, Any]:
+def _values_of_run(settings: Settings, run: Run) -> dict[str, Any]:
     """Return what the table shows, and the record that is written beside the directions."""
     return {
         "model": run.model.name,
@@ -48,12 +48,12 @@ def _values_of_run(run: Run) -> dict[str, Any]:
         "found": len(run.directions),
         "directions": [{"index": index, **row.as_json()} for index, row in enumerate(run.table())],
         "scores": None if run.scores is None else run.scores.as_json(),
-        "notes": _notes(run),
+        "notes": _notes(settings, run),
         "record": run.directions.provenance,
     }
 
 
-def _notes(run: Run) -> list[str]:
+def _notes(settings: Settings, run: Run) -> list[str]:
     """Say what the table of an analysis leaves open."""
     directions, rows = run.directions, run.table()
     notes = list(run.notes)
@@ -61,10 +61,17 @@ def _notes(run: Run) -> list[str]:
         notes.append("* the largest step: what changes inside the region is hardly visible there")
     if any(row.repeats for row in rows):
         notes.append("repeats: a stronger direction that changes pictures alike, and the cosine of the two changes")
+    analyzer = directions.provenance["analyzer"]
+    weights_alone = settings.installation.plugins.analyzer(analyzer).requires == {"projection"}
+    if weights_alone and (len(run.codes) > 1 or not run.region.whole):
+        notes.append(f"{analyzer} reads weights alone: region and codes only tell where changes are measured and shown")
     if run.region.whole:
         notes.append("locality is measured where there is a region: see --region")
+    wanted = directions.provenance["options"].get("k")
     if not len(directions):
         notes.append("no direction was found: the low-rank part is empty, or nothing survived the projection")
+    elif wanted is not None and wanted > len(directions):
+        notes.append(f"k={wanted}: there are no more than these {len(directions)}")
     dropped = directions.provenance.get("dropped")
     if dropped:
         notes.append(f"dropped: {len(dropped)} whose kept norm is below 0.01")

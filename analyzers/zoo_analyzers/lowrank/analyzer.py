@@ -66,8 +66,20 @@ class LowRank(Analyzer[LowRankOptions]):
             "rank": count,
             "spectrum_of": "Leading eigenvalues of the region's Jacobian",
             "spectrum": eigen.values.tolist(),
+            "notes": self._unused(),
         }
         return Directions(adapter.space, eigen.rows[:count], eigen.values[:count], probe.layers, provenance=provenance)
+
+    def _empty(self) -> str:
+        return f"factorization={self.options.factorization} finds rank 0: use factorization=spectrum"
+
+    def _unused(self) -> list[str]:
+        """Name an option that was given and changes nothing."""
+        options = self.options
+        if "energy" not in options.model_fields_set or not (self._searchable or options.factorization != "spectrum"):
+            return []
+        instead = f"k={options.k}" if self._searchable else f"factorization={options.factorization}"
+        return [f"energy was not used: {instead} decides how many directions there are"]
 
     def _from_gram(self, adapter: Adapter, probe: Probe, grams: Grams, provenance: dict[str, Any]) -> Directions:
         [gram] = grams.matrices
@@ -83,6 +95,7 @@ class LowRank(Analyzer[LowRankOptions]):
             "rounds": low_rank.rounds,
             "gap": low_rank.gap,
             "spectrum": low_rank.spectrum.tolist(),
+            "notes": [*([] if low_rank.rank else [self._empty()]), *self._unused()],
         }
         vectors = low_rank.basis[:count]
         return Directions(adapter.space, vectors, low_rank.spectrum[:count], probe.layers, provenance=provenance)

@@ -9,6 +9,7 @@ from torch import Tensor
 from zoo import Adapter, Analyzer, Directions, DirectionsError, LatentSpace, Probe
 from zoo.jacobian import Grams, Output, gram_matrices, open_output, require_change
 from zoo.linalg import factorize, fix_signs, project_out, quadratic, unit_rows
+from zoo_analyzers.nullspace.notes import notes_on
 from zoo_analyzers.nullspace.options import NullSpaceOptions
 
 # Directions of which the projection leaves a smaller part of the length are dropped: scaling them up amplifies noise.
@@ -62,6 +63,7 @@ class NullSpace(Analyzer[NullSpaceOptions]):
             "dropped": local.dropped.tolist(),
             "spectrum_of": f"{low_rank.spectrum_of} of the rest of the image; coloured: what was projected out",
             "spectrum": low_rank.spectrum.tolist(),
+            "notes": notes_on(options, low_rank, removed, rest_changes=bool(background.any())),
         }
         return _directions(adapter, source, local, layers, provenance)
 

@@ -10,6 +10,9 @@ from zoo.jacobian import Grams, Output, leading_or_gram, no_change, open_output,
 from zoo.linalg import generalized_eigh
 from zoo_analyzers.resefa.options import ReSeFaOptions
 
+# M_B is at most tr(M_B) I, so that from such a τ on it changes the denominator by a tenth at most.
+_LARGE_TAU = 10
+
 
 class ReSeFa(Analyzer[ReSeFaOptions]):
     """Find the directions that maximise nᵀ M_F n / nᵀ (M_B + τ tr(M_B) I) n: the region's change over the rest's.
@@ -66,6 +69,12 @@ class ReSeFa(Analyzer[ReSeFaOptions]):
         quotients, vectors = generalized_eigh(foreground, background, options.tau)
         return self._directions(adapter, probe, quotients, vectors, {**provenance, **result.provenance})
 
+    def _notes(self) -> list[str]:
+        """Say where the rest of the image does not count."""
+        if self.options.tau < _LARGE_TAU:
+            return []
+        return [f"tau={self.options.tau:g} is so large that the rest of the image hardly counts, as in lowrank"]
+
     def _obstacle(self, output: Output) -> str | None:
         """Say why no search is possible; None if one is."""
         if not self.options.tau:
@@ -82,5 +91,6 @@ class ReSeFa(Analyzer[ReSeFaOptions]):
             "rank": count,
             "spectrum_of": "Quotients of the region's change and the rest's; coloured: the directions returned",
             "spectrum": quotients.tolist(),
+            "notes": self._notes(),
         }
         return Directions(adapter.space, vectors[:count], quotients[:count], probe.layers, provenance=provenance)
