@@ -11,14 +11,14 @@ from zoo._utils.paths import expand_home
 from zoo._utils.progress import Progress, silent
 from zoo.analysis.compare import compare
 from zoo.analysis.request import AnalysisRequest
-from zoo.analysis.run import AnalysisWarning, run_analysis
+from zoo.analysis.run import run_analysis
 from zoo.core.analyzer import Scorer
 from zoo.core.directions import Directions
 from zoo.core.files.codes import GivenCodes
 from zoo.core.files.directions import GivenDirections
 from zoo.editing.edit import edit
 from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest, as_path
-from zoo.errors import OptionError
+from zoo.errors import AnalysisWarning, OptionError
 from zoo.models.model import Model
 from zoo.registry.registry import load_installation
 from zoo.scoring.effects import choose_scorers

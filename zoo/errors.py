@@ -40,6 +40,10 @@ class ZooError(Exception):
         return one_line(super().__str__())
 
 
+class AnalysisWarning(UserWarning):
+    """An analysis did less than was asked for, such as a projection that removed nothing."""
+
+
 class UnknownNameError(ZooError):
     """No model, adapter, analyzer, scorer, label or region has that name."""
 

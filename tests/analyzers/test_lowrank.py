@@ -16,7 +16,6 @@ def test_scores_are_the_eigenvalues_of_the_gram_matrix() -> None:
     assert torch.allclose(found.vectors @ found.vectors.T, torch.eye(6, dtype=torch.float64), atol=1e-12)
 
 
-@pytest.mark.filterwarnings("ignore::zoo.analysis.run.AnalysisWarning")
 def test_k_bounds_what_is_returned_and_energy_what_is_kept() -> None:
     model = model_of(DCGAN.tiny(0))
     whole = zoo.analyze(model, "lowrank", region="center", energy=0.99, unseen=0)

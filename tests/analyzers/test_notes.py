@@ -15,8 +15,8 @@ from zoo_adapters.dcgan.adapter import DCGAN
 import zoo
 from tests.support.linear import Linear, model_of
 from tests.support.toys import write_tiny
-from zoo.analysis.run import AnalysisWarning
 from zoo.cli import run
+from zoo.errors import AnalysisWarning
 from zoo.models.model import Model
 
 DIM = 12

@@ -9,8 +9,8 @@ from zoo_adapters.dcgan.adapter import DCGAN
 import zoo
 from tests.support.linear import Linear, model_of
 from zoo import CapabilityError, Codes, DirectionsError
-from zoo.analysis.run import AnalysisWarning
 from zoo.editing.locality import measure_locality
+from zoo.errors import AnalysisWarning
 from zoo.jacobian.gram import gram_matrices
 from zoo.linalg.low_rank import factorize
 from zoo.models.model import Model
@@ -56,7 +56,6 @@ def test_projected_rows_are_unit_and_in_the_null_space() -> None:
     assert torch.allclose(found.vectors.norm(dim=1), torch.ones(len(found), dtype=torch.float64))
 
 
-@pytest.mark.filterwarnings("ignore::zoo.analysis.run.AnalysisWarning")
 def test_relaxing_removes_fewer_directions() -> None:
     model = model_of(DCGAN.tiny(1))
     ranks = [zoo.analyze(model, "nullspace", region="top", relax=n, unseen=0).provenance["rank"] for n in (0, 2, 99)]
@@ -78,7 +77,6 @@ def test_any_saved_directions_become_local(tmp_path: Path) -> None:
     assert torch.allclose(found.retained, kept, atol=1e-12)
 
 
-@pytest.mark.filterwarnings("ignore::zoo.analysis.run.AnalysisWarning")
 def test_published_arrays_become_local_too(tmp_path: Path) -> None:
     np.save(tmp_path / "age.npy", np.ones((1, 12), dtype=np.float32))
     model = model_of(DCGAN.tiny(1))

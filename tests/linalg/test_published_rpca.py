@@ -48,7 +48,6 @@ def test_low_rank_part_rank_and_rounds(
         pytest.param("d128", 10, marks=pytest.mark.long),
     ],
 )
-@pytest.mark.filterwarnings("ignore::zoo.analysis.run.AnalysisWarning")
 def test_projected_directions_of_the_whole_analysis(reference: dict[str, Tensor], size: str, relax: int) -> None:
     """A linear generator with the recorded Gram matrices, through both analyzers."""
     adapter = Linear.with_grams(reference[f"in/{size}/M_fg"], reference[f"in/{size}/M_bg"])

@@ -128,7 +128,7 @@ def test_it_says_what_was_asked_and_found(tiny: tuple[Page, zoo.Directions]) -> 
     text = " ".join(text for _, text in page.texts)
     assert found.provenance["command"] in text
     assert str(found.provenance["licence"]) in text
-    elsewhere = {"locality", "command", "kept", "measured", "names", "repeats", "spectrum", "spectrum_of"}
+    elsewhere = {"locality", "command", "kept", "measured", "names", "notes", "repeats", "spectrum", "spectrum_of"}
     for key in set(found.metadata()) - elsewhere:
         assert ("th", key) in page.texts
     for title in ("score", "kept norm", "locality, own codes", "locality, unseen codes", "consistency"):

@@ -14,11 +14,11 @@ from zoo.analysis.compare import compare
 from zoo.analysis.comparison import Comparison
 from zoo.analysis.request import AnalysisRequest, CheckedRequest, check_request, split_options
 from zoo.analysis.resources import read_limits
-from zoo.analysis.run import AnalysisWarning, find_directions
+from zoo.analysis.run import find_directions
 from zoo.core.directions import Directions
 from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest, card_by_name
 from zoo.editing.run_folder import folder_under_runs, refuse_existing_run, short_file_name
-from zoo.errors import OptionError
+from zoo.errors import AnalysisWarning, OptionError
 from zoo.models.model import Model
 from zoo.registry.registry import Installation
 

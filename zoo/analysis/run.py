@@ -28,10 +28,6 @@ from zoo.report.table import DirectionSummary, lay_out
 from zoo.scoring.scores import Scores
 
 
-class AnalysisWarning(UserWarning):
-    """An analysis does less than was asked for, such as a projection that removes nothing."""
-
-
 @dataclass(frozen=True, eq=False)
 class Run:
     """The result of an analysis: what tables, sheet and report show.

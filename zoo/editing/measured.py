@@ -99,7 +99,8 @@ class MeasuredRecord:
 
     def as_json(self) -> dict[str, Any]:
         """Return the fields as plain values."""
-        return asdict(self)
+        labels = None if self.labels is None else list(self.labels)
+        return {**asdict(self), "steps": list(self.steps), "labels": labels}
 
 
 def draw_unseen(
