@@ -10,6 +10,7 @@ between them. A command, analysis, architecture, error or public package without
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -111,6 +112,14 @@ def layouts(name: str) -> str:
     ]
     first = [] if name else ["architecture"]
     return table([*first, "format", "whose files", "recognised by"], rows)
+
+
+def openings(_: str) -> str:
+    """Show in what a network of each architecture may lie; ``python -m tests.support.wrappings`` opened the files."""
+    rows = json.loads((FOLDER / "openings.json").read_text(encoding="utf-8"))
+    families = list(next(iter(rows.values())))
+    cells = [[row, *("yes" if opened[family] else "no" for family in families)] for row, opened in rows.items()]
+    return table(["the network lies in", *map(code, families)], cells)
 
 
 def schema_of(entry: AdapterPlugin | AnalyzerPlugin) -> str:
@@ -229,6 +238,7 @@ KINDS: dict[str, Callable[[str], str]] = {
     "analyzer": analyzer,
     "adapter": adapter,
     "layouts": layouts,
+    "openings": openings,
     "models": models,
     "licences": licences,
     "matrix": matrix,

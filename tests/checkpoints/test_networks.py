@@ -7,108 +7,46 @@ import collections
 import datetime
 import decimal
 import enum
+import json
 import pathlib
 import uuid
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 from zoo_adapters.dcgan.adapter import DCGAN
 
 import zoo
 from tests.support.families import families
 from tests.support.golden import Golden
+from tests.support.wrappings import CONTAINERS, OPENINGS, PACKS, WRAPPINGS, adam, below, dcgan, opens, read
 from zoo import CheckpointError
-from zoo.checkpoints import detect_checkpoint
 from zoo.checkpoints.networks import without_wrappers
 from zoo.cli import run
 
-State = dict[str, Tensor]
+CASES = {name: wrap for wrappings in WRAPPINGS.values() for name, wrap in wrappings.items()}
 
 
-def below(prefix: str) -> Callable[[State], dict[str, Any]]:
-    return lambda state: {prefix + key: tensor for key, tensor in state.items()}
+@pytest.mark.parametrize("row", [*WRAPPINGS, *CONTAINERS])
+@pytest.mark.parametrize("family", PACKS)
+def test_what_opens_is_what_the_documentation_says(family: str, row: str, tmp_path: Path) -> None:
+    """On a difference that is meant: ``python -m tests.support.wrappings && python docs/generate.py``."""
+    documented = json.loads(OPENINGS.read_text(encoding="utf-8"))[row][family]
+    assert all(opens(row, pack, tmp_path) for pack in PACKS[family]) == documented
 
 
-def inside(*names: str) -> Callable[[State], dict[str, Any]]:
-    def nested(state: State) -> dict[str, Any]:
-        content: dict[str, Any] = state
-        for name in reversed(names):
-            content = {name: content, "epoch": 3}
-        return content
-
-    return nested
-
-
-def adam(state: State) -> dict[str, Any]:
-    """The state of an optimizer: two averages for each tensor."""
-    averages = {index: {"exp_avg": t, "exp_avg_sq": t * t, "step": 3} for index, t in enumerate(state.values())}
-    return {"state": averages, "param_groups": [{"lr": 0.002, "params": list(averages)}]}
-
-
-WRAPPINGS: dict[str, Callable[[State], dict[str, Any]]] = {
-    **{
-        name: inside(name) for name in ("netG", "generator", "state_dict", "model", "g_ema", "params_ema", "weird-name")
-    },
-    "two dictionaries": inside("models", "generator_smooth"),
-    "three dictionaries": inside("ckpt", "state", "G_ema"),
-    **{
-        f"{prefix}…": below(prefix)
-        for prefix in ("module.", "_orig_mod.", "module._orig_mod.", "decoder.", "net.", "G.")
-    },
-    "Lightning": lambda state: {"state_dict": below("generator.")(state), "hyper_parameters": {"lr": 0.1}},
-    "StudioGAN": lambda state: {"state_dict": state, "optimizer": adam(state)},
-    "Hammer": lambda state: {
-        "models": {"generator": {k: t * 0 for k, t in state.items()}, "generator_smooth": state},
-        "model_kwargs_init": {"generator": {"resolution": 32}},
-        "optimizers": {"generator": adam(state)},
-    },
-    "parallel in a dictionary": lambda state: {"netG": below("module.")(state)},
-    "trained beside averaged": lambda state: {"g": {k: t * 0 for k, t in state.items()}, "g_ema": state},
-    "averaged beside trained, deeper": lambda state: {
-        "ema": below("module.generator.")(state),
-        "model": below("generator.")({key: tensor * 0 for key, tensor in state.items()}),
-    },
-}
-
-PACKS = (
-    *("pggan", "stylegan1", "stylegan2", "stylegan2_ada", "stylegan2_rosinality", "stylegan3_t", "biggan_ajbrock"),
-    *("biggan_deep", "r3gan", "studiogan_sngan", "studiogan_biggan", "studiogan_bigdeep_studiogan"),
-)
-
-
-def read(content: dict[str, Any], folder: Path, network: str | None = None) -> Any:
-    torch.save(content, folder / "file.pt")
-    return detect_checkpoint(folder / "file.pt", families(), network)
-
-
-def dcgan(prefix: str) -> State:
-    """A DCGAN whose layers are numbered together below a prefix."""
-    state: State = {}
-    for key, tensor in DCGAN.tiny(0).network.state_dict().items():
-        kind, index, name = key.split(".")
-        state[f"{prefix}{3 * int(index) + (kind == 'norms')}.{name}"] = tensor
-    return state
-
-
-@pytest.mark.parametrize("wrapping", WRAPPINGS)
-@pytest.mark.parametrize("pack", PACKS)
-def test_every_family_is_found_in_every_wrapping(pack: str, wrapping: str, tmp_path: Path) -> None:
-    state = Golden.read(pack).state
-    plain, found = read(state, tmp_path), read(WRAPPINGS[wrapping](state), tmp_path)
-    assert (found.family, found.layout, found.config) == (plain.family, plain.layout, plain.config)
-    assert found.state.keys() == plain.state.keys()
-    assert all(torch.equal(found.state[key], tensor) for key, tensor in plain.state.items())
+def test_the_documentation_has_every_row_and_every_architecture() -> None:
+    table = json.loads(OPENINGS.read_text(encoding="utf-8"))
+    assert list(table) == [*WRAPPINGS, *CONTAINERS]
+    assert all(list(row) == sorted(families()) == list(PACKS) for row in table.values())
+    assert [row for row, cells in table.items() if not all(cells.values())] == list(CONTAINERS)[-1:]
 
 
 @pytest.mark.parametrize("prefix", ["main.", "model.", "net.", "gen.", "layers.", "self.model.", ""])
-@pytest.mark.parametrize("wrapping", WRAPPINGS)
+@pytest.mark.parametrize("wrapping", CASES)
 def test_a_sequential_network_has_any_name(prefix: str, wrapping: str, tmp_path: Path) -> None:
-    found = read(WRAPPINGS[wrapping](dcgan(prefix)), tmp_path)
+    found = read(CASES[wrapping](dcgan(prefix)), tmp_path)
     plain = read(dcgan("main."), tmp_path)
     assert found.family == "dcgan"
     assert all(torch.equal(found.state[key], tensor) for key, tensor in plain.state.items())
