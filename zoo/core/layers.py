@@ -96,7 +96,7 @@ def describe_layers(names: LayerNames) -> list[str]:
 
 
 def _parse_range(text: str, part: str, count: int, names: LayerNames) -> range:
-    there_are = f"0-{count - 1}" if count > 1 else "0"
+    there_are = f"0-{count - 1}"
     named = ", ".join(f"{name} ({format_layers(layers)})" for name, layers in names.items())
     match = re.fullmatch(r"\s*(\d{1,6})(?:\s*-\s*(\d{1,6}))?\s*", part)
     if not match and named:
