@@ -254,6 +254,10 @@ SEQUENTIAL: dict[str, Callable[[], list[nn.Module]]] = {
     **{f"dropout before layer {at}": partial(dropped, at) for at in range(1, 9)},
     "dropout of maps": partial(dropped, 2, kind=nn.Dropout2d),
     "biases": lambda: [*block(12, 16, first=True, bias=True), *block(16, 8, bias=True), *last(bias=True)],
+    "norms without an affine map": lambda: [
+        nn.BatchNorm2d(layer.num_features, affine=False) if isinstance(layer, nn.BatchNorm2d) else layer
+        for layer in [*block(12, 16, first=True), *block(16, 8), *last()]
+    ],
     "a bias at the end": lambda: [*block(12, 16, first=True), *block(16, 8), *last(bias=True)],
     "blocks": lambda: [nn.Sequential(*block(12, 16, first=True)), nn.Sequential(*block(16, 8)), nn.Sequential(*last())],
     "blocks and two layers": lambda: [
@@ -317,4 +321,45 @@ def test_vectors_of_a_spectral_norm_that_do_not_fit_are_refused(tmp_path: Path) 
     state["3.weight_u"] = torch.ones(5)
     torch.save(state, tmp_path / "x.pt")
     with pytest.raises(CheckpointError, match="the tensors of 3 have shapes that do not fit each other"):
+        zoo.load(tmp_path / "x.pt", device="cpu")
+
+
+def test_what_follows_the_last_layer_of_a_whole_network_may_be_in_its_code(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = trained(nn.Sequential(*block(12, 16, first=True), *block(16, 8), last()[0]))
+    torch.save(network, tmp_path / "x.pt")
+    latents = torch.randn(3, 12)
+    expected = network(latents[:, :, None, None]).detach()
+    model = zoo.load(tmp_path / "x.pt", device="cpu")
+    assert model.assumed == {"output": "tanh"}
+    assert torch.allclose(model.adapter.synthesize(Codes(latents)), torch.tanh(expected), atol=1e-5)
+    model = zoo.load(tmp_path / "x.pt", device="cpu", options={"output": "sigmoid"})
+    assert torch.allclose(model.adapter.synthesize(Codes(latents)), 2 * torch.sigmoid(expected) - 1, atol=1e-5)
+
+
+class Named(nn.Module):
+    """A network of named layers."""
+
+    def __init__(self, *, epsilon: float = 1e-5, padding: int = 1) -> None:
+        super().__init__()
+        self.convTr1 = nn.ConvTranspose2d(12, 16, 4, bias=False)
+        self.batchNorm1 = nn.BatchNorm2d(16, eps=epsilon)
+        self.convTr2 = nn.ConvTranspose2d(16, 3, 4, 2, padding, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.tanh(self.convTr2(torch.relu(self.batchNorm1(self.convTr1(x)))))
+
+
+def test_a_network_of_named_layers_that_was_pickled_whole(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = Named(epsilon=0.5).eval()
+    torch.save(network, tmp_path / "x.pt")
+    latents = torch.randn(3, 12)
+    model = zoo.load(tmp_path / "x.pt", device="cpu")
+    assert model.assumed == {"negative_slope": 0.0, "output": "tanh"}
+    assert torch.allclose(
+        model.adapter.synthesize(Codes(latents)), network(latents[:, :, None, None]).detach(), atol=1e-5
+    )
+    torch.save(Named(padding=3), tmp_path / "x.pt")
+    with pytest.raises(CheckpointError, match="convTr2 has padding 3: zoo reads 1 there"):
         zoo.load(tmp_path / "x.pt", device="cpu")

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from zoo import CheckpointError, Layout, State
-from zoo.checkpoints import StateDictConverter
+from zoo.checkpoints import StateDictConverter, require_modules
 
 EYE_COLOURS = ("amber", "blue", "brown", "gray", "grayscale", "green", "hazel", "red")
 
@@ -31,8 +31,17 @@ _CLASS_KEY = re.compile(r"(\d+(?:\.\d+)?)\._class")
 _SAYS = "the DCGAN file says that"
 _IDLE_CLASSES = {"Dropout", "Dropout2d", "Identity", "Sequential"}
 _ACTIVATIONS = {"ReLU", "LeakyReLU"}
-_NORM_SETTINGS = {"affine": True, "track_running_stats": True}
+_NORM_SETTINGS = {"track_running_stats": True}
 _CONV_SETTINGS = {"groups": 1, "padding_mode": "zeros"}
+_NAMED_CLASSES: Mapping[str, Mapping[str, Any]] = {
+    name: {} for name in ("ConvTranspose2d", "BatchNorm2d", "ReLU", "Tanh")
+}
+_NAMED_ATTRIBUTES = {
+    r"convTr1\.stride\.\d": 1,
+    r"convTr1\.padding\.\d": 0,
+    r"convTr(?!1\.)\d+\.stride\.\d": 2,
+    r"convTr(?!1\.)\d+\.padding\.\d": 1,
+}
 
 
 def _alternates(state: State, meta: Mapping[str, Any]) -> bool:
@@ -88,6 +97,8 @@ def _read_layers(meta: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     blocks = sum(names[text] == "ConvTranspose2d" for text in layers) - 1
     expected = ["ConvTranspose2d", "BatchNorm2d", "ReLU"] * blocks + ["ConvTranspose2d", "Tanh"]
+    if names[layers[-1]] == "ConvTranspose2d":  # what follows is in the code of the network, not in the file
+        expected.pop()
     for text, wanted in zip(layers, expected, strict=False):
         if names[text] != wanted and {names[text], wanted} != _ACTIVATIONS:
             raise CheckpointError(f"{_SAYS} layer {text} is {names[text]}: zoo reads {wanted} there")
@@ -99,10 +110,8 @@ def _read_layers(meta: Mapping[str, Any]) -> dict[str, Any]:
     activations = [text for text in layers if names[text] in _ACTIVATIONS]
     slopes = [_slope(meta, text) if names[text] == "LeakyReLU" else 0.0 for text in activations]
     epsilons = [meta.get(f"{text}.eps", _ASSUMED["epsilon"]) for text in norms]
-    return {
-        "epsilon": _same("eps", epsilons, norms),
-        "negative_slope": _same("negative_slope", slopes, activations),
-    }
+    said = {"epsilon": _same("eps", epsilons, norms), "negative_slope": _same("negative_slope", slopes, activations)}
+    return said | ({"output": "tanh"} if expected[-1] == "Tanh" else {})
 
 
 def _slope(meta: Mapping[str, Any], text: str) -> Any:
@@ -144,8 +153,9 @@ def _convert_omniart(state: State, meta: Mapping[str, Any]) -> tuple[State, dict
 
 
 def _config(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Make the config of what a file says; without that, settings are assumed."""
-    return dict(said) or {"assumed": _ASSUMED}
+    """Make the config of what a file says, and of what is assumed of the rest."""
+    assumed = {name: value for name, value in _ASSUMED.items() if name not in said}
+    return {**said, "assumed": assumed} if assumed else dict(said)
 
 
 def _convert_named(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
@@ -157,7 +167,10 @@ def _convert_named(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[s
             converted[f"{layers}.{int(match[2]) - 1}.{match[3]}"] = tensor
         else:
             converted[key] = tensor
-    return converted, _config({})
+    said = {"epsilon": meta["batchNorm1.eps"]} if "batchNorm1.eps" in meta else {}
+    attributes = {**_NAMED_ATTRIBUTES, r"batchNorm\d+\.eps": said.get("epsilon")}
+    require_modules(meta, _OWNER, classes=_NAMED_CLASSES, attributes=attributes)
+    return converted, _config(said)
 
 
 def _renumber(state: State) -> State:
@@ -168,6 +181,10 @@ def _renumber(state: State) -> State:
         # A transposed convolution counts its outputs along its second axis.
         converter.converted[f"convs.{index}.weight"] = converter.effective_weight(key, axis=1)
     for index, key in enumerate(norms):
+        if not {f"{key}.weight", f"{key}.bias"} & state.keys():  # a normalisation without an affine map
+            variance = converter.peek(f"{key}.running_var")
+            converter.remaining[f"{key}.weight"] = torch.ones_like(variance)
+            converter.remaining[f"{key}.bias"] = torch.zeros_like(variance)
         for name in _NORM_TENSORS:
             converter.assign(f"norms.{index}.{name}", f"{key}.{name}")
         if f"{convolutions[index]}.bias" in converter.remaining:

@@ -93,7 +93,8 @@ def _convert_nvidia(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[
     mapping = collect_settings(meta, ["_init_kwargs.mapping_kwargs."])
     for settings in (synthesis, mapping):
         require_settings(settings, _SUPPORTED, OWNER)
-    require_modules(meta, OWNER, classes={}, attributes=_NVIDIA_ATTRIBUTES)
+    clamps = {r"synthesis\.b\d+\.\w+\.conv_clamp": synthesis.get("conv_clamp")}
+    require_modules(meta, OWNER, classes={}, attributes={**_NVIDIA_ATTRIBUTES, **clamps})
     # A network that was pickled whole says its settings, except those of the constructors' defaults.
     whole = any(key.startswith("_init_kwargs.") or key == "synthesis._class" for key in meta)
     converter = Converter(state)

@@ -61,10 +61,12 @@ _PLAN_KEYS = {
 
 def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Keys of NVIDIA's networks; settings are read beside the tensors, told by the tensors, or assumed."""
-    require_modules(meta, _OWNER, classes={}, attributes=_ATTRIBUTES)
     converter = StyleConverter(state, _OWNER)
     whole = "synthesis.output_scale" in meta
     layers = _find_layers(converter)
+    clamp = meta.get(f"{layers[0][0]}.conv_clamp")
+    clamps = {r"synthesis\.L\d+_\w+\.conv_clamp": clamp}
+    require_modules(meta, _OWNER, classes={}, attributes={**_ATTRIBUTES, **clamps})
     rates = _sampling_rates(converter, layers)
     for index in range(count_keys(converter.remaining, r"mapping\.fc\d+\.weight")):
         lr_multiplier = converter.lr_mlp(meta.get(f"mapping.fc{index}.bias_gain"))
@@ -85,7 +87,6 @@ def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, An
     ]
     output_scale = converter.setting("output_scale", meta.get("synthesis.output_scale"), _OUTPUT_SCALE)
     _convert_to_rgb(converter, layers[-1][0], output_scale)
-    clamp = meta.get(f"{layers[0][0]}.conv_clamp")
     config = {
         "plans": [{key: getattr(plan, name) for name, key in _PLAN_KEYS.items()} for plan in resamplings],
         "rate": meta.get("synthesis.input.sampling_rate", rates[0]),
