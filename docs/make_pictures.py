@@ -21,7 +21,8 @@ from zoo.core import Codes, Region
 from zoo.editing import consistency, measure_locality, visible_steps
 from zoo.editing.render import render
 from zoo.imaging import to_pixels
-from zoo.imaging.images import OutlinedImage, save_sheet
+from zoo.imaging.contact_sheet import draw_pages, save_pages
+from zoo.imaging.images import OutlinedImage
 from zoo.linalg import eigenvectors
 from zoo.models import Model
 
@@ -62,7 +63,7 @@ def moving(model: Model, folder: Path) -> None:
     code = model.sample(2, seed=3)[1]
     strengths = (-6.0, -4.0, -2.0, 0.0, 2.0, 4.0, 6.0)
     tiles = [_tile(image) for image in _moved(model, code, [s * directions.vectors[0] for s in strengths])]
-    save_sheet(folder / "sheet.png", [tiles], ["sefa,\ndirection 0"], [f"{s:+g}" for s in strengths])
+    _save_sheet(folder, [tiles], ["sefa,\ndirection 0"], [f"{s:+g}" for s in strengths])
 
 
 def regions(model: Model, folder: Path) -> None:
@@ -70,7 +71,7 @@ def regions(model: Model, folder: Path) -> None:
     texts = ("mouth", "eyes+mouth", "not:face", "left", "center", "box:0,0,16,16")
     [image] = to_pixels(render(model, model.sample(2, seed=3)[1]))
     tiles = [OutlinedImage(_dimmed(image, model.region(text)), model.region(text).mask) for text in texts]
-    save_sheet(folder / "sheet.png", [tiles], ["the region\nis lit"], texts)
+    _save_sheet(folder, [tiles], ["the region\nis lit"], texts)
 
 
 def locality_(model: Model, folder: Path) -> None:
@@ -81,7 +82,7 @@ def locality_(model: Model, folder: Path) -> None:
         vector = _best(model, zoo.analyze(model, analyzer, region="mouth", codes=code), code)
         rows.append(_before_and_after(model, code, vector))
         names.append(f"{analyzer}\nlocality {_locality(model, code, vector):.2g}")
-    save_sheet(folder / "sheet.png", rows, names, ["before", "after", "change"])
+    _save_sheet(folder, rows, names, ["before", "after", "change"])
 
 
 def unseen(model: Model, folder: Path) -> None:
@@ -93,7 +94,7 @@ def unseen(model: Model, folder: Path) -> None:
         tiles = [_before_and_after(model, code, vector)[2] for code in (own, *(others[index] for index in range(3)))]
         rows.append(tiles)
         names.append(f"found at\n{count} code{'s' if count > 1 else ''}")
-    save_sheet(folder / "sheet.png", rows, names, ["analysed code", "unseen code", "unseen code", "unseen code"])
+    _save_sheet(folder, rows, names, ["analysed code", "unseen code", "unseen code", "unseen code"])
 
 
 def strengths(model: Model, folder: Path) -> None:
@@ -108,7 +109,7 @@ def strengths(model: Model, folder: Path) -> None:
         ratios.append(float(squares[inside].mean() / squares[~inside].mean()))
     rows = [[_tile(image) for image in moved], [_change(image - origin) for image in moved]]
     headers = [f"step {s}, ratio {ratio:.2g}" for s, ratio in zip((1, 2, 4, 8), ratios, strict=True)]
-    save_sheet(folder / "sheet.png", rows, ["image", "change"], headers)
+    _save_sheet(folder, rows, ["image", "change"], headers)
 
 
 def consistency_(model: Model, folder: Path) -> None:
@@ -124,14 +125,14 @@ def consistency_(model: Model, folder: Path) -> None:
     for value, moved in (max(values, key=_first), min(values, key=_first)):
         rows.append([_tile(image) for image in moved])
         names.append(f"after step 4\nconsistency\n{value:.2g}")
-    save_sheet(folder / "sheet.png", rows, names, [f"code {index}" for index in range(4)])
+    _save_sheet(folder, rows, names, [f"code {index}" for index in range(4)])
 
 
 def truncation(model: Model, folder: Path) -> None:
     """The same codes drawn with less and less truncation."""
     values = (1.0, 0.7, 0.4, 0.0)
     rows = [[_tile(image) for image in render(model, model.sample(6, seed=3, truncation=value))] for value in values]
-    save_sheet(folder / "sheet.png", rows, [f"truncation\n{value:g}" for value in values], [""] * 6)
+    _save_sheet(folder, rows, [f"truncation\n{value:g}" for value in values], [""] * 6)
 
 
 def projection(model: Model, folder: Path) -> None:
@@ -165,6 +166,13 @@ def cppn(model: Model, folder: Path) -> None:
     (folder / "page" / "work" / "runs" / "cppn-nullspace-middle" / "sheet.png").rename(folder / "page.png")
     shutil.rmtree(folder / "page")
     (folder / "page.png").rename(folder / "sheet.png")
+
+
+def _save_sheet(
+    folder: Path, rows: Sequence[Sequence[OutlinedImage]], names: Sequence[str], headers: Sequence[str]
+) -> None:
+    """Write the one page of a sheet."""
+    save_pages(folder, "sheet", draw_pages(names, rows, headers))
 
 
 PICTURES: dict[str, Callable[[Model, Path], None]] = {

@@ -18,6 +18,9 @@ from .api import (
     load as load,
 )
 from .api import (
+    sample as sample,
+)
+from .api import (
     score as score,
 )
 from .core.adapter import (
@@ -51,7 +54,8 @@ from .core.directions import Directions as Directions
 from .core.moves import Move as Move
 from .core.options import Options as Options
 from .core.region import Region as Region
-from .editing.edit import Edit as Edit
+from .editing.edited import Edit as Edit
+from .editing.samples import Samples as Samples
 from .errors import (
     CapabilityError as CapabilityError,
 )

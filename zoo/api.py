@@ -1,4 +1,4 @@
-"""The functions of the Python interface: `load`, `analyze`, `edit`, `compare`, `score`."""
+"""The functions of the Python interface: `load`, `sample`, `analyze`, `edit`, `compare`, `score`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from zoo.core.files.codes import GivenCodes
 from zoo.core.files.directions import GivenDirections
 from zoo.editing.edit import edit
 from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest, as_path
+from zoo.editing.samples import sample
 from zoo.errors import AnalysisWarning, OptionError
 from zoo.models.model import Model
 from zoo.registry.registry import load_installation
@@ -25,7 +26,7 @@ from zoo.scoring.effects import choose_scorers
 from zoo.scoring.score import score as score_directions
 from zoo.scoring.scores import Scores
 
-__all__ = ["analyze", "compare", "edit", "load", "score"]
+__all__ = ["analyze", "compare", "edit", "load", "sample", "score"]
 
 
 def load(
@@ -79,6 +80,7 @@ def analyze(
     unseen: int = 32,
     out: str | Path | None = None,
     force: bool = False,
+    each: bool = False,
     memory: str | int | None = None,
     keep: bool = True,
     space: str | None = None,
@@ -105,6 +107,7 @@ def analyze(
         unseen: It is measured on so many unseen codes as well.
         out: The run folder to write; None writes nothing.
         force: Replace an existing run folder.
+        each: Write every picture of the sheet to a PNG of its own too, in the size that the network draws.
         memory: How much derivatives may use, in bytes or as text such as ``2GB``; None is what the usual chunk needs.
         keep: Use the cache of Jacobians.
         space: The latent space of a model that is given by name, as in `load`.
@@ -142,6 +145,7 @@ def analyze(
         opening=opening,
         out=None if out is None else expand_home(out),
         force=force,
+        each=each,
         memory=memory,
         keep=keep,
         progress=progress,

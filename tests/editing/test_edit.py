@@ -8,7 +8,7 @@ from torch import Tensor
 from zoo_adapters.dcgan.adapter import DCGAN
 
 import zoo
-import zoo.editing.edit
+import zoo.editing.edited
 from tests.support.linear import Linear, model_of
 from zoo import Codes, CodesError, Directions, DirectionsError, LatentSpace, LayersError, Model, OptionError
 from zoo._utils.progress import Progress, silent
@@ -83,7 +83,6 @@ def test_directions_from_other_weights_are_used_with_a_warning(directions: Direc
         ({"strengths": []}, OptionError, "at least one finite"),
         ({"strengths": [float("nan")]}, OptionError, "at least one finite"),
         ({"strengths": list(range(33))}, OptionError, "33 are too many"),
-        ({"samples": 858}, OptionError, "at most 6,000 pictures, and this one 6,006"),
         ({"layers": "0"}, LayersError, "single row"),
     ],
 )
@@ -92,6 +91,12 @@ def test_what_cannot_be_edited(
 ) -> None:
     with pytest.raises(error, match=words):
         zoo.edit(model_of(DCGAN.tiny(0)), directions, **change)  # type: ignore[arg-type]
+
+
+def test_a_sheet_has_room_for_so_many_pictures(directions: Directions, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=r"at most 6,000 pictures, and this edit 6,006: .* or pass --each"):
+        zoo.edit(model_of(DCGAN.tiny(0)), directions, samples=858).save(tmp_path / "e")
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_no_move_can_be(directions: Directions) -> None:
@@ -240,10 +245,10 @@ def test_the_animation_runs_smoothly_through_the_range_and_closes(
     made = zoo.edit(
         model, directions.move(0), down=directions.move(1) if down else None, codes=code, strengths=[-2.0, 0.0, 4.0]
     )
-    monkeypatch.setattr(zoo.editing.edit, "render_pixels", render)
+    monkeypatch.setattr(zoo.editing.edited, "render_pixels", render)
     shown: list[int] = []
-    monkeypatch.setattr(zoo.editing.edit, "to_frame", lambda pixels: len(rendered) - 1)
-    monkeypatch.setattr(zoo.editing.edit, "save_animation", lambda folder, frames, *rest: shown.extend(frames))
+    monkeypatch.setattr(zoo.editing.edited, "to_frame", lambda pixels, size: len(rendered) - 1)
+    monkeypatch.setattr(zoo.editing.edited, "save_animation", lambda folder, frames, *rest: shown.extend(frames))
     made.save(tmp_path / "e", frames=count)
     places = torch.stack([rendered[index] for index in shown]).double() @ directions.vectors[:2].T
     turns = 2 * torch.pi * torch.arange(count, dtype=torch.float64) / count

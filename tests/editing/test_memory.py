@@ -15,14 +15,14 @@ import zoo
 from tests.support import fork_server
 from tests.support.linear import Linear, model_of
 from zoo import Codes, Directions, LatentSpace, Model, OptionError
-from zoo.editing.render import MOST_BYTES, render, render_pixels, save_samples
+from zoo.editing.render import MOST_BYTES, render, render_pixels
 from zoo.imaging.images import to_pixels
 
 HEAD = """
 import re, sys, torch, zoo
 from pathlib import Path
 from tests.editing.test_memory import large_model, unit
-from zoo.editing.render import save_samples
+from zoo.editing.samples import Samples
 from zoo.editing.locality import visible_steps
 
 def peak():
@@ -64,8 +64,13 @@ def unit(count: int) -> Directions:
 @pytest.mark.parametrize(
     ("job", "pictures"),
     [
-        pytest.param('zoo.edit(model, unit(1), samples=16).save(out / "e", video="none")', 4 * 112, id="edit"),
-        pytest.param('save_samples(model, model.sample(128), out / "s")', 128, id="samples"),
+        pytest.param("zoo.edit(model, unit(1), samples=16).images", 4 * 112, id="edit"),
+        pytest.param('zoo.edit(model, unit(1), samples=64).save(out / "e", video="none")', 0, id="sheet"),
+        pytest.param(
+            'zoo.edit(model, unit(1), samples=40).save(out / "e", each=True, video="none")', 0, id="edit-each"
+        ),
+        pytest.param('zoo.sample(model, samples=200).save(out / "s", each=True)', 0, id="samples-each"),
+        pytest.param('Samples(model.sample(128), model).save(out / "s")', 0, id="samples"),
         pytest.param(
             'zoo.compare(unit(10), unit(10), model=model, samples=2, top=8).save(out / "c")', 160, id="comparison"
         ),
@@ -106,9 +111,13 @@ def test_what_does_not_fit_is_refused_before_it_is_rendered(tmp_path: Path) -> N
     model, one = large_model(2048), unit(10)
     most = MOST_BYTES // (2048 * 2048 * 3 * 4)
     with pytest.raises(OptionError, match=f"^56 pictures of 2048 x 2048 pixels .* at most {most}: take fewer"):
-        zoo.edit(model, one, samples=8)
+        _ = zoo.edit(model, one, samples=8).images
     with pytest.raises(OptionError, match=r"^300 pictures .*: take fewer codes or a smaller --top$"):
         zoo.compare(one, one, model=model, samples=3)
-    with pytest.raises(OptionError, match=r"^220 pictures .*: take fewer codes$"):
-        save_samples(model, model.sample(220), tmp_path / "s")
+    with pytest.raises(OptionError, match=r"^60 pictures .*: take fewer codes$"):
+        _ = zoo.sample(model, samples=60).images
+    with pytest.raises(OptionError, match=r"^220 pictures .*: take fewer codes, or pass --each"):
+        zoo.sample(model, samples=220).save(tmp_path / "s", size="native")
+    with pytest.raises(OptionError, match=r"^--frames 50 with pictures of 2048 pixels, 16 in a frame, are too many"):
+        zoo.edit(model, one, samples=8, indices=[0, 1]).save(tmp_path / "e", size="native")
     assert not list(tmp_path.iterdir())

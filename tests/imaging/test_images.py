@@ -11,8 +11,8 @@ from PIL import Image, ImageSequence
 from torch import Tensor
 
 from zoo.imaging.animation import save_animation, to_frame
-from zoo.imaging.contact_sheet import SheetRow, draw_pages
-from zoo.imaging.images import OutlinedImage, save_grid, save_sheet, sprite, to_picture, to_pixels
+from zoo.imaging.contact_sheet import draw_grid, draw_pages
+from zoo.imaging.images import OutlinedImage, sprite, to_picture, to_pixels
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
@@ -31,7 +31,7 @@ def opened(path: Path) -> Image.Image:
 @pytest.mark.parametrize("channels", MODES)
 def test_a_grid_keeps_every_channel(channels: int, tmp_path: Path) -> None:
     pixels = noise(channels)
-    save_grid(tmp_path / "grid.png", pixels)
+    draw_grid(pixels, len(pixels), columns=8).save(tmp_path / "grid.png")
     grid = opened(tmp_path / "grid.png")
     assert grid.mode == MODES[channels]
     stored = np.array(grid).reshape(128, -1, channels)
@@ -45,7 +45,7 @@ def test_small_transparent_pictures_are_enlarged_without_the_colours_of_hidden_p
     pixels = torch.zeros(1, 32, 32, 4, dtype=torch.uint8)
     pixels[..., 1] = 255  # green where nobody sees it
     pixels[:, :, 16:] = torch.tensor([255, 0, 0, 255], dtype=torch.uint8)
-    save_grid(tmp_path / "grid.png", pixels)
+    draw_grid(pixels, len(pixels), columns=8).save(tmp_path / "grid.png")
     stored = np.array(opened(tmp_path / "grid.png"))
     visible = stored[stored[..., 3] > 8]
     assert stored.shape == (128, 128, 4)
@@ -67,24 +67,20 @@ def test_transparent_pictures_lie_on_squares_of_two_greys() -> None:
 
 
 @pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB"), (4, "RGB")])
-def test_sheets_are_grey_or_coloured(channels: int, mode: str, tmp_path: Path) -> None:
+def test_sheets_are_grey_or_coloured(channels: int, mode: str) -> None:
     tiles = [OutlinedImage(pixels) for pixels in noise(channels)]
-    [page] = draw_pages([SheetRow("a row", tiles)], 1, ["one", "two", "three"])
+    [page] = draw_pages(["a row"], [tiles], ["one", "two", "three"])
     assert page.mode == mode
-    save_sheet(tmp_path / "sheet.png", [tiles], ["a row"], ["one"])
-    assert opened(tmp_path / "sheet.png").mode == mode
     mask = np.zeros((128, 128), dtype=bool)
     mask[30:60, 30:60] = True
     outlined = [*tiles, OutlinedImage(noise(channels, 1)[0], mask)]
-    save_sheet(tmp_path / "outlined.png", [outlined], ["a row"], ["one"])
-    assert opened(tmp_path / "outlined.png").mode == "RGB"
+    [page] = draw_pages(["a row"], [outlined], ["one"])
+    assert page.mode == "RGB"
 
 
 def test_grey_text_is_as_dark_as_coloured_text() -> None:
     pages = [
-        next(
-            draw_pages([SheetRow("a row", [OutlinedImage(torch.zeros(128, 128, count, dtype=torch.uint8))])], 1, ["x"])
-        )
+        next(draw_pages(["a row"], [[OutlinedImage(torch.zeros(128, 128, count, dtype=torch.uint8))]], ["x"]))
         for count in (1, 3)
     ]
     assert (np.array(pages[0].convert("RGB")) == np.array(pages[1])).all()

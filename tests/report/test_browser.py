@@ -172,7 +172,7 @@ def test_the_slider_can_be_set_by_a_script(browser: webdriver.Chrome, pages: dic
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 768, 1280])
+@pytest.mark.parametrize("width", [360, 768, 1000, 1280])
 @pytest.mark.parametrize("name", ["one", "four"])
 def test_it_fits_and_can_be_read(
     browser: webdriver.Chrome, pages: dict[str, Path], name: str, width: int, theme: str
@@ -184,6 +184,11 @@ def test_it_fits_and_can_be_read(
         "element.getBoundingClientRect().right > innerWidth).map((element) => element.outerHTML.slice(0, 60))"
     )
     assert browser.execute_script(wide) == []
+    lost = (
+        "return [...document.querySelectorAll('.scroll')].filter((element) => "
+        "element.scrollWidth > element.clientWidth).map((element) => element.getAttribute('aria-labelledby'))"
+    )
+    assert browser.execute_script(lost) == []
     ground = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
     assert (ground == "rgb(255, 255, 255)") == (theme == "light")
     contrasts = browser.execute_script(CONTRASTS)
@@ -267,3 +272,20 @@ def test_it_prints_without_controls(browser: webdriver.Chrome, pages: dict[str, 
         assert base64.b64decode(browser.print_page()).startswith(b"%PDF")
     finally:
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+def test_tables_wider_than_the_page_become_lists(browser: webdriver.Chrome, pages: dict[str, Path]) -> None:
+    """Every figure stays on the page, with its title; a page that is made wider shows tables again."""
+    show(browser, pages["one"], 360)
+    table = browser.find_element(By.CSS_SELECTOR, "table.figures")
+    assert "stacked" in str(table.get_attribute("class"))
+    titles = [head.get_attribute("textContent") for head in table.find_elements(By.CSS_SELECTOR, "thead th")][1:]
+    cells = table.find_elements(By.CSS_SELECTOR, "tbody tr:first-child td")
+    assert [cell.get_attribute("data-title") for cell in cells] == titles
+    before = "return getComputedStyle(arguments[0], '::before').content"
+    for cell, title in zip(cells, titles, strict=True):
+        assert str(title) in browser.execute_script(before, cell)
+        assert cell.rect["x"] >= 0 and cell.rect["x"] + cell.rect["width"] <= 360
+    size = {"width": 1280, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    WebDriverWait(browser, 10).until(lambda _: "stacked" not in str(table.get_attribute("class")))

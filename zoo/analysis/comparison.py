@@ -16,7 +16,7 @@ from zoo._utils.progress import Progress, silent
 from zoo.core.codes import Codes
 from zoo.core.directions import Directions
 from zoo.editing.run_folder import new_run_folder
-from zoo.imaging.contact_sheet import SheetRow, draw_pages, save_pages
+from zoo.imaging.contact_sheet import draw_pages, save_pages
 from zoo.imaging.images import OutlinedImage, data_url
 from zoo.linalg.subspaces import Nearest
 from zoo.models.model import Model
@@ -153,18 +153,22 @@ class Comparison:
         return html + image_html(data_url(next(self._pages(self.pairs))), "side by side")
 
     def _pages(self, pairs: Pairs, progress: Progress = silent) -> Iterator[Image.Image]:
-        headers = [f"{letter}: {plain(name)[:60]}" for letter, name in zip("AB", self.names, strict=True)]
-        count = len(pairs.pixels) * len(pairs.codes)
-        return draw_pages(self._sheet_rows(pairs), count, headers, group=len(SHARES), progress=progress)
+        headers = [f"{letter}: {plain(name)}" for letter, name in zip("AB", self.names, strict=True)]
+        rows = (
+            [OutlinedImage(pixels) for pixels in pairs.pixels[index, code].flatten(0, 1)]
+            for index in range(len(pairs.pixels))
+            for code in range(len(pairs.codes))
+        )
+        return draw_pages(self._row_names(pairs), rows, headers, group=len(SHARES), progress=progress)
 
-    def _sheet_rows(self, pairs: Pairs) -> Iterator[SheetRow]:
-        rows = self.nearest_of_a.texts(self.a.label, self.b.label)
+    def _row_names(self, pairs: Pairs) -> list[str]:
+        names = []
         separator = "\n" if self.labelled else ", "
-        for index, (own, nearest, distance, turned) in enumerate(rows[: len(pairs.pixels)]):
+        rows = self.nearest_of_a.texts(self.a.label, self.b.label)[: len(pairs.pixels)]
+        for own, nearest, distance, turned in rows:
             lines = [f"A {own}{separator}B {nearest}", f"distance {distance}", *(["B turned round"] if turned else [])]
-            for code in range(len(pairs.codes)):
-                name = "\n".join([*lines, pairs.model.code_name(pairs.codes, code)])
-                yield SheetRow(name, [OutlinedImage(pixels) for pixels in pairs.pixels[index, code].flatten(0, 1)])
+            names += ["\n".join([*lines, pairs.model.code_name(pairs.codes, code)]) for code in range(len(pairs.codes))]
+        return names
 
 
 def _described(directions: Directions, name: str, rank: int) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from zoo.editing.run_folder import new_run_folder, refuse_existing_run
 from zoo.errors import ContractError, ZooError, is_out_of_memory
 from zoo.models.model import Model
 from zoo.registry.registry import Installation
+from zoo.report.filmstrips import save_pictures
 from zoo.report.report import write_report
 from zoo.report.table import DirectionSummary, lay_out
 from zoo.scoring.scores import Scores
@@ -79,13 +80,22 @@ class Run:
         columns, rows = lay_out(self.table())
         return facts_html("Run", facts) + table_html(list(columns.values()), [list(row.values()) for row in rows])
 
-    def save(self, folder: Path, *, force: bool = False, npy: bool = False, progress: Progress = silent) -> None:
+    def save(
+        self,
+        folder: Path,
+        *,
+        force: bool = False,
+        npy: bool = False,
+        each: bool = False,
+        progress: Progress = silent,
+    ) -> None:
         """Write the run folder: directions, codes, `sheet.png` and `report.html`.
 
         Args:
             folder: The folder to write.
             force: Replace an existing run folder.
             npy: Write the vectors as `directions.npy` too.
+            each: Write every picture of the sheet to a PNG of its own too, in the size that the network draws.
             progress: Called while the pictures of the report are rendered.
 
         Raises:
@@ -97,6 +107,8 @@ class Run:
                 self.directions.save(partial / "directions.npy")
             self.model.save_codes(partial / "codes.safetensors", self.codes)
             write_report(partial, self, progress)
+            if each:
+                save_pictures(partial, self, progress)
 
     def table(self) -> list[DirectionSummary]:
         """Summarise what was measured of each shown direction."""
@@ -113,6 +125,7 @@ def run_analysis(
     out: Path | None = None,
     force: bool = False,
     npy: bool = False,
+    each: bool = False,
     memory: str | int | None = None,
     keep: bool = True,
     progress: Progress = silent,
@@ -129,6 +142,7 @@ def run_analysis(
         out: The folder to write; None writes nothing.
         force: Replace an existing run folder.
         npy: Write the vectors as `directions.npy` too.
+        each: Write every picture of the sheet to a PNG of its own too, in the size that the network draws.
         memory: How much derivatives may use, in bytes or as text such as ``2GB``; None is what the usual chunk needs.
         keep: Use the cache of Jacobians.
         progress: Called while the work goes on.
@@ -155,7 +169,7 @@ def run_analysis(
         resolved = checked.resolve(opened, installation, limits)
     run = run_resolved(resolved, progress, pictures=out is not None)
     if out is not None:
-        run.save(out, force=force, npy=npy, progress=progress)
+        run.save(out, force=force, npy=npy, each=each, progress=progress)
     return run
 
 

@@ -206,6 +206,20 @@ AnalyzedRegion = Annotated[
     ),
 ]
 Npy = Annotated[bool, typer.Option("--npy", help="Write the directions as .npy too.", rich_help_panel=OUTPUT)]
-Frames = Annotated[
-    int, typer.Option(help="Frames of the animation, there and back, 25 a second.", rich_help_panel=OUTPUT)
+Frames = Annotated[int, typer.Option(help="Frames of the animation, there and back.", rich_help_panel=OUTPUT)]
+FramesPerSecond = Annotated[
+    float, typer.Option("--fps", help="Frames a second; a GIF has at most 50.", rich_help_panel=OUTPUT)
+]
+Each = Annotated[
+    bool,
+    typer.Option("--each", help="Write every picture to a PNG too, in the model's full size.", rich_help_panel=OUTPUT),
+]
+Size = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PIXELS",
+        help="Longer side of each picture in sheets and animations; native is the model's.",
+        rich_help_panel=OUTPUT,
+        autocompletion=completion.words("native"),
+    ),
 ]

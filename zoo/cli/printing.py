@@ -10,9 +10,13 @@ from rich.markup import escape
 from zoo.cli.console import Settings
 from zoo.cli.tables import print_json, print_table
 
+# A folder's pictures with a file each are listed one by one if there are no more.
+_MOST_LISTED = 8
+
 if TYPE_CHECKING:
     from zoo.analysis.comparison import Comparison
     from zoo.analysis.run import Run
+    from zoo.editing.run_folder import Written
     from zoo.scoring.scores import Scores
 
 
@@ -109,15 +113,18 @@ def print_scores(settings: Settings, scores: Scores) -> None:
     print_table(settings, columns, rows, right=columns[1:-1])
 
 
-def print_codes_written(settings: Settings, folder: Path, *, as_json: bool = False) -> None:
+def print_codes_written(settings: Settings, written: Written, *, as_json: bool = False) -> None:
     """Print the files of a folder that holds pictures and their codes; as JSON, tell of the codes too.
 
     Args:
         settings: The settings of the command line.
-        folder: The folder.
+        written: The folder, and notes about it.
         as_json: Print JSON instead of a line for each file.
     """
+    folder = written.folder
     if not as_json:
+        for note in written.notes:
+            settings.console.print(escape(note), soft_wrap=True)
         print_files(settings, folder)
         return
     from zoo.core.files.codes import load_codes
@@ -129,19 +136,29 @@ def print_codes_written(settings: Settings, folder: Path, *, as_json: bool = Fal
         "codes": len(codes),
         "labels": None if codes.labels is None else codes.labels.tolist(),
         "truncation": codes.truncation,
+        "seeds": None if codes.seeds is None else list(codes.seeds),
+        "notes": list(written.notes),
     }
     print_json({**facts, **_written(folder)})
 
 
 def print_files(settings: Settings, folder: Path) -> None:
-    """Print the paths of the files in a folder, pictures first.
+    """Print the paths of the files in a folder, pictures first; of many pictures with a file each, the first and last.
 
     Args:
         settings: The settings of the command line.
         folder: The folder.
     """
-    for path in _files(folder):
-        settings.console.print(escape(str(path)), soft_wrap=True)
+    from zoo.editing.run_folder import is_picture
+
+    files = _files(folder)
+    pictures = [path for path in files if is_picture(path.name)]
+    many = pictures if len(pictures) > _MOST_LISTED else []
+    lines = [str(path) for path in files if path not in set(many)]
+    if many:
+        lines.insert(0, f"{many[0]} … {many[-1].name} ({len(many):,} pictures)")
+    for line in lines:
+        settings.console.print(escape(line), soft_wrap=True)
 
 
 def _written(folder: Path) -> dict[str, Any]:

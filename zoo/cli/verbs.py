@@ -6,17 +6,15 @@ Each command maps its options to a request, carries it out, and prints the resul
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from zoo.cli import arguments
 from zoo.cli.console import Settings, progress_bars
 from zoo.cli.printing import print_codes_written, print_comparison, print_files, print_run, print_scores
+from zoo.cli.requests import codes_request, opening_request
 from zoo.cli.tables import print_json
-
-if TYPE_CHECKING:
-    from zoo.editing.requests import CodesRequest, OpeningRequest
 
 
 def sample(
@@ -33,24 +31,28 @@ def sample(
     device: arguments.Device = "auto",
     dtype: arguments.Dtype = "float32",
     option: arguments.Option = None,
+    each: arguments.Each = False,
+    size: arguments.Size = None,
     as_json: arguments.AsJson = False,
     out: arguments.Out = None,
     force: arguments.Force = False,
 ) -> None:
     """Draw images: a picture of all of them, and their codes."""
-    from zoo.editing.render import SampleRequest
+    from zoo.editing.samples import SampleRequest
 
     settings: Settings = context.obj
     request = SampleRequest(
         model=model,
-        opening=_opening(space, device, dtype, option),
-        codes=_codes(codes, codes_as, samples, seed, seeds, label, truncation, usual=16),
+        opening=opening_request(space, device, dtype, option),
+        codes=codes_request(codes, codes_as, samples, seed, seeds, label, truncation, usual=16),
+        each=each,
+        size=size,
         out=out,
         force=force,
     )
     with progress_bars(settings) as progress:
-        folder = request.run(settings.installation, progress)
-    print_codes_written(settings, folder, as_json=as_json)
+        written = request.run(settings.installation, progress)
+    print_codes_written(settings, written, as_json=as_json)
 
 
 def analyze(
@@ -75,6 +77,7 @@ def analyze(
     memory: arguments.Memory = None,
     keep: arguments.Keep = True,
     npy: arguments.Npy = False,
+    each: arguments.Each = False,
     as_json: arguments.AsJson = False,
     out: arguments.Out = None,
     force: arguments.Force = False,
@@ -88,7 +91,7 @@ def analyze(
     request = AnalysisRequest(
         analyzer=analyzer,
         region=region,
-        codes=_codes(codes, codes_as, samples, seed, seeds, label, truncation),
+        codes=codes_request(codes, codes_as, samples, seed, seeds, label, truncation),
         layers=layers,
         options=parse_pairs(option or []),
         show=show,
@@ -100,10 +103,11 @@ def analyze(
             request,
             model,
             settings.installation,
-            opening=_opening(space, device, dtype),
+            opening=opening_request(space, device, dtype),
             out=folder,
             force=force,
             npy=npy,
+            each=each,
             memory=memory,
             keep=keep,
             progress=progress,
@@ -123,6 +127,9 @@ def edit(
     layers: arguments.Layers = None,
     video: arguments.Video = "auto",
     frames: arguments.Frames = 50,
+    fps: arguments.FramesPerSecond = 25,
+    each: arguments.Each = False,
+    size: arguments.Size = None,
     samples: arguments.EditSamples = None,
     seed: arguments.Seed = None,
     seeds: arguments.Seeds = None,
@@ -145,7 +152,7 @@ def edit(
     request = EditRequest(
         model=model,
         directions=directions,
-        opening=_opening(space, device, dtype, option),
+        opening=opening_request(space, device, dtype, option),
         index=index,
         together=together,
         grid=grid,
@@ -153,14 +160,17 @@ def edit(
         layers=layers,
         video=video,
         frames=frames,
-        codes=_codes(codes, codes_as, samples, seed, seeds, label, truncation, usual=4),
+        fps=fps,
+        each=each,
+        size=size,
+        codes=codes_request(codes, codes_as, samples, seed, seeds, label, truncation, usual=4),
         read_as=read_as,
         out=out,
         force=force,
     )
     with progress_bars(settings) as progress:
-        folder = request.run(settings.installation, progress)
-    print_codes_written(settings, folder, as_json=as_json)
+        written = request.run(settings.installation, progress)
+    print_codes_written(settings, written, as_json=as_json)
 
 
 def compare(
@@ -194,9 +204,9 @@ def compare(
         a=a,
         b=b,
         model=model,
-        opening=_opening(space, device, dtype, option),
+        opening=opening_request(space, device, dtype, option),
         region=region,
-        codes=_codes(codes, codes_as, samples, seed, seeds, label, truncation),
+        codes=codes_request(codes, codes_as, samples, seed, seeds, label, truncation),
         top=top,
         read_as=read_as,
         out=out,
@@ -244,9 +254,9 @@ def score(
     request = ScoreRequest(
         model=model,
         directions=directions,
-        opening=_opening(space, device, dtype, option),
+        opening=opening_request(space, device, dtype, option),
         scorer=scorer,
-        codes=_codes(codes, codes_as, samples, seed, seeds, label, truncation, usual=128),
+        codes=codes_request(codes, codes_as, samples, seed, seeds, label, truncation, usual=128),
         step=step,
         region=region,
         layers=layers,
@@ -263,34 +273,3 @@ def score(
     print_scores(settings, scores)
     if out:
         print_files(settings, out)
-
-
-def _opening(space: str | None, device: str, dtype: str, options: list[str] | None = None) -> OpeningRequest:
-    from zoo.core.options import parse_pairs
-    from zoo.editing.requests import OpeningRequest
-
-    return OpeningRequest(space=space, device=device, dtype=dtype, options=parse_pairs(options or []))
-
-
-def _codes(
-    codes: Path | None,
-    codes_as: str | None,
-    samples: int | None,
-    seed: int | None,
-    seeds: str | None,
-    label: str | None,
-    truncation: float | None,
-    usual: int = 1,
-) -> CodesRequest:
-    from zoo.editing.requests import CodesRequest
-
-    return CodesRequest(
-        codes=codes,
-        read_as=codes_as,
-        samples=samples,
-        seed=seed,
-        seeds=seeds,
-        label=label,
-        truncation=truncation,
-        usual=usual,
-    )

@@ -1,5 +1,5 @@
 from .changes import consistency as consistency
-from .edit import Edit as Edit
+from .edited import Edit as Edit
 from .locality import (
     Locality as Locality,
 )
@@ -7,6 +7,7 @@ from .locality import (
     measure_locality as measure_locality,
 )
 from .render import render_pixels as render_pixels
+from .samples import Samples as Samples
 from .steps import visible_steps as visible_steps
 
 __all__: list[str]

@@ -12,10 +12,18 @@ from zoo.core.codes import Codes
 from zoo.core.files.arrays import DIRECTIONS
 from zoo.editing.edit import USUAL_CODES, edit
 from zoo.editing.move_syntax import MoveSpec, arrange, parse_move_spec, read_moves
+from zoo.editing.render import reduced_note
 from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest
-from zoo.editing.run_folder import folder_under_runs, name_chosen_layers, refuse_existing_run, short_model_name
+from zoo.editing.run_folder import (
+    Written,
+    folder_under_runs,
+    name_chosen_layers,
+    refuse_existing_run,
+    short_model_name,
+)
 from zoo.errors import OptionError
-from zoo.imaging.animation import check_animation
+from zoo.imaging.animation import FRAMES_PER_SECOND, check_animation
+from zoo.imaging.images import picture_side
 from zoo.models.model import Model
 from zoo.registry.registry import Installation
 
@@ -38,6 +46,9 @@ class EditRequest:
         layers: The rows of the code that are moved; None is those that each direction was found for.
         video: The animations to write; see `Edit.save`.
         frames: The number of frames of an animation.
+        fps: Frames a second.
+        each: Write a PNG of every picture in the size that the network draws.
+        size: The size of pictures on the sheet and in the animation; see `Edit.save`.
         codes: The codes to move. Where nothing says which, and the first of `directions` is a run folder, its own first
             codes are moved.
         read_as: How to read arrays of directions; see `Directions.load`.
@@ -55,12 +66,15 @@ class EditRequest:
     layers: str | None = None
     video: str = "auto"
     frames: int = 50
+    fps: float = FRAMES_PER_SECOND
+    each: bool = False
+    size: str | None = None
     codes: CodesRequest = field(default_factory=lambda: CodesRequest(usual=USUAL_CODES))
     read_as: str | None = None
     out: Path | None = None
     force: bool = False
 
-    def run(self, installation: Installation, progress: Progress = silent) -> Path:
+    def run(self, installation: Installation, progress: Progress = silent) -> Written:
         """Open the model, make the edit, and write its folder.
 
         Args:
@@ -68,7 +82,7 @@ class EditRequest:
             progress: Called while the work goes on.
 
         Returns:
-            The folder that was written.
+            What was written.
 
         Raises:
             ZooError: Whatever is wrong with the request. What its words alone show is refused before anything is
@@ -78,7 +92,8 @@ class EditRequest:
         folder = self.out or self._usual_folder(specs)
         refuse_existing_run(folder, force=self.force)
         strengths = parse_numbers("--strengths", self.strengths)
-        check_animation(self.video, self.frames)
+        formats = check_animation(self.video, self.frames, self.fps)
+        picture_side(self.size, 1)
         self.codes.check()
         DIRECTIONS.check_reading(self.read_as)
         model = self.opening.open(self.model, installation, progress)
@@ -86,8 +101,18 @@ class EditRequest:
         across, down = arrange(moves, together=self.together, grid=self.grid)
         codes = self._take_codes(model, specs[0].path)
         result = edit(model, across, down=down, codes=codes, strengths=strengths, layers=self.layers, progress=progress)
-        result.save(folder, force=self.force, video=self.video, frames=self.frames, progress=progress)
-        return folder
+        result.save(
+            folder,
+            each=self.each,
+            size=self.size,
+            force=self.force,
+            video=self.video,
+            frames=self.frames,
+            fps=self.fps,
+            progress=progress,
+        )
+        shown = " and ".join([*(() if self.each else ("sheet.png",)), *(f"edit.{one}" for one in formats)])
+        return Written(folder, reduced_note(model, shown, self.size) if shown else ())
 
     def _usual_folder(self, specs: Sequence[MoveSpec]) -> Path:
         names = "+".join(dict.fromkeys(spec.name for spec in specs))[:120]

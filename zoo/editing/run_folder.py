@@ -3,32 +3,74 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from zoo._utils.files import atomic_folder, is_dir, refuse_existing
+from zoo.core.codes import Codes
 from zoo.registry.cards import is_file_name
 
-_PAGED = ("sheet", "comparison")
-
-# Every name that zoo writes into a run folder: `force` replaces a folder only if it holds nothing else.
-RUN_FILES = frozenset(
-    {
-        "directions.safetensors",
-        "directions.npy",
-        "codes.safetensors",
-        *(f"{stem}.png" for stem in _PAGED),
-        *(f"{stem}-{page}.png" for stem in _PAGED for page in range(2, 100)),
-        "report.html",
-        "edit.gif",
-        "edit.mp4",
-        "samples.png",
-        "comparison.json",
-        "scores.json",
-        "scores.md",
-    }
+# Every name that zoo writes into a run folder: `force` replaces a folder only if it holds nothing else. Among them are
+# pages of sheets and the pictures of `picture_name`, of which there may be any number.
+_RUN_FILES = re.compile(
+    r"directions\.(safetensors|npy)|codes\.safetensors|report\.html|edit\.(gif|mp4)|samples\.png"
+    r"|comparison\.json|scores\.(json|md)|(sheet|comparison)(-\d{1,6})?\.png"
+    r"|(?P<picture>(code|seed|unseen)-\d{4,10}(_[\w.+-]{1,100})?\.png)"
 )
+
+
+class _RunFiles(Container[str]):
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and _RUN_FILES.fullmatch(name) is not None
+
+
+RUN_FILES = _RunFiles()
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a command has written.
+
+    Attributes:
+        folder: The folder.
+        notes: Lines for the person who asked.
+    """
+
+    folder: Path
+    notes: tuple[str, ...] = ()
+
+
+def is_picture(name: str) -> bool:
+    """Say whether a name is one of `picture_name`.
+
+    Args:
+        name: The name of a file.
+
+    Returns:
+        Whether it is.
+    """
+    match = _RUN_FILES.fullmatch(name)
+    return match is not None and match["picture"] is not None
+
+
+def picture_name(codes: Codes, index: int, *parts: str) -> str:
+    """Name the file of one picture, so that the files of all codes sort in their order.
+
+    Args:
+        codes: The codes.
+        index: Which of them the picture shows.
+        *parts: What was done to it, if anything.
+
+    Returns:
+        A name such as ``code-0003.png``, ``seed-0007.png`` where codes have seeds of their own, or
+        ``seed-0007_02_-1.png``.
+    """
+    numbers = range(len(codes)) if codes.seeds is None else codes.seeds
+    digits = max(4, len(str(max(numbers))))
+    name = f"{'code' if codes.seeds is None else 'seed'}-{numbers[index]:0{digits}}"
+    return "_".join((name, *parts)) + ".png"
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 
 from PIL import Image
@@ -12,29 +13,44 @@ from torch import Tensor
 
 from zoo._utils.progress import Progress, silent
 from zoo.errors import OptionError, OutputError
-from zoo.imaging.images import GAP, OutlinedImage, blank_sheet, to_picture
+from zoo.imaging.images import GAP, OutlinedImage, blank_sheet, picture_side, to_picture
 
-FRAMES_PER_SECOND = 25
+FRAMES_PER_SECOND = 25.0
 MAX_FRAMES = 1000
+
+# Frames a second. A GIF counts in hundredths of a second, and browsers slow down frames that are shorter than two.
+_FASTEST = 120
+_FASTEST_GIF = 50
 
 _MAX_SIDE = 1024
 _PALETTE_FRAMES = 8
 _FORMATS: dict[str, tuple[str, ...]] = {"none": (), "gif": ("gif",), "mp4": ("mp4",), "both": ("gif", "mp4")}
 
 
-def check_animation(video: str, frames: int) -> tuple[str, ...]:
+def check_animation(video: str, frames: int, fps: float = FRAMES_PER_SECOND) -> tuple[str, ...]:
     """Check which animations are asked for.
 
     Args:
         video: ``auto``, ``none``, ``gif``, ``mp4`` or ``both``; ``auto`` is a GIF, and an MP4 if there is an encoder.
         frames: The number of frames.
+        fps: Frames a second.
 
     Returns:
         The formats to write, of ``gif`` and ``mp4``.
 
     Raises:
-        OptionError: For any other word, for an MP4 without an encoder, and for a number of frames outside 2 to 1000.
+        OptionError: For any other word, for an MP4 without an encoder, for a number of frames outside 2 to 1000, and
+            for more frames a second than a format has.
     """
+    formats = _choose_formats(video, frames)
+    if not 1 <= fps <= _FASTEST:
+        raise OptionError(f"--fps {fps:g}: an animation has 1 to {_FASTEST} frames a second")
+    if "gif" in formats and fps > _FASTEST_GIF:
+        raise OptionError(f"--fps {fps:g}: a GIF has at most {_FASTEST_GIF} frames a second; pass --video mp4")
+    return formats
+
+
+def _choose_formats(video: str, frames: int) -> tuple[str, ...]:
     if video not in {"auto", *_FORMATS}:
         raise OptionError(f"--video {video}: there are auto, {', '.join(_FORMATS)}")
     if not 2 <= frames <= MAX_FRAMES:
@@ -58,20 +74,38 @@ def has_encoder() -> bool:
         return False
 
 
-def to_frame(pixels: Tensor) -> Image.Image:
+def frame_side(rows: int, columns: int, longer: int, size: str | int | None = None) -> int:
+    """Choose how large each picture of a frame is.
+
+    Args:
+        rows: How many pictures stand under each other.
+        columns: How many stand side by side.
+        longer: Pixels of the longer side of the pictures themselves.
+        size: See `picture_side`; None is the usual size, but so that the frame has about 1024 pixels at most.
+
+    Returns:
+        Pixels of the longer side.
+
+    Raises:
+        OptionError: See `picture_side`.
+    """
+    side = picture_side(size, longer)
+    return side if size is not None else min(side, _MAX_SIDE // max(rows, columns))
+
+
+def to_frame(pixels: Tensor, size: str | int | None = None) -> Image.Image:
     """Arrange pictures in rows and columns.
 
     Args:
         pixels: (rows, columns, h, w, c), uint8.
+        size: See `frame_side`.
 
     Returns:
-        One picture, whose sides are even, as yuv420p needs them, and of about 1024 pixels at most.
+        One picture, whose sides are even, as yuv420p needs them.
     """
     rows, columns = pixels.shape[:2]
-    side = _MAX_SIDE // max(rows, columns)
-    cells = [[to_picture(OutlinedImage(image)) for image in row] for row in pixels]
-    if max(cells[0][0].size) > side:
-        cells = [[to_picture(OutlinedImage(image), side) for image in row] for row in pixels]
+    side = frame_side(rows, columns, max(pixels.shape[2:4]), size)
+    cells = [[to_picture(OutlinedImage(image), side) for image in row] for row in pixels]
     cell_width, cell_height = cells[0][0].size
     width = columns * (cell_width + GAP) - GAP
     height = rows * (cell_height + GAP) - GAP
@@ -83,7 +117,11 @@ def to_frame(pixels: Tensor) -> Image.Image:
 
 
 def save_animation(
-    folder: Path, frames: Sequence[Image.Image], formats: Sequence[str], progress: Progress = silent
+    folder: Path,
+    frames: Sequence[Image.Image],
+    formats: Sequence[str],
+    progress: Progress = silent,
+    fps: float = FRAMES_PER_SECOND,
 ) -> None:
     """Write `edit.gif` and `edit.mp4`.
 
@@ -92,15 +130,16 @@ def save_animation(
         frames: Frames of `to_frame` that close a loop.
         formats: Which to write, of ``gif`` and ``mp4``.
         progress: Called with (frames done, frames in all, what is being done).
+        fps: Frames a second.
 
     Raises:
         OutputError: If the MP4 cannot be written.
     """
     for image_format in formats:
-        {"gif": _save_gif, "mp4": _save_mp4}[image_format](folder / f"edit.{image_format}", frames, progress)
+        {"gif": _save_gif, "mp4": _save_mp4}[image_format](folder / f"edit.{image_format}", frames, fps, progress)
 
 
-def _save_gif(path: Path, frames: Sequence[Image.Image], progress: Progress) -> None:
+def _save_gif(path: Path, frames: Sequence[Image.Image], fps: float, progress: Progress) -> None:
     """Write an endless GIF. Its frames share one palette: this is quicker than one each, and colours do not flicker.
 
     Grey frames need no other palette than that of 256 greys.
@@ -111,9 +150,16 @@ def _save_gif(path: Path, frames: Sequence[Image.Image], progress: Progress) -> 
     for done, frame in enumerate(frames):
         progress(done, len(frames), f"writing {path.name}")
         quantized.append(frame if grey else frame.quantize(palette=palette, dither=Image.Dither.NONE))
-    duration = 1000 // FRAMES_PER_SECOND  # milliseconds a frame
-    quantized[0].save(path, "GIF", save_all=True, append_images=quantized[1:], duration=duration, loop=0)
+    quantized[0].save(
+        path, "GIF", save_all=True, append_images=quantized[1:], duration=_durations(len(frames), fps), loop=0
+    )
     progress(len(frames), len(frames), f"writing {path.name}")
+
+
+def _durations(count: int, fps: float) -> list[int]:
+    """Return how many milliseconds each frame of a GIF is shown: hundredths of a second, of the right sum."""
+    ends = [round(100 * index / fps) for index in range(count + 1)]
+    return [10 * (end - start) for start, end in pairwise(ends)]
 
 
 def _palette(frames: Sequence[Image.Image]) -> Image.Image:
@@ -125,7 +171,7 @@ def _palette(frames: Sequence[Image.Image]) -> Image.Image:
     return stack.quantize(256)
 
 
-def _save_mp4(path: Path, frames: Sequence[Image.Image], progress: Progress) -> None:
+def _save_mp4(path: Path, frames: Sequence[Image.Image], fps: float, progress: Progress) -> None:
     """Write an H.264 video that every browser plays: in yuv420p, with the index in front of the frames.
 
     Raises `OutputError` if the file does not hold every frame: ffmpeg's exit status does not tell a failure.
@@ -138,7 +184,7 @@ def _save_mp4(path: Path, frames: Sequence[Image.Image], progress: Progress) -> 
             frames[0].size,
             pix_fmt_in="rgb24",
             pix_fmt_out="yuv420p",
-            fps=FRAMES_PER_SECOND,
+            fps=fps,
             codec="libx264",
             quality=8,
             macro_block_size=2,  # the sides are even already; the usual 16 would stretch the pictures

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +13,15 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import Tensor
+
+from zoo.errors import OptionError
 
 # Pixels between two pictures side by side.
 GAP = 2
 
-# The colours of text and background on sheets, in a form that Pillow takes for grey sheets too.
-INK = "#282828"
+# The background of sheets, in a form that Pillow takes for grey ones too.
 PAPER = "#ffffff"
 
 # zlib's level for sheets: at 4, files are about 1 % larger than at its default of 6, and take a third of the time.
@@ -29,10 +31,11 @@ PNG_LEVEL = 4
 _MIN_TILE = 128
 _MAX_TILE = 256
 
-# Pixels: between groups of columns; of the headers' line; of the names beside the rows.
-_GROUP_GAP = 14
-_HEADER_HEIGHT = 26
-_NAME_WIDTH = 132
+# The word for the size in which a network draws, and the pixels of a side that may be asked for instead.
+NATIVE = "native"
+_LEAST_SIDE = 16
+_MOST_SIDE = 8192
+
 _OUTLINE_COLOUR = (255, 210, 0)
 
 # What transparent pictures are shown on: squares of two greys, so that neither white nor black ones vanish.
@@ -145,59 +148,36 @@ def shown_side(longer: int) -> int:
     return min(max(longer, _MIN_TILE), _MAX_TILE)
 
 
-def save_sheet(
-    path: Path,
-    rows: Sequence[Sequence[OutlinedImage]],
-    names: Sequence[str],
-    headers: Sequence[str],
-    *,
-    group: int | None = None,
-) -> None:
-    """Write a PNG of rows of images, with a name on the left of each and headers on top.
+def picture_side(size: str | int | None, longer: int) -> int:
+    """Read how large pictures are to be shown.
+
+    Args:
+        size: ``native``, or pixels of the longer side; None stands for `shown_side`.
+        longer: Pixels of the longer side of the pictures themselves.
+
+    Returns:
+        Pixels of the longer side in which they are shown.
+
+    Raises:
+        OptionError: If it is neither, or out of range.
+    """
+    if size is None:
+        return shown_side(longer)
+    if size == NATIVE:
+        return longer
+    if not re.fullmatch(r"\d{1,6}", str(size)) or not _LEAST_SIDE <= int(size) <= _MOST_SIDE:
+        raise OptionError(f"--size {size}: it is {NATIVE}, or {_LEAST_SIDE} to {_MOST_SIDE} pixels")
+    return int(size)
+
+
+def save_picture(path: Path, pixels: Tensor) -> None:
+    """Write a picture as a PNG, pixel for pixel.
 
     Args:
         path: The file.
-        rows: The images, all of one size, the same number in each row.
-        names: One for each row.
-        headers: One for each column, or for each group of columns.
-        group: Columns in a group; there is a gap between groups. None stands for no groups.
+        pixels: (h, w, c), uint8.
     """
-    tiles = [[to_picture(tile) for tile in row] for row in rows]
-    width, height = tiles[0][0].size
-    columns = len(tiles[0])
-    lefts = [_NAME_WIDTH + i * (width + GAP) + (i // group if group else 0) * _GROUP_GAP for i in range(columns)]
-    modes = {picture.mode for row in tiles for picture in row}
-    sheet = blank_sheet((lefts[-1] + width, _HEADER_HEIGHT + len(tiles) * (height + GAP)), modes)
-    draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(14)
-    for index, header in enumerate(headers):
-        draw.text((lefts[index * (group or 1)], 5), header, fill=INK, font=font)
-    for index, (row, name) in enumerate(zip(tiles, names, strict=True)):
-        top = _HEADER_HEIGHT + index * (height + GAP)
-        draw.multiline_text((6, top + 6), name, fill=INK, font=font, spacing=5)
-        for left, image in zip(lefts, row, strict=True):
-            sheet.paste(image, (left, top))
-    sheet.save(path, "PNG", compress_level=PNG_LEVEL)
-
-
-def save_grid(path: Path, pixels: Tensor, columns: int = 8) -> None:
-    """Write a PNG of pictures side by side, row by row: of mode L or RGB, or RGBA with their transparency.
-
-    Args:
-        path: The file.
-        pixels: (n, h, w, c), uint8.
-        columns: Pictures in a row.
-    """
-    first = scaled(to_image(pixels[0]))
-    width, height = first.size
-    columns = min(columns, len(pixels))
-    rows = -(-len(pixels) // columns)
-    grid = blank_sheet((columns * (width + GAP) - GAP, rows * (height + GAP) - GAP), [first.mode])
-    for index, image in enumerate(pixels):
-        left = index % columns * (width + GAP)
-        top = index // columns * (height + GAP)
-        grid.paste(scaled(to_image(image)), (left, top))
-    grid.save(path, "PNG", compress_level=PNG_LEVEL)
+    to_image(pixels).save(path, "PNG", compress_level=PNG_LEVEL)
 
 
 def data_url(image: Image.Image, image_format: str = "png", **options: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,13 +13,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from zoo._utils.progress import Progress
 from zoo.core.codes import Codes, join
 from zoo.core.directions import Directions
 from zoo.core.layers import LayerNames
 from zoo.editing.changes import ENDS
-from zoo.editing.render import render
+from zoo.editing.render import render, render_pixels
+from zoo.editing.run_folder import picture_name
 from zoo.editing.steps import visible_steps
-from zoo.imaging.images import OutlinedImage, to_picture, to_pixels
+from zoo.imaging.images import OutlinedImage, save_picture, to_picture, to_pixels
 
 if TYPE_CHECKING:
     from zoo.analysis.run import Run
@@ -116,7 +119,8 @@ def shown_codes(codes: Codes, unseen: Codes | None) -> tuple[Codes, list[str]]:
         The codes, and a title for each.
     """
     own, others = count_shown(codes, unseen)
-    titles = [f"code {index}, analysed" for index in range(own)]
+    names = [f"code {index}" for index in range(own)] if codes.seeds is None else [f"seed {one}" for one in codes.seeds]
+    titles = [f"{name}, analysed" for name in names[:own]]
     if unseen is None:
         return codes[:own], titles
     return join([codes[:own], unseen[:others]]), [*titles, *(f"unseen code {index}" for index in range(others))]
@@ -218,6 +222,30 @@ def render_scales(run: Run, tick: Tick) -> list[list[ScaleStrip]]:
             strips[index].append(ScaleStrip(name, rows, float(step), pixels))
             tick(len(moved))
     return strips
+
+
+def save_pictures(folder: Path, run: Run, progress: Progress) -> None:
+    """Write a PNG of every picture of the sheet, in the size that the network draws.
+
+    Args:
+        folder: The folder, which exists.
+        run: The analysis.
+        progress: Called after each picture of a direction.
+    """
+    adapter, own = run.model.adapter, count_shown(run.codes, run.unseen_codes)[0]
+    codes, _ = shown_codes(run.codes, run.unseen_codes)
+    steps = [] if run.measures.steps is None else run.measures.steps.tolist()
+    for index, step in enumerate(steps):
+        progress(index, len(steps), "pictures in full size")
+        vector = run.directions.vectors[index].to(adapter.device, adapter.dtype)
+        for place, frame in enumerate(STRIP):
+            strength = SHARES[frame] * step
+            moved = adapter.move(codes, strength * vector, run.directions.layers)
+            parts = f"direction-{index}", f"{place:02}", f"{strength:+.3g}" if strength else "0"
+            for code, pixels in enumerate(render_pixels(run.model, moved)):
+                unseen = "_".join((f"unseen-{code - own:04}", *parts)) + ".png"
+                save_picture(folder / (picture_name(run.codes, code, *parts) if code < own else unseen), pixels)
+    progress(len(steps), len(steps), "pictures in full size")
 
 
 def _shown_pixels(images: Tensor) -> Tensor:

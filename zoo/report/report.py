@@ -20,7 +20,8 @@ from zoo.core.codes import Codes
 from zoo.core.region import Region
 from zoo.editing.changes import Changes
 from zoo.editing.steps import CODES_FOR_STEPS, VISIBLE_CHANGE
-from zoo.imaging.images import OutlinedImage, data_url, save_sheet, sprite, strip, to_picture
+from zoo.imaging.contact_sheet import draw_pages, save_pages, size_note
+from zoo.imaging.images import OutlinedImage, data_url, sprite, strip, to_picture
 from zoo.report.filmstrips import (
     MIDDLE,
     SHARES,
@@ -89,7 +90,8 @@ def write_report(folder: Path, run: Run, progress: Progress = silent) -> None:
         rows.append([tile for tiles in strips for tile in tiles])
         names.append(_sheet_name(summaries[index]))
     if rows:
-        save_sheet(folder / "sheet.png", rows, names, titles, group=len(STRIP))
+        note = size_note(run.model.adapter.resolution, to_picture(rows[0][0]).size)
+        save_pages(folder, "sheet", draw_pages(names, rows, captions, group=len(STRIP), note=note))
     (folder / "report.html").write_text(_page(run, sections), encoding="utf-8")
 
 
@@ -117,11 +119,14 @@ def _strip(region: Region, film: Tensor, code: int) -> list[OutlinedImage]:
 
 def _sheet_name(summary: DirectionSummary) -> str:
     texts = summary.texts()
-    lines = [f"direction {texts['label']}", f"steps to ±{texts['step']}", f"score {texts['score']}"]
+    lines = [f"direction {texts['label']}"]
+    if summary.name is not None:
+        lines.append(texts["name"])
+    lines += [f"steps to ±{texts['step']}", f"score {texts['score']}"]
     if summary.own is not None:
         lines.append(f"locality {texts['own']}")
     if summary.unseen is not None:
-        lines.append(f"  unseen {texts['unseen']}")
+        lines.append(f"unseen {texts['unseen']}")
     return "\n".join(lines)
 
 

@@ -24,6 +24,16 @@ for (const section of document.querySelectorAll(".direction")) {
   });
 }
 
+// A table that is wider than the page is shown as a list of its rows, so that no column is lost.
+const fit = () => {
+  for (const table of document.querySelectorAll("table.figures")) {
+    table.classList.remove("stacked");
+    table.classList.toggle("stacked", table.parentElement.scrollWidth > table.parentElement.clientWidth);
+  }
+};
+addEventListener("resize", fit);
+fit();
+
 for (const button of document.querySelectorAll("button[data-copy]")) {
   const source = document.getElementById(button.dataset.copy);
   const status = document.getElementById("copied");
