@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -123,7 +123,10 @@ def shown_codes(codes: Codes, unseen: Codes | None) -> tuple[Codes, list[str]]:
     titles = [f"{name}, analysed" for name in names[:own]]
     if unseen is None:
         return codes[:own], titles
-    return join([codes[:own], unseen[:others]]), [*titles, *(f"unseen code {index}" for index in range(others))]
+    parts = [codes[:own], unseen[:others]]
+    if any(part.labels is None for part in parts):  # codes of w have read their class already, and may not tell it
+        parts = [replace(part, labels=None) for part in parts]
+    return join(parts), [*titles, *(f"unseen code {index}" for index in range(others))]
 
 
 def render_filmstrip(run: Run, index: int, step: float, codes: Codes, tick: Tick) -> Tensor:
