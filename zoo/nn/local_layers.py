@@ -40,6 +40,7 @@ from typing import Literal
 from torch import Tensor
 from torch.nn import functional
 
+from zoo.nn.constant_convolution import convolve
 from zoo.nn.window import Patch, Span, Window, overlap
 
 
@@ -156,7 +157,9 @@ class Convolution(Kernel):
         padding = min(above, below), min(left, right)
         extra = left - padding[1], right - padding[1], above - padding[0], below - padding[0]
         values = functional.pad(available.values, extra) if any(extra) else available.values
-        return Patch(functional.conv2d(values, weight, bias, self._strides, padding, groups=groups), output_window)
+        return Patch(
+            convolve(values, weight, bias, stride=self._strides, padding=padding, groups=groups), output_window
+        )
 
     def _input_span(self, outputs: Span) -> Span:
         first = outputs[0] * self.stride - self.padding
@@ -176,7 +179,9 @@ class TransposedConvolution(Kernel):
         reached = self._apply_per_axis(self._reached_span, available.window)
         # The inputs reach beyond the window. conv_transpose2d drops as much at both ends (its padding), crop the rest.
         padding = _margin(reached.rows, output_window.rows), _margin(reached.columns, output_window.columns)
-        values = functional.conv_transpose2d(available.values, weight, bias, self._strides, padding, groups=groups)
+        values = convolve(
+            available.values, weight, bias, stride=self._strides, padding=padding, groups=groups, transposed=True
+        )
         computed = Window(_shrink(reached.rows, padding[0]), _shrink(reached.columns, padding[1]))
         return Patch(values, computed).crop(output_window)
 
