@@ -36,7 +36,8 @@ def convolve(
     Returns:
         (n, out, rows, columns).
     """
-    if weight.requires_grad or (bias is not None and bias.requires_grad):
+    trained = weight.requires_grad or (bias is not None and bias.requires_grad)
+    if trained or torch.is_autocast_enabled(x.device.type):  # which casts weights, in torch's own functions only
         function = functional.conv_transpose2d if transposed else functional.conv2d
         return function(x, weight, bias, stride, padding, groups=groups)
     settings: Settings = (stride, padding, (1, 1), transposed, (0, 0), groups)
