@@ -79,7 +79,7 @@ def test_weights_that_are_trained_have_gradients() -> None:
 def test_a_forward_derivative_is_one_convolution_beside_the_image() -> None:
     ours, _ = _pair((1, 1), (1, 1), 1, False)
     x = torch.ones(1, 4, 6, 5, dtype=torch.float64)
-    with _Convolutions() as counter:
+    with _Convolutions() as counter:  # type: ignore[no-untyped-call]
         vmap(lambda tangent: jvp(ours, (x,), (tangent,))[1])(torch.ones(3, *x.shape, dtype=torch.float64))
     assert counter.count == 2
 

@@ -41,7 +41,7 @@ def convolve(
         function = functional.conv_transpose2d if transposed else functional.conv2d
         return function(x, weight, bias, stride, padding, groups=groups)
     settings: Settings = (stride, padding, (1, 1), transposed, (0, 0), groups)
-    output: Tensor = _ConstantConvolution.apply(x, weight, bias, settings)  # type: ignore[no-untyped-call]
+    output: Tensor = _ConstantConvolution.apply(x, weight, bias, settings)
     return output
 
 
@@ -55,7 +55,7 @@ class _ConstantConvolution(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(x: Tensor, weight: Tensor, bias: Tensor | None, settings: Settings) -> Tensor:  # type: ignore[override]
+    def forward(x: Tensor, weight: Tensor, bias: Tensor | None, settings: Settings) -> Tensor:
         return torch.convolution(x, weight, bias, *settings)
 
     @staticmethod
@@ -65,12 +65,12 @@ class _ConstantConvolution(torch.autograd.Function):
         ctx.save_for_forward(weight)
 
     @staticmethod
-    def jvp(ctx: Any, x_tangent: Tensor, *_: None) -> Tensor:  # type: ignore[override]
+    def jvp(ctx: Any, x_tangent: Tensor, *_: None) -> Tensor:
         (weight,) = ctx.saved_tensors
         return torch.convolution(x_tangent, weight, None, *ctx.settings)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         outputs = (True, False, False)  # the gradient of x alone
         x_gradient, *_ = torch.ops.aten.convolution_backward(gradient, x, weight, None, *ctx.settings, outputs)
