@@ -93,6 +93,15 @@ def test_the_option_chooses_from_python_and_stays_with_the_model(tmp_path: Path)
     assert "network=b.main" in str(record["command"])
 
 
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_a_network_in_a_list_is_found(kind: type, tmp_path: Path) -> None:
+    state = Golden.read("pggan").state
+    found = read(kind([{"epoch": 3}, {"generator": state}]), tmp_path)
+    assert (found.family, found.averaged) == ("pggan", "no: the file holds 1.generator only")
+    with pytest.raises(CheckpointError, match=r"it holds a (list|tuple), not a dictionary of weights"):
+        read(kind([torch.ones(3), 3]), tmp_path)
+
+
 def test_keys_that_would_collide_keep_their_wrappers() -> None:
     assert without_wrappers({"module.a": 1, "a": 2}) == {"module.a": 1, "a": 2}
     assert without_wrappers({"x.module.a": 1, "b": 2}) == {"x.a": 1, "b": 2}

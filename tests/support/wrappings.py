@@ -85,6 +85,7 @@ WRAPPINGS: dict[str, dict[str, Wrapping]] = {
     "dictionaries in dictionaries": {
         "two": inside("models", "generator_smooth"),
         "three": inside("ckpt", "state", "G_ema"),
+        "list in a dictionary": lambda state: {"nets": [state, {"epoch": 3}]},
     },
     "`module.`, `_orig_mod.` or both before the keys": {
         f"{prefix}…": below(prefix) for prefix in ("module.", "_orig_mod.", "module._orig_mod.")
@@ -114,8 +115,8 @@ WRAPPINGS: dict[str, dict[str, Wrapping]] = {
 }
 
 
-def _torch_file(state: State, path: Path, **options: Any) -> Path:
-    torch.save(state, path, **options)
+def _torch_file(content: Any, path: Path, **options: Any) -> Path:
+    torch.save(content, path, **options)
     return path
 
 
@@ -178,7 +179,7 @@ def dcgan(prefix: str) -> State:
     return state
 
 
-def read(content: dict[str, Any], folder: Path, wanted: str | None = None) -> DetectedCheckpoint:
+def read(content: Any, folder: Path, wanted: str | None = None) -> DetectedCheckpoint:
     """Save content by torch, and read it as a user's file."""
     return detect_checkpoint(_torch_file(content, folder / "file.pt"), families(), wanted)
 

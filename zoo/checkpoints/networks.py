@@ -123,7 +123,7 @@ def find_networks(families: Mapping[str, type[Adapter]], state: State, meta: Map
             prefixes = _prefixes(layout, state, keys_by_ending)
             networks = (_cut_out(prefix, family, layout, state, meta) for prefix in prefixes)
             found += [network for network in networks if layout.fits(network.state, network.meta)]
-    return sorted(found, key=lambda network: network.prefix)
+    return sorted(_without_shells(found), key=lambda network: network.prefix)
 
 
 def choose_network(found: Iterable[FoundNetwork], wanted: str | None = None) -> tuple[FoundNetwork, list[str]]:
@@ -229,6 +229,20 @@ def _prefixes(layout: Layout, state: State, keys_by_ending: Mapping[str, list[st
     if len(prefixes) > _MOST_NETWORKS:
         raise CheckpointError(f"the file holds {len(prefixes):,} networks, more than any checkpoint")
     return prefixes
+
+
+def _without_shells(found: list[FoundNetwork]) -> list[FoundNetwork]:
+    """Leave out a network that is another one, read as if the name before its keys was a layer's."""
+    return [
+        network
+        for network in found
+        if not any(
+            inner.prefix != network.prefix
+            and inner.prefix.startswith(network.prefix)
+            and len(inner.state) == len(network.state)
+            for inner in found
+        )
+    ]
 
 
 def _cut_out(prefix: str, family: str, layout: Layout, state: State, meta: Mapping[str, Any]) -> FoundNetwork:

@@ -76,7 +76,7 @@ class StateDictBuilder:
         elif (pairs := self._records.pairs(content)) is not None:
             left_out = _NOT_GENERATORS if snapshot else ()
             self._add_each("", (pair for pair in pairs if pair[0] not in left_out), 0)
-        elif bare:
+        elif bare or self._holds_networks(content):
             self.add("", content)
         elif self._tensors.tensor(content) is not None:
             raise RefusedError("it holds a tensor, not a dictionary of weights")
@@ -84,6 +84,12 @@ class StateDictBuilder:
             self._refuse_calls(content)
             raise RefusedError(f"it holds {describe(content)}, not a dictionary of weights")
         return "pickle"
+
+    def _holds_networks(self, content: Any) -> bool:
+        """Tell whether a file holds a list of dictionaries or networks, as of `torch.save([netG, netD])`."""
+        return isinstance(content, list | tuple) and any(
+            self._records.is_module(one) or self._records.pairs(one) is not None for one in content
+        )
 
     def add(self, key: str, value: Any, depth: int = 0) -> None:
         """Add a tensor, a plain value, or what is inside a dictionary, list, network or object.
