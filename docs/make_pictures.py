@@ -81,7 +81,7 @@ def locality_(model: Model, folder: Path) -> None:
     for analyzer in ("lowrank", "nullspace"):
         vector = _best(model, zoo.analyze(model, analyzer, region="mouth", codes=code), code)
         rows.append(_before_and_after(model, code, vector))
-        names.append(f"{analyzer}\nlocality {_locality(model, code, vector):.2g}")
+        names.append(f"{analyzer}\nlocality {float(_localities(model, code, vector[None], 0.02)):.2g}")
     _save_sheet(folder, rows, names, ["before", "after", "change"])
 
 
@@ -197,13 +197,13 @@ def _moved(model: Model, code: Codes, deltas: Sequence[Tensor]) -> Tensor:
 
 
 def _best(model: Model, directions: zoo.Directions, code: Codes) -> Tensor:
-    """Return the most local of the first five directions at a code."""
-    best: Tensor = max(directions.vectors[:5], key=lambda vector: _locality(model, code, vector))
-    return best
+    """Return the most local of the first five directions at a code, to first order."""
+    return directions.vectors[_localities(model, code, directions.vectors[:5], 1e-3).argmax()]
 
 
-def _locality(model: Model, code: Codes, vector: Tensor) -> float:
-    return measure_locality(model.adapter, code, vector[None], model.region("mouth"))[0].value
+def _localities(model: Model, code: Codes, vectors: Tensor, change: float) -> Tensor:
+    found = measure_locality(model.adapter, code, vectors, model.region("mouth"), change=change)
+    return torch.tensor([one.value for one in found])
 
 
 def _before_and_after(model: Model, code: Codes, vector: Tensor) -> list[OutlinedImage]:
