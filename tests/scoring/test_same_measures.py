@@ -14,8 +14,11 @@ import zoo
 from zoo.cli import run
 from zoo.core.directions import Directions
 from zoo.core.sampling import derived_generator
+from zoo.editing.locality import Locality
 from zoo.editing.measured import MeasuredRecord
 from zoo.models.model import Model
+from zoo.report.report import _sheet_name
+from zoo.report.table import DirectionSummary
 from zoo.scoring.scores import Scores
 
 QUESTION: dict[str, Any] = {"region": "micah_hair", "label": "micah", "samples": 4, "show": 3, "seed": 3}
@@ -123,3 +126,9 @@ def test_the_table_tells_step_interval_and_what_repeats(
     assert len(re.findall(r"[\d.]+ \([\d.]+–[\d.]+\)", "\n".join(rows[:3]))) == 3
     assert re.search(r"\d \(0\.[5-9]\d\)", rows[2])
     assert any(row.startswith("repeats: ") for row in rows)
+
+
+def test_labels_of_the_sheet_have_signs_that_its_font_has() -> None:
+    locality = Locality(2.0, (1.5, 3.0), 1.0, (2.0,), (1.0,))
+    summary = DirectionSummary(label="0", score=1.0, retained=None, step=1.0, own=None, unseen=locality)
+    assert "unseen 2 (1.5-3)" in _sheet_name(summary)

@@ -127,7 +127,7 @@ def _sheet_name(summary: DirectionSummary) -> str:
         lines.append(f"locality {texts['own']}")
     if summary.unseen is not None:
         lines.append(f"unseen {texts['unseen']}")
-    return "\n".join(lines)
+    return "\n".join(lines).replace("–", "-")  # the font of sheets has no dash
 
 
 def _texts(run: Run, summary: DirectionSummary, index: int) -> dict[str, str | None]:
