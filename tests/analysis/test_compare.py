@@ -174,7 +174,8 @@ def test_the_folder_holds_numbers_pictures_and_codes(tmp_path: Path) -> None:
     assert model.read_codes(tmp_path / "c" / "codes.safetensors").latents.equal(made.pairs.codes.latents)  # type: ignore[union-attr]
     with Image.open(tmp_path / "c" / "comparison.png") as sheet:
         pixels = np.asarray(sheet.convert("RGB"), dtype=np.int16)
-    middle = [pixels[26:154, left : left + 128] for left in (150 + 2 * 130, 150 + 16 + 7 * 130)]
+    names = pixels.shape[1] - (10 * 130 + 16 - 2)
+    middle = [pixels[28:156, left : left + 128] for left in (names + 2 * 130, names + 16 + 7 * 130)]
     assert np.array_equal(middle[0], middle[1])  # both sides show the unmoved image in the middle
     zoo.compare(a, b).save(tmp_path / "plain")
     assert [file.name for file in (tmp_path / "plain").iterdir()] == ["comparison.json"]

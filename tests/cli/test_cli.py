@@ -141,8 +141,8 @@ def test_edit_along_directions_of_several_files(registry: str) -> None:
 
 
 def tiles(path: str) -> NDArray[np.int16]:
-    """Cut the tiles (rows, columns, 128, 128, 3) out of a sheet of one column."""
-    sheet = np.asarray(Image.open(path), dtype=np.int16)[26:, 150:]
+    """Cut the tiles (rows, 2, 128, 128, 3) out of a sheet of one column, whose names are as wide as they are."""
+    sheet = np.asarray(Image.open(path), dtype=np.int16)[28:, -258:]
     rows, columns = -(-sheet.shape[0] // 130), -(-sheet.shape[1] // 130)
     return np.stack([[sheet[130 * r :, 130 * c :][:128, :128] for c in range(columns)] for r in range(rows)])
 
@@ -173,7 +173,7 @@ def test_compare_as_json_and_with_pictures(registry: str, capsys: pytest.Capture
     assert told["a"]["count"] == 10 and told["b"]["count"] == 3
     assert told["pictures"] == {"model": "dcgan.mine", "rows": 2}
     with Image.open(folder / "comparison.png") as sheet:
-        assert sheet.size == (150 + 10 * 130 + 16 - 2, 26 + 2 * 130 - 2)
+        assert sheet.size[0] > 10 * 130 + 16 and sheet.size[1] == 28 + 2 * 130 - 2
 
 
 def test_edit_of_a_run_folder_shows_the_codes_of_that_run(registry: str) -> None:
