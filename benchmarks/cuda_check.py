@@ -4,8 +4,8 @@
     python -m benchmarks.cuda_check --device cpu --quick        tries the script itself, without a GPU
 
 Sections: networks and analyses against the CPU; TF32; running out of memory; Jacobians against the floor of their
-operations; how many tangents at a time. A section or case that fails does not stop the others, and one for which no
-time is left is skipped. The exit code is 0 if every comparison held, and 1 otherwise.
+operations; how many tangents at a time; images a second. A section or case that fails does not stop the others, and
+one for which no time is left is skipped. The exit code is 0 if every comparison held, and 1 otherwise.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ SECTIONS = {
     "agreement": Section("The same as on the CPU", agreement.ABOUT, agreement.checks, seconds=170),
     "jacobians": Section("Jacobians", speed.ABOUT_JACOBIANS, speed.time_jacobians, seconds=150),
     "chunks": Section("Tangents at a time", speed.ABOUT_CHUNKS, speed.time_chunks, seconds=60),
+    "rendering": Section("Images", speed.ABOUT_RENDERING, speed.time_rendering, seconds=45),
 }
 
 

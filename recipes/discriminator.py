@@ -8,7 +8,7 @@ from math import floor, sqrt
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, leaky_relu
+from torch.nn.functional import avg_pool2d, leaky_relu, one_hot
 
 from recipes.generators import LearningRate, clear_biases
 
@@ -74,7 +74,8 @@ class Discriminator(nn.Module):
         y = leaky_relu(self.dense(y.flatten(1)), 0.2)
         scores: Tensor = self.score(y)[:, 0]
         if self.embed is not None:
-            scores = scores + (y * self.embed[labels]).sum(dim=1) / sqrt(y.shape[1])
+            embedded = one_hot(labels, len(self.embed)).to(y) @ self.embed
+            scores = scores + (y * embedded).sum(dim=1) / sqrt(y.shape[1])
         return scores
 
     def learning_rates(self) -> list[LearningRate]:

@@ -8,8 +8,9 @@ under Adam as one that is drawn with standard deviation c and learns c times as 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from math import sqrt
 from typing import Any, ClassVar
@@ -28,8 +29,8 @@ from zoo_adapters.stylegan2.network import StyleGAN2Generator
 from zoo import Adapter
 from zoo.nn import BlockSpec, ConditionalNorm, Growth, MappingNetwork, Patch, ResidualGenerator, StyleNetwork
 
-# The channels of all networks' maps, from 4x4 pixels on.
-WIDTHS = (128, 128, 64, 32)
+# The channels of all networks' maps, from 4x4 pixels on, by the resolution of their images.
+WIDTHS = {32: (128, 128, 64, 32), 64: (192, 192, 128, 64, 32)}
 
 # The learning-rate multiplier of mappings (Karras et al., CVPR 2019, appendix C).
 MAPPING_LR_MULTIPLIER = 0.01
@@ -64,22 +65,24 @@ class Trained(ABC):
         network: the network.
         dim: numbers of a code.
         classes: how many classes there are.
+        widths: channels of the maps, from 4x4 pixels on.
     """
 
     adapter: ClassVar[type[Adapter]]
     grows: ClassVar[bool] = False
 
-    def __init__(self, network: nn.Module, dim: int, classes: int) -> None:
+    def __init__(self, network: nn.Module, dim: int, classes: int, widths: Sequence[int]) -> None:
         self.network = network
         self.dim = dim
         self.classes = classes
+        self.widths = tuple(widths)
         clear_biases(network)
 
     @abstractmethod
     def render(self, z: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         """Render codes (n, dim) and labels (n,) as images (n, 3, height, width).
 
-        `generator` is the source of further random numbers.
+        `generator` is the source of further random numbers, on the same device.
         """
 
     def learning_rates(self) -> list[LearningRate]:
@@ -136,12 +139,13 @@ class TrainedBigGAN(Trained):
     adapter = BigGAN
     _STANDING_BATCHES = 16
 
-    def __init__(self, classes: int) -> None:
-        specs = [BlockSpec(inputs, outputs, attention=outputs == WIDTHS[2]) for inputs, outputs in pairwise(WIDTHS)]
+    def __init__(self, classes: int, widths: Sequence[int]) -> None:
+        # The second block gives 16x16 pixels.
+        specs = [BlockSpec(*pair, attention=index == 1) for index, pair in enumerate(pairwise(widths))]
         network = ResidualGenerator(
             specs, 4, first_dim=20, chunk_dim=20, classes=classes, embedding_dim=32, norm=BatchNorm
         )
-        super().__init__(network, network.dim, classes)
+        super().__init__(network, network.dim, classes, widths)
 
     def render(self, z: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         """Render images in [-1, 1]."""
@@ -172,8 +176,8 @@ class TrainedStyle(Trained):
 
     network: StyleNetwork
 
-    def __init__(self, network: StyleNetwork, dim: int, classes: int) -> None:
-        super().__init__(network, dim, classes)
+    def __init__(self, network: StyleNetwork, dim: int, classes: int, widths: Sequence[int]) -> None:
+        super().__init__(network, dim, classes, widths)
         for name, bias in network.named_parameters():
             if name.endswith("affine.bias"):
                 # Scales begin at 1. StyleGAN's affine maps give as many shifts after the scales.
@@ -183,13 +187,14 @@ class TrainedStyle(Trained):
         """Render images, of some of which the last rows of w come from another code of the same class."""
         self.network.fold()
         encoded = one_hot(labels, self.classes).to(z)
-        other = torch.randn(z.shape, generator=generator).to(z)
+        draws: dict[str, Any] = {"generator": generator, "device": z.device}
+        other = torch.randn(z.shape, **draws)
         w, mixed = (self.network.mapping(codes, encoded) for codes in (z, other))
         num_ws = self.network.num_ws
-        crossover = torch.randint(1, num_ws, (len(z), 1), generator=generator)
-        unmixed = torch.rand(len(z), 1, generator=generator) >= STYLE_MIXING
-        own = (torch.arange(num_ws) < crossover) | unmixed
-        images: Tensor = self.network(torch.where(own[:, :, None].to(z.device), w[:, None], mixed[:, None]))
+        crossover = torch.randint(1, num_ws, (len(z), 1), **draws)
+        unmixed = torch.rand(len(z), 1, **draws) >= STYLE_MIXING
+        own = (torch.arange(num_ws, device=z.device) < crossover) | unmixed
+        images: Tensor = self.network(torch.where(own[:, :, None], w[:, None], mixed[:, None]))
         return images
 
     def _learning_rates_of(self, module: nn.Module) -> Iterator[LearningRate]:
@@ -230,10 +235,10 @@ class TrainedStyleGAN2(TrainedStyle):
 
     adapter = StyleGAN2
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: int, widths: Sequence[int]) -> None:
         dim = 64
         mapping = MappingNetwork(dim, [2 * dim, dim, dim, dim], classes)
-        super().__init__(_StyleGAN2Generator(mapping, dim, WIDTHS), dim, classes)
+        super().__init__(_StyleGAN2Generator(mapping, dim, widths), dim, classes, widths)
 
 
 class TrainedStyleGAN(TrainedStyle):
@@ -241,10 +246,10 @@ class TrainedStyleGAN(TrainedStyle):
 
     adapter = StyleGAN
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: int, widths: Sequence[int]) -> None:
         dim = 64
         mapping = MappingNetwork(dim, [2 * dim, dim, dim, dim], classes, normalize_with_label=True)
-        super().__init__(StyleGANGenerator(mapping, dim, WIDTHS), dim, classes)
+        super().__init__(StyleGANGenerator(mapping, dim, widths), dim, classes, widths)
 
 
 class TrainedPGGAN(Trained):
@@ -254,8 +259,8 @@ class TrainedPGGAN(Trained):
     grows = True
     network: PGGANGenerator
 
-    def __init__(self, classes: int) -> None:
-        super().__init__(PGGANGenerator(64, WIDTHS), 64, 0)
+    def __init__(self, classes: int, widths: Sequence[int]) -> None:
+        super().__init__(PGGANGenerator(64, widths), 64, 0, widths)
 
     def render(self, z: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         """Render images at the network's level of detail."""
@@ -267,12 +272,14 @@ class TrainedPGGAN(Trained):
         self.network.growth = Growth(self.network.growth.levels, lod)
 
 
-# The generators, by the name of the model's card.
-GENERATORS: dict[str, Any] = {
-    "biggan.avatars32": TrainedBigGAN,
-    "stylegan2.avatars32": TrainedStyleGAN2,
-    "stylegan.avatars32": TrainedStyleGAN,
-    "pggan.avatars32": TrainedPGGAN,
+# What builds the generator of so many classes, by the name of the model's card.
+GENERATORS: dict[str, Callable[[int], Trained]] = {
+    "biggan.avatars32": partial(TrainedBigGAN, widths=WIDTHS[32]),
+    "stylegan2.avatars32": partial(TrainedStyleGAN2, widths=WIDTHS[32]),
+    "stylegan.avatars32": partial(TrainedStyleGAN, widths=WIDTHS[32]),
+    "pggan.avatars32": partial(TrainedPGGAN, widths=WIDTHS[32]),
+    "biggan.avatars64": partial(TrainedBigGAN, widths=WIDTHS[64]),
+    "stylegan2.avatars64": partial(TrainedStyleGAN2, widths=WIDTHS[64]),
 }
 
 

@@ -31,6 +31,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--graphs", action=argparse.BooleanOptionalAction, default=True, help="CUDA graphs")
     parser.add_argument("--keep", type=int, default=200, help="steps between checkpoints")
     parser.add_argument("--draw", type=int, default=20_000, help="images between sheets")
     for field in fields(Settings):
@@ -38,9 +39,11 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     settings = Settings(**{field.name: getattr(args, field.name) for field in fields(Settings)})
+    torch.backends.cudnn.benchmark = True
     data = read(args.data, "train")
-    styles = data.labels[:, 0]
-    training = Training(args.model, len(data.attributes["style"]), settings, args.device)
+    images = torch.from_numpy(data.images).to(args.device)
+    styles = torch.from_numpy(data.labels[:, 0]).to(args.device)
+    training = Training(args.model, len(data.attributes["style"]), settings, args.device, graphs=args.graphs)
     training.resume(args.out / "checkpoint")
     signals: list[int] = []
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -48,15 +51,21 @@ def main() -> None:
     start = time.monotonic()
     first = training.shown
     while training.shown < settings.images and not signals:
-        losses = training.advance(data.images, styles)
+        losses = training.advance(images, styles)
         if training.step % args.keep == 0 or training.shown >= settings.images or signals:
             training.save(args.out / "checkpoint")
-            pace = (training.shown - first) / (time.monotonic() - start)
-            record = {"images": training.shown, "pace": round(pace, 1), **{k: round(v, 4) for k, v in losses.items()}}
+            seconds = time.monotonic() - start
+            pace = (training.shown - first) / seconds
+            record = {"images": training.shown, "seconds": round(seconds, 1), "pace": round(pace, 1), **rounded(losses)}
             with (args.out / "log.jsonl").open("a") as log:
                 log.write(json.dumps(record) + "\n")
         if training.shown % args.draw < settings.batch:
             sample_sheet(training.average, data.attributes["style"]).save(args.out / f"{training.shown:07d}.png")
+
+
+def rounded(losses: dict[str, torch.Tensor]) -> dict[str, float]:
+    """Return the losses as numbers of four decimals."""
+    return {name: round(float(value), 4) for name, value in losses.items()}
 
 
 if __name__ == "__main__":

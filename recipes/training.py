@@ -9,14 +9,14 @@ from dataclasses import asdict, dataclass
 from math import floor
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate, softplus
 
 from recipes.discriminator import Discriminator
-from recipes.generators import GENERATORS, WIDTHS, LearningRate, Trained, draw_weights
+from recipes.generators import GENERATORS, LearningRate, Trained, draw_weights
+from recipes.graphs import StepGraphs
 from recipes.pictures import to_images
 from zoo._utils.files import atomic_file
 
@@ -56,13 +56,15 @@ _FIXED = ("batch", "grown", "seed")
 class Training:
     """A generator, its discriminator, the average of the generator's weights, and the optimisers."""
 
-    def __init__(self, name: str, classes: int, settings: Settings, device: str = "cpu") -> None:
+    def __init__(
+        self, name: str, classes: int, settings: Settings, device: str = "cpu", *, graphs: bool = True
+    ) -> None:
         self.name = name
         self.settings = settings
         self.device = device
         self.step = 0
         self.generator: Trained = GENERATORS[name](classes)
-        self.discriminator = Discriminator(WIDTHS, self.generator.classes)
+        self.discriminator = Discriminator(self.generator.widths, self.generator.classes)
         rates = self.generator.learning_rates(), self.discriminator.learning_rates()
         for index, network_rates in enumerate(rates):
             draw_weights(network_rates, settings.seed + index)
@@ -71,6 +73,10 @@ class Training:
         for part in self.modules().values():
             part.to(device).to(memory_format=torch.channels_last)
         self.optimisers = [self._optimiser(network_rates) for network_rates in rates]
+        self._random = torch.Generator(device)
+        # A network that grows does not take the same step twice.
+        captured = graphs and device == "cuda" and not self.generator.grows
+        self._graphs = StepGraphs(self._take_step, self._random) if captured else None
 
     def modules(self) -> dict[str, torch.nn.Module]:
         """Return the networks by name."""
@@ -85,54 +91,59 @@ class Training:
         """How many real images were shown."""
         return self.step * self.settings.batch
 
-    def advance(self, images: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    def advance(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Take one step on images (n, height, width, 3) of uint8 and their classes (n,); return the losses.
 
-        All random numbers depend on the seed and the number of the step alone.
+        All random numbers depend on the device, the seed and the number of the step alone. Images and labels are on
+        the device, and the same tensors at every step.
         """
-        generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + self.step)
-        picked = torch.randint(len(images), (self.settings.batch,), generator=generator).numpy()
-        real = to_images(torch.from_numpy(images[picked]).to(self.device))
-        classes = torch.from_numpy(labels[picked]).to(self.device).long()
-        if self.generator.grows:
-            real = self._grow(real)
-        losses, real_scores = self._train_discriminator(real, classes, generator)
-        losses |= self._train_generator(real_scores, classes, generator)
+        self._random.manual_seed(self.settings.seed * 1_000_003 + self.step)
+        self._set_rates()
+        penalised = self.step % self.settings.every == 0
+        losses = (self._graphs or self._take_step)(images, labels, penalised)
         self.step += 1
         self._update_average()
         return losses
 
-    def _train_discriminator(
-        self, real: Tensor, classes: Tensor, generator: torch.Generator
-    ) -> tuple[dict[str, float], Tensor]:
+    def _take_step(self, images: Tensor, labels: Tensor, penalised: bool) -> dict[str, Tensor]:
+        """Draw a batch, and train the discriminator and then the generator with it."""
+        picked = torch.randint(len(images), (self.settings.batch,), generator=self._random, device=self._random.device)
+        real = to_images(images[picked])
+        classes = labels[picked].long()
+        if self.generator.grows:
+            real = self._grow(real)
+        losses, real_scores = self._train_discriminator(real, classes, penalised)
+        return losses | self._train_generator(real_scores, classes)
+
+    def _train_discriminator(self, real: Tensor, classes: Tensor, penalised: bool) -> tuple[dict[str, Tensor], Tensor]:
         """Train the discriminator; return the losses, and its scores of the real images (n,)."""
         with torch.no_grad(), self._autocast():
-            fake = self._images(classes, generator)
+            fake = self._images(classes)
         with self._autocast():
             real_scores, fake_scores = self.discriminator(real, classes), self.discriminator(fake, classes)
         # softplus(D(fake) − D(real)) + γ/2 (|∇D(real)|² + |∇D(fake)|²)
         loss = softplus(fake_scores.float() - real_scores.float()).mean()
-        if self.step % self.settings.every == 0:
+        if penalised:
             loss = loss + self.settings.every * self.settings.penalty / 2 * (
                 self._gradient_penalty(real, classes) + self._gradient_penalty(fake, classes)
             )
         self._update(1, loss)
         losses = {"discriminator": loss, "real": real_scores.mean(), "made": fake_scores.mean()}
-        return {name: float(value.detach()) for name, value in losses.items()}, real_scores.detach().float()
+        return {name: value.detach() for name, value in losses.items()}, real_scores.detach().float()
 
-    def _train_generator(self, real_scores: Tensor, classes: Tensor, generator: torch.Generator) -> dict[str, float]:
+    def _train_generator(self, real_scores: Tensor, classes: Tensor) -> dict[str, Tensor]:
         """Train the generator, so that its images get higher scores than the real ones (n,) of the same classes."""
         self.discriminator.requires_grad_(False)
         with self._autocast():
-            fake_scores = self.discriminator(self._images(classes, generator), classes)
+            fake_scores = self.discriminator(self._images(classes), classes)
         loss = softplus(real_scores - fake_scores.float()).mean()
         self._update(0, loss)
         self.discriminator.requires_grad_(True)
-        return {"generator": float(loss.detach())}
+        return {"generator": loss.detach()}
 
-    def _images(self, classes: Tensor, generator: torch.Generator) -> Tensor:
-        z = torch.randn(len(classes), self.generator.dim, generator=generator).to(self.device)
-        return self.generator.render(z, classes, generator)
+    def _images(self, classes: Tensor) -> Tensor:
+        z = torch.randn(len(classes), self.generator.dim, generator=self._random, device=classes.device)
+        return self.generator.render(z, classes, self._random)
 
     def _gradient_penalty(self, images: Tensor, classes: Tensor) -> Tensor:
         """Return the mean squared norm of the discriminator's gradient at images."""
@@ -142,19 +153,31 @@ class Training:
 
     def _update(self, index: int, loss: Tensor) -> None:
         """Take a step of the generator's optimiser (0), or of the discriminator's (1)."""
-        remaining = (self.settings.images - self.shown) / max(self.settings.cooled, 1)
-        for group in self.optimisers[index].param_groups:
-            group["lr"] = group["full"] * min(remaining, 1.0)
         self.optimisers[index].zero_grad(set_to_none=True)
         loss.backward()
         self.optimisers[index].step()
+
+    def _set_rates(self) -> None:
+        """Set the learning rates, which fall over the last images."""
+        remaining = (self.settings.images - self.shown) / max(self.settings.cooled, 1)
+        for group in (group for optimiser in self.optimisers for group in optimiser.param_groups):
+            rate = group["full"] * min(remaining, 1.0)
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
 
     def _optimiser(self, rates: Iterable[LearningRate]) -> torch.optim.Adam:
         groups: dict[float, list[Tensor]] = {}
         for rate in rates:
             groups.setdefault(self.settings.rate * rate.multiplier, []).append(rate.parameter)
-        parts = [{"params": parameters, "lr": rate, "full": rate} for rate, parameters in groups.items()]
-        return torch.optim.Adam(parts, betas=(0.0, 0.99), eps=1e-8, foreach=True)
+        # A CUDA graph reads the learning rate from the device.
+        captured = self.device == "cuda"
+        parts = [
+            {"params": parameters, "lr": torch.tensor(rate, device=self.device) if captured else rate, "full": rate}
+            for rate, parameters in groups.items()
+        ]
+        return torch.optim.Adam(parts, betas=(0.0, 0.99), eps=1e-8, foreach=True, capturable=captured)
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -168,7 +191,7 @@ class Training:
     def _grow(self, real: Tensor) -> Tensor:
         """Set the level of detail that the images shown so far ask for, and reduce real images to it."""
         phases = self.shown / self.settings.grown
-        levels = len(WIDTHS)
+        levels = len(self.generator.widths)
         lod = max(levels - 1 - floor(phases / 2) - min(max(phases % 2 - 1, 0), 1), 0)
         for generator in (self.generator, self.average):
             generator.grow(float(lod))
@@ -229,7 +252,8 @@ def _fill_moments(optimiser: torch.optim.Optimizer, state: dict[str, Tensor]) ->
     for name, value in state.items():
         index, _, key = name.partition(".")
         parameter = parameters[int(index)]
-        optimiser.state[parameter][key] = value.clone() if key == "step" else value.to(parameter.device, copy=True)
+        on_cpu = key == "step" and not optimiser.defaults["capturable"]
+        optimiser.state[parameter][key] = value.to("cpu" if on_cpu else parameter.device, copy=True)
 
 
 def _parameters(optimiser: torch.optim.Optimizer) -> Sequence[Tensor]:

@@ -1,4 +1,4 @@
-"""Jacobians of networks of the published sizes: their time against the floor of their floating-point operations."""
+"""Jacobians and images of networks of the published sizes: their time against the floor of their operations."""
 
 from __future__ import annotations
 
@@ -32,6 +32,11 @@ ABOUT_JACOBIANS = (
     f"deviations must be at most {TOLERANCE:.0e} of the median of their values. The Frobenius norm of all deviations "
     "is given for information; it is that of a few pixels at which a ReLU's input is almost 0."
 )
+BATCH = 16
+ABOUT_RENDERING = (
+    f"Images a second, {BATCH} at a time, in float32 without TF32; networks of random weights in the published sizes. "
+    "The floor is the number of floating-point operations of an image, at the rate of a large product of matrices."
+)
 ABOUT_CHUNKS = "Milliseconds a tangent where so many are computed at a time; the chunk that zoo chooses is marked by *."
 
 
@@ -52,6 +57,51 @@ def networks(*, quick: bool) -> dict[str, Build]:
         "StyleGAN3-T-shaped, 256²": partial(shapes.stylegan3, "t", 256),
         "StyleGAN2-shaped, 1024²": partial(shapes.stylegan2, 1024),
     }
+
+
+def rendered(*, quick: bool) -> dict[str, Build]:
+    """List the networks whose images are timed.
+
+    Args:
+        quick: Whether one tiny network suffices.
+
+    Returns:
+        A function that builds the network, by name.
+    """
+    if quick:
+        return networks(quick=True)
+    return networks(quick=False) | {
+        "PGGAN-shaped, 1024²": partial(shapes.pggan, 1024),
+        "StyleGAN-shaped, 1024²": partial(shapes.stylegan, 1024),
+        "R3GAN-shaped, 256²": shapes.r3gan,
+        "StyleGAN3-T-shaped, 1024²": partial(shapes.stylegan3, "t", 1024),
+    }
+
+
+def time_rendering(settings: Settings) -> Iterator[Cell]:
+    """Time the images of each network.
+
+    Args:
+        settings: How the checks run.
+
+    Yields:
+        A row for each network.
+    """
+    with without_tf32(), torch.no_grad():
+        rate = _matrix_rate(settings.device, 256 if settings.quick else 8192)
+        for name, build in rendered(quick=settings.quick).items():
+            needed = 0 if settings.quick else 8
+            yield from attempt(name, partial(_time_images, name, build, rate, settings), settings, needed)
+
+
+def _time_images(name: str, build: Build, rate: float, settings: Settings) -> Iterator[Cell]:
+    adapter = build()
+    adapter.network.to(settings.device)
+    codes = draw(adapter, BATCH, 0)
+    adapter.synthesize(codes)  # warms up
+    seconds = _time(settings.device, lambda: adapter.synthesize(codes)) / BATCH
+    yield Cell(name, "images a second", f"{1 / seconds:.3g}")
+    yield Cell(name, "seconds ÷ floor", f"{seconds * rate / _count_operations(adapter, codes[0]):.3g}")
 
 
 def time_jacobians(settings: Settings) -> Iterator[Cell]:

@@ -3,15 +3,14 @@
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
+from torch import Tensor
 
 from recipes.generators import GENERATORS
 from recipes.training import Settings, Training, at_detail
 
-Pictures = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+Pictures = tuple[Tensor, Tensor]
 SETTINGS = Settings(batch=4, every=2, grown=4)
 # The other trainings are killed and resumed, as processes, by tests/recipes/test_long.py too.
 RESUMED = [
@@ -19,28 +18,27 @@ RESUMED = [
 ]
 
 
-@pytest.fixture(scope="module")
-def pictures() -> Pictures:
-    """Sixteen pictures of two classes."""
-    rng = np.random.default_rng(0)
-    return rng.integers(0, 256, (16, 32, 32, 3), dtype=np.uint8), rng.integers(0, 2, 16, dtype=np.uint8)
+def pictures(name: str) -> Pictures:
+    """Draw sixteen pictures of two classes, of the size that a model has in its name."""
+    generator = torch.Generator().manual_seed(0)
+    size = int(name[-2:])
+    images = torch.randint(256, (16, size, size, 3), generator=generator, dtype=torch.uint8)
+    return images, torch.randint(2, (16,), generator=generator, dtype=torch.uint8)
 
 
 @pytest.mark.parametrize("name", RESUMED)
-def test_a_training_that_was_resumed_goes_on_as_if_it_had_not_been_stopped(
-    name: str, pictures: Pictures, tmp_path: Path
-) -> None:
+def test_a_training_that_was_resumed_goes_on_as_if_it_had_not_been_stopped(name: str, tmp_path: Path) -> None:
     whole = Training(name, 2, SETTINGS)
     for _ in range(3):
-        whole.advance(*pictures)
+        whole.advance(*pictures(name))
     stopped = Training(name, 2, SETTINGS)
-    stopped.advance(*pictures)
+    stopped.advance(*pictures(name))
     stopped.save(tmp_path)
-    stopped.advance(*pictures)  # lost: it was killed before it wrote again
+    stopped.advance(*pictures(name))  # lost: it was killed before it wrote again
     resumed = Training(name, 2, SETTINGS)
     resumed.resume(tmp_path)
     for _ in range(2):
-        resumed.advance(*pictures)
+        resumed.advance(*pictures(name))
     assert resumed.step == whole.step == 3
     for part, network in whole.modules().items():
         others = resumed.modules()[part].state_dict()
@@ -54,14 +52,14 @@ def test_a_training_is_not_resumed_with_another_batch(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", GENERATORS)
-def test_every_parameter_is_trained(name: str, pictures: Pictures) -> None:
+def test_every_parameter_is_trained(name: str) -> None:
     training = Training(name, 2, Settings(batch=4, every=2, grown=1))
     training.step = 10_000  # grown
     before = {
         key: {k: t.detach().clone() for k, t in part.named_parameters()} for key, part in training.modules().items()
     }
     for _ in range(3):
-        training.advance(*pictures)
+        training.advance(*pictures(name))
     for part in ("generator", "discriminator"):
         network = training.modules()[part]
         still = [key for key, parameter in network.named_parameters() if torch.equal(parameter, before[part][key])]
@@ -78,10 +76,10 @@ def test_detail_is_left_out_of_real_pictures_as_of_made_ones() -> None:
     assert torch.allclose(at_detail(images, 0.25), 0.75 * images + 0.25 * halved)
 
 
-def test_the_rate_falls_evenly_to_nothing_at_the_end(pictures: Pictures) -> None:
+def test_the_rate_falls_evenly_to_nothing_at_the_end() -> None:
     training = Training("biggan.avatars32", 2, replace(SETTINGS, images=16, cooled=8))
     rates = []
     while training.shown < 16:
-        training.advance(*pictures)
+        training.advance(*pictures("biggan.avatars32"))
         rates.append(training.optimisers[0].param_groups[0]["lr"] / training.optimisers[0].param_groups[0]["full"])
     assert rates == [1, 1, 1, 0.5]
