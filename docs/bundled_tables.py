@@ -15,6 +15,7 @@ from zoo.plugins import load_plugins
 from zoo.registry.registry import load_registry
 
 PLUGINS = load_plugins()
+CARDS = load_registry(PLUGINS).cards
 MEASURED = Path(__file__).parents[1] / "recipes" / "measured"
 REAL = "real pictures"
 
@@ -36,34 +37,43 @@ def avatars(_: str) -> str:
 
 def bundled(_: str) -> str:
     """Show how good the models in the box are."""
-    measurements, cards = _measurements(), load_registry(PLUGINS).cards
-    reference = next(iter(measurements.values()))
-    twins = min(style["closest_real"] for style in reference["styles"].values())
-    rows = [[REAL, "", *_likeness(reference["real"]), "", f"{twins:.3f}"]]
-    for name, measured in measurements.items():
-        styles = [style for style in measured["styles"].values() if "closest" in style]
-        recognised = f"{min(style['recognized'] for style in styles):.1%}".replace("%", " %") if styles else ""
-        twins_of_model = f"{min(style['closest'] for style in styles):.3f}" if styles else ""
-        size = f"{(cards[name].weights.size or 0) / 1e6:.1f} MB"
-        rows.append([code(name), size, *_likeness(measured), recognised, twins_of_model])
+    rows: list[list[str]] = []
+    for side, measurements in _measurements().items():
+        reference = next(iter(measurements.values()))
+        twins = min(style["closest_real"] for style in reference["styles"].values())
+        rows.append([f"{REAL}, {side}²", "", *_likeness(reference["real"]), "", f"{twins:.3f}"])
+        rows += [_quality(name, measured) for name, measured in measurements.items()]
     columns = ["", "file", "distance", "precision", "recall", "to the nearest", "recognised", "twins"]
     return table(columns, rows)
 
 
+def _quality(name: str, measured: dict[str, Any]) -> list[str]:
+    styles = [style for style in measured["styles"].values() if "closest" in style]
+    recognised = f"{min(style['recognized'] for style in styles):.1%}".replace("%", " %") if styles else ""
+    twins = f"{min(style['closest'] for style in styles):.3f}" if styles else ""
+    return [code(name), f"{(CARDS[name].weights.size or 0) / 1e6:.1f} MB", *_likeness(measured), recognised, twins]
+
+
 def bundled_shares(_: str) -> str:
     """Show how often each value of an attribute is seen."""
-    measurements = _measurements()
-    shares: dict[str, Any] = next(iter(measurements.values()))["shares"]
-    rows = [
-        [
-            f"{name.replace('_', ' ')}: {value}",
-            f"{100 * real:.0f}",
-            *(f"{100 * measured['shares'][name][value][0]:.0f}" for measured in measurements.values()),
+    columns, rows = [""], []
+    for side, measurements in _measurements().items():
+        reference: dict[str, Any] = next(iter(measurements.values()))["shares"]
+        columns += [f"{REAL}, {side}²", *(_in_two_lines(name) for name in measurements)]
+        values = [(name, value) for name, values in reference.items() for value in values]
+        rows.append([f"{100 * reference[name][value][1]:.0f}" for name, value in values])
+        rows += [
+            [f"{100 * measured['shares'][name][value][0]:.0f}" for name, value in values]
+            for measured in measurements.values()
         ]
-        for name, values in shares.items()
-        for value, (_, real) in values.items()
-    ]
-    return table(["", REAL, *(code(name.partition(".")[0]) for name in measurements)], rows)
+    labels = [f"{name.replace('_', ' ')}: {value}" for name, value in values]
+    return table(columns, [list(row) for row in zip(labels, *rows, strict=True)])
+
+
+def _in_two_lines(name: str) -> str:
+    """Set the name of a model in two lines, so that many columns fit a page."""
+    family, _, variant = name.partition(".")
+    return f"{code(family + '.')}<br>{code(variant)}"
 
 
 def bundled_scores(_: str) -> str:
@@ -80,10 +90,12 @@ def bundled_scores(_: str) -> str:
     return "\n\n".join(parts)
 
 
-def _measurements() -> dict[str, Any]:
-    """Read what `recipes.evaluate` wrote of each model; the best comes first."""
-    measurements = {file.stem: json.loads(file.read_text()) for file in MEASURED.glob("*.avatars32.json")}
-    return dict(sorted(measurements.items(), key=lambda pair: float(pair[1]["frechet"])))
+def _measurements() -> dict[int, dict[str, Any]]:
+    """Read what `recipes.evaluate` wrote of each model, by the height of its pictures; the best comes first."""
+    measurements = {file.stem: json.loads(file.read_text()) for file in MEASURED.glob("*.avatars*.json")}
+    best_first = sorted(measurements, key=lambda name: float(measurements[name]["frechet"]))
+    sides = sorted({CARDS[name].resolution for name in measurements})
+    return {side: {name: measurements[name] for name in best_first if CARDS[name].resolution == side} for side in sides}
 
 
 def _likeness(measured: dict[str, Any]) -> list[str]:

@@ -34,6 +34,9 @@ SHOWN = 64
 # Precision and recall count an image as covered within the distance of this neighbour (Kynkäänniemi et al., 2019).
 NEIGHBOURS = 3
 
+# How many training images samples are compared with, at most.
+TRAINING = 20_000
+
 # BigGAN's Fréchet distance must be at most so many times that of two real sets, plus 2.5, which is 1.3 % of the
 # features' total variance.
 HALVES = 4
@@ -109,7 +112,8 @@ def measure(model: Model, train: Avatars, val: Avatars, test: Avatars) -> dict[s
     samples, labels = draw(model, len(test.images), seed=1)
     real = pixels(test.images)
     other_real = pixels(val.images)
-    training_features = _features(scorer, pixels(train.images[:: max(1, len(train.images) // 20_000)]))
+    compared = min(len(train.images), TRAINING)
+    training_features = _features(scorer, pixels(train.images[np.arange(compared) * len(train.images) // compared]))
     sample_values = predicted(scorer, samples)
     real_values = predicted(scorer, real)
     shares = {
@@ -180,7 +184,8 @@ def main() -> None:
     args = parser.parse_args()
     model = zoo.load(args.model)
     if args.sheet:
-        tiled(draw(model, SHOWN, seed=0)[0], 8).save(args.sheet, lossless=True, method=6)
+        images = draw(model, SHOWN, seed=0)[0]
+        tiled(images, 8, enlarge=2 if images.shape[-1] > 32 else 3).save(args.sheet, lossless=True, method=6)
     measures = json.dumps(measure(model, *(read(args.data, split) for split in ("train", "val", "test"))), indent=1)
     if args.json:
         args.json.write_text(measures + "\n")

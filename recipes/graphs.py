@@ -47,7 +47,7 @@ class StepGraphs:
             return self._warm_up(images, labels, penalised)
         if penalised not in self._graphs:
             graph = torch.cuda.CUDAGraph()
-            graph.register_generator_state(self._generator)  # type: ignore[no-untyped-call]
+            graph.register_generator_state(self._generator)
             with torch.cuda.graph(graph):  # records, and computes nothing
                 losses = self._take_step(images, labels, penalised)
             self._graphs[penalised] = graph, losses

@@ -246,7 +246,8 @@ def proposals(typed: str) -> list[str]:
     ("typed", "proposed"),
     [
         ("zoo an", ["analyze"]),
-        ("zoo analyze stylegan2.av", ["stylegan2.avatars32"]),
+        ("zoo analyze stylegan2.av", ["stylegan2.avatars32", "stylegan2.avatars64"]),
+        ("zoo analyze biggan.av", ["biggan.avatars32", "biggan.avatars64"]),
         ("zoo analyze bigg", ["biggan-deep.imagenet128", "biggan.avatars32", "biggan", "biggan-deep"]),
         ("zoo analyze biggan -a n", ["nullspace"]),
         ("zoo analyze biggan --analyzer ", ["lowrank", "nullspace", "resefa", "sefa"]),

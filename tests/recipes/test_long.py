@@ -1,4 +1,4 @@
-"""The recipes from nothing, and the bundled models against fresh pictures: `pytest -m long` (twenty minutes)."""
+"""The recipes from nothing, and the bundled models against fresh pictures: `pytest -m long` (half an hour)."""
 
 import os
 import signal
@@ -22,14 +22,15 @@ pytestmark = pytest.mark.long
 STEPS, KEEP, BATCH = 48, 8, 8
 
 
-@pytest.fixture(scope="module")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Avatars drawn for this test: 600 to train on, 3,000 and 3,000 to measure by."""
+@pytest.fixture
+def drawn(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Avatars of the size of a model, drawn for these tests: 600 to train on, 1,500 and 1,500 to measure by."""
+    side = name[-2:]
     own = tmp_path_factory.getbasetemp()
-    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "avatars"
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / f"avatars{side}"
     with FileLock(f"{folder}.lock"):  # drawn once for all processes of the tests
         if not folder.exists():
-            run("recipes.avatars", str(folder), "--train", "100", "--held", "500")
+            run("recipes.avatars", str(folder), "--size", side, "--train", "100", "--held", "500")
     return folder
 
 
@@ -63,7 +64,7 @@ def test_a_killed_training_ends_as_one_that_was_not_and_is_released(name: str, d
     assert zoo.load(out).sample(2).latents.isfinite().all()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def splits(drawn: Path) -> tuple[Avatars, ...]:
     return tuple(read(drawn, split) for split in ("train", "val", "test"))
 
