@@ -331,9 +331,9 @@ def test_what_follows_the_last_layer_of_a_whole_network_may_be_in_its_code(tmp_p
     latents = torch.randn(3, 12)
     expected = network(latents[:, :, None, None]).detach()
     model = zoo.load(tmp_path / "x.pt", device="cpu")
-    assert model.assumed == {"output": "tanh"}
+    assert model.assumed == {"output_activation": "tanh"}
     assert torch.allclose(model.adapter.synthesize(Codes(latents)), torch.tanh(expected), atol=1e-5)
-    model = zoo.load(tmp_path / "x.pt", device="cpu", options={"output": "sigmoid"})
+    model = zoo.load(tmp_path / "x.pt", device="cpu", options={"output_activation": "sigmoid"})
     assert torch.allclose(model.adapter.synthesize(Codes(latents)), 2 * torch.sigmoid(expected) - 1, atol=1e-5)
 
 
@@ -356,7 +356,7 @@ def test_a_network_of_named_layers_that_was_pickled_whole(tmp_path: Path) -> Non
     torch.save(network, tmp_path / "x.pt")
     latents = torch.randn(3, 12)
     model = zoo.load(tmp_path / "x.pt", device="cpu")
-    assert model.assumed == {"negative_slope": 0.0, "output": "tanh"}
+    assert model.assumed == {"negative_slope": 0.0, "output_activation": "tanh"}
     assert torch.allclose(
         model.adapter.synthesize(Codes(latents)), network(latents[:, :, None, None]).detach(), atol=1e-5
     )

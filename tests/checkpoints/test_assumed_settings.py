@@ -146,7 +146,7 @@ def test_a_converted_file_still_says_what_was_assumed(tmp_path: Path) -> None:
     [
         ({"negative_slope": 0.2}, {"negative_slope": 0.2}),
         ({"epsilon": 0.8}, {"epsilon": 0.8}),
-        ({"output": nn.Sigmoid()}, {"output": "sigmoid"}),
+        ({"output_activation": nn.Sigmoid()}, {"output_activation": "sigmoid"}),
     ],
 )
 def test_the_settings_of_a_dcgan_are_options(changes: dict[str, Any], options: dict[str, Any], tmp_path: Path) -> None:
@@ -158,11 +158,13 @@ def test_the_settings_of_a_dcgan_are_options(changes: dict[str, Any], options: d
         stride, padding = (2, 1) if index else (1, 0)
         conv = nn.ConvTranspose2d(widths[index], widths[index + 1], 4, stride, padding, bias=False)
         layers += [conv, norm, nn.LeakyReLU(slope)]
-    network = nn.Sequential(*layers, nn.ConvTranspose2d(8, 3, 4, 2, 1, bias=False), changes.get("output", nn.Tanh()))
+    network = nn.Sequential(
+        *layers, nn.ConvTranspose2d(8, 3, 4, 2, 1, bias=False), changes.get("output_activation", nn.Tanh())
+    )
     torch.save(network.state_dict(), tmp_path / "x.pt")
     latents = torch.randn(3, 12)
     expected = network.eval()(latents[:, :, None, None]).detach()
-    if "output" in options:
+    if "output_activation" in options:
         expected = 2 * expected - 1
     model = zoo.load(tmp_path / "x.pt", device="cpu", options=options)
     assert torch.allclose(model.adapter.synthesize(zoo.Codes(latents)), expected, atol=1e-5)
@@ -174,7 +176,7 @@ def test_the_options_of_a_dcgan_have_the_defaults_of_its_network(tmp_path: Path)
     assert zoo.load(tmp_path / "x.pt", device="cpu").assumed == {
         "epsilon": 1e-5,
         "negative_slope": 0.0,
-        "output": "tanh",
+        "output_activation": "tanh",
     }
 
 

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from zoo import Adapter, Codes, LatentSpace, Projection, State
 from zoo.core.sampling import draw_normal
 from zoo.models.model import Model, OpeningChoices
-from zoo.registry.cards import Card, Licence, Source, Weights
+from zoo.registry.cards import Card, Licence, Weights
+from zoo.registry.sources import Source
 
 
 class Linear(Adapter):

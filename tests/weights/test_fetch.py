@@ -10,7 +10,8 @@ import pytest
 
 from zoo import WeightsError
 from zoo._utils.paths import cache_folder
-from zoo.registry.cards import Card, Licence, Source, Weights
+from zoo.registry.cards import Card, Licence, Weights
+from zoo.registry.sources import Source
 from zoo.weights.cache import sha256_of, status
 from zoo.weights.fetch import fetch
 from zoo.weights.known_hashes import pin, pin_keys, pinned_hashes

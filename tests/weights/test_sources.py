@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.network import CONTENT, DRIVE_ID, Home, Server, serving
 from zoo import WeightsError
-from zoo.registry.cards import SCHEMES, Source
+from zoo.registry.sources import SCHEMES, Source
 from zoo.weights.sources import MODULES
 from zoo.weights.sources.archive import copy_member
 

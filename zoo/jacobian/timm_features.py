@@ -21,7 +21,8 @@ from zoo.core.region import Region
 from zoo.errors import CapabilityError, WeightsError, is_out_of_memory, unknown_name
 from zoo.jacobian.options import FEATURES, OutputOptions
 from zoo.jacobian.outputs import GREY, RGB, Output
-from zoo.registry.cards import Card, Licence, Source, Weights
+from zoo.registry.cards import Card, Licence, Weights
+from zoo.registry.sources import Source
 from zoo.weights.cache import sha256_of
 from zoo.weights.fetch import fetch
 

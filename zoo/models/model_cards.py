@@ -13,8 +13,9 @@ from zoo.checkpoints.archives import weights_file_in
 from zoo.checkpoints.metadata import read_metadata
 from zoo.core.adapter import Adapter
 from zoo.errors import CardError, UnknownNameError
-from zoo.registry.cards import Card, Licence, Source, Weights, is_file_name
+from zoo.registry.cards import Card, Licence, Weights, is_file_name
 from zoo.registry.registry import Installation
+from zoo.registry.sources import Source
 
 
 def find_card(name: str | Path, installation: Installation) -> Card:

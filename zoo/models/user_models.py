@@ -21,8 +21,9 @@ from zoo.models.licences import print_licence
 from zoo.models.model import Model
 from zoo.models.model_cards import card_of_file, with_fields
 from zoo.models.opening import open_card
-from zoo.registry.cards import Card, Licence, Source, Weights
+from zoo.registry.cards import Card, Licence, Weights
 from zoo.registry.registry import Installation, added_folder
+from zoo.registry.sources import Source
 from zoo.weights.cache import sha256_of
 from zoo.weights.fetch import import_file
 

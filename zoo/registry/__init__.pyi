@@ -5,9 +5,6 @@ from .cards import (
     Licence as Licence,
 )
 from .cards import (
-    Source as Source,
-)
-from .cards import (
     Weights as Weights,
 )
 from .registry import (
@@ -21,6 +18,9 @@ from .registry import (
 )
 from .registry import (
     read_cards as read_cards,
+)
+from .sources import (
+    Source as Source,
 )
 
 __all__: list[str]

@@ -9,119 +9,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from zoo._utils.paths import expand_home
 from zoo.core.channels import CHANNELS, describe_channels
 from zoo.core.common_regions import COMMON_REGIONS
+from zoo.registry.sources import LOCAL_SCHEMES, Source, Strict, check_sha256
 
-# The kinds of sources that weights come from, and how each is written. Those of `ARCHIVE_SCHEMES` may end in
-# ``!member``: the file is then a member of an archive (zip or tar).
-SCHEMES = {
-    "pypi": "pypi://distribution==version/path/inside/wheel",
-    "hf": "hf://owner/repo/file@revision",
-    "https": "https://host/path",
-    "http": "http://host/path",
-    "gdrive": "gdrive://ID",
-    "bundled": "bundled:file",
-    "path": "path/of/file",
-}
-
-LOCAL_SCHEMES = frozenset({"path", "bundled"})
-ARCHIVE_SCHEMES = frozenset({"hf", "https", "http", "gdrive"})
-
-_REPO = r"((spaces|datasets)/)?[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*"
-_LOCATIONS = {
-    "pypi": r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9][A-Za-z0-9.+!]*)/(?P<path>.+)",
-    "hf": rf"(?P<repo>{_REPO})/(?P<path>[^@]+)(@(?P<revision>[^@]+))?",
-    "https": r"[^/\s]+/\S*",
-    "http": r"[^/\s]+/\S*",
-    "gdrive": r"[A-Za-z0-9_-]{10,}",
-    "bundled": r"(?!\.)[A-Za-z0-9._-]+",
-    "path": r"(?s:.+)",
-}
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\.[a-z0-9][a-z0-9._-]*")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _FILE_ENDINGS = {".pt", ".pth", ".tar", ".bin", ".ckpt", ".safetensors", ".pkl"}
 
 
-class _Strict:
-    """Makes pydantic refuse unknown fields."""
-
-    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
-
-
 @dataclass(frozen=True)
-class Source(_Strict):
-    """One place that weights come from.
-
-    Attributes:
-        url: the address, written as in `SCHEMES`.
-        archive_sha256: the hash of the wheel or archive that holds the file.
-
-    Raises:
-        ValueError: the scheme is unknown, the address is not one of its scheme, or the hash is not a sha256.
-    """
-
-    url: str
-    archive_sha256: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.scheme not in SCHEMES:
-            known = ", ".join(f"{scheme}://" for scheme in SCHEMES if scheme not in LOCAL_SCHEMES)
-            raise ValueError(f"{self.scheme}:// is no source zoo can read; there are {known}, bundled: and plain paths")
-        if not self._match():
-            raise ValueError(f"{self.shown}: write {SCHEMES[self.scheme]}")
-        # a path that could leave the archive or the repository
-        if {"", ".", ".."} & set(re.split(r"[/\\]", self.parts.get("path") or "file")):
-            raise ValueError(f"{self.url}: a path inside a repository or wheel has no empty parts and no '..'")
-        _check_sha256(self.archive_sha256)
-
-    @property
-    def scheme(self) -> str:
-        """One of `SCHEMES`."""
-        if self.url.startswith("bundled:"):
-            return "bundled"
-        return self.url.partition("://")[0] if "://" in self.url else "path"
-
-    @property
-    def location(self) -> str:
-        """The address without its scheme, and without the member of an archive."""
-        rest = self.url.removeprefix(f"{self.scheme}:").removeprefix("//") if self.scheme != "path" else self.url
-        return rest.partition("!")[0] if self.scheme in ARCHIVE_SCHEMES else rest
-
-    @property
-    def member(self) -> str | None:
-        """The file inside the archive; None if the source is not an archive."""
-        return self.url.partition("!")[2] or None if self.scheme in ARCHIVE_SCHEMES else None
-
-    @property
-    def parts(self) -> dict[str, str | None]:
-        """The parts of the address: `name`, `version`, `path` for pypi; `repo`, `path`, `revision` for hf."""
-        match = self._match()
-        return match.groupdict() if match else {}
-
-    @property
-    def shown(self) -> str:
-        """The address for printing: without a password and without the query, which may hold a token."""
-        if self.scheme not in {"https", "http"}:
-            return self.url
-        without_password = re.sub(r"^[^/]*@", "", self.location)
-        address, query, _ = without_password.partition("?")
-        return f"{self.scheme}://{address}" + ("?…" if query else "") + (f"!{self.member}" if self.member else "")
-
-    @property
-    def file_name(self) -> str:
-        """A name for the file in the cache, of characters that every file system allows."""
-        last = re.split(r"[?#]", (self.member or self.parts.get("path") or self.location).rstrip("/"))[0]
-        return re.sub(r"[^A-Za-z0-9._=-]+", "_", last.rpartition("/")[2])[:120].lstrip(".") or "weights"
-
-    def _match(self) -> re.Match[str] | None:
-        return re.fullmatch(_LOCATIONS[self.scheme], self.location)
-
-
-@dataclass(frozen=True)
-class Weights(_Strict):
+class Weights(Strict):
     """Where the weights of a model are.
 
     Attributes:
@@ -143,7 +43,7 @@ class Weights(_Strict):
     obtain: str | None = None
 
     def __post_init__(self) -> None:
-        _check_sha256(self.sha256)
+        check_sha256(self.sha256)
         if not self.sources and not self.obtain:
             raise ValueError("weights need at least one source, or 'obtain', a line that says where to get the file")
         if self.size is not None and self.size <= 0:
@@ -158,7 +58,7 @@ class Weights(_Strict):
 
 
 @dataclass(frozen=True)
-class Licence(_Strict):
+class Licence(Strict):
     """The terms of use.
 
     Attributes:
@@ -179,7 +79,7 @@ class Licence(_Strict):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Card(_Strict):
+class Card(Strict):
     """Everything zoo knows about a model before it reads the weights.
 
     Attributes:
@@ -286,11 +186,6 @@ def _is_printable(value: object) -> bool:
     if isinstance(value, tuple | list):
         return all(_is_printable(part) for part in value)
     return _is_printable(value.__dict__) if isinstance(value, Weights | Licence | Source) else True
-
-
-def _check_sha256(text: str | None) -> None:
-    if text is not None and not _SHA256.fullmatch(text):
-        raise ValueError("a sha256 is 64 lower-case hexadecimal digits")
 
 
 def is_file_name(name: str) -> bool:

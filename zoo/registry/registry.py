@@ -22,7 +22,8 @@ from zoo.errors import CardError, UnknownNameError, unknown_name
 from zoo.plugins.discovery import load_plugins
 from zoo.plugins.manager import Plugins, index_by_name
 from zoo.plugins.skipped import warn_skipped
-from zoo.registry.cards import Card, Licence, Source, Weights
+from zoo.registry.cards import Card, Licence, Weights
+from zoo.registry.sources import Source
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter

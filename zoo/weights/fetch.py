@@ -19,7 +19,8 @@ from zoo._utils.paths import cache_folder
 from zoo._utils.progress import Progress, silent
 from zoo._utils.workspaces import output_error, parents_of
 from zoo.errors import WeightsError
-from zoo.registry.cards import Card, Source
+from zoo.registry.cards import Card
+from zoo.registry.sources import Source
 from zoo.weights import sources
 from zoo.weights.cache import cache_path_for, cache_path_of, remove_work_folder, sha256_of, work_folder
 from zoo.weights.known_hashes import expected_sha256, pin, pin_key, pin_keys, pins_file, unpin

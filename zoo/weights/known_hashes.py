@@ -17,7 +17,8 @@ from zoo._utils.files import atomic_file
 from zoo._utils.locks import locked
 from zoo._utils.paths import config_folder
 from zoo.errors import WeightsError
-from zoo.registry.cards import Card, Source
+from zoo.registry.cards import Card
+from zoo.registry.sources import Source
 
 
 def expected_sha256(card: Card) -> str | None:

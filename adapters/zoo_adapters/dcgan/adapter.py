@@ -70,7 +70,7 @@ class DCGAN(Adapter):
         channels = [shapes[0][0], *(shape[1] for shape in shapes)]
         last = f"convs.{len(shapes) - 1}"
         settings = {name: float(config[name]) for name in ("epsilon", "negative_slope") if name in config}
-        if config.get("output") == "sigmoid":
+        if config.get("output_activation") == "sigmoid":
             # From [0, 1] to [-1, 1]: 2 σ(x) - 1 = tanh(x / 2)
             state = {key: tensor / 2 if key.startswith(f"{last}.") else tensor for key, tensor in state.items()}
         network = build_module(

@@ -24,7 +24,7 @@ _NORM_TENSORS = ("weight", "bias", "running_mean", "running_var")
 _OMNIART_DIM = 100
 
 # What tensors do not tell, as PyTorch's own example has it.
-_ASSUMED = {"epsilon": 1e-5, "negative_slope": 0.0, "output": "tanh"}
+_ASSUMED = {"epsilon": 1e-5, "negative_slope": 0.0, "output_activation": "tanh"}
 
 # A network that was pickled whole says which layers it has. Dropout does nothing in evaluation.
 _CLASS_KEY = re.compile(r"(\d+(?:\.\d+)?)\._class")
@@ -111,7 +111,7 @@ def _read_layers(meta: Mapping[str, Any]) -> dict[str, Any]:
     slopes = [_slope(meta, text) if names[text] == "LeakyReLU" else 0.0 for text in activations]
     epsilons = [meta.get(f"{text}.eps", _ASSUMED["epsilon"]) for text in norms]
     said = {"epsilon": _same("eps", epsilons, norms), "negative_slope": _same("negative_slope", slopes, activations)}
-    return said | ({"output": "tanh"} if expected[-1] == "Tanh" else {})
+    return said | ({"output_activation": "tanh"} if expected[-1] == "Tanh" else {})
 
 
 def _slope(meta: Mapping[str, Any], text: str) -> Any:

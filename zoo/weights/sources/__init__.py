@@ -9,7 +9,7 @@ from pathlib import Path
 
 from zoo.weights.sources.request import DownloadRequest, RetryableError, backoff
 
-# The module for each scheme of `zoo.registry.cards.SCHEMES` that is not local.
+# The module for each scheme of `zoo.registry.sources.SCHEMES` that is not local.
 MODULES = {"pypi": "pypi", "hf": "hub", "https": "http", "http": "http", "gdrive": "gdrive"}
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from zoo._utils.progress import Progress
 from zoo.errors import WeightsError
-from zoo.registry.cards import Source
+from zoo.registry.sources import Source
 
 # Bytes. No weights file is larger than this, and nothing larger is accepted.
 MAX_BYTES = 32 * 2**30
