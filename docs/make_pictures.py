@@ -1,6 +1,7 @@
 """Make every picture of the documents: `python docs/make_pictures.py [NAME …]`.
 
-All but two show `dcgan.digiface64`, with its published weights. The same weights and libraries give the same pictures.
+All but three show `dcgan.digiface64`, with its published weights. The same weights and libraries give the same
+pictures.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -45,6 +47,14 @@ def main(names: Sequence[str]) -> None:
 def biggan(_: Model, folder: Path) -> None:
     """The sheet of the README's first command."""
     zoo.analyze(zoo.load("biggan", device="cpu"), "lowrank", region="eyes", samples=32, k=4, out=folder / "run")
+
+
+def glasses(_: Model, folder: Path) -> None:
+    """The edit of the page on bundled models."""
+    model = zoo.load("stylegan2.avatars64", device="cpu")
+    request: dict[str, Any] = {"region": "eyes", "label": "micah", "samples": 32, "k": 4}
+    directions = zoo.analyze(model, "nullspace", **request)
+    zoo.edit(model, directions, seeds="1,2,3", label="micah").save(folder / "edit")
 
 
 def mouth(model: Model, folder: Path) -> None:
@@ -177,6 +187,7 @@ def _save_sheet(
 
 PICTURES: dict[str, Callable[[Model, Path], None]] = {
     "biggan": biggan,
+    "glasses": glasses,
     "mouth": mouth,
     "first-steps": first_steps,
     "moving": moving,
