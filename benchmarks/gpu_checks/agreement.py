@@ -50,10 +50,10 @@ TOLERANCES = {
     torch.float64: Tolerances(images=1e-10, products=1e-10, scores=1e-9, directions=1e-9),
 }
 ABOUT = (
-    "Every family's tiny network and the bundled models, compared with the CPU in float64. Deviations of codes, images "
-    f"and products with {VECTORS} vectors (forward: J v; reverse: Jᵀ u) are relative, in the Frobenius norm; those of "
-    f"analyses are the larger of two: of the {LEADING} leading scores, relative, and of the directions among them "
-    "whose scores are separate, as 1 less the cosine. TF32 is off. Tolerances: "
+    "Every family's tiny network and the bundled models of 32², compared with the CPU in float64. Deviations of codes, "
+    f"images and products with {VECTORS} vectors (forward: J v; reverse: Jᵀ u) are relative, in the Frobenius norm; "
+    f"those of analyses are the larger of two: of the {LEADING} leading scores, relative, and of the directions among "
+    "them whose scores are separate, as 1 less the cosine. TF32 is off. Tolerances: "
     + "; ".join(
         f"{str(dtype).removeprefix('torch.')}: images {one.images:.0e}, products {one.products:.0e}, "
         f"scores {one.scores:.0e}, directions {one.directions:.0e}"
