@@ -144,14 +144,19 @@ def snapshot(folder: Path) -> dict[str, str]:
     return found
 
 
+# What is said of weights before they are used: their licence, and the settings that a file leaves open.
+LICENCE = r"(toy|file)\.[\w-]+ · weights: .+"
+ASSUMED = r".+ does not say all of its settings\. Assumed: .+"
+
+
 def check_line(streams: tuple[str, str], words: str, *, early: bool = False) -> None:
-    """Assert that nothing went to stdout and one clear line to stderr, after the licence line if that is allowed."""
+    """Assert that nothing went to stdout and one clear line to stderr, after what is said of weights."""
     out, err = streams
-    lines = err.removesuffix("\n").split("\n")
-    licences = [line for line in lines[:-1] if re.fullmatch(r"(toy|file)\.[\w-]+ · weights: .+", line)]
+    *before, line = err.removesuffix("\n").split("\n")
+    licences = [one for one in before if re.fullmatch(LICENCE, one)]
+    assumed = [one for one in before if re.fullmatch(ASSUMED, one)]
     assert out == ""
-    assert lines[: len(licences)] == licences and len(licences) <= 1 and len(lines) == len(licences) + 1, err
-    line = lines[-1]
+    assert before == licences + assumed and len(licences) <= 1 and len(assumed) <= 1, err
     assert line.startswith("zoo: ") and line.isprintable() and len(line) < LONGEST, line
     assert not [word for word in FORBIDDEN if word in line], line
     assert not [word for word in words.split("|") if word not in line], line
@@ -191,7 +196,6 @@ NAMES = [
     Bad("near-command", "analyse toy", "analyse|analyze", early=True),
     Bad("unknown-flag", "list --colour", "No such option|--colour", early=True),
     Bad("near-flag", "analyze toy --sample 3", "--sample|--samples", early=True),
-    Bad("flag-at-the-wrong-place", "list --registry zoo.yaml", "No such option|--registry", early=True),
     Bad("flag-without-value", "analyze toy --seed", "--seed|argument", early=True),
     Bad("no-model", "analyze", "MODEL", early=True),
     Bad("no-directions", "edit toy", "DIRECTIONS", early=True),
@@ -706,7 +710,7 @@ CHECKPOINTS = [
         ("html", "bad.pt|HTML page", hostile.text("<!DOCTYPE html><html><body>404</body></html>")),
         ("git-lfs", "bad.pt|Git LFS pointer", hostile.text("version https://git-lfs.github.com/spec/v1\noid sha256:0")),
         ("picture", "bad.pt|PNG picture", hostile.picture(8, 8)),
-        ("gzip", "bad.pt|gzip", hostile.raw(b"\x1f\x8b\x08\x00" + bytes(40))),
+        ("gzip", "bad.pt|an archive that cannot be read", hostile.raw(b"\x1f\x8b\x08\x00" + bytes(40))),
         ("garbage", "bad.pt|neither a safetensors nor a torch file", hostile.raw(bytes(range(200, 250)))),
         ("payload-pickle", "bad.pt|refused|system", hostile.pickled(Payload())),
         ("payload-pickle-4", "bad.pt|refused", hostile.pickled({"a": Payload()}, 4)),
@@ -716,10 +720,10 @@ CHECKPOINTS = [
         ("payload-legacy", "bad.pt|refused|system", hostile.torch_file({"a": Payload()}, legacy=True)),
         ("whole-module", "fits no known layout|begin bias, weight", hostile.torch_file(torch.nn.Linear(2, 2))),
         ("torchscript", "bad.pt|TorchScript", hostile.torchscript),
-        ("bomb", "bad.pt|larger than the file", hostile.bomb),
+        ("bomb", "bad.pt|its members are compressed", hostile.bomb),
         ("compressed", "bad.pt|refused", hostile.rezipped(lambda *pair: pair, zipfile.ZIP_DEFLATED)),
         ("truncated-zip", "bad.pt|truncated or broken zip", hostile.truncated_torch),
-        ("other-zip", "bad.pt|not one of torch|word/x.xml", lambda path: hostile.write_zip(path, {"word/x.xml": b""})),
+        ("other-zip", "bad.pt|holds no weights file|word/x.xml", lambda path: hostile.write_zip(path, {"word/x.xml": b""})),
         ("pickle-garbage", "bad.pt", _garble("data.pkl", b"\x80\x02\xff\xff\xff.")),
         ("pickle-cut", "bad.pt", _garble("data.pkl", b"\x80\x02}q\x00(X\x07\x00")),
         ("without-a-storage", "bad.pt|broken", _drop("data/0")),
@@ -877,7 +881,7 @@ OTHER_FAMILIES = [
     Bad("truncation-without-statistics", "sample ./file.pt --truncation 1.5", "1.5: a BigGAN-deep|from 0 to 1", DEEP),
     Bad("deep-epsilon-zero", "sample ./file.pt -o epsilon=0", "biggan-deep: option epsilon|greater than 0", DEEP),
     Bad("deep-space-of-no-network", "sample ./file.pt --space w", "space of a BigGAN-deep|'w'|z", DEEP),
-    Bad("unknown-option", "sample ./file.pt -o epsilon=1", "option of studiogan|'epsilon'|classes", UNCONDITIONAL),
+    Bad("unknown-option", "sample ./file.pt -o slope=1", "option of studiogan|'slope'|classes", UNCONDITIONAL),
     Bad("label-of-an-unconditional-resnet", "sample ./file.pt --label 1", "--label 1|not conditional", UNCONDITIONAL),
     Bad("layers-that-read-no-code", "analyze ./file.pt --layers 1", "--layers 1|0-0", UNCONDITIONAL),
     Bad("noise-of-a-network-without", "sample ./file.pt -o noise=none", "option of stylegan3|'noise'", STYLEGAN3),
@@ -1280,7 +1284,7 @@ def test_a_good_call_succeeds(good: Bad, home: Path, capsys: pytest.CaptureFixtu
     out, err = capsys.readouterr()
     assert code == 0, err
     assert out
-    assert all(re.fullmatch(r"(toy|file)\.[\w-]+ · weights: .+", line) for line in err.splitlines()), err
+    assert all(re.fullmatch(f"{LICENCE}|{ASSUMED}", line) for line in err.splitlines()), err
     if "--out new" in good.call:
         assert {"codes.safetensors"} <= {path.name for path in (home / "new").iterdir()}
     assert not [name for name in snapshot(home.parent) if "partial" in name or "PWNED" in name]
