@@ -23,8 +23,7 @@ from zoo.checkpoints import (
 )
 from zoo.nn import LR_MLP, StyleConverter, mapping_from_state
 from zoo_adapters.stylegan.network import StyleGANGenerator
-
-_GAIN = sqrt(2)
+from zoo_adapters.stylegan.settings import BLUR, GAIN, GENFORCE_ATTRIBUTES, HAMMER_SUPPORTED, SUPPORTED
 
 # The official networks fuse upsampling and convolution from maps of so many pixels a side on.
 _FUSED_FROM = 128
@@ -32,36 +31,6 @@ _FUSED_FROM = 128
 _OWNER = "the StyleGAN file"
 _TENSORFLOW = "synthesis/4x4/Const/StyleMod/weight"
 _GENFORCE = "synthesis.layer0.const"
-_BLUR = (1.0, 2.0, 1.0)
-# What modules that were pickled whole say.
-_GENFORCE_ATTRIBUTES = {
-    r"(mapping\.dense|synthesis\.layer)\d+\.activate\._class": "LeakyReLU",
-    r"synthesis\.output\d+\.activate\._class": "Identity",
-    r"synthesis\.final_activate\._class": "Identity",
-    r"(.*\.)?use_wscale": True,
-    r"(.*\.)?normalize_input": True,
-    r"(.*\.)?eps": 1e-8,
-}
-_SUPPORTED = {
-    "normalize_latents": True,
-    "mapping_nonlinearity": "lrelu",
-    "nonlinearity": "lrelu",
-    "use_wscale": True,
-    "use_pixel_norm": False,
-    "use_instance_norm": True,
-    # Lists are flattened by index; a filter that is switched off is a single value, such as None.
-    "blur_filter": _BLUR,
-    **{f"blur_filter.{index}": tap for index, tap in enumerate(_BLUR)},
-}
-
-
-_HAMMER_SUPPORTED = {
-    "final_tanh": False,
-    "mapping_wscale_gain": _GAIN,
-    "wscale_gain": _GAIN,
-    "lr_mul": 1.0,
-    "normalize_z": True,
-}
 
 
 class _Converter(StyleConverter):
@@ -79,7 +48,7 @@ class _Converter(StyleConverter):
             bias: (out,), as stored.
             said: the mapping's learning-rate multiplier in the file; None where it does not tell.
         """
-        self.set_linear(f"mapping.layers.{index}", weight * _GAIN, bias, lr_multiplier=self.lr_mlp(said))
+        self.set_linear(f"mapping.layers.{index}", weight * GAIN, bias, lr_multiplier=self.lr_mlp(said))
 
     def set_conv(self, index: int, weight: Tensor) -> None:
         """Set the convolution before layer `index`; those before even layers upsample.
@@ -89,7 +58,7 @@ class _Converter(StyleConverter):
             weight: (out, in, 3, 3), as stored.
         """
         # He's initialisation: gain / √(in · 3 · 3)
-        scaled = weight * (_GAIN / sqrt(weight[0].numel()))
+        scaled = weight * (GAIN / sqrt(weight[0].numel()))
         self.converted[f"convs.{index - 1}.weight"] = scaled if index % 2 else fold_upsample_into_conv(scaled)
 
     def set_layer(self, index: int, noise: Tensor, noise_strength: Tensor, bias: Tensor) -> None:
@@ -131,7 +100,7 @@ class _Converter(StyleConverter):
 def _convert_tensorflow(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Variables of the official networks, inputs before outputs."""
     settings = tensorflow_settings(meta)
-    require_settings(settings, _SUPPORTED, _OWNER)
+    require_settings(settings, SUPPORTED, _OWNER)
     converter = _Converter(state)
     # The synthesis network's own lod is overwritten by the whole network's whenever that runs.
     converter.remaining.pop("synthesis/lod", None)
@@ -178,7 +147,7 @@ def _convert_tensorflow_layer(converter: _Converter, index: int) -> None:
 
 def _convert_genforce(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Keys of genforce, which do not tell what is fused."""
-    require_modules(meta, _OWNER, classes={"LeakyReLU": {"negative_slope": 0.2}}, attributes=_GENFORCE_ATTRIBUTES)
+    require_modules(meta, _OWNER, classes={"LeakyReLU": {"negative_slope": 0.2}}, attributes=GENFORCE_ATTRIBUTES)
     converter = _Converter(state)
     config = {"lod": converter.pop_number("synthesis.lod", 0.0), **_genforce_fused(converter, meta)}
     for index in range(count_keys(converter.remaining, r"mapping\.dense\d+\.weight")):
@@ -193,7 +162,7 @@ def _convert_genforce(state: State, meta: Mapping[str, Any]) -> tuple[State, dic
         if index:
             converter.set_conv(index, converter.pop(f"{key}.weight"))
         if f"{key}.blur.kernel" in converter.remaining:
-            check_filter(f"{key}.blur.kernel", converter.pop(f"{key}.blur.kernel"), _BLUR)
+            check_filter(f"{key}.blur.kernel", converter.pop(f"{key}.blur.kernel"), BLUR)
         parts = ("apply_noise.noise", "apply_noise.weight", "bias")
         converter.set_layer(index, *(converter.pop(f"{key}.{part}") for part in parts))
         converter.set_affine(index, converter.pop(f"{key}.style.weight"), converter.pop(f"{key}.style.bias"))
@@ -226,7 +195,7 @@ def _is_fused(level: int, fused: str) -> bool:
 def _convert_hammer(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Keys of Hammer: genforce's tensors under other names; its training checkpoints have settings beside them."""
     settings = hammer_settings(meta)
-    require_settings(settings, _HAMMER_SUPPORTED, _OWNER)
+    require_settings(settings, HAMMER_SUPPORTED, _OWNER)
     names = {"w_avg": "truncation.w_avg", "mapping.embedding": "mapping.label_weight"}
     for index in range(count_keys(state, r"synthesis\.layer\d+\.bias")):
         key = f"synthesis.layer{index}"

@@ -21,60 +21,18 @@ from zoo.checkpoints import (
     tensorflow_settings,
 )
 from zoo.nn import LR_MLP, mapping_from_state
-from zoo_adapters.stylegan2.converter import ACTIVATION_GAIN, OWNER, RESAMPLE_TAPS, Converter
+from zoo_adapters.stylegan2.converter import ACTIVATION_GAIN, OWNER, Converter
 from zoo_adapters.stylegan2.hammer import rename_to_nvidia
 from zoo_adapters.stylegan2.network import StyleGAN2Generator
+from zoo_adapters.stylegan2.settings import (
+    ACTIVATION,
+    GENFORCE_ATTRIBUTES,
+    HAMMER_SUPPORTED,
+    NVIDIA_ATTRIBUTES,
+    ROSINALITY_ATTRIBUTES,
+    SUPPORTED,
+)
 
-_SUPPORTED = {
-    "architecture": "skip",
-    "normalize_latents": True,
-    "mapping_nonlinearity": "lrelu",
-    "nonlinearity": "lrelu",
-    "activation": "lrelu",
-    "use_wscale": True,
-    "use_noise": True,
-    # Lists are flattened by index; a filter that is switched off is a single value, such as None.
-    "resample_kernel": RESAMPLE_TAPS,
-    **{f"resample_kernel.{index}": tap for index, tap in enumerate(RESAMPLE_TAPS)},
-}
-_HAMMER_SUPPORTED = {
-    "architecture": "skip",
-    "final_tanh": False,
-    "mapping_wscale_gain": 1.0,
-    "wscale_gain": 1.0,
-    "lr_mul": 1.0,
-    "demodulate": True,
-}
-# What modules that were pickled whole say.
-_ACTIVATION = {"LeakyReLU": {"negative_slope": 0.2}}
-_NVIDIA_ATTRIBUTES = {
-    r"(mapping\.fc\d+|synthesis\.b\d+\.conv\d)\.activation": "lrelu",
-    r"(.*\.affine|mapping\.embed)\.activation": "linear",
-    r"synthesis\.b\d+\.architecture": "skip",
-    r"synthesis\.b\d+\.conv\d\.use_noise": True,
-}
-_GENFORCE_ATTRIBUTES = {
-    r"(mapping\.dense|synthesis\.layer)\d+\.activate\._class": "LeakyReLU",
-    r"(mapping\.dense|synthesis\.layer)\d+\.activate_scale": ACTIVATION_GAIN,
-    r"synthesis\.output\d+\.activate\._class": "Identity",
-    r"synthesis\.final_activate\._class": "Identity",
-    r"synthesis\.layer\d+\.demodulate": True,
-    r"synthesis\.output\d+\.demodulate": False,
-    r"(.*\.)?use_wscale": True,
-    r"(.*\.)?normalize_input": True,
-    r"(.*\.)?eps": 1e-8,
-    r"synthesis\.architecture": "skip",
-}
-_ROSINALITY_ATTRIBUTES = {
-    r"style\.\d+\.activation": "fused_lrelu",
-    r".*\.modulation\.(activation)": None,
-    r".*\.modulation\.lr_mul": 1.0,
-    r".*\.activate\.negative_slope": 0.2,
-    r".*\.activate\.scale": ACTIVATION_GAIN,
-    r"(conv1|convs\.\d+)\.conv\.demodulate": True,
-    r"(to_rgb1|to_rgbs\.\d+)\.conv\.demodulate": False,
-    r".*\.conv\.eps": 1e-8,
-}
 _TENSORFLOW = "synthesis/4x4/Conv/mod_weight"
 _NVIDIA = "synthesis.b4.const"
 _GENFORCE_KEYS = (
@@ -92,9 +50,9 @@ def _convert_nvidia(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[
     synthesis = collect_settings(meta, places)
     mapping = collect_settings(meta, ["_init_kwargs.mapping_kwargs."])
     for settings in (synthesis, mapping):
-        require_settings(settings, _SUPPORTED, OWNER)
+        require_settings(settings, SUPPORTED, OWNER)
     clamps = {r"synthesis\.b\d+\.\w+\.conv_clamp": synthesis.get("conv_clamp")}
-    require_modules(meta, OWNER, classes={}, attributes={**_NVIDIA_ATTRIBUTES, **clamps})
+    require_modules(meta, OWNER, classes={}, attributes={**NVIDIA_ATTRIBUTES, **clamps})
     # A network that was pickled whole says its settings, except those of the constructors' defaults.
     whole = any(key.startswith("_init_kwargs.") or key == "synthesis._class" for key in meta)
     converter = Converter(state)
@@ -128,7 +86,7 @@ def _convert_nvidia(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[
 def _convert_tensorflow(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Variables of NVIDIA's networks in TensorFlow, inputs before outputs; else as genforce's."""
     settings = tensorflow_settings(meta)
-    require_settings(settings, _SUPPORTED, OWNER)
+    require_settings(settings, SUPPORTED, OWNER)
     converter = Converter(state)
     converter.require_skips("synthesis/4x4/ToRGB/weight", "/Skip/weight")
     converter.remaining.pop("lod", None)  # nothing in these networks reads it
@@ -176,7 +134,7 @@ def _detect_hammer(state: State, meta: Mapping[str, Any]) -> bool:
 
 def _convert_genforce(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Keys of genforce: the 1 is added to styles at run time, weights of upsampling layers are flipped."""
-    require_modules(meta, OWNER, classes=_ACTIVATION, attributes=_GENFORCE_ATTRIBUTES)
+    require_modules(meta, OWNER, classes=ACTIVATION, attributes=GENFORCE_ATTRIBUTES)
     converter = Converter(state)
     for index in range(count_keys(converter.remaining, r"mapping\.dense\d+\.weight")):
         name, key = f"mapping.layers.{index}", f"mapping.dense{index}"
@@ -206,7 +164,7 @@ def _convert_genforce(state: State, meta: Mapping[str, Any]) -> tuple[State, dic
 def _convert_hammer(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Keys of Hammer, which holds NVIDIA's tensors; its training checkpoints have settings beside the networks."""
     settings = hammer_settings(meta)
-    require_settings(settings, _HAMMER_SUPPORTED, OWNER)
+    require_settings(settings, HAMMER_SUPPORTED, OWNER)
     nvidia_meta = {
         "_init_kwargs.synthesis_kwargs.conv_clamp": settings.get("conv_clamp"),
         "_init_kwargs.mapping_kwargs.lr_multiplier": settings.get("mapping_lr_mul", LR_MLP),
@@ -223,7 +181,7 @@ def _convert_hammer(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[
 
 def _convert_rosinality(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """Keys of rosinality: numbered from the second layer on, the mean code beside the network, or nowhere."""
-    require_modules(meta, OWNER, classes=_ACTIVATION, attributes=_ROSINALITY_ATTRIBUTES)
+    require_modules(meta, OWNER, classes=ACTIVATION, attributes=ROSINALITY_ATTRIBUTES)
     converter = Converter(state)
     for index in range(count_keys(converter.remaining, r"style\.\d+\.weight")):
         name, key = f"mapping.layers.{index}", f"style.{index + 1}"
