@@ -723,7 +723,11 @@ CHECKPOINTS = [
         ("bomb", "bad.pt|its members are compressed", hostile.bomb),
         ("compressed", "bad.pt|refused", hostile.rezipped(lambda *pair: pair, zipfile.ZIP_DEFLATED)),
         ("truncated-zip", "bad.pt|truncated or broken zip", hostile.truncated_torch),
-        ("other-zip", "bad.pt|holds no weights file|word/x.xml", lambda path: hostile.write_zip(path, {"word/x.xml": b""})),
+        (
+            "other-zip",
+            "bad.pt|holds no weights file|word/x.xml",
+            lambda path: hostile.write_zip(path, {"word/x.xml": b""}),
+        ),
         ("pickle-garbage", "bad.pt", _garble("data.pkl", b"\x80\x02\xff\xff\xff.")),
         ("pickle-cut", "bad.pt", _garble("data.pkl", b"\x80\x02}q\x00(X\x07\x00")),
         ("without-a-storage", "bad.pt|broken", _drop("data/0")),
