@@ -94,7 +94,7 @@ def test_derivatives_are_those_of_torch(file: tuple[int, str]) -> None:
 # An old timm imports what a new torch deprecates.
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_features_get_three_channels(file: tuple[int, str]) -> None:
-    import timm  # noqa: PLC0415
+    import timm
 
     _, path = file
     model = zoo.load(path, device="cpu", dtype="float64")
