@@ -62,7 +62,11 @@ class Locality:
         }
 
     def text(self) -> str:
-        """Write the value and its interval, with two digits each, such as ``2.1 (1.5–3.2)``."""
+        """Write the value and its interval.
+
+        Returns:
+            Two digits of each, such as ``2.1 (1.5–3.2)``; a dash where the value is not a number.
+        """
         if math.isnan(self.value):
             return "–"
         if self.interval is None:

@@ -130,7 +130,11 @@ class ResidualGenerator(nn.Module):
         return planned
 
     def sides(self) -> list[int]:
-        """Return height and width of the first map, and of each block's output."""
+        """List the sides of the maps.
+
+        Returns:
+            Height and width of the first map and of each block's output, in pixels.
+        """
         sides = [self.bottom_width]
         for block in self._blocks():
             sides.append(sides[-1] << block.spec.upsample)
