@@ -55,7 +55,9 @@ def test_what_stands_beside_a_stylegan3_is_what_its_tensors_tell(config: str) ->
     with_meta, without = (layout.convert(made.state, meta)[1] for meta in (made.meta, {}))
     assert all(plan.pop("before") is not None for plan in with_meta["plans"])
     assert all(plan.pop("before") is None for plan in without["plans"])
+    assumed = with_meta.pop("assumed"), without.pop("assumed")
     assert with_meta == without
+    assert assumed[0].keys() < assumed[1].keys()
 
 
 def test_small_pictures_are_not_saturated() -> None:

@@ -158,7 +158,7 @@ def test_projections_that_the_network_does_not_compute(fault: str) -> None:
         ({"channels": 4}, "images of (3, 4, 8, 8); seen: (3, 3, 8, 8)"),
     ],
 )
-def test_channels_that_are_not_drawn(fault: dict[str, int], words: str) -> None:
+def test_channels_that_are_not_drawn(fault: dict[str, Any], words: str) -> None:
     assert words in failures("adapter", broken.adapter_entry(**fault))["images"]
 
 
