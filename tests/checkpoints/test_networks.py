@@ -76,6 +76,17 @@ def test_of_two_networks_one_is_chosen(tmp_path: Path) -> None:
         assert torch.equal(found.state["start.bias"], read(other, tmp_path).state["start.bias"])
 
 
+def test_a_network_is_chosen_by_any_name_on_the_way_to_it(tmp_path: Path) -> None:
+    state = dcgan("main.")
+    other = {key: 2 * tensor for key, tensor in state.items()}
+    content = {"netA": state, "nets": {"netB": other}}
+    for name in ("netB", "nets", "nets.netB", "netB.main", "nets.netB.main"):
+        found, wanted = read(content, tmp_path, name).state, read(other, tmp_path).state
+        assert all(torch.equal(tensor, found[key]) for key, tensor in wanted.items())
+    with pytest.raises(CheckpointError, match=r"2 networks, netA\.main and nets\.netB\.main: choose one"):
+        read(content, tmp_path, "main")
+
+
 def test_the_option_chooses_from_python_and_stays_with_the_model(tmp_path: Path) -> None:
     torch.save(
         {"a": dcgan("main."), "b": {key: tensor * 2 for key, tensor in dcgan("main.").items()}}, tmp_path / "x.pt"

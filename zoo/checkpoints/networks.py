@@ -279,4 +279,5 @@ def _nearest_above(prefix: str, key: str, state: State) -> Any:
 
 def _named(networks: Mapping[str, FoundNetwork], wanted: str) -> list[FoundNetwork]:
     exact = [network for name, network in networks.items() if name == wanted]
-    return exact or [network for name, network in networks.items() if name.endswith(f".{wanted}")]
+    # The name may be a part of the way to the network: netB of nets.netB.main.
+    return exact or [network for name, network in networks.items() if f".{wanted}." in f".{name}."]
