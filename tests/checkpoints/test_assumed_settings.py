@@ -76,6 +76,22 @@ def test_a_stylegan3_of_other_settings_is_drawn_as_the_original_draws_it(
     assert model.assumed.keys() == {"lr_mlp", "conv_clamp", "output_scale"} - options.keys()
 
 
+def test_the_rate_of_nonlinearities_is_an_option_where_filters_do_not_tell_it(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zoo_adapters.stylegan3.checkpoint._RESPONSE_TOLERANCE", -1.0)
+    recorded = load_file(data / "stylegan3_settings.safetensors")
+    prefix = "lrelu_upsampling=4/state/"
+    torch.save({k.removeprefix(prefix): t for k, t in recorded.items() if k.startswith(prefix)}, tmp_path / "x.pt")
+    code, expected = zoo.Codes(recorded["lrelu_upsampling=4/z"]), recorded["lrelu_upsampling=4/image"]
+    assumed = zoo.load(tmp_path / "x.pt", device="cpu", space="z")
+    assert assumed.assumed["lrelu_upsampling"] == 2
+    assert not torch.allclose(assumed.adapter.synthesize(code), expected, atol=1e-3)
+    chosen = zoo.load(tmp_path / "x.pt", device="cpu", space="z", options={"lrelu_upsampling": 4})
+    assert "lrelu_upsampling" not in chosen.assumed
+    assert torch.allclose(chosen.adapter.synthesize(code), expected, atol=1e-5)
+
+
 def test_maps_without_a_common_margin_are_refused(data: Path, tmp_path: Path) -> None:
     recorded = load_file(data / "stylegan3_settings.safetensors")
     prefix = "margin_size=6/state/"

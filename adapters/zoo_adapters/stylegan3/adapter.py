@@ -9,7 +9,7 @@ import torch
 
 from zoo import Projection, State
 from zoo.nn import StyleAdapter, StyleNetwork
-from zoo_adapters.stylegan3.checkpoint import LAYOUTS, network_from_state
+from zoo_adapters.stylegan3.checkpoint import LAYOUTS, lrelu_upsampling_ratio, network_from_state
 from zoo_adapters.stylegan3.layers import name_rows
 from zoo_adapters.stylegan3.network import StyleGAN3Generator, untrained
 
@@ -36,17 +36,19 @@ class StyleGAN3(StyleAdapter):
 
     @classmethod
     def configure(cls, network: StyleNetwork, config: Mapping[str, Any]) -> None:
-        """Apply the option `output_scale`, instead of the scale that is folded into the last layer.
+        """Apply the options that change what is folded into the weights: `output_scale` and `lrelu_upsampling`.
 
         Args:
             network: the network, to be changed in place.
-            config: `output_scale`, if it was chosen, and `scale`, that of the file.
+            config: the options that were chosen, and what takes their place if none was: `scale` and `plans`.
         """
-        if "output_scale" in config:
-            assert isinstance(network, StyleGAN3Generator)
-            with torch.no_grad():
-                for parameter in (network.to_rgb.weight, network.to_rgb.bias):
-                    parameter.mul_(config["output_scale"] / config["scale"])
+        assert isinstance(network, StyleGAN3Generator)
+        with torch.no_grad():
+            for parameter in (network.to_rgb.weight, network.to_rgb.bias):
+                parameter.mul_(config.get("output_scale", config["scale"]) / config["scale"])
+            for layer in network.layers:
+                # The first filter makes up for the zeros between the points.
+                layer.get_buffer("up_filter").mul_(lrelu_upsampling_ratio(config))
 
     @classmethod
     def tiny(cls, seed: int) -> Self:

@@ -6,6 +6,7 @@ bias), the normalisation of convolutions' weights, the factor by which a filter 
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 from math import ceil, log2, pi, sqrt
 from typing import Any
@@ -241,6 +242,20 @@ LAYOUTS = (
 )
 
 
+def lrelu_upsampling_ratio(config: Mapping[str, Any]) -> float:
+    """Compare the option `lrelu_upsampling` with the factor that the plans have.
+
+    Args:
+        config: as `network_from_state` takes it.
+
+    Returns:
+        The chosen factor over that of the plans; 1 if none was chosen.
+    """
+    # The first layer keeps the rate, so that it raises it by just that factor.
+    planned: int = config["plans"][0]["up"]
+    return config.get("lrelu_upsampling", planned) / planned
+
+
 def network_from_state(state: State, config: Mapping[str, Any]) -> StyleGAN3Generator:
     """Build the network whose sizes a canonical state and its config give; its weights are not filled in.
 
@@ -248,7 +263,8 @@ def network_from_state(state: State, config: Mapping[str, Any]) -> StyleGAN3Gene
         state: the canonical state.
         config: what the conversion gave beside it: `plans`, a resampling for each layer; `rate` and `bandwidth` of the
             input; `clamp`, the bound of activations; `scale`, that of the output. The options `conv_clamp` and
-            `output_scale` take the place of the last two, and `z_dim` may say how long z is.
+            `output_scale` take the place of the last two, `lrelu_upsampling` that of the plans' factors, and `z_dim`
+            may say how long z is.
 
     Returns:
         The network.
@@ -260,6 +276,8 @@ def network_from_state(state: State, config: Mapping[str, Any]) -> StyleGAN3Gene
     # Settings of a file can be anything; a plan must have exactly the known keys.
     names = {key: name for name, key in _PLAN_KEYS.items()}
     resamplings = [Resampling(**{names[key]: value for key, value in plan.items()}) for plan in config["plans"]]
+    finer = lrelu_upsampling_ratio(config)
+    resamplings = [replace(one, up=round(one.up * finer), down=round(one.down * finer)) for one in resamplings]
     clamp = config.get("conv_clamp", config["clamp"])
     conv_clamp = None if clamp is None else float(clamp)
     layers = []

@@ -18,4 +18,7 @@ class StyleGAN3Options(Options):
         256.0, description="the bound of activations, instead of the file's own; none for no bound"
     )
     output_scale: float = Field(0.25, gt=0, description="the factor of the image, instead of the file's own")
+    lrelu_upsampling: int = Field(
+        2, gt=0, description="the factor of the rate at which nonlinearities act, if the filters do not tell"
+    )
     classes: ClassNames = Field((), description="names of the classes of a conditional network; or their numbers")
