@@ -253,7 +253,8 @@ def lrelu_upsampling_ratio(config: Mapping[str, Any]) -> float:
     """
     # The first layer keeps the rate, so that it raises it by just that factor.
     planned: int = config["plans"][0]["up"]
-    return config.get("lrelu_upsampling", planned) / planned
+    chosen: int = config.get("lrelu_upsampling", planned)
+    return chosen / planned
 
 
 def network_from_state(state: State, config: Mapping[str, Any]) -> StyleGAN3Generator:
