@@ -208,3 +208,17 @@ def test_an_archive_in_an_archive_is_not_opened(tmp_path: Path) -> None:
     tar("w:gz")({"inner.zip": (tmp_path / "inner.zip").read_bytes()}, tmp_path / "a.tar.gz")
     with pytest.raises(CheckpointError, match=r"holds an archive, inner\.zip: unpack it, and name a weights file"):
         read_checkpoint(tmp_path / "a.tar.gz")
+
+
+def test_long_names_do_not_make_long_messages(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        for number in range(3):
+            archive.writestr(f"{number}{'x' * 3000}.txt", b"")
+    with pytest.raises(CheckpointError, match=r"holds no weights file: it holds 0x+…, 1x+…, 2x+…$") as caught:
+        read_checkpoint(tmp_path / "x.zip")
+    assert len(str(caught.value)) - len(str(tmp_path)) < 400
+    damaged = (tmp_path / "x.zip").read_bytes().replace(b"0xxxx", b"3xxxx", 1)
+    (tmp_path / "y.zip").write_bytes(damaged)
+    with pytest.raises(CheckpointError) as caught:
+        read_checkpoint(tmp_path / "y.zip")
+    assert len(str(caught.value)) - len(str(tmp_path)) < 400

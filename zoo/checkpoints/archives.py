@@ -31,6 +31,7 @@ _MAX_MEMBERS = 20_000
 _MAX_RATIO = 20
 _MAX_BYTES_MORE = 2**26
 _LISTED = 4
+_LONGEST_TEXT = 60  # characters of a name or of an error that a message repeats
 
 _COMPRESSIONS: dict[bytes, tuple[str, Callable[..., Any]]] = {
     b"\x1f\x8b": ("gzip", gzip.open),
@@ -122,11 +123,11 @@ def unpacked_weights(path: Path) -> Iterator[tuple[Path, str, str] | None]:
             else:
                 kind, name = _unpack_stream(path, target, opened, compression)
         except _BROKEN as error:  # a RuntimeError means an encrypted member
-            raise CheckpointError(f"{path} is an archive that cannot be read: {' '.join(str(error).split())}") from None
+            raise CheckpointError(f"{path} is an archive that cannot be read: {_brief(str(error))}") from None
         except OSError as error:
             if error.errno is not None:
                 raise
-            raise CheckpointError(f"{path} is an archive that cannot be read: {error}") from None
+            raise CheckpointError(f"{path} is an archive that cannot be read: {_brief(str(error))}") from None
         yield target, name, kind
 
 
@@ -192,8 +193,14 @@ def _only(found: list[str], names: Collection[str], where: str, what_to_do: str)
 
 
 def _listed(names: Iterable[str]) -> str:
-    shown = list(names)
+    shown = [_brief(name) for name in names]
     return ", ".join(shown[:_LISTED]) + (", …" if len(shown) > _LISTED else "") if shown else "nothing"
+
+
+def _brief(text: str) -> str:
+    """Bound a text from a file, such as a name, which may be as long as the file."""
+    text = " ".join(text.split())
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…"
 
 
 def _is_hidden(name: str) -> bool:
