@@ -5,27 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import yaml
 from numpy.typing import NDArray
 from PIL import Image
 
 from tests.registry.test_registry import CARD
-from tests.support.toys import write_tiny
 from zoo import Directions
 from zoo.cli import run
 from zoo.core.files.codes import load_codes
 
 FILES = {"directions.safetensors", "codes.safetensors", "sheet.png", "report.html"}
-
-
-@pytest.fixture
-def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    write_tiny(tmp_path / "mine.safetensors")
-    card = {**CARD, "weights": {"sources": [{"url": "mine.safetensors"}]}, "regions": {"spot": "box:4,4,6,6"}}
-    (tmp_path / "cards.yaml").write_text(yaml.safe_dump({"models": [card]}))
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
-    return str(tmp_path / "cards.yaml")
 
 
 def test_list_as_json(registry: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,7 +18,6 @@ import pytest
 import yaml
 
 from tests.registry.test_registry import CARD
-from tests.support.toys import write_tiny
 from tests.test_startup import SLOW, loaded_by
 from zoo.cli import COMMANDS, run
 from zoo.cli.console import Settings
@@ -128,16 +127,6 @@ def test_a_table_that_is_too_wide_is_parted(
 
 
 # sample, analyze, edit
-
-
-@pytest.fixture
-def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    write_tiny(tmp_path / "mine.safetensors")
-    card = {**CARD, "weights": {"sources": [{"url": "mine.safetensors"}]}, "regions": {"spot": "box:4,4,6,6"}}
-    (tmp_path / "cards.yaml").write_text(yaml.safe_dump({"models": [card]}))
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
-    return str(tmp_path / "cards.yaml")
 
 
 def test_json_says_what_was_written(registry: str, capsys: pytest.CaptureFixture[str]) -> None:
