@@ -194,7 +194,7 @@ def _stop(server: subprocess.Popen[bytes], folder: Path) -> None:
 # The server's side
 
 
-def _modules() -> Iterator[str]:
+def modules() -> Iterator[str]:
     """Name every module of zoo, except the scaffold's templates and what runs when it is imported."""
     for name in PACKAGES:
         package = importlib.import_module(name)
@@ -207,7 +207,7 @@ def _modules() -> Iterator[str]:
 
 def _preload() -> None:
     """Import what every command needs. No thread may be started: a forked process has only the one that forked."""
-    for name in (*LIBRARIES, *_modules()):
+    for name in (*LIBRARIES, *modules()):
         importlib.import_module(name)
     torch = importlib.import_module("torch")
     torch.set_num_threads(1)
