@@ -11,6 +11,7 @@ from tests.support.toys import write_tiny
 from zoo.cli import run
 from zoo.models import user_models
 from zoo.models.opening import open_card
+from zoo.registry.plain_yaml import dump_plain_yaml
 from zoo.registry.registry import added_folder, read_cards
 from zoo.weights.cache import sha256_of
 
@@ -165,7 +166,7 @@ def test_what_two_models_share_is_kept(home: Path) -> None:
     by_hand(home, sha256=sha256)
     registry = home / "config" / "registry.yaml"
     [card] = yaml.safe_load(registry.read_text())["models"]
-    registry.write_text(yaml.safe_dump({"models": [card, {**card, "name": "dcgan.twin"}]}))
+    registry.write_text(dump_plain_yaml({"models": [card, {**card, "name": "dcgan.twin"}]}))
     assert run(["add", "netG.safetensors", "--name", "dcgan.closed"]) == 0
     assert run(["cache", "--forget", "dcgan.closed"]) == 0
     assert len(list((home / "cache" / "weights" / sha256).iterdir())) == 1

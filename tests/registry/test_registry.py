@@ -2,10 +2,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 
 from zoo import CardError, PluginError, UnknownNameError
 from zoo.core.region import parse_region
+from zoo.registry.plain_yaml import dump_plain_yaml
 from zoo.registry.registry import Registry, built_in_file, load_installation, read_cards
 
 CARD: dict[str, object] = {
@@ -22,7 +22,7 @@ CARD: dict[str, object] = {
 
 def write(folder: Path, *cards: dict[str, object]) -> Path:
     file = folder / "cards.yaml"
-    file.write_text(yaml.safe_dump({"models": list(cards)}))
+    file.write_text(dump_plain_yaml({"models": list(cards)}))
     return file
 
 

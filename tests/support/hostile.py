@@ -24,13 +24,13 @@ from typing import IO, Any
 import numpy as np
 import pytest
 import torch
-import yaml
 from PIL import Image
 from safetensors.torch import save as to_safetensors
 from torch import Tensor
 from zoo_adapters.dcgan.adapter import DCGAN
 
 from tests.support.golden import Golden
+from zoo.registry.plain_yaml import dump_plain_yaml
 
 State = dict[str, Any]
 Builder = Callable[[Path], object]
@@ -95,7 +95,7 @@ def card(name: Any, url: str, /, **changes: Any) -> dict[str, Any]:
 
 
 def write_cards(path: Path, *cards: Mapping[str, Any]) -> None:
-    path.write_text(yaml.safe_dump({"models": [dict(fields) for fields in cards]}), encoding="utf-8")
+    path.write_text(dump_plain_yaml({"models": [dict(fields) for fields in cards]}), encoding="utf-8")
 
 
 def cards(**changes: Any) -> Builder:

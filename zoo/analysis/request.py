@@ -26,6 +26,9 @@ from zoo.registry.cards import Card
 from zoo.registry.registry import Installation
 from zoo.scoring.effects import fitting_scorers
 
+# Pixels of a side. Masks of larger images are made only once a card's file has been seen to have such images.
+_MAX_CLAIMED_SIDE = 2048
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AnalysisRequest:
@@ -107,7 +110,7 @@ class CheckedRequest:
         request: The request.
         plugin: The analyzer that it names.
         options: The analyzer's options.
-        region: The region; None where the model has no card before it is opened.
+        region: The region; None where the model has no card before it is opened, or its card claims large images.
     """
 
     request: AnalysisRequest
@@ -189,7 +192,8 @@ def check_request(
     region = None
     if card is not None:
         check_capabilities(plugin, installation, card, space)
-        region = read_region(request.region, plugin, card, size or (card.resolution, card.resolution))
+        if size or card.resolution <= _MAX_CLAIMED_SIDE:
+            region = read_region(request.region, plugin, card, size or (card.resolution, card.resolution))
     return CheckedRequest(request=request, plugin=plugin, options=options, region=region)
 
 

@@ -1,4 +1,4 @@
-"""Channels of images: what their numbers stand for, and images of any number as RGB. Importing it is torch-free."""
+"""Images as zoo takes them: their largest size, and what their channels stand for. Importing it is torch-free."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+# Pixels of a side. Each doubling of the resolution costs the author of a file a few numbers, but the memory of whoever
+# opens it four times as much.
+MAX_SIDE = 2**14
 
 # What images of so many channels are. What any other number would show, a file does not say.
 CHANNELS = {1: "grey", 3: "RGB", 4: "RGBA"}

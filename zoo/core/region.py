@@ -15,9 +15,10 @@ Rows come before columns. A pixel is in a box if its centre is, and in a mask if
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -29,6 +30,11 @@ from zoo.errors import RegionError, unknown_name
 
 # Distances below this many pixels are rounding: 0.1 * 30 is not quite 3.
 _TOLERANCE = 1e-9
+
+# A name of a card can stand for names that stand for names …, so that a few lines could ask for any number of masks.
+_MAX_TERMS = 200
+_MAX_NESTED_NAMES = 16
+_MAX_CHARACTERS = 4000
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,19 +115,28 @@ def parse_region(text: str, size: tuple[int, int], named: Mapping[str, str] | No
 
 @dataclass(frozen=True)
 class _Parser:
-    """A recursive descent parser of regions of an image of `size`; `names` are those defined while it is inside."""
+    """A recursive descent parser of regions of an image of `size`.
+
+    `names` are those defined while it is inside; `count` numbers the terms, those within names included.
+    """
 
     size: tuple[int, int]
     named: Mapping[str, str]
     names: tuple[str, ...] = ()
+    count: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def parse(self, text: str) -> NDArray[np.bool_]:
+        if len(text) > _MAX_CHARACTERS:
+            raise RegionError(f"region {text[:40]} …: its text is longer than {_MAX_CHARACTERS:,} characters")
         mask = np.zeros(self.size, dtype=np.bool_)
         for term in text.split("+"):
             mask |= self._parse_term(term.strip())
         return mask
 
     def _parse_term(self, term: str) -> NDArray[np.bool_]:
+        if next(self.count) > _MAX_TERMS:
+            whole = self.names[0] if self.names else term
+            raise RegionError(f"region {whole}: it has more than {_MAX_TERMS} terms: make a mask of it")
         if not term:
             raise RegionError(
                 "a region's text is empty or ends with '+': write for instance mouth, eyes+nose or not:mouth"
@@ -144,6 +159,8 @@ class _Parser:
             raise unknown_name("region of this model", name, self.named)
         if name in self.names:
             raise RegionError(f"region {name} is defined by itself: {' -> '.join((*self.names, name))}")
+        if len(self.names) == _MAX_NESTED_NAMES:
+            raise RegionError(f"region {self.names[0]}: more than {_MAX_NESTED_NAMES} names stand for each other")
         return replace(self, names=(*self.names, name)).parse(self.named[name])
 
 

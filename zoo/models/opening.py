@@ -14,7 +14,7 @@ from zoo._utils.progress import Progress, silent
 from zoo._utils.showing import print_once
 from zoo.checkpoints.layouts import DetectedCheckpoint, detect_checkpoint
 from zoo.core.adapter import Adapter
-from zoo.core.channels import CHANNELS, describe_channels
+from zoo.core.channels import CHANNELS, MAX_SIDE, describe_channels
 from zoo.core.options import NETWORK_OPTION, parse_options
 from zoo.errors import CheckpointError, OptionError, PluginError, is_out_of_memory
 from zoo.models.licences import print_licence
@@ -26,10 +26,6 @@ from zoo.registry.registry import Installation
 from zoo.weights.fetch import fetch
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
-
-# Pixels of a side. Each doubling of the resolution costs the author of a file a few numbers, but the memory of whoever
-# opens it four times as much.
-MAX_SIDE = 2**14
 
 
 def _say_assumed(model: Model, path: Path, installation: Installation) -> str:

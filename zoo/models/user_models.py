@@ -8,8 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from zoo._utils.files import atomic_file, is_dir, is_file
 from zoo._utils.locks import locked
 from zoo._utils.progress import Progress, silent
@@ -22,6 +20,7 @@ from zoo.models.model import Model
 from zoo.models.model_cards import card_of_file, with_fields
 from zoo.models.opening import open_card
 from zoo.registry.cards import Card, Licence, Weights
+from zoo.registry.plain_yaml import dump_plain_yaml
 from zoo.registry.registry import Installation, added_folder
 from zoo.registry.sources import Source
 from zoo.weights.cache import sha256_of
@@ -120,7 +119,7 @@ def _write_card(card: Card, path: Path, *, force: bool) -> None:
         with locked(path), atomic_file(path) as partial:
             if path.exists() and not force:
                 raise OutputError(f"there is a model {card.name} already: another process has added it meanwhile")
-            partial.write_text(yaml.safe_dump({"models": [_as_yaml(card)]}, sort_keys=False), encoding="utf-8")
+            partial.write_text(dump_plain_yaml({"models": [_as_yaml(card)]}), encoding="utf-8")
     except OSError as error:
         raise output_error(path, error) from error
 

@@ -14,19 +14,22 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from zoo._utils.paths import config_folder
+from zoo.core.channels import MAX_SIDE
 from zoo.core.class_names import parse_class_names
 from zoo.errors import CardError, UnknownNameError, unknown_name
 from zoo.plugins.discovery import load_plugins
 from zoo.plugins.manager import Plugins, index_by_name
 from zoo.plugins.skipped import warn_skipped
 from zoo.registry.cards import Card, Licence, Weights
+from zoo.registry.plain_yaml import load_plain_yaml
 from zoo.registry.sources import Source
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
+
+# The largest sizes that a card may claim. They cost memory and time before its weights are there to be compared with.
+_LIMITS = {"resolution": MAX_SIDE, "dim": 2**20, "layers": 1000}
 
 
 @dataclass(frozen=True)
@@ -164,7 +167,7 @@ def load_registry(plugins: Plugins, extra: Iterable[Path] = ()) -> Registry:
 @cache
 def _built_in_cards() -> tuple[Card, ...]:
     """Read zoo's own registry file, which does not change while a process runs."""
-    return tuple(_build_unvalidated(fields) for fields in _read(built_in_file()))
+    return tuple(_build_unvalidated(fields) for fields in _read(built_in_file(), trusted=True))
 
 
 def built_in_file() -> Path:
@@ -215,14 +218,13 @@ def read_cards(path: Path) -> list[Card]:
     return [_validate(path, index, fields) for index, fields in enumerate(_read(path))]
 
 
-def _read(path: Path) -> list[Any]:
+def _read(path: Path, *, trusted: bool = False) -> list[Any]:
     try:
-        # The loader in C is much faster; not every build of PyYAML has it.
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        content = load_plain_yaml(path, trusted=trusted)
     except OSError as error:
         raise CardError(f"cannot read registry {path}: {error.strerror}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise CardError(f"registry {path} is not YAML: {' '.join(str(error).split())}") from None
+    except ValueError as error:
+        raise CardError(f"registry {path}: {error}") from None
     models = content.get("models") if isinstance(content, dict) else None
     if not isinstance(models, list):
         raise CardError(f"registry {path}: the file must hold 'models:', a list of cards")
@@ -244,13 +246,19 @@ def _validate(path: Path, index: int, fields: Any) -> Card:
     name = fields.get("name") if isinstance(fields, dict) else None
     label = name if isinstance(name, str) else f"number {index + 1}"
     try:
-        return _card_type().validate_python(_complete(fields, path) if isinstance(fields, dict) else fields)
+        card = _card_type().validate_python(_complete(fields, path) if isinstance(fields, dict) else fields)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the card"
         raise CardError(
             f"registry {path}, card {label}, field {where}: {first['msg'].removeprefix('Value error, ')}"
         ) from None
+    for field, limit in _LIMITS.items():
+        if getattr(card, field) > limit:
+            raise CardError(
+                f"registry {path}, card {label}, field {field}: {getattr(card, field):,} is above {limit:,}"
+            )
+    return card
 
 
 def _complete(fields: dict[str, Any], path: Path) -> dict[str, Any]:
