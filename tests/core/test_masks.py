@@ -1,6 +1,8 @@
 """Masks in picture files: the pixels that are meant, in every mode, or a question."""
 
+import struct
 import warnings
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 from PIL import Image
 
 from zoo import RegionError
+from zoo.core.files import masks
 from zoo.core.files.arrays import ReadingWarning
 from zoo.core.region import parse_region
 
@@ -215,14 +218,14 @@ def test_the_sign_of_a_label_may_be_in_a_name(tmp_path: Path) -> None:
 def test_a_broken_picture_is_refused(tmp_path: Path, length: int) -> None:
     region = saved(tmp_path, grey(255))
     (tmp_path / "m.png").write_bytes((tmp_path / "m.png").read_bytes()[:length])
-    with pytest.raises(RegionError, match=r"cannot read .*m\.png: it is not a picture"):
+    with pytest.raises(RegionError, match=r"cannot read .*m\.png: it is no readable PNG"):
         read(region)
 
 
 def test_a_picture_of_very_many_pixels_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     region = saved(tmp_path, grey(255))
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50)
-    with pytest.raises(RegionError, match="more pixels"):
+    monkeypatch.setattr(masks, "_MOST_PIXELS", 50)
+    with pytest.raises(RegionError, match="has 12 x 8 pixels, more than 50: make it smaller"):
         read(region)
 
 
@@ -248,3 +251,24 @@ def test_ordinary_masks_need_no_word(tmp_path: Path) -> None:
         warnings.simplefilter("error")
         read(saved(tmp_path, grey(255)))
         assert read(saved(tmp_path, grey(255, 255))).all()
+
+
+def test_16_bits_are_scaled_not_clipped(tmp_path: Path) -> None:
+    shades = np.linspace(0, 400, SIZE[0] * SIZE[1]).astype(np.uint16).reshape(SIZE)  # almost black
+    for name in ("m.png", "m.tiff", "m.ppm"):
+        with pytest.raises(RegionError, match=r"holds no pixel of 32768 or more: its values are 0 to 400"):
+            read(saved(tmp_path, Image.fromarray(shades), name))
+
+
+def test_a_value_of_16_bits_may_be_transparent(tmp_path: Path) -> None:
+    (tmp_path / "m.png").write_bytes(grey_png_with_transparency(np.where(INSIDE, 65535, 40000)))
+    assert np.array_equal(read(f"mask:{tmp_path / 'm.png'}"), INSIDE)
+
+
+def grey_png_with_transparency(values: Any) -> bytes:
+    """Write a PNG of 16 bits, in which 40,000 is transparent."""
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    header = struct.pack(">2I5B", SIZE[1], SIZE[0], 16, 0, 0, 0, 0)
+    pieces = [(b"IHDR", header), (b"tRNS", struct.pack(">H", 40000)), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    chunks = [struct.pack(">I", len(c)) + n + c + struct.pack(">I", zlib.crc32(n + c)) for n, c in pieces]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)

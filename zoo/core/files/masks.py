@@ -9,6 +9,8 @@ one colour on black                          the same of that colour
 parts transparent                            those that are not, and, if these are black and white, white
 several labels or colours                    asked: ``FILE#3``, ``FILE#1-4`` or ``FILE#ff0000`` chooses them
 ===========================================  ==============================================================
+
+The full value is that of the file: 255, 65,535 of 16 bits, or 1 of floating point numbers up to 1.
 """
 
 from __future__ import annotations
@@ -33,6 +35,15 @@ Values = NDArray[Any]
 
 # More values than these are shades, not labels.
 _MOST_LABELS = 64
+
+# Pixels of the largest mask; it need not be as large as the image.
+_MOST_PIXELS = 2**24
+
+# The full values of integers whose number of bits the file does not say.
+_FULL_VALUES = (255, 65535, 2**31 - 1)
+
+# Modes of pictures in colours that are read as another one.
+_CONVERTED = {"CMYK": "RGB", "YCbCr": "RGB", "RGBX": "RGB", "La": "LA", "RGBa": "RGBA", "PA": "RGBA"}
 
 # How far the channels of a grey pixel, or of a shade of one colour, may differ from it: JPEG does not keep them.
 _COLOUR_TOLERANCE = 24
@@ -60,7 +71,12 @@ def read_mask(path: Path, size: tuple[int, int]) -> Mask:
 
     """
     file, label = split_name(expand_home(path))
-    picture = open_picture(file)
+    picture = open_picture(file, most_pixels=_MOST_PIXELS)
+    if picture.mode in _CONVERTED:
+        kind, picture = picture.format, picture.convert(_CONVERTED[picture.mode])
+        picture.format = kind
+    elif picture.mode == "LAB":
+        raise MisfitError("is a picture in the colours of L*a*b*: save it in grey or RGB")
     height, width = size
     if abs(picture.width / picture.height - width / height) * height > _ASPECT_TOLERANCE:
         raise MisfitError(
@@ -82,16 +98,16 @@ def _chosen(picture: Image.Image, label: str) -> tuple[Mask, str]:
     if re.fullmatch(r"[0-9a-fA-F]{6}", label) and not _is_grey(picture):
         colour = [int(label[start : start + 2], 16) for start in (0, 2, 4)]
         mask = (np.asarray(picture.convert("RGB")) == colour).all(axis=2)
-        known = _colour_names(picture)
+        known = _few_colours(picture)
     else:
         match = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", label)
         values = _labels(picture)
-        known = [str(value) for value in np.unique(values)] if values is not None else _colour_names(picture)
+        known = _few_values(values) if values is not None else _few_colours(picture)
         if not match or values is None:
-            raise MisfitError(f"has no label {label!r}: there are {few_names(known)}")
+            raise MisfitError(f"has no label {label!r}: there are {known}")
         mask = (values >= int(match[1])) & (values <= int(match[2] or match[1]))
     if not mask.any():
-        raise MisfitError(f"has no pixel of the label {label}: there are {few_names(known)}")
+        raise MisfitError(f"has no pixel of the label {label}: there are {known}")
     return mask & _visible(picture), ""
 
 
@@ -116,15 +132,16 @@ def _ask_for_label(picture: Image.Image) -> MisfitError:
     values = _labels(picture)
     if values is None:
         names = _colour_names(picture)
-        if len(names) > _MOST_LABELS:
+        if not names:
             return MisfitError("is a picture in colours, not a mask: make what is inside white, and the rest black")
         return MisfitError(
             f"holds {len(names)} colours: choose one, as in FILE#{names[-1]}; there are {few_names(names)}"
         )
-    names = [f"{value:g}" for value in np.unique(values)]
+    found = np.unique(values)
+    first, last = (f"{found[index]:g}" for index in (1, -1))
     return MisfitError(
-        f"holds {len(names)} labels: choose one, as in FILE#{names[1]}, or several, as in FILE#{names[1]}-{names[-1]}; "
-        f"there are {few_names(names)}"
+        f"holds {len(found)} labels: choose one, as in FILE#{first}, or several, as in FILE#{first}-{last}; "
+        f"there are {_few_values(values)}"
     )
 
 
@@ -147,7 +164,10 @@ def _brighter(values: Values, found: Values, full: int, name: str) -> tuple[Mask
 def _meant_by_transparency(picture: Image.Image, visible: Mask) -> tuple[Mask, str]:
     if not visible.any():
         raise MisfitError("is transparent everywhere")
-    grey = np.asarray(picture.convert("RGBA").convert("RGB").convert("L"))
+    if picture.mode.startswith("I"):
+        grey = np.asarray(picture) // 257  # of 16 bits
+    else:
+        grey = np.asarray(picture.convert("RGBA").convert("RGB").convert("L"))
     shown = grey[visible]
     if _is_grey(picture) and {*np.unique(shown // 16)} == {0, 15}:
         return visible & (grey >= 128), "is transparent in parts: what is white is inside"
@@ -157,6 +177,10 @@ def _meant_by_transparency(picture: Image.Image, visible: Mask) -> tuple[Mask, s
 
 def _visible(picture: Image.Image) -> Mask:
     """Return which pixels are at least half opaque."""
+    transparent = picture.info.get("transparency")
+    if picture.mode.startswith("I") and transparent is not None:  # a value of 16 bits, which is transparent
+        shown: Mask = np.asarray(picture) != transparent
+        return shown
     if not picture.has_transparency_data:
         return np.ones((picture.height, picture.width), dtype=np.bool_)
     opaque: Mask = np.asarray(picture.convert("RGBA").getchannel("A")) >= 128
@@ -184,20 +208,34 @@ def _shades(picture: Image.Image) -> tuple[Values, int, str] | None:
         return np.asarray(picture.convert("L")), 255, ""
     if picture.mode == "F" or picture.mode.startswith("I"):
         values = np.asarray(picture)
-        largest = float(values.max())
-        if picture.mode == "F" and largest <= 1:
-            return values, 1, ""
-        return values, 65535 if picture.mode.startswith("I;16") or largest > 255 else 255, ""
-    rgb = np.asarray(picture.convert("RGB")).astype(np.int32)
+        return values, _full_value(picture, float(values.max())), ""
+    rgb = np.asarray(picture.convert("RGB"))
     value = rgb.max(axis=2)
-    brightest = rgb[np.unravel_index(value.argmax(), value.shape)]
-    shade = value[..., None] * brightest / max(int(brightest.max()), 1)
-    if np.abs(shade - rgb).max() <= _COLOUR_TOLERANCE:
-        grey = bool(np.ptp(brightest) <= _COLOUR_TOLERANCE)
-        if grey:
-            return np.asarray(picture.convert("L")), 255, ""
-        return value * 255 // int(brightest.max()), 255, "#" + "".join(f"{part:02x}" for part in brightest)
-    return None
+    brightest = rgb[np.unravel_index(value.argmax(), value.shape)].tolist()
+    if any(_differs(rgb[..., channel], value, brightest, channel) for channel in range(3)):
+        return None
+    if max(brightest) - min(brightest) <= _COLOUR_TOLERANCE:
+        return np.asarray(picture.convert("L")), 255, ""
+    return value.astype(np.int32) * 255 // max(brightest), 255, "#" + "".join(f"{part:02x}" for part in brightest)
+
+
+def _full_value(picture: Image.Image, largest: float) -> int:
+    """Return what white is in a picture of more than 8 bits."""
+    if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format in {"PNG", "PPM"}):
+        return _FULL_VALUES[1]
+    if picture.mode == "F" and largest <= 1:
+        return 1
+    full = next((value for value in _FULL_VALUES if largest <= value), None)
+    if full is None:
+        raise MisfitError(f"holds values up to {largest:g}: they are finite, and 1, 255 or 65535 is white")
+    return full
+
+
+def _differs(channel: Values, value: Values, brightest: Sequence[int], index: int) -> bool:
+    """Say whether a channel is not that of shades of the brightest colour."""
+    shade = value.astype(np.float32) * (brightest[index] / max(*brightest, 1))
+    shade -= channel
+    return bool(max(shade.max(), -shade.min()) > _COLOUR_TOLERANCE)
 
 
 def _is_grey(picture: Image.Image) -> bool:
@@ -220,6 +258,17 @@ def _are_labels(values: Values, full: int) -> bool:
 
 
 def _colour_names(picture: Image.Image) -> Sequence[str]:
-    """Name the colours of a picture as FILE#ff0000 does, the most frequent one first."""
-    colours, counts = np.unique(np.asarray(picture.convert("RGB")).reshape(-1, 3), axis=0, return_counts=True)
-    return ["".join(f"{part:02x}" for part in colours[index]) for index in np.argsort(-counts)]
+    """Name the colours of a picture as FILE#ff0000 does, the most frequent one first; nothing if there are too many."""
+    found: Any = picture.convert("RGB").getcolors(_MOST_LABELS) or []
+    return ["".join(f"{part:02x}" for part in colour) for _, colour in sorted(found, key=lambda one: -one[0])]
+
+
+def _few_colours(picture: Image.Image) -> str:
+    names = _colour_names(picture)
+    return few_names(names) if names else f"more than {_MOST_LABELS} colours"
+
+
+def _few_values(values: Values) -> str:
+    """List the values of a picture, of which there may be as many as pixels."""
+    found = np.unique(values)
+    return few_names([f"{value:g}" for value in found]) if len(found) <= _MOST_LABELS else f"{len(found):,} values"
