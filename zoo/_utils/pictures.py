@@ -82,9 +82,9 @@ def _decoded(content: bytes, most_pixels: int) -> Image.Image:
         image.load()
         if len(image.info.get("exif", b"")) > _MOST_EXIF:
             del image.info["exif"]
-        upright = ImageOps.exif_transpose(image)
-        upright.format = "JPEG" if image.format == "MPO" else image.format  # MPO: several JPEG pictures in one file
-        return upright
+        ImageOps.exif_transpose(image, in_place=True)
+        image.format = "JPEG" if image.format == "MPO" else image.format  # MPO: several JPEG pictures in one file
+        return image
 
 
 class _MeteredFile(io.BytesIO):

@@ -37,7 +37,7 @@ Values = NDArray[Any]
 _MOST_LABELS = 64
 
 # Pixels of the largest mask; it need not be as large as the image.
-_MOST_PIXELS = 2**24
+_MOST_PIXELS = 2**23
 
 # The full values of integers whose number of bits the file does not say.
 _FULL_VALUES = (255, 65535, 2**31 - 1)
