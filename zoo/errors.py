@@ -112,6 +112,22 @@ def one_line(message: str) -> str:
     return line if len(line) <= _MAX_LENGTH else f"{line[: _MAX_LENGTH * 2 // 3]} … {line[-_MAX_LENGTH // 3 :]}"
 
 
+def message_of(error: BaseException) -> str:
+    """Return an exception's own message.
+
+    Args:
+        error: any exception; a plugin's may fail to say what it is.
+
+    Returns:
+        The message; empty if asking for it fails.
+
+    """
+    try:
+        return str(error)
+    except BaseException:  # it may exit, too
+        return ""
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Tell whether an exception means that the machine or its accelerator has run out of memory.
 
@@ -125,7 +141,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     return (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"
-        or "can't allocate memory" in str(error)
+        or "can't allocate memory" in message_of(error)
     )
 
 

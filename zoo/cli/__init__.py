@@ -18,7 +18,7 @@ from typer.core import TyperCommand
 from zoo._version import __version__
 from zoo.cli.console import Settings
 from zoo.cli.help import WIDTH, Command, Group, take_global
-from zoo.errors import ZooError, is_out_of_memory, one_line
+from zoo.errors import ZooError, is_out_of_memory, message_of, one_line
 from zoo.plugins.discovery import load_plugins
 from zoo.plugins.manager import Plugins
 from zoo.plugins.skipped import PluginWarning
@@ -87,9 +87,6 @@ def build_app(plugins: Plugins, only: str | None = None) -> typer.Typer:
     Returns:
         The command line.
 
-    Raises:
-        PluginError: a command's name is claimed twice.
-
     """
     app = typer.Typer(
         cls=Group,
@@ -141,7 +138,11 @@ def _run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
-    except Exception as error:
+    except SystemExit as error:
+        if _find_command(arguments) is None:  # a plugin's own command may end as it likes
+            raise
+        return _fail_unexpectedly(error, arguments)
+    except BaseException as error:  # code of plugins may raise anything, also what is no Exception
         return _fail_unexpectedly(error, arguments)
 
 
@@ -156,7 +157,7 @@ def _find_command(arguments: Sequence[str]) -> str | None:
     return None
 
 
-def _fail_unexpectedly(error: Exception, arguments: Sequence[str]) -> int:
+def _fail_unexpectedly(error: BaseException, arguments: Sequence[str]) -> int:
     """Report a usage error, which click raises with a method `format_message`, a lack of memory, or a bug."""
     format_usage = getattr(error, "format_message", None)
     if format_usage is not None:
@@ -166,7 +167,7 @@ def _fail_unexpectedly(error: Exception, arguments: Sequence[str]) -> int:
         return _fail(f"{message}; see '{path} --help'", 2, ()) if message else 2
     if is_out_of_memory(error):
         return _fail("out of memory: try fewer --samples, a smaller -o chunk=…, or --device cpu", 2, arguments)
-    return _fail(f"internal error, please report it: {type(error).__name__}: {error}", 1, arguments)
+    return _fail(f"internal error, please report it: {type(error).__name__}: {message_of(error)}", 1, arguments)
 
 
 def main() -> None:

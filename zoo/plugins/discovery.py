@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import importlib
-import sys
 import time
-from contextlib import redirect_stdout
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, distributions, entry_points
 from types import ModuleType
 
 import pluggy
 
+from zoo.errors import one_line
 from zoo.plugins import hookspecs
+from zoo.plugins.containment import contained
 from zoo.plugins.manager import HOOKS, PluginInfo, Plugins
 from zoo.plugins.selection import SELECTION_VARIABLE, declared_contract, read_selection, require_contract
 from zoo.plugins.skipped import describe_error, warn_skipped
@@ -50,13 +50,15 @@ def load_plugins() -> Plugins:
     manager.add_hookspecs(hookspecs)
     owners = dict.fromkeys(BUILT_IN, "zoo itself")
     infos = [_load_built_in(name, manager) for name in BUILT_IN]
-    points = sorted(entry_points(group="zoo"), key=lambda point: (point.name, point.value))
+    points = _entry_points()
     selection = read_selection(name for point in points for name in _names_of(point))
     for point in points:
         if selection.includes(*_names_of(point)):
             infos.append(_load_entry_point(point, manager, owners))
         else:
-            infos.append(PluginInfo(point.value, *_distribution(point), error=f"left out by {SELECTION_VARIABLE}"))
+            infos.append(
+                PluginInfo(one_line(point.value), *_distribution(point), error=f"left out by {SELECTION_VARIABLE}")
+            )
     return Plugins(manager, tuple(infos), owners)
 
 
@@ -71,27 +73,42 @@ def _load_built_in(name: str, manager: pluggy.PluginManager) -> PluginInfo:
 
 def _load_entry_point(point: EntryPoint, manager: pluggy.PluginManager, owners: dict[str, str]) -> PluginInfo:
     distribution, version = _distribution(point)
+    value = one_line(point.value)
     name = f"{distribution}:{point.value}"
     contract = None
     started = time.perf_counter()
-    # A plugin may do anything on import, also call sys.exit; whatever happens, zoo goes on without it.
     try:
-        with redirect_stdout(sys.stderr):  # what a plugin prints must not end up in the output of --json
+        with contained():
             module = point.load()
-        contract = declared_contract(module)
-        require_contract(contract, distribution)
-        owners[name] = f"{distribution} {version}"
-        manager.register(module, name)
-        manager.check_pending()  # raises for a hook that zoo does not have
-    except (Exception, SystemExit) as error:
+            contract = declared_contract(module)
+            require_contract(contract, distribution)
+            owners[name] = f"{distribution} {version}"
+            manager.register(module, name)
+            manager.check_pending()  # raises for a hook that zoo does not have
+            hooks = _hooks_of(manager, module)
+    except Exception as error:
         if manager.has_plugin(name):
             manager.unregister(name=name)
         cause = describe_error(error)
-        warn_skipped(f"plugin {point.value} of {distribution} {version} was skipped: {cause}", error)
-        return PluginInfo(point.value, distribution, version, error=cause, contract=contract)
-    hooks = _hooks_of(manager, module)
+        warn_skipped(f"plugin {value} of {distribution} {version} was skipped: {cause}", error)
+        return PluginInfo(value, distribution, version, error=cause, contract=contract)
     seconds = time.perf_counter() - started
-    return PluginInfo(point.value, distribution, version, hooks, contract=contract, seconds=seconds)
+    return PluginInfo(value, distribution, version, hooks, contract=contract, seconds=seconds)
+
+
+def _entry_points() -> list[EntryPoint]:
+    """List the entry points of all distributions; one whose list cannot be read is skipped with a warning."""
+    try:
+        points = list(entry_points(group="zoo"))
+    except Exception:
+        points = []
+        for distribution in distributions():
+            try:
+                points += distribution.entry_points.select(group="zoo")
+            except Exception as error:
+                where = getattr(distribution, "_path", "an unknown distribution")
+                warn_skipped(f"the plugins of {where} were skipped: {describe_error(error)}", error)
+    return sorted(points, key=lambda point: (point.name, point.value))
 
 
 def _names_of(point: EntryPoint) -> tuple[str, ...]:
@@ -106,7 +123,7 @@ def _distribution(point: EntryPoint) -> tuple[str, str]:
         name, version = (metadata["Name"], metadata["Version"]) if metadata else (None, None)
     except (OSError, ValueError, KeyError, TypeError):
         name, version = None, None
-    return str(name or "an unknown distribution"), str(version or "?")
+    return one_line(str(name or "an unknown distribution")), one_line(str(version or "?"))
 
 
 def _hooks_of(manager: pluggy.PluginManager, module: ModuleType) -> tuple[str, ...]:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import PluginError
+from zoo.plugins.containment import contained
+from zoo.plugins.skipped import describe_error
 
 if TYPE_CHECKING:
     from zoo.core.adapter import Adapter
@@ -52,6 +54,7 @@ class AdapterPlugin:
     layers: str | None = None
 
     def __post_init__(self) -> None:
+        _check_name(self.name)
         for capabilities in (self.provides, *self.spaces.values()):
             _check_capabilities(self.name, capabilities)
 
@@ -136,6 +139,7 @@ class AnalyzerPlugin:
     local: bool = False
 
     def __post_init__(self) -> None:
+        _check_name(self.name)
         _check_capabilities(self.name, self.requires)
 
     def resolve(self) -> type[Analyzer[Any]]:
@@ -198,6 +202,9 @@ class ScorerPlugin:
     load: str | Callable[[], type[Scorer]]
     attributes: tuple[str, ...]
 
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+
     def resolve(self) -> type[Scorer]:
         """Import the class.
 
@@ -225,9 +232,15 @@ def _resolve_options(name: str, target: str | Callable[[], type[Options]] | None
 
 def _resolve(what: str, target: str | Callable[[], Any]) -> Any:
     try:
-        return pkgutil.resolve_name(target) if isinstance(target, str) else target()
+        with contained():
+            return pkgutil.resolve_name(target) if isinstance(target, str) else target()
     except Exception as error:
-        raise PluginError(f"{what} cannot be loaded: {type(error).__name__}: {error}") from error
+        raise PluginError(f"{what} cannot be loaded: {describe_error(error)}") from error
+
+
+def _check_name(name: object) -> None:
+    if not (isinstance(name, str) and name and name.isprintable()):
+        raise ValueError(f"{name!r} is no name: it must be a text of printable characters")
 
 
 def _check_capabilities(name: str, capabilities: frozenset[str]) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Mapping
-from contextlib import redirect_stdout
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import pluggy
 
 from zoo.errors import PluginError, unknown_name
+from zoo.plugins.containment import contained
 from zoo.plugins.entries import AdapterPlugin, AnalyzerPlugin, ScorerPlugin
 from zoo.plugins.skipped import describe_error, warn_skipped
 
@@ -20,7 +19,14 @@ if TYPE_CHECKING:
     import typer
     from typer.models import CommandInfo
 
-HOOKS = ("zoo_adapters", "zoo_analyzers", "zoo_scorers", "zoo_registries", "zoo_commands")
+# What the hooks return lists of; the last one returns nothing.
+_RETURNED: dict[str, type | tuple[type, ...]] = {
+    "zoo_adapters": AdapterPlugin,
+    "zoo_analyzers": AnalyzerPlugin,
+    "zoo_scorers": ScorerPlugin,
+    "zoo_registries": (str, Path),
+}
+HOOKS = (*_RETURNED, "zoo_commands")
 
 
 class Named(Protocol):
@@ -71,26 +77,27 @@ class Plugins:
     manager: pluggy.PluginManager
     infos: tuple[PluginInfo, ...]
     _owners: Mapping[str, str] = field(default_factory=dict)
+    _results: dict[str, list[tuple[str, list[Any]]]] = field(default_factory=dict)
 
     @cached_property
     def adapters(self) -> dict[str, AdapterPlugin]:
         """The architectures by name. Raises `PluginError` if a name is claimed twice."""
-        return self._index("adapter", "zoo_adapters", AdapterPlugin)
+        return self._index("adapter", "zoo_adapters")
 
     @cached_property
     def analyzers(self) -> dict[str, AnalyzerPlugin]:
         """The analyzers by name. Raises `PluginError` if a name is claimed twice."""
-        return self._index("analyzer", "zoo_analyzers", AnalyzerPlugin)
+        return self._index("analyzer", "zoo_analyzers")
 
     @cached_property
     def scorers(self) -> dict[str, ScorerPlugin]:
         """The scorers by name. Raises `PluginError` if a name is claimed twice."""
-        return self._index("scorer", "zoo_scorers", ScorerPlugin)
+        return self._index("scorer", "zoo_scorers")
 
     @cached_property
     def registries(self) -> tuple[tuple[str, Path], ...]:
         """The registry files of plugins, as (distribution and version, path)."""
-        results = self._call("zoo_registries", (str, Path))
+        results = self._call("zoo_registries")
         return tuple((owner, Path(path)) for owner, paths in results for path in paths)
 
     def adapter(self, name: str) -> AdapterPlugin:
@@ -149,61 +156,71 @@ class Plugins:
             The distribution and its version, or "nobody".
 
         """
-        owners = [owner for owner, entries in self._call(hook, object) for entry in entries if entry.name == name]
+        owners = [owner for owner, entries in self._call(hook) for entry in entries if entry.name == name]
         return owners[0] if owners else "nobody"
 
     def add_commands(self, app: typer.Typer, built_in: Iterable[str]) -> None:
-        """Add the commands of plugins to the command line. A plugin whose hook fails is skipped with a warning.
+        """Add the commands of plugins to the command line.
+
+        A plugin whose hook fails, claims a name that is taken or removes other commands is skipped with a warning.
 
         Args:
             app: the command line.
             built_in: the names of zoo's own commands.
 
-        Raises:
-            PluginError: a command's name is claimed twice.
-
         """
-        commands = app.registered_commands
         claims = [("zoo itself", _Command(name)) for name in built_in]
         for implementation in self.manager.hook.zoo_commands.get_hookimpls():
             owner = self._owner(implementation.plugin_name)
-            count = len(commands)
+            before = list(app.registered_commands)
             try:
-                with redirect_stdout(sys.stderr):
+                with contained():
                     implementation.function(app=app)
+                added = _added_commands(before, app.registered_commands)
+                claimed = [*claims, *((owner, _Command(name)) for name in added)]
+                index_by_name("command", claimed)
+                claims = claimed
             except Exception as error:
-                del commands[count:]  # those that it added before it failed
+                app.registered_commands[:] = before
                 warn_skipped(f"zoo_commands of {owner} was skipped: {describe_error(error)}", error)
-            claims += [(owner, _Command(_command_name(command))) for command in commands[count:]]
-        index_by_name("command", claims)
 
     def _owner(self, module: str) -> str:
         """Return the distribution, with its version, that a plugin module comes from."""
         return self._owners.get(module, module)
 
-    def _index(self, kind: str, hook: str, entry_type: type[Entry]) -> dict[str, Entry]:
-        claims = [(owner, entry) for owner, entries in self._call(hook, entry_type) for entry in entries]
-        return index_by_name(kind, claims)
+    def _index(self, kind: str, hook: str) -> dict[str, Any]:
+        return index_by_name(kind, [(owner, entry) for owner, entries in self._call(hook) for entry in entries])
 
-    def _call(self, hook: str, types: type | tuple[type, ...]) -> list[tuple[str, list[Any]]]:
-        """Call a hook of each plugin, in the order of registration; return each owner with its results.
+    def _call(self, hook: str) -> list[tuple[str, list[Any]]]:
+        """Call a hook of each plugin once, in the order of registration; return each owner with its results.
 
         pluggy would call all of them at once, but then results would have no owners, and one failure would end the
         call. Here a plugin whose hook fails, or returns other types, is skipped with a warning.
         """
-        results = []
+        if hook not in self._results:
+            self._results[hook] = list(self._call_each(hook))
+        return self._results[hook]
+
+    def _call_each(self, hook: str) -> Iterator[tuple[str, list[Any]]]:
         for implementation in getattr(self.manager.hook, hook).get_hookimpls():
             owner = self._owner(implementation.plugin_name)
             try:
-                with redirect_stdout(sys.stderr):  # what a plugin prints must not end up in the output of --json
+                with contained():
                     items = list(implementation.function())
-                unexpected = [item for item in items if not isinstance(item, types)]
-                if unexpected:
-                    raise TypeError(f"it returned {unexpected[0]!r}")
-                results.append((owner, items))
+                    unexpected = [item for item in items if not isinstance(item, _RETURNED[hook])]
+                    if unexpected:
+                        raise TypeError(f"it returned {unexpected[0]!r}")
             except Exception as error:
                 warn_skipped(f"{hook} of {owner} was skipped: {describe_error(error)}", error)
-        return results
+            else:
+                yield owner, items
+
+
+def _added_commands(before: list[CommandInfo], after: list[CommandInfo]) -> list[str]:
+    """Return the names of the commands that a plugin has added; raise `PluginError` if it has changed the others."""
+    if after[: len(before)] != before:
+        raise PluginError("it removes or replaces commands of others")
+    return [_command_name(command) for command in after[len(before) :]]
 
 
 def index_by_name(kind: str, claims: Iterable[tuple[str, Entry]]) -> dict[str, Entry]:

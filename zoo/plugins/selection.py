@@ -88,9 +88,10 @@ def declared_contract(module: object) -> tuple[int, int]:
     """
     declared = getattr(module, CONTRACT_ATTRIBUTE, 1)
     pair = (declared, 0) if type(declared) is int else declared
-    if isinstance(pair, tuple) and len(pair) == 2 and all(type(part) is int for part in pair):
+    if isinstance(pair, tuple) and len(pair) == 2 and all(type(part) is int and abs(part) < 10**6 for part in pair):
         return pair
-    raise PluginError(f"{CONTRACT_ATTRIBUTE} = {declared!r} is neither a number nor (major, minor)")
+    shown = "a number" if type(declared) is int else repr(declared)  # Python writes no number of 5,000 digits
+    raise PluginError(f"{CONTRACT_ATTRIBUTE} = {shown} is neither a number nor (major, minor)")
 
 
 def require_contract(contract: tuple[int, int], distribution: str) -> None:

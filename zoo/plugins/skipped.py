@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 
-from zoo.errors import PluginError
+from zoo.errors import PluginError, message_of, one_line
 
 # Environment variable: if it is set and not empty, a plugin that would be skipped with a warning is an error instead.
 STRICT_VARIABLE = "ZOO_STRICT_PLUGINS"
@@ -41,5 +41,5 @@ def describe_error(error: BaseException) -> str:
         Its type and message, or for a `PluginError` the message alone.
 
     """
-    text = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
-    return " ".join(text.split())
+    message = message_of(error)
+    return one_line(message if isinstance(error, PluginError) else f"{type(error).__name__}: {message}")

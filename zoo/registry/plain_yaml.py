@@ -105,7 +105,8 @@ def _check_events(text: str) -> None:
         if isinstance(event, yaml.AliasEvent):
             raise _NotPlainError(f"{where}: the alias *{event.anchor} stands for another value; write that out")
         if getattr(event, "tag", None) is not None:
-            raise _NotPlainError(f"{where}: the tag {event.tag} has no meaning here; write the value without it")
+            tag = event.tag.replace("tag:yaml.org,2002:", "!!")
+            raise _NotPlainError(f"{where}: the tag {tag} has no meaning here; write the value without it")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > _MAX_DEPTH:
             raise _NotPlainError(f"{where}: the values are nested more than {_MAX_DEPTH} levels deep")

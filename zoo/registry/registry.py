@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from zoo._utils.paths import config_folder
 from zoo.core.channels import MAX_SIDE
 from zoo.core.class_names import parse_class_names
-from zoo.errors import CardError, UnknownNameError, unknown_name
+from zoo.errors import CardError, PluginError, UnknownNameError, unknown_name
 from zoo.plugins.discovery import load_plugins
 from zoo.plugins.manager import Plugins, index_by_name
 from zoo.plugins.skipped import warn_skipped
@@ -141,7 +141,8 @@ def load_registry(plugins: Plugins, extra: Iterable[Path] = ()) -> Registry:
     """Read the built-in cards, those of plugins, the user's own, and those of `extra` files.
 
     Args:
-        plugins: the installed plugins. A plugin's registry file that is wrong is skipped with a warning.
+        plugins: the installed plugins. A plugin's registry file that is wrong, or claims a name or a default that is
+            taken, is skipped with a warning.
         extra: further registry files.
 
     Returns:
@@ -149,18 +150,19 @@ def load_registry(plugins: Plugins, extra: Iterable[Path] = ()) -> Registry:
 
     Raises:
         CardError: a registry file of the user is wrong; the message names file, card and field.
-        PluginError: two cards have the same name.
+        PluginError: a card of the user has the name of another.
 
     """
     claims = [("zoo itself", card) for card in _built_in_cards()]
     for owner, path in plugins.registries:
         try:
-            claims += [(owner, card) for card in read_cards(path)]
-        except CardError as error:
+            claimed = [*claims, *((owner, card) for card in read_cards(path))]
+            _index_cards(claimed)
+            claims = claimed
+        except (CardError, PluginError) as error:
             warn_skipped(f"the models of {owner} were skipped: {error}", error)
     claims += [(str(path), card) for path in (*own_files(), *extra) for card in read_cards(path)]
-    cards = index_by_name("model", claims)
-    _check_defaults(cards.values())
+    cards = _index_cards(claims)
     return Registry(cards, plugins)
 
 
@@ -282,9 +284,11 @@ def _build_unvalidated(fields: dict[str, Any]) -> Card:
     )
 
 
-def _check_defaults(cards: Iterable[Card]) -> None:
-    """Require that an architecture has at most one default model."""
+def _index_cards(claims: Iterable[tuple[str, Card]]) -> dict[str, Card]:
+    """Index cards by name; names are claimed once, and an architecture has at most one default model."""
+    cards = index_by_name("model", claims)
     defaults: dict[str, str] = {}
-    for card in cards:
+    for card in cards.values():
         if card.default and defaults.setdefault(card.architecture, card.name) != card.name:
             raise CardError(f"both {defaults[card.architecture]} and {card.name} claim to be the default")
+    return cards
