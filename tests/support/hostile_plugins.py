@@ -62,7 +62,6 @@ CALLED = {
     "a command of zoo's name": (HOOK.format("zoo_commands(app)", "app.command('sample')(lambda: None)"), "plugins"),
     "commands that are removed": (HOOK.format("zoo_commands(app)", "app.registered_commands.clear()"), "plugins"),
     "a default that is taken": (registry("Path(__file__).with_name('default.yaml')"), "list"),
-    "a name that is taken": (registry("Path(__file__).with_name('taken.yaml')"), "list"),
     "a registry with a tag": (registry("Path(__file__).with_name('tag.yaml')"), "list"),
     "a registry with a bomb": (registry("Path(__file__).with_name('bomb.yaml')"), "list"),
     "a registry that is endless": (registry("'/dev/zero'"), "list"),
@@ -82,7 +81,6 @@ def write_plugin(site: Path, module: str, code: str) -> str:
     (folder / "entry_points.txt").write_text(f"[zoo]\n{module} = {module}\n")
     (site / f"{module}.py").write_text(code)
     (site / "default.yaml").write_text(CARD.format("dcgan.second", "true"))
-    (site / "taken.yaml").write_text(CARD.format("dcgan.celeba64", "false"))
     (site / "tag.yaml").write_text(CARD.format("dcgan.second", "!!bool maybe"))
     (site / "bomb.yaml").write_text("a: &a [x]\nb: [*a, *a]\nmodels: []\n")
     return name

@@ -18,7 +18,7 @@ from typer.core import TyperCommand
 from zoo._version import __version__
 from zoo.cli.console import Settings
 from zoo.cli.help import WIDTH, Command, Group, take_global
-from zoo.errors import ZooError, is_out_of_memory, message_of, one_line
+from zoo.errors import PluginError, ZooError, is_out_of_memory, message_of, one_line
 from zoo.plugins.discovery import load_plugins
 from zoo.plugins.manager import Plugins
 from zoo.plugins.skipped import PluginWarning
@@ -87,6 +87,9 @@ def build_app(plugins: Plugins, only: str | None = None) -> typer.Typer:
     Returns:
         The command line.
 
+    Raises:
+        PluginError: a command's name is claimed twice, and `only` is not ``plugins``.
+
     """
     app = typer.Typer(
         cls=Group,
@@ -99,7 +102,12 @@ def build_app(plugins: Plugins, only: str | None = None) -> typer.Typer:
     for name in COMMANDS if only is None else [only]:
         module = COMMANDS[name].partition(":")[0]
         app.command(name, rich_help_panel=_GROUPS[module])(pkgutil.resolve_name(COMMANDS[name]))
-    plugins.add_commands(app, COMMANDS)
+    try:
+        plugins.add_commands(app, COMMANDS)
+    except PluginError as error:
+        if only != "plugins":
+            raise
+        warnings.warn(str(error), PluginWarning, stacklevel=2)  # that command shows what to uninstall
     for command in app.registered_commands:
         if command.cls is TyperCommand:
             command.cls = Command

@@ -162,11 +162,14 @@ class Plugins:
     def add_commands(self, app: typer.Typer, built_in: Iterable[str]) -> None:
         """Add the commands of plugins to the command line.
 
-        A plugin whose hook fails, claims a name that is taken or removes other commands is skipped with a warning.
+        A plugin whose hook fails or changes the commands of others is skipped with a warning.
 
         Args:
             app: the command line.
             built_in: the names of zoo's own commands.
+
+        Raises:
+            PluginError: a command's name is claimed twice; the commands of the plugin that did so are left out.
 
         """
         claims = [("zoo itself", _Command(name)) for name in built_in]
@@ -177,12 +180,16 @@ class Plugins:
                 with contained():
                     implementation.function(app=app)
                 added = _added_commands(before, app.registered_commands)
-                claimed = [*claims, *((owner, _Command(name)) for name in added)]
-                index_by_name("command", claimed)
-                claims = claimed
             except Exception as error:
                 app.registered_commands[:] = before
                 warn_skipped(f"zoo_commands of {owner} was skipped: {describe_error(error)}", error)
+                continue
+            claims += [(owner, _Command(name)) for name in added]
+            try:
+                index_by_name("command", claims)
+            except PluginError:
+                app.registered_commands[:] = before
+                raise
 
     def _owner(self, module: str) -> str:
         """Return the distribution, with its version, that a plugin module comes from."""

@@ -42,4 +42,5 @@ def describe_error(error: BaseException) -> str:
 
     """
     message = message_of(error)
-    return one_line(message if isinstance(error, PluginError) else f"{type(error).__name__}: {message}")
+    kind = () if isinstance(error, PluginError) else (type(error).__name__,)
+    return one_line(": ".join([*kind, message] if message else kind))

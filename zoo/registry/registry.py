@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from zoo._utils.paths import config_folder
 from zoo.core.channels import MAX_SIDE
 from zoo.core.class_names import parse_class_names
-from zoo.errors import CardError, PluginError, UnknownNameError, unknown_name
+from zoo.errors import CardError, UnknownNameError, unknown_name
 from zoo.plugins.discovery import load_plugins
 from zoo.plugins.manager import Plugins, index_by_name
 from zoo.plugins.skipped import warn_skipped
@@ -141,8 +141,8 @@ def load_registry(plugins: Plugins, extra: Iterable[Path] = ()) -> Registry:
     """Read the built-in cards, those of plugins, the user's own, and those of `extra` files.
 
     Args:
-        plugins: the installed plugins. A plugin's registry file that is wrong, or claims a name or a default that is
-            taken, is skipped with a warning.
+        plugins: the installed plugins. A plugin's registry file that is wrong, or claims to have the default model of
+            an architecture that has one, is skipped with a warning.
         extra: further registry files.
 
     Returns:
@@ -150,7 +150,7 @@ def load_registry(plugins: Plugins, extra: Iterable[Path] = ()) -> Registry:
 
     Raises:
         CardError: a registry file of the user is wrong; the message names file, card and field.
-        PluginError: a card of the user has the name of another.
+        PluginError: two cards have the same name.
 
     """
     claims = [("zoo itself", card) for card in _built_in_cards()]
@@ -159,7 +159,7 @@ def load_registry(plugins: Plugins, extra: Iterable[Path] = ()) -> Registry:
             claimed = [*claims, *((owner, card) for card in read_cards(path))]
             _index_cards(claimed)
             claims = claimed
-        except (CardError, PluginError) as error:
+        except CardError as error:
             warn_skipped(f"the models of {owner} were skipped: {error}", error)
     claims += [(str(path), card) for path in (*own_files(), *extra) for card in read_cards(path)]
     cards = _index_cards(claims)
