@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy import signal, special
 from torch import Tensor
 
 # Of StyleGAN3: taps of a filter for each factor of the rate, the factor by which the nonlinearity's rate is higher,
@@ -99,6 +98,8 @@ def _signals(resolution: int) -> list[_Signal]:
 
 def _low_pass(taps: int, of: _Signal, rate: int, *, radial: bool = False) -> Tensor:
     """Design a filter that keeps a signal's band at a sampling rate: (taps,), or (taps, taps)."""
+    from scipy import signal, special
+
     if not radial:
         return torch.as_tensor(signal.firwin(taps, of.cutoff, width=2 * of.half_width, fs=rate), dtype=torch.float32)
     positions = (np.arange(taps) - (taps - 1) / 2) / rate

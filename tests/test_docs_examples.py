@@ -27,12 +27,15 @@ MODELS = tuple(load_installation().registry.cards)
 
 
 def params() -> Sequence[ParameterSet]:
-    """The pages; those whose examples name a real model need its weights."""
+    """The pages; those whose examples name a real model need its weights. Some are run again with all their codes."""
     found = []
     for page in PAGES:
-        bodies = [block.body for block in pages.blocks(page.read_text("utf-8")) if block.runs]
-        real = any(re.search(rf"{re.escape(model)}[ \"]", body + " ") for body in bodies for model in MODELS)
-        found.append(pytest.param(page, id=page.stem, marks=[pytest.mark.real] if real else []))
+        runs = [block for block in pages.blocks(page.read_text("utf-8")) if block.runs]
+        real = any(re.search(rf"{re.escape(model)}[ \"]", block.body + " ") for block in runs for model in MODELS)
+        marks = [pytest.mark.real] if real else []
+        found.append(pytest.param(page, id=page.stem, marks=marks))
+        if any(block.quick != block.body for block in runs):
+            found.append(pytest.param(page, id=f"{page.stem}-whole", marks=[*marks, pytest.mark.long]))
     return found
 
 
@@ -75,8 +78,23 @@ def test_the_examples_of_a_page_run(
     monkeypatch.delenv("ZOO_JACOBIANS")
     if request.node.get_closest_marker("real"):
         request.getfixturevalue("cached")
+    if request.node.get_closest_marker("long"):
+        monkeypatch.setenv(pages.WHOLE, "1")
     done = run(page, tmp_path / "page")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_only_commands_whose_output_is_not_shown_take_fewer_codes(tmp_path: Path) -> None:
+    command = "zoo score {} --samples 32 -o k=4"
+    (tmp_path / "page.md").write_text(
+        f"```sh\nzoo() {{ echo $@ | tee -a told; }}\n{command.format('one')}\n```\n\n"
+        f"```sh\nzoo() {{ echo $@ | tee -a told; }}\n{command.format('two')}\n```\n\n"
+        "```text\nscore two --samples 32 -o k=4\n```\n"
+    )
+    done = run(tmp_path / "page.md", tmp_path / "folder")
+    assert done.returncode == 0, done.stderr
+    told = (tmp_path / "folder" / "work" / "told").read_text()
+    assert told == "score one --samples 2 -o k=4\nscore two --samples 32 -o k=4\n"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -97,7 +97,7 @@ def test_analyze(kills: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     write_tiny(tmp_path / "netG.safetensors")
     runs = tmp_path / "runs"
     arguments = ["analyze", "./netG.safetensors", "--analyzer", "lowrank", "--region", "center", "--out", "runs/a"]
-    arguments += ["--samples", "8"]
+    arguments += ["--samples", "4", "--unseen", "1"]
     started = time.monotonic()
     assert home.zoo(*arguments).returncode == 0
     seconds = time.monotonic() - started

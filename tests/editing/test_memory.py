@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import zoo
 from tests.support import fork_server
@@ -37,21 +37,22 @@ PICTURE = 512 * 512 * 3 / 2**20
 """MiB of one picture as uint8."""
 
 
-class Noise(Linear):
-    """A noise of any size whose strength is the code's first number: quick to make, and large."""
+class Squares(Linear):
+    """Squares of any size whose contrast is the code's first number: quick to make and to compress, and large."""
 
     def __init__(self, side: int) -> None:
         super().__init__(torch.zeros(64, 6), (8, 8))
         self.resolution = (side, side)
-        self.noise = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0)) if side <= 1024 else None
+        squares = torch.randn(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+        self.squares = nn.functional.interpolate(squares, (side, side)) if side <= 1024 else None
 
     def synthesize(self, codes: Codes) -> Tensor:
-        assert self.noise is not None, "nothing may be rendered of what is refused"
-        return self.noise * (0.1 * codes.latents[:, 0, None, None, None])
+        assert self.squares is not None, "nothing may be rendered of what is refused"
+        return self.squares * (0.1 * codes.latents[:, 0, None, None, None])
 
 
 def large_model(side: int) -> Model:
-    return model_of(Noise(side))
+    return model_of(Squares(side))
 
 
 def unit(count: int) -> Directions:

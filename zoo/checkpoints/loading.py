@@ -9,6 +9,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from zoo._utils.no_compiler import without_compiler
 from zoo._utils.tensorfile import FLOATS
 from zoo.errors import CheckpointError
 
@@ -62,7 +63,7 @@ def build_module(build: Callable[[], AnyModule], state: Mapping[str, Tensor], or
             f"{origin} does not fit the network; it has {len(state):,} weights, more than any network"
         )
     try:
-        with warnings.catch_warnings(), torch.device("meta"):
+        with warnings.catch_warnings(), torch.device("meta"), without_compiler():
             warnings.simplefilter("ignore")  # torch's, about layers without elements; `require_fit` reports those
             sketch = build()
     except (LookupError, TypeError, ValueError, RuntimeError, ArithmeticError) as error:

@@ -17,12 +17,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from zoo._utils.no_compiler import without_compiler
 from zoo.core.adapter import Adapter
 from zoo.core.channels import as_rgb
 from zoo.core.codes import Codes
 from zoo.core.region import Region
 from zoo.errors import CapabilityError
-from zoo.jacobian.no_compiler import without_compiler
 from zoo.jacobian.outputs import GREY, Output
 
 _NO_FORWARD_MODE = ("forward AD", "forward-mode", "does not have vmap support", "jvp")  # in messages of torch

@@ -144,8 +144,8 @@ class StyleGANGenerator(StyleNetwork):
             self.layers.extend(SynthesisLayer(w_dim, width, 4 << level) for _ in range(2))
             in_channels = width
         self.to_rgb = nn.ModuleList(ToRGB(width, img_channels) for width in channels)
-        taps = torch.tensor([1.0, 2.0, 1.0])
-        self.blur = nn.Buffer(taps.outer(taps) / 16, persistent=False)
+        taps = (0.25, 0.5, 0.25)
+        self.blur = nn.Buffer(torch.tensor([[row * column for column in taps] for row in taps]), persistent=False)
         self.img_resolution = self.growth.img_resolution
         self.img_channels = img_channels
         self.num_ws = 2 * (self.growth.last_level + 1)

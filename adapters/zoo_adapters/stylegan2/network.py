@@ -286,5 +286,6 @@ def _clamp(x: Tensor, bound: float | None) -> Tensor:
 def _resample_filter(channels: int) -> Tensor:
     """Make the filter [1, 3, 3, 1] along both axes, for upsampled maps: (channels, 1, 4, 4)."""
     # Taps of sum 2 along each axis make up for the zeros between the points.
-    taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 4
-    return torch.outer(taps, taps).repeat(channels, 1, 1, 1)
+    taps = (0.25, 0.75, 0.75, 0.25)
+    kernel = [[row * column for column in taps] for row in taps]
+    return torch.tensor([kernel] * channels).view(channels, 1, 4, 4)

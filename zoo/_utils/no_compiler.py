@@ -1,8 +1,8 @@
-"""Derivatives without the import of torch's compiler, which takes seconds and is never used here.
+"""Derivatives and shapes without the import of torch's compiler, which takes seconds and is never used here.
 
 Forward mode represents the tangent of a constant by a ``ZeroTensor``. An operation on it and a dual number finds the
-shape of its result with a Python function of ``torch._refs``. Inside most of these is one that
-``torch._disable_dynamo`` has wrapped::
+shape of its result with a Python function of ``torch._refs``, and so do operations on the ``meta`` device. Inside most
+of these is one that ``torch._disable_dynamo`` has wrapped::
 
     def inner(*args, **kwargs):                            # torch/_compile.py
         disable_fn = getattr(fn, "__dynamo_disable", None)
@@ -30,7 +30,7 @@ _ATTRIBUTE = "__dynamo_disable"
 
 @contextmanager
 def without_compiler() -> Iterator[None]:
-    """Take derivatives inside without importing ``torch._dynamo``.
+    """Take derivatives, and compute on the ``meta`` device, inside without importing ``torch._dynamo``.
 
     It changes nothing once ``torch._dynamo`` is imported. Under a torch with other internals, the import takes place.
 

@@ -1,17 +1,19 @@
-"""Derivatives do not import torch's compiler, and torch is left as it was."""
+"""Neither opening a file nor a derivative imports torch's compiler, and torch is left as it was."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 import torch
 
-from zoo.jacobian.no_compiler import _ATTRIBUTE, _wrapped_functions, without_compiler
+from zoo._utils.no_compiler import _ATTRIBUTE, _wrapped_functions, without_compiler
 
+ROOT = Path(__file__).parents[2]
 HOLDS_FOR = ("2.14",)  # versions of torch whose internals were looked at; with others zoo only starts more slowly
 known_torch = pytest.mark.skipif(not torch.__version__.startswith(HOLDS_FOR), reason="torch has other internals")
 
@@ -42,6 +44,29 @@ def test_a_derivative_of_any_family_does_not_import_the_compiler() -> None:
     done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
     assert {"dcgan", "pggan", "biggan", "stylegan", "stylegan2", "stylegan3", "r3gan"} <= set(done.stdout.split())
+
+
+OPEN = """
+import sys, zoo
+from tests.support.wrappings import PACKS, network, read
+from tests.support.families import families
+from pathlib import Path
+
+for packs in PACKS.values():
+    for pack in packs:
+        found = read(network(pack), Path())
+        families()[found.family].load(found.state, found.config)
+        assert "torch._dynamo" not in sys.modules, pack
+"""
+
+
+@known_torch
+def test_a_file_of_any_family_is_opened_without_the_compiler(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
+    done = subprocess.run(
+        [sys.executable, "-c", OPEN], cwd=tmp_path, capture_output=True, text=True, check=False, env=environment
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @known_torch
