@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.plugins.test_third_party import environment
 from tests.support import fork_server
+from tests.support.plugins import environment
 from zoo._version import CONTRACT
 from zoo.cli import run
 from zoo.errors import OptionError, OutputError, UnknownNameError, ZooError

@@ -13,9 +13,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from tests.plugins.test_third_party import write_plugin
 from tests.support import broken
 from tests.support.hostile import eyes_state
+from tests.support.plugins import write_plugin
 from tests.support.toys import sequential
 from zoo.cli import run
 from zoo.conformance import CONTRACTS, Check, checks_of
