@@ -171,7 +171,7 @@ def test_states_that_do_not_fit(golden: Golden, changes: dict[str, Tensor | None
 # The contract
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.long)])
 def test_conformance(seed: int) -> None:
     check_adapter(BigGANDeep.tiny(seed), seed)
 

@@ -190,7 +190,7 @@ def test_networks_that_were_made_otherwise(setting: str, value: Any, message: st
 # The contract
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.long)])
 def test_conformance(seed: int) -> None:
     check_adapter(PGGAN.tiny(seed), seed)
 

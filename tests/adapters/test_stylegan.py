@@ -257,7 +257,7 @@ def test_labels_are_embedded_and_normalised_with_the_code(golden: Golden, layout
 # The contract
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.long)])
 def test_conformance(seed: int) -> None:
     check_adapter(StyleGAN.tiny(seed), seed)
 

@@ -17,7 +17,7 @@ from zoo.core.region import parse_region
 from zoo.plugins import Plugins
 from zoo.testing import check_adapter, draw, layer_choices, leaves_no_trace
 
-SEEDS = (0, 1)
+SEEDS = (0, pytest.param(1, marks=pytest.mark.long))
 
 
 def assert_contract(plugin: AnalyzerPlugin, adapter: Adapter, layers: tuple[int, ...] | None, seed: int) -> None:

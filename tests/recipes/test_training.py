@@ -53,7 +53,7 @@ def test_a_training_is_not_resumed_with_another_batch(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", GENERATORS)
 def test_every_parameter_is_trained(name: str) -> None:
-    training = Training(name, 2, Settings(batch=4, every=2, grown=1))
+    training = Training(name, 2, Settings(batch=2, every=2, grown=1))
     training.step = 10_000  # grown
     before = {
         key: {k: t.detach().clone() for k, t in part.named_parameters()} for key, part in training.modules().items()
