@@ -2,7 +2,8 @@
 
 ``zoo.models`` lists the models, ``zoo.load`` opens one, ``zoo.analyze`` finds directions in its latent space,
 ``zoo.edit`` moves codes along them, ``zoo.compare`` holds two sets of them against each other, ``zoo.score`` says which
-attributes they change. Everything heavy, torch above all, is imported on first use, so that ``import zoo`` is quick.
+attributes they change, ``zoo.project`` finds the codes of pictures. Everything heavy, torch above all, is imported on
+first use, so that ``import zoo`` is quick.
 """
 
 import lazy_loader

@@ -18,6 +18,9 @@ from .api import (
     load as load,
 )
 from .api import (
+    project as project,
+)
+from .api import (
     sample as sample,
 )
 from .api import (
@@ -53,6 +56,12 @@ from .core.codes import (
 from .core.directions import Directions as Directions
 from .core.moves import Move as Move
 from .core.options import Options as Options
+from .core.projector import (
+    Pictures as Pictures,
+)
+from .core.projector import (
+    Projector as Projector,
+)
 from .core.region import Region as Region
 from .editing.edited import Edit as Edit
 from .editing.samples import Samples as Samples
@@ -101,12 +110,16 @@ from .errors import (
 from .errors import (
     unknown_name as unknown_name,
 )
+from .inversion.result import Inversion as Inversion
 from .models.model import Model as Model
 from .plugins.entries import (
     AdapterPlugin as AdapterPlugin,
 )
 from .plugins.entries import (
     AnalyzerPlugin as AnalyzerPlugin,
+)
+from .plugins.entries import (
+    ProjectorPlugin as ProjectorPlugin,
 )
 from .plugins.entries import (
     ScorerPlugin as ScorerPlugin,

@@ -1,4 +1,4 @@
-"""The functions of the Python interface: `load`, `sample`, `analyze`, `edit`, `compare`, `score`."""
+"""The functions of the Python interface: `load`, `sample`, `analyze`, `edit`, `compare`, `score`, `project`."""
 
 from __future__ import annotations
 
@@ -20,13 +20,17 @@ from zoo.editing.edit import edit
 from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest, as_path
 from zoo.editing.samples import sample
 from zoo.errors import AnalysisWarning, OptionError
+from zoo.inversion.options import AUTO
+from zoo.inversion.pictures import GivenPicture
+from zoo.inversion.request import ProjectionRequest
+from zoo.inversion.result import Inversion
 from zoo.models.model import Model
 from zoo.registry.registry import load_installation
 from zoo.scoring.effects import choose_scorers
 from zoo.scoring.score import score as score_directions
 from zoo.scoring.scores import Scores
 
-__all__ = ["analyze", "compare", "edit", "load", "sample", "score"]
+__all__ = ["analyze", "compare", "edit", "load", "project", "sample", "score"]
 
 
 def load(
@@ -226,3 +230,62 @@ def score(
         read_as=read_as,
         progress=progress,
     )
+
+
+def project(
+    model: Model,
+    pictures: GivenPicture | Sequence[GivenPicture],
+    *,
+    projector: str | None = None,
+    rows: str | None = None,
+    ridge: float | None = None,
+    starts: int | None = None,
+    loss: str = "pixels",
+    region: str = "all",
+    label: int | str = AUTO,
+    seed: int | None = None,
+    memory: str | int | None = None,
+    progress: Progress = silent,
+    **options: Any,
+) -> Inversion:
+    """Find codes whose images are given pictures, such as photographs (GAN inversion).
+
+    Args:
+        model: The model that shall draw them.
+        pictures: A picture or several: paths of files or folders, patterns such as ``faces/*.jpg``, pictures of Pillow,
+            arrays (h, w, 3) or (n, h, w, 3) of uint8, or tensors (3, h, w) or (n, 3, h, w) in [-1, 1]. They are cut to
+            the model's aspect ratio in the middle, and resampled by area.
+        projector: The name of a projector of a plugin; None is zoo's own search.
+        rows: Of codes with several rows: ``tied`` seeks one vector for all, ``free`` one for each. None ties them, and
+            frees them where the picture is not reproduced.
+        ridge: The weight that holds codes near drawn ones in the end; None chooses.
+        starts: How many drawn codes to begin from at most, while a picture is not reproduced; None is 4.
+        loss: ``pixels``, or ``features``, which adds the features of a network: see `output` of ``zoo analyze``.
+        region: The pixels that count, such as ``not:top``.
+        label: The class of a conditional model, by name or index; ``auto`` finds it.
+        seed: The seed of everything that is drawn; None is 0.
+        memory: How much derivatives may use, in bytes or as text such as ``2GB``.
+        progress: Called while the work goes on.
+        **options: Options of the projector, or `output` and `features` of the feature loss.
+
+    Returns:
+        The codes, and how good they are.
+
+    Raises:
+        OptionError: If no picture can be read, or a value is out of range.
+        ZooError: Whatever else is wrong with the request.
+    """
+    request = ProjectionRequest(
+        pictures=pictures,
+        projector=projector,
+        rows=rows,
+        ridge=ridge,
+        starts=starts,
+        loss=loss,
+        region=region,
+        label=label,
+        seed=seed,
+        memory=memory,
+        options=options,
+    )
+    return request.project(model, load_installation(), progress)

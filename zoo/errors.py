@@ -14,6 +14,7 @@
     ├── CheckpointError        a weights file cannot be read safely, or fits no known layout
     ├── CapabilityError        the model cannot do what the analysis needs
     ├── OutputError            results cannot be written where they were asked for
+    ├── InterruptedSearchError Ctrl-C ended a search; what it had found is written (exit code 130)
     ├── PluginError            a plugin cannot be imported, or claims a name that is taken
     └── ContractError          an adapter, analyzer or scorer breaks the contract (a bug in it; exit code 1)
 
@@ -86,6 +87,12 @@ class CapabilityError(ZooError):
 
 class OutputError(ZooError):
     """Results cannot be written where they were asked for."""
+
+
+class InterruptedSearchError(ZooError):
+    """Ctrl-C ended a search; what it had found is written."""
+
+    exit_code = 130
 
 
 class PluginError(ZooError):

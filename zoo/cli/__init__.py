@@ -33,6 +33,7 @@ COMMANDS = {
     "edit": "zoo.cli.verbs:edit",
     "compare": "zoo.cli.verbs:compare",
     "score": "zoo.cli.verbs:score",
+    "project": "zoo.cli.pictures:project",
     "pull": "zoo.cli.weights:pull",
     "cache": "zoo.cli.weights:cache",
     "add": "zoo.cli.weights:add",
@@ -45,6 +46,7 @@ COMMANDS = {
 _GROUPS = {
     "zoo.cli.browse": "Look things up",
     "zoo.cli.verbs": "Work with a model",
+    "zoo.cli.pictures": "Work with a model",
     "zoo.cli.weights": "Weights files, and models of your own",
     "zoo.cli.plugin_authors": "Write plugins",
 }

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from zoo.analysis.comparison import Comparison
     from zoo.analysis.run import Run
     from zoo.editing.run_folder import Written
+    from zoo.inversion.result import Inversion
     from zoo.scoring.scores import Scores
 
 
@@ -111,6 +112,25 @@ def print_scores(settings: Settings, scores: Scores) -> None:
     columns, rows = scores.table()
     _print_facts(settings, scores.facts())
     print_table(settings, columns, rows, right=columns[1:-1])
+
+
+def print_inversion(settings: Settings, result: Inversion, folder: Path, *, as_json: bool = False) -> None:
+    """Print how good the codes of pictures are, notes about them, and the files.
+
+    Args:
+        settings: The settings of the command line.
+        result: The codes.
+        folder: The folder that was written.
+        as_json: Print JSON instead of a table and lines.
+    """
+    if as_json:
+        print_json({**result.as_json(), **_written(folder)})
+        return
+    columns, rows = result.table()
+    print_table(settings, columns, rows, right=columns[1:], elastic="picture")
+    for note in result.notes():
+        settings.console.print(escape(note), soft_wrap=True)
+    print_files(settings, folder)
 
 
 def print_codes_written(settings: Settings, written: Written, *, as_json: bool = False) -> None:

@@ -75,6 +75,12 @@ from .options import (
 from .options import (
     parse_options as parse_options,
 )
+from .projector import (
+    Pictures as Pictures,
+)
+from .projector import (
+    Projector as Projector,
+)
 from .region import (
     Region as Region,
 )

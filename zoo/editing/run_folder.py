@@ -16,7 +16,7 @@ from zoo.registry.cards import is_file_name
 # pages of sheets and the pictures of `picture_name`, of which there may be any number.
 _RUN_FILES = re.compile(
     r"directions\.(safetensors|npy)|codes\.safetensors|report\.html|edit\.(gif|mp4)|samples\.png"
-    r"|comparison\.json|scores\.(json|md)|(sheet|comparison)(-\d{1,6})?\.png"
+    r"|(comparison|projection)\.json|scores\.(json|md)|(sheet|comparison)(-\d{1,6})?\.png"
     r"|(?P<picture>(code|seed|unseen)-\d{4,10}(_[\w.+-]{1,100})?\.png)"
 )
 

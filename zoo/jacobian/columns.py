@@ -25,7 +25,7 @@ from zoo.jacobian.outputs import GREY, Output
 # Pixels of all images that a chunk of tangents makes. On a GPU, more take more memory and are not faster (docs/gpu).
 _MAX_PIXELS = {"cpu": 2**22, "cuda": 2**23}
 _MAX_TANGENTS = {"cpu": 32, "cuda": 1024}  # larger chunks are not faster
-_OVERHEAD = 1.4  # memory of a process per byte of its tensors: allocators keep some, libraries make copies
+MEMORY_OVERHEAD = 1.4  # memory of a process per byte of its tensors: allocators keep some, libraries make copies
 
 
 def default_chunk(adapter: Adapter, region: Region | None = None) -> int:
@@ -168,10 +168,10 @@ class ColumnStream:
     def _fit_chunk(self, memory: int, reserved: int, needed_later: int, most: int) -> int:
         """Find the largest chunk, at most `most`, that fits into a budget of `memory` bytes."""
         model = MemoryModel(lambda size: self._operator.jvp(self._basis[:size]))
-        available = int(memory / _OVERHEAD) - reserved
+        available = int(memory / MEMORY_OVERHEAD) - reserved
         size = model.largest(available, most)
         if not size or needed_later > available:
-            least = 1.02 * _OVERHEAD * (max(model.of(1), needed_later) + reserved)
+            least = 1.02 * MEMORY_OVERHEAD * (max(model.of(1), needed_later) + reserved)
             raise OptionError(
                 f"--memory {format_size(memory)}: a single derivative of this network needs {format_size(least)}; "
                 "allow that much, or choose a smaller region"

@@ -73,7 +73,7 @@ class RegionJacobian:
         Raises:
             CapabilityError: The network has no forward-mode derivative.
         """
-        with _exact_products(self._origin.device), _forward_mode_errors():
+        with exact_products(self._origin.device), _forward_mode_errors():
             products: Tensor = torch.func.vmap(self._derivative_along)(self._like_origin(tangents))
         return products
 
@@ -86,7 +86,7 @@ class RegionJacobian:
         Returns:
             The products Jᵀ u as rows, (k, dim).
         """
-        with _exact_products(self._origin.device):
+        with exact_products(self._origin.device):
             values, origin = self._graph
             cotangents = self._like_origin(cotangents)
             if not values.requires_grad:  # they do not depend on δ
@@ -159,7 +159,7 @@ class RegionJacobian:
 
 
 @contextmanager
-def _exact_products(device: torch.device) -> Iterator[None]:
+def exact_products(device: torch.device) -> Iterator[None]:
     """Compute without recording gradients and, on a GPU, without TF32; torch's settings are restored afterwards."""
     full_precision = _full_precision() if device.type == "cuda" else nullcontext()
     with torch.no_grad(), without_compiler(), _without_torch_deprecation(), full_precision:

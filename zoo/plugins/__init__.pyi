@@ -9,6 +9,9 @@ from .entries import (
     AnalyzerPlugin as AnalyzerPlugin,
 )
 from .entries import (
+    ProjectorPlugin as ProjectorPlugin,
+)
+from .entries import (
     ScorerPlugin as ScorerPlugin,
 )
 from .hookspecs import hookimpl as hookimpl

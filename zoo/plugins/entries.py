@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from zoo.core.adapter import Adapter
     from zoo.core.analyzer import Analyzer, Scorer
     from zoo.core.options import Options
+    from zoo.core.projector import Projector
 
 # What an architecture can provide and an analyzer can require.
 CAPABILITIES = {
@@ -222,6 +223,49 @@ class ScorerPlugin:
     def names(self) -> tuple[str, ...]:
         """The names of the attributes, without the values of categorical ones."""
         return tuple(dict.fromkeys(attribute.partition("=")[0] for attribute in self.attributes))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectorPlugin:
+    """The entry of a projector, which finds the codes of pictures.
+
+    Attributes:
+        name: the name of the projector.
+        summary: one line about it.
+        load: its `Projector` class, as ``"module:Class"`` or a function that returns it.
+        options: its `Options` model, as for `load`; importing it must not import torch. None for none.
+
+    """
+
+    name: str
+    summary: str
+    load: str | Callable[[], type[Projector[Any]]]
+    options: str | Callable[[], type[Options]] | None = None
+
+    def resolve(self) -> type[Projector[Any]]:
+        """Import the class.
+
+        Returns:
+            The class.
+
+        Raises:
+            PluginError: the import fails.
+
+        """
+        projector: type[Projector[Any]] = _resolve(f"the projector {self.name}", self.load)
+        return projector
+
+    def schema(self) -> type[Options]:
+        """Import the options model, without torch.
+
+        Returns:
+            The model; `Options` itself where there are no options.
+
+        Raises:
+            PluginError: the import fails.
+
+        """
+        return _resolve_options(self.name, self.options)
 
 
 def _resolve_options(name: str, target: str | Callable[[], type[Options]] | None) -> type[Options]:

@@ -1,4 +1,4 @@
-"""The five hooks through which plugins, the built-ins included, add to zoo."""
+"""The six hooks through which plugins, the built-ins included, add to zoo."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-from zoo.plugins.entries import AdapterPlugin, AnalyzerPlugin, ScorerPlugin
+from zoo.plugins.entries import AdapterPlugin, AnalyzerPlugin, ProjectorPlugin, ScorerPlugin
 
 if TYPE_CHECKING:
     import typer
@@ -32,6 +32,11 @@ def zoo_analyzers() -> Sequence[AnalyzerPlugin]:  # type: ignore[empty-body]
 @hookspec
 def zoo_scorers() -> Sequence[ScorerPlugin]:  # type: ignore[empty-body]
     """Return the scorers that this plugin adds."""
+
+
+@hookspec
+def zoo_projectors() -> Sequence[ProjectorPlugin]:  # type: ignore[empty-body]
+    """Return the projectors that this plugin adds."""
 
 
 @hookspec

@@ -12,7 +12,7 @@ import pluggy
 
 from zoo.errors import PluginError, unknown_name
 from zoo.plugins.containment import contained
-from zoo.plugins.entries import AdapterPlugin, AnalyzerPlugin, ScorerPlugin
+from zoo.plugins.entries import AdapterPlugin, AnalyzerPlugin, ProjectorPlugin, ScorerPlugin
 from zoo.plugins.skipped import describe_error, warn_skipped
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ _RETURNED: dict[str, type | tuple[type, ...]] = {
     "zoo_adapters": AdapterPlugin,
     "zoo_analyzers": AnalyzerPlugin,
     "zoo_scorers": ScorerPlugin,
+    "zoo_projectors": ProjectorPlugin,
     "zoo_registries": (str, Path),
 }
 HOOKS = (*_RETURNED, "zoo_commands")
@@ -95,6 +96,11 @@ class Plugins:
         return self._index("scorer", "zoo_scorers")
 
     @cached_property
+    def projectors(self) -> dict[str, ProjectorPlugin]:
+        """The projectors by name. Raises `PluginError` if a name is claimed twice."""
+        return self._index("projector", "zoo_projectors")
+
+    @cached_property
     def registries(self) -> tuple[tuple[str, Path], ...]:
         """The registry files of plugins, as (distribution and version, path)."""
         results = self._call("zoo_registries")
@@ -144,6 +150,21 @@ class Plugins:
 
         """
         return _look_up("scorer", name, self.scorers)
+
+    def projector(self, name: str) -> ProjectorPlugin:
+        """Look up a projector.
+
+        Args:
+            name: its name.
+
+        Returns:
+            Its entry.
+
+        Raises:
+            UnknownNameError: there is none of that name.
+
+        """
+        return _look_up("projector", name, self.projectors)
 
     def provider(self, hook: str, name: str) -> str:
         """Find the distribution that an entry comes from.

@@ -246,18 +246,18 @@ def _environment() -> jinja2.Environment:
 
 
 def render_page(name: str = "report", **values: Any) -> str:
-    """Fill a template, with its style and script inside it and a Content-Security-Policy.
+    """Fill a template, with the style and the script of all pages inside it and a Content-Security-Policy.
 
     The policy allows pictures from ``data:`` addresses, and this style and this script by their hashes: nothing else.
 
     Args:
-        name: The name of the template, of its style and of its script, without their endings.
+        name: The name of the template, without its ending.
         **values: The values of the template.
 
     Returns:
         The page.
     """
-    style, script = ((_TEMPLATES / f"{name}.{ending}").read_text(encoding="utf-8") for ending in ("css", "js"))
+    style, script = ((_TEMPLATES / f"report.{ending}").read_text(encoding="utf-8") for ending in ("css", "js"))
     policy = (
         "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
         f"style-src {_hash(style)}; script-src {_hash(script)}"

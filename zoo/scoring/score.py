@@ -148,7 +148,7 @@ class ScoreMeter:
         scores = {}
         for name in list(self._remaining):
             try:
-                scores[name] = _checked_scores(self._remaining[name], as_rgb(images.clamp(-1, 1)))
+                scores[name] = checked_scores(self._remaining[name], as_rgb(images.clamp(-1, 1)))
             except Exception as error:
                 skip_scorer(name, self._model.card, error)
                 del self._remaining[name]
@@ -197,8 +197,19 @@ class ScoreMeter:
         )
 
 
-def _checked_scores(scorer: Scorer, images: Tensor) -> Tensor:
-    """Score images (n, 3, h, w): (n, attributes) float64. Raises `ValueError` for anything but finite numbers."""
+def checked_scores(scorer: Scorer, images: Tensor) -> Tensor:
+    """Score images, and refuse what is no score.
+
+    Args:
+        scorer: The scorer.
+        images: The images (n, 3, h, w) in [-1, 1].
+
+    Returns:
+        (n, attributes), float64 on the CPU.
+
+    Raises:
+        ValueError: If the scorer returns anything but a finite number for each image and attribute.
+    """
     scores = scorer.score(images).detach().cpu().to(torch.float64)
     shape = (len(images), len(scorer.attributes))
     if tuple(scores.shape) != shape or not bool(torch.isfinite(scores).all()):

@@ -1,0 +1,170 @@
+"""Projecting pictures: networks of all families, what is written, and what is said."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from zoo_adapters.dcgan.adapter import DCGAN
+
+import zoo
+from tests.support.linear import Banded, Linear, model_of
+from zoo import Codes, Inversion, Model, OptionError, Options, Pictures, Projector, ProjectorPlugin, hookimpl
+from zoo.core.channels import as_rgb
+from zoo.inversion.search import REPRODUCED, Search
+from zoo.plugins import load_plugins
+from zoo.plugins.manager import Plugins
+from zoo.testing import leaves_no_trace
+
+FAMILIES = load_plugins().adapters
+
+
+def own_pictures(model: Model, count: int = 1, seed: int = 5, label: int | None = None) -> torch.Tensor:
+    return as_rgb(model.render(model.sample(count, seed, label=label))).clamp(-1, 1)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_comes_nearer_than_any_drawn_code(family: str) -> None:
+    model = model_of(FAMILIES[family].resolve().tiny(0))
+    with leaves_no_trace(model.adapter):
+        found = zoo.project(model, own_pictures(model), starts=2)
+    again = as_rgb(model.render(found.codes)).clamp(-1, 1)
+    error = float((again - found.pictures[0].pixels).double().square().mean())
+    assert math.isclose(error, found.fits[0].error, rel_tol=1e-3, abs_tol=1e-9)
+    drawn = as_rgb(model.render(model.sample(64, 9))).clamp(-1, 1)
+    nearest = float((drawn - found.pictures[0].pixels).double().square().mean(dim=(1, 2, 3)).min())
+    assert error < nearest / 4 or error < REPRODUCED
+
+
+def test_the_very_code_of_a_picture_is_found() -> None:
+    model = model_of(Linear.tiny(0))
+    codes = model.sample(3, 5)
+    found = zoo.project(model, as_rgb(model.render(codes)).clamp(-1, 1))
+    assert torch.allclose(found.codes.latents, codes.latents, atol=1e-3)
+    assert min(fit.psnr for fit in found.fits) > 90
+    assert "the model draws this picture" in found.fits[0].sentence()
+
+
+def test_rows_are_freed_where_the_picture_needs_it() -> None:
+    model = model_of(Banded.of(3))
+    drawn = torch.randn(1, 3, 6, generator=torch.Generator().manual_seed(3))
+    picture = model.render(Codes(drawn))
+    tied, free = (zoo.project(model, picture, rows=rows, ridge=0.0).fits[0] for rows in ("tied", None))
+    assert (tied.rows, free.rows) == ("tied", "free")
+    assert free.psnr > tied.psnr + 20
+    own = zoo.project(model, model.render(model.sample(1, 4))).fits[0]
+    assert own.rows == "tied" and own.psnr > 60
+
+
+def test_the_class_of_a_picture_is_found() -> None:
+    model = model_of(FAMILIES["biggan"].resolve().tiny(0))
+    picture = own_pictures(model, label=1)
+    found = zoo.project(model, picture, starts=1)
+    assert found.fits[0].label == model.adapter.classes[int(found.codes.labels[0])]  # type: ignore[index]
+    asked = zoo.project(model, picture, label=0, starts=1)
+    assert asked.codes.labels is not None and asked.codes.labels.tolist() == [0]
+
+
+def test_only_the_region_counts() -> None:
+    model = model_of(Linear.tiny(0))
+    picture = own_pictures(model)
+    spoilt = picture.clone()
+    spoilt[..., 4:, :] = 1.0
+    inside = zoo.project(model, spoilt, region="top")
+    assert inside.fits[0].psnr > 60
+    assert torch.allclose(as_rgb(inside.images).clamp(-1, 1)[..., 4:, :], picture[..., 4:, :], atol=1e-2)
+    assert zoo.project(model, spoilt).fits[0].psnr < 30
+
+
+def test_a_seed_gives_the_same_bits() -> None:
+    model = model_of(DCGAN.tiny(0))
+    picture = own_pictures(model)
+    first, second = (zoo.project(model, picture, starts=1, seed=3) for _ in range(2))
+    assert torch.equal(first.codes.latents, second.codes.latents)
+    assert not torch.equal(first.codes.latents, zoo.project(model, picture, starts=1, seed=4).codes.latents)
+
+
+def test_less_memory_gives_the_same_answer() -> None:
+    model = model_of(DCGAN.tiny(0))
+    picture = own_pictures(model, 3)
+    plenty, little = zoo.project(model, picture, starts=1), zoo.project(model, picture, starts=1, memory="1MB")
+    assert [round(fit.psnr) for fit in plenty.fits] == [round(fit.psnr) for fit in little.fits]
+    with pytest.raises(OptionError, match="--memory 2kB: one gradient here needs"):
+        zoo.project(model, picture, memory=2000)
+
+
+def test_what_is_found_before_ctrl_c_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    model = model_of(DCGAN.tiny(0))
+    attempt: Callable[..., None] = Search._attempt
+
+    def interrupted(search: Search, pictures: list[int], number: int) -> None:
+        attempt(search, pictures[:1], number)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Search, "_attempt", interrupted)
+    found = zoo.project(model, own_pictures(model, 2))
+    assert found.interrupted and len(found) == 2
+    assert found.fits[0].psnr > found.fits[1].psnr
+    found.save(tmp_path / "run")
+    assert len(model.read_codes(tmp_path / "run" / "codes.safetensors")) == 2
+    with pytest.raises(zoo.ZooError, match="interrupted"):
+        found.raise_if_interrupted(tmp_path / "run")
+
+
+class Mean(Projector[Options]):
+    """Answers with the mean code."""
+
+    def project(self, adapter: zoo.Adapter, pictures: Pictures) -> Codes:
+        return Codes(torch.zeros(len(pictures), *adapter.space.shape))
+
+
+class Loud(Projector[Options]):
+    """Fails."""
+
+    def project(self, adapter: zoo.Adapter, pictures: Pictures) -> Codes:
+        raise LookupError("nothing here")
+
+
+class Plugin:
+    """A plugin with two projectors."""
+
+    @hookimpl
+    def zoo_projectors(self) -> list[ProjectorPlugin]:
+        return [
+            ProjectorPlugin(name="mean", summary="the mean", load=lambda: Mean),
+            ProjectorPlugin(name="loud", summary="fails", load=lambda: Loud),
+        ]
+
+
+@pytest.fixture
+def _projectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    plugins = load_plugins()
+    plugins.manager.register(Plugin(), "tests")
+    monkeypatch.setattr("zoo.registry.registry.load_plugins", lambda: plugins, raising=False)
+    monkeypatch.setattr(Plugins, "projectors", plugins.projectors)
+
+
+@pytest.mark.usefixtures("_projectors")
+def test_a_plugin_brings_a_projector() -> None:
+    model = model_of(DCGAN.tiny(0))
+    found = zoo.project(model, own_pictures(model, 2), projector="mean")
+    assert not found.codes.latents.any()
+    assert found.method == "mean: the mean"
+    with pytest.raises(zoo.ContractError, match=r"the projector loud failed on test\.model: LookupError: nothing here"):
+        zoo.project(model, own_pictures(model), projector="loud")
+    with pytest.raises(OptionError, match="--rows is for zoo's own search"):
+        zoo.project(model, own_pictures(model), projector="mean", rows="free")
+    with pytest.raises(zoo.UnknownNameError, match="did you mean mean"):
+        zoo.project(model, own_pictures(model), projector="meen")
+
+
+def test_a_notebook_shows_it() -> None:
+    model = model_of(DCGAN.tiny(0))
+    found: Inversion = zoo.project(model, own_pictures(model), starts=1)
+    shown: Any = found._repr_html_()
+    assert "data:image/png" in shown and "PSNR" in shown
+    assert repr(found).startswith("Inversion(1 pictures in test.model: ")

@@ -1,0 +1,122 @@
+"""The command that begins with pictures: project. torch is imported inside it, never before."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from zoo.cli import arguments, completion
+from zoo.cli.console import Settings, progress_bars
+from zoo.cli.printing import print_inversion
+from zoo.cli.requests import opening_request
+
+# The group of `--help`.
+SEARCH = "Search"
+
+
+def project(
+    context: typer.Context,
+    model: arguments.ModelName,
+    pictures: Annotated[
+        list[str], typer.Argument(metavar="PICTURE…", help="Files, folders, or patterns such as 'faces/*.jpg'.")
+    ],
+    rows: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|tied|free",
+            help="One vector for all rows of a code, or one for each; auto frees them where that is needed.",
+            rich_help_panel=SEARCH,
+            autocompletion=completion.words("auto", "tied", "free"),
+        ),
+    ] = None,
+    label: Annotated[
+        str,
+        typer.Option(
+            help="Class of a conditional model, by name or index; auto finds it.", rich_help_panel=arguments.CODES
+        ),
+    ] = "auto",
+    region: Annotated[
+        str,
+        typer.Option(
+            "--region",
+            "-r",
+            help="The pixels that count; others may differ.",
+            rich_help_panel=SEARCH,
+            autocompletion=completion.regions,
+        ),
+    ] = "all",
+    ridge: Annotated[
+        float | None,
+        typer.Option(
+            help="Holds codes near drawn ones; by default as much as is needed, 0 where none is.",
+            rich_help_panel=SEARCH,
+        ),
+    ] = None,
+    starts: Annotated[
+        int | None,
+        typer.Option(
+            help="How many starts to try at most, while a picture is not reproduced; by default 4.",
+            rich_help_panel=SEARCH,
+        ),
+    ] = None,
+    loss: Annotated[
+        str,
+        typer.Option(
+            metavar="pixels|features",
+            help="What shall agree; features adds those of a network, -o output=timm:NAME.",
+            rich_help_panel=SEARCH,
+            autocompletion=completion.words("pixels", "features"),
+        ),
+    ] = "pixels",
+    projector: Annotated[
+        str | None,
+        typer.Option(help="A projector of a plugin instead of zoo's own search.", rich_help_panel=SEARCH),
+    ] = None,
+    seed: arguments.Seed = None,
+    space: arguments.Space = None,
+    device: arguments.Device = "auto",
+    dtype: arguments.Dtype = "float32",
+    memory: arguments.Memory = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-o", metavar="NAME=VALUE", help="An option of the feature loss, the projector or the architecture."
+        ),
+    ] = None,
+    each: arguments.Each = False,
+    size: arguments.Size = None,
+    as_json: arguments.AsJson = False,
+    out: arguments.Out = None,
+    force: arguments.Force = False,
+) -> None:
+    """Find the codes of pictures, such as photographs: codes, a sheet with what was found, report."""
+    from zoo.core.options import parse_pairs
+    from zoo.inversion.request import ProjectCommand, ProjectionRequest
+
+    settings: Settings = context.obj
+    command = ProjectCommand(
+        model=model,
+        projection=ProjectionRequest(
+            pictures=pictures,
+            projector=projector,
+            rows=rows,
+            ridge=ridge,
+            starts=starts,
+            loss=loss,
+            region=region,
+            label=label,
+            seed=seed,
+            memory=memory,
+            options=parse_pairs(option or []),
+        ),
+        opening=opening_request(space, device, dtype),
+        each=each,
+        size=size,
+        out=out,
+        force=force,
+    )
+    with progress_bars(settings) as progress:
+        result = command.run(settings.installation, progress)
+    print_inversion(settings, result, command.folder, as_json=as_json)
+    result.raise_if_interrupted(command.folder)

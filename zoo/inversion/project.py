@@ -1,0 +1,255 @@
+"""From pictures to codes: reading, searching or asking a projector, and judging what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoo._utils.progress import Progress, silent
+from zoo._version import __version__
+from zoo.core.analyzer import Scorer
+from zoo.core.channels import as_rgb
+from zoo.core.codes import Codes
+from zoo.core.compute import ComputeBudget
+from zoo.core.options import parse_options
+from zoo.core.projector import Pictures
+from zoo.core.region import Region
+from zoo.core.sampling import derived_generator
+from zoo.editing.render import render
+from zoo.errors import CodesError, ContractError, ZooError, is_out_of_memory
+from zoo.inversion.options import AUTO, FeatureOptions, SearchOptions
+from zoo.inversion.pictures import GivenPicture, PictureReader, Target
+from zoo.inversion.prior import Prior
+from zoo.inversion.problem import Problem
+from zoo.inversion.readback import read_back
+from zoo.inversion.result import Fit, Inversion, squared_errors
+from zoo.inversion.search import Candidate, Search, found_codes
+from zoo.inversion.starts import Starts, draw_for_prior, draw_starts
+from zoo.jacobian.timm_features import open_output
+from zoo.models.model import Model
+from zoo.plugins.entries import ProjectorPlugin
+from zoo.plugins.manager import Plugins
+from zoo.scoring.effects import fitting_scorers
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectionSettings:
+    """How pictures are projected.
+
+    Attributes:
+        projector: The plugin that finds codes; None is zoo's own search.
+        options: The options of the projector, or of the feature loss.
+        search: What is asked of the search.
+        loss: ``pixels``, or ``features``, which adds the features of a network.
+        region: The pixels that count.
+        label: The class of a conditional model, by name or index; ``auto`` finds it.
+        seed: The seed of everything that is drawn.
+        memory: Bytes for derivatives; None is what the usual batch needs.
+    """
+
+    projector: ProjectorPlugin | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    search: SearchOptions = field(default_factory=SearchOptions)
+    loss: str = "pixels"
+    region: str = "all"
+    label: int | str = AUTO
+    seed: int = 0
+    memory: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """Pictures to project in a model."""
+
+    model: Model
+    targets: Sequence[Target]
+    region: Region
+    label: int | None
+    settings: ProjectionSettings
+    progress: Progress
+
+    @cached_property
+    def pictures(self) -> Tensor:
+        """The pictures (n, 3, h, w), on the network's device and in its dtype."""
+        adapter = self.model.adapter
+        return torch.stack([target.pixels for target in self.targets]).to(adapter.device, adapter.dtype)
+
+    @cached_property
+    def prior(self) -> Prior:
+        """The coordinates of codes."""
+        return Prior.of(self.model.adapter, draw_for_prior(self.model.adapter, self.generator("prior"), self.label))
+
+    @property
+    def budget(self) -> ComputeBudget:
+        return ComputeBudget(memory=self.settings.memory)
+
+    def generator(self, what: str) -> torch.Generator:
+        return derived_generator(self.settings.seed, what)
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """Codes of pictures (n), and how each was found: None where a plugin did."""
+
+    codes: Codes
+    candidates: Sequence[Candidate | None]
+    tried: Sequence[int]
+    method: str
+    interrupted: bool = False
+
+
+def project_pictures(
+    model: Model,
+    given: GivenPicture | Sequence[GivenPicture],
+    settings: ProjectionSettings,
+    plugins: Plugins,
+    progress: Progress = silent,
+) -> Inversion:
+    """Find codes whose images are some pictures.
+
+    Args:
+        model: The model.
+        given: The pictures; see `zoo.inversion.pictures.PictureReader`.
+        settings: How.
+        plugins: The installed plugins, for scorers.
+        progress: Called while the work goes on.
+
+    Returns:
+        The codes and how good they are. After Ctrl-C, those that had been found.
+
+    Raises:
+        KeyboardInterrupt: If nothing had been found.
+        ZooError: Whatever is wrong with the pictures or the settings.
+    """
+    region = model.region(settings.region)
+    label = _read_label(model, settings.label)
+    reader = PictureReader(model.adapter)
+    task = _Task(model, reader.read(given), region, label, settings, progress)
+    found = _search(task) if settings.projector is None else _ask(task, settings.projector)
+    fits = _judge(task, found, fitting_scorers(model.card, plugins.scorers))
+    return Inversion(
+        codes=found.codes,
+        pictures=tuple(task.targets),
+        fits=fits,
+        model=model,
+        region=region,
+        method=found.method,
+        skipped=reader.skipped,
+        record=_record(model, settings),
+        interrupted=found.interrupted,
+    )
+
+
+def _read_label(model: Model, label: int | str) -> int | None:
+    """Read the class; None finds it."""
+    if label == AUTO and AUTO not in model.adapter.classes:
+        return None
+    return model.label_index(label)
+
+
+def _search(task: _Task) -> _Found:
+    """Find codes by zoo's own search."""
+    adapter, settings = task.model.adapter, task.settings
+    problem = Problem(adapter, task.prior, task.pictures, task.region, budget=task.budget)
+    if settings.loss == "features":
+        options = parse_options("project", FeatureOptions, settings.options)
+        problem = problem.with_features(open_output(options, adapter, task.progress))
+    drawn = draw_starts(adapter, task.generator("starts"), task.label)
+    starts = Starts.of(task.model, drawn, task.pictures, task.region, progress=task.progress)
+    search = Search(problem, starts, settings.search, task.progress)
+    interrupted = False
+    try:
+        search.run()
+    except KeyboardInterrupt:
+        interrupted = True
+        if None in search.found:
+            raise
+    found = [candidate for candidate in search.found if candidate is not None]
+    codes = adapter.normalize(found_codes(problem, found))
+    return _Found(codes, found, search.tried, search.method, interrupted)
+
+
+def _ask(task: _Task, plugin: ProjectorPlugin) -> _Found:
+    """Have a plugin find codes; any error of its own, and codes that do not fit, are its author's mistake."""
+    model, settings = task.model, task.settings
+    projector = plugin.resolve()(parse_options(plugin.name, plugin.schema(), settings.options))
+    pictures = Pictures(
+        images=task.pictures,
+        region=task.region,
+        label=task.label,
+        generator=task.generator("projector"),
+        progress=task.progress,
+        budget=task.budget,
+    )
+    try:
+        codes = projector.project(model.adapter, pictures)
+    except ZooError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        reason = f"{type(error).__name__}: {error}"
+        raise ContractError(f"the projector {plugin.name} failed on {model.name}: {reason}") from error
+    if len(codes) != len(pictures):
+        raise ContractError(f"the projector {plugin.name} returned {len(codes)} codes for {len(pictures)} pictures")
+    codes = codes.to(model.adapter.device, model.adapter.dtype)
+    try:
+        model.adapter.check(codes, f"what the projector {plugin.name} returned")
+    except CodesError as error:
+        raise ContractError(str(error)) from error
+    nothing = [None] * len(codes)
+    return _Found(codes, nothing, [0] * len(codes), f"{plugin.name}: {plugin.summary}")
+
+
+def _judge(task: _Task, found: _Found, scorers: Mapping[str, Scorer]) -> tuple[Fit, ...]:
+    """Measure how well codes draw their pictures, and how far out they lie."""
+    model, codes = task.model, found.codes
+    images = as_rgb(render(model, codes)).clamp(-1, 1).float()
+    errors = squared_errors(task.targets, images, task.region)
+    distances = task.prior.distance(codes).tolist()
+    attributes = read_back(model, scorers, torch.stack([target.pixels for target in task.targets]), images)
+    fits = []
+    for index, (target, candidate) in enumerate(zip(task.targets, found.candidates, strict=True)):
+        layered = model.adapter.space.layers > 1
+        fits.append(
+            Fit(
+                name=target.name,
+                error=errors[index],
+                distance=distances[index],
+                label=None if codes.labels is None else model.adapter.classes[int(codes.labels[index])],
+                rows=candidate.rows if candidate is not None and layered else None,
+                ridge=None if candidate is None else candidate.ridge,
+                starts=found.tried[index],
+                how=found.method if candidate is None else candidate.how,
+                attributes=attributes[index],
+            )
+        )
+    return tuple(fits)
+
+
+def _record(model: Model, settings: ProjectionSettings) -> dict[str, Any]:
+    """Record everything that the result depends on."""
+    return {
+        "model": model.name,
+        "weights_sha256": model.weights_sha256,
+        "space": model.adapter.space.as_json(),
+        "licence": str(model.card.licence),
+        "projector": None if settings.projector is None else settings.projector.name,
+        "options": {name: str(value) for name, value in settings.options.items()},
+        "search": vars(settings.search) if settings.projector is None else None,
+        "loss": settings.loss,
+        "region": settings.region,
+        "asked_label": settings.label,
+        "seed": settings.seed,
+        "device": model.adapter.device.type,
+        "dtype": model.dtype,
+        "network_options": {name: str(value) for name, value in model.opening.options.items()},
+        "threads": torch.get_num_threads(),
+        "torch_version": torch.__version__,
+        "zoo_version": __version__,
+    }

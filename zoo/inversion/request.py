@@ -1,0 +1,183 @@
+"""A projection in words: those of the command line, and those of `zoo.project`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from zoo._utils.paths import expand_home
+from zoo._utils.progress import Progress, silent
+from zoo._utils.sizes import parse_size
+from zoo.core.options import Options
+from zoo.editing.requests import USUAL_OPENING, OpeningRequest
+from zoo.editing.run_folder import folder_under_runs, refuse_existing_run, short_model_name
+from zoo.errors import OptionError
+from zoo.imaging.images import picture_side
+from zoo.inversion.options import AUTO, LOSSES, FeatureOptions, SearchOptions
+from zoo.inversion.pictures import GivenPicture, find_files
+from zoo.inversion.project import ProjectionSettings, project_pictures
+from zoo.inversion.result import Inversion
+from zoo.models.limits import check_seed
+from zoo.models.model import Model
+from zoo.plugins.entries import ProjectorPlugin
+from zoo.registry.registry import Installation
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ProjectionRequest:
+    """Pictures to project, in words.
+
+    Attributes:
+        pictures: The pictures.
+        projector: The name of a projector of a plugin; None is zoo's own search.
+        rows: Whether the rows of a code may differ; see `SearchOptions`. None is ``auto``.
+        ridge: See `SearchOptions`.
+        starts: See `SearchOptions`. None is 4.
+        loss: ``pixels`` or ``features``.
+        region: The pixels that count.
+        label: The class of a conditional model, by name or index; ``auto`` finds it.
+        seed: The seed of everything that is drawn.
+        memory: How much derivatives may use, in bytes or as text such as ``2GB``.
+        options: Options of the projector or of the feature loss; with `split`, also those of the architecture.
+    """
+
+    pictures: GivenPicture | Sequence[GivenPicture]
+    projector: str | None = None
+    rows: str | None = None
+    ridge: float | None = None
+    starts: int | None = None
+    loss: str = "pixels"
+    region: str = "all"
+    label: int | str = AUTO
+    seed: int | None = None
+    memory: str | int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def settings(self, installation: Installation) -> ProjectionSettings:
+        """Read what needs no model.
+
+        Args:
+            installation: The plugins.
+
+        Returns:
+            The settings.
+
+        Raises:
+            OptionError: If a value is out of range, or does not go with the projector or the loss.
+            UnknownNameError: If there is no such projector.
+        """
+        plugin = self._plugin(installation)
+        if plugin is not None:
+            for name in ("rows", "ridge", "starts"):
+                if getattr(self, name) is not None:
+                    raise OptionError(f"--{name} is for zoo's own search: leave it out with --projector {plugin.name}")
+        if self.loss not in LOSSES:
+            raise OptionError(f"--loss {self.loss}: there are {', '.join(LOSSES)}")
+        if plugin is None and self.loss == "pixels" and self.options:
+            raise OptionError(f"-o {next(iter(self.options))}=…: it is for --loss features: pass that too")
+        usual = SearchOptions()
+        return ProjectionSettings(
+            projector=plugin,
+            options=self.options,
+            search=SearchOptions(
+                rows=usual.rows if self.rows is None else self.rows,
+                ridge=self.ridge,
+                starts=usual.starts if self.starts is None else self.starts,
+            ),
+            loss=self.loss,
+            region=self.region,
+            label=self.label,
+            seed=check_seed(self.seed or 0),
+            memory=None if self.memory is None else parse_size("--memory", self.memory),
+        )
+
+    def split_options(self, installation: Installation) -> tuple[ProjectionRequest, dict[str, Any]]:
+        """Separate the options of the projector or the loss from those of the architecture.
+
+        Args:
+            installation: The plugins.
+
+        Returns:
+            The request with its own options only, and the others.
+
+        Raises:
+            UnknownNameError: If there is no such projector.
+        """
+        plugin = self._plugin(installation)
+        schema: type[Options] = FeatureOptions if plugin is None else plugin.schema()
+        own = {name: value for name, value in self.options.items() if name in schema.model_fields}
+        return replace(self, options=own), {name: value for name, value in self.options.items() if name not in own}
+
+    def project(self, model: Model, installation: Installation, progress: Progress = silent) -> Inversion:
+        """Project the pictures in an open model.
+
+        Args:
+            model: The model.
+            installation: The plugins.
+            progress: Called while the work goes on.
+
+        Returns:
+            The codes and how good they are.
+
+        Raises:
+            ZooError: Whatever is wrong with the request.
+        """
+        return project_pictures(model, self.pictures, self.settings(installation), installation.plugins, progress)
+
+    def _plugin(self, installation: Installation) -> ProjectorPlugin | None:
+        return None if self.projector is None else installation.plugins.projector(self.projector)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ProjectCommand:
+    """``zoo project``: a projection, the model that it is made in, and the folder that it is written to.
+
+    Attributes:
+        model: The name of a card, or the path of a weights file.
+        projection: The pictures, and how they are projected.
+        opening: How the model is opened; its options come from the projection.
+        each: Write a PNG of every found image too.
+        size: The size of pictures on the sheet; see `Inversion.save`.
+        out: The folder to write; None is one under ``runs/``.
+        force: Replace an existing run folder.
+    """
+
+    model: str
+    projection: ProjectionRequest
+    opening: OpeningRequest = USUAL_OPENING
+    each: bool = False
+    size: str | None = None
+    out: Path | None = None
+    force: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """The folder that is written."""
+        return self.out or folder_under_runs(short_model_name(self.model), "project")
+
+    def run(self, installation: Installation, progress: Progress = silent) -> Inversion:
+        """Open the model, project the pictures, and write the folder.
+
+        Args:
+            installation: The plugins and the registry.
+            progress: Called while the work goes on.
+
+        Returns:
+            What was found. After Ctrl-C, what had been found is written all the same.
+
+        Raises:
+            ZooError: Whatever is wrong with the request. What its words alone show is refused before anything is
+                fetched.
+        """
+        refuse_existing_run(self.folder, force=self.force)
+        picture_side(self.size, 1)
+        projection, others = self.projection.split_options(installation)
+        projection.settings(installation)
+        files = find_files(path for path in projection.pictures if isinstance(path, str | Path))  # type: ignore[union-attr]
+        opening = replace(self.opening, options=others)
+        model = opening.open(self.model, installation, progress)
+        result = replace(projection, pictures=files).project(model, installation, progress)
+        result.save(expand_home(self.folder), each=self.each, size=self.size, force=self.force)
+        return result

@@ -1,0 +1,347 @@
+"""The search for the codes of pictures: restarts, solvers, and the choice between what they find."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from zoo._utils.progress import Progress
+from zoo._utils.sizes import format_size
+from zoo.core.codes import Codes, join
+from zoo.errors import CapabilityError, OptionError
+from zoo.inversion.lbfgs import minimize_lbfgs
+from zoo.inversion.levenberg_marquardt import minimize_levenberg_marquardt
+from zoo.inversion.options import SearchOptions
+from zoo.inversion.problem import Problem
+from zoo.inversion.starts import Starts
+from zoo.jacobian.columns import MEMORY_OVERHEAD
+from zoo.jacobian.memory import MemoryModel
+from zoo.models.rendering import render_batch_size
+
+# The ridge of the first rounds, which keeps the search among codes as they are drawn, and the weaker one after it,
+# which is kept where the model cannot draw the picture.
+STRONG_RIDGE, WEAK_RIDGE = 1e-3, 1e-5
+# Rounds of L-BFGS under each; without any ridge, or with rows that may differ; and of Levenberg–Marquardt.
+_RIDGE_ROUNDS = 25
+_LONG_ROUNDS = 100
+_LM_ROUNDS = 60
+# Mean squared error of 55 dB, less than what rounding to 8 bits costs (59 dB): the picture is found, not approximated.
+REPRODUCED = 4 / 10**5.5
+# ‖u‖/√d above which a code is not like drawn ones any more.
+FAR = 1.5
+# Numbers of J up to which Levenberg–Marquardt pays: beyond, one J costs more than the gradients of a whole search.
+_MOST_NUMBERS = {"cpu": 2**25, "cuda": 2**27}
+# Images with a longer side above the first number are compared at these sizes first.
+_COARSE_SIDES = (64, 256)
+# Classes whose best starts are searched before one is chosen.
+_MOST_TRIED_CLASSES = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A code for one picture.
+
+    Attributes:
+        coordinates: u, (dim,) or (layers, dim).
+        label: Its class (), or None.
+        error: The mean squared difference from the picture, of images in [-1, 1].
+        value: What was minimised, with the ridge that it was found under.
+        how: How it was found, in words.
+        rows: ``tied`` or ``free``.
+        ridge: The ridge that it was found under.
+    """
+
+    coordinates: Tensor
+    label: Tensor | None
+    error: float
+    value: float
+    how: str
+    rows: str
+    ridge: float
+
+    @property
+    def distance(self) -> float:
+        """‖u‖/√d, about 1 for drawn codes."""
+        return float(self.coordinates.square().mean().sqrt())
+
+    @property
+    def reproduces(self) -> bool:
+        """Whether the picture is found, not approximated."""
+        return self.error <= REPRODUCED
+
+
+class Search:
+    """Finds codes for pictures.
+
+    Args:
+        problem: The pictures and the network; its labels do not count.
+        starts: Where to begin.
+        options: What was asked for.
+        progress: Told how many rounds are done.
+
+    Attributes:
+        method: Which solvers are used, and why.
+        found: What has been found so far of each picture; None where nothing has.
+        tried: How many starts each picture has had.
+    """
+
+    def __init__(self, problem: Problem, starts: Starts, options: SearchOptions, progress: Progress) -> None:
+        self._problem, self._starts, self._options = problem, starts, options
+        self._layered = problem.adapter.space.layers > 1
+        if options.rows == "free" and not self._layered:
+            raise OptionError(f"--rows free: codes of {problem.adapter.space} have a single row")
+        self._exact_jacobian, self.method = _choose_method(problem)
+        self._batch = _batch_size(problem)
+        count = len(problem)
+        # The best code under the weak ridge, and the best one under the last ridge, which is usually none.
+        self._held: list[Candidate | None] = [None] * count
+        self.found: list[Candidate | None] = [None] * count
+        self.tried = [0] * count
+        self._clock = _Clock(progress, count * (options.starts * self._rounds_each + _LONG_ROUNDS))
+
+    def run(self) -> None:
+        """Search. What has been found stands in `found` whenever this is interrupted."""
+        everything = range(len(self._problem))
+        for index in everything:
+            self.found[index] = self._begin([index], 0)[index]
+        self._choose_classes()
+        for attempt in range(self._options.starts):
+            pending = [index for index in everything if not self._is_reproduced(index)]
+            if not pending:
+                break
+            self._attempt(pending, attempt)
+            self._clock.advance_to((attempt + 1) * len(everything) * self._rounds_each)
+        self._settle([index for index in everything if not self._is_reproduced(index)])
+        self._clock.finish()
+
+    @property
+    def _rounds_each(self) -> int:
+        return 2 * _RIDGE_ROUNDS + (_LM_ROUNDS if self._exact_jacobian else _LONG_ROUNDS)
+
+    @property
+    def _held_ridge(self) -> float:
+        return max(WEAK_RIDGE, self._options.ridge or 0.0)
+
+    def _is_reproduced(self, index: int) -> bool:
+        found = self.found[index]
+        return found is not None and found.reproduces
+
+    def _begin(self, pictures: Sequence[int], rank: int) -> dict[int, Candidate]:
+        codes = self._starts.take(pictures, rank)
+        coordinates = self._tied(codes)
+        problem = self._problem.take(pictures).with_labels(codes.labels)
+        return dict(
+            zip(pictures, _candidates(problem, coordinates, STRONG_RIDGE, "the nearest drawn code"), strict=True)
+        )
+
+    def _tied(self, codes: Codes) -> Tensor:
+        coordinates = self._problem.prior.whiten(codes)
+        return coordinates.mean(dim=1) if self._layered else coordinates
+
+    def _choose_classes(self) -> None:
+        """Search from the best starts of a few classes under the strong ridge, and put the best of them first."""
+        if self._starts.codes.labels is None:
+            return
+        for picture in range(len(self._problem)):
+            nearest = self._starts.nearest_of_classes(picture, _MOST_TRIED_CLASSES)
+            if len(nearest) < 2:
+                continue
+            codes = self._starts.at(nearest)
+            problem = self._problem.take([picture] * len(nearest)).with_labels(codes.labels).at_side(self._sides()[0])
+            coordinates = self._descend(problem, self._tied(codes), STRONG_RIDGE, _RIDGE_ROUNDS)
+            values = self._values(problem, coordinates, STRONG_RIDGE)
+            self._starts.prefer(picture, [nearest[index] for index in values.argsort().tolist()])
+
+    def _attempt(self, pictures: list[int], attempt: int) -> None:
+        """Search from the next start of some pictures."""
+        codes = self._starts.take(pictures, attempt)
+        problem = self._problem.take(pictures).with_labels(codes.labels)
+        first, last = self._sides()
+        coordinates = self._descend(problem.at_side(first), self._tied(codes), STRONG_RIDGE, _RIDGE_ROUNDS)
+        coordinates = self._descend(problem.at_side(last), coordinates, self._held_ridge, _RIDGE_ROUNDS)
+        held = _candidates(problem, coordinates, self._held_ridge, "L-BFGS under a ridge")
+        promising = []
+        for position, index in enumerate(pictures):
+            self.tried[index] += 1
+            if _is_better(held[position], self._held[index]):
+                self._held[index] = held[position]
+                promising.append(position)
+            if self.found[index] is None or held[position].error < self.found[index].error:  # type: ignore[union-attr]
+                self.found[index] = held[position]
+        if not promising:
+            return
+        chosen = torch.tensor(promising)
+        for index, candidate in zip(
+            [pictures[position] for position in promising],
+            self._finish(problem.take(promising), coordinates[chosen.to(coordinates.device)]),
+            strict=True,
+        ):
+            found = self.found[index]
+            if found is None or candidate.error < found.error:
+                self.found[index] = candidate
+
+    def _finish(self, problem: Problem, coordinates: Tensor) -> list[Candidate]:
+        """Go on with the last ridge."""
+        ridge = self._options.ridge or 0.0
+        if self._exact_jacobian:
+            try:
+                return self._finish_exactly(problem, coordinates, ridge)
+            except CapabilityError as error:
+                self._exact_jacobian, self.method = False, f"L-BFGS: {error}"
+        coordinates = self._descend(problem, coordinates, ridge, _LONG_ROUNDS)
+        return _candidates(problem, coordinates, ridge, "L-BFGS")
+
+    def _finish_exactly(self, problem: Problem, coordinates: Tensor, ridge: float) -> list[Candidate]:
+        result = []
+        for index in range(len(problem)):
+            single = problem.take([index])
+            point = minimize_levenberg_marquardt(
+                lambda u, single=single: single.residual(u[None]),  # type: ignore[misc]
+                lambda u, single=single: single.jacobian(u[None]),  # type: ignore[misc]
+                coordinates[index],
+                _LM_ROUNDS,
+                ridge=ridge,
+                tick=self._clock.tick,
+            )
+            result += _candidates(single, point[None], ridge, "Levenberg–Marquardt")
+        return result
+
+    def _settle(self, pictures: list[int]) -> None:
+        """Choose codes for pictures that the model cannot draw, or does not from the starts that were tried."""
+        free = self._layered and self._options.rows in {"auto", "free"}
+        ridge = WEAK_RIDGE if self._options.ridge is None else self._options.ridge
+        chosen = [index for index in pictures if self._held[index] is not None and (free or self._is_far(index))]
+        if not chosen:
+            return
+        held = [candidate for candidate in map(self._held.__getitem__, chosen) if candidate is not None]
+        coordinates = torch.stack([candidate.coordinates for candidate in held])
+        labels = None if held[0].label is None else torch.stack([one.label for one in held if one.label is not None])
+        problem = self._problem.take(chosen).with_labels(labels)
+        if free:
+            coordinates = coordinates[:, None].repeat(1, problem.adapter.space.layers, 1)
+        coordinates = self._descend(problem, coordinates, ridge, _LONG_ROUNDS)
+        how = "L-BFGS over all rows" if free else "L-BFGS under a ridge"
+        for index, candidate in zip(chosen, _candidates(problem, coordinates, ridge, how), strict=True):
+            found = self.found[index]
+            if found is None or candidate.error < found.error or self._is_far(index):
+                self.found[index] = candidate
+
+    def _is_far(self, index: int) -> bool:
+        """Say whether the code without a ridge is so far out that the one under a ridge is the better answer."""
+        found = self.found[index]
+        return self._options.ridge is None and found is not None and found.distance > FAR
+
+    def _sides(self) -> tuple[int | None, int | None]:
+        """At which sizes differences are averaged under the strong and the weak ridge."""
+        longer = max(self._problem.adapter.resolution)
+        first, last = (side if longer > side else None for side in _COARSE_SIDES)
+        return first if longer > _COARSE_SIDES[1] // 2 else None, last
+
+    def _descend(self, problem: Problem, coordinates: Tensor, ridge: float, rounds: int) -> Tensor:
+        return minimize_lbfgs(
+            self._evaluator(problem, ridge), coordinates, rounds, lambda: self._clock.tick(len(problem))
+        )
+
+    def _evaluator(self, problem: Problem, ridge: float) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        def evaluate(points: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+            parts = [
+                problem.take(some).evaluate(at, ridge)
+                for at, some in zip(points.split(self._batch), items.split(self._batch), strict=True)
+            ]
+            values, gradients = zip(*parts, strict=True)
+            return torch.cat(values), torch.cat(gradients)
+
+        return evaluate
+
+    def _values(self, problem: Problem, coordinates: Tensor, ridge: float) -> Tensor:
+        items = torch.arange(len(problem), device=coordinates.device)
+        return self._evaluator(problem, ridge)(coordinates, items)[0]
+
+
+def found_codes(problem: Problem, found: Sequence[Candidate]) -> Codes:
+    """Join the codes of candidates.
+
+    Args:
+        problem: What they were found for.
+        found: The candidates, at least one.
+
+    Returns:
+        The codes, on the network's device and in its dtype.
+    """
+    return join(
+        [
+            problem.prior.codes(
+                one.coordinates[None], None if one.label is None else one.label[None], problem.adapter.dtype
+            )
+            for one in found
+        ]
+    )
+
+
+class _Clock:
+    """Tells the progress of a search, which may end early."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._progress, self._total, self._done = progress, total, 0
+
+    def tick(self, count: int = 1) -> None:
+        self.advance_to(self._done + count)
+
+    def advance_to(self, done: int) -> None:
+        self._done = min(max(self._done, done), self._total - 1)
+        self._progress(self._done, self._total, "projecting")
+
+    def finish(self) -> None:
+        self._progress(self._total, self._total, "projecting")
+
+
+def _candidates(problem: Problem, coordinates: Tensor, ridge: float, how: str) -> list[Candidate]:
+    """Judge what was found for each picture of a problem, one at a time."""
+    result = []
+    rows = "free" if coordinates.ndim == 3 else "tied"
+    for index, point in enumerate(coordinates):
+        single = problem.take([index])
+        error = float(single.squared_error(point[None]))
+        value = float(single.residual(point[None]).square().sum()) / 2
+        value += ridge * float(point.square().sum()) / (len(point) if point.ndim == 2 else 1)
+        label = None if single.labels is None else single.labels[0]
+        result.append(Candidate(point, label, error, value, how, rows, ridge))
+    return result
+
+
+def _is_better(candidate: Candidate, other: Candidate | None) -> bool:
+    return other is None or candidate.value < other.value
+
+
+def _choose_method(problem: Problem) -> tuple[bool, str]:
+    """Decide whether exact Jacobians pay."""
+    adapter = problem.adapter
+    rows, dim = problem.rows, adapter.space.dim
+    most = _MOST_NUMBERS["cuda" if adapter.device.type == "cuda" else "cpu"]
+    shape = f"J has {rows:,} x {dim:,} numbers"
+    if rows * dim > most:
+        return False, f"L-BFGS: {shape}, more than pay here"
+    return True, f"L-BFGS, then Levenberg–Marquardt with exact Jacobians: {shape}"
+
+
+def _batch_size(problem: Problem) -> int:
+    """Choose how many gradients are computed at a time."""
+    most = max(1, render_batch_size(problem.adapter) // 2)
+    memory = problem.budget.memory
+    if memory is None:
+        return most
+    dim = problem.adapter.space.dim
+
+    def work(size: int) -> object:
+        zeros = torch.zeros(size, dim, dtype=torch.float64, device=problem.pictures.device)
+        return problem.take([0] * size).evaluate(zeros, 0.0)
+
+    model = MemoryModel(work)
+    size = model.largest(int(memory / MEMORY_OVERHEAD), most)
+    if not size:
+        needed = format_size(MEMORY_OVERHEAD * 1.02 * model.of(1))
+        raise OptionError(f"--memory {format_size(memory)}: one gradient here needs {needed}: allow that much")
+    return size

@@ -1,0 +1,160 @@
+"""Where a search begins: at the drawn codes whose images are nearest to the pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from zoo._utils.progress import Progress, silent
+from zoo.core.adapter import Adapter
+from zoo.core.channels import as_rgb
+from zoo.core.codes import Codes, join
+from zoo.core.region import Region
+from zoo.models.model import Model
+from zoo.models.rendering import render_batches
+
+# Codes that are drawn and compared: fewer are worse, more are not better. Fewer for images above 256².
+_MOST_STARTS, _LEAST_STARTS = 256, 32
+_MOST_PIXELS = 2**24
+# Of a conditional network, one code of each class at least, up to so many.
+_MOST_CLASSES = 1024
+# Images are compared at so many pixels of a side.
+_SIDE = 64
+# Codes that mean and spread are measured at: some thousand, and several for each dimension.
+_LEAST_FOR_PRIOR = 4096
+_FOR_PRIOR_EACH = 8
+
+
+def draw_for_prior(adapter: Adapter, generator: torch.Generator, label: int | None) -> Codes:
+    """Draw the codes that a prior is measured at.
+
+    Args:
+        adapter: The network.
+        generator: A CPU generator.
+        label: The class of all of them; None draws classes too.
+
+    Returns:
+        The codes.
+    """
+    count = max(_LEAST_FOR_PRIOR, _FOR_PRIOR_EACH * adapter.space.dim)
+    labels = None if label is None else torch.full((count,), label)
+    return adapter.sample(count, generator, labels)
+
+
+def draw_starts(adapter: Adapter, generator: torch.Generator, label: int | None) -> Codes:
+    """Draw the codes that pictures are compared with.
+
+    Args:
+        adapter: The network.
+        generator: A CPU generator.
+        label: The class of all of them; None takes all classes in turn, if codes have classes.
+
+    Returns:
+        The codes, on the network's device and in its dtype.
+    """
+    height, width = adapter.resolution
+    count = min(_MOST_STARTS, max(_LEAST_STARTS, _MOST_PIXELS // (height * width)))
+    labels = None
+    if label is not None:
+        labels = torch.full((count,), label)
+    elif adapter.needs_labels:
+        count = max(count, min(len(adapter.classes), _MOST_CLASSES))
+        labels = torch.arange(count) % len(adapter.classes)
+    codes = adapter.sample(count, generator, labels).to(adapter.device, adapter.dtype)
+    return codes if adapter.needs_labels else replace(codes, labels=None)
+
+
+@dataclass(frozen=True, eq=False)
+class Starts:
+    """Drawn codes, ordered for each picture by how near their images are.
+
+    Attributes:
+        codes: The codes (m).
+        order: Indices into `codes`, the nearest first (n, m).
+    """
+
+    codes: Codes
+    order: Tensor
+
+    @classmethod
+    def of(cls, model: Model, codes: Codes, pictures: Tensor, region: Region, *, progress: Progress = silent) -> Starts:
+        """Render codes and compare them with pictures.
+
+        Args:
+            model: The model.
+            codes: The codes (m).
+            pictures: The pictures (n, 3, h, w).
+            region: The pixels that count.
+            progress: Called after each batch of codes.
+
+        Returns:
+            The codes in order.
+
+        Raises:
+            CheckpointError: If an image is not finite.
+        """
+        inside = torch.from_numpy(region.mask.copy()).to(pictures)
+
+        def reduced(images: Tensor) -> Tensor:
+            seen = as_rgb(images).clamp(-1, 1) * inside
+            height, width = (min(_SIDE, length) for length in seen.shape[2:])
+            return functional.adaptive_avg_pool2d(seen, (height, width)).flatten(1).double()
+
+        drawn = render_batches(model.name, model.adapter, codes, reduced, progress)
+        wanted = reduced(pictures).cpu()
+        distances = torch.cdist(wanted, drawn.cpu(), compute_mode="donot_use_mm_for_euclid_dist")
+        return cls(codes, distances.argsort(dim=1, stable=True))
+
+    def take(self, pictures: Sequence[int], rank: int) -> Codes:
+        """Return one start for each of some pictures.
+
+        Args:
+            pictures: Their indices (k).
+            rank: Which: 0 is the nearest, then the next.
+
+        Returns:
+            The codes (k).
+        """
+        return self.at(self.order[list(pictures), rank].tolist())
+
+    def at(self, indices: Sequence[int]) -> Codes:
+        """Return some of the codes.
+
+        Args:
+            indices: Which (k).
+
+        Returns:
+            The codes (k).
+        """
+        return join([self.codes[index] for index in indices])
+
+    def prefer(self, picture: int, first: Sequence[int]) -> None:
+        """Put some starts of a picture before the others.
+
+        Args:
+            picture: Its index.
+            first: Indices into `codes`, in their order.
+        """
+        rest = [start for start in self.order[picture].tolist() if start not in set(first)]
+        self.order[picture] = torch.tensor([*first, *rest])
+
+    def nearest_of_classes(self, picture: int, most: int) -> list[int]:
+        """Return the nearest start of each of the classes that come nearest to a picture.
+
+        Args:
+            picture: Its index.
+            most: How many classes, at most.
+
+        Returns:
+            Indices into `codes`.
+        """
+        if self.codes.labels is None:
+            return self.order[picture, :1].tolist()
+        nearest: dict[int, int] = {}
+        for start in self.order[picture].tolist():
+            nearest.setdefault(int(self.codes.labels[start]), start)
+        return list(nearest.values())[:most]
