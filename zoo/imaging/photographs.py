@@ -112,8 +112,9 @@ def resample(image: Image.Image, box: Box, shape: tuple[int, int]) -> Tensor:
     columns = _weights(image.width, box.left, box.width, shape[1])
     taken = np.empty((3, *shape), dtype=np.float32)
     for row, weights in enumerate(rows):  # only the rows that count are ever held as floating point numbers
-        used = np.flatnonzero(weights)
-        mean = np.tensordot(weights[used], pixels[used[0] : used[-1] + 1].astype(np.float32), axes=1)
+        first, last = np.flatnonzero(weights)[[0, -1]]
+        used = slice(first, last + 1)
+        mean = np.tensordot(weights[used], pixels[used].astype(np.float32), axes=1)
         taken[:, row] = (columns @ mean).T
     return torch.from_numpy(taken).div_(127.5).sub_(1).clamp_(-1, 1)
 

@@ -242,7 +242,7 @@ class _Difference(Output):
         if self.side is not None:
             difference = _averaged(difference, region, self.side)
         difference = difference.flatten(1)
-        rows = difference / difference.shape[1] ** 0.5
+        rows: Tensor = difference / difference.shape[1] ** 0.5
         if self.features is None or self.wanted is None:
             return rows
         length = self.wanted.norm(dim=1, keepdim=True).clamp(min=1e-6)
@@ -266,5 +266,5 @@ def _averaged(difference: Tensor, region: Region, side: int) -> Tensor:
     share = side / max(height, width)
     size = max(1, round(height * share)), max(1, round(width * share))
     images = difference.view(*difference.shape[:2], height, width)
-    averaged: Tensor = functional.adaptive_avg_pool2d(images, size).flatten(2)
-    return averaged
+    averaged: Tensor = functional.adaptive_avg_pool2d(images, size)
+    return averaged.flatten(2)
