@@ -9,7 +9,6 @@ import pty
 import re
 import struct
 import subprocess
-import sys
 import termios
 from pathlib import Path
 from typing import Any
@@ -18,13 +17,13 @@ import pytest
 import yaml
 
 from tests.registry.test_registry import CARD
+from tests.support import fork_server
 from tests.test_startup import SLOW, loaded_by
 from zoo.cli import COMMANDS, run
 from zoo.cli.console import Settings
 from zoo.cli.tables import print_table
 from zoo.plugins.discovery import load_plugins
 
-COMMAND = (sys.executable, "-m", "zoo")
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -34,7 +33,7 @@ def on_terminal(*arguments: str, columns: int = 80, **variables: Any) -> list[st
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     environment = {name: text for name, text in os.environ.items() if name not in {"COLUMNS", "NO_COLOR", "TERM"}}
     process = subprocess.Popen(
-        [*COMMAND, *arguments], stdout=slave, stderr=slave, env={**environment, "TERM": "xterm", **variables}
+        [fork_server.zoo(), *arguments], stdout=slave, stderr=slave, env={**environment, "TERM": "xterm", **variables}
     )
     os.close(slave)
     printed = b""
@@ -53,7 +52,11 @@ def on_terminal(*arguments: str, columns: int = 80, **variables: Any) -> list[st
 
 def in_pipe(*arguments: str, **variables: str) -> str:
     done = subprocess.run(
-        [*COMMAND, *arguments], env={**os.environ, **variables}, capture_output=True, encoding="utf-8", check=False
+        [fork_server.zoo(), *arguments],
+        env={**os.environ, **variables},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -267,7 +270,7 @@ def test_completion_reads_the_users_own_cards(registry: str) -> None:
 def test_completion_prints_no_warning(tmp_path: Path) -> None:
     """Warnings would be printed into the line that is being typed."""
     asked = {"_ZOO_COMPLETE": "complete_bash", "COMP_WORDS": "zoo lis", "COMP_CWORD": "1", "ZOO_PLUGINS": "nothing"}
-    done = subprocess.run([*COMMAND], env={**os.environ, **asked}, capture_output=True, check=False)
+    done = subprocess.run([fork_server.zoo()], env={**os.environ, **asked}, capture_output=True, check=False)
     assert done.stderr == b""
 
 
