@@ -7,6 +7,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 from zoo.weights.sources.request import DownloadRequest, timeout
@@ -32,7 +33,10 @@ def fetch(request: DownloadRequest) -> Path:
         OSError: If the local disk is full.
     """
     requirement = f"{request.source.parts['name']}=={request.source.parts['version']}"
-    if importlib.util.find_spec("pip") is None:
+    with warnings.catch_warnings():  # older versions of setuptools warn of distutils here
+        warnings.simplefilter("ignore")
+        pip = importlib.util.find_spec("pip")
+    if pip is None:
         raise request.failure(
             f"fetching {requirement} needs pip, which this Python lacks: run '{sys.executable} -m ensurepip', "
             "or name a downloaded file in a card"
