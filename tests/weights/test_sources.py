@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.network import CONTENT, DRIVE_ID, Home, Server, serving
 from zoo import WeightsError
-from zoo.registry.sources import SCHEMES, Source
+from zoo.registry.sources import SCHEMES, Source, hide_secrets
 from zoo.weights.sources import MODULES
 from zoo.weights.sources.archive import copy_member
 
@@ -185,3 +185,52 @@ def test_a_bundled_file_lies_beside_its_registry(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert hashlib.sha256(CONTENT).hexdigest() in done.stdout
     assert not home.files()
+
+
+SECRET = "hunter2"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        (f"https://bob:{SECRET}@host/w.pt", "https://host/w.pt"),
+        (f"https://{SECRET}@host/w.pt", "https://host/w.pt"),
+        (f"https://bob:a/{SECRET}@host/w.pt", "https://host/w.pt"),
+        (f"https://bob:a#{SECRET}@host/w.pt", "https://host/w.pt"),
+        ("https://host:8080/a/b@2/w.pt", "https://host:8080/a/b@2/w.pt"),
+        (f"https://host/w.pt?token={SECRET}", "https://host/w.pt?…"),
+        (f"https://host/w.pt#token={SECRET}", "https://host/w.pt#…"),
+        (f"https://host/w.pt;token={SECRET}", "https://host/w.pt;…"),
+        (f"https://host/w.pt;a?b#{SECRET}", "https://host/w.pt;…"),
+        (f"https://host/w.zip?token={SECRET}!G.pth", "https://host/w.zip?…!G.pth"),
+        (f"https://host/w.zip!G.pth#{SECRET}", "https://host/w.zip!G.pth#…"),
+        (f"hf://owner/repo/w.pt?token={SECRET}", "hf://owner/repo/w.pt?…"),
+        (f"pypi://thing==1.0/w.pt#{SECRET}", "pypi://thing==1.0/w.pt#…"),
+        ("hf://owner/repo/w.pt@main", "hf://owner/repo/w.pt@main"),
+    ],
+)
+def test_what_is_shown_of_an_address_has_no_secrets(url: str, shown: str) -> None:
+    assert Source(url).shown == shown
+
+
+@pytest.mark.parametrize(
+    "url", [f"https://bob:{SECRET}@", f"hf://owner/repo/../w.pt?token={SECRET}", f"https:///w.pt?token={SECRET}"]
+)
+def test_an_address_that_is_refused_has_no_secrets_either(url: str) -> None:
+    with pytest.raises(ValueError, match="://") as refused:
+        Source(url)
+    assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        f"Max retries exceeded with url: /w.pt?token={SECRET} (Caused by Error())",
+        f"Failed to parse: 'https://bob:{SECRET}@host:x/w.pt'",
+        f"No connection adapters were found for 'ftp://host/w.pt;token={SECRET}'",
+        f"https://host/w.pt#a={SECRET}&b={SECRET}",
+    ],
+)
+def test_messages_of_libraries_have_no_secrets(message: str) -> None:
+    assert SECRET not in hide_secrets(message)
+    assert hide_secrets("the server answered 404 Not Found; a=b; c#1") == "the server answered 404 Not Found; a=b; c#1"

@@ -63,7 +63,7 @@ class Source(Strict):
             raise ValueError(f"{self.shown}: write {SCHEMES[self.scheme]}")
         # a path that could leave the archive or the repository
         if {"", ".", ".."} & set(re.split(r"[/\\]", self.parts.get("path") or "file")):
-            raise ValueError(f"{self.url}: a path inside a repository or wheel has no empty parts and no '..'")
+            raise ValueError(f"{self.shown}: a path inside a repository or wheel has no empty parts and no '..'")
         check_sha256(self.archive_sha256)
 
     @property
@@ -92,12 +92,14 @@ class Source(Strict):
 
     @property
     def shown(self) -> str:
-        """The address for printing: without a password and without the query, which may hold a token."""
-        if self.scheme not in {"https", "http"}:
+        """The address for printing: without user, password, parameters, query and fragment, which may hold a token."""
+        if self.scheme in LOCAL_SCHEMES:
             return self.url
-        without_password = re.sub(r"^[^/]*@", "", self.location)
-        address, query, _ = without_password.partition("?")
-        return f"{self.scheme}://{address}" + ("?…" if query else "") + (f"!{self.member}" if self.member else "")
+        if self.scheme not in {"https", "http"}:
+            return hide_parameters(self.url)
+        without_user = re.sub(r"^[^/]*@|^[^/@]*:(?!\d*/)[^@]*@", "", self.location)  # a password may have a slash
+        member = f"!{hide_parameters(self.member)}" if self.member else ""
+        return f"{self.scheme}://{hide_parameters(without_user)}{member}"
 
     @property
     def file_name(self) -> str:
@@ -107,6 +109,31 @@ class Source(Strict):
 
     def _match(self) -> re.Match[str] | None:
         return re.fullmatch(_LOCATIONS[self.scheme], self.location)
+
+
+def hide_parameters(address: str) -> str:
+    """Cut an address before its parameters, query or fragment.
+
+    Args:
+        address: the address, or a part of one.
+
+    Returns:
+        The address up to the first ``;``, ``?`` or ``#``, that sign, and ``…`` for the rest.
+    """
+    return re.sub(r"([;?#]).+", r"\1…", address, flags=re.DOTALL)
+
+
+def hide_secrets(text: str) -> str:
+    """Remove from a message what may be a secret in the addresses that it quotes.
+
+    Args:
+        text: the message of a library or a server.
+
+    Returns:
+        The message, in which addresses have no user, and no parameters with values.
+    """
+    without_users = re.sub(r"//[^/\s?#@]{1,1000}@", "//", text)
+    return re.sub(r"([;?#&])[^\s'\"]*?=[^\s'\"]*", r"\1…", without_users)
 
 
 def check_sha256(text: str | None) -> None:

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urljoin, urlsplit
 
-from zoo.errors import WeightsError
-from zoo.weights.sources.request import DownloadRequest, describe, is_local_disk_error, timeout
+import requests
+import urllib3
+
+from zoo.weights.sources.http import download, get
+from zoo.weights.sources.request import DownloadRequest
+from zoo.weights.sources.session import open_session
 
 _REFUSED = (
     "Google Drive does not give it: it is private, gone, or asked for too often today; get it in a browser, and see "
     "'zoo add --help'"
 )
+# Google Drive tells its pages by the browser.
+_BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/39.0.2171.95 Safari/537.36"
+# A page that asks whether a large file shall be downloaded has about 3 kB.
+_MAX_PAGE_BYTES = 2**16
+_MAX_LINES = 50
+_MAX_PAGES = 3
 
 
 def fetch(request: DownloadRequest) -> Path:
-    """Download through gdown, without cookies.
+    """Download without cookies; gdown knows how to read the page that Google Drive puts before a large file.
 
     Args:
         request: The file to download.
@@ -26,31 +38,46 @@ def fetch(request: DownloadRequest) -> Path:
         WeightsError: If Google Drive or the network fails, or if more bytes arrive than are allowed.
         OSError: If the local disk refuses.
     """
-    import gdown
+    with open_session(request, secure=True) as session:
+        session.headers["User-Agent"] = _BROWSER
+        return download(request, lambda headers: _open_file(request, session, headers), keep=False)
 
-    def report(done: int, total: int | None) -> None:
-        if done > request.max_bytes:
-            raise request.failure(f"more than the {request.max_bytes:,} bytes allowed arrived")
-        request.report(done, total)
 
-    target = request.folder / "file"
+def _open_file(request: DownloadRequest, session: requests.Session, headers: Mapping[str, str]) -> requests.Response:
+    """Ask for the file, by way of the pages that stand before it."""
+    url = f"https://drive.google.com/uc?id={request.source.location}"
+    for _ in range(_MAX_PAGES):
+        response = get(session, url, headers)
+        if "Content-Disposition" in response.headers or response.status_code >= requests.codes.internal_server_error:
+            return response
+        with response:
+            if not response.ok:
+                break
+            link = _find_link(_read_page(response))
+        if link is None:
+            break
+        url = urljoin(url, link)
+        if urlsplit(url).scheme != "https":
+            raise request.failure(f"the page leads to {urlsplit(url).scheme}://, which is not https")
+    raise request.failure(_REFUSED, retryable=True)
+
+
+def _read_page(response: requests.Response) -> str:
+    """Read a page, or of one that is too long for any that Google Drive sends the beginning."""
     try:
-        gdown.download(
-            id=request.source.location,
-            output=str(target),
-            quiet=True,
-            use_cookies=False,
-            timeout=timeout(),
-            retries=2,
-            progress=report,
-        )
-    except WeightsError:
-        raise
-    except gdown.exceptions.FileURLRetrievalError as error:
-        raise request.failure(_REFUSED, retryable=True) from error
-    except Exception as error:  # gdown's own, those of requests, and what a page without a file makes it trip over
-        if is_local_disk_error(error):
-            raise
-        broken = isinstance(error, gdown.exceptions.DownloadError)
-        raise request.failure("the download broke off" if broken else describe(error), retryable=True) from error
-    return target
+        page: bytes = response.raw.read(_MAX_PAGE_BYTES, decode_content=False)
+    except urllib3.exceptions.HTTPError as error:
+        raise requests.ConnectionError(error) from error
+    return page.decode("utf-8", errors="replace")
+
+
+def _find_link(page: str) -> str | None:
+    from gdown.download import get_url_from_gdrive_confirmation
+    from gdown.exceptions import FileURLRetrievalError
+
+    # gdown parses every line as a page of its own, which is slow for many short ones.
+    lines = [line for line in page.splitlines() if "download" in line][:_MAX_LINES]
+    try:
+        return get_url_from_gdrive_confirmation("\n".join(lines))
+    except (FileURLRetrievalError, LookupError, AssertionError, ValueError):
+        return None

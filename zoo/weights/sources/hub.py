@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
-from zoo.errors import WeightsError
-from zoo.weights.sources.request import DownloadRequest, describe, exception_chain, is_local_disk_error, timeout
+import requests
+import urllib3
+from requests.auth import AuthBase
+
+from zoo.weights.sources.http import MAX_REDIRECTS, content_length, download, get, is_permanent
+from zoo.weights.sources.request import DownloadRequest, describe, timeout
+from zoo.weights.sources.session import open_session
 
 _REPO_TYPES = {"spaces": "space", "datasets": "dataset"}
 
 
 def fetch(request: DownloadRequest) -> Path:
-    """Download through huggingface_hub, with the user's token where there is one.
+    """Download a file with the user's token, where there is one.
+
+    huggingface_hub knows where the file and the token are. The file itself is fetched like any other, because that
+    library follows redirections anywhere and writes as much as arrives.
 
     Args:
         request: The file to download.
@@ -27,25 +34,29 @@ def fetch(request: DownloadRequest) -> Path:
         WeightsError: If the Hub or the network fails, or if the Hub's file has another size than the card says.
         OSError: If the local disk refuses.
     """
-    import huggingface_hub
+    from huggingface_hub import constants, hf_hub_url
+    from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
-    path = str(request.source.parts["path"])
-    repo = _repository(request)
-    try:
-        url = huggingface_hub.hf_hub_url(filename=path, **repo)
-        size = huggingface_hub.get_hf_file_metadata(url, timeout=timeout()).size
+    if constants.HF_HUB_OFFLINE:
+        raise request.failure("HF_HUB_OFFLINE forbids to fetch it")
+    url = hf_hub_url(filename=str(request.source.parts["path"]), **_repository(request))
+    with open_session(request, secure=url.startswith("https:")) as session:
+        session.auth = _HubHeaders(build_hf_headers())
+        size = _announced_size(request, session, url)
         _check_size(request, size)
-        with _quiet():
-            file = huggingface_hub.hf_hub_download(
-                filename=path, **repo, local_dir=request.folder / "hub", tqdm_class=_reporting_bar(request, size)
-            )
-    except WeightsError:
-        raise
-    except Exception as error:  # the library raises its own, its HTTP client's, and the system's
-        if is_local_disk_error(error):
-            raise
-        raise request.failure(describe(error), retryable=_is_retryable(error)) from error
-    return Path(str(file))
+        known = replace(request, size=request.size or size)
+        return download(known, lambda headers: get(session, url, headers), keep=False)
+
+
+class _HubHeaders(AuthBase):
+    """Adds the Hub's headers to a request, the token among them; requests drops that on the way to another host."""
+
+    def __init__(self, headers: dict[str, str]) -> None:
+        self.headers = headers
+
+    def __call__(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
+        prepared.headers.update(self.headers)
+        return prepared
 
 
 def _repository(request: DownloadRequest) -> dict[str, Any]:
@@ -57,49 +68,28 @@ def _repository(request: DownloadRequest) -> dict[str, Any]:
     return {"repo_id": name, "repo_type": _REPO_TYPES.get(prefix, "model"), "revision": parts["revision"]}
 
 
+def _announced_size(request: DownloadRequest, session: requests.Session, url: str) -> int | None:
+    """Ask for the file's size: the Hub tells it before it redirects to a large file, which lies elsewhere."""
+    try:
+        for _ in range(MAX_REDIRECTS):
+            headers = {"Accept-Encoding": "identity"}
+            with session.head(url, headers=headers, timeout=timeout()) as response:
+                status, reason = response.status_code, response.headers.get("X-Error-Message") or response.reason
+                linked = response.headers.get("X-Linked-Size")
+                target = response.headers.get("Location", "") if response.is_redirect else ""
+                if status >= requests.codes.bad_request:
+                    busy = status >= requests.codes.internal_server_error or status == requests.codes.too_many_requests
+                    raise request.failure(f"the Hub answered {status} {reason}", retryable=busy)
+                if linked is not None or not target or urlsplit(target).netloc:
+                    return content_length({"Content-Length": linked} if linked else {} if target else response.headers)
+                url = urljoin(url, target)
+    except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
+        raise request.failure(describe(error), retryable=not is_permanent(error)) from error
+    raise request.failure(f"the Hub redirects more than {MAX_REDIRECTS} times")
+
+
 def _check_size(request: DownloadRequest, size: int | None) -> None:
     if size is not None and request.size not in {None, size}:
         raise request.failure(f"the Hub has {size:,} bytes there, the card says {request.size:,}")
     if size is not None and size > request.max_bytes:
         raise request.failure(f"the Hub has {size:,} bytes there, more than the {request.max_bytes:,} allowed")
-
-
-def _reporting_bar(request: DownloadRequest, size: int | None) -> type[Any]:
-    """Make a tqdm class that draws nothing and hands the library's progress on to the request."""
-    from tqdm import tqdm
-
-    furthest = 0
-
-    class ReportingBar(tqdm):  # type: ignore[type-arg]
-        def __init__(self, *arguments: Any, **options: Any) -> None:
-            super().__init__(*arguments, **{**options, "disable": True})
-
-        def update(self, n: float | None = 1) -> None:
-            # The Xet protocol has two bars, of bytes received and of bytes written, and a download that starts again
-            # counts backwards. The larger number is reported, so that what is reported never decreases.
-            nonlocal furthest
-            self.n += n or 0
-            furthest = max(furthest, int(self.n))
-            request.report(furthest if size is None else min(furthest, size), size)
-
-    return ReportingBar
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence the library's warnings about attempts that it repeats by itself."""
-    from huggingface_hub.utils.logging import get_verbosity, set_verbosity
-
-    before = get_verbosity()
-    set_verbosity(logging.ERROR)
-    try:
-        yield
-    finally:
-        set_verbosity(before)
-
-
-def _is_retryable(error: BaseException) -> bool:
-    """Tell a busy server or a lost connection from a file, repository or permission that is not there."""
-    responses = [getattr(cause, "response", None) for cause in exception_chain(error)]
-    status_codes = [response.status_code for response in responses if response is not None]
-    return not status_codes or status_codes[0] >= 500 or status_codes[0] == 429

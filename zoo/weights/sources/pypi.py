@@ -8,13 +8,17 @@ import os
 import subprocess
 import sys
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
-from zoo.weights.sources.request import DownloadRequest, timeout
+from zoo.weights.sources.request import MAX_BYTES, DownloadRequest, timeout
 
 _POLL_SECONDS = 0.3
 _QUIET = ("--quiet", "--disable-pip-version-check", "--no-input")
 _WHEEL_ONLY = ("--no-deps", "--only-binary", ":all:")
+# Bytes. pip may hold a wheel twice while it moves it.
+_MAX_WRITTEN = 2 * MAX_BYTES
+_MAX_MEMORY = 2 * 2**30
 # Words in pip's messages that stand for a connection that failed or broke off.
 _CONNECTION_WORDS = ("ConnectionError", "ProtocolError", "Connection broken", "IncompleteRead", "Max retries")
 
@@ -65,6 +69,7 @@ def _run(command: list[str], scratch: Path, request: DownloadRequest) -> tuple[i
         text=True,
         env={**os.environ, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))},
     ) as process:
+        _limit_memory(process.pid)
         largest = 0  # pip moves and removes files, but what is reported never decreases
         try:
             while True:
@@ -73,11 +78,21 @@ def _run(command: list[str], scratch: Path, request: DownloadRequest) -> tuple[i
                 except subprocess.TimeoutExpired:  # pip is still at work
                     largest = max(largest, _bytes_in(request.folder))
                     request.report(largest)
+                    if largest > _MAX_WRITTEN:
+                        raise request.failure(f"pip has written more than {_MAX_WRITTEN:,} bytes") from None
                 else:
                     return process.returncode, errors
         except BaseException:  # Ctrl-C too: pip must not go on alone
             process.kill()
             raise
+
+
+def _limit_memory(process: int) -> None:
+    """Let pip fail rather than fill the memory with an index that has no end; only Linux can limit another process."""
+    with suppress(ImportError, AttributeError, OSError, ValueError):
+        import resource
+
+        resource.prlimit(process, resource.RLIMIT_DATA, (_MAX_MEMORY, _MAX_MEMORY))  # files may be mapped beside it
 
 
 def _cause(errors: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from zoo._utils.progress import Progress
 from zoo.errors import WeightsError
-from zoo.registry.sources import Source
+from zoo.registry.sources import Source, hide_secrets
 
 # Bytes. No weights file is larger than this, and nothing larger is accepted.
 MAX_BYTES = 32 * 2**30
@@ -28,7 +28,7 @@ _LOCAL_DISK_ERRORS = {
 }
 
 # What an exception means, by words in the class names of its chain of causes. The first entry that fits wins. The
-# libraries (requests, urllib3, httpx, gdown) name their exceptions differently, but from the same few words.
+# libraries (requests, urllib3) name their exceptions differently, but from the same few words.
 _MEANINGS = {
     ("SSLError", "SSLCert"): "the server's certificate is not trusted here",
     ("Timeout", "timed out"): "the server was silent for {:g} s",
@@ -90,7 +90,7 @@ class DownloadRequest:
         Returns:
             A `RetryableError` if `retryable`, else a `WeightsError`, for the caller to raise.
         """
-        line = f"{self.source.shown}: {' '.join(str(cause).split())[:300]}"
+        line = f"{self.source.shown}: {' '.join(hide_secrets(str(cause)[:1000]).split())[:300]}"
         return RetryableError(line) if retryable else WeightsError(line)
 
 
