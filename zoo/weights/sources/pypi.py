@@ -69,7 +69,7 @@ def _run(command: list[str], scratch: Path, request: DownloadRequest) -> tuple[i
         text=True,
         env={**os.environ, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))},
     ) as process:
-        _limit_memory(process.pid)
+        _limit_memory(process)
         largest = 0  # pip moves and removes files, but what is reported never decreases
         try:
             while True:
@@ -87,12 +87,12 @@ def _run(command: list[str], scratch: Path, request: DownloadRequest) -> tuple[i
             raise
 
 
-def _limit_memory(process: int) -> None:
+def _limit_memory(process: subprocess.Popen[str]) -> None:
     """Let pip fail rather than fill the memory with an index that has no end; only Linux can limit another process."""
     with suppress(ImportError, AttributeError, OSError, ValueError):
         import resource
 
-        resource.prlimit(process, resource.RLIMIT_DATA, (_MAX_MEMORY, _MAX_MEMORY))  # files may be mapped beside it
+        resource.prlimit(process.pid, resource.RLIMIT_DATA, (_MAX_MEMORY, _MAX_MEMORY))  # files may be mapped beside it
 
 
 def _cause(errors: str) -> str:
