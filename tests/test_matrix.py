@@ -32,7 +32,7 @@ def check(model: Model, analyzer: str, folder: Path, region: str = "center") -> 
     assert bool(torch.isfinite(found.scores).all())
     assert torch.allclose(found.vectors.norm(dim=1), torch.ones(len(found), dtype=torch.float64), atol=1e-9)
     assert bool((found.scores[:-1] >= found.scores[1:]).all())
-    assert {file.name for file in folder.iterdir()} == {
+    assert {file.name for file in folder.glob("[!.]*")} == {
         "directions.safetensors",
         "codes.safetensors",
         "sheet.png",

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import errno
+import os
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.support.hostile import Refusal
-from zoo._utils.files import atomic_file, atomic_folder
+from zoo._utils.claims import Replaceable
+from zoo._utils.files import atomic_file, atomic_folder, new_file
 from zoo.errors import OutputError
 
 FAULTS: dict[str, tuple[int | type[BaseException], type[BaseException]]] = {
@@ -19,6 +22,7 @@ FAULTS: dict[str, tuple[int | type[BaseException], type[BaseException]]] = {
     "quota": (errno.EDQUOT, OutputError),
     "Ctrl-C": (KeyboardInterrupt, KeyboardInterrupt),
 }
+ANYTHING = Replaceable(lambda _path, _shown: None, shutil.rmtree)
 NEW = {"report.html": b"a new page", "sheet.png": b"a new picture" * 1000}
 
 
@@ -35,14 +39,19 @@ def write_file_slowly(path: Path) -> None:
             file.write(NEW["report.html"][3:])
 
 
+def write_new_file(path: Path) -> None:
+    with new_file(path, force=True, replaceable=Replaceable(lambda _path, _shown: None, Path.unlink)) as partial:
+        partial.write_bytes(NEW["report.html"])
+
+
 def write_folder(path: Path) -> None:
-    with atomic_folder(path, force=True, replaceable=NEW) as work:
+    with atomic_folder(path, force=True, replaceable=ANYTHING) as work:
         for name, content in NEW.items():
             (work / name).write_bytes(content)
 
 
 def write_deep_folder(path: Path) -> None:
-    with atomic_folder(path, force=True, replaceable=NEW) as work:
+    with atomic_folder(path, force=True, replaceable=ANYTHING) as work:
         (work / "parts").mkdir()
         for name, content in NEW.items():
             (work / "parts" / name).write_bytes(content)
@@ -52,6 +61,16 @@ def contents(folder: Path) -> dict[str, bytes | None]:
     """Everything below a folder: the content of each file, and None for each folder."""
     paths = sorted(folder.rglob("*"))
     return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in paths}
+
+
+def take_away(path: Path, written: Mapping[str, bytes | None]) -> None:
+    """Delete a complete result."""
+    if path.is_file():
+        assert path.read_bytes() == written["report.html"]
+        path.unlink()
+    else:
+        assert contents(path) == written
+        shutil.rmtree(path)
 
 
 def furnish(folder: Path, earlier: str) -> Path:
@@ -71,12 +90,19 @@ def furnish(folder: Path, earlier: str) -> Path:
     ("write", "earlier"),
     [
         (write, earlier)
-        for write in (write_file, write_file_slowly, write_folder, write_deep_folder)
-        for earlier in ("nothing", "no parents", "a file" if write in {write_file, write_file_slowly} else "a folder")
+        for write in (write_file, write_file_slowly, write_new_file, write_folder, write_deep_folder)
+        for earlier in (
+            "nothing",
+            "no parents",
+            "a file" if write in {write_file, write_file_slowly, write_new_file} else "a folder",
+        )
     ],
 )
 def test_a_fault_at_every_operation(write: Callable[[Path], None], earlier: str, fault: str, tmp_path: Path) -> None:
-    """After a fault all is as it was before; without one, only what was written is there, and nothing beside it."""
+    """After a fault all is as it was before; without one, only what was written is there, and nothing beside it.
+
+    What is complete but was refused its name has one beside it.
+    """
     error, raised = FAULTS[fault]
     whole = furnish(tmp_path / "whole", earlier)
     operations = attempt(Refusal(tmp_path, error), sys.maxsize, write, whole)
@@ -89,8 +115,14 @@ def test_a_fault_at_every_operation(write: Callable[[Path], None], earlier: str,
     for number in range(1, operations + 1):
         path = furnish(tmp_path / str(number), earlier)
         before = contents(tmp_path / str(number))
-        with pytest.raises(raised):
+        with pytest.raises(raised) as refused:
             attempt(Refusal(tmp_path, error), number, write, path)
+        beside = path.with_name("target-2")
+        if beside.exists():  # then its new parents are there too
+            assert str(beside) in str(refused.value)
+            take_away(beside, written)
+            if earlier == "no parents":
+                os.removedirs(beside.parent)
         assert contents(tmp_path / str(number)) == before, f"operation {number} of {operations}"
 
 

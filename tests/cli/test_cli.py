@@ -66,7 +66,7 @@ def test_analyze_writes_a_run_folder_and_prints_a_table(registry: str, capsys: p
     question = ["-a", "nullspace", "-r", "spot", "--samples", "2", "-o", "energy=0.99"]
     assert run(["--registry", registry, "analyze", "dcgan.mine", *question, "--npy"]) == 0
     folder = Path("runs/dcgan.mine-nullspace-spot")
-    assert {file.name for file in folder.iterdir()} == FILES | {"directions.npy"}
+    assert {file.name for file in folder.glob("[!.]*")} == FILES | {"directions.npy"}
     out, err = capsys.readouterr()
     assert "kept norm" in out
     assert str(folder / "sheet.png") in out
@@ -86,7 +86,7 @@ def test_an_existing_folder_is_replaced_only_by_force(registry: str, capsys: pyt
     assert run([*arguments, "--seed", "1"]) == 2
     assert Path("x/directions.safetensors").read_bytes() == before
     assert run([*arguments, "--seed", "1", "--force"]) == 0
-    assert {file.name for file in Path("x").iterdir()} == FILES
+    assert {file.name for file in Path("x").glob("[!.]*")} == FILES
     assert Directions.load("x/directions.safetensors").provenance["seed"] == 1
 
 
@@ -157,7 +157,7 @@ def test_compare_as_json_and_with_pictures(registry: str, capsys: pytest.Capture
     assert run([*zoo_run, "compare", "a.run", "b", "--model", "dcgan.mine", "--json", "--top", "2"]) == 0
     told = json.loads(capsys.readouterr().out)
     folder = Path("runs/compare-a.run-b")
-    assert {file.name for file in folder.iterdir()} == {"comparison.json", "comparison.png", "codes.safetensors"}
+    assert {file.name for file in folder.glob("[!.]*")} == {"comparison.json", "comparison.png", "codes.safetensors"}
     assert json.loads((folder / "comparison.json").read_text()) == told
     assert told["a"]["count"] == 10 and told["b"]["count"] == 3
     assert told["pictures"] == {"model": "dcgan.mine", "rows": 2}
@@ -189,7 +189,7 @@ def test_edit_at_strength_zero_is_the_image_itself(registry: str) -> None:
     assert run(["--registry", registry, "sample", "dcgan.mine", "--samples", "2", "--out", "s"]) == 0
     with Image.open("s/samples.png") as grid:
         assert grid.size == (2 * 128 + 2, 128)
-    assert {file.name for file in Path("s").iterdir()} == {"samples.png", "codes.safetensors"}
+    assert {file.name for file in Path("s").glob("[!.]*")} == {"samples.png", "codes.safetensors"}
 
 
 def test_quiet_prints_no_table(registry: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,7 +18,7 @@ def test_a_run_folder(registry: str, capsys: pytest.CaptureFixture[str]) -> None
     assert run(call) == 0
     printed = capsys.readouterr().out
     assert "own/broken.png was left out: " in printed and "seed-0001.png" in printed
-    assert {path.name for path in Path("found").iterdir()} == {
+    assert {path.name for path in Path("found").glob("[!.]*")} == {
         "codes.safetensors",
         "sheet.png",
         "report.html",

@@ -144,7 +144,7 @@ def test_json_says_what_was_written(registry: str, capsys: pytest.CaptureFixture
     assert found["directions"][0]["score"] > found["directions"][1]["score"] > 0
     assert found["directions"][0]["own"]["value"] > 0
     assert found["record"]["command"].startswith("zoo analyze dcgan.mine")
-    assert {Path(file).name for file in found["files"]} == {path.name for path in Path("a").iterdir()}
+    assert {Path(file).name for file in found["files"]} == {path.name for path in Path("a").glob("[!.]*")}
     assert run(["edit", "dcgan.mine", "a", "--samples", "1", "--video", "none", "--out", "e", *given]) == 0
     assert json.loads(capsys.readouterr().out)["files"] == ["e/sheet.png", "e/codes.safetensors"]
 

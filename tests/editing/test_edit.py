@@ -196,7 +196,7 @@ def test_a_label_is_that_of_codes_of_a_file(tmp_path: Path) -> None:
 def test_many_codes_make_a_sheet_to_look_at_and_a_small_animation(directions: Directions, tmp_path: Path) -> None:
     made = zoo.edit(model_of(DCGAN.tiny(0)), directions, samples=64)
     made.save(tmp_path / "e", frames=6)
-    assert {file.name for file in (tmp_path / "e").iterdir()} == {
+    assert {file.name for file in (tmp_path / "e").glob("[!.]*")} == {
         "sheet.png",
         "edit.gif",
         "edit.mp4",
@@ -225,7 +225,7 @@ def test_only_the_animation_that_was_asked_for(
 ) -> None:
     made = zoo.edit(model_of(DCGAN.tiny(0)), directions, samples=1)
     made.save(tmp_path / "e", video=video, frames=4)
-    assert {file.name for file in (tmp_path / "e").iterdir()} == {"sheet.png", "codes.safetensors"} | files
+    assert {file.name for file in (tmp_path / "e").glob("[!.]*")} == {"sheet.png", "codes.safetensors"} | files
 
 
 @pytest.mark.parametrize(("down", "count"), [(False, 10), (False, 7), (True, 8)])

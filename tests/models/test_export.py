@@ -88,6 +88,11 @@ def test_nothing_is_lost(home: Path) -> None:
     with pytest.raises(OutputError, match="--force"):
         convert(inspected)
     assert Path("ada.safetensors").read_bytes() == b"precious"
+    with pytest.raises(OutputError, match="was not written by zoo"):
+        convert(inspected, force=True)
+    assert Path("ada.safetensors").read_bytes() == b"precious"
+    Path("ada.safetensors").unlink()
+    convert(inspected)
     convert(inspected, force=True)
     with pytest.raises(OutputError, match="choose another -o"):
         convert(inspect_file("ada.safetensors", INSTALLATION), force=True)

@@ -123,7 +123,7 @@ def test_zoo_score(install: Install, capsys: pytest.CaptureFixture[str]) -> None
     told = capsys.readouterr().out
     assert "measured: at 20 codes, region center" in told
     assert "bright bottom" in told and "completeness" in told and "scores.md" in told
-    assert {path.name for path in Path("scores").iterdir()} == {"scores.json", "scores.md"}
+    assert {path.name for path in Path("scores").glob("[!.]*")} == {"scores.json", "scores.md"}
     assert run([*call, "--out", "scores"]) == 2
     assert "exists" in capsys.readouterr().err
     assert run([*call, "--scorer", "halves", "--json", "--out", "scores", "--force"]) == 0

@@ -30,6 +30,8 @@ from torch import Tensor
 from zoo_adapters.dcgan.adapter import DCGAN
 
 from tests.support.golden import Golden
+from zoo._utils import system_calls
+from zoo._utils.manifest import write_manifest
 from zoo.registry.plain_yaml import dump_plain_yaml
 
 State = dict[str, Any]
@@ -154,6 +156,7 @@ def furnish(folder: Path) -> None:
     earlier.mkdir()
     (earlier / "samples.png").write_bytes(b"an earlier run")
     (earlier / "codes.safetensors").write_bytes(b"precious")
+    write_manifest(earlier)
 
 
 # A name that would have 10**9 letters if it were printed.
@@ -481,6 +484,8 @@ class Refusal:
         patch.setattr("builtins.open", self._opened)
         for name in ("mkdir", "rename", "replace", "fsync"):
             patch.setattr(os, name, self._wrapped(name, getattr(os, name)))
+        rename = system_calls._exclusive_rename
+        patch.setattr(system_calls, "_exclusive_rename", self._wrapped("rename", rename))
         patch.setattr(os, "open", self._low_open(os.open))
 
     def start(self, number: int) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import platformdirs
+
+from zoo.errors import OutputError
 
 _DISTRIBUTION = "latent-zoo"
 
@@ -27,11 +30,21 @@ def expand_home(path: str | Path) -> Path:
 
 def cache_folder() -> Path:
     """Return the folder for fetched weights and kept Jacobians: ``ZOO_CACHE``, or the platform's usual one."""
-    chosen = os.environ.get("ZOO_CACHE")
-    return expand_home(chosen) if chosen else Path(platformdirs.user_cache_dir(_DISTRIBUTION, appauthor=False))
+    return _folder("ZOO_CACHE", platformdirs.user_cache_dir)
 
 
 def config_folder() -> Path:
     """Return the folder of the user's own cards and of pinned hashes: ``ZOO_CONFIG``, or the platform's usual one."""
-    chosen = os.environ.get("ZOO_CONFIG")
-    return expand_home(chosen) if chosen else Path(platformdirs.user_config_dir(_DISTRIBUTION, appauthor=False))
+    return _folder("ZOO_CONFIG", platformdirs.user_config_dir)
+
+
+def _folder(variable: str, usual: Callable[..., str]) -> Path:
+    """Return the folder that a variable names, or the usual one; raise `OutputError` for a user without a home."""
+    chosen = os.environ.get(variable)
+    try:
+        folder = expand_home(chosen) if chosen else Path(usual(_DISTRIBUTION, appauthor=False))
+    except RuntimeError:  # of platformdirs
+        folder = Path("~")
+    if not chosen and folder.parts[:1] == ("~",):
+        raise OutputError("this user has no home folder: set ZOO_CACHE and ZOO_CONFIG to folders that zoo may write")
+    return folder

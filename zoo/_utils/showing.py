@@ -7,6 +7,7 @@ import sys
 from contextlib import suppress
 
 from zoo._utils.paths import config_folder
+from zoo.errors import OutputError
 
 # What this process has shown, for settings folders that cannot be written.
 _shown: set[str] = set()
@@ -21,7 +22,7 @@ def show_once(line: str, version: str = "") -> None:
         line: The line.
         version: Whatever else the line is about; where it has changed, the line is shown again.
     """
-    digest = hashlib.sha256(f"{line}\n{version}".encode()).hexdigest()[:32]
+    digest = hashlib.sha256(f"{line}\n{version}".encode(errors="surrogatepass")).hexdigest()[:32]
     if not _is_remembered(digest):
         print(line, file=sys.stderr)  # first: what is remembered has been shown
         _remember(digest)
@@ -39,14 +40,14 @@ def print_once(line: str) -> None:
 
 
 def _is_remembered(digest: str) -> bool:
-    with suppress(OSError):
+    with suppress(OSError, OutputError):
         return digest in _shown or (config_folder() / "shown" / digest).exists()
     return False
 
 
 def _remember(digest: str) -> None:
     _shown.add(digest)
-    with suppress(OSError):
+    with suppress(OSError, OutputError):
         folder = config_folder() / "shown"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / digest).touch()

@@ -17,7 +17,7 @@ from zoo.analysis.resources import read_limits
 from zoo.analysis.run import find_directions
 from zoo.core.directions import Directions
 from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest, card_by_name
-from zoo.editing.run_folder import folder_under_runs, refuse_existing_run, short_file_name
+from zoo.editing.run_folder import claimed_run_folder, folder_under_runs, short_file_name
 from zoo.errors import AnalysisWarning, OptionError
 from zoo.models.model import Model
 from zoo.registry.registry import Installation
@@ -77,15 +77,14 @@ class CompareRequest:
         self._check_needs_of_model()
         self.codes.check()
         analyses, options = self._check_analyses(installation)
-        if self.folder:
-            refuse_existing_run(self.folder, force=self.force)
-        model = None
-        if self.model is not None:
-            model = replace(self.opening, options=options).open(self.model, installation, progress)
-        comparison = self._compare(analyses, model, installation, progress)
-        if self.folder:
-            comparison.save(self.folder, force=self.force, progress=progress)
-        return comparison
+        with claimed_run_folder(self.folder, force=self.force):
+            model = None
+            if self.model is not None:
+                model = replace(self.opening, options=options).open(self.model, installation, progress)
+            comparison = self._compare(analyses, model, installation, progress)
+            if self.folder:
+                comparison.save(self.folder, force=self.force, progress=progress)
+            return comparison
 
     def _check_needs_of_model(self) -> None:
         """Refuse options that would have no effect without a model."""

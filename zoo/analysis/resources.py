@@ -110,7 +110,7 @@ def _checksum(tensors: Mapping[str, Tensor]) -> int:
     crc = 0
     for name, tensor in tensors.items():
         flat = tensor.detach().cpu().contiguous().view(-1)
-        crc = zlib.crc32(flat.view(torch.uint8).numpy().data, zlib.crc32(name.encode(), crc))
+        crc = zlib.crc32(flat.view(torch.uint8).numpy().data, zlib.crc32(name.encode(errors="surrogatepass"), crc))
     return crc
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 
 from zoo._utils.html_repr import facts_html, table_html
 from zoo._utils.progress import Progress, silent
+from zoo._utils.workspaces import cause_of
 from zoo._version import __version__
 from zoo.analysis.measure import Measures, measure
 from zoo.analysis.request import AnalysisRequest, check_request, command_of, split_options
@@ -19,8 +21,8 @@ from zoo.core.codes import Codes
 from zoo.core.directions import Directions
 from zoo.core.region import Region
 from zoo.editing.requests import USUAL_OPENING, OpeningRequest, card_by_name
-from zoo.editing.run_folder import new_run_folder, refuse_existing_run
-from zoo.errors import ContractError, ZooError, is_out_of_memory
+from zoo.editing.run_folder import claimed_run_folder, new_run_folder
+from zoo.errors import ContractError, OutputError, ZooError, is_out_of_memory
 from zoo.models.model import Model
 from zoo.registry.registry import Installation
 from zoo.report.filmstrips import save_pictures
@@ -91,6 +93,8 @@ class Run:
     ) -> None:
         """Write the run folder: directions, codes, `sheet.png` and `report.html`.
 
+        Where the pictures fail, the folder holds directions and codes alone, and the error is raised afterwards.
+
         Args:
             folder: The folder to write.
             force: Replace an existing run folder.
@@ -106,9 +110,26 @@ class Run:
             if npy:
                 self.directions.save(partial / "directions.npy")
             self.model.save_codes(partial / "codes.safetensors", self.codes)
+            failure = self._draw(partial, folder, each=each, progress=progress)
+        if failure is not None:
+            raise failure
+
+    def _draw(self, partial: Path, folder: Path, *, each: bool, progress: Progress) -> Exception | None:
+        """Write the pictures and the report into the folder, or none of them: then return the error."""
+        tensors = set(partial.iterdir())
+        try:
             write_report(partial, self, progress)
             if each:
                 save_pictures(partial, self, progress)
+        except Exception as error:
+            for path in set(partial.iterdir()) - tensors:
+                path.unlink()
+            failure = (
+                OutputError(f"cannot write the report: {cause_of(error)}") if isinstance(error, OSError) else error
+            )
+            failure.add_note(f"the directions and codes were saved in {folder}, without pictures and report")
+            return failure
+        return None
 
     def table(self) -> list[DirectionSummary]:
         """Summarise what was measured of each shown direction."""
@@ -155,21 +176,20 @@ def run_analysis(
         ZooError: Whatever is wrong with the request.
     """
     limits = read_limits(memory, keep=keep)
-    if isinstance(model, Model):
+    with ExitStack() as claims:
+        if isinstance(model, Model):
+            claims.enter_context(claimed_run_folder(out, force=force))
+            resolved = request.resolve(model, installation, limits)
+        else:
+            card = card_by_name(model, installation)
+            request, others = split_options(request, installation, card)
+            checked = check_request(request, installation, card, space=opening.space)
+            claims.enter_context(claimed_run_folder(out, force=force))
+            opened = replace(opening, options=others).open(model, installation, progress)
+            resolved = checked.resolve(opened, installation, limits)
+        run = run_resolved(resolved, progress, pictures=out is not None)
         if out is not None:
-            refuse_existing_run(out, force=force)
-        resolved = request.resolve(model, installation, limits)
-    else:
-        card = card_by_name(model, installation)
-        request, others = split_options(request, installation, card)
-        checked = check_request(request, installation, card, space=opening.space)
-        if out is not None:
-            refuse_existing_run(out, force=force)
-        opened = replace(opening, options=others).open(model, installation, progress)
-        resolved = checked.resolve(opened, installation, limits)
-    run = run_resolved(resolved, progress, pictures=out is not None)
-    if out is not None:
-        run.save(out, force=force, npy=npy, each=each, progress=progress)
+            run.save(out, force=force, npy=npy, each=each, progress=progress)
     return run
 
 

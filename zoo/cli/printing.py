@@ -186,7 +186,8 @@ def _written(folder: Path) -> dict[str, Any]:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir(), key=lambda path: (path.suffix == ".safetensors", path.name))
+    shown = (path for path in folder.iterdir() if not path.name.startswith("."))
+    return sorted(shown, key=lambda path: (path.suffix == ".safetensors", path.name))
 
 
 def _print_facts(settings: Settings, facts: dict[str, str]) -> None:

@@ -16,9 +16,9 @@ from zoo.editing.render import reduced_note
 from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest
 from zoo.editing.run_folder import (
     Written,
+    claimed_run_folder,
     folder_under_runs,
     name_chosen_layers,
-    refuse_existing_run,
     short_model_name,
 )
 from zoo.errors import OptionError
@@ -90,7 +90,12 @@ class EditRequest:
         """
         specs = [parse_move_spec(text, self.index) for text in self.directions]
         folder = self.out or self._usual_folder(specs)
-        refuse_existing_run(folder, force=self.force)
+        with claimed_run_folder(folder, force=self.force):
+            return self._write(folder, specs, installation, progress)
+
+    def _write(
+        self, folder: Path, specs: Sequence[MoveSpec], installation: Installation, progress: Progress
+    ) -> Written:
         strengths = parse_numbers("--strengths", self.strengths)
         formats = check_animation(self.video, self.frames, self.fps)
         picture_side(self.size, 1)

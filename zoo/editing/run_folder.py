@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo._utils.files import atomic_folder, is_dir, refuse_existing
+from zoo._utils.claims import claim
+from zoo._utils.files import atomic_folder, is_dir
+from zoo._utils.manifest import RUN_FOLDER, write_manifest
 from zoo.core.codes import Codes
 from zoo.registry.cards import is_file_name
 
-# Every name that zoo writes into a run folder: `force` replaces a folder only if it holds nothing else. Among them are
-# pages of sheets and the pictures of `picture_name`, of which there may be any number.
-_RUN_FILES = re.compile(
-    r"directions\.(safetensors|npy)|codes\.safetensors|report\.html|edit\.(gif|mp4)|samples\.png"
-    r"|(comparison|projection)\.json|scores\.(json|md)|(sheet|comparison)(-\d{1,6})?\.png"
-    r"|(?P<picture>(code|seed|unseen)-\d{4,10}(_[\w.+-]{1,100})?\.png)"
-)
-
-
-class _RunFiles(Container[str]):
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and _RUN_FILES.fullmatch(name) is not None
-
-
-RUN_FILES = _RunFiles()
+# The names of `picture_name`.
+_PICTURE = re.compile(r"(code|seed|unseen)-\d{4,10}(_[\w.+-]{1,100})?\.png")
 
 
 @dataclass(frozen=True)
@@ -51,8 +40,7 @@ def is_picture(name: str) -> bool:
     Returns:
         Whether it is.
     """
-    match = _RUN_FILES.fullmatch(name)
-    return match is not None and match["picture"] is not None
+    return _PICTURE.fullmatch(name) is not None
 
 
 def picture_name(codes: Codes, index: int, *parts: str) -> str:
@@ -77,6 +65,8 @@ def picture_name(codes: Codes, index: int, *parts: str) -> str:
 def new_run_folder(folder: str | Path, *, force: bool = False) -> Iterator[Path]:
     """Yield an empty folder to fill; it becomes `folder` once it is complete, and is removed on failure.
 
+    A list of its files is added, by which `force` knows later what zoo wrote.
+
     Args:
         folder: The run folder to write.
         force: Replace an existing run folder.
@@ -87,21 +77,27 @@ def new_run_folder(folder: str | Path, *, force: bool = False) -> Iterator[Path]
     Raises:
         OutputError: If `folder` exists and may not be replaced, or cannot be written.
     """
-    with atomic_folder(Path(folder), force=force, replaceable=RUN_FILES) as partial:
+    with atomic_folder(Path(folder), force=force, replaceable=RUN_FOLDER) as partial:
         yield partial
+        write_manifest(partial)
 
 
-def refuse_existing_run(folder: Path, *, force: bool) -> None:
-    """Refuse a run folder that exists and may not be replaced, before any work is done.
+@contextmanager
+def claimed_run_folder(folder: Path | None, *, force: bool) -> Iterator[None]:
+    """Keep the name of a run folder for what is written in the body of the ``with`` statement.
 
     Args:
-        folder: The run folder that is to be written.
-        force: Allow an existing folder that holds nothing but `RUN_FILES`.
+        folder: The run folder that is to be written; None is none.
+        force: Allow an existing folder that holds nothing but what zoo wrote.
 
     Raises:
-        OutputError: If the folder exists and may not be replaced.
+        OutputError: If the folder exists and may not be replaced, or another process is about to write it.
     """
-    refuse_existing(folder, force=force, replaceable=RUN_FILES)
+    if folder is None:
+        yield
+        return
+    with claim(folder, force=force, replaceable=RUN_FOLDER):
+        yield
 
 
 def folder_under_runs(*parts: str) -> Path:

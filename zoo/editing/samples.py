@@ -19,10 +19,10 @@ from zoo.editing.render import MOST_BYTES, check_memory_limit, iter_pixels, redu
 from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest, as_path
 from zoo.editing.run_folder import (
     Written,
+    claimed_run_folder,
     folder_under_runs,
     new_run_folder,
     picture_name,
-    refuse_existing_run,
     short_model_name,
 )
 from zoo.imaging.contact_sheet import draw_grid
@@ -216,10 +216,10 @@ class SampleRequest:
             ZooError: Whatever is wrong with the request; an existing folder is refused before anything is fetched.
         """
         folder = self.out or folder_under_runs(short_model_name(self.model), "samples")
-        refuse_existing_run(folder, force=self.force)
-        self.codes.check()
-        picture_side(self.size, 1)
-        model = self.opening.open(self.model, installation, progress)
-        made = Samples(self.codes.take(model), model)
-        made.save(folder, each=self.each, size=self.size, force=self.force, progress=progress)
-        return Written(folder, () if self.each else reduced_note(model, "samples.png", self.size))
+        with claimed_run_folder(folder, force=self.force):
+            self.codes.check()
+            picture_side(self.size, 1)
+            model = self.opening.open(self.model, installation, progress)
+            made = Samples(self.codes.take(model), model)
+            made.save(folder, each=self.each, size=self.size, force=self.force, progress=progress)
+            return Written(folder, () if self.each else reduced_note(model, "samples.png", self.size))

@@ -12,7 +12,7 @@ from zoo._utils.progress import Progress, silent
 from zoo._utils.sizes import parse_size
 from zoo.core.options import Options
 from zoo.editing.requests import USUAL_OPENING, OpeningRequest
-from zoo.editing.run_folder import folder_under_runs, refuse_existing_run, short_model_name
+from zoo.editing.run_folder import claimed_run_folder, folder_under_runs, short_model_name
 from zoo.errors import OptionError
 from zoo.imaging.images import picture_side
 from zoo.inversion.options import AUTO, LOSSES, FeatureOptions, SearchOptions
@@ -171,7 +171,11 @@ class ProjectCommand:
             ZooError: Whatever is wrong with the request. What its words alone show is refused before anything is
                 fetched.
         """
-        refuse_existing_run(self.folder, force=self.force)
+        folder = expand_home(self.folder)
+        with claimed_run_folder(folder, force=self.force):
+            return self._write(folder, installation, progress)
+
+    def _write(self, folder: Path, installation: Installation, progress: Progress) -> Inversion:
         picture_side(self.size, 1)
         projection, others = self.projection.split_options(installation)
         projection.settings(installation)
@@ -179,5 +183,5 @@ class ProjectCommand:
         opening = replace(self.opening, options=others)
         model = opening.open(self.model, installation, progress)
         result = replace(projection, pictures=files).project(model, installation, progress)
-        result.save(expand_home(self.folder), each=self.each, size=self.size, force=self.force)
+        result.save(folder, each=self.each, size=self.size, force=self.force)
         return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,14 +11,15 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from zoo._utils.files import atomic_file, exists
+from zoo._utils.claims import Replaceable
+from zoo._utils.files import exists, new_file
 from zoo._utils.progress import Progress, silent
 from zoo.checkpoints.layouts import DetectedCheckpoint
-from zoo.checkpoints.metadata import KEY, ConversionMetadata
+from zoo.checkpoints.metadata import KEY, ConversionMetadata, read_metadata
 from zoo.core.adapter import State
 from zoo.core.channels import describe_channels
 from zoo.core.layers import describe_layers
-from zoo.errors import OptionError, OutputError, few_names
+from zoo.errors import CheckpointError, OptionError, OutputError, few_names
 from zoo.models.licences import print_licence
 from zoo.models.model import Model
 from zoo.models.model_cards import find_card, with_fields
@@ -128,7 +130,7 @@ def convert(inspected: Inspected, out: Path | None = None, *, force: bool = Fals
     Args:
         inspected: The weights file.
         out: The file to write; None stands for the file's own name with ``.safetensors``, in the current folder.
-        force: Whether to replace a file that is there.
+        force: Whether to replace a file that an earlier conversion wrote.
 
     Returns:
         The file that was written.
@@ -142,19 +144,36 @@ def convert(inspected: Inspected, out: Path | None = None, *, force: bool = Fals
         raise OptionError(f"-o {out}: a converted file is safetensors, so that its name ends in .safetensors")
     _require_free(out, inspected.path, force=force)
     metadata = _conversion_metadata(inspected)
-    with atomic_file(out) as partial:
+    with new_file(out, force=force, replaceable=_CONVERTED) as partial:
+        partial.touch()
+        mode = partial.stat().st_mode  # as the umask has it; the library makes files that only their owner may read
         try:
             save_file(_untied(inspected.detected.state), partial, metadata={KEY: metadata.as_text()})
         except SafetensorError as error:  # the library's own wrapping of what the operating system refused
             raise OSError(str(error)) from error
+        partial.chmod(mode)
     return out
 
 
 def _require_free(out: Path, source: Path, *, force: bool) -> None:
     """Raise `OutputError` if a file is in the way. The file that is being converted is never replaced."""
-    if exists(out) and (not force or out.samefile(source)):
-        how = "choose another -o" if out.samefile(source) else "pass --force to replace it, or choose another -o"
+    if os.path.lexists(out) and (not force or (exists(out) and out.samefile(source))):
+        own = exists(out) and out.samefile(source)
+        how = "choose another -o" if own else "pass --force to replace it, or choose another -o"
         raise OutputError(f"there is a file {out} already: {how}")
+
+
+def _check_converted(path: Path, shown: Path) -> None:
+    """Raise `OutputError` if a conversion did not write a file."""
+    try:
+        converted = path.is_file() and not path.is_symlink() and read_metadata(path) is not None
+    except CheckpointError:  # by another version
+        converted = True
+    if not converted:
+        raise OutputError(f"{shown} was not written by zoo convert: --force will not replace it, choose another -o")
+
+
+_CONVERTED = Replaceable(_check_converted, Path.unlink)
 
 
 def _conversion_metadata(inspected: Inspected) -> ConversionMetadata:

@@ -92,7 +92,8 @@ def write_report(folder: Path, run: Run, progress: Progress = silent) -> None:
     if rows:
         note = size_note(run.model.adapter.resolution, to_picture(rows[0][0]).size)
         save_pages(folder, "sheet", draw_pages(names, rows, captions, group=len(STRIP), note=note))
-    (folder / "report.html").write_text(_page(run, sections), encoding="utf-8")
+    page = _page(run, sections)  # signs that no encoding has, as in a path that is not UTF-8, become question marks
+    (folder / "report.html").write_text(page, encoding="utf-8", errors="replace")
 
 
 class _ImageCounter:

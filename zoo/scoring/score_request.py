@@ -8,7 +8,7 @@ from pathlib import Path
 from zoo._utils.progress import Progress, silent
 from zoo.core.files.arrays import DIRECTIONS
 from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest, card_by_name
-from zoo.editing.run_folder import refuse_existing_run
+from zoo.editing.run_folder import claimed_run_folder
 from zoo.registry.registry import Installation
 from zoo.scoring.effects import choose_scorers
 from zoo.scoring.score import score
@@ -62,8 +62,10 @@ class ScoreRequest:
                 so is a scorer that does not fit the model's card.
         """
         self.codes.check()
-        if self.out:
-            refuse_existing_run(self.out, force=self.force)
+        with claimed_run_folder(self.out, force=self.force):
+            return self._score(installation, progress)
+
+    def _score(self, installation: Installation, progress: Progress) -> Scores:
         DIRECTIONS.check_reading(self.read_as)
         card = card_by_name(self.model, installation)
         scorers = None if card is None else choose_scorers(card, installation.plugins, self.scorer)

@@ -205,7 +205,7 @@ class Scores:
         """
         with new_run_folder(folder, force=force) as partial:
             (partial / "scores.json").write_text(json.dumps(self.as_json(), indent=2, allow_nan=False), "utf-8")
-            (partial / "scores.md").write_text(self.markdown(), encoding="utf-8")
+            (partial / "scores.md").write_text(self.markdown(), encoding="utf-8", errors="replace")
 
     def __repr__(self) -> str:
         names = ", ".join(_named(one.name) for one in self.directions)
