@@ -1,5 +1,6 @@
 """Models of one's own: from a stranger's file to a name in two commands, and files that no program can fetch."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -213,9 +214,9 @@ def test_the_cache_is_listed_and_cleaned(home: Path, capsys: pytest.CaptureFixtu
     assert "nothing in" in capsys.readouterr().out
     cache = home / "cache"
     for path in (
-        "weights/" + "0" * 64 + "/stray.pt",
-        "incoming/dcgan.gone-0123/ab/part",
-        "incoming/dcgan.old-4567.lock",
+        f"weights/{hashlib.sha256(b'x').hexdigest()}/stray.pt",
+        f"incoming/dcgan.gone-{'0123' * 4}/0123abcd/part",
+        f"incoming/dcgan.old-{'4567' * 4}.lock",
     ):
         (cache / path).parent.mkdir(parents=True, exist_ok=True)
         (cache / path).write_bytes(b"x")
@@ -226,12 +227,23 @@ def test_the_cache_is_listed_and_cleaned(home: Path, capsys: pytest.CaptureFixtu
         (["dcgan.gone"], None, "unfinished"),
         (["dcgan.old"], None, "unfinished"),
     ]
-    (cache / "incoming" / "stray.txt").write_text("")
     (cache / "weights" / ("1" * 64)).mkdir()
     (cache / "weights" / ("1" * 64) / "dangling").symlink_to("nowhere")
-    assert run(["cache", "--clean"]) == 0
+    own = [
+        cache / "weights" / "run1" / "best.pt",
+        cache / "weights" / ("2" * 64) / "best.pt",
+        cache / "incoming" / "thesis.tex",
+        cache / "incoming" / f"dcgan.mine-{'89ab' * 4}" / "notes.txt",
+        cache / "weights" / ("1" * 64) / ".best.pt.backup.partial" / "best.pt",
+        cache / "jacobians" / "figures" / "a.csv",
+        cache / "jacobians" / ("3" * 40) / "a.csv",
+    ]
+    for file in own:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("precious")
+    assert run(["cache", "--clean", "--drop-jacobians"]) == 0
     assert run(["cache", "--clean", "--json"]) == 0
-    assert not [path for path in cache.rglob("*") if path.is_file()]
+    assert sorted(path for path in cache.rglob("*") if path.is_file()) == sorted(own)
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"https://a/b": 3}', '{"https://a/b": {"sha256": "short"}}', "\udcff"])

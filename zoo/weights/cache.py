@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import shutil
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from zoo._utils.files import exists
-from zoo._utils.locks import BusyError, locked
 from zoo._utils.paths import cache_folder
 from zoo._utils.progress import Progress, silent
 from zoo._utils.workspaces import output_error, remove_abandoned
-from zoo.errors import OutputError, WeightsError
+from zoo.errors import WeightsError
 from zoo.registry.cards import Card
-from zoo.weights.known_hashes import expected_sha256, pin_keys
+from zoo.weights.known_hashes import expected_sha256
+from zoo.weights.work_folders import remove_work_folder, unfinished
 
 _BLOCK_BYTES = 2**22
 # Hashing a file larger than this (about a second's work) reports progress.
 _REPORTED_BYTES = 2**28
+# What zoo calls folders of weights. Whatever else is in the cache is the user's own.
+_HASH = re.compile(r"[0-9a-f]{64}")
 
 
 def status(card: Card) -> str:
@@ -62,23 +63,23 @@ def cache_path_for(card: Card, sha256: str) -> Path:
         sha256: The file's hash.
 
     Returns:
-        The file in the folder of that hash, whatever its name; if there is none, where it would be stored.
+        Where it is stored, or would be; if it is not there, another file in the folder of that hash, whatever its name.
     """
-    folder = cache_folder() / "weights" / sha256
-    stored = sorted(path for path in folder.glob("[!.]*") if path.is_file())
-    if stored:
-        return stored[0]
-    return folder / (card.weights.remote[0].file_name if card.weights.remote else "weights")
+    path = storage_path_for(card, sha256)
+    if path.is_file():
+        return path
+    return next(iter(sorted(path for path in path.parent.glob("[!.]*") if path.is_file())), path)
 
 
-def work_folder(card: Card) -> Path:
-    """Return the folder in the cache that a model's file is downloaded into, by one process at a time.
+def storage_path_for(card: Card, sha256: str) -> Path:
+    """Return the path in the cache at which a model's file is stored.
 
     Args:
         card: The model's card.
+        sha256: The file's hash.
     """
-    key = hashlib.sha256(json.dumps([card.name, *pin_keys(card)]).encode()).hexdigest()[:16]
-    return cache_folder() / "incoming" / f"{card.name[:60]}-{key}"
+    name = card.weights.remote[0].file_name if card.weights.remote else "weights"
+    return cache_folder() / "weights" / sha256 / name
 
 
 @dataclass(frozen=True)
@@ -90,12 +91,15 @@ class CachedFile:
         sha256: The hash that it must have.
         size: Bytes.
         models: The names of the models that it belongs to.
+        stored: Whether it is where the file of one of these models is stored. Of other files only the hash can show
+            that zoo stored them.
     """
 
     path: Path
     sha256: str
     size: int
     models: tuple[str, ...]
+    stored: bool
 
 
 def cached_files(cards: Iterable[Card]) -> list[CachedFile]:
@@ -111,25 +115,24 @@ def cached_files(cards: Iterable[Card]) -> list[CachedFile]:
         WeightsError: If the cache cannot be read.
     """
     try:
-        paths = sorted(path for path in (cache_folder() / "weights").glob("*/[!.]*") if path.is_file())
+        paths = sorted(
+            path
+            for path in (cache_folder() / "weights").glob("*/[!.]*")
+            if _HASH.fullmatch(path.parent.name) and path.is_file()
+        )
         sizes = {path: path.stat().st_size for path in paths}
     except OSError as error:
         raise WeightsError(f"cannot read the cache {cache_folder()}: {error.strerror}") from None
     # The hashes are read after the files were listed: a fetch pins a hash before its file appears in the cache.
-    models: dict[str, list[str]] = {}
+    models: dict[str, list[Card]] = {}
     for card in cards:
-        models.setdefault(expected_sha256(card) or "", []).append(card.name)
-    return [
-        CachedFile(path, path.parent.name, size, tuple(models.get(path.parent.name, ())))
-        for path, size in sizes.items()
-    ]
-
-
-def unfinished() -> list[Path]:
-    """List the work folders of unfinished fetches, which can be resumed or cleaned away."""
-    folder = cache_folder() / "incoming"
-    names = {path.name.removesuffix(".lock") for path in folder.iterdir()} if folder.is_dir() else set()
-    return [folder / name for name in sorted(names)]
+        models.setdefault(expected_sha256(card) or "", []).append(card)
+    files = []
+    for path, size in sizes.items():
+        named = models.get(path.parent.name, ())
+        stored = any(storage_path_for(card, path.parent.name) == path for card in named)
+        files.append(CachedFile(path, path.parent.name, size, tuple(card.name for card in named), stored))
+    return files
 
 
 def sha256_of(path: Path, progress: Progress = silent) -> str:
@@ -177,7 +180,8 @@ def damaged(files: Iterable[CachedFile], progress: Progress = silent) -> list[Ca
 def clean(cards: Iterable[Card], progress: Progress = silent) -> list[Path]:
     """Delete unfinished fetches, damaged files and those that no card names.
 
-    What another process is fetching at the same time is left alone.
+    Only what zoo stored is deleted: a file that has the hash by which its folder is called, or that is where a model's
+    file is stored. What another process is fetching at the same time is left alone.
 
     Args:
         cards: The cards of all models.
@@ -193,33 +197,27 @@ def clean(cards: Iterable[Card], progress: Progress = silent) -> list[Path]:
     deleted = []
     try:
         for file in cached_files(cards):
-            if not file.models or sha256_of(file.path, progress) != file.sha256:
+            intact = sha256_of(file.path, progress) == file.sha256
+            if (intact and not file.models) or (file.stored and not intact):
                 file.path.unlink(missing_ok=True)
                 deleted.append(file.path)
         for folder in (cache_folder() / "weights").glob("*/"):
-            remove_abandoned(folder)
-            with suppress(OSError):  # it is not empty
-                folder.rmdir()
+            if _HASH.fullmatch(folder.name):
+                remove_folder(folder)
     except OSError as error:
         raise output_error(cache_folder(), error) from error
     return [*deleted, *(folder for folder in unfinished() if remove_work_folder(folder))]
 
 
-def remove_work_folder(folder: Path) -> bool:
-    """Delete a work folder and its lock file, unless a process is at work there.
+def remove_folder(folder: Path) -> None:
+    """Remove the folder of one hash, unless something is in it.
 
     Args:
-        folder: A folder of `work_folder` or `unfinished`, which need not exist.
+        folder: The folder.
 
-    Returns:
-        Whether there was something to delete and it was deleted.
+    Raises:
+        OSError: If the operating system refuses.
     """
-    if not folder.exists() and not Path(f"{folder}.lock").exists():
-        return False
-    with suppress(BusyError, OutputError, OSError), locked(folder, wait=False):
-        if folder.is_dir():
-            shutil.rmtree(folder)
-        else:
-            folder.unlink(missing_ok=True)
-        return True
-    return False
+    remove_abandoned(folder)
+    with suppress(OSError):  # it is not empty
+        folder.rmdir()

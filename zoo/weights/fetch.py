@@ -6,7 +6,6 @@ card names none, the hash of the first file that arrives is pinned, and any othe
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from collections.abc import Iterable
@@ -22,10 +21,24 @@ from zoo.errors import WeightsError
 from zoo.registry.cards import Card
 from zoo.registry.sources import Source
 from zoo.weights import sources
-from zoo.weights.cache import cache_path_for, cache_path_of, remove_work_folder, sha256_of, work_folder
+from zoo.weights.cache import (
+    cache_path_for,
+    cache_path_of,
+    remove_folder,
+    sha256_of,
+    storage_path_for,
+)
 from zoo.weights.known_hashes import expected_sha256, pin, pin_key, pin_keys, pins_file, unpin
 from zoo.weights.sources.archive import copy_member
 from zoo.weights.sources.request import MAX_BYTES, DownloadRequest
+from zoo.weights.work_folders import (
+    clear,
+    delete_downloads,
+    keep_parts,
+    remove_work_folder,
+    source_folder,
+    work_folder,
+)
 
 # Bytes at the beginning of a file that are looked at to tell text from weights.
 _HEAD_BYTES = 512
@@ -81,7 +94,7 @@ def import_file(card: Card, file: Path, progress: Progress = silent) -> tuple[Pa
         OutputError: If the cache cannot be written.
     """
     sha256 = _checked_sha256(card, file)
-    path = cache_path_for(card, sha256)
+    path = storage_path_for(card, sha256)
     try:
         with atomic_file(path) as copy:
             shutil.copyfile(file, copy)
@@ -108,18 +121,20 @@ def forget(card: Card, cards: Iterable[Card]) -> list[Path]:
         WeightsError: If the pinned hashes cannot be read.
         OutputError: If something cannot be removed.
     """
-    path = cache_path_of(card)
-    if any(expected_sha256(other) == expected_sha256(card) for other in cards if other.name != card.name):
+    sha256 = expected_sha256(card)
+    path = None if sha256 is None else storage_path_for(card, sha256)
+    if any(expected_sha256(other) == sha256 for other in cards if other.name != card.name):
         path = None
     try:
         with locked(work_folder(card)):
-            candidates = [work_folder(card)] if path is None else [path.parent, work_folder(card)]
-            folders = [folder for folder in candidates if folder.exists()]
-            for folder in folders:
-                shutil.rmtree(folder)
+            removed = [one for one in (path, work_folder(card)) if one is not None and one.exists()]
+            if path is not None and path.exists():
+                path.unlink()
+                remove_folder(path.parent)
+            delete_downloads(work_folder(card))
     except OSError as error:
         raise output_error(cache_folder(), error) from error
-    return [*folders, pins_file()] if unpin(pin_keys(card)) else folders
+    return [*removed, pins_file()] if unpin(pin_keys(card)) else removed
 
 
 def is_offline() -> bool:
@@ -183,25 +198,25 @@ def _from_sources(card: Card, by_hand: str, progress: Progress) -> tuple[Path, s
     with parents_of(work):
         for source in card.weights.remote:
             try:
-                file, sha256 = _from_source(source, card, work, progress)
+                file, sha256 = _from_source(source, card, progress)
                 return _move_into_cache(card, source, file, sha256), sha256
             except WeightsError as error:
                 failures.append(str(error))
             finally:
-                _clear(work, keep_parts=True)
+                keep_parts(work)
     raise WeightsError(f"{card.name}: {'; '.join(failures)}; try again, or get the file elsewhere and {by_hand}")
 
 
-def _from_source(source: Source, card: Card, work: Path, progress: Progress) -> tuple[Path, str]:
+def _from_source(source: Source, card: Card, progress: Progress) -> tuple[Path, str]:
     """Download one source's file into the work folder and check it; a resumed one that is wrong, once more."""
-    folder = work / hashlib.sha256(source.url.encode()).hexdigest()[:8]
-    resumed = _clear(folder, keep_parts=True)
+    folder = source_folder(card, source)
+    resumed = clear(folder, keep_parts=True)
     try:
         return _download(source, card, folder, progress)
     except WeightsError:
         if not resumed or (folder / "part.json").exists():  # still unfinished: nothing was checked yet
             raise
-        _clear(folder)
+        clear(folder)
         return _download(source, card, folder, progress)
 
 
@@ -256,14 +271,15 @@ def _check_content(source: Source, card: Card, file: Path, sha256: str) -> None:
 
 def _move_into_cache(card: Card, source: Source, file: Path, sha256: str) -> Path:
     """Move a checked file to its path in the cache, in one step, and remove what is left of the download."""
-    path = cache_path_for(card, sha256)
+    path = storage_path_for(card, sha256)
     flush(file)
     if card.weights.sha256 is None:
         # Another process may have pinned a hash since the file was checked: `pin` looks once more, under its lock.
         pin([pin_key(source)], sha256, file.stat().st_size, same_as=pin_keys(card))
     with parents_of(path):
         file.replace(path)
-    shutil.rmtree(work_folder(card), ignore_errors=True)  # also what was begun from another source
+    with suppress(OSError):
+        delete_downloads(work_folder(card))  # also what was begun from another source
     return path
 
 
@@ -277,19 +293,3 @@ def _describe_if_text(file: Path) -> str:
         return ""
     kind = {"<": "a web page", "{": "a JSON answer"}.get(text[0])
     return f" ({kind})" if kind else f" (text: {' '.join(text.split())[:60]!r})"
-
-
-def _clear(folder: Path, *, keep_parts: bool = False) -> bool:
-    """Empty a work folder, except for downloads that can be resumed if `keep_parts`; say whether there are any."""
-    records = list(folder.rglob("part.json")) if keep_parts else []
-    if not records:
-        shutil.rmtree(folder, ignore_errors=True)
-        return False
-    kept = {file for record in records for file in (record, record.with_name("part"))}
-    for path in sorted(folder.rglob("*"), reverse=True):
-        if path.is_file() and path not in kept:
-            path.unlink()
-        elif path.is_dir():
-            with suppress(OSError):
-                path.rmdir()
-    return True

@@ -62,7 +62,7 @@ def pin_key(source: Source) -> str:
     """
     if source.shown == source.url:
         return source.url
-    return f"{source.shown} {hashlib.sha256(source.url.encode()).hexdigest()[:16]}"
+    return f"{source.shown} {hashlib.sha256(source.url.encode(errors='surrogatepass')).hexdigest()[:16]}"
 
 
 def pins_file() -> Path:
@@ -85,7 +85,7 @@ def pinned_hashes() -> dict[str, dict[str, Any]]:
         return {}
     except OSError as error:
         raise WeightsError(f"cannot read {pins_file()}: {error.strerror}") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict) or not all(_is_pin(pin) for pin in content.values()):
         raise WeightsError(

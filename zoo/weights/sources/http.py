@@ -137,7 +137,7 @@ class _PartialFile:
         """Return the record if the bytes so far may be completed under it, else None."""
         try:
             record = json.loads(self.record.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return None
         fits = isinstance(record, dict) and record.get("source") == self.source and self.size() > 0
         return record if fits and (record.get("validator") or self.pinned) else None
