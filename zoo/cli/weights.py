@@ -14,9 +14,10 @@ from zoo.cli import completion
 from zoo.cli.console import Settings, progress_bars
 from zoo.cli.tables import print_facts, print_json, print_table
 from zoo.errors import WeightsError
-from zoo.weights.cache import CachedFile, cached_files, unfinished
+from zoo.weights.cache import CachedFile, cached_files
 from zoo.weights.cache import clean as clean_cache
-from zoo.weights.cache import damaged as damaged_files
+from zoo.weights.cache import damaged as damaged_weights
+from zoo.weights.work_folders import unfinished
 
 Names = Annotated[
     list[str], typer.Argument(metavar="MODEL", help="Models of 'zoo list'.", autocompletion=completion.models)
@@ -55,7 +56,7 @@ def cache(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")] = False,
 ) -> None:
     """List the weights in the cache, verify them, or clean up."""
-    from zoo.jacobian.cache_folder import clear_cache, jacobian_limit
+    from zoo.jacobian.cache_folder import clear_cache, damaged_files, delete_damaged, jacobian_limit
     from zoo.weights.fetch import forget as forget_weights
 
     settings: Settings = context.obj
@@ -69,15 +70,22 @@ def cache(
     with progress_bars(settings) as progress:
         if clean:
             _require_every_plugin(settings)
-            removed += clean_cache(cards, progress)
+            removed += [*clean_cache(cards, progress), *delete_damaged()]
         files = cached_files(cards)
-        damaged = damaged_files(files, progress) if verify else []
+        damaged = damaged_weights(files, progress) if verify else []
+        damaged_jacobians = damaged_files() if verify else []
     files_json = [
         _file_json(file.models, _state(file, damaged, verified=verify), file.path, file.size) for file in files
     ]
     files_json += [_file_json((path.name.rpartition("-")[0],), "unfinished", path, None) for path in unfinished()]
     if as_json:
-        report = {"removed": [str(path) for path in removed], "files": files_json, "jacobians": _jacobians_json()}
+        report: dict[str, Any] = {
+            "removed": [str(path) for path in removed],
+            "files": files_json,
+            "jacobians": _jacobians_json(),
+        }
+        if verify:
+            report["jacobians"]["damaged"] = [str(path) for path in damaged_jacobians]
         print_json(report)
     else:
         _print_cache(settings, removed, files_json)
@@ -85,6 +93,11 @@ def cache(
         raise WeightsError(
             f"{len(damaged)} of {len(files)} files are damaged, {damaged[0].path} first: they are fetched again when "
             "they are used next, and --clean deletes them"
+        )
+    if damaged_jacobians:
+        raise WeightsError(
+            f"{len(damaged_jacobians)} files of kept Jacobians are damaged, {damaged_jacobians[0]} first: they are "
+            "computed again when they are needed next, and --clean deletes them"
         )
 
 

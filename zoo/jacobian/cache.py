@@ -6,8 +6,8 @@ on, so that an answer from the cache equals a computed one::
     <cache>/jacobians/<digest>/columns-00000-00032.safetensors    columns 0 to 31 of J: (32, rows)
                                gram-<digest>.safetensors          Gram matrices of regions, where J itself is too large
 
-A file is either complete or absent, and an unreadable file counts as absent. The least recently used folders are
-deleted when all of them together exceed the limit.
+A file is either complete or absent. One that is unreadable, or that differs from its checksum, counts as absent. The
+least recently used folders are deleted when all of them together exceed the limit.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,9 +28,17 @@ from torch import Tensor
 
 from zoo._utils.tensorfile import UnreadableError, read_tensors, write_tensors
 from zoo._utils.workspaces import workspace
-from zoo.jacobian.cache_folder import DEFAULT_LIMIT, evict, jacobian_folder
+from zoo.jacobian.cache_folder import COLUMNS_NAME, DEFAULT_LIMIT, evict, jacobian_folder
+from zoo.jacobian.checksums import KEY, checksum, is_intact
 
-_COLUMNS_NAME = re.compile(r"columns-(\d{5,7})-(\d{5,7})\.safetensors")
+# What safetensors calls the dtypes that are cached.
+_DTYPES = {
+    torch.float64: "F64",
+    torch.float32: "F32",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.int64: "I64",
+}
 
 
 @dataclass(frozen=True)
@@ -83,16 +90,17 @@ class CacheEntry:
         Returns:
             The files in order, from column 0 on.
         """
-        files: dict[int, StoredColumns] = {}
+        files: dict[int, list[StoredColumns]] = {}
         with contextlib.suppress(OSError):
             for path in sorted(self.folder.iterdir()):
-                if match := _COLUMNS_NAME.fullmatch(path.name):
-                    files.setdefault(int(match[1]), StoredColumns(int(match[1]), int(match[2]), path))
+                if match := COLUMNS_NAME.fullmatch(path.name):
+                    part = StoredColumns(int(match[1]), int(match[2]), path)
+                    files.setdefault(part.start, []).append(part)
         parts: list[StoredColumns] = []
         end = 0
-        while (part := files.get(end)) is not None and part.end > end and part.chunk:
-            parts.append(part)
-            end = part.end
+        while (found := next((one for one in files.get(end, ()) if one.end > end and one.chunk), None)) is not None:
+            parts.append(found)
+            end = found.end
         return parts
 
     def add_columns(self, start: int, columns: Tensor, chunk: int) -> StoredColumns:
@@ -111,7 +119,7 @@ class CacheEntry:
         """
         end = start + len(columns)
         path = self.folder / f"columns-{start:05d}-{end:05d}.safetensors"
-        write_tensors(path, {"columns": columns, "chunk": torch.tensor(chunk)}, {})
+        _write(path, {"columns": columns, "chunk": torch.tensor(chunk)})
         return StoredColumns(start, end, path)
 
     def drop_columns(self) -> None:
@@ -128,10 +136,11 @@ class CacheEntry:
             *keys: Names of tensors that it must hold.
 
         Returns:
-            The tensors by name; None if the file cannot be read or lacks one of them.
+            The tensors by name; None if the file cannot be read, is damaged or lacks one of them.
         """
+        path = self.folder / f"{name}.safetensors"
         with contextlib.suppress(UnreadableError):
-            tensors = read_tensors(self.folder / f"{name}.safetensors")[0]
+            tensors = read_tensors(path)[0] if is_intact(path) else {}
             return tensors if set(keys) <= set(tensors) else None
         return None
 
@@ -145,7 +154,7 @@ class CacheEntry:
         Raises:
             OutputError: The file cannot be written.
         """
-        write_tensors(self.folder / f"{name}.safetensors", tensors, {})
+        _write(self.folder / f"{name}.safetensors", tensors)
 
     def touch(self) -> None:
         """Record that the entry was used just now."""
@@ -169,7 +178,9 @@ class StoredColumns:
 
     @cached_property
     def chunk(self) -> int:
-        """How many tangents were computed at a time; 0 if the file is missing, incomplete or of another size."""
+        """How many tangents were computed at a time; 0 if the file is missing, damaged or of another size."""
+        if not is_intact(self.path):
+            return 0
         try:
             with safe_open(self.path, framework="pt") as file:
                 fits = file.get_slice("columns").get_shape()[0] == self.end - self.start
@@ -255,6 +266,16 @@ def read_rows(parts: Sequence[Columns], first: int, last: int) -> Tensor:
         SafetensorError: A file is damaged.
     """
     return torch.cat([part.read(first, last) for part in parts]).T
+
+
+def _write(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write tensors with their checksum."""
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    described = {
+        name: (_DTYPES[tensor.dtype], tuple(tensor.shape), tensor.reshape(-1).view(torch.uint8).numpy().data)
+        for name, tensor in plain.items()
+    }
+    write_tensors(path, plain, {KEY: checksum(described)})
 
 
 @contextlib.contextmanager

@@ -5,15 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from zoo._utils.paths import cache_folder
 from zoo._utils.sizes import parse_size
-from zoo._utils.workspaces import output_error
+from zoo._utils.workspaces import output_error, remove_abandoned
+from zoo.jacobian.checksums import is_intact
 
 DEFAULT_LIMIT = 4 * 10**9  # bytes that all cached Jacobians may take together, unless ZOO_JACOBIANS says otherwise
+
+COLUMNS_NAME = re.compile(r"columns-(\d{5,7})-(\d{5,7})\.safetensors")
+_GRAM_NAME = re.compile(r"gram-[0-9a-f]{1,64}\.safetensors")
+_ENTRY_NAME = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
@@ -63,26 +67,57 @@ def cache_usage() -> CacheUsage:
         OptionError: ``ZOO_JACOBIANS`` holds no size.
     """
     folder = jacobian_folder()
-    return CacheUsage(folder, len(entry_folders(folder)), folder_size(folder), jacobian_limit())
+    entries = entry_folders(folder)
+    return CacheUsage(folder, len(entries), sum(map(_entry_size, entries)), jacobian_limit())
 
 
 def clear_cache() -> list[Path]:
-    """Delete every cached Jacobian.
+    """Delete every cached Jacobian; files that zoo did not write stay.
 
     Returns:
-        The deleted folder; an empty list if there was none.
+        The folder of the cache; an empty list if there was nothing to delete.
 
     Raises:
         OutputError: The folder cannot be deleted.
     """
     folder = jacobian_folder()
-    if not folder.exists():
-        return []
+    entries = entry_folders(folder)
     try:
-        shutil.rmtree(folder)
+        for entry in entries:
+            _delete_entry(entry)
+        remove_abandoned(folder)
+        with contextlib.suppress(OSError):  # something else is in it
+            folder.rmdir()
     except OSError as error:
         raise output_error(folder, error) from error
-    return [folder]
+    return [folder] if entries else []
+
+
+def damaged_files() -> list[Path]:
+    """List the cached files that differ from their checksums; they are computed again when they are needed.
+
+    Returns:
+        Their paths.
+    """
+    return [file for entry in entry_folders(jacobian_folder()) for file in _entry_files(entry) if not is_intact(file)]
+
+
+def delete_damaged() -> list[Path]:
+    """Delete what `damaged_files` lists.
+
+    Returns:
+        The deleted files.
+
+    Raises:
+        OutputError: One cannot be deleted.
+    """
+    files = damaged_files()
+    for file in files:
+        try:
+            file.unlink(missing_ok=True)
+        except OSError as error:
+            raise output_error(file, error) from error
+    return files
 
 
 def evict(folder: Path, limit: int) -> None:
@@ -94,12 +129,12 @@ def evict(folder: Path, limit: int) -> None:
     """
     with contextlib.suppress(OSError):
         entries = sorted(entry_folders(folder), key=lambda entry: entry.stat().st_mtime)
-        sizes = [folder_size(entry) for entry in entries]
+        sizes = [_entry_size(entry) for entry in entries]
         excess = sum(sizes) - limit
         for entry, size in zip(entries, sizes, strict=True):
             if excess <= 0:
                 break
-            shutil.rmtree(entry, ignore_errors=True)
+            _delete_entry(entry)
             excess -= size
 
 
@@ -110,22 +145,36 @@ def entry_folders(folder: Path) -> list[Path]:
         folder: The folder of the cache.
 
     Returns:
-        Their folders. The work folders of running processes, whose names begin with a dot, are left out.
+        Their folders. Whatever has no name of an entry, such as the work folders of running processes, is left out.
     """
-    return [path for path in folder.glob("[!.]*") if path.is_dir()]
+    with contextlib.suppress(OSError):
+        return [path for path in folder.iterdir() if _ENTRY_NAME.fullmatch(path.name) and path.is_dir()]
+    return []
 
 
-def folder_size(folder: Path) -> int:
-    """Add up the sizes of all files below a folder.
+def _entry_files(entry: Path) -> list[Path]:
+    """List the files of an entry that zoo wrote."""
+    with contextlib.suppress(OSError):
+        return [
+            path
+            for path in sorted(entry.iterdir())
+            if (COLUMNS_NAME.fullmatch(path.name) or _GRAM_NAME.fullmatch(path.name)) and path.is_file()
+        ]
+    return []
 
-    Args:
-        folder: Any folder, which need not exist.
 
-    Returns:
-        The sum in bytes. A file that another process deletes meanwhile counts as 0.
-    """
+def _entry_size(entry: Path) -> int:
+    """Add up the bytes of an entry; a file that another process deletes meanwhile counts as 0."""
     total = 0
-    for path in folder.rglob("*"):
+    for path in _entry_files(entry):
         with contextlib.suppress(OSError):
-            total += path.stat().st_size if path.is_file() else 0
+            total += path.stat().st_size
     return total
+
+
+def _delete_entry(entry: Path) -> None:
+    for path in _entry_files(entry):
+        path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        remove_abandoned(entry)
+        entry.rmdir()
