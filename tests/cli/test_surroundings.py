@@ -86,3 +86,38 @@ def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert len(zoo.Directions.load("~/d.safetensors")) == 3
     with pytest.raises(zoo.UnknownNameError, match=str(tmp_path / "none.pt")):
         zoo.load("~/none.pt")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize(
+    ("redirected", "expected", "words"),
+    [
+        ("> /dev/full", 2, "zoo: cannot write to standard output: No space left on device"),
+        (">&-", 2, "zoo: cannot write to standard output: Bad file descriptor"),
+        ("2>&-", 0, ""),
+        ("nonsense 2> /dev/full", 2, ""),
+    ],
+)
+def test_output_that_nobody_takes(redirected: str, expected: int, words: str) -> None:
+    done = subprocess.run(
+        f"{COMMAND} {'' if redirected.startswith('nonsense') else 'plugins'} {redirected}",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr.strip()) == (expected, words)
+
+
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("HOME", "ZOO_CACHE", "ZOO_CONFIG", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+
+    def no_home(*_: object, **__: object) -> str:
+        raise RuntimeError("could not determine the home directory")
+
+    monkeypatch.setattr("platformdirs.user_cache_dir", no_home)
+    monkeypatch.setattr("platformdirs.user_config_dir", lambda *_, **__: "~/.config/latent-zoo")
+    for folder in (cache_folder, config_folder):
+        with pytest.raises(zoo.OutputError, match="set ZOO_CACHE and ZOO_CONFIG"):
+            folder()

@@ -1,204 +1,129 @@
-"""The command line: it reads arguments, calls the library and prints. It has no logic of its own."""
+"""The command line: it reads arguments, calls the library and prints. It has no logic of its own.
+
+This module is all that is imported before signals are heard and errors are told in one line, so it imports little.
+"""
 
 from __future__ import annotations
 
 import io
 import os
-import pkgutil
+import signal
 import sys
-import traceback
-import warnings
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated
+from contextlib import suppress
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
-import typer
-from typer.core import TyperCommand
+if TYPE_CHECKING:
+    from zoo.cli.app import COMMANDS, build_app, run
 
-from zoo._version import __version__
-from zoo.cli.console import Settings
-from zoo.cli.help import WIDTH, Command, Group, take_global
-from zoo.errors import PluginError, ZooError, is_out_of_memory, message_of, one_line
-from zoo.plugins.discovery import load_plugins
-from zoo.plugins.manager import Plugins
-from zoo.plugins.skipped import PluginWarning
+__all__ = ["COMMANDS", "build_app", "main", "run"]
 
-# Where each command is, in the order of ``zoo --help``.
-COMMANDS = {
-    "list": "zoo.cli.browse:list_",
-    "info": "zoo.cli.browse:info",
-    "plugins": "zoo.cli.browse:plugins",
-    "sample": "zoo.cli.verbs:sample",
-    "analyze": "zoo.cli.verbs:analyze",
-    "edit": "zoo.cli.verbs:edit",
-    "compare": "zoo.cli.verbs:compare",
-    "score": "zoo.cli.verbs:score",
-    "project": "zoo.cli.pictures:project",
-    "pull": "zoo.cli.weights:pull",
-    "cache": "zoo.cli.weights:cache",
-    "add": "zoo.cli.weights:add",
-    "convert": "zoo.cli.weights:convert",
-    "remove": "zoo.cli.weights:remove",
-    "new": "zoo.cli.plugin_authors:new",
-    "check": "zoo.cli.plugin_authors:check",
-}
-# The groups of `zoo --help`, by the module that its commands are in.
-_GROUPS = {
-    "zoo.cli.browse": "Look things up",
-    "zoo.cli.verbs": "Work with a model",
-    "zoo.cli.pictures": "Work with a model",
-    "zoo.cli.weights": "Weights files, and models of your own",
-    "zoo.cli.plugin_authors": "Write plugins",
-}
-# The variable by which shells ask typer for proposals.
-_COMPLETING = "_ZOO_COMPLETE"
 # The exit code after Ctrl-C.
 INTERRUPTED = 130
-_INTERRUPTED_MESSAGE = "interrupted; no partial output is left, and the next fetch goes on where this one stopped"
+# By this much, the exit code exceeds the number of the signal that ended the process, as shells have it.
+_SIGNALLED = 128
+# The signals that end a command as Ctrl-C does, by what they are called: `kill`, the end of a terminal.
+_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+# The number of the first of them that arrived.
+received: list[int] = []
+# Why standard output took no more, if it did not.
+refused: list[OSError] = []
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
-        typer.echo(f"zoo {__version__}")
-        raise typer.Exit
+def __getattr__(name: str) -> Any:
+    """Import what the other modules define when it is asked for."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__} has no attribute {name}")
+    from zoo.cli import app
 
-
-def _settings(
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", callback=take_global, help="No progress and no tables.")
-    ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
-    registry: Annotated[
-        list[Path] | None, typer.Option(metavar="FILE", callback=take_global, help="Read further model cards.")
-    ] = None,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and stop.")
-    ] = False,
-) -> None:
-    """Find meaning in GANs: directions that turn a head, open a mouth, change a style."""
-
-
-def build_app(plugins: Plugins, only: str | None = None) -> typer.Typer:
-    """Assemble the command line, including the commands of plugins.
-
-    Args:
-        plugins: the loaded plugins.
-        only: one of `COMMANDS`: leave zoo's other commands out. Typer reads the signatures of all commands that it
-            is given, which takes longer than ``zoo list`` itself.
-
-    Returns:
-        The command line.
-
-    Raises:
-        PluginError: a command's name is claimed twice, and `only` is not ``plugins``.
-
-    """
-    app = typer.Typer(
-        cls=Group,
-        add_completion=only is None,  # its options are looked at only where no command is named
-        pretty_exceptions_enable=False,
-        rich_markup_mode=None,
-        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDTH},
-    )
-    app.callback()(_settings)
-    for name in COMMANDS if only is None else [only]:
-        module = COMMANDS[name].partition(":")[0]
-        app.command(name, rich_help_panel=_GROUPS[module])(pkgutil.resolve_name(COMMANDS[name]))
-    try:
-        plugins.add_commands(app, COMMANDS)
-    except PluginError as error:
-        if only != "plugins":
-            raise
-        warnings.warn(str(error), PluginWarning, stacklevel=2)  # that command shows what to uninstall
-    for command in app.registered_commands:
-        if command.cls is TyperCommand:
-            command.cls = Command
-    return app
-
-
-def run(arguments: Sequence[str]) -> int:
-    """Run the command line. Each error and each warning is one line on standard error.
-
-    Args:
-        arguments: the words after ``zoo``.
-
-    Returns:
-        The exit code: 0, or 2 for a mistake of the user, 1 for a bug, 130 after Ctrl-C.
-
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", PluginWarning)
-        warnings.showwarning = _print_warning
-        return _run(arguments)
-
-
-def _run(arguments: Sequence[str]) -> int:
-    try:
-        plugins = load_plugins()
-        arguments = list(arguments) or ["--help"]
-        app = build_app(plugins, _find_command(arguments))
-        code = app(arguments, standalone_mode=False, prog_name="zoo", obj=Settings(plugins))
-        if code == INTERRUPTED:  # typer returns this code after Ctrl-C and prints nothing
-            raise KeyboardInterrupt
-        return code if isinstance(code, int) else 0
-    except ZooError as error:
-        return _fail(str(error), error.exit_code, arguments)
-    except (KeyboardInterrupt, typer.Abort):
-        return _fail(_INTERRUPTED_MESSAGE, INTERRUPTED, ())
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 0
-    except SystemExit as error:
-        if _find_command(arguments) is None:  # a plugin's own command may end as it likes
-            raise
-        return _fail_unexpectedly(error, arguments)
-    except BaseException as error:  # code of plugins may raise anything, also what is no Exception
-        return _fail_unexpectedly(error, arguments)
-
-
-def _find_command(arguments: Sequence[str]) -> str | None:
-    """Find the first word that is neither a global option nor the value of one; None where zoo has no such command."""
-    words = iter(arguments)
-    for word in words:
-        if word == "--registry":
-            next(words, None)
-        elif not word.startswith("-"):
-            return word if word in COMMANDS else None
-    return None
-
-
-def _fail_unexpectedly(error: BaseException, arguments: Sequence[str]) -> int:
-    """Report a usage error, which click raises with a method `format_message`, a lack of memory, or a bug."""
-    format_usage = getattr(error, "format_message", None)
-    if format_usage is not None:
-        message = format_usage().rstrip(".")
-        context = getattr(error, "ctx", None)
-        path = context.command_path if context is not None else "zoo"
-        return _fail(f"{message}; see '{path} --help'", 2, ()) if message else 2
-    if is_out_of_memory(error):
-        return _fail("out of memory: try fewer --samples, a smaller -o chunk=…, or --device cpu", 2, arguments)
-    return _fail(f"internal error, please report it: {type(error).__name__}: {message_of(error)}", 1, arguments)
+    return getattr(app, name)
 
 
 def main() -> None:
     """Run the command line with the arguments of this process, and exit."""
-    if _COMPLETING in os.environ:  # the shell asks while a command is typed: warnings would be in the middle of it
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - open until the process ends
-    # OpenMP threads that wait for each other spin by default. Where another program uses the same cores, that makes
-    # everything about ten times as slow. torch reads the variable when it is imported.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a sign that the terminal's encoding lacks becomes a question mark
-            stream.reconfigure(errors="replace")
-    sys.exit(run(sys.argv[1:]))
+    _mend_streams()
+    try:
+        _listen()
+        from zoo.cli.app import start
+
+        code = start(sys.argv[1:])
+    except KeyboardInterrupt:
+        say("zoo: interrupted")
+        code = INTERRUPTED
+    if received and code:
+        code = _SIGNALLED + received[0]
+    sys.exit(_flushed(code))
 
 
-def _fail(message: str, code: int, arguments: Sequence[str]) -> int:
-    if "--debug" in arguments:
-        traceback.print_exc()
-    print(f"zoo: {one_line(message)}", file=sys.stderr)
+def say(line: str) -> None:
+    """Print a line to standard error, if that takes it.
+
+    Args:
+        line: The line.
+    """
+    with suppress(OSError, ValueError):
+        print(line, file=sys.stderr)
+
+
+def _listen() -> None:
+    """Let signals that end the process raise `KeyboardInterrupt`, so that all is cleaned up; ignored ones stay so."""
+    for name in _SIGNALS:
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) in {signal.SIG_DFL, signal.default_int_handler}:
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    received.append(number)
+    raise KeyboardInterrupt
+
+
+def _mend_streams() -> None:
+    """Give closed streams their numbers back, which files would take otherwise; what is written to them fails."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY)
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - open until the process ends
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty():
+        sys.stdout = io.TextIOWrapper(
+            io.BufferedWriter(_Output(1, "w", closefd=False)), sys.stdout.encoding, sys.stdout.errors
+        )
+
+
+class _Output(io.FileIO):
+    """Standard output, whose errors are told from those of other files."""
+
+    def write(self, content: Any, /) -> int:
+        """Write, and remember why that is not possible."""
+        try:
+            return super().write(content)
+        except OSError as error:
+            refused.append(error)
+            raise
+
+
+def _flushed(code: int) -> int:
+    """Write what standard output and standard error still hold; return the exit code, 2 if the output was not taken."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        _discard(sys.stdout)
+        if not code and not isinstance(error, BrokenPipeError):  # then whoever reads it has seen enough
+            say(f"zoo: cannot write to standard output: {error.strerror}")
+            code = 2
+    try:
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        _discard(sys.stderr)
     return code
 
 
-def _print_warning(message: Warning | str, *_: object, **__: object) -> None:
-    print(f"zoo: warning: {one_line(str(message))}", file=sys.stderr)
+def _discard(stream: Any) -> None:
+    """Send what a stream still holds nowhere, so that Python does not complain at its end."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

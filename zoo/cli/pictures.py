@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from zoo.cli import arguments, completion
+from zoo.cli.arguments import opening_request
 from zoo.cli.console import Settings, progress_bars
 from zoo.cli.printing import print_inversion
-from zoo.cli.requests import opening_request
 
 # The group of `--help`.
 SEARCH = "Search"

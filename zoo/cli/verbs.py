@@ -11,9 +11,9 @@ from typing import Annotated
 import typer
 
 from zoo.cli import arguments
+from zoo.cli.arguments import codes_request, opening_request
 from zoo.cli.console import Settings, progress_bars
 from zoo.cli.printing import print_codes_written, print_comparison, print_files, print_run, print_scores
-from zoo.cli.requests import codes_request, opening_request
 from zoo.cli.tables import print_json
 
 

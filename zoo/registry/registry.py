@@ -189,9 +189,31 @@ def own_files() -> list[Path]:
     Returns:
         ``registry.yaml``, if the user wrote one, and a file for each model of ``zoo add``.
 
+    Raises:
+        CardError: the folder of settings cannot be read.
+
     """
     hand_written = config_folder() / "registry.yaml"
-    return [hand_written] * hand_written.exists() + sorted(added_folder().glob("*.yaml"))
+    try:
+        files = [hand_written] if _is_there(hand_written) else []
+        return files + (sorted(_yaml_files(added_folder())) if _is_there(added_folder()) else [])
+    except OSError as error:
+        raise CardError(
+            f"cannot read the settings in {config_folder()}: {error.strerror}; ZOO_CONFIG names another folder"
+        ) from None
+
+
+def _is_there(path: Path) -> bool:
+    """Look a path up. Raises `OSError` for one that cannot be looked up, such as one in a folder without permission."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _yaml_files(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.suffix == ".yaml" and not path.name.startswith(".")]
 
 
 def added_folder() -> Path:

@@ -1,0 +1,221 @@
+"""The commands assembled into one command line, and what becomes of the exceptions that they raise."""
+
+from __future__ import annotations
+
+import io
+import os
+import pkgutil
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.core import TyperCommand
+
+from zoo._version import __version__
+from zoo.cli import INTERRUPTED, received, refused, say
+from zoo.cli.console import Settings
+from zoo.cli.help import WIDTH, Command, Group, take_global
+from zoo.errors import PluginError, ZooError, is_out_of_memory, message_of, one_line
+from zoo.plugins.discovery import load_plugins
+from zoo.plugins.manager import Plugins
+from zoo.plugins.skipped import PluginWarning
+
+# Where each command is, in the order of ``zoo --help``.
+COMMANDS = {
+    "list": "zoo.cli.browse:list_",
+    "info": "zoo.cli.browse:info",
+    "plugins": "zoo.cli.browse:plugins",
+    "sample": "zoo.cli.verbs:sample",
+    "analyze": "zoo.cli.verbs:analyze",
+    "edit": "zoo.cli.verbs:edit",
+    "compare": "zoo.cli.verbs:compare",
+    "score": "zoo.cli.verbs:score",
+    "project": "zoo.cli.pictures:project",
+    "pull": "zoo.cli.weights:pull",
+    "cache": "zoo.cli.weights:cache",
+    "add": "zoo.cli.weights:add",
+    "convert": "zoo.cli.weights:convert",
+    "remove": "zoo.cli.weights:remove",
+    "new": "zoo.cli.plugin_authors:new",
+    "check": "zoo.cli.plugin_authors:check",
+}
+# The groups of `zoo --help`, by the module that its commands are in.
+_GROUPS = {
+    "zoo.cli.browse": "Look things up",
+    "zoo.cli.verbs": "Work with a model",
+    "zoo.cli.pictures": "Work with a model",
+    "zoo.cli.weights": "Weights files, and models of your own",
+    "zoo.cli.plugin_authors": "Write plugins",
+}
+# The variable by which shells ask typer for proposals.
+_COMPLETING = "_ZOO_COMPLETE"
+_INTERRUPTED_MESSAGE = "interrupted; no partial output is left, and the next fetch goes on where this one stopped"
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"zoo {__version__}")
+        raise typer.Exit
+
+
+def _settings(
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", callback=take_global, help="No progress and no tables.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    registry: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", callback=take_global, help="Read further model cards.")
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and stop.")
+    ] = False,
+) -> None:
+    """Find meaning in GANs: directions that turn a head, open a mouth, change a style."""
+
+
+def build_app(plugins: Plugins, only: str | None = None) -> typer.Typer:
+    """Assemble the command line, including the commands of plugins.
+
+    Args:
+        plugins: the loaded plugins.
+        only: one of `COMMANDS`: leave zoo's other commands out. Typer reads the signatures of all commands that it
+            is given, which takes longer than ``zoo list`` itself.
+
+    Returns:
+        The command line.
+
+    Raises:
+        PluginError: a command's name is claimed twice, and `only` is not ``plugins``.
+
+    """
+    app = typer.Typer(
+        cls=Group,
+        add_completion=only is None,  # its options are looked at only where no command is named
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDTH},
+    )
+    app.callback()(_settings)
+    for name in COMMANDS if only is None else [only]:
+        module = COMMANDS[name].partition(":")[0]
+        app.command(name, rich_help_panel=_GROUPS[module])(pkgutil.resolve_name(COMMANDS[name]))
+    try:
+        plugins.add_commands(app, COMMANDS)
+    except PluginError as error:
+        if only != "plugins":
+            raise
+        warnings.warn(str(error), PluginWarning, stacklevel=2)  # that command shows what to uninstall
+    for command in app.registered_commands:
+        if command.cls is TyperCommand:
+            command.cls = Command
+    return app
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line. Each error and each warning is one line on standard error.
+
+    Args:
+        arguments: the words after ``zoo``.
+
+    Returns:
+        The exit code: 0, or 2 for a mistake of the user, 1 for a bug, 130 after Ctrl-C.
+
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", PluginWarning)
+        warnings.showwarning = _print_warning
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    try:
+        plugins = load_plugins()
+        arguments = list(arguments) or ["--help"]
+        app = build_app(plugins, _find_command(arguments))
+        code = app(arguments, standalone_mode=False, prog_name="zoo", obj=Settings(plugins))
+        if code == INTERRUPTED:  # typer returns this code after Ctrl-C and prints nothing
+            raise KeyboardInterrupt
+        return code if isinstance(code, int) else 0
+    except ZooError as error:
+        return _fail(_with_notes(error), error.exit_code, arguments)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail(_INTERRUPTED_MESSAGE, INTERRUPTED, ())
+    except BrokenPipeError:
+        return 0
+    except SystemExit as error:
+        if _find_command(arguments) is None:  # a plugin's own command may end as it likes
+            raise
+        return _fail_unexpectedly(error, arguments)
+    except BaseException as error:  # code of plugins may raise anything, also what is no Exception
+        return _fail_unexpectedly(error, arguments)
+
+
+def _find_command(arguments: Sequence[str]) -> str | None:
+    """Find the first word that is neither a global option nor the value of one; None where zoo has no such command."""
+    words = iter(arguments)
+    for word in words:
+        if word == "--registry":
+            next(words, None)
+        elif not word.startswith("-"):
+            return word if word in COMMANDS else None
+    return None
+
+
+def _fail_unexpectedly(error: BaseException, arguments: Sequence[str]) -> int:
+    """Report a usage error, which click raises with a method `format_message`, a lack of memory, or a bug."""
+    format_usage = getattr(error, "format_message", None)
+    if format_usage is not None:
+        message = format_usage().rstrip(".")
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context is not None else "zoo"
+        return _fail(f"{message}; see '{path} --help'", 2, ()) if message else 2
+    if received:  # a library has turned the interruption into an error of its own
+        return _fail(_INTERRUPTED_MESSAGE, INTERRUPTED, ())
+    if any(error is one for one in refused):
+        return _fail(f"cannot write to standard output: {refused[0].strerror}", 2, arguments)
+    if is_out_of_memory(error):
+        notes = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
+        advice = "try fewer --samples, a smaller -o chunk=…, or --device cpu"
+        return _fail(f"out of memory: {advice}{notes}", 2, arguments)
+    return _fail(f"internal error, please report it: {type(error).__name__}: {_with_notes(error)}", 1, arguments)
+
+
+def _with_notes(error: BaseException) -> str:
+    """Tell an error with what was said of it later, such as where results are."""
+    return "; ".join([message_of(error), *getattr(error, "__notes__", ())])
+
+
+def start(arguments: Sequence[str]) -> int:
+    """Run the command line as a process of its own.
+
+    Args:
+        arguments: the words after ``zoo``.
+
+    Returns:
+        The exit code of `run`.
+
+    """
+    if _COMPLETING in os.environ:  # the shell asks while a command is typed: warnings would be in the middle of it
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - open until the process ends
+    # OpenMP threads that wait for each other spin by default. Where another program uses the same cores, that makes
+    # everything about ten times as slow. torch reads the variable when it is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a sign that the terminal's encoding lacks becomes a question mark
+            stream.reconfigure(errors="replace")
+    return run(arguments)
+
+
+def _fail(message: str, code: int, arguments: Sequence[str]) -> int:
+    if "--debug" in arguments:
+        traceback.print_exc()
+    say(f"zoo: {one_line(message)}")
+    return code
+
+
+def _print_warning(message: Warning | str, *_: object, **__: object) -> None:
+    say(f"zoo: warning: {one_line(str(message))}")
