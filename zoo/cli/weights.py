@@ -144,7 +144,7 @@ def convert(
         Path | None, typer.Option("-o", "--out", metavar="FILE", help="Where to write; or FILE.safetensors, here.")
     ] = None,
     licence: Annotated[str | None, typer.Option(help="The terms of the weights, in a line.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file of an earlier 'zoo convert'.")] = False,
 ) -> None:
     """Say what a weights file is, and write it as safetensors that keep its licence."""
     from zoo.models.export import convert as convert_checkpoint
