@@ -1,8 +1,8 @@
 """Write the weights of zoo's face detector from those in a wheel: `python -m recipes.faces WHEEL`.
 
-The wheel comes by `pip download --no-deps facenet-pytorch==2.6.0` (MIT licence, which `zoo/faces/LICENSE.mtcnn` repeats).
-Its networks flatten their last feature maps column by column, zoo's row by row, so the inputs of the first linear layers
-change places. Everything else is copied.
+The wheel comes by `pip download --no-deps facenet-pytorch==2.6.0`. Its licence is MIT, which `zoo/faces/LICENSE.mtcnn`
+repeats. Its networks flatten their last feature maps column by column, zoo's row by row, so the inputs of the first
+linear layers change places. Everything else is copied.
 """
 
 from __future__ import annotations

@@ -105,6 +105,7 @@ def test_an_empty_registry_says_so() -> None:
         ({"summary": "one\ntwo"}, "without control characters"),
         ({"regions": {"left": "top"}}, "is taken"),
         ({"regions": {"a+b": "top"}}, "letters"),
+        ({"alignment": "dlib"}, "there are ffhq, celeba, points:… and none"),
     ],
 )
 def test_errors_name_file_card_and_field(tmp_path: Path, change: dict[str, object], words: str) -> None:

@@ -159,6 +159,7 @@ def _describe_model(installation: Installation, name: str) -> Values:
         "verified": weights.verified,
         "regions": dict(card.regions),
         "common_regions": list(COMMON_REGIONS),
+        "alignment": card.alignment,
         "obstacles": {
             analyzer.name: analyzer.obstacle(adapter) for analyzer in installation.plugins.analyzers.values()
         },

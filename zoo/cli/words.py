@@ -59,6 +59,7 @@ def _model(model: Values) -> dict[str, Any]:
         "verified": "yes" if model["verified"] else "no: nobody has checked the file behind this card",
         "regions": [f"{region} = {text}" for region, text in model["regions"].items()],
         "common regions": ", ".join(model["common_regions"]),
+        "alignment of faces": model["alignment"],
         "analyzers": [f"{name}: {obstacle or 'yes'}" for name, obstacle in model["obstacles"].items()],
     }
     return {**facts, "see also": f"zoo info {model['see_also']}"} if "see_also" in model else facts

@@ -15,7 +15,7 @@ _REACH = 2.0  # points may lie outside the picture, as those of a cut out cheek 
 Point = tuple[float, float]
 
 # The middle 178 x 178 of CelebA's aligned pictures: medians of the points that `zoo.faces` finds in 198 pictures of
-# dcgan.celeba64. CelebA's own list of landmarks has the eyes and the mouth within 0.01 of them, and the nose 0.02 higher.
+# dcgan.celeba64. In CelebA's own list of landmarks eyes and mouth differ by 0.01 at most, and the nose is 0.02 higher.
 _CELEBA = ((0.3875, 0.5140), (0.6089, 0.5142), (0.4987, 0.6512), (0.4013, 0.7443), (0.5989, 0.7439))
 
 
@@ -25,8 +25,8 @@ class Alignment:
 
     Attributes:
         text: The rule in words.
-        points: Where eyes, nose and corners of the mouth lie in a picture: x and y of five points as shares of its sides.
-            None is the rule of CelebA-HQ and FFHQ (Karras et al. 2018, appendix C), which holds no point in place.
+        points: Where eyes, nose and corners of the mouth lie in a picture: x and y of five points as shares of its
+            sides. None is the rule of CelebA-HQ and FFHQ (Karras et al. 2018, appendix C), which holds no point in place.
     """
 
     text: str
@@ -38,8 +38,8 @@ def parse_alignment(text: str) -> Alignment | None:
 
     Args:
         text: ``ffhq``, ``celeba``, ``none``, or ``points:`` and ten numbers: x and y of the eye on the left of the
-            picture, the one on the right, the nose, and the corners of the mouth on the left and on the right, as shares
-            of the picture's sides.
+            picture, the one on the right, the nose, and the corners of the mouth on the left and on the right, as
+            shares of the picture's sides.
 
     Returns:
         The rule; None for ``none``.

@@ -32,7 +32,7 @@ def _ffhq_frame(points: NDArray[np.float64]) -> Frame:
     centre = eyes + 0.1 * to_mouth
     side = max(4.0 * float(np.hypot(*between_eyes)), 3.6 * float(np.hypot(*to_mouth)))
     # to_mouth turned by a quarter points along the eyes: the mean of both is steadier than either
-    along = between_eyes + [to_mouth[1], -to_mouth[0]]
+    along = np.add(between_eyes, [to_mouth[1], -to_mouth[0]])
     right = along / np.hypot(*along) * side
     return _square(centre - (right + _down(right)) / 2, right)
 
@@ -48,7 +48,9 @@ def _fitted_frame(wanted: NDArray[np.float64], points: NDArray[np.float64]) -> F
 
 def _square(corner: NDArray[np.float64], right: NDArray[np.float64]) -> Frame:
     down = _down(right)
-    return Frame((float(corner[0]), float(corner[1])), (float(right[0]), float(right[1])), (float(down[0]), float(down[1])))
+    return Frame(
+        (float(corner[0]), float(corner[1])), (float(right[0]), float(right[1])), (float(down[0]), float(down[1]))
+    )
 
 
 def _down(right: NDArray[np.float64]) -> NDArray[np.float64]:

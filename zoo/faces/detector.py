@@ -1,6 +1,6 @@
 """Finding faces and their eyes, nose and mouth in a photograph, by MTCNN's cascade of three networks.
 
-The weights are those that facenet-pytorch 2.6.0 ships (MIT licence); `recipes/faces.py` made `mtcnn.safetensors` of them.
+`recipes/faces.py` made `mtcnn.safetensors` of the weights that facenet-pytorch 2.6.0 ships (MIT licence).
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class Face:
 
     Attributes:
         box: Left, top, right, bottom.
-        points: x and y of the eye on the left of the picture, the one on the right, the tip of the nose, and the corners
-            of the mouth on the left and on the right: (5, 2).
+        points: x and y of the eye on the left of the picture, the one on the right, the tip of the nose, and the
+            corners of the mouth on the left and on the right: (5, 2).
         probability: How sure the last network is.
     """
 
@@ -118,12 +118,13 @@ def _propose(network: ProposalNetwork, pixels: Tensor) -> Tensor:
 
 def _judge(network: SquareNetwork, pixels: Tensor, squares: Tensor, side: int) -> Judged:
     """Let a network look at squares, each brought to the same side; what lies outside the picture is grey."""
-    return network(roi_align(pixels, [squares], (side, side), sampling_ratio=-1, aligned=True))
+    judged: Judged = network(roi_align(pixels, [squares], (side, side), sampling_ratio=-1, aligned=True))
+    return judged
 
 
 def _likely(squares: Tensor, judged: Judged, threshold: float) -> tuple[Tensor, Judged]:
     chosen = judged.face >= threshold
-    return squares[chosen], Judged(*(value if value is None else value[chosen] for value in judged))
+    return squares[chosen], Judged(*(value[chosen] for value in judged))
 
 
 def _moved(squares: Tensor, offsets: Tensor) -> Tensor:
@@ -139,7 +140,7 @@ def _squared(boxes: Tensor) -> Tensor:
 
 
 def _distinct(boxes: Tensor, face: Tensor) -> list[int]:
-    """Pick boxes, the likeliest first, that share little with those before: of the smaller one's area, as the paper has it."""
+    """Pick boxes, the likeliest first, that share little of the smaller one's area with those before."""
     areas = (boxes[:, 2:] - boxes[:, :2]).clamp(min=0).prod(dim=1)
     picked: list[int] = []
     for index in face.argsort(descending=True).tolist():
@@ -153,7 +154,8 @@ def _distinct(boxes: Tensor, face: Tensor) -> list[int]:
 
 @functools.cache
 def _networks() -> tuple[ProposalNetwork, SquareNetwork, SquareNetwork]:
-    networks = nn.ModuleDict({"p": ProposalNetwork(), "r": refinement_network(), "o": output_network()})
-    networks.load_state_dict(load_file(WEIGHTS))
-    networks.requires_grad_(requires_grad=False).eval()
-    return networks["p"], networks["r"], networks["o"]
+    networks = (ProposalNetwork(), refinement_network(), output_network())
+    together = nn.ModuleDict(dict(zip("pro", networks, strict=True)))
+    together.load_state_dict(load_file(WEIGHTS))
+    together.requires_grad_(requires_grad=False).eval()
+    return networks

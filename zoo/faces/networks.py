@@ -18,14 +18,14 @@ class Judged(NamedTuple):
 
     Attributes:
         face: The probability that a face is there, (n,).
-        box: How far the sides of its box are from those of the square, as shares of the square's side, (n, 4): left, top,
-            right, bottom.
-        points: The five points as shares of the square's side, (n, 5, 2): x and y; None if the network finds none.
+        box: How far the sides of its box are from those of the square, as shares of the square's side, (n, 4): left,
+            top, right, bottom.
+        points: The five points as shares of the square's side, (n, 5, 2): x and y. A network that finds none has (n, 0, 2).
     """
 
     face: Tensor
     box: Tensor
-    points: Tensor | None
+    points: Tensor
 
 
 class ProposalNetwork(nn.Module):
@@ -36,7 +36,9 @@ class ProposalNetwork(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.features = nn.Sequential(*_convolution(3, 10, 3, pool=2), *_convolution(10, 16, 3), *_convolution(16, 32, 3))
+        self.features = nn.Sequential(
+            *_convolution(3, 10, 3, pool=2), *_convolution(10, 16, 3), *_convolution(16, 32, 3)
+        )
         self.face = nn.Conv2d(32, 2, 1)
         self.box = nn.Conv2d(32, 4, 1)
 
@@ -86,7 +88,8 @@ class SquareNetwork(nn.Module):
         """
         hidden = self.hidden(self.features(squares))
         # The five x come first, then the five y.
-        points = None if self.points is None else self.points(hidden).unflatten(1, (2, 5)).movedim(1, 2)
+        values = hidden[:, :0] if self.points is None else self.points(hidden)
+        points = values.view(len(squares), 2, -1).movedim(1, 2)
         return Judged(self.face(hidden).softmax(dim=1)[:, 1], self.box(hidden), points)
 
 

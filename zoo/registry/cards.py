@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo._utils.paths import expand_home
+from zoo.core.alignment import NONE, parse_alignment
 from zoo.core.channels import CHANNELS, describe_channels
 from zoo.core.common_regions import COMMON_REGIONS
 from zoo.registry.sources import LOCAL_SCHEMES, Source, Strict, check_sha256
@@ -99,6 +100,7 @@ class Card(Strict):
         origin: the project that published the weights.
         paper: a reference or address.
         regions: named regions of the image, beside the common ones; see `zoo.core.parse_region`.
+        alignment: how the training pictures were cut around faces; see `zoo.core.parse_alignment`.
         config: options of the adapter.
         file: the registry file that the card is in.
 
@@ -122,6 +124,7 @@ class Card(Strict):
     origin: str | None = None
     paper: str | None = None
     regions: dict[str, str] = field(default_factory=dict)
+    alignment: str = NONE
     config: dict[str, Any] = field(default_factory=dict)
     file: Path | None = None
 
@@ -134,6 +137,7 @@ class Card(Strict):
             raise ValueError("resolution, dim and layers are above 0")
         if self.channels not in CHANNELS:
             raise ValueError(f"channels are {', '.join(map(describe_channels, CHANNELS))}")
+        parse_alignment(self.alignment)
         if taken := sorted(set(self.regions) & set(COMMON_REGIONS)):
             raise ValueError(f"the region name {taken[0]!r} is taken: every model has such a region")
         invalid = [region for region in self.regions if not re.fullmatch(r"[A-Za-z_][\w-]*", region)]
