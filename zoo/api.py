@@ -242,6 +242,7 @@ def project(
     starts: int | None = None,
     loss: str = "pixels",
     region: str = "all",
+    align: str = "auto",
     label: int | str = AUTO,
     seed: int | None = None,
     memory: str | int | None = None,
@@ -253,8 +254,8 @@ def project(
     Args:
         model: The model that shall draw them.
         pictures: A picture or several: paths of files or folders, patterns such as ``faces/*.jpg``, pictures of Pillow,
-            arrays (h, w, 3) or (n, h, w, 3) of uint8, or tensors (3, h, w) or (n, 3, h, w) in [-1, 1]. They are cut to
-            the model's aspect ratio in the middle, and resampled by area.
+            arrays (h, w, 3) or (n, h, w, 3) of uint8, or tensors (3, h, w) or (n, 3, h, w) in [-1, 1]. They are cut as
+            `align` says, and resampled by area.
         projector: The name of a projector of a plugin; None is zoo's own search.
         rows: Of codes with several rows: ``tied`` seeks one vector for all, ``free`` one for each. None ties them, and
             frees them where the picture is not reproduced.
@@ -262,6 +263,8 @@ def project(
         starts: How many drawn codes to begin from at most, while a picture is not reproduced; None is 4.
         loss: ``pixels``, or ``features``, which adds the features of a network: see `output` of ``zoo analyze``.
         region: The pixels that count, such as ``not:top``.
+        align: What is taken of photographs: ``none`` is the middle; ``ffhq``, ``celeba`` and ``points:…`` cut out the
+            largest face as those data sets have it; ``auto`` does what the model's card says.
         label: The class of a conditional model, by name or index; ``auto`` finds it.
         seed: The seed of everything that is drawn; None is 0.
         memory: How much derivatives may use, in bytes or as text such as ``2GB``.
@@ -283,6 +286,7 @@ def project(
         starts=starts,
         loss=loss,
         region=region,
+        align=align,
         label=label,
         seed=seed,
         memory=memory,

@@ -41,7 +41,7 @@ def test_several_faces_are_found_the_largest_first(photograph: Image.Image) -> N
     both.paste(photograph, (256, 0))
     large, small = find_faces(both)
     np.testing.assert_allclose(large.points, np.add(_UPRIGHT, [256, 0]), atol=_CLOSE)
-    np.testing.assert_allclose(small.points, np.divide(_UPRIGHT, 2) + [0, 100], atol=_CLOSE / 2)
+    np.testing.assert_allclose(small.points, np.add(np.divide(_UPRIGHT, 2), [0, 100]), atol=_CLOSE / 2)
 
 
 def test_where_there_is_no_face_none_is_found() -> None:

@@ -10,7 +10,8 @@ from zoo_adapters.dcgan.adapter import DCGAN
 
 from zoo import OptionError
 from zoo._utils.pictures import PictureError
-from zoo.imaging.photographs import Box, centre_box, read_photograph, resample, to_srgb
+from zoo.imaging.frames import Frame
+from zoo.imaging.photographs import centre_frame, read_photograph, resample, to_srgb
 from zoo.inversion.pictures import PictureReader, find_files
 
 GREEN = (10, 200, 30)
@@ -78,12 +79,12 @@ def test_the_first_frame_of_an_animation_turned_as_its_camera_was_held(tmp_path:
 def test_resampling_by_area_keeps_the_mean_to_a_fraction_of_a_pixel() -> None:
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8))
     exact = torch.from_numpy(np.asarray(image)[:, 10:60].astype(np.float32)).movedim(-1, 0)
-    box = centre_box((50, 70), (50, 50))
-    assert box == Box(0, 10, 50, 50)
-    assert torch.allclose((resample(image, box, (50, 50)) + 1) * 127.5, exact, atol=1e-3)
-    small = resample(image, centre_box((50, 70), (16, 16)), (16, 16))  # 3.125 pixels in each
+    frame = centre_frame((50, 70), (50, 50))
+    assert frame == Frame.upright(10, 0, 50, 50)
+    assert torch.allclose((resample(image, frame, (50, 50)) + 1) * 127.5, exact, atol=1e-3)
+    small = resample(image, centre_frame((50, 70), (16, 16)), (16, 16))  # 3.125 pixels in each
     assert torch.allclose(small.mean(dim=(1, 2)), (exact / 127.5 - 1).mean(dim=(1, 2)), atol=1e-5)
-    large = resample(image, box, (128, 128))
+    large = resample(image, frame, (128, 128))
     assert abs(float(large.mean() - (exact / 127.5 - 1).mean())) < 0.01
 
 

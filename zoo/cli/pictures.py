@@ -46,6 +46,16 @@ def project(
             autocompletion=completion.regions,
         ),
     ] = "all",
+    align: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|none|RULE",
+            help="What is taken of photographs: none is the middle; ffhq, celeba or points:… the largest face as those "
+            "have it; auto does what the model's card says.",
+            rich_help_panel=SEARCH,
+            autocompletion=completion.words("auto", "none", "ffhq", "celeba"),
+        ),
+    ] = "auto",
     ridge: Annotated[
         float | None,
         typer.Option(
@@ -105,6 +115,7 @@ def project(
             starts=starts,
             loss=loss,
             region=region,
+            align=align,
             label=label,
             seed=seed,
             memory=memory,

@@ -26,7 +26,7 @@ class Alignment:
     Attributes:
         text: The rule in words.
         points: Where eyes, nose and corners of the mouth lie in a picture: x and y of five points as shares of its
-            sides. None is the rule of CelebA-HQ and FFHQ (Karras et al. 2018, appendix C), which holds no point in place.
+            sides. None is the rule of CelebA-HQ and FFHQ (Karras et al. 2018, appendix C), which holds no point fixed.
     """
 
     text: str

@@ -20,7 +20,7 @@ class Judged(NamedTuple):
         face: The probability that a face is there, (n,).
         box: How far the sides of its box are from those of the square, as shares of the square's side, (n, 4): left,
             top, right, bottom.
-        points: The five points as shares of the square's side, (n, 5, 2): x and y. A network that finds none has (n, 0, 2).
+        points: The five points as shares of the square's side, (n, 5, 2): x and y; (n, 0, 2) where none are found.
     """
 
     face: Tensor
@@ -89,7 +89,7 @@ class SquareNetwork(nn.Module):
         hidden = self.hidden(self.features(squares))
         # The five x come first, then the five y.
         values = hidden[:, :0] if self.points is None else self.points(hidden)
-        points = values.view(len(squares), 2, -1).movedim(1, 2)
+        points = values.unflatten(1, (2, values.shape[1] // 2)).movedim(1, 2)
         return Judged(self.face(hidden).softmax(dim=1)[:, 1], self.box(hidden), points)
 
 

@@ -47,6 +47,11 @@ class Frame:
         return cls((left, top), (width, 0.0), (0.0, height))
 
     @property
+    def is_upright(self) -> bool:
+        """Whether it is not turned."""
+        return self.right[1] == self.down[0] == 0 < min(self.right[0], self.down[1])
+
+    @property
     def width(self) -> float:
         """Its number of the photograph's pixels from left to right."""
         return math.hypot(*self.right)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +14,11 @@ from PIL import Image, ImageCms
 from torch import Tensor
 
 from zoo._utils.pictures import PictureError, open_picture
+from zoo.imaging.frames import Frame
 
 # Modes of Pillow that hold numbers of more than eight bits, and the largest of 16 bits.
 _WIDE_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 _MOST_16_BIT = 65535
-
-
-@dataclass(frozen=True)
-class Box:
-    """A rectangle of a photograph, in pixels; it may have fractions.
-
-    Attributes:
-        top: The first row.
-        left: The first column.
-        height: The number of rows.
-        width: The number of columns.
-    """
-
-    top: float
-    left: float
-    height: float
-    width: float
 
 
 def read_photograph(path: Path) -> Image.Image:
@@ -78,38 +61,42 @@ def to_srgb(image: Image.Image) -> Image.Image:
     return ground
 
 
-def centre_box(size: tuple[int, int], shape: tuple[int, int]) -> Box:
-    """Find the largest box in the middle of a photograph that has a network's aspect ratio.
+def centre_frame(size: tuple[int, int], shape: tuple[int, int]) -> Frame:
+    """Find the largest rectangle in the middle of a photograph that has a network's aspect ratio.
 
     Args:
         size: Height and width of the photograph.
         shape: Height and width of the network's images.
 
     Returns:
-        The box.
+        The rectangle.
     """
     scale = min(size[0] / shape[0], size[1] / shape[1])
     height, width = shape[0] * scale, shape[1] * scale
-    return Box((size[0] - height) / 2, (size[1] - width) / 2, height, width)
+    return Frame.upright((size[1] - width) / 2, (size[0] - height) / 2, width, height)
 
 
-def resample(image: Image.Image, box: Box, shape: tuple[int, int]) -> Tensor:
-    """Cut a box out of a photograph and bring it to the size of a network's images.
+def resample(image: Image.Image, frame: Frame, shape: tuple[int, int]) -> Tensor:
+    """Cut a frame out of a photograph and bring it to the size of a network's images.
 
     Each pixel of a smaller picture is the mean over the area that it covers, with its borders to a fraction of a pixel;
-    a larger picture is interpolated.
+    a larger picture is interpolated. A frame that is turned, or reaches beyond the photograph, is cut out at the
+    photograph's own scale first.
 
     Args:
         image: The photograph, of mode ``RGB``.
-        box: What to take of it.
+        frame: What to take of it.
         shape: Height and width to bring it to.
 
     Returns:
         (3, height, width), float32 in [-1, 1].
     """
+    if not frame.is_upright or frame.outside(image.size):
+        image = frame.cut(image)
+        frame = Frame.upright(0, 0, image.width, image.height)
     pixels = np.asarray(image)
-    rows = _weights(image.height, box.top, box.height, shape[0])
-    columns = _weights(image.width, box.left, box.width, shape[1])
+    rows = _weights(image.height, frame.corner[1], frame.height, shape[0])
+    columns = _weights(image.width, frame.corner[0], frame.width, shape[1])
     taken = np.empty((3, *shape), dtype=np.float32)
     for row, weights in enumerate(rows):  # only the rows that count are ever held as floating point numbers
         first, last = np.flatnonzero(weights)[[0, -1]]

@@ -20,8 +20,10 @@ from zoo._utils.pictures import PictureError
 from zoo.core.adapter import Adapter
 from zoo.core.channels import as_rgb
 from zoo.errors import OptionError
+from zoo.imaging.frames import Frame
 from zoo.imaging.images import to_pixels
-from zoo.imaging.photographs import Box, centre_box, read_photograph, resample, to_grey, to_srgb
+from zoo.imaging.photographs import read_photograph, resample, to_grey, to_srgb
+from zoo.inversion.framing import Framing
 
 # What `zoo.project` takes as a picture, beside a sequence of them.
 GivenPicture = str | Path | Image.Image | Tensor | NDArray[Any]
@@ -47,14 +49,16 @@ class Target:
         pixels: (3, h, w), float32 in [-1, 1], of the network's resolution; a network of grey images gets grey ones.
         path: Its file, or None.
         size: Height and width of the photograph.
-        box: What of the photograph `pixels` show; None for an array that has the network's resolution.
+        frame: What of the photograph `pixels` show; None for an array that has the network's resolution.
+        remarks: What was done to the photograph, where that is not plain.
     """
 
     name: str
     pixels: Tensor
     path: Path | None
     size: tuple[int, int]
-    box: Box | None
+    frame: Frame | None
+    remarks: tuple[str, ...] = ()
 
     def note(self) -> str | None:
         """Say what was done to the photograph, where that is not plain.
@@ -62,16 +66,9 @@ class Target:
         Returns:
             A sentence, or None.
         """
-        if self.box is None:
+        if not self.remarks:
             return None
-        height, width = self.pixels.shape[1:]
-        cut = (self.size[0] - self.box.height, self.size[1] - self.box.width)
-        texts = []
-        if max(cut) >= 1:
-            texts.append(f"the middle {round(self.box.height)} x {round(self.box.width)} pixels of it are taken")
-        if self.box.height < height or self.box.width < width:
-            texts.append(f"it is smaller than the model's {height} x {width} pixels, and enlarged")
-        return f"{self.name} has {self.size[0]} x {self.size[1]} pixels: {'; '.join(texts)}" if texts else None
+        return f"{self.name} has {self.size[0]} x {self.size[1]} pixels: {'; '.join(self.remarks)}"
 
 
 def find_files(names: Iterable[str | Path]) -> list[Path]:
@@ -111,12 +108,14 @@ class PictureReader:
 
     Args:
         adapter: The network.
+        framing: What is taken of photographs; by default the middle.
 
     Attributes:
         skipped: What was left out: names, and why.
     """
 
-    def __init__(self, adapter: Adapter) -> None:
+    def __init__(self, adapter: Adapter, framing: Framing | None = None) -> None:
+        self._framing = framing or Framing()
         self._resolution = adapter.resolution
         self._grey = adapter.channels == 1
         self.skipped: dict[str, str] = {}
@@ -141,7 +140,7 @@ class PictureReader:
         arrays = [item for item in items if not isinstance(item, str | Path)]
         targets = [target for target in map(self._of_file, names) if target is not None]
         for item in arrays:
-            targets += self._of_array(item, len(targets))
+            targets += self._of_array(item, len(targets) + len(self.skipped))
         if not targets:
             reasons = "; ".join(f"{name}: {why}" for name, why in self.skipped.items())
             raise OptionError(f"there is no picture to project: {reasons or 'none was given'}")
@@ -156,8 +155,13 @@ class PictureReader:
 
     def _of_image(self, image: Image.Image, name: str, path: Path | None) -> Target:
         size = (image.height, image.width)
-        box = centre_box(size, self._resolution)
-        return Target(name, self._in_colours(resample(image, box, self._resolution)), path, size, box)
+        frame, remarks = self._framing.choose(image, self._resolution)
+        height, width = self._resolution
+        if frame.height < height or frame.width < width:
+            taken = f"the {round(frame.height)} x {round(frame.width)} pixels that are taken"
+            remarks.append(f"{taken} are enlarged to the model's {height} x {width}")
+        pixels = self._in_colours(resample(image, frame, self._resolution))
+        return Target(name, pixels, path, size, frame, tuple(remarks))
 
     def _of_array(self, item: Image.Image | Tensor | NDArray[Any], first: int) -> Iterator[Target]:
         if isinstance(item, Image.Image):

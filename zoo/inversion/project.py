@@ -22,6 +22,7 @@ from zoo.core.region import Region
 from zoo.core.sampling import derived_generator
 from zoo.editing.render import render
 from zoo.errors import CodesError, ContractError, ZooError, is_out_of_memory
+from zoo.inversion.framing import Framing
 from zoo.inversion.options import AUTO, FeatureOptions, SearchOptions
 from zoo.inversion.pictures import GivenPicture, PictureReader, Target
 from zoo.inversion.prior import Prior
@@ -47,6 +48,7 @@ class ProjectionSettings:
         search: What is asked of the search.
         loss: ``pixels``, or ``features``, which adds the features of a network.
         region: The pixels that count.
+        align: What is taken of photographs; see `Framing.of`.
         label: The class of a conditional model, by name or index; ``auto`` finds it.
         seed: The seed of everything that is drawn.
         memory: Bytes for derivatives; None is what the usual batch needs.
@@ -57,6 +59,7 @@ class ProjectionSettings:
     search: SearchOptions = field(default_factory=SearchOptions)
     loss: str = "pixels"
     region: str = "all"
+    align: str = "auto"
     label: int | str = AUTO
     seed: int = 0
     memory: int | None = None
@@ -128,7 +131,7 @@ def project_pictures(
     """
     region = model.region(settings.region)
     label = _read_label(model, settings.label)
-    reader = PictureReader(model.adapter)
+    reader = PictureReader(model.adapter, Framing.of(settings.align, model))
     task = _Task(model, reader.read(given), region, label, settings, progress)
     found = _search(task) if settings.projector is None else _ask(task, settings.projector)
     fits = _judge(task, found, fitting_scorers(model.card, plugins.scorers))
@@ -244,6 +247,7 @@ def _record(model: Model, settings: ProjectionSettings) -> dict[str, Any]:
         "search": vars(settings.search) if settings.projector is None else None,
         "loss": settings.loss,
         "region": settings.region,
+        "align": settings.align,
         "asked_label": settings.label,
         "seed": settings.seed,
         "device": model.adapter.device.type,

@@ -15,6 +15,7 @@ from zoo.editing.requests import USUAL_OPENING, OpeningRequest
 from zoo.editing.run_folder import claimed_run_folder, folder_under_runs, short_model_name
 from zoo.errors import OptionError
 from zoo.imaging.images import picture_side
+from zoo.inversion.framing import check_alignment
 from zoo.inversion.options import AUTO, LOSSES, FeatureOptions, SearchOptions
 from zoo.inversion.pictures import GivenPicture, find_files
 from zoo.inversion.project import ProjectionSettings, project_pictures
@@ -37,6 +38,7 @@ class ProjectionRequest:
         starts: See `SearchOptions`. None is 4.
         loss: ``pixels`` or ``features``.
         region: The pixels that count.
+        align: What is taken of photographs: ``auto`` follows the model's card; see `zoo.core.alignment`.
         label: The class of a conditional model, by name or index; ``auto`` finds it.
         seed: The seed of everything that is drawn.
         memory: How much derivatives may use, in bytes or as text such as ``2GB``.
@@ -50,6 +52,7 @@ class ProjectionRequest:
     starts: int | None = None
     loss: str = "pixels"
     region: str = "all"
+    align: str = "auto"
     label: int | str = AUTO
     seed: int | None = None
     memory: str | int | None = None
@@ -77,6 +80,7 @@ class ProjectionRequest:
             raise OptionError(f"--loss {self.loss}: there are {', '.join(LOSSES)}")
         if plugin is None and self.loss == "pixels" and self.options:
             raise OptionError(f"-o {next(iter(self.options))}=…: it is for --loss features: pass that too")
+        check_alignment(self.align)
         usual = SearchOptions()
         return ProjectionSettings(
             projector=plugin,
@@ -88,6 +92,7 @@ class ProjectionRequest:
             ),
             loss=self.loss,
             region=self.region,
+            align=self.align,
             label=self.label,
             seed=check_seed(self.seed or 0),
             memory=None if self.memory is None else parse_size("--memory", self.memory),

@@ -204,7 +204,7 @@ class Inversion:
                 **fit.as_json(),
                 "file": None if target.path is None else str(target.path),
                 "size": list(target.size),
-                "box": None if target.box is None else vars(target.box),
+                "frame": None if target.frame is None else vars(target.frame),
             }
             for target, fit in zip(self.pictures, self.fits, strict=True)
         ]
