@@ -105,6 +105,24 @@ class ContractError(ZooError):
     exit_code = 1
 
 
+def printable(text: str) -> str:
+    """Replace what could do more than be read: the one place that makes a text from a file safe to show.
+
+    An escape sign recolours or overwrites what stands on a terminal, a bidirectional control turns the rest of a line
+    round, there and on a page, and a lone surrogate cannot be written at all.
+
+    Args:
+        text: any text.
+
+    Returns:
+        The text on one line, with a space for each break and a question mark for each other sign that is not printable.
+
+    """
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else " " if sign.isspace() else "?" for sign in text)
+
+
 def one_line(message: str) -> str:
     """Put a message on one printable line.
 
@@ -115,7 +133,7 @@ def one_line(message: str) -> str:
         The text with single spaces, without control characters, and with its middle cut out if it is very long.
 
     """
-    line = "".join(sign if sign.isprintable() else "?" for sign in " ".join(message.split()))
+    line = printable(" ".join(message.split()))
     return line if len(line) <= _MAX_LENGTH else f"{line[: _MAX_LENGTH * 2 // 3]} … {line[-_MAX_LENGTH // 3 :]}"
 
 

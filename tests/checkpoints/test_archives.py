@@ -19,7 +19,8 @@ from zoo_adapters.dcgan.adapter import DCGAN
 import zoo
 from tests.support.families import families
 from zoo import CheckpointError
-from zoo.checkpoints import archives, detect_checkpoint, read_checkpoint
+from zoo._utils import unpacking
+from zoo.checkpoints import detect_checkpoint, read_checkpoint
 from zoo.cli import run
 
 Packing = Callable[[Mapping[str, bytes], Path], None]
@@ -169,7 +170,7 @@ def test_the_only_weights_file_of_a_folder_is_read_by_every_command(tmp_path: Pa
 
 @pytest.mark.parametrize("kind", ["tar gz", "tar bz2", "tar xz", "zip"])
 def test_decompression_bombs_are_refused_early(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archives, "_MAX_BYTES_MORE", 2**16)
+    monkeypatch.setattr(unpacking, "_MAX_BYTES_MORE", 2**16)
     ARCHIVES[kind]({"G.pth": b"\x80\x02" + bytes(2**24)}, tmp_path / "a")
     with pytest.raises(CheckpointError, match="unpacks to more than 20 times its size"):
         read_checkpoint(tmp_path / "a")

@@ -172,9 +172,9 @@ def test_an_archive_that_unpacks_to_very_much_is_refused(tmp_path: Path) -> None
         archive.open("a.npy", "w") as file,
     ):
         block = bytes(2**24)
-        for _ in range(65):
+        for _ in range(5):
             file.write(block)
-    with pytest.raises(CodesError, match="more than a GiB"):
+    with pytest.raises(CodesError, match="unpacks to more than 20 times its size"):
         codes_of(tmp_path / "bomb.npz")
 
 

@@ -90,7 +90,7 @@ def test_an_archive_that_asks_for_much_memory_is_refused(tmp_path: Path) -> None
         header.type, header.size = tarfile.XHDTYPE, 2**27
         archive.addfile(header, io.BytesIO(bytes(2**27)))
     tracemalloc.start()
-    with pytest.raises(WeightsError, match="asks for more memory than any weights need"):
+    with pytest.raises(WeightsError, match="a header in it is longer than any name"):
         copy_member(tmp_path / "bomb.tgz", "w.pt", tmp_path / "copy", max_bytes=10**6)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

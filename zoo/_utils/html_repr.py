@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
+from zoo.errors import printable
+
 _CELL_STYLE = "padding:2px 12px 2px 0;text-align:left;vertical-align:top"
 _MAX_LENGTH = 300
 _MAX_ROWS = 10
@@ -69,7 +71,7 @@ def plain(value: object) -> str:
     Returns:
         Its text, cut after 300 characters, with a question mark for each that is not printable.
     """
-    line = "".join(character if character.isprintable() else "?" for character in str(value)[: _MAX_LENGTH + 1])
+    line = printable(str(value)[: _MAX_LENGTH + 1])
     return line if len(line) <= _MAX_LENGTH else f"{line[:_MAX_LENGTH]} …"
 
 

@@ -85,12 +85,11 @@ def read_bounded(path: Path, most: int) -> bytes:
         Its content.
 
     Raises:
-        OSError: See `open_regular`; or if it has more bytes, whatever size the system states.
+        OSError: See `open_regular`; or if it has more bytes.
     """
     with open_regular(path) as file:
-        content = file.read(min(most, os.fstat(file.fileno()).st_size) + 1)  # files of /proc state a size of 0
-        if len(content) <= most:
-            content += file.read(most + 1 - len(content))
-    if len(content) > most:
+        size = os.fstat(file.fileno()).st_size
+        content = file.read(size or most + 1) if size <= most else b""  # files of /proc state a size of 0
+    if max(size, len(content)) > most:
         raise OSError(errno.EINVAL, f"it has more than {most:,} bytes", str(path))
     return content

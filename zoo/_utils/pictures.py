@@ -13,10 +13,12 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from zoo._utils.opening import read_bounded
+from zoo._utils.opening import read_bounded, read_head
 
 # Pillow's names of the formats that are read.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
+# The first bytes of them.
+_MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"GIF8", b"BM", b"II", b"MM", b"P")
 
 # Pixels of the largest picture, a photograph of any camera but a few; decoded it takes 256 MiB.
 MOST_PIXELS = 2**26
@@ -57,6 +59,8 @@ def open_picture(path: Path, *, most_pixels: int = MOST_PIXELS) -> Image.Image:
         PictureError: If the file is missing, no regular file, broken, of another format or of more pixels.
     """
     try:
+        if not read_head(path, 4).startswith(_MAGIC):
+            raise PictureError(_NO_PICTURE)
         content = read_bounded(path, _MOST_BYTES)
     except OSError as error:
         raise PictureError(error.strerror or str(error)) from None

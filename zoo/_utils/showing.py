@@ -7,7 +7,7 @@ import sys
 from contextlib import suppress
 
 from zoo._utils.paths import config_folder
-from zoo.errors import OutputError
+from zoo.errors import OutputError, printable
 
 # What this process has shown, for settings folders that cannot be written.
 _shown: set[str] = set()
@@ -24,7 +24,7 @@ def show_once(line: str, version: str = "") -> None:
     """
     digest = hashlib.sha256(f"{line}\n{version}".encode(errors="surrogatepass")).hexdigest()[:32]
     if not _is_remembered(digest):
-        print(line, file=sys.stderr)  # first: what is remembered has been shown
+        print(printable(line), file=sys.stderr)  # first: what is remembered has been shown
         _remember(digest)
 
 
@@ -36,7 +36,7 @@ def print_once(line: str) -> None:
     """
     if line not in _shown:
         _shown.add(line)
-        print(line, file=sys.stderr)
+        print(printable(line), file=sys.stderr)
 
 
 def _is_remembered(digest: str) -> bool:

@@ -6,9 +6,11 @@ The metadata is one JSON object, under the key ``card`` of a safetensors file's 
 from __future__ import annotations
 
 import json
+import os
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any
@@ -21,12 +23,16 @@ from safetensors.torch import save
 from torch import Tensor
 
 from zoo._utils.files import atomic_file
+from zoo._utils.opening import open_regular
+from zoo._utils.unpacking import BombError, DirectoryReader, most_unpacked
 
 # The dtypes that codes, directions and weights may have.
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
-# Bytes of all arrays of one ``.npz`` file; codes and directions take far less.
-_MOST_BYTES = 2**30
+# Bytes of the header of a safetensors file, which names 20,000 tensors in a fifth of this, and of the metadata in it:
+# JSON becomes up to thirty times as large when it is parsed.
+_MOST_HEADER = 2**24
+_MOST_METADATA = 2**22
 
 # What numpy, safetensors and json raise on files that are broken or hostile.
 _READ_ERRORS = (
@@ -78,6 +84,32 @@ def write_array(path: Path, array: NDArray[Any]) -> None:
         np.save(file, array, allow_pickle=False)
 
 
+@contextmanager
+def open_tensors(path: Path) -> Iterator[Any]:
+    """Open a safetensors file, once its head is known to be one.
+
+    Args:
+        path: The file.
+
+    Yields:
+        The file as `safetensors.safe_open` gives it.
+
+    Raises:
+        UnreadableError: If it is no safetensors file, or its header is longer than any network's.
+        OSError: If it is missing, or no regular file.
+        SafetensorError: If the library finds it broken.
+    """
+    with open_regular(path) as file:
+        head = file.read(9)
+        length = int.from_bytes(head[:8], "little")
+        if head[8:] != b"{" or not 2 <= length <= os.fstat(file.fileno()).st_size - 8:
+            raise UnreadableError("it is no safetensors file, or it is cut off")
+    if length > _MOST_HEADER:
+        raise UnreadableError(f"its header has {length:,} bytes, more than the {_MOST_HEADER:,} of any network's")
+    with safe_open(path, framework="pt") as tensors:
+        yield tensors
+
+
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read a safetensors file.
 
@@ -91,8 +123,11 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         UnreadableError: If the file is missing, broken or not safetensors, or if its metadata is not a JSON object.
     """
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = json.loads((file.metadata() or {}).get("card", "{}"))
+        with open_tensors(path) as file:
+            text = (file.metadata() or {}).get("card", "{}")
+            if len(text) > _MOST_METADATA:
+                raise UnreadableError(f"its metadata has more than {_MOST_METADATA:,} characters")
+            metadata = json.loads(text)
             tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118 - no mapping
     except _READ_ERRORS as error:
         raise UnreadableError(_cause(error)) from None
@@ -115,13 +150,14 @@ def read_numpy(path: Path) -> dict[str, Tensor]:
         UnreadableError: If there is no such array, or the file is anything else.
     """
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.lib.npyio.NpzFile):
-            with loaded:
-                _check_size(loaded)
+        with DirectoryReader(path) as file:
+            loaded = np.load(file, allow_pickle=False)
+            if isinstance(loaded, np.lib.npyio.NpzFile) and loaded.zip is not None:
+                file.end_of_list(loaded.zip)
+                _check_size(loaded.zip, path.stat().st_size)
                 arrays = {name: array for name in loaded.files if (array := _member(loaded, name)) is not None}
-        else:
-            arrays = {"": loaded}
+            else:
+                arrays = {"": loaded}
         tensors = {name: _to_tensor(array) for name, array in arrays.items() if _is_numeric(array)}
     except (*_READ_ERRORS, zlib.error, zipfile.BadZipFile, NotImplementedError) as error:
         raise UnreadableError(_cause(error)) from None
@@ -130,10 +166,10 @@ def read_numpy(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def _check_size(archive: np.lib.npyio.NpzFile) -> None:
+def _check_size(archive: zipfile.ZipFile, size: int) -> None:
     """Refuse an archive that claims very much, before anything is unpacked."""
-    if archive.zip and sum(member.file_size for member in archive.zip.infolist()) > _MOST_BYTES:
-        raise ValueError("it is an archive of more than a GiB of numbers")
+    if sum(member.file_size for member in archive.infolist()) > most_unpacked(size):
+        raise ValueError(str(BombError()))
 
 
 def _member(archive: np.lib.npyio.NpzFile, name: str) -> NDArray[Any] | None:

@@ -30,6 +30,9 @@ from zoo.models.model import Model
 
 _MAX_ROWS = 1000
 
+# Multiplications of one comparison: of every row with every other, and for a basis of the rows. It takes a minute.
+_MAX_PRODUCTS = 2 * 10**10
+
 
 class MismatchWarning(UserWarning):
     """Two sets of directions that are compared were found in different weights, or move different rows."""
@@ -82,6 +85,7 @@ def compare(
     _check_spaces(first, second)
     _warn_of_mismatches(first, second)
     first_rows, second_rows = _comparable(first, second)
+    _check_work(first_rows, second_rows)
     first_basis, second_basis = span_basis(first_rows), span_basis(second_rows)
     comparison = Comparison(
         a=first,
@@ -145,6 +149,15 @@ def _check_spaces(a: Directions, b: Directions) -> None:
         or (_both_spaces_known(a, b) and a.space != b.space)
     ):
         raise DirectionsError(f"directions of {a.space} cannot be compared with directions of {b.space}")
+
+
+def _check_work(first: Tensor, second: Tensor) -> None:
+    """Raise `OptionError` for so many directions that comparing them would take very long."""
+    counts, dim = (len(first), len(second)), first.shape[1]
+    if max(counts[0] * counts[1], *(count * min(count, dim) for count in counts)) * dim > _MAX_PRODUCTS:
+        raise OptionError(
+            f"{counts[0]:,} and {counts[1]:,} directions of {dim:,} numbers are too many to compare: take fewer of each"
+        )
 
 
 def _both_spaces_known(a: Directions, b: Directions) -> bool:

@@ -6,40 +6,26 @@ what unpacks to much more than it takes on disk is refused.
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import io
-import lzma
 import re
 import shutil
-import tarfile
 import tempfile
-import zipfile
-import zlib
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
+from zoo._utils.opening import read_head
+from zoo._utils.tarfiles import is_tar, tar_members
+from zoo._utils.unpacking import BROKEN, COMPRESSIONS, BombError, BoundedStream, open_zip
 from zoo.errors import CheckpointError
 
-# Bytes at the beginning of a file by which it is recognised.
+# Bytes at the beginning of a file by which it is recognised, and by which an archive is.
 HEAD_BYTES = 64
+ARCHIVE_HEAD_BYTES = 512
 
-_MAX_MEMBERS = 20_000
-# An archive may unpack to so many times its size, and so many bytes more. Weights hardly shrink when they are packed.
-_MAX_RATIO = 20
-_MAX_BYTES_MORE = 2**26
 _LISTED = 4
 _LONGEST_TEXT = 60  # characters of a name or of an error that a message repeats
-
-_COMPRESSIONS: dict[bytes, tuple[str, Callable[..., Any]]] = {
-    b"\x1f\x8b": ("gzip", gzip.open),
-    b"BZh": ("bzip2", bz2.open),
-    b"\xfd7zXZ": ("xz", lzma.open),
-}
-_TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
-_BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, RuntimeError, EOFError, ValueError)
 
 # Names of files that are only together a network, what they are, and what to do.
 _KNOWN_SETS = {
@@ -71,6 +57,15 @@ def is_safetensors(head: bytes) -> bool:
     return len(head) > 9 and head[8:9] == b"{" and head[5:8] == bytes(3)
 
 
+def is_archive(head: bytes) -> bool:
+    """Say whether a file begins as archives and compressed files do.
+
+    Args:
+        head: Its first bytes, `ARCHIVE_HEAD_BYTES` of them if it has so many.
+    """
+    return head.startswith((b"PK", *COMPRESSIONS)) or is_tar(head)
+
+
 def weights_file_in(folder: Path) -> Path:
     """Find the weights file of a folder, such as a snapshot of Hugging Face.
 
@@ -87,7 +82,7 @@ def weights_file_in(folder: Path) -> Path:
         paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
         if len(paths) == 1 and paths[0].is_dir():
             return weights_file_in(paths[0])
-        found = [path.name for path in paths if path.is_file() and is_weights_file(_head(path))]
+        found = [path.name for path in paths if path.is_file() and is_weights_file(read_head(path, HEAD_BYTES))]
     except OSError as error:
         raise CheckpointError(f"cannot read {folder}: {error.strerror}") from None
     names = [path.name for path in paths]
@@ -109,10 +104,8 @@ def unpacked_weights(path: Path) -> Iterator[tuple[Path, str, str] | None]:
         CheckpointError: If the archive is broken or encrypted, holds no weights file or several, or unpacks to much
             more than its size.
     """
-    with path.open("rb") as file:
-        head = file.read(_TAR_MAGIC_AT + len(_TAR_MAGIC))
-    compression, opened = next((value for magic, value in _COMPRESSIONS.items() if head.startswith(magic)), ("", open))
-    if not (compression or head.startswith(b"PK") or _is_tar(head)):
+    head = read_head(path, ARCHIVE_HEAD_BYTES)
+    if not is_archive(head):
         yield None
         return
     with tempfile.TemporaryDirectory(prefix="zoo-") as folder:
@@ -121,8 +114,10 @@ def unpacked_weights(path: Path) -> Iterator[tuple[Path, str, str] | None]:
             if head.startswith(b"PK"):
                 kind, name = "zip archive", _unpack_zip(path, target)
             else:
-                kind, name = _unpack_stream(path, target, opened, compression)
-        except _BROKEN as error:  # a RuntimeError means an encrypted member
+                kind, name = _unpack_stream(path, target, head)
+        except BombError as error:
+            raise CheckpointError(f"{path} was refused: {error}") from None
+        except BROKEN as error:  # a RuntimeError means an encrypted member
             raise CheckpointError(f"{path} is an archive that cannot be read: {_brief(str(error))}") from None
         except OSError as error:
             if error.errno is not None:
@@ -131,41 +126,39 @@ def unpacked_weights(path: Path) -> Iterator[tuple[Path, str, str] | None]:
         yield target, name, kind
 
 
-def _unpack_stream(path: Path, target: Path, opened: Callable[..., Any], compression: str) -> tuple[str, str]:
+def _unpack_stream(path: Path, target: Path, head: bytes) -> tuple[str, str]:
     """Unpack the only weights file of a tar archive, or a compressed file; return the kind of archive and the name."""
+    found = (value for magic, value in COMPRESSIONS.items() if head.startswith(magic))
+    compression, opened = next(found, ("", open))
     with opened(path, "rb") as stream:
-        is_tar = _is_tar(stream.read(_TAR_MAGIC_AT + len(_TAR_MAGIC)))
+        packs_files = is_tar(stream.read(ARCHIVE_HEAD_BYTES))
     with opened(path, "rb") as stream:
-        bounded = _BoundedStream(stream, path)
-        if is_tar:
+        bounded = BoundedStream(stream, path.stat().st_size)
+        if packs_files:
             return f"tar archive{f' ({compression})' * bool(compression)}", _unpack_tar(path, target, bounded)
         _copy(bounded, target)
     return f"{compression} file", path.stem
 
 
-def _unpack_tar(path: Path, target: Path, stream: _BoundedStream) -> str:
+def _unpack_tar(path: Path, target: Path, stream: BoundedStream) -> str:
     names, found = [], []
-    with tarfile.open(fileobj=stream, mode="r|") as archive:
-        for member in archive:
-            if member.isdir():
-                continue
-            names.append(member.name)
-            _check_count(path, len(names))
-            content = archive.extractfile(member) if member.isreg() and not member.issparse() else None
-            if content is None or _is_hidden(member.name):
-                continue
-            head = content.read(HEAD_BYTES)
-            if is_weights_file(head):
-                found.append(member.name)
-                if len(found) == 1:
-                    _copy(content, target, head)
+    for member in tar_members(stream):
+        if member.name.endswith("/"):
+            continue
+        names.append(member.name)
+        if not member.is_file or _is_hidden(member.name):
+            continue
+        head = member.content.read(HEAD_BYTES)
+        if is_weights_file(head):
+            found.append(member.name)
+            if len(found) == 1:
+                _copy(member.content, target, head)
     return _only(found, names, f"{path}, a tar archive,", f"unpack it, 'tar -xf {path.name}', and name one of them")
 
 
 def _unpack_zip(path: Path, target: Path) -> str:
-    with zipfile.ZipFile(path) as archive:
+    with open_zip(path) as archive:
         members = [member for member in archive.infolist() if not member.is_dir()]
-        _check_count(path, len(members))
         found = []
         for member in members:
             if not _is_hidden(member.filename):
@@ -176,7 +169,7 @@ def _unpack_zip(path: Path, target: Path) -> str:
         what_to_do = f"unpack it, 'unzip {path.name}', and name one of them"
         name = _only([member.filename for member in found], names, f"{path}, a zip archive,", what_to_do)
         with archive.open(found[0]) as content:
-            _copy(_BoundedStream(content, path), target)
+            _copy(BoundedStream(content, path.stat().st_size), target)
     return name
 
 
@@ -208,37 +201,7 @@ def _is_hidden(name: str) -> bool:
     return name.startswith("__MACOSX/") or name.rpartition("/")[2].startswith(".")
 
 
-def _is_tar(head: bytes) -> bool:
-    return head[_TAR_MAGIC_AT:] == _TAR_MAGIC
-
-
-def _head(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(HEAD_BYTES)
-
-
-def _check_count(path: Path, members: int) -> None:
-    if members > _MAX_MEMBERS:
-        raise CheckpointError(f"{path} was refused: it is an archive of more members than any model needs")
-
-
-class _BoundedStream(io.BufferedIOBase):
-    """A stream of unpacked bytes that ends with an error where only a decompression bomb goes on."""
-
-    def __init__(self, stream: IO[bytes], path: Path) -> None:
-        self._stream = stream
-        self._path = path
-        self._left = _MAX_RATIO * path.stat().st_size + _MAX_BYTES_MORE
-
-    def read(self, size: int | None = -1) -> bytes:
-        content = self._stream.read(self._left + 1 if size is None or size < 0 else min(size, self._left + 1))
-        self._left -= len(content)
-        if self._left < 0:
-            raise CheckpointError(f"{self._path} was refused: it unpacks to more than {_MAX_RATIO} times its size")
-        return content
-
-
-def _copy(source: IO[bytes] | _BoundedStream, target: Path, head: bytes = b"") -> None:
+def _copy(source: IO[bytes] | io.BufferedIOBase, target: Path, head: bytes = b"") -> None:
     with target.open("wb") as copy:
         copy.write(head)
         shutil.copyfileobj(source, copy, 2**20)

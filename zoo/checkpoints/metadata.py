@@ -11,14 +11,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
+from zoo._utils.tensorfile import UnreadableError, open_tensors
 from zoo.errors import CheckpointError
 from zoo.registry.cards import Licence
 
 KEY = "zoo"
 FORMAT = 1
 
-# Bytes of a safetensors header, characters of the metadata, characters of one text in it.
-_MAX_HEADER = 2**26
+# Characters of the metadata, characters of one text in it.
 _MAX_METADATA = 2**20
 _MAX_TEXT = 500
 # Of settings: the largest number, the most in one list or dictionary, how deeply they may be nested.
@@ -133,12 +135,8 @@ def read_metadata(path: Path) -> ConversionMetadata | None:
         CheckpointError: See `parse_metadata`.
     """
     try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if not 2 <= length <= min(_MAX_HEADER, path.stat().st_size):
-                return None
-            header = json.loads(file.read(length))
-        meta = header.get("__metadata__")
-    except (OSError, ValueError, AttributeError, RecursionError):
-        return None
-    return parse_metadata(meta, path) if isinstance(meta, dict) else None
+        with open_tensors(path) as file:
+            meta = file.metadata()
+    except (OSError, UnreadableError, SafetensorError):
+        return None  # reading its tensors says why
+    return parse_metadata(meta, path) if meta else None

@@ -7,6 +7,7 @@ The kind of a file is told by its content, never by its name. Nested dictionarie
 from __future__ import annotations
 
 import mmap
+import os
 import struct
 import zipfile
 from collections.abc import Mapping
@@ -15,9 +16,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
-from zoo.checkpoints.archives import HEAD_BYTES, is_safetensors, is_weights_file, unpacked_weights
+from zoo._utils.opening import open_regular, read_head
+from zoo._utils.tensorfile import UnreadableError, open_tensors
+from zoo._utils.unpacking import open_zip
+from zoo.checkpoints.archives import (
+    ARCHIVE_HEAD_BYTES,
+    HEAD_BYTES,
+    is_archive,
+    is_safetensors,
+    is_weights_file,
+    unpacked_weights,
+)
 from zoo.checkpoints.unpickle.interpreter import parse
 from zoo.checkpoints.unpickle.limits import MAX_TENSORS, BrokenError, Limits, RefusedError
 from zoo.checkpoints.unpickle.state_dict import StateDictBuilder
@@ -33,9 +44,8 @@ from zoo.checkpoints.unpickle.torch_formats import (
 from zoo.core.adapter import State
 from zoo.errors import CheckpointError
 
-_MAX_MEMBERS = 20_000
-# The first bytes of each entry in the list at the end of a zip archive.
-_ZIP_ENTRY = b"PK\x01\x02"
+# Bytes of the largest weights file; what is fetched has the same limit.
+_MAX_BYTES = 32 * 2**30
 
 # What other files begin with, and what to call them in an error message.
 _MAGIC_OF_OTHER_FILES = {
@@ -90,8 +100,7 @@ def read_checkpoint(path: Path, *, bare: bool = False) -> Checkpoint:
             its tensors claim more than it holds; the message says what was found.
     """
     try:
-        with path.open("rb") as file:
-            head = file.read(HEAD_BYTES)
+        head = _checked_head(path)
         if is_weights_file(head):
             with suppress(_OtherZipError):
                 return _read_file(path, head, bare=bare)
@@ -103,11 +112,36 @@ def read_checkpoint(path: Path, *, bare: bool = False) -> Checkpoint:
     raise _other_file(path, head)
 
 
+def require_weights(path: Path) -> None:
+    """Refuse what is no weights file by its head, before anything that takes as long as the file is.
+
+    Args:
+        path: The file.
+
+    Raises:
+        CheckpointError: If it is missing, no regular file, larger than any weights, or begins as nothing does that
+            `read_checkpoint` reads.
+    """
+    try:
+        head = _checked_head(path)
+        if not (is_weights_file(head) or is_archive(read_head(path, ARCHIVE_HEAD_BYTES))):
+            raise _other_file(path, head)
+    except OSError as error:
+        raise CheckpointError(f"cannot read {path}: {error.strerror}") from None
+
+
+def _checked_head(path: Path) -> bytes:
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > _MAX_BYTES:
+            raise CheckpointError(f"{path} was refused: it has {size:,} bytes, more than any weights")
+        return file.read(HEAD_BYTES)
+
+
 def _read_unpacked(path: Path, file: Path, name: str, kind: str, *, bare: bool) -> Checkpoint:
     """Read the weights file of an archive."""
     try:
-        with file.open("rb") as opened:
-            head = opened.read(HEAD_BYTES)
+        head = read_head(file, HEAD_BYTES)
         if not is_weights_file(head):
             raise _other_file(file, head)
         checkpoint = _read_file(file, head, bare=bare)
@@ -122,7 +156,7 @@ def _read_file(path: Path, head: bytes, *, bare: bool) -> Checkpoint:
     """Read a file that begins as weights files do."""
     if is_safetensors(head):
         return Checkpoint(*_read_safetensors(path), "safetensors")
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return _read_pickled(path, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), bare=bare)
 
 
@@ -134,7 +168,7 @@ def _other_file(path: Path, head: bytes) -> CheckpointError:
 
 def _read_safetensors(path: Path) -> tuple[State, dict[str, Any]]:
     try:
-        with safe_open(path, framework="pt") as file:
+        with open_tensors(path) as file:
             keys = list(file.keys())
             if len(keys) > MAX_TENSORS:
                 raise CheckpointError(
@@ -144,6 +178,8 @@ def _read_safetensors(path: Path) -> tuple[State, dict[str, Any]]:
             if not state:
                 raise CheckpointError(f"{path} holds no tensor")
             return state, dict(file.metadata() or {})
+    except UnreadableError as error:
+        raise CheckpointError(f"{path} was refused: {_one_line(error)}") from None
     except (SafetensorError, OSError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{path} is a broken safetensors file: {_one_line(error)}") from None
 
@@ -165,9 +201,8 @@ def _read_pickled(path: Path, data: mmap.mmap, *, bare: bool) -> Checkpoint:
 
 
 def _read_archive(path: Path, data: mmap.mmap, limits: Limits, bare: bool) -> tuple[StateDictBuilder, str]:
-    _check_member_count(data)
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_zip(path) as archive:
             _check_archive(path, archive, len(data))
             content, find_storage = parse_archive(archive, limits)
             builder = _builder(limits, find_storage)
@@ -191,16 +226,6 @@ def _read_pickle(path: Path, mapped: mmap.mmap, limits: Limits, bare: bool) -> t
 def _builder(limits: Limits, find_storage: StorageLookup) -> StateDictBuilder:
     tensors = TensorReader(limits, find_storage, lambda data: nested_storage(data, limits))
     return StateDictBuilder(tensors, limits)
-
-
-def _check_member_count(data: mmap.mmap) -> None:
-    """Refuse an archive of very many members before `zipfile` makes an object of each."""
-    members = 0
-    position = -1
-    while (position := data.find(_ZIP_ENTRY, position + 1)) >= 0:
-        members += 1
-        if members > _MAX_MEMBERS:
-            raise RefusedError("it is a zip archive of more members than any network needs")
 
 
 def _check_archive(path: Path, archive: zipfile.ZipFile, size: int) -> None:

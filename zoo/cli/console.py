@@ -14,6 +14,7 @@ from rich.filesize import decimal
 from rich.markup import escape
 
 from zoo._utils.progress import Progress, silent
+from zoo.errors import printable
 
 if TYPE_CHECKING:
     from zoo.plugins.manager import Plugins
@@ -24,6 +25,14 @@ _DELAY = 0.3
 
 # Counts from this size are taken to be bytes: there are never so many steps.
 _LEAST_BYTES = 1_000_000
+
+
+class SafeConsole(Console):
+    """A console to which no text of a file brings control signs of its own."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print objects; each text on one line, see `zoo.errors.printable`."""
+        super().print(*(printable(one) if isinstance(one, str) else one for one in objects), **options)
 
 
 @dataclass(frozen=True)
@@ -66,7 +75,7 @@ class Settings:
     @cached_property
     def console(self) -> Console:
         """Where results are printed."""
-        return Console(quiet=self.quiet, highlight=False)
+        return SafeConsole(quiet=self.quiet, highlight=False)
 
     @property
     def on_terminal(self) -> bool:
@@ -115,7 +124,7 @@ def progress_bars(settings: Settings) -> Iterator[Progress]:
         def update(done: int, total: int, what: str) -> None:
             if what not in tasks:
                 clear()
-                tasks[what] = bars.add_task(escape(what), amount="")
+                tasks[what] = bars.add_task(escape(printable(what)), amount="")
             bars.update(tasks[what], completed=done, total=total or None, amount=_format_amount(done, total))
             if 0 < total <= done:
                 clear()

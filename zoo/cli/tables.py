@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from zoo.cli.console import Settings
+from zoo.errors import printable
 
 # Columns between two cells.
 _GAP = 2
@@ -46,6 +47,7 @@ def print_table(
     """
     if settings.quiet:
         return
+    columns, *rows = ([printable(cell) for cell in row] for row in (columns, *rows))
     if not settings.on_terminal:
         for row in [columns, *rows] if any(columns) else rows:
             print("\t".join(" ".join(cell.split()) for cell in row))

@@ -33,7 +33,8 @@ def pull(context: typer.Context, names: Names) -> None:
         typer.echo(card.terms, err=True)
         with progress_bars(settings) as progress:
             path, sha256 = fetch(card, progress)
-        settings.console.print(f"{escape(str(path))}\nsha256 {sha256}", soft_wrap=True)
+        settings.console.print(escape(str(path)), soft_wrap=True)
+        settings.console.print(f"sha256 {sha256}", soft_wrap=True)
 
 
 def cache(

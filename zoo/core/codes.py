@@ -47,7 +47,7 @@ class LatentSpace:
         return {"name": self.name, "dim": self.dim, "layers": self.layers}
 
     def __str__(self) -> str:
-        return f"{self.name} ({' x '.join(map(str, self.shape))})"
+        return f"{plain(self.name)} ({' x '.join(map(str, self.shape))})"
 
 
 @dataclass(frozen=True, eq=False)

@@ -91,13 +91,17 @@ class Region:
         return Region(f"not:({self.text})", ~self.mask)
 
 
-def parse_region(text: str, size: tuple[int, int], named: Mapping[str, str] | None = None) -> Region:
+def parse_region(
+    text: str, size: tuple[int, int], named: Mapping[str, str] | None = None, *, opens_files: bool = True
+) -> Region:
     """Read a region in the grammar of this module.
 
     Args:
         text: the region.
         size: (height, width) of the image, in pixels.
-        named: the regions of the model's card, name to text, beside the common ones.
+        named: the regions of the model's card, name to text, beside the common ones. A card comes from anywhere, so
+            these may not name masks.
+        opens_files: whether the text itself may name masks: not where it is from a file too.
 
     Returns:
         The region.
@@ -108,7 +112,7 @@ def parse_region(text: str, size: tuple[int, int], named: Mapping[str, str] | No
 
     """
     try:
-        return Region(text, _Parser(size, {**COMMON_REGIONS, **(named or {})}).parse(text))
+        return Region(text, _Parser(size, {**COMMON_REGIONS, **(named or {})}, opens_files).parse(text))
     except RecursionError:
         raise RegionError(f"region {text}: its terms are nested too deeply") from None
 
@@ -122,6 +126,7 @@ class _Parser:
 
     size: tuple[int, int]
     named: Mapping[str, str]
+    opens_files: bool = True
     names: tuple[str, ...] = ()
     count: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -151,6 +156,11 @@ class _Parser:
         if prefix == "box":
             return _parse_box(term, rest, self.size)
         if prefix == "mask":
+            if self.names or not self.opens_files:
+                raise RegionError(
+                    f"region {self.names[0] if self.names else term}: the name of its mask, {rest}, comes from a file, "
+                    "so that zoo does not open it: if you know it, pass it yourself as --region mask:FILE"
+                )
             return _read_mask(term, Path(rest), self.size)
         raise RegionError(f"region {term}: {prefix}: is no kind of region; there are box:, mask:, not: and names")
 

@@ -55,7 +55,7 @@ def check_home(model: Model, directions: Directions) -> None:
             f"{directions.origin} holds {home.dim} numbers in each of {space.layers} rows, and the codes are {space}: "
             "load it with space=model.adapter.space, and read_as='rows' or read_as='directions'"
         )
-    if directions.provenance.get("weights_sha256") not in {None, model.weights_sha256}:
+    if directions.provenance.get("weights_sha256") not in (None, model.weights_sha256):
         other = plain(directions.provenance.get("model", "another model"))
         warnings.warn(
             f"these directions were found in {other}, from other weights than those of {model.name}",

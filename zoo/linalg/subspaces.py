@@ -11,6 +11,9 @@ from torch import Tensor
 
 from zoo.linalg.symmetric import unit_rows
 
+# Cosines that are computed at a time: 32 MB.
+_COSINES_AT_ONCE = 2**22
+
 Labeller = Callable[[int], str]  # the name of the direction of an index
 
 
@@ -74,12 +77,18 @@ def find_nearest(rows: Tensor, others: Tensor) -> Nearest:
     """
     rows = unit_rows(rows)
     others = unit_rows(others)
-    cosines = rows @ others.T
-    indices = cosines.abs().argmax(dim=1)
-    cosines = cosines.gather(1, indices[:, None])[:, 0].clamp(-1, 1)
+    found = [_nearest_of(block, others) for block in rows.split(max(1, _COSINES_AT_ONCE // max(1, len(others))))]
+    indices, cosines = (torch.cat(parts) for parts in zip(*found, strict=True))
     turned = others[indices] * torch.where(cosines < 0, -1.0, 1.0)[:, None]
     # ‖a − b‖² / 2 = 1 − cos for unit rows, which is exact where the distance is tiny.
     return Nearest(indices, cosines, (rows - turned).square().sum(dim=1) / 2)
+
+
+def _nearest_of(rows: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the index of the nearest of unit rows for each of some, and the cosine to it."""
+    cosines = rows @ others.T
+    indices = cosines.abs().argmax(dim=1)
+    return indices, cosines.gather(1, indices[:, None])[:, 0].clamp(-1, 1)
 
 
 def span_basis(rows: Tensor) -> Tensor:

@@ -23,10 +23,9 @@ from zoo.errors import CheckpointError, OptionError, OutputError, few_names
 from zoo.models.licences import print_licence
 from zoo.models.model import Model
 from zoo.models.model_cards import find_card, with_fields
-from zoo.models.opening import describe_assumed, read_model
+from zoo.models.opening import describe_assumed, fetch_weights, read_model
 from zoo.registry.cards import Card, Licence
 from zoo.registry.registry import Installation
-from zoo.weights.fetch import fetch
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +116,7 @@ def inspect_file(
         ZooError: What `zoo.models.opening.open_card` raises.
     """
     card = find_card(name, installation)
-    path, sha256 = fetch(card, progress)
+    path, sha256 = fetch_weights(card, progress)
     card = _with_licence(card, sha256, installation, licence)
     print_licence(card)
     detected, model = read_model(card, path, sha256, installation, options=options, progress=progress)

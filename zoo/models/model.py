@@ -90,11 +90,12 @@ class Model:
         """The name of the dtype that the network computes in, such as ``float32``."""
         return str(self.adapter.dtype).removeprefix("torch.")
 
-    def region(self, text: str) -> Region:
+    def region(self, text: str, *, opens_files: bool = True) -> Region:
         """Parse a region of this model's images.
 
         Args:
             text: The region in the region language; names are those of the model's card and the common ones.
+            opens_files: Whether it may name masks; pass False for a text that comes from a file.
 
         Returns:
             The region, at the model's resolution.
@@ -103,7 +104,7 @@ class Model:
             RegionError: If the text cannot be parsed, or the region leaves the image or is empty.
             UnknownNameError: For a name that is not there.
         """
-        return parse_region(text, self.adapter.resolution, self.card.regions)
+        return parse_region(text, self.adapter.resolution, self.card.regions, opens_files=opens_files)
 
     def sample(
         self, count: int, seed: int = 0, *, label: int | str | None = None, truncation: float | None = None
@@ -232,7 +233,7 @@ class Model:
         """
         codes, metadata = load_codes(expand_home(path), space=self.adapter.space, read_as=read_as)
         space = metadata.get("space", {}).get("name") if isinstance(metadata.get("space"), dict) else None
-        if space not in {None, self.adapter.space.name}:
+        if space not in (None, self.adapter.space.name):
             raise CodesError(f"{path} holds codes of the space {space}, but the model's is {self.adapter.space}")
         return self._ready(codes, str(path), label)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from zoo._utils.files import is_dir, is_file
+from zoo._utils.files import exists, is_dir, is_file
 from zoo._utils.paths import expand_home
 from zoo.checkpoints.archives import weights_file_in
 from zoo.checkpoints.metadata import read_metadata
@@ -49,6 +49,8 @@ def card_of_file(path: Path) -> Card:
             not hold one weights file.
     """
     path = weights_file_in(path) if is_dir(path) else path
+    if exists(path) and not is_file(path):
+        raise UnknownNameError(f"{path} is a pipe or a device, not a file: save the weights to a file, and name that")
     if not is_file(path):
         raise UnknownNameError(f"there is no file {path}: name a weights file, or a model of 'zoo list'")
     if not str(path.absolute()).isprintable():

@@ -10,9 +10,11 @@ from typing import Any
 
 import torch
 
+from zoo._utils.files import is_file
 from zoo._utils.progress import Progress, silent
 from zoo._utils.showing import print_once
 from zoo.checkpoints.layouts import DetectedCheckpoint, detect_checkpoint
+from zoo.checkpoints.reader import require_weights
 from zoo.core.adapter import Adapter
 from zoo.core.channels import CHANNELS, MAX_SIDE, describe_channels
 from zoo.core.options import NETWORK_OPTION, parse_options
@@ -105,12 +107,32 @@ def open_card(
     if card.adapter:
         _validated_options(card.adapter, installation, card, options)
     announce(card)
-    path, sha256 = fetch(card, progress)
+    path, sha256 = fetch_weights(card, progress)
     loading: dict[str, Any] = {"space": space, "device": device, "dtype": dtype, "options": options}
     model = read_model(card, path, sha256, installation, progress=progress, **loading)[1]
     if model.assumed and not card.adapter:
         print_once(_say_assumed(model, path, installation))
     return model
+
+
+def fetch_weights(card: Card, progress: Progress = silent) -> tuple[Path, str]:
+    """Fetch the file of a card; one that only lies on this machine is looked at before it is hashed.
+
+    Args:
+        card: The card.
+        progress: See `zoo.weights.fetch.fetch`.
+
+    Returns:
+        The path of the file, and its sha256.
+
+    Raises:
+        CheckpointError: If the file on this machine is none of weights, as its head tells.
+        WeightsError: If no source gives the file that the card names.
+    """
+    for path in card.paths():
+        if is_file(path) and not card.weights.remote:
+            require_weights(path)
+    return fetch(card, progress)
 
 
 def read_model(

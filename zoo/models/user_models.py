@@ -13,6 +13,7 @@ from zoo._utils.locks import locked
 from zoo._utils.progress import Progress, silent
 from zoo._utils.workspaces import output_error
 from zoo.checkpoints.archives import weights_file_in
+from zoo.checkpoints.reader import require_weights
 from zoo.core.class_names import imagenet_names
 from zoo.errors import CardError, OptionError, OutputError, UnknownNameError, WeightsError, unknown_name
 from zoo.models.licences import print_licence
@@ -70,6 +71,7 @@ def add(
     file = weights_file_in(file) if is_dir(file) else file
     if not is_file(file):
         raise UnknownNameError(f"there is no file {file}: name a weights file")
+    require_weights(file)
     existing = installation.registry.cards.get(name)
     if existing is not None and (existing.weights.remote or existing.weights.obtain):
         return _add_to_cache(existing, file, installation, summary or licence or options, progress)

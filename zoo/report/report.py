@@ -20,6 +20,7 @@ from zoo.core.codes import Codes
 from zoo.core.region import Region
 from zoo.editing.changes import Changes
 from zoo.editing.steps import CODES_FOR_STEPS, VISIBLE_CHANGE
+from zoo.errors import printable
 from zoo.imaging.contact_sheet import draw_pages, save_pages, size_note
 from zoo.imaging.images import OutlinedImage, data_url, sprite, strip, to_picture
 from zoo.report.filmstrips import (
@@ -242,8 +243,17 @@ def _page(run: Run, sections: Sequence[Mapping[str, Any]]) -> str:
 def _environment() -> jinja2.Environment:
     """Return what compiles templates, and keeps the compiled ones."""
     return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        finalize=_printable,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
     )
+
+
+def _printable(value: Any) -> Any:
+    """Make a text safe to show, unless it is part of the page: escaping alone leaves the order of its signs open."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def render_page(name: str = "report", **values: Any) -> str:

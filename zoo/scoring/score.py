@@ -223,9 +223,9 @@ def _region(model: Model, directions: Directions, text: str | None) -> Region:
         return model.region(text)
     recorded = directions.provenance.get("region", "all")
     try:
-        return model.region(recorded if isinstance(recorded, str) else "all")
+        return model.region(recorded if isinstance(recorded, str) else "all", opens_files=False)
     except ZooError as error:
-        raise RegionError(f"the region of these directions cannot be read here ({error}): pass --region") from None
+        raise RegionError(f"the region of these directions cannot be read ({error}): pass --region") from None
 
 
 def _take_codes(model: Model, codes: CodesRequest, record: MeasuredRecord | None) -> Codes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterable
 from contextlib import suppress
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoo._utils.files import exists
+from zoo._utils.opening import open_regular
 from zoo._utils.paths import cache_folder
 from zoo._utils.progress import Progress, silent
 from zoo._utils.workspaces import output_error, remove_abandoned
@@ -150,8 +152,8 @@ def sha256_of(path: Path, progress: Progress = silent) -> str:
     """
     digest = hashlib.sha256()
     try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
             while block := file.read(_BLOCK_BYTES):
                 digest.update(block)
                 if size > _REPORTED_BYTES:

@@ -27,6 +27,9 @@ from zoo.errors import DirectionsError
 # What functions take as directions: also the path of a file or a run folder, or an array.
 GivenDirections = Directions | Tensor | NDArray[Any] | str | Path
 
+# Entries of the metadata that are looked up and compared.
+_TEXTS = ("weights_sha256", "model", "analyzer", "region", "source")
+
 # How much longer than the shortest the longest of several vectors may be, if they are directions of one length.
 _EQUAL_LENGTHS = 1.001
 
@@ -162,9 +165,17 @@ def _from_tensors(tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) ->
         raise UnreadableError(f"its metadata is wrong: {error}") from None
     if not {vectors.dtype, scores.dtype} <= {torch.float32, torch.float64}:
         raise UnreadableError("vectors and scores must be float32 or float64 numbers")
+    _check_texts(metadata)
     own_keys = {"format", "space", "layers", "kept", "attributes"}
     provenance = {key: value for key, value in metadata.items() if key not in own_keys}
     return Directions(vectors=vectors, scores=scores, provenance=provenance, **fields)
+
+
+def _check_texts(metadata: Mapping[str, Any]) -> None:
+    """Refuse metadata whose texts are none; everything else in it is only shown, or read with care."""
+    for key in _TEXTS:
+        if not isinstance(metadata.get(key, ""), str):
+            raise UnreadableError(f"its metadata is wrong: {key} is no text")
 
 
 def _read_fields(metadata: Mapping[str, Any]) -> dict[str, Any]:

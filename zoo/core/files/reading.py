@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 
 from zoo._utils.files import exists
+from zoo._utils.opening import read_head
 from zoo._utils.tensorfile import UnreadableError, read_numpy, read_tensors
+from zoo._utils.unpacking import open_zip
 from zoo.errors import CheckpointError, OptionError
 
 # Reads torch's files and pickles without running them. `zoo.checkpoints` stands above the core, so that its reader is
@@ -35,8 +37,7 @@ def read_arrays(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
     """
     try:
-        with path.open("rb") as file:
-            head = file.read(9)
+        head = read_head(path, 9)
     except OSError as error:
         raise UnreadableError(error.strerror or str(error)) from None
     # A safetensors file begins with the length of its JSON, whose lowest byte may be that of a pickle: 0x80.
@@ -91,7 +92,7 @@ def to_tensor(array: object, name: str) -> Tensor:
 
 def _is_npz(path: Path) -> bool:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_zip(path) as archive:
             return all(name.endswith(".npy") for name in archive.namelist())
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         return False
