@@ -40,7 +40,7 @@ def tiff(*tags: tuple[int, int, int, int], data: bytes = b"") -> bytes:
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "PPM", "WEBP", "GIF", "JPEG"])
 def test_the_formats_are_told_by_content(tmp_path: Path, kind: str) -> None:
-    options = {"lossless": True} if kind == "WEBP" else {}
+    options: dict[str, Any] = {"lossless": True} if kind == "WEBP" else {}
     (tmp_path / "picture.txt").write_bytes(encoded(kind, **options))
     picture = open_picture(tmp_path / "picture.txt")
     assert (picture.size, picture.format) == ((7, 5), kind)
