@@ -67,9 +67,9 @@ def read_codes(path: Path) -> object:
         return repr(load_codes(path)[0])
 
 
-def take_member(path: Path) -> object:
+def take_member(path: Path) -> None:
     """Take a member out of a fetched archive."""
-    return copy_member(path, "G.pth", path.with_name("out"), max_bytes=2**20)
+    copy_member(path, "G.pth", path.with_name("out"), max_bytes=2**20)
 
 
 # --- pictures --------------------------------------------------------------------------------------------------------

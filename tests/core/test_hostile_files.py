@@ -151,7 +151,8 @@ def test_a_command_prints_no_control_signs_of_a_file(tmp_path: Path, capsys: pyt
 
 def test_damaged_cards_are_read_or_refused(tmp_path: Path) -> None:
     chance = np.random.default_rng(0)
-    texts = [json.dumps(value) for value in (None, {}, [], [1], "x", -1, 1e400, 2**70, True, {"a": {}}, "\x1b", [[]])]
+    values: list[Any] = [None, {}, [], [1], "x", -1, 1e400, 2**70, True, {"a": {}}, "\x1b", [[]]]
+    texts = [json.dumps(value) for value in values]
     for _ in range(200):
         card = {key: json.dumps(value) for key, value in CARD.items()}
         for _ in range(2):
