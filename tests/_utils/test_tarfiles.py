@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo._utils.tarfiles import BrokenTarError, tar_members
+from zoo._utils.untrusted.tarfiles import BrokenTarError, tar_members
 
 NAMES = ["G.pth", "folder/G.pth", "ä" * 40, "x" * 99 + "/" + "y" * 60, "long/" * 60 + "G.pth"]
 

@@ -19,7 +19,7 @@ from zoo_adapters.dcgan.adapter import DCGAN
 import zoo
 from tests.support.families import families
 from zoo import CheckpointError
-from zoo._utils import unpacking
+from zoo._utils.untrusted import unpacking
 from zoo.checkpoints import detect_checkpoint, read_checkpoint
 from zoo.cli import run
 

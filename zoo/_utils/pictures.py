@@ -13,7 +13,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from zoo._utils.opening import read_bounded, read_head
+from zoo._utils.untrusted.opening import read_bounded, read_head
 
 # Pillow's names of the formats that are read.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")

@@ -23,8 +23,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from zoo._utils.files import atomic_file
-from zoo._utils.opening import open_regular
-from zoo._utils.unpacking import BombError, DirectoryReader, most_unpacked
+from zoo._utils.untrusted.opening import open_regular
+from zoo._utils.untrusted.unpacking import BombError, DirectoryReader, most_unpacked
 
 # The dtypes that codes, directions and weights may have.
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)

@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from zoo._utils.opening import read_head
-from zoo._utils.tarfiles import is_tar, tar_members
-from zoo._utils.unpacking import BROKEN, COMPRESSIONS, BombError, BoundedStream, open_zip
+from zoo._utils.untrusted.opening import read_head
+from zoo._utils.untrusted.tarfiles import is_tar, tar_members
+from zoo._utils.untrusted.unpacking import BROKEN, COMPRESSIONS, BombError, BoundedStream, open_zip
 from zoo.errors import CheckpointError
 
 # Bytes at the beginning of a file by which it is recognised, and by which an archive is.

@@ -18,9 +18,9 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from zoo._utils.opening import open_regular, read_head
 from zoo._utils.tensorfile import UnreadableError, open_tensors
-from zoo._utils.unpacking import open_zip
+from zoo._utils.untrusted.opening import open_regular, read_head
+from zoo._utils.untrusted.unpacking import open_zip
 from zoo.checkpoints.archives import (
     ARCHIVE_HEAD_BYTES,
     HEAD_BYTES,

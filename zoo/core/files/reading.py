@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from zoo._utils.files import exists
-from zoo._utils.opening import read_head
 from zoo._utils.tensorfile import UnreadableError, read_numpy, read_tensors
-from zoo._utils.unpacking import open_zip
+from zoo._utils.untrusted.opening import read_head
+from zoo._utils.untrusted.unpacking import open_zip
 from zoo.errors import CheckpointError, OptionError
 
 # Reads torch's files and pickles without running them. `zoo.checkpoints` stands above the core, so that its reader is

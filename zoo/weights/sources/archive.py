@@ -8,9 +8,9 @@ import zipfile
 from pathlib import Path
 from typing import IO, Any
 
-from zoo._utils.opening import read_head
-from zoo._utils.tarfiles import is_tar, tar_members
-from zoo._utils.unpacking import BROKEN, COMPRESSIONS, BombError, BoundedStream, open_zip
+from zoo._utils.untrusted.opening import read_head
+from zoo._utils.untrusted.tarfiles import is_tar, tar_members
+from zoo._utils.untrusted.unpacking import BROKEN, COMPRESSIONS, BombError, BoundedStream, open_zip
 from zoo.errors import WeightsError
 
 _HEAD_BYTES = 512

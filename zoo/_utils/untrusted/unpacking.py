@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from zoo._utils.opening import open_regular
+from zoo._utils.untrusted.opening import open_regular
 
 # The first bytes of compressed files, what they are called, and what opens them.
 COMPRESSIONS: dict[bytes, tuple[str, Callable[..., Any]]] = {
@@ -48,7 +48,7 @@ class DirectoryReader(io.BufferedReader):
             path: The file.
 
         Raises:
-            OSError: See `zoo._utils.opening.open_regular`.
+            OSError: See `zoo._utils.untrusted.opening.open_regular`.
         """
         super().__init__(open_regular(path).detach())  # type: ignore[attr-defined]
         self._is_bounded = True

@@ -1,0 +1,1 @@
+"""Opening and unpacking files of others: regular files, archives and compressed files, each within bounds."""
