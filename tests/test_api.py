@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -57,6 +58,12 @@ def test_a_model_renders_codes(registry: Path) -> None:
         assert torch.allclose(images[17:18], model.adapter.synthesize(codes[17]), atol=1e-6)
     assert images.shape == (20, 3, *model.adapter.resolution)
     assert torch.equal(model.render(codes.latents.numpy()), images)
+    pixels, pictures = model.render(codes[:2], to="numpy"), model.render(codes[:2], to="pil")
+    assert pixels.shape == (2, *model.adapter.resolution, 3) and pixels.dtype == np.uint8
+    assert np.array_equal(np.asarray(pictures[1]), pixels[1])
+    assert abs(float(pixels[0, 0, 0, 0]) - (float(images[0, 0, 0, 0]) + 1) * 127.5) <= 0.5
+    with pytest.raises(OptionError, match="there are tensor, numpy, pil"):
+        model.render(codes, to="jpeg")  # type: ignore[call-overload]
     model.save_codes(registry.parent / "c.safetensors", codes)
     assert torch.equal(model.render(registry.parent / "c.safetensors"), images)
     with pytest.raises(CodesError):

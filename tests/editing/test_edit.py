@@ -36,8 +36,9 @@ def test_images_are_those_of_moved_codes(directions: Directions) -> None:
 def test_codes_may_come_from_a_file(directions: Directions, tmp_path: Path) -> None:
     model = model_of(DCGAN.tiny(0))
     zoo.edit(model, directions, samples=3, seed=5).save(tmp_path / "first", video="none")
-    again = zoo.edit(model, directions, codes=tmp_path / "first" / "codes.safetensors")
-    assert torch.equal(again.codes.latents, model.sample(3, seed=5).latents)
+    for path in (tmp_path / "first" / "codes.safetensors", tmp_path / "first"):
+        again = zoo.edit(model, directions, codes=path)
+        assert torch.equal(again.codes.latents, model.sample(3, seed=5).latents)
 
 
 def test_codes_may_be_of_another_type(directions: Directions) -> None:

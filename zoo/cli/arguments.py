@@ -52,7 +52,9 @@ ScoredSamples = Annotated[
 ]
 CodesFile = Annotated[
     Path | None,
-    typer.Option("--codes", metavar="FILE", help="Read codes instead of drawing them.", rich_help_panel=CODES),
+    typer.Option(
+        "--codes", metavar="FILE", help="Read codes of a file or a run folder instead.", rich_help_panel=CODES
+    ),
 ]
 Space = Annotated[
     str | None, typer.Option(help="Latent space; by default the family's usual one.", rich_help_panel=NETWORK)

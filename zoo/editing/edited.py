@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from zoo._utils.html_repr import facts_html, image_html
+from zoo._utils.pixels import to_pixels
 from zoo._utils.progress import Progress, silent
 from zoo.core.codes import Codes, join
 from zoo.core.moves import Move
@@ -21,7 +22,7 @@ from zoo.editing.run_folder import new_run_folder, picture_name
 from zoo.errors import OptionError
 from zoo.imaging.animation import FRAMES_PER_SECOND, check_animation, frame_side, save_animation, to_frame
 from zoo.imaging.contact_sheet import draw_pages, save_pages
-from zoo.imaging.images import OutlinedImage, data_url, picture_side, save_picture, to_pixels
+from zoo.imaging.images import OutlinedImage, data_url, picture_side, save_picture
 from zoo.models.model import Model
 from zoo.models.rendering import render_batch_size
 

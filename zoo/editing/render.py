@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
+from zoo._utils.pixels import to_pixels
 from zoo._utils.progress import Progress, silent
 from zoo.core.codes import Codes
 from zoo.errors import OptionError
-from zoo.imaging.images import picture_side, to_pixels
+from zoo.imaging.images import picture_side
 from zoo.models.model import Model
 from zoo.models.rendering import render_batch_size, render_batches
 

@@ -17,7 +17,7 @@ from zoo._utils.paths import expand_home
 from zoo._utils.progress import Progress, silent
 from zoo.core.codes import Codes
 from zoo.core.files.arrays import CODES
-from zoo.core.files.codes import GivenCodes
+from zoo.core.files.codes import GivenCodes, codes_file
 from zoo.core.files.reading import split_name
 from zoo.errors import CodesError, OptionError
 from zoo.models.limits import check_count, check_seed
@@ -93,7 +93,7 @@ class CodesRequest:
     """Which codes to work on: those of `codes`, else one drawn with each of `seeds`, else `samples` drawn with `seed`.
 
     Attributes:
-        codes: Codes, or the path of a file of codes; None draws them.
+        codes: Codes, or the path of a file of codes or of a run folder; None draws them.
         samples: How many codes to draw, at least 1; None is `usual`.
         seed: The seed that they are drawn with, 0 to 2**32 − 1; None is 0.
         seeds: A seed for each code, as text such as ``1,2,3`` or ``1-8`` or as numbers; see `Model.sample_seeds`.
@@ -143,7 +143,7 @@ class CodesRequest:
                 if value is not None:
                     raise OptionError(f"{option} and --seeds both say which codes to take: leave one of them out")
         CODES.check_reading(self.read_as)
-        if isinstance(self.codes, Path) and not is_file(split_name(self.codes)[0]):
+        if isinstance(self.codes, Path) and not is_file(split_name(codes_file(self.codes))[0]):
             raise CodesError(f"cannot read codes from {self.codes}: there is no such file")
 
     def take(self, model: Model, generator: torch.Generator | None = None) -> Codes:

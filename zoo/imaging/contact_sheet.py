@@ -10,8 +10,9 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from zoo._utils.pixels import to_image
 from zoo._utils.progress import Progress, silent
-from zoo.imaging.images import GAP, PNG_LEVEL, OutlinedImage, blank_sheet, scaled, to_image, to_picture
+from zoo.imaging.images import GAP, PNG_LEVEL, OutlinedImage, blank_sheet, scaled, to_picture
 from zoo.imaging.lettering import LINE_HEIGHT, fold, text_width, write
 
 # Pixels. No page is wider or higher, unless a single row or block of rows is.

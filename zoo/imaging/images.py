@@ -1,4 +1,4 @@
-"""From tensors to pictures: the only module that clamps pixel values."""
+"""From pixels to the pictures of sheets and pages."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from zoo._utils.pixels import to_image as to_image  # noqa: PLC0414 public here
+from zoo._utils.pixels import to_pixels as to_pixels  # noqa: PLC0414
 from zoo.errors import OptionError
 
 # Pixels between two pictures side by side.
@@ -56,19 +58,6 @@ class OutlinedImage:
     outline: NDArray[np.bool_] | None = None
 
 
-def to_pixels(images: Tensor) -> Tensor:
-    """Turn a network's images into pixels, clamping values that lie outside.
-
-    Args:
-        images: (…, channels, h, w), nominally in [-1, 1].
-
-    Returns:
-        (…, h, w, channels), uint8, on the CPU: round(127.5 (x + 1)), clamped to 0 … 255.
-    """
-    scaled = images.detach().cpu().to(torch.float32) + 1  # this makes the only copy; the rest is in place
-    return scaled.mul_(127.5).round_().clamp_(0, 255).to(torch.uint8).movedim(-3, -1)
-
-
 def to_picture(tile: OutlinedImage, side: int | None = None) -> Image.Image:
     """Make the picture that a sheet shows.
 
@@ -89,18 +78,6 @@ def to_picture(tile: OutlinedImage, side: int | None = None) -> Image.Image:
         image = image.convert("RGB")
         _draw_outline(image, tile.outline)
     return image
-
-
-def to_image(pixels: Tensor) -> Image.Image:
-    """Make a Pillow image of pixels as they are.
-
-    Args:
-        pixels: (h, w, c), uint8.
-
-    Returns:
-        The image, of mode ``L``, ``RGB`` or ``RGBA``.
-    """
-    return Image.fromarray(pixels.squeeze(-1).numpy() if pixels.shape[-1] == 1 else pixels.numpy())
 
 
 def scaled(image: Image.Image, side: int | None = None) -> Image.Image:

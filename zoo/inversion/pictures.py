@@ -17,11 +17,11 @@ from torch import Tensor
 from zoo._utils.files import exists, is_dir
 from zoo._utils.paths import expand_home
 from zoo._utils.pictures import PictureError
+from zoo._utils.pixels import to_pixels
 from zoo.core.adapter import Adapter
 from zoo.core.channels import as_rgb
 from zoo.errors import OptionError
 from zoo.imaging.frames import Frame
-from zoo.imaging.images import to_pixels
 from zoo.imaging.photographs import read_photograph, resample, to_grey, to_srgb
 from zoo.inversion.framing import Framing
 

@@ -11,7 +11,8 @@ from zoo._utils.paths import expand_home
 from zoo._utils.progress import Progress, silent
 from zoo._utils.sizes import parse_size
 from zoo.core.options import Options
-from zoo.editing.requests import USUAL_OPENING, OpeningRequest
+from zoo.core.region import parse_region
+from zoo.editing.requests import USUAL_OPENING, OpeningRequest, card_by_name
 from zoo.editing.run_folder import claimed_run_folder, folder_under_runs, short_model_name
 from zoo.errors import OptionError
 from zoo.imaging.images import picture_side
@@ -20,7 +21,7 @@ from zoo.inversion.options import AUTO, LOSSES, FeatureOptions, SearchOptions
 from zoo.inversion.pictures import GivenPicture, find_files
 from zoo.inversion.project import ProjectionSettings, project_pictures
 from zoo.inversion.result import Inversion
-from zoo.models.limits import check_seed
+from zoo.models.limits import check_seed, find_class
 from zoo.models.model import Model
 from zoo.plugins.entries import ProjectorPlugin
 from zoo.registry.registry import Installation
@@ -184,9 +185,19 @@ class ProjectCommand:
         picture_side(self.size, 1)
         projection, others = self.projection.split_options(installation)
         projection.settings(installation)
+        self._check_by_card(installation)
         files = find_files(path for path in projection.pictures if isinstance(path, str | Path))  # type: ignore[union-attr]
         opening = replace(self.opening, options=others)
         model = opening.open(self.model, installation, progress)
         result = replace(projection, pictures=files).project(model, installation, progress)
         result.save(folder, each=self.each, size=self.size, force=self.force)
         return result
+
+    def _check_by_card(self, installation: Installation) -> None:
+        """Refuse what the model's card shows to be wrong, before its weights are fetched."""
+        card = card_by_name(self.model, installation)
+        if card is None:
+            return
+        parse_region(self.projection.region, (card.resolution, card.resolution), card.regions)
+        if self.projection.label != AUTO and card.classes:
+            find_class(card.name, card.classes, self.projection.label)

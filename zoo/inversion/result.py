@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from zoo._utils.html_repr import facts_html, image_html, table_html
+from zoo._utils.pixels import to_pixels
 from zoo.core.channels import as_rgb
 from zoo.core.codes import Codes
 from zoo.core.region import Region
@@ -22,7 +23,7 @@ from zoo.editing.render import render
 from zoo.editing.run_folder import new_run_folder, picture_name
 from zoo.errors import InterruptedSearchError
 from zoo.imaging.contact_sheet import draw_pages, save_pages
-from zoo.imaging.images import OutlinedImage, data_url, picture_side, save_picture, to_pixels
+from zoo.imaging.images import OutlinedImage, data_url, picture_side, save_picture
 from zoo.inversion.page import TILES, write_page
 from zoo.inversion.pictures import Target
 from zoo.inversion.readback import ReadAttribute
@@ -79,7 +80,7 @@ class Fit:
         if self.error <= REPRODUCED:
             verdict = "the model draws this picture"
         else:
-            verdict = "the model comes near to this picture and no nearer"
+            verdict = "this is the nearest that was found to a picture which the model cannot quite draw"
         if self.distance > FAR:
             return (
                 f"{verdict}, but the code lies {self.distance:.1f} times as far out as drawn ones: "

@@ -108,7 +108,7 @@ class Search:
         for index in everything:
             self.found[index] = self._begin([index], 0)[index]
         self._choose_classes()
-        for attempt in range(self._options.starts):
+        for attempt in range(1 if self._frees_at_once else self._options.starts):
             pending = [index for index in everything if not self._is_reproduced(index)]
             if not pending:
                 break
@@ -120,6 +120,10 @@ class Search:
     @property
     def _rounds_each(self) -> int:
         return 2 * _RIDGE_ROUNDS + (_LM_ROUNDS if self._exact_jacobian else _LONG_ROUNDS)
+
+    @property
+    def _frees_at_once(self) -> bool:
+        return self._options.rows == "free"
 
     @property
     def _held_ridge(self) -> float:
@@ -171,7 +175,7 @@ class Search:
                 promising.append(position)
             if self.found[index] is None or held[position].error < self.found[index].error:  # type: ignore[union-attr]
                 self.found[index] = held[position]
-        if not promising:
+        if not promising or self._frees_at_once:
             return
         chosen = torch.tensor(promising)
         for index, candidate in zip(

@@ -1,7 +1,10 @@
-"""Numbers of codes and seeds that any model takes."""
+"""Numbers of codes, seeds and classes that a model takes."""
+
+import re
+from collections.abc import Sequence
 
 from zoo.core.codes import MOST_TRUNCATION
-from zoo.errors import OptionError
+from zoo.errors import OptionError, unknown_name
 
 MAX_CODES = 100_000
 
@@ -49,3 +52,32 @@ def check_truncation(truncation: float | None) -> None:
     """
     if truncation is not None and not 0 <= truncation <= MOST_TRUNCATION:
         raise OptionError(f"--truncation {truncation}: it lies within 0 and {MOST_TRUNCATION:g}")
+
+
+def find_class(model: str, classes: Sequence[str], label: int | str) -> int:
+    """Find a class of a model.
+
+    Args:
+        model: The name of the model.
+        classes: The names of its classes; none where it is not conditional.
+        label: The name of one, in any case if that is unambiguous, or its index.
+
+    Returns:
+        Its index.
+
+    Raises:
+        OptionError: If there are no classes, or the index is out of range.
+        UnknownNameError: If no class has the name.
+    """
+    if not classes:
+        raise OptionError(f"--label {label}: {model} is not conditional and takes no label")
+    if isinstance(label, str) and label in classes:
+        return classes.index(label)
+    folded = [name.casefold() for name in classes]
+    if isinstance(label, str) and folded.count(label.casefold()) == 1:
+        return folded.index(label.casefold())
+    if isinstance(label, int) or re.fullmatch(r"\d{1,9}", label):
+        if int(label) >= len(classes) or int(label) < 0:
+            raise OptionError(f"--label {label}: {model} has the classes 0 to {len(classes) - 1}")
+        return int(label)
+    raise unknown_name(f"class of {model}", label, classes)

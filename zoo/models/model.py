@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from zoo._utils.html_repr import facts_html
@@ -20,9 +22,9 @@ from zoo.core.codes import Codes, join
 from zoo.core.files.codes import GivenCodes, latents_from_array, load_codes, save_codes
 from zoo.core.files.reading import to_tensor
 from zoo.core.region import Region, parse_region
-from zoo.errors import CodesError, OptionError, few_names, unknown_name
-from zoo.models.limits import check_count, check_seed, check_truncation
-from zoo.models.rendering import render_batches
+from zoo.errors import CodesError, OptionError, few_names
+from zoo.models.limits import check_count, check_seed, check_truncation, find_class
+from zoo.models.rendering import render_as
 from zoo.registry.cards import Card
 
 
@@ -188,19 +190,7 @@ class Model:
             OptionError: If the model has no classes, or the index is out of range.
             UnknownNameError: If no class has the name.
         """
-        classes = self.adapter.classes
-        if not classes:
-            raise OptionError(f"--label {label}: {self.name} is not conditional and takes no label")
-        if isinstance(label, str) and label in classes:
-            return classes.index(label)
-        folded = [name.casefold() for name in classes]
-        if isinstance(label, str) and folded.count(label.casefold()) == 1:
-            return folded.index(label.casefold())
-        if isinstance(label, int) or re.fullmatch(r"\d{1,9}", label):
-            if int(label) >= len(classes) or int(label) < 0:
-                raise OptionError(f"--label {label}: {self.name} has the classes 0 to {len(classes) - 1}")
-            return int(label)
-        raise unknown_name(f"class of {self.name}", label, classes)
+        return find_class(self.name, self.adapter.classes, label)
 
     def code_name(self, codes: Codes, index: int) -> str:
         """Name one of some codes for a caption.
@@ -272,20 +262,29 @@ class Model:
         self.adapter.check(moved, "codes=")
         return moved
 
-    def render(self, codes: GivenCodes, *, progress: Progress = silent) -> Tensor:
+    @overload
+    def render(self, codes: GivenCodes, *, progress: Progress = ..., to: Literal["tensor"] = "tensor") -> Tensor: ...
+    @overload
+    def render(self, codes: GivenCodes, *, progress: Progress = ..., to: Literal["numpy"]) -> NDArray[np.uint8]: ...
+    @overload
+    def render(self, codes: GivenCodes, *, progress: Progress = ..., to: Literal["pil"]) -> list[Image.Image]: ...
+    def render(self, codes: GivenCodes, *, progress: Progress = silent, to: str = "tensor") -> Any:
         """Render codes, without derivatives.
 
         Args:
             codes: See `take_codes`.
             progress: Called after each batch.
+            to: What to return: ``tensor``, ``numpy`` or ``pil``.
 
         Returns:
-            Images (n, channels, h, w) on the CPU, in the network's type, nominally in [-1, 1] and not clamped.
+            Images (n, channels, h, w) on the CPU, in the network's type, nominally in [-1, 1] and not clamped; or an
+            array (n, h, w, channels) of uint8; or n pictures of Pillow.
 
         Raises:
+            OptionError: If `to` is something else.
             ZooError: See `take_codes`; or if an image is not finite.
         """
-        return render_batches(self.name, self.adapter, self.take_codes(codes), Tensor.cpu, progress)
+        return render_as(to, self.name, self.adapter, self.take_codes(codes), progress=progress)
 
     def save_codes(self, path: Path, codes: Codes) -> None:
         """Write codes of this model to a file that names the model and its space.

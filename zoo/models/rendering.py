@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from zoo._utils.pixels import to_image, to_pixels
 from zoo._utils.progress import Progress
 from zoo.core.adapter import Adapter
 from zoo.core.codes import Codes
-from zoo.errors import CheckpointError
+from zoo.errors import CheckpointError, OptionError
 
 
 def render_batches(
@@ -47,6 +49,31 @@ def render_batches(
         result[start : start + len(batch)] = batch
     progress(len(codes), len(codes), "images")
     return result
+
+
+def render_as(to: str, name: str, adapter: Adapter, codes: Codes, *, progress: Progress) -> Any:
+    """Render codes to numbers or to pictures.
+
+    Args:
+        to: ``tensor``, ``numpy`` or ``pil``.
+        name: The name of the model, for messages.
+        adapter: Its network.
+        codes: The codes (n), at least one.
+        progress: Called after each batch.
+
+    Returns:
+        Images (n, channels, h, w) on the CPU; an array (n, h, w, channels) of uint8; or a list of n pictures.
+
+    Raises:
+        OptionError: If `to` is something else.
+        CheckpointError: If an image is not finite.
+    """
+    if to == "tensor":
+        return render_batches(name, adapter, codes, Tensor.cpu, progress)
+    if to not in {"numpy", "pil"}:
+        raise OptionError(f"to={to!r}: there are tensor, numpy, pil")
+    pixels = render_batches(name, adapter, codes, to_pixels, progress)
+    return pixels.numpy() if to == "numpy" else list(map(to_image, pixels))
 
 
 def render_batch_size(adapter: Adapter) -> int:

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from zoo._utils.pixels import to_pixels
 from zoo._utils.progress import Progress
 from zoo.core.codes import Codes, join
 from zoo.core.directions import Directions
@@ -21,7 +22,7 @@ from zoo.editing.changes import ENDS
 from zoo.editing.render import render, render_pixels
 from zoo.editing.run_folder import picture_name
 from zoo.editing.steps import visible_steps
-from zoo.imaging.images import OutlinedImage, save_picture, to_picture, to_pixels
+from zoo.imaging.images import OutlinedImage, save_picture, to_picture
 
 if TYPE_CHECKING:
     from zoo.analysis.run import Run

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from zoo._utils.files import is_dir
 from zoo._utils.tensorfile import FLOATS, UnreadableError, write_tensors
 from zoo.core.codes import MOST_TRUNCATION, Codes, LatentSpace
 from zoo.core.files.arrays import (
@@ -46,6 +47,19 @@ def save_codes(path: Path, codes: Codes, metadata: Mapping[str, Any]) -> None:
     write_tensors(path, tensors, {"format": _FORMAT, "truncation": codes.truncation, **seeds, **metadata})
 
 
+def codes_file(path: Path) -> Path:
+    """Find the file of codes that a path stands for.
+
+    Args:
+        path: a file, or a run folder.
+
+    Returns:
+        The file; that of a run folder is `codes.safetensors`.
+
+    """
+    return path / "codes.safetensors" if is_dir(path) else path
+
+
 def load_codes(
     path: Path, *, space: LatentSpace | None = None, read_as: str | None = None
 ) -> tuple[Codes, dict[str, Any]]:
@@ -56,7 +70,7 @@ def load_codes(
     read where the file leaves it open.
 
     Args:
-        path: the file.
+        path: the file, or a run folder, whose `codes.safetensors` is read.
         space: the space of the codes; without it, latents are returned as the file has them.
         read_as: how to read an array (layers, dim): ``rows`` for one code with a vector for each row, ``codes`` for
             codes that are the same in all rows. None raises an error for such an array.
@@ -70,7 +84,7 @@ def load_codes(
 
     """
     CODES.check_reading(read_as)
-    file, name = split_name(path)
+    file, name = split_name(codes_file(path))
     try:
         tensors, metadata = read_arrays(file)
     except UnreadableError as error:

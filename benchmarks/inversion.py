@@ -1,0 +1,261 @@
+"""How well and how fast are codes of pictures found? Each line is printed as soon as it is known.
+
+    python -m benchmarks.inversion [MODEL …] [--seeds 16] [--adam 16] [--avatars DIR] [--held 64]
+
+*Own pictures*: images of seeds that no start was drawn with. The share that is found to 60 dB, the median seconds of
+processor time, and the same of Adam in the schedule of the StyleGAN2 projector (Karras et al., CVPR 2020, appendix D:
+rate 0.1 with its ramps, noise on the code for three quarters of the way). Of that projector, the perceptual network is
+left out: Adam minimises the same squared error as the search, in the same whitened coordinates, from the same starts,
+and tries the next ones while the picture is below 60 dB. *To its level*: the median over pictures of how much earlier
+the search came to where Adam ended.
+
+*Held-out avatars* (recipes/avatars, split ``test``): factors that the scorer reads alike in the picture and in what was
+found; then an edit of one factor, by a direction fitted to drawn codes: how often it is reached, and how often all
+others stay.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from statistics import median
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import zoo
+from recipes.avatars import read
+from zoo.core.channels import as_rgb
+from zoo.core.codes import Codes
+from zoo.core.sampling import derived_generator
+from zoo.inversion.prior import Prior
+from zoo.inversion.problem import Problem
+from zoo.inversion.starts import Starts, draw_for_prior, draw_starts
+from zoo.models.model import Model
+from zoo.plugins import load_plugins
+from zoo.scoring.effects import Attribute, choose_scorers, read_attributes
+
+MODELS = (
+    *("stylegan2.avatars32", "stylegan.avatars32", "pggan.avatars32", "biggan.avatars32"),
+    *("stylegan2.avatars64", "biggan.avatars64", "dcgan.digiface64", "dcgan.celeba64", "dcgan.omniart-eyes128"),
+)
+# Decibels from which a picture counts as found, seeds of the pictures, and starts that both methods may try.
+FOUND = 60.0
+FIRST_SEED = 1000
+STARTS = 4
+ADAM_STEPS = 500
+# Factors that are edited, and the value that each is moved to.
+EDITS = {"glasses": "yes", "mouth": "open", "hair_colour": "red"}
+
+
+def decibels(error: float) -> float:
+    """Return the peak signal-to-noise ratio of images in [-1, 1]."""
+    return 10 * math.log10(4 / max(error, 1e-15))
+
+
+@dataclass
+class Trace:
+    """The best decibels so far, by seconds of processor time."""
+
+    began: float = field(default_factory=time.process_time)
+    points: list[tuple[float, float]] = field(default_factory=list)
+
+    def add(self, error: float) -> None:
+        """Note an error that was met."""
+        level = decibels(error)
+        if not self.points or level > self.points[-1][1]:
+            self.points.append((time.process_time() - self.began, level))
+
+    def seconds_to(self, level: float) -> float:
+        """Return when a level was reached; infinite if never."""
+        return next((seconds for seconds, best in self.points if best >= level), math.inf)
+
+
+def traced_search(model: Model, picture: Tensor) -> tuple[float, float, Trace]:
+    """Project one picture; return its decibels, the seconds and the trace."""
+    trace = Trace()
+    evaluate: Callable[..., Any] = Problem.evaluate
+    residual: Callable[..., Any] = Problem.residual
+
+    def evaluate_traced(problem: Problem, coordinates: Tensor, ridge: float) -> tuple[Tensor, Tensor]:
+        values, gradients = evaluate(problem, coordinates, ridge)
+        trace.add(2 * float(values.min()))  # with the ridge: at least the error
+        return values, gradients
+
+    def residual_traced(problem: Problem, coordinates: Tensor) -> Tensor:
+        r: Tensor = residual(problem, coordinates)
+        trace.add(float(r.square().sum()))
+        return r
+
+    Problem.evaluate, Problem.residual = evaluate_traced, residual_traced  # type: ignore[method-assign, assignment]
+    try:
+        found = zoo.project(model, picture, starts=STARTS)
+    finally:
+        Problem.evaluate, Problem.residual = evaluate, residual  # type: ignore[method-assign]
+    return found.fits[0].psnr, time.process_time() - trace.began, trace
+
+
+def adam(model: Model, picture: Tensor) -> tuple[float, float, Trace]:
+    """Project one picture by Adam; return its decibels, the seconds and the trace."""
+    trace, adapter = Trace(), model.adapter
+    region = model.region("all")
+    prior = Prior.of(adapter, draw_for_prior(adapter, derived_generator(0, "prior"), None))
+    drawn = draw_starts(adapter, derived_generator(0, "starts"), None)
+    starts = Starts.of(model, drawn, picture, region)
+    best = 0.0
+    for attempt in range(STARTS):
+        codes = starts.take([0], attempt)
+        problem = Problem(adapter, prior, picture, region, codes.labels)
+        point = prior.whiten(codes)
+        point = point.mean(dim=1) if point.ndim == 3 else point
+        best = max(best, _adam_once(problem, point, trace, derived_generator(attempt, "noise")))
+        if best >= FOUND:
+            break
+    return best, time.process_time() - trace.began, trace
+
+
+def _adam_once(problem: Problem, point: Tensor, trace: Trace, generator: torch.Generator) -> float:
+    best = 0.0
+    variable = point.clone().requires_grad_()
+    optimizer = torch.optim.Adam([variable], betas=(0.9, 0.999))
+    for step in range(ADAM_STEPS):
+        t = step / ADAM_STEPS
+        ramp = min(1.0, (1 - t) / 0.25)
+        rate = 0.1 * (0.5 - 0.5 * math.cos(ramp * math.pi)) * min(1.0, t / 0.05)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        noise = 0.05 * max(0.0, 1 - t / 0.75) ** 2 * torch.randn(point.shape, generator=generator, dtype=point.dtype)
+        values, gradients = problem.evaluate(variable.detach() + noise, 0.0)
+        variable.grad = gradients
+        optimizer.step()
+        error = 2 * float(values[0])
+        trace.add(error)
+        best = max(best, decibels(error))
+    return best
+
+
+def own_pictures(name: str, seeds: int, adams: int) -> None:
+    """Measure both methods on a model's own pictures, and print a line."""
+    model = zoo.load(name, device="cpu")
+    codes = model.sample_seeds(range(FIRST_SEED, FIRST_SEED + seeds))
+    pictures = as_rgb(model.render(codes)).clamp(-1, 1)
+    ours = [traced_search(model, picture[None]) for picture in pictures]
+    missed = [FIRST_SEED + index for index, (level, _, _) in enumerate(ours) if level < FOUND]
+    text = f"{name:24}{share(ours):>8}{median(s for _, s, _ in ours):8.1f} s{median(d for d, _, _ in ours):8.0f} dB"
+    if adams:
+        theirs = [adam(model, picture[None]) for picture in pictures[:adams]]
+        faster = [
+            trace.seconds_to(level) / own.seconds_to(level)
+            for (level, _, trace), (_, _, own) in zip(theirs, ours, strict=False)
+        ]
+        text += f" |{share(theirs):>8}{median(s for _, s, _ in theirs):8.1f} s{median(d for d, _, _ in theirs):8.0f} dB"
+        text += f" | {median(faster):.1f} x"
+    print(f"{text}   {f'missed: seeds {missed}' if missed else ''}", flush=True)
+
+
+def share(results: Sequence[tuple[float, float, Trace]]) -> str:
+    """Write how many pictures were found."""
+    return f"{sum(level >= FOUND for level, _, _ in results)}/{len(results)}"
+
+
+def scores_of(model: Model, scorer: zoo.Scorer, codes: Codes) -> Tensor:
+    """Score the images of codes."""
+    return scorer.score(as_rgb(model.render(codes)).clamp(-1, 1)).double()
+
+
+def fit_direction(prior: Prior, codes: Codes, margins: Tensor) -> Tensor:
+    """Fit the direction in whitened coordinates along which a score grows, by least squares; unit length."""
+    rows = prior.whiten(codes)
+    rows = rows.mean(dim=1) if rows.ndim == 3 else rows
+    design = torch.cat([rows, torch.ones(len(rows), 1, dtype=rows.dtype)], dim=1)
+    normal = design.T @ design + len(rows) * 1e-3 * torch.eye(design.shape[1], dtype=rows.dtype)
+    solved: Tensor = torch.linalg.solve(normal, design.T @ margins)[:-1]
+    return torch.nn.functional.normalize(solved, dim=0)
+
+
+def edited(
+    model: Model, scorer: zoo.Scorer, codes: Codes, delta: Tensor, *, attribute: Attribute
+) -> tuple[float, float]:
+    """Return how often the wanted value is reached by codes that lacked it, and how often all other factors stay."""
+    attributes = read_attributes({"scorer": scorer})
+    wanted = attribute.values.index(EDITS[attribute.name])
+    before = scores_of(model, scorer, codes)
+    after = scores_of(model, scorer, model.adapter.move(codes, delta.to(codes.latents)))
+    lacking = attribute.predicted(before) != wanted
+    reached = (attribute.predicted(after) == wanted)[lacking].double().mean()
+    stays = [(other.predicted(after) == other.predicted(before))[lacking] for other in attributes if other != attribute]
+    return float(reached), float(torch.stack(stays).double().mean())
+
+
+def held_out(name: str, folder: str, count: int) -> None:
+    """Measure projections of held-out avatars, and edits of what was found."""
+    model = zoo.load(name, device="cpu")
+    images = read(folder, "test").images[:count]
+    [scorer] = choose_scorers(model.card, load_plugins()).values()
+    attributes = read_attributes({"scorer": scorer})
+    drawn = model.sample(1000, seed=77)
+    prior = Prior.of(model.adapter, drawn)
+    scores = scores_of(model, scorer, drawn)
+    ways: dict[str, dict[str, Any]] = {"w": {"rows": "tied", "starts": 1, "ridge": 1e-5}, "w+": {"rows": "free"}}
+    found = {}
+    for way, options in ways.items():
+        began = time.process_time()
+        found[way] = zoo.project(model, list(images), **options)
+        fits = found[way].fits
+        kept = sum(fit.kept[0] for fit in fits if fit.kept) / sum(fit.kept[1] for fit in fits if fit.kept)
+        print(
+            f"{name}, {len(fits)} held-out avatars, {way}: {median(fit.psnr for fit in fits):.1f} dB, distance "
+            f"{median(fit.distance for fit in fits):.2f}, factors kept {kept:.3f}, "
+            f"{(time.process_time() - began) / len(fits):.1f} s each",
+            flush=True,
+        )
+        for attribute in attributes:
+            one = [next(a for a in fit.attributes if a.name == attribute.name).kept for fit in fits]
+            print(f"    {attribute.name:12}{sum(map(bool, one)) / len(one):6.2f}", flush=True)
+    print(f"edits by {model.name}: factor, step; reached and all others unchanged, of codes that lacked the value")
+    for attribute in attributes:
+        if attribute.name not in EDITS:
+            continue
+        columns = scores[:, attribute.columns]
+        wanted = attribute.values.index(EDITS[attribute.name])
+        rest = columns.clone()
+        rest[:, wanted] = -math.inf
+        direction = prior.basis @ fit_direction(prior, drawn, columns[:, wanted] - rest.max(dim=1).values)
+        step = next(
+            (s for s in range(1, 9) if edited(model, scorer, drawn[:128], s * direction, attribute=attribute)[0] > 0.9),
+            8,
+        )
+        line = f"    {attribute.name}={EDITS[attribute.name]:8} {step}: "
+        for title, codes in {"drawn": drawn[128:384], **{way: one.codes for way, one in found.items()}}.items():
+            moved = codes if model.adapter.needs_labels else replace(codes, labels=None)
+            reached, stays = edited(model, scorer, moved, step * direction, attribute=attribute)
+            line += f"{title} {reached:.2f} and {stays:.2f}; "
+        print(line, flush=True)
+
+
+def main() -> None:
+    """Measure what the arguments ask for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*", default=MODELS)
+    parser.add_argument("--seeds", type=int, default=16, help="own pictures of each model; 0 leaves them out")
+    parser.add_argument("--adam", type=int, default=16, help="how many of them Adam tries too")
+    parser.add_argument("--avatars", help="folder of recipes/avatars, for the held-out ones")
+    parser.add_argument("--held", type=int, default=64, help="how many of those")
+    parser.add_argument("--held-model", default="stylegan2.avatars64")
+    options = parser.parse_args()
+    if options.seeds:
+        print(
+            f"{'own pictures':24}{'>=60 dB':>8}{'median':>10}{'':>11} |{'Adam':>8}{'median':>10}{'':>11} | to its level"
+        )
+    for name in options.models if options.seeds else ():
+        own_pictures(name, options.seeds, options.adam)
+    if options.avatars:
+        held_out(options.held_model, options.avatars, options.held)
+
+
+if __name__ == "__main__":
+    main()
