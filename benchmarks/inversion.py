@@ -32,9 +32,9 @@ from recipes.avatars import read
 from zoo.core.channels import as_rgb
 from zoo.core.codes import Codes
 from zoo.core.sampling import derived_generator
-from zoo.inversion.prior import Prior
-from zoo.inversion.problem import Problem
-from zoo.inversion.starts import Starts, draw_for_prior, draw_starts
+from zoo.inversion.solving.prior import Prior
+from zoo.inversion.solving.problem import Problem
+from zoo.inversion.solving.starts import Starts, draw_for_prior, draw_starts
 from zoo.models.model import Model
 from zoo.plugins import load_plugins
 from zoo.scoring.effects import Attribute, choose_scorers, read_attributes

@@ -2,7 +2,7 @@
 
 import pytest
 
-from zoo.inversion import search, starts
+from zoo.inversion.solving import search, starts
 
 
 @pytest.fixture(autouse=True)

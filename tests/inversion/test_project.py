@@ -15,7 +15,8 @@ import zoo
 from tests.support.linear import Banded, Linear, model_of
 from zoo import Codes, Inversion, Model, OptionError, Options, Pictures, Projector, ProjectorPlugin, hookimpl
 from zoo.core.channels import as_rgb
-from zoo.inversion.search import REPRODUCED, Search
+from zoo.inversion.solving.candidates import REPRODUCED
+from zoo.inversion.solving.search import Search
 from zoo.plugins import load_plugins
 from zoo.plugins.manager import Plugins
 from zoo.testing import leaves_no_trace

@@ -5,11 +5,11 @@ from torch import Tensor
 
 from tests.support.linear import Banded, Linear
 from zoo.core.sampling import derived_generator
-from zoo.inversion.lbfgs import minimize_lbfgs
-from zoo.inversion.levenberg_marquardt import minimize_levenberg_marquardt
-from zoo.inversion.prior import Prior
-from zoo.inversion.problem import Problem, visible_difference
-from zoo.inversion.starts import draw_for_prior
+from zoo.inversion.solving.lbfgs import minimize_lbfgs
+from zoo.inversion.solving.levenberg_marquardt import minimize_levenberg_marquardt
+from zoo.inversion.solving.prior import Prior
+from zoo.inversion.solving.problem import Problem, visible_difference
+from zoo.inversion.solving.starts import draw_for_prior
 
 
 def nothing() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.imaging.images import data_url, shown_side, to_picture
-from zoo.inversion.search import FAR
+from zoo.inversion.solving.candidates import FAR
 from zoo.report.report import render_page
 from zoo.report.table import format_value
 

@@ -25,12 +25,13 @@ from zoo.errors import CodesError, ContractError, ZooError, is_out_of_memory
 from zoo.inversion.framing import Framing
 from zoo.inversion.options import AUTO, FeatureOptions, SearchOptions
 from zoo.inversion.pictures import GivenPicture, PictureReader, Target
-from zoo.inversion.prior import Prior
-from zoo.inversion.problem import Problem
 from zoo.inversion.readback import read_back
 from zoo.inversion.result import Fit, Inversion, squared_errors
-from zoo.inversion.search import Candidate, Search, found_codes
-from zoo.inversion.starts import Starts, draw_for_prior, draw_starts
+from zoo.inversion.solving.candidates import Candidate, found_codes
+from zoo.inversion.solving.prior import Prior
+from zoo.inversion.solving.problem import Problem
+from zoo.inversion.solving.search import Search
+from zoo.inversion.solving.starts import Starts, draw_for_prior, draw_starts
 from zoo.jacobian.timm_features import open_output
 from zoo.models.model import Model
 from zoo.plugins.entries import ProjectorPlugin

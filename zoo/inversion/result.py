@@ -27,7 +27,7 @@ from zoo.imaging.images import OutlinedImage, data_url, picture_side, save_pictu
 from zoo.inversion.page import TILES, write_page
 from zoo.inversion.pictures import Target
 from zoo.inversion.readback import ReadAttribute
-from zoo.inversion.search import FAR, REPRODUCED
+from zoo.inversion.solving.candidates import FAR, REPRODUCED
 from zoo.models.model import Model
 
 # The file that tells what was found.

@@ -14,7 +14,7 @@ from zoo.core.channels import as_rgb
 from zoo.core.codes import Codes
 from zoo.core.compute import ComputeBudget
 from zoo.core.region import Region
-from zoo.inversion.prior import Prior
+from zoo.inversion.solving.prior import Prior
 from zoo.jacobian.columns import ColumnStream
 from zoo.jacobian.operator import exact_products
 from zoo.jacobian.outputs import Output

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from zoo._utils.progress import Progress
 from zoo._utils.sizes import format_size
-from zoo.core.codes import Codes, join
+from zoo.core.codes import Codes
 from zoo.errors import CapabilityError, OptionError
-from zoo.inversion.lbfgs import minimize_lbfgs
-from zoo.inversion.levenberg_marquardt import minimize_levenberg_marquardt
 from zoo.inversion.options import SearchOptions
-from zoo.inversion.problem import Problem
-from zoo.inversion.starts import Starts
+from zoo.inversion.solving.candidates import FAR, Candidate, judged
+from zoo.inversion.solving.lbfgs import minimize_lbfgs
+from zoo.inversion.solving.levenberg_marquardt import minimize_levenberg_marquardt
+from zoo.inversion.solving.problem import Problem
+from zoo.inversion.solving.starts import Starts
 from zoo.jacobian.columns import MEMORY_OVERHEAD
 from zoo.jacobian.memory import MemoryModel
 from zoo.models.rendering import render_batch_size
@@ -28,49 +28,12 @@ STRONG_RIDGE, WEAK_RIDGE = 1e-3, 1e-5
 _RIDGE_ROUNDS = 25
 _LONG_ROUNDS = 100
 _LM_ROUNDS = 60
-# Mean squared error of 55 dB, less than what rounding to 8 bits costs (59 dB): the picture is found, not approximated.
-REPRODUCED = 4 / 10**5.5
-# ‖u‖/√d above which a code is not like drawn ones any more.
-FAR = 1.5
 # Numbers of J up to which Levenberg–Marquardt pays: beyond, one J costs more than the gradients of a whole search.
 _MOST_NUMBERS = {"cpu": 2**25, "cuda": 2**27}
 # Images with a longer side above the first number are compared at these sizes first.
 _COARSE_SIDES = (64, 256)
 # Classes whose best starts are searched before one is chosen.
 _MOST_TRIED_CLASSES = 4
-
-
-@dataclass(frozen=True, eq=False)
-class Candidate:
-    """A code for one picture.
-
-    Attributes:
-        coordinates: u, (dim,) or (layers, dim).
-        label: Its class (), or None.
-        error: The mean squared difference from the picture, of images in [-1, 1].
-        value: What was minimised, with the ridge that it was found under.
-        how: How it was found, in words.
-        rows: ``tied`` or ``free``.
-        ridge: The ridge that it was found under.
-    """
-
-    coordinates: Tensor
-    label: Tensor | None
-    error: float
-    value: float
-    how: str
-    rows: str
-    ridge: float
-
-    @property
-    def distance(self) -> float:
-        """‖u‖/√d, about 1 for drawn codes."""
-        return float(self.coordinates.square().mean().sqrt())
-
-    @property
-    def reproduces(self) -> bool:
-        """Whether the picture is found, not approximated."""
-        return self.error <= REPRODUCED
 
 
 class Search:
@@ -137,9 +100,7 @@ class Search:
         codes = self._starts.take(pictures, rank)
         coordinates = self._tied(codes)
         problem = self._problem.take(pictures).with_labels(codes.labels)
-        return dict(
-            zip(pictures, _candidates(problem, coordinates, STRONG_RIDGE, "the nearest drawn code"), strict=True)
-        )
+        return dict(zip(pictures, judged(problem, coordinates, STRONG_RIDGE, "the nearest drawn code"), strict=True))
 
     def _tied(self, codes: Codes) -> Tensor:
         coordinates = self._problem.prior.whiten(codes)
@@ -166,11 +127,11 @@ class Search:
         first, last = self._sides()
         coordinates = self._descend(problem.at_side(first), self._tied(codes), STRONG_RIDGE, _RIDGE_ROUNDS)
         coordinates = self._descend(problem.at_side(last), coordinates, self._held_ridge, _RIDGE_ROUNDS)
-        held = _candidates(problem, coordinates, self._held_ridge, "L-BFGS under a ridge")
+        held = judged(problem, coordinates, self._held_ridge, "L-BFGS under a ridge")
         promising = []
         for position, index in enumerate(pictures):
             self.tried[index] += 1
-            if _is_better(held[position], self._held[index]):
+            if held[position].is_better_than(self._held[index]):
                 self._held[index] = held[position]
                 promising.append(position)
             if self.found[index] is None or held[position].error < self.found[index].error:  # type: ignore[union-attr]
@@ -196,7 +157,7 @@ class Search:
             except CapabilityError as error:
                 self._exact_jacobian, self.method = False, f"L-BFGS: {error}"
         coordinates = self._descend(problem, coordinates, ridge, _LONG_ROUNDS)
-        return _candidates(problem, coordinates, ridge, "L-BFGS")
+        return judged(problem, coordinates, ridge, "L-BFGS")
 
     def _finish_exactly(self, problem: Problem, coordinates: Tensor, ridge: float) -> list[Candidate]:
         result = []
@@ -210,7 +171,7 @@ class Search:
                 ridge=ridge,
                 tick=self._clock.tick,
             )
-            result += _candidates(single, point[None], ridge, "Levenberg–Marquardt")
+            result += judged(single, point[None], ridge, "Levenberg–Marquardt")
         return result
 
     def _settle(self, pictures: list[int]) -> None:
@@ -228,7 +189,7 @@ class Search:
             coordinates = coordinates[:, None].repeat(1, problem.adapter.space.layers, 1)
         coordinates = self._descend(problem, coordinates, ridge, _LONG_ROUNDS)
         how = "L-BFGS over all rows" if free else "L-BFGS under a ridge"
-        for index, candidate in zip(chosen, _candidates(problem, coordinates, ridge, how), strict=True):
+        for index, candidate in zip(chosen, judged(problem, coordinates, ridge, how), strict=True):
             found = self.found[index]
             if found is None or candidate.error < found.error or self._is_far(index):
                 self.found[index] = candidate
@@ -265,26 +226,6 @@ class Search:
         return self._evaluator(problem, ridge)(coordinates, items)[0]
 
 
-def found_codes(problem: Problem, found: Sequence[Candidate]) -> Codes:
-    """Join the codes of candidates.
-
-    Args:
-        problem: What they were found for.
-        found: The candidates, at least one.
-
-    Returns:
-        The codes, on the network's device and in its dtype.
-    """
-    return join(
-        [
-            problem.prior.codes(
-                one.coordinates[None], None if one.label is None else one.label[None], problem.adapter.dtype
-            )
-            for one in found
-        ]
-    )
-
-
 class _Clock:
     """Tells the progress of a search, which may end early."""
 
@@ -300,24 +241,6 @@ class _Clock:
 
     def finish(self) -> None:
         self._progress(self._total, self._total, "projecting")
-
-
-def _candidates(problem: Problem, coordinates: Tensor, ridge: float, how: str) -> list[Candidate]:
-    """Judge what was found for each picture of a problem, one at a time."""
-    result = []
-    rows = "free" if coordinates.ndim == 3 else "tied"
-    for index, point in enumerate(coordinates):
-        single = problem.take([index])
-        error = float(single.squared_error(point[None]))
-        value = float(single.residual(point[None]).square().sum()) / 2
-        value += ridge * float(point.square().sum()) / (len(point) if point.ndim == 2 else 1)
-        label = None if single.labels is None else single.labels[0]
-        result.append(Candidate(point, label, error, value, how, rows, ridge))
-    return result
-
-
-def _is_better(candidate: Candidate, other: Candidate | None) -> bool:
-    return other is None or candidate.value < other.value
 
 
 def _choose_method(problem: Problem) -> tuple[bool, str]:
