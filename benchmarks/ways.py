@@ -16,6 +16,7 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 from torch.utils.flop_counter import FlopCounterMode
 
 import zoo
+from zoo._utils.dispatch import EagerDispatchMode
 from zoo.core.adapter import Adapter
 from zoo.core.codes import Codes
 from zoo.core.compute import ComputeBudget
@@ -23,7 +24,6 @@ from zoo.core.region import Region, parse_region
 from zoo.jacobian.cache import JacobianCache
 from zoo.jacobian.columns import default_chunk, jacobian
 from zoo.jacobian.gram import gram_matrices
-from zoo.jacobian.memory import EagerDispatchMode
 from zoo.jacobian.operator import RegionJacobian
 from zoo.jacobian.outputs import GREY
 from zoo.linalg.krylov import block_krylov_eigsh

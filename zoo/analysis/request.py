@@ -14,7 +14,7 @@ import torch
 from zoo.analysis.reading import check_capabilities, read_layers, read_region
 from zoo.analysis.resolved import ResolvedRequest
 from zoo.analysis.resources import NO_CACHE, ResourceLimits, budget_for
-from zoo.core.options import NETWORK_OPTION, Options, parse_options
+from zoo.core.options import GENERAL_OPTIONS, Options, parse_options
 from zoo.core.region import Region
 from zoo.editing.requests import CodesRequest
 from zoo.editing.run_folder import folder_under_runs, name_chosen_layers, short_model_name
@@ -220,7 +220,7 @@ def split_options(
     if card is not None and others:
         adapter = installation.plugins.adapter(card.adapter)
         known_to_adapter = adapter.schema().model_fields
-        unknown = [name for name in others if name not in known_to_adapter and name != NETWORK_OPTION]
+        unknown = [name for name in others if name not in known_to_adapter and name not in GENERAL_OPTIONS]
         if unknown:
             owners = f"{plugin.name} or {adapter.name}" if known_to_adapter else plugin.name
             raise OptionError(str(unknown_name(f"option of {owners}", unknown[0], [*known, *known_to_adapter])))

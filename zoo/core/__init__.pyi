@@ -70,6 +70,9 @@ from .options import (
     PositiveOrNone as PositiveOrNone,
 )
 from .options import (
+    Settings as Settings,
+)
+from .options import (
     name_classes as name_classes,
 )
 from .options import (

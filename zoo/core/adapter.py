@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from zoo.core.codes import Codes, LatentSpace, check_codes
 from zoo.core.layers import LayerNames
+from zoo.core.options import Settings
 from zoo.core.region import Region
 from zoo.errors import CodesError, LayersError
 
@@ -94,6 +95,7 @@ class Adapter(ABC):
 
     Attributes:
         layouts: the file formats that the family can be read from.
+        settings: the types and bounds of what the layouts put into the config beside the options; none by default.
         network: the network, in evaluation mode.
         space: the latent space that the codes are in.
         resolution: (height, width) of the images, in pixels.
@@ -104,6 +106,7 @@ class Adapter(ABC):
     """
 
     layouts: ClassVar[Sequence[Layout]] = ()
+    settings: ClassVar[type[Settings]] = Settings
     network: nn.Module
     space: LatentSpace
     resolution: tuple[int, int]
@@ -125,7 +128,7 @@ class Adapter(ABC):
 
         Args:
             state: the tensors, with the keys that `Layout.convert` gives them.
-            config: what the layout, the model card and the user's options say of the network.
+            config: what the layout, the model card and the user's options say, by the types of `settings` and options.
             space: the latent space to analyse; None is the family's usual one.
             device: the device to put the network on.
             dtype: the floating point type to compute in.

@@ -10,12 +10,24 @@ from zoo.errors import OptionError, unknown_name
 
 # The option of every architecture that names one of several networks in a file.
 NETWORK_OPTION = "network"
+# The option of every architecture that multiplies the limits on what one image may cost; a card cannot give it.
+LIMIT_OPTION = "image_limit"
+GENERAL_OPTIONS = (NETWORK_OPTION, LIMIT_OPTION)
 
 
 class Options(BaseModel):
     """The base class of every options model: immutable, without infinity and NaN, and closed to unknown names."""
 
     # defer_build: pydantic builds the validator on first use, which keeps `zoo info` fast.
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
+
+
+class Settings(BaseModel):
+    """The base class of what an architecture reads of a file beside the weights: immutable, and closed to other names.
+
+    Values come from files of strangers, so that every field needs a type and bounds.
+    """
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 

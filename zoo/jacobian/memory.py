@@ -7,8 +7,9 @@ from typing import Any
 
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+
+from zoo._utils.dispatch import EagerDispatchMode
 
 
 class MemoryModel:
@@ -76,14 +77,6 @@ def _count(work: Callable[[int], object], size: int) -> list[int]:
     with counter:
         work(size)
     return counter.history
-
-
-class EagerDispatchMode(TorchDispatchMode):
-    """A dispatch mode that does not involve torch's compiler, which torch would import only to bypass it."""
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        return False
 
 
 class _MemoryCounter(EagerDispatchMode):

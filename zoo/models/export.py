@@ -19,11 +19,13 @@ from zoo.checkpoints.metadata import KEY, ConversionMetadata, read_metadata
 from zoo.core.adapter import State
 from zoo.core.channels import describe_channels
 from zoo.core.layers import describe_layers
+from zoo.core.options import Options
 from zoo.errors import CheckpointError, OptionError, OutputError, few_names
 from zoo.models.licences import print_licence
 from zoo.models.model import Model
 from zoo.models.model_cards import find_card, with_fields
 from zoo.models.opening import describe_assumed, fetch_weights, read_model
+from zoo.models.settings import require_declared
 from zoo.registry.cards import Card, Licence
 from zoo.registry.registry import Installation
 
@@ -37,12 +39,14 @@ class Inspected:
         path: The file.
         detected: What it was detected as.
         model: The network built from it.
+        options: The options of its architecture.
     """
 
     card: Card
     path: Path
     detected: DetectedCheckpoint
     model: Model
+    options: type[Options]
 
     def facts(self) -> dict[str, str | list[str]]:
         """Describe the file in words, by name of the fact."""
@@ -120,7 +124,8 @@ def inspect_file(
     card = _with_licence(card, sha256, installation, licence)
     print_licence(card)
     detected, model = read_model(card, path, sha256, installation, options=options, progress=progress)
-    return Inspected(card, path, detected, model)
+    options_schema = installation.plugins.adapter(detected.family).schema()
+    return Inspected(card, path, detected, model, options_schema)
 
 
 def convert(inspected: Inspected, out: Path | None = None, *, force: bool = False) -> Path:
@@ -136,6 +141,7 @@ def convert(inspected: Inspected, out: Path | None = None, *, force: bool = Fals
 
     Raises:
         OptionError: If `out` has another ending.
+        ContractError: If the architecture gives a setting that it does not declare.
         OutputError: If a file is in the way, or the operating system refuses.
     """
     out = out or Path(f"{inspected.path.stem[:200]}.safetensors")
@@ -178,6 +184,7 @@ _CONVERTED = Replaceable(_check_converted, Path.unlink)
 def _conversion_metadata(inspected: Inspected) -> ConversionMetadata:
     """State what the weights are; origin and hash are those of the first file in a chain of conversions."""
     earlier = inspected.detected.metadata
+    require_declared(inspected.detected, type(inspected.model.adapter), inspected.options)
     return ConversionMetadata(
         adapter=inspected.detected.family,
         layout=inspected.detected.layout,

@@ -17,11 +17,13 @@ from zoo.checkpoints.layouts import DetectedCheckpoint, detect_checkpoint
 from zoo.checkpoints.reader import require_weights
 from zoo.core.adapter import Adapter
 from zoo.core.channels import CHANNELS, MAX_SIDE, describe_channels
-from zoo.core.options import NETWORK_OPTION, parse_options
+from zoo.core.options import GENERAL_OPTIONS, NETWORK_OPTION, parse_options
 from zoo.errors import CheckpointError, OptionError, PluginError, is_out_of_memory
+from zoo.models.cost import check_cost, image_cost, read_image_limit
 from zoo.models.licences import print_licence
 from zoo.models.model import Model, OpeningChoices
 from zoo.models.model_cards import check_card, completed, find_card
+from zoo.models.settings import typed_settings
 from zoo.plugins.skipped import warn_skipped
 from zoo.registry.cards import Card, is_file_name
 from zoo.registry.registry import Installation
@@ -87,8 +89,9 @@ def open_card(
         space: The latent space; None stands for the architecture's usual one.
         device: A device of torch, or ``auto``: CUDA if there is a GPU.
         dtype: ``float32`` or ``float64``.
-        options: Options of the architecture, which take precedence over the card's; and `network`, the name in the file
-            of the network to read, where there are several.
+        options: Options of the architecture, which take precedence over the card's; `network`, the name in the file of
+            the network to read, where there are several; and `image_limit`, by which the limits on the cost of an image
+            are multiplied.
         progress: Called with (steps done, steps in all, what is being done).
         announce: Called with the card, licence included, before the weights are used.
 
@@ -104,12 +107,14 @@ def open_card(
     # What can be refused without the weights is refused before they are fetched.
     choose_device(device)
     choose_dtype(dtype)
+    image_limit = read_image_limit(options or {})
     if card.adapter:
         _validated_options(card.adapter, installation, card, options)
     announce(card)
     path, sha256 = fetch_weights(card, progress)
     loading: dict[str, Any] = {"space": space, "device": device, "dtype": dtype, "options": options}
     model = read_model(card, path, sha256, installation, progress=progress, **loading)[1]
+    check_cost(model.adapter, str(path), image_limit)
     if model.assumed and not card.adapter:
         print_once(_say_assumed(model, path, installation))
     return model
@@ -174,7 +179,8 @@ def read_model(
     detected = detect_checkpoint(path, families, None if network is None else str(network))
     progress(1, 2, "opening the network")
     settings = _validated_options(detected.family, installation, card, options)
-    _check_settings(detected, installation, path)
+    schema = installation.plugins.adapter(detected.family).schema()
+    detected = replace(detected, config=typed_settings(detected, families[detected.family], schema, path))
     opening = OpeningChoices(card.name, space, dict(options or {}), settings)
     torch_device = choose_device(device)
     torch_dtype = choose_dtype(dtype)
@@ -183,6 +189,7 @@ def read_model(
             detected.state, {**detected.config, **settings}, space=space, device=torch_device, dtype=torch_dtype
         )
         _check_images(adapter, f"{path} holds a {detected.family}")
+        image_cost(adapter)
         _name_classes(adapter, card, settings)
         completed_card = completed(card, detected.family, adapter)
     check_card(card, completed_card, path, has_options=bool(options))
@@ -238,17 +245,9 @@ def _validated_options(
     schema = installation.plugins.adapter(family).schema()
     classes = {"classes": card.classes} if card.classes and "classes" in schema.model_fields else {}
     chosen = {**classes, **card.config, **(options or {})}
-    chosen.pop(NETWORK_OPTION, None)
+    for name in GENERAL_OPTIONS:
+        chosen.pop(name, None)
     return parse_options(family, schema, chosen).model_dump(exclude_unset=True)
-
-
-def _check_settings(detected: DetectedCheckpoint, installation: Installation, path: Path) -> None:
-    """Raise `OptionError` for settings in a file that nobody could choose as options."""
-    schema = installation.plugins.adapter(detected.family).schema()
-    settings = {
-        name: value for name, value in detected.config.items() if name in schema.model_fields and value is not None
-    }
-    parse_options(str(path), schema, settings)
 
 
 def _adapter_classes(card: Card, installation: Installation) -> dict[str, type[Adapter]]:

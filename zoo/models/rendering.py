@@ -14,6 +14,7 @@ from zoo._utils.progress import Progress
 from zoo.core.adapter import Adapter
 from zoo.core.codes import Codes
 from zoo.errors import CheckpointError, OptionError
+from zoo.models.cost import images_at_a_time
 
 
 def render_batches(
@@ -83,7 +84,7 @@ def render_batch_size(adapter: Adapter) -> int:
         adapter: The network.
 
     Returns:
-        At most 16 images, and at most 2 million pixels unless one image has more.
+        At most 16 images, and at most 2 million pixels and 4 GB of maps unless one image has more.
     """
     height, width = adapter.resolution
-    return max(1, min(16, 2**21 // (height * width)))
+    return images_at_a_time(adapter, max(1, min(16, 2**21 // (height * width))))

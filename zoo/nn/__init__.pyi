@@ -29,14 +29,27 @@ from .mapping import (
     MappingNetwork as MappingNetwork,
 )
 from .mapping import (
+    StyleSettings as StyleSettings,
+)
+from .mapping import (
     mapping_from_state as mapping_from_state,
 )
 from .mapping import (
     pixel_norm as pixel_norm,
 )
-from .placement import to_device as to_device
+from .placement import (
+    in_parts as in_parts,
+)
+from .placement import (
+    to_device as to_device,
+)
 from .progressive import Growth as Growth
-from .residual_adapter import ResidualAdapter as ResidualAdapter
+from .residual_adapter import (
+    ResidualAdapter as ResidualAdapter,
+)
+from .residual_adapter import (
+    ResidualSettings as ResidualSettings,
+)
 from .residual_block import (
     Attention as Attention,
 )

@@ -7,11 +7,13 @@ from itertools import pairwise
 from typing import Any
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
 from zoo.checkpoints.keys import count_keys
 from zoo.core.adapter import State
+from zoo.core.options import Settings
 from zoo.errors import CheckpointError
 from zoo.nn.stored_names import store_as
 
@@ -20,6 +22,12 @@ _EPSILON = 1e-8
 
 # The learning-rate multiplier of the mapping in all published networks.
 LR_MLP = 0.01
+
+
+class StyleSettings(Settings):
+    """What a style network's file says beside the weights and the options."""
+
+    folded_lr_mlp: float = Field(LR_MLP, gt=0, description="the multiplier that is folded into the mapping's weights")
 
 
 class MappingNetwork(nn.Module):

@@ -1,13 +1,17 @@
-"""Where a network computes, and how its images lie in memory there."""
+"""Where a network computes, how its images lie in memory there, and computing in parts that fit into a cache."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+from zoo._utils.dispatch import leaving_out, repeats
 
 AnyModule = TypeVar("AnyModule", bound=nn.Module)
+Part = TypeVar("Part")
 
 
 def to_device(network: AnyModule, device: torch.device | str, dtype: torch.dtype) -> AnyModule:
@@ -28,3 +32,28 @@ def to_device(network: AnyModule, device: torch.device | str, dtype: torch.dtype
     network = network.to(device, dtype)
     on_cpu = torch.device(device).type == "cpu"
     return network.to(memory_format=torch.channels_last) if on_cpu else network
+
+
+def in_parts(function: Callable[[Part], Tensor], parts: Sequence[Part], axis: int, size: int) -> Tensor:
+    """Work on one part after the other, and concatenate what comes of them.
+
+    Where zoo only counts what an image costs, from the shapes, it works on the first part alone and counts that as many
+    times as there are parts. So a network that works in thousands of parts is counted as quickly as any other.
+
+    Args:
+        function: makes a tensor of one part.
+        parts: the parts, at least one; none is larger than the first.
+        axis: the axis along which the tensors are concatenated.
+        size: the size of that axis in the result.
+
+    Returns:
+        The concatenated tensor.
+    """
+    if len(parts) == 1:
+        return function(parts[0])
+    if not repeats():
+        return torch.cat([function(part) for part in parts], axis)
+    with leaving_out(len(parts)):
+        first = function(parts[0])
+    together = first.new_empty([*first.shape[:axis], size, *first.shape[axis + 1 :]])
+    return torch.empty_like(together)  # all parts and their copy exist at once

@@ -16,7 +16,7 @@ from zoo.checkpoints.keys import count_keys
 from zoo.checkpoints.loading import build_module
 from zoo.core.adapter import Adapter, Projection, State
 from zoo.core.codes import Codes, LatentSpace
-from zoo.core.options import name_classes
+from zoo.core.options import Settings, name_classes
 from zoo.core.region import Region
 from zoo.core.sampling import draw_labels, draw_normal, truncated
 from zoo.errors import CodesError, unknown_name
@@ -25,6 +25,12 @@ from zoo.nn.placement import to_device
 from zoo.nn.residual_block import BlockSpec, ConditionalNorm
 from zoo.nn.residual_network import ResidualGenerator
 from zoo.nn.window import Patch, Window
+
+
+class ResidualSettings(Settings):
+    """What a residual network's file says beside the weights and the options."""
+
+    shared: bool = False
 
 
 class ResidualAdapter(Adapter):
@@ -44,6 +50,7 @@ class ResidualAdapter(Adapter):
     """
 
     family: ClassVar[str]
+    settings = ResidualSettings
     norm: ClassVar[type[ConditionalNorm]] = ConditionalNorm
     epsilon: ClassVar[float]
     last_epsilon: ClassVar[float | None] = None

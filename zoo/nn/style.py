@@ -20,7 +20,7 @@ from zoo.core.options import name_classes
 from zoo.core.region import Region
 from zoo.core.sampling import draw_labels, draw_normal
 from zoo.errors import CodesError, unknown_name
-from zoo.nn.mapping import MappingNetwork, rescale_mapping, zero_w_avg
+from zoo.nn.mapping import MappingNetwork, StyleSettings, rescale_mapping, zero_w_avg
 from zoo.nn.placement import to_device
 from zoo.nn.window import Patch, Window
 
@@ -75,6 +75,7 @@ class StyleAdapter(Adapter):
 
     family: ClassVar[str]
     truncation_cutoff: ClassVar[int | None] = None
+    settings = StyleSettings
     network: StyleNetwork
 
     def __init__(

@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from zoo._utils.dispatch import EagerDispatchMode
 from zoo.core.adapter import Adapter
 from zoo.core.codes import Codes
-from zoo.jacobian.memory import EagerDispatchMode
 from zoo.testing.assertions import draw, render, require
 from zoo.testing.network_checks import in_float64
 

@@ -10,10 +10,16 @@ from torch import Tensor
 
 from zoo import Adapter, CheckpointError, Codes, CodesError, LatentSpace, Projection, Region, State, unknown_name
 from zoo.checkpoints import build_module
-from zoo.core import draw_labels, draw_normal
+from zoo.core import Settings, draw_labels, draw_normal
 from zoo.nn import Patch, Window, to_device
 from zoo_adapters.dcgan.checkpoint import LAYOUTS
 from zoo_adapters.dcgan.network import DCGANGenerator
+
+
+class DCGANSettings(Settings):
+    """What a DCGAN file says beside the weights and the options."""
+
+    classes: tuple[str, ...] = ()
 
 
 class DCGAN(Adapter):
@@ -25,6 +31,7 @@ class DCGAN(Adapter):
     """
 
     layouts = LAYOUTS
+    settings = DCGANSettings
     network: DCGANGenerator
 
     def __init__(self, network: DCGANGenerator, classes: Sequence[str] = ()) -> None:

@@ -10,6 +10,7 @@ from zoo.nn import StyleAdapter, StyleNetwork, choose_noise
 from zoo_adapters.stylegan2.checkpoint import LAYOUTS, network_from_state
 from zoo_adapters.stylegan2.layers import name_layers
 from zoo_adapters.stylegan2.network import StyleGAN2Generator, untrained
+from zoo_adapters.stylegan2.settings import StyleGAN2Settings
 
 
 class StyleGAN2(StyleAdapter):
@@ -17,6 +18,7 @@ class StyleGAN2(StyleAdapter):
 
     family = "StyleGAN2"
     layouts = LAYOUTS
+    settings = StyleGAN2Settings
     network: StyleGAN2Generator
 
     @classmethod

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoo import Layout, State
+from zoo import CheckpointError, Layout, State
 from zoo.checkpoints import (
     collect_settings,
     count_keys,
@@ -32,6 +32,9 @@ from zoo_adapters.stylegan2.settings import (
     ROSINALITY_ATTRIBUTES,
     SUPPORTED,
 )
+
+# Pixels a side up to which noise is drawn that a file lacks: the shapes of tiny tensors tell its size.
+_MOST_DRAWN = 4096
 
 _TENSORFLOW = "synthesis/4x4/Conv/mod_weight"
 _NVIDIA = "synthesis.b4.const"
@@ -213,6 +216,10 @@ def _convert_rosinality(state: State, meta: Mapping[str, Any]) -> tuple[State, d
 def _draw_noise(index: int) -> Tensor:
     """Draw the noise of a layer as rosinality's code does when it builds a network: files without it do not miss it."""
     side = 4 << (index + 1) // 2
+    if side > _MOST_DRAWN:
+        raise CheckpointError(
+            f"{OWNER} holds no noise of its layers: zoo draws that for images of up to {_MOST_DRAWN:,} pixels a side"
+        )
     return torch.randn(1, 1, side, side, generator=torch.Generator().manual_seed(index))
 
 

@@ -1,6 +1,14 @@
 """What the files of StyleGAN2 generators say of their settings: the values that `StyleGAN2Generator` has."""
 
+from zoo.nn import StyleSettings
 from zoo_adapters.stylegan2.converter import ACTIVATION_GAIN, RESAMPLE_TAPS
+
+
+class StyleGAN2Settings(StyleSettings):
+    """What a StyleGAN2 file says beside the weights and the options."""
+
+    together: bool = False  # whether labels are normalised together with the code
+
 
 SUPPORTED = {
     "architecture": "skip",

@@ -12,6 +12,7 @@ from zoo.nn import StyleAdapter, StyleNetwork
 from zoo_adapters.stylegan3.checkpoint import LAYOUTS, lrelu_upsampling_ratio, network_from_state
 from zoo_adapters.stylegan3.layers import name_rows
 from zoo_adapters.stylegan3.network import StyleGAN3Generator, untrained
+from zoo_adapters.stylegan3.settings import StyleGAN3Settings
 
 
 class StyleGAN3(StyleAdapter):
@@ -19,6 +20,7 @@ class StyleGAN3(StyleAdapter):
 
     family = "StyleGAN3"
     layouts = LAYOUTS
+    settings = StyleGAN3Settings
     network: StyleGAN3Generator
 
     @classmethod

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
-from zoo.nn import Convolution, Patch, TransposedConvolution, Window, store_as
+from zoo.nn import Convolution, Patch, TransposedConvolution, Window, in_parts, store_as
 
 _SLOPE = 0.2
 _EPSILON = 1e-8
@@ -157,15 +157,12 @@ class SynthesisLayer(nn.Module):
         bands = [Window((row, min(row + rows, last)), window.columns) for row in range(first, last, rows)]
 
         def activate(values: Tensor) -> Tensor:
-            return _concatenate([self._activate(Patch(values, x.window), band) for band in bands], 2)
+            return in_parts(lambda band: self._activate(Patch(values, x.window), band), bands, 2, last - first)
 
-        return _concatenate(
-            [
-                _concatenate([activate(part) for part in group.split(channels, dim=1)], 1)
-                for group in x.values.split(images)
-            ],
-            0,
-        )
+        def activate_images(values: Tensor) -> Tensor:
+            return in_parts(activate, values.split(channels, dim=1), 1, all_channels)
+
+        return in_parts(activate_images, x.values.split(images), 0, len(x.values))
 
     def _activate(self, x: Patch, window: Window) -> Tensor:
         """Raise the sampling rate, apply the leaky ReLU, and lower the rate."""
@@ -185,7 +182,3 @@ def clamp(x: Tensor, bound: float | None) -> Tensor:
         Numbers of the same shape.
     """
     return x if bound is None else x.clamp(-bound, bound)
-
-
-def _concatenate(parts: list[Tensor], axis: int) -> Tensor:
-    return parts[0] if len(parts) == 1 else torch.cat(parts, axis)
