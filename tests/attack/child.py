@@ -88,13 +88,12 @@ def attempt(attack: Attack) -> Result:
 def _attempt(attack: Attack, base: Path, folder: Path) -> Result:
     before = {name: _digest(folder / name) for name in attack.keeps}
     largest, size = _sizes(folder) if attack.size is None else (attack.size, attack.size)
-    start = resident()
     pid = os.fork()
     if pid == 0:
         _become(attack, base, folder, largest)
     status, usage = _wait(pid)
     outcome, words = _outcome(status, base)
-    seconds, memory = usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 - start
+    seconds, memory = usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 - int(_text(base / "baseline") or 0)
     if outcome in {READ, REFUSED}:
         outcome, words = _judge(attack, folder, base, seconds, memory - FACTOR * size) or (outcome, words)
     changed = [name for name in attack.keeps if _digest(folder / name) != before[name]]
@@ -130,6 +129,7 @@ def _become(attack: Attack, base: Path, folder: Path, size: int) -> NoReturn:
         _redirect(base)
         _settle(attack, base)
         limit(size)
+        (base / "baseline").write_text(str(resident()), "ascii")
         if not attack.others:
             watch(base / "started")
         (base / "outcome").write_text(json.dumps(_run(attack, folder)), "utf-8")
@@ -144,7 +144,7 @@ def _become(attack: Attack, base: Path, folder: Path, size: int) -> NoReturn:
 
 
 def _redirect(base: Path) -> None:
-    for number, name in enumerate([os.devnull, base / "stdout", base / "stderr"]):
+    for number, name in enumerate([Path(os.devnull), base / "stdout", base / "stderr"]):
         opened = os.open(name, os.O_RDWR | os.O_CREAT)
         os.dup2(opened, number)
         os.close(opened)

@@ -64,14 +64,16 @@ class _Shape(Tensor):
 
     @staticmethod
     def __new__(cls, sketch: Tensor, device: torch.device) -> _Shape:
-        made: _Shape = Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
+        made: _Shape = Tensor._make_wrapper_subclass(
             cls, sketch.shape, strides=sketch.stride(), dtype=sketch.dtype, device=device
         )
         made.sketch = sketch
         return made
 
     @classmethod
-    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(  # type: ignore[override]
+        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         raise NotImplementedError(f"{func} of a tensor without numbers")
 
 

@@ -50,7 +50,7 @@ class ResidualAdapter(Adapter):
     """
 
     family: ClassVar[str]
-    settings = ResidualSettings
+    settings: ClassVar[type[Settings]] = ResidualSettings
     norm: ClassVar[type[ConditionalNorm]] = ConditionalNorm
     epsilon: ClassVar[float]
     last_epsilon: ClassVar[float | None] = None

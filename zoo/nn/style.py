@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from zoo.checkpoints.loading import build_module
 from zoo.core.adapter import Adapter, State
 from zoo.core.codes import Codes, LatentSpace
-from zoo.core.options import name_classes
+from zoo.core.options import Settings, name_classes
 from zoo.core.region import Region
 from zoo.core.sampling import draw_labels, draw_normal
 from zoo.errors import CodesError, unknown_name
@@ -75,7 +75,7 @@ class StyleAdapter(Adapter):
 
     family: ClassVar[str]
     truncation_cutoff: ClassVar[int | None] = None
-    settings = StyleSettings
+    settings: ClassVar[type[Settings]] = StyleSettings
     network: StyleNetwork
 
     def __init__(
