@@ -123,7 +123,7 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help=f"write {TABLE.name}")
     choice = parser.parse_args()
     attacks, fuzzed = collect()
-    readers = {one.row[0] for one in (*attacks, *fuzzed)}
+    readers = {one.reader for one in attacks} | {one.reader for one in fuzzed}
     if unknown := set(choice.readers) - readers:
         parser.error(f"{', '.join(sorted(unknown))}: no such reader; there are {', '.join(sorted(readers))}")
     attacks = [one for one in attacks if not choice.readers or one.reader in choice.readers]

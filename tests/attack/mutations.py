@@ -68,22 +68,8 @@ def mutated_value(value: Any, chance: random.Random, times: int | None = None) -
 def strange_value(near: Any, chance: random.Random) -> Any:
     """A value that no reader expects, or one that it may: near to `near`, or far from it."""
     numbers = [0, -1, 1, 2, 3, 7, 64, 4096, 10**6, 2**31, 2**63, 10**30, 10**400, 0.5, -0.25, 1e-300, 1e300]
-    strange: list[Any] = [
-        None,
-        True,
-        False,
-        "",
-        "4",
-        "yes",
-        "\ud800",
-        "\x1b[31m",
-        "x" * 1000,
-        [],
-        {},
-        [[]],
-        {"a": []},
-        "nan",
-    ]
+    texts = ["", "4", "yes", "nan", "\ud800", "\x1b[31m", "x" * 1000]
+    strange: list[Any] = [*texts, None, True, False, [], {}, [[]], {"a": []}]
     if isinstance(near, bool) or not isinstance(near, int | float):
         return chance.choice([*strange, *numbers])
     scaled = [near * 2, near / 2, near * 1000, -near, near + 1, near - 1, str(near), [near], float(near)]

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._pytree import tree_leaves, tree_map_only
-from torch.utils.flop_counter import flop_registry
 
 from zoo._utils.dispatch import EagerDispatchMode, leaving_out, repeats
+from zoo._utils.no_compiler import without_compiler
 from zoo._utils.sizes import format_size
 from zoo.core.adapter import Adapter
 from zoo.core.codes import Codes
@@ -34,6 +34,8 @@ _MOST_OPERATIONS = 200_000
 
 # Operations that are looked at: a network of more is not counted to the end.
 _MOST_STEPS = 30_000
+# Products of the two matrices, or batches of them, that are the last arguments.
+_MATRICES = {"mm", "bmm", "addmm", "baddbmm"}
 # The most numbers of labels and indices, which are computed in truth.
 _MOST_INDICES = 10_000
 
@@ -129,14 +131,24 @@ class _CostCounter(EagerDispatchMode):
             self._alive = {ref: size for ref, size in self._alive.items() if not ref.expired()}
             self._alive_bytes = sum(self._alive.values())
             self.cost.memory = max(self.cost.memory, self._alive_bytes)
-        flops = flop_registry.get(func._overloadpacket)
-        # A multiplication and an addition are two operations of floating-point numbers.
-        multiplications = flops(*args, **kwargs, out_val=result) // 2 if flops else made
-        self.cost.multiplications += multiplications * repeats()
+        self.cost.multiplications += (_multiplications(func, args, result) or made) * repeats()
         self.cost.operations += repeats()
         self._steps += 1
         if self._steps > _MOST_STEPS:
             raise _TooLongError
+
+
+def _multiplications(func: Any, args: Any, result: Any) -> int:
+    """Count the multiplications of a convolution or of matrices; 0 for any other operation."""
+    name = func._overloadpacket.__name__
+    if name == "convolution":
+        x, weight, transposed = args[0], args[1], args[6]
+        each: int = weight[0].numel()
+        return each * int(x.numel() if transposed else result.numel())
+    if name in _MATRICES:  # …, (…, n, k), (…, k, m)
+        left, right = args[-2:]
+        return int(left.numel() * right.shape[-1])
+    return 0
 
 
 def _is_tensor(value: Any) -> bool:
@@ -176,7 +188,7 @@ def _count_image(adapter: Adapter) -> ImageCost | None:
     labels = torch.zeros(1, dtype=torch.long, device=adapter.device) if adapter.needs_labels else None
     latents = torch.zeros(1, *adapter.space.shape, device=adapter.device, dtype=adapter.dtype)
     try:
-        with torch.no_grad(), leaving_out(), counter:
+        with without_compiler(), torch.no_grad(), leaving_out(), counter:
             adapter.synthesize(Codes(latents, labels))
     except NotImplementedError:
         return None
