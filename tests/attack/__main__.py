@@ -25,7 +25,7 @@ from tests.attack.attack import Attack, Fuzzed
 from tests.attack.child import Result, attempt, preload
 from tests.attack.fuzzing import Batch, Counts, batches, counts_of, input_of, run_batches
 
-MODULES = ("weights", "lost", "readers", "registry", "responses", "plugins")
+MODULES = ("weights", "settings", "lost", "readers", "registry", "responses", "plugins")
 TABLE = Path(__file__).parents[2] / "docs" / "attacks.json"
 COUNT = 1_000_000
 

@@ -1,8 +1,8 @@
 """Derivatives and shapes without the import of torch's compiler, which takes seconds and is never used here.
 
 Forward mode represents the tangent of a constant by a ``ZeroTensor``. An operation on it and a dual number finds the
-shape of its result with a Python function of ``torch._refs`` or ``torch._decomp``, and so do operations on the ``meta`` device. Inside most
-of these is one that ``torch._disable_dynamo`` has wrapped::
+shape of its result with a Python function of ``torch._refs`` or ``torch._decomp``, and so do operations on the ``meta``
+device. Inside most of these is one that ``torch._disable_dynamo`` has wrapped::
 
     def inner(*args, **kwargs):                            # torch/_compile.py
         disable_fn = getattr(fn, "__dynamo_disable", None)
@@ -38,8 +38,8 @@ def without_compiler() -> Iterator[None]:
     Yields:
         Nothing.
     """
-    loaded = [] if "torch._dynamo" in sys.modules else [sys.modules[name] for name in _MODULES if name in sys.modules]
-    functions = tuple(function for module in loaded for function in _wrapped_functions(module))
+    loaded = [] if "torch._dynamo" in sys.modules else map(sys.modules.get, _MODULES)
+    functions = tuple(function for module in loaded if module for function in _wrapped_functions(module))
     # Inside another use of this, the attributes are set; the outer one removes them.
     functions = tuple(function for function in functions if not hasattr(function, _ATTRIBUTE))
     for function in functions:

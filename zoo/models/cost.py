@@ -247,9 +247,7 @@ def read_image_limit(options: Mapping[str, Any]) -> float:
     except (TypeError, ValueError):
         factor = 0.0
     if not 0 < factor < inf:
-        raise OptionError(
-            f"-o {LIMIT_OPTION}={given}: write how many times the usual cost an image may have, such as 4"
-        )
+        raise OptionError(f"-o {LIMIT_OPTION}={given}: write by how much to multiply the limits, such as 4")
     return factor
 
 
