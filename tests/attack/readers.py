@@ -347,7 +347,7 @@ def mutated_directions(_: Sequence[bytes], chance: random.Random) -> bytes:
         "shape": [2, 4],
     }
     full |= {"analyzer": "sefa", "measured": {"steps": [1.0, 1.0], "seed": 0, "codes": 2, "labels": None}}
-    content = _directions_with(json.dumps(mutated_value(full, chance)))
+    content = _directions_with(json.dumps(mutated_value(full, chance, 1)))
     return mutated_bytes([content], chance) if chance.random() < 0.3 else content
 
 

@@ -6,6 +6,7 @@ what unpacks to much more than it takes on disk is refused.
 
 from __future__ import annotations
 
+import errno
 import io
 import re
 import shutil
@@ -120,7 +121,7 @@ def unpacked_weights(path: Path) -> Iterator[tuple[Path, str, str] | None]:
         except BROKEN as error:  # a RuntimeError means an encrypted member
             raise CheckpointError(f"{path} is an archive that cannot be read: {_brief(str(error))}") from None
         except OSError as error:
-            if error.errno is not None:
+            if error.errno not in (None, errno.EINVAL):  # a zip archive may ask for a place before its beginning
                 raise
             raise CheckpointError(f"{path} is an archive that cannot be read: {_brief(str(error))}") from None
         yield target, name, kind

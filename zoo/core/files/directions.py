@@ -185,7 +185,7 @@ def _read_fields(metadata: Mapping[str, Any]) -> dict[str, Any]:
     kept = metadata["kept"]
     attributes = metadata.get("attributes")
     return {
-        "space": LatentSpace(str(space["name"]), int(space["dim"]), int(space["layers"])),
+        "space": LatentSpace(str(space["name"]), max(1, int(space["dim"])), max(1, int(space["layers"]))),
         "layers": None if layers is None else tuple(int(layer) for layer in layers),
         "retained": None if kept is None else torch.tensor([float(norm) for norm in kept], dtype=torch.float64),
         "attributes": None if attributes is None else tuple(str(name) for name in attributes),

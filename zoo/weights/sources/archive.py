@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import shutil
 import zipfile
@@ -40,7 +41,7 @@ def copy_member(archive: Path, member: str, target: Path, *, max_bytes: int) -> 
     except (BombError, *BROKEN) as error:  # a RuntimeError means an encrypted member or an unknown compression
         raise WeightsError(f"the archive cannot be read: {error}") from None
     except OSError as error:
-        if error.errno is not None:
+        if error.errno not in (None, errno.EINVAL):  # a zip archive may ask for a place before its beginning
             raise
         raise WeightsError(f"the archive cannot be read: {error}") from None  # bad data in gzip and bz2 has no errno
 
