@@ -75,7 +75,7 @@ def test_what_is_white_is_inside_in_every_mode(tmp_path: Path, picture: Image.Im
         (grey(1), "holds only 0 and 1: what is 1 is inside"),
         (grey(7), "holds only 0 and 7"),
         (grey(255, dtype=np.uint16), "holds only 0 and 255"),
-        (grey(65535, dtype=np.uint16), "has values of 0 to 65535: what is 32768 or more is inside"),
+        (grey(65535, dtype=np.uint16), "is read on a scale of 0 to 65535: what is 32768 or more is inside"),
         (colours((255, 0, 0)), "read by its colour: what is at least half as bright as #ff0000"),
         (colours((0, 0, 90)), "half as bright as #00005a"),
         (with_palette(0, 0, 0, 128, 0, 0), "half as bright as #800000"),
@@ -89,7 +89,7 @@ def test_other_masks_are_read_with_a_word(tmp_path: Path, picture: Image.Image, 
 
 
 def test_floating_point_values_from_0_to_1(tmp_path: Path) -> None:
-    with pytest.warns(ReadingWarning, match="has values of 0 to 1: what is 0.5 or more is inside"):
+    with pytest.warns(ReadingWarning, match="is read on a scale of 0 to 1: what is 0.5 or more is inside"):
         assert np.array_equal(read(saved(tmp_path, grey(1, dtype=np.float32), "m.tiff")), INSIDE)
 
 
@@ -122,6 +122,21 @@ def test_a_label_map_is_asked_about(tmp_path: Path, picture: Any) -> None:
         read(f"{region}#4")
     with pytest.raises(RegionError, match="has no label 'hair'"):
         read(f"{region}#hair")
+
+
+def test_a_map_of_more_labels_than_shades_have_steps_is_asked_about(tmp_path: Path) -> None:
+    labels = np.random.default_rng(0).permutation(256)[:150].reshape(10, 15).astype(np.uint8)
+    with pytest.raises(RegionError, match="holds 150 labels: choose one"):
+        read(saved(tmp_path, Image.fromarray(labels.repeat(8, axis=0).repeat(8, axis=1))))
+    assert "there are" in str(pytest.raises(RegionError, read, f"mask:{tmp_path / 'm.png'}#3,1").value)
+
+
+@pytest.mark.parametrize("size", [(256, 384), (1024, 1536)])
+def test_a_wide_gradient_is_no_map_of_labels(tmp_path: Path, size: tuple[int, int]) -> None:
+    rows = np.linspace(0, 255, size[0]).astype(np.uint8)[:, None]
+    picture = Image.fromarray(rows.repeat(size[1], axis=1))
+    with pytest.warns(ReadingWarning, match="resampled by area"):
+        assert read(saved(tmp_path, picture)).sum() == SIZE[0] * SIZE[1] // 2
 
 
 def test_labels_of_a_palette_in_colours_are_its_indices(tmp_path: Path) -> None:
@@ -184,6 +199,7 @@ def test_a_smaller_mask_is_enlarged(tmp_path: Path) -> None:
         (grey(255).resize((8, 12)), r"has 12 x 8 pixels .* and the image 8 x 12"),
         (grey(255).resize((24, 8)), "has 8 x 24 pixels"),
         (grey(0), "black everywhere"),
+        (grey(1, 1), "is 1 everywhere"),
         (colours((255, 255, 255, 0), (0, 0, 0, 0)), "transparent everywhere"),
         (
             Image.fromarray(np.arange(96, dtype=np.uint8).reshape(SIZE)),
@@ -208,6 +224,13 @@ def test_a_picture_that_was_turned_is_read_the_right_way_up(tmp_path: Path) -> N
     exif[0x0112] = 3  # turned by 180 degrees
     turned = grey(255).rotate(180)
     assert np.array_equal(read(saved(tmp_path, turned, exif=exif)), INSIDE)
+
+
+def test_the_sign_of_a_union_may_be_in_a_name(tmp_path: Path) -> None:
+    region = saved(tmp_path, grey(255), "a+b.png")
+    assert np.array_equal(read(region), INSIDE)
+    assert read(f"not:{region}+box:2,3,1,1").sum() == (~INSIDE).sum() + 1
+    assert np.array_equal(read(f"{region}+{saved(tmp_path, grey(255), 'a.png')}"), INSIDE)
 
 
 def test_the_sign_of_a_label_may_be_in_a_name(tmp_path: Path) -> None:

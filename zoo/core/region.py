@@ -5,7 +5,7 @@
     region = term ("+" term)*                  the union
     term   = "not:" term                       the complement (binds to this term only)
            | "box:" top,left,height,width      numbers with a point are fractions of the image, integers are pixels
-           | "mask:" FILE ["#" LABEL]          a picture, without '+' in its name; of a label map, one label or colour
+           | "mask:" FILE ["#" LABEL]          a picture; of a label map, one label or colour
            | "all" | "center" | "left" | "right" | "top" | "bottom"
            | a name from the model's card
 
@@ -25,6 +25,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo._utils.files import is_file
+from zoo._utils.paths import expand_home
 from zoo.core.common_regions import COMMON_REGIONS
 from zoo.errors import RegionError, unknown_name
 
@@ -134,7 +136,7 @@ class _Parser:
         if len(text) > _MAX_CHARACTERS:
             raise RegionError(f"region {text[:40]} …: its text is longer than {_MAX_CHARACTERS:,} characters")
         mask = np.zeros(self.size, dtype=np.bool_)
-        for term in text.split("+"):
+        for term in _split_union(text):
             mask |= self._parse_term(term.strip())
         return mask
 
@@ -155,6 +157,8 @@ class _Parser:
             return ~self._parse_term(rest.strip())
         if prefix == "box":
             return _parse_box(term, rest, self.size)
+        if prefix == "mask" and not rest:
+            raise RegionError(f"region {term}: a mask is mask:FILE, the path of a picture")
         if prefix == "mask":
             if self.names or not self.opens_files:
                 raise RegionError(
@@ -172,6 +176,24 @@ class _Parser:
         if len(self.names) == _MAX_NESTED_NAMES:
             raise RegionError(f"region {self.names[0]}: more than {_MAX_NESTED_NAMES} names stand for each other")
         return replace(self, names=(*self.names, name)).parse(self.named[name])
+
+
+def _split_union(text: str) -> list[str]:
+    """Split a union into its terms; the name of a mask's file that exists may hold a plus sign."""
+    terms: list[str] = []
+    parts = text.split("+")
+    while parts:
+        longest = len(parts) if "mask:" in parts[0] else 1
+        count = next((n for n in range(longest, 1, -1) if _names_mask("+".join(parts[:n]))), 1)
+        terms.append("+".join(parts[:count]))
+        del parts[:count]
+    return terms
+
+
+def _names_mask(term: str) -> bool:
+    from zoo.core.files.reading import split_name
+
+    return is_file(split_name(expand_home(term.partition("mask:")[2].strip()))[0])
 
 
 def _parse_box(term: str, numbers: str, size: tuple[int, int]) -> NDArray[np.bool_]:

@@ -33,7 +33,7 @@ from zoo.errors import few_names
 Mask = NDArray[np.bool_]
 Values = NDArray[Any]
 
-# More values than these are shades, not labels.
+# More values than these are seldom labels.
 _MOST_LABELS = 64
 
 # Pixels of the largest mask; it need not be as large as the image.
@@ -44,6 +44,9 @@ _FULL_VALUES = (255, 65535, 2**31 - 1)
 
 # Modes of pictures in colours that are read as another one.
 _CONVERTED = {"CMYK": "RGB", "YCbCr": "RGB", "RGBX": "RGB", "La": "LA", "RGBa": "RGBA", "PA": "RGBA"}
+
+# Neighbouring values of so many labels differ by more than this part of the full value; those of shades by less.
+_STEP_OF_LABELS = 1 / 32
 
 # How far the channels of a grey pixel, or of a shade of one colour, may differ from it: JPEG does not keep them.
 _COLOUR_TOLERANCE = 24
@@ -104,7 +107,8 @@ def _chosen(picture: Image.Image, label: str) -> tuple[Mask, str]:
         values = _labels(picture)
         known = _few_values(values) if values is not None else _few_colours(picture)
         if not match or values is None:
-            raise MisfitError(f"has no label {label!r}: there are {known}")
+            union = "; several are FILE#1-4, or mask:FILE#1+mask:FILE#3" if "," in label else ""
+            raise MisfitError(f"has no label {label!r}: there are {known}{union}")
         mask = (values >= int(match[1])) & (values <= int(match[2] or match[1]))
     if not mask.any():
         raise MisfitError(f"has no pixel of the label {label}: there are {known}")
@@ -119,10 +123,12 @@ def _meant(picture: Image.Image) -> tuple[Mask, str]:
     if (shades := _shades(picture)) is None:
         raise _ask_for_label(picture)
     values, full, name = shades
+    if not np.isfinite(values).all():
+        raise MisfitError("holds values that are no finite numbers")
     found = np.unique(values)
     if found[-1] <= 0:
         raise MisfitError("holds no pixel: it is black everywhere")
-    if len(found) > 2 and len(found) <= _MOST_LABELS and picture.format != "JPEG" and _are_labels(values, full):
+    if len(found) > 2 and picture.format != "JPEG" and _are_labels(values, full, many=len(found) > _MOST_LABELS):
         raise _ask_for_label(picture)
     return _brighter(values, found, full, name)
 
@@ -150,10 +156,12 @@ def _brighter(values: Values, found: Values, full: int, name: str) -> tuple[Mask
     threshold = full / 2 if full == 1 else (full + 1) // 2
     if len(found) <= 2 and found[0] == 0 and found[-1] < threshold:
         return values == found[-1], f"holds only 0 and {found[-1]:g}: what is {found[-1]:g} is inside"
+    if len(found) == 1 and found[0] < threshold:
+        raise MisfitError(f"is {found[0]:g} everywhere: make what is inside white, and the rest black")
     if found[-1] < threshold:
         few = f"; FILE#{found[len(found) // 2]:g}-{found[-1]:g} chooses some" if len(found) > 2 else ""
         raise MisfitError(f"holds no pixel of {threshold:g} or more: its values are {found[0]:g} to {found[-1]:g}{few}")
-    remark = "" if full == 255 else f"has values of 0 to {full:g}: what is {threshold:g} or more is inside"
+    remark = "" if full == 255 else f"is read on a scale of 0 to {full:g}: what is {threshold:g} or more is inside"
     if name:
         remark = f"is read by its colour: what is at least half as bright as {name} is inside"
     if found[0] >= threshold and len(found) > 1:
@@ -244,17 +252,23 @@ def _is_grey(picture: Image.Image) -> bool:
     return bool(np.ptp(np.asarray(picture.convert("RGB")), axis=2).max() <= _COLOUR_TOLERANCE)
 
 
-def _are_labels(values: Values, full: int) -> bool:
+def _are_labels(values: Values, full: int, *, many: bool) -> bool:
     """Say whether values are labels, not shades: all of them small, or areas of a value between the extremes.
 
-    Shades between black and white stand along edges, and seldom fill a square of 2 x 2 pixels.
+    Shades between black and white stand along edges, and seldom fill a square of 2 x 2 pixels. Where there are `many`
+    values, a wide gradient fills such squares too, but its values follow each other.
     """
     largest = values.max()
     if largest < full / 2:
-        return True
+        return not many
     corner = values[:-1, :-1]
     flat = (corner == values[1:, :-1]) & (corner == values[:-1, 1:]) & (corner == values[1:, 1:])
-    return bool((flat & (corner > 0) & (corner < largest)).any())
+    between = flat[(corner > 0) & (corner < largest)]
+    if not many:
+        return bool(between.any())
+    numbers = values.astype(np.float64)
+    steps = np.abs(np.concatenate([np.diff(numbers, axis=axis).ravel() for axis in (0, 1)]))
+    return bool(between.mean() > 0.5 and np.median(steps[steps > 0]) > full * _STEP_OF_LABELS)
 
 
 def _colour_names(picture: Image.Image) -> Sequence[str]:
