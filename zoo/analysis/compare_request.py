@@ -90,6 +90,8 @@ class CompareRequest:
         """Refuse options that would have no effect without a model."""
         given = {
             "--codes": self.codes.codes is not None,
+            "--samples": self.codes.samples is not None,
+            "--seed": self.codes.seed is not None,
             "--seeds": self.codes.seeds is not None,
             "--label": self.codes.label is not None,
             "--truncation": self.codes.truncation is not None,

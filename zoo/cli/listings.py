@@ -31,7 +31,7 @@ def models(installation: Installation, pattern: str | None) -> list[Values]:
     cards = installation.registry.match(pattern)
     if not cards and pattern is not None:
         raise installation.registry.unknown(pattern)
-    return [_model(card) for card in cards]
+    return [describe_card(card) for card in cards]
 
 
 def adapters(installation: Installation) -> list[Values]:
@@ -116,7 +116,15 @@ def describe(installation: Installation, name: str) -> Values:
     return {**facts, "see_also": f"adapter:{name}"} if kinds[:2] == ["model", "adapter"] else facts
 
 
-def _model(card: Card) -> Values:
+def describe_card(card: Card) -> Values:
+    """Tell what `zoo list` shows of a model.
+
+    Args:
+        card: Its card.
+
+    Returns:
+        The facts.
+    """
     from zoo.weights.cache import status
 
     return {
@@ -143,7 +151,7 @@ def _describe_model(installation: Installation, name: str) -> Values:
     weights = card.weights
     return {
         "kind": "model",
-        **_model(card),
+        **describe_card(card),
         "layer_names": {
             name: list(rows) for name, rows in adapter.name_layers(card.space, card.layers, card.resolution).items()
         },

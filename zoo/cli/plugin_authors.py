@@ -9,7 +9,9 @@ import typer
 from rich.markup import escape
 
 from zoo.cli import completion
+from zoo.cli.arguments import AsJson
 from zoo.cli.console import Settings
+from zoo.cli.tables import print_json
 from zoo.errors import ContractError
 
 
@@ -23,12 +25,16 @@ def new(
     ],
     name: Annotated[str, typer.Argument(metavar="NAME", help="Its name in zoo, such as my-gan.")],
     folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="The folder; by default zoo-NAME.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write a complete, tested package that adds an architecture or an analysis to zoo, for you to change."""
     from zoo.plugins.scaffold import new_package
 
     settings: Settings = context.obj
     package = new_package(kind, name, folder, plugins=settings.installation.plugins)
+    if as_json:
+        print_json({"kind": kind, "name": name, "folder": str(package)})
+        return
     settings.console.print(escape(f"{package}: pip install -e './{package}[dev]'"), soft_wrap=True)
 
 
@@ -50,6 +56,7 @@ def check(
             autocompletion=completion.subjects,
         ),
     ],
+    as_json: AsJson = False,
 ) -> None:
     """Check that an adapter, analyzer, scorer or card meets its contract."""
     from zoo.conformance import checks_of
@@ -57,14 +64,18 @@ def check(
     settings: Settings = context.obj
     checks = checks_of(kind, name, settings.installation)
     width = max(len(each.name) for each in checks)
-    failed = []
+    results = []
     for each in checks:
         try:
             each()
-            sign, text = "[green]✓[/green]", each.contract
-        except ContractError as error:
-            failed.append(each.name)
-            sign, text = "[red]✗[/red]", str(error)
-        settings.console.print(f"{sign} {each.name:{width}}  {escape(text)}", soft_wrap=True)
+            sign, error = "[green]✓[/green]", None
+        except ContractError as found:
+            sign, error = "[red]✗[/red]", str(found)
+        results.append({"name": each.name, "passed": error is None, "contract": each.contract, "error": error})
+        if not as_json:
+            settings.console.print(f"{sign} {each.name:{width}}  {escape(error or each.contract)}", soft_wrap=True)
+    if as_json:
+        print_json({"kind": kind, "name": checks[0].of, "checks": results})
+    failed = [str(result["name"]) for result in results if not result["passed"]]
     if failed:
         raise ContractError(f"{kind} {checks[0].of} fails {len(failed)} of {len(checks)} checks: {', '.join(failed)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from textwrap import wrap
 from typing import Any, Literal
 
 from rich.cells import cell_len, set_cell_size
@@ -70,6 +71,8 @@ def print_table(
 def print_facts(settings: Settings, facts: Mapping[str, Any]) -> None:
     """Print facts as a table of two columns; a list has a line for each of its items.
 
+    On a terminal, texts are wrapped between words. Addresses and paths stay whole, so that they can be copied.
+
     Args:
         settings: the settings of the command line.
         facts: the facts by name.
@@ -79,7 +82,14 @@ def print_facts(settings: Settings, facts: Mapping[str, Any]) -> None:
     for key, value in facts.items():
         lines = value if isinstance(value, list) else [value]
         rows += [(key if index == 0 or not settings.on_terminal else "", str(line)) for index, line in enumerate(lines)]
-    print_table(settings, ["", ""], rows)
+    if not settings.on_terminal:
+        print_table(settings, ["", ""], rows)
+        return
+    width = max((cell_len(key) for key, _ in rows), default=0) + _GAP
+    room = max(settings.console.width - width, _LONG)
+    for key, text in rows:
+        for index, line in enumerate(wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]):
+            settings.console.print(Text(set_cell_size(key if index == 0 else "", width) + line), soft_wrap=True)
 
 
 def print_json(value: Any) -> None:

@@ -10,7 +10,8 @@ from rich.filesize import decimal
 from rich.markup import escape
 
 from zoo._utils.paths import cache_folder
-from zoo.cli import completion
+from zoo.cli import completion, listings
+from zoo.cli.arguments import AsJson
 from zoo.cli.console import Settings, progress_bars
 from zoo.cli.tables import print_facts, print_json, print_table
 from zoo.errors import WeightsError
@@ -24,17 +25,22 @@ Names = Annotated[
 ]
 
 
-def pull(context: typer.Context, names: Names) -> None:
+def pull(context: typer.Context, names: Names, as_json: AsJson = False) -> None:
     """Fetch models' weights into the cache, showing the licence first."""
     from zoo.weights.fetch import fetch
 
     settings: Settings = context.obj
+    fetched = []
     for card in [settings.installation.registry.resolve(name) for name in names]:
         typer.echo(card.terms, err=True)
         with progress_bars(settings) as progress:
             path, sha256 = fetch(card, progress)
-        settings.console.print(escape(str(path)), soft_wrap=True)
-        settings.console.print(f"sha256 {sha256}", soft_wrap=True)
+        fetched.append({"name": card.name, "file": str(path), "sha256": sha256})
+        if not as_json:
+            settings.console.print(escape(str(path)), soft_wrap=True)
+            settings.console.print(f"sha256 {sha256}", soft_wrap=True)
+    if as_json:
+        print_json(fetched)
 
 
 def cache(
@@ -54,7 +60,7 @@ def cache(
     drop_jacobians: Annotated[
         bool, typer.Option("--drop-jacobians", help="Delete the Jacobians that analyses have kept.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the weights in the cache, verify them, or clean up."""
     from zoo.jacobian.cache_folder import clear_cache, damaged_files, delete_damaged, jacobian_limit
@@ -112,6 +118,7 @@ def add(
         list[str] | None, typer.Option("-o", metavar="NAME=VALUE", help="An option of the architecture.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the card of an earlier 'zoo add'.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Give a weights file a name in your own registry, or take it as the file of a model that zoo cannot fetch."""
     from zoo.core.options import parse_pairs
@@ -129,6 +136,9 @@ def add(
             force=force,
             progress=progress,
         )
+    if as_json:
+        print_json({**listings.describe_card(card), "registry": str(written)})
+        return
     settings.console.print(f"{card.name}: {card.adapter}, {card.resolution}², {card.codes}")
     settings.console.print(escape(str(written)), soft_wrap=True)
 
@@ -146,6 +156,7 @@ def convert(
     ] = None,
     licence: Annotated[str | None, typer.Option(help="The terms of the weights, in a line.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file of an earlier 'zoo convert'.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say what a weights file is, and write it as safetensors that keep its licence."""
     from zoo.models.export import convert as convert_checkpoint
@@ -154,6 +165,10 @@ def convert(
     settings: Settings = context.obj
     with progress_bars(settings) as progress:
         inspected = inspect_file(name, settings.installation, licence=licence, progress=progress)
+    if as_json:
+        written = convert_checkpoint(inspected, out, force=force)
+        print_json({**inspected.as_json(), "written": str(written)})
+        return
     print_facts(settings, inspected.facts())
     settings.console.print(escape(str(convert_checkpoint(inspected, out, force=force))), soft_wrap=True)
 
@@ -163,12 +178,17 @@ def remove(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="A model of 'zoo add'.", autocompletion=completion.models)
     ],
+    as_json: AsJson = False,
 ) -> None:
     """Take a model of 'zoo add' off your registry; its weights file stays."""
     from zoo.models.user_models import remove as remove_model
 
     settings: Settings = context.obj
-    settings.console.print(f"removed {escape(str(remove_model(name)))}", soft_wrap=True)
+    removed = remove_model(name)
+    if as_json:
+        print_json({"name": name, "removed": str(removed)})
+    else:
+        settings.console.print(f"removed {escape(str(removed))}", soft_wrap=True)
 
 
 def _print_cache(settings: Settings, removed: list[Path], files: list[dict[str, Any]]) -> None:

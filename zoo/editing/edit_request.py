@@ -126,6 +126,7 @@ class EditRequest:
     def _take_codes(self, model: Model, first: Path) -> Codes:
         """Read or draw the codes; `first` is the first file of directions."""
         if not self.codes.given and is_dir(first):
+            self.codes.refuse_truncation("those of the run (--samples draws others)")
             return model.read_codes(first / "codes.safetensors", label=self.codes.label)[:MOST_CODES_OF_A_RUN]
         return self.codes.take(model)
 

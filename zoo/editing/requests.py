@@ -131,8 +131,8 @@ class CodesRequest:
         """Refuse what is wrong without any model.
 
         Raises:
-            OptionError: If the number of samples or a seed is out of range, the seeds cannot be read, or they are given
-                beside anything else that says which codes to take; or if there is no such reading.
+            OptionError: If the number of samples or a seed is out of range, the seeds cannot be read, two options say
+                which codes to take, or a truncation is given with codes; or if there is no such reading.
             CodesError: If there is no file of codes at the path.
         """
         check_count("--samples", self.count)
@@ -142,9 +142,25 @@ class CodesRequest:
             for option, value in {"--codes": self.codes, "--samples": self.samples, "--seed": self.seed}.items():
                 if value is not None:
                     raise OptionError(f"{option} and --seeds both say which codes to take: leave one of them out")
+        if self.codes is not None and self.samples is not None:
+            raise OptionError("--codes and --samples both say which codes to take: leave one of them out")
+        if self.codes is not None:
+            self.refuse_truncation("those of --codes")
         CODES.check_reading(self.read_as)
         if isinstance(self.codes, Path) and not is_file(split_name(codes_file(self.codes))[0]):
             raise CodesError(f"cannot read codes from {self.codes}: there is no such file")
+
+    def refuse_truncation(self, codes: str) -> None:
+        """Refuse a truncation where no codes are drawn.
+
+        Args:
+            codes: Which codes are taken instead.
+
+        Raises:
+            OptionError: If there is a truncation.
+        """
+        if self.truncation is not None:
+            raise OptionError(f"--truncation {self.truncation:g} is of codes that are drawn, but {codes} are taken")
 
     def take(self, model: Model, generator: torch.Generator | None = None) -> Codes:
         """Read the codes that were given, or draw them.
