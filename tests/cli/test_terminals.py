@@ -21,7 +21,7 @@ from tests.support import fork_server
 from tests.test_startup import SLOW, loaded_by
 from zoo.cli import COMMANDS, run
 from zoo.cli.console import Settings
-from zoo.cli.tables import print_table
+from zoo.cli.tables import print_facts, print_table
 from zoo.plugins.discovery import load_plugins
 
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
@@ -106,6 +106,35 @@ def test_json_holds_values() -> None:
     facts = json.loads(in_pipe("info", "biggan", "--json"))
     assert facts["default"] is True and facts["classes"][3] == "micah" and facts["regions"]["eyes"].startswith("box:")
     assert facts["bytes"] > 10**6 and facts["verified"] is True and facts["obstacles"]["sefa"] is None
+
+
+def test_addresses_stay_whole_on_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Settings, "on_terminal", property(lambda self: True))
+    monkeypatch.setenv("COLUMNS", "60")
+    address, words = "https://example.org/" + "long/" * 20 + "a-b.pt", "some words " * 10
+    print_facts(Settings(load_plugins()), {"sources": [address, "b"], "summary": words})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == [f"sources  {address}", "         b"]
+    assert len(lines) == 5 and max(map(len, lines[2:])) <= 60 and not lines[3][:9].strip()
+
+
+def test_every_command_prints_json(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    folder = str(tmp_path / "mine.safetensors")
+    for words, shown in [
+        (["pull", "biggan"], lambda values: values[0]["name"] == "biggan.avatars32"),
+        (["convert", "biggan", "-o", folder], lambda values: values["written"] == folder and values["dim"] == 80),
+        (["add", folder, "--name", "biggan.mine"], lambda values: values["resolution"] == 32 and values["registry"]),
+        (["remove", "biggan.mine"], lambda values: values["name"] == "biggan.mine"),
+        (["new", "analyzer", "mine", str(tmp_path / "new")], lambda values: Path(values["folder"]).is_dir()),
+        (["check", "card", "biggan"], lambda values: {check["passed"] for check in values["checks"]} == {True}),
+    ]:
+        assert run([*words, "--json"]) == 0
+        assert shown(json.loads(capsys.readouterr().out))
+    for name in COMMANDS:
+        assert run([name, "--help"]) == 0
+        assert "--json" in capsys.readouterr().out
 
 
 def test_a_table_that_is_too_wide_is_parted(

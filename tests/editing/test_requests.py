@@ -85,3 +85,9 @@ def test_seeds_of_a_file_that_are_none(seeds: object, tmp_path: Path) -> None:
     save_codes(tmp_path / "c.safetensors", Codes(torch.zeros(3, 2)), {"seeds": seeds})
     with pytest.raises(zoo.CodesError, match="seeds"):
         load_codes(tmp_path / "c.safetensors")
+
+
+@pytest.mark.parametrize("other", [{"samples": 2}, {"truncation": 0.5}])
+def test_what_would_have_no_effect_beside_given_codes_is_refused(other: dict[str, object]) -> None:
+    with pytest.raises(OptionError, match=f"--{next(iter(other))}"):
+        CodesRequest(codes=torch.zeros(1, 4), **other).check()  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 import pkgutil
@@ -53,6 +54,9 @@ _GROUPS = {
 }
 # The variable by which shells ask typer for proposals.
 _COMPLETING = "_ZOO_COMPLETE"
+# What stands for signs that zoo prints itself, where an encoding lacks them; any other becomes a question mark.
+_PLAIN = {"–": "-", "−": "-", "…": "...", "·": "-", "²": "^2", "×": "x", "±": "+-", "✓": "ok", "✗": "no", "’": "'"}
+_PLAIN_ERRORS = "zoo.plain"
 _INTERRUPTED_MESSAGE = "interrupted; no partial output is left, and the next fetch goes on where this one stopped"
 
 
@@ -205,9 +209,19 @@ def start(arguments: Sequence[str]) -> int:
     # everything about ten times as slow. torch reads the variable when it is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a sign that the terminal's encoding lacks becomes a question mark
-            stream.reconfigure(errors="replace")
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_PLAIN_ERRORS)
     return run(arguments)
+
+
+def _replace_signs(error: UnicodeError) -> tuple[str, int]:
+    """Put plain signs in place of those that an encoding lacks."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(_PLAIN.get(sign, "?") for sign in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error(_PLAIN_ERRORS, _replace_signs)
 
 
 def _fail(message: str, code: int, arguments: Sequence[str]) -> int:
