@@ -10,6 +10,7 @@ import re
 import struct
 import subprocess
 import termios
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -122,14 +123,15 @@ def test_addresses_stay_whole_on_a_terminal(
 
 def test_every_command_prints_json(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     folder = str(tmp_path / "mine.safetensors")
-    for words, shown in [
+    calls: list[tuple[list[str], Callable[[Any], object]]] = [
         (["pull", "biggan"], lambda values: values[0]["name"] == "biggan.avatars32"),
         (["convert", "biggan", "-o", folder], lambda values: values["written"] == folder and values["dim"] == 80),
         (["add", folder, "--name", "biggan.mine"], lambda values: values["resolution"] == 32 and values["registry"]),
         (["remove", "biggan.mine"], lambda values: values["name"] == "biggan.mine"),
         (["new", "analyzer", "mine", str(tmp_path / "new")], lambda values: Path(values["folder"]).is_dir()),
         (["check", "card", "biggan"], lambda values: {check["passed"] for check in values["checks"]} == {True}),
-    ]:
+    ]
+    for words, shown in calls:
         assert run([*words, "--json"]) == 0
         assert shown(json.loads(capsys.readouterr().out))
     for name in COMMANDS:
