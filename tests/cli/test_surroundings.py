@@ -109,6 +109,15 @@ def test_output_that_nobody_takes(redirected: str, expected: int, words: str) ->
     assert (done.returncode, done.stderr.strip()) == (expected, words)
 
 
+@pytest.mark.parametrize("arguments", ["list", "sample --help"])
+def test_a_reader_that_has_gone_away_is_no_error(arguments: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([COMMAND, *arguments.split()], stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("HOME", "ZOO_CACHE", "ZOO_CONFIG", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
         monkeypatch.delenv(variable, raising=False)

@@ -151,9 +151,10 @@ def _run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         return 0
     except SystemExit as error:
-        if _find_command(arguments) is None:  # a plugin's own command may end as it likes
+        unread = isinstance(error.__context__, BrokenPipeError)  # typer makes this of it
+        if not unread and _find_command(arguments) is None:  # a plugin's own command may end as it likes
             raise
-        return _fail_unexpectedly(error, arguments)
+        return 0 if unread else _fail_unexpectedly(error, arguments)
     except BaseException as error:  # code of plugins may raise anything, also what is no Exception
         return _fail_unexpectedly(error, arguments)
 
