@@ -23,7 +23,7 @@ from tests.support.families import families
 from tests.support.golden import Golden
 from tests.support.wrappings import CONTAINERS, OPENINGS, PACKS, WRAPPINGS, adam, below, dcgan, opens, read
 from zoo import CheckpointError
-from zoo.checkpoints.networks import without_wrappers
+from zoo.checkpoints.wrappers import without_wrappers
 from zoo.cli import run
 
 CASES = {name: wrap for wrappings in WRAPPINGS.values() for name, wrap in wrappings.items()}

@@ -81,6 +81,7 @@ class StateDictConverter:
         converted: the canonical state so far.
         owner: the file's name in messages.
         assumed: settings on which images depend and that the file does not tell, by name, with the assumed values.
+        in_doubt: names of assumed settings in which usual networks differ, so that the user is told of them.
     """
 
     def __init__(self, state: State, owner: str) -> None:
@@ -88,6 +89,7 @@ class StateDictConverter:
         self.converted: State = {}
         self.owner = owner
         self.assumed: dict[str, Any] = {}
+        self.in_doubt: set[str] = set()
 
     def setting(self, name: str, said: Any, assumed: Any) -> Any:
         """Take a setting of the network from the file, or assume its value and note that.
@@ -112,9 +114,10 @@ class StateDictConverter:
             **settings: what the adapter needs beside the weights.
 
         Returns:
-            The settings, and under ``assumed`` what was assumed.
+            The settings, under ``assumed`` what was assumed, and under ``in_doubt`` the names of what is in doubt.
         """
-        return {**settings, "assumed": self.assumed} if self.assumed else settings
+        noted = {"assumed": self.assumed, "in_doubt": sorted(self.in_doubt)}
+        return {**settings, **{name: value for name, value in noted.items() if value}}
 
     def pop(self, key: str) -> Tensor:
         """Remove a tensor from `remaining`.

@@ -44,6 +44,7 @@ def describe_nearest(families: Mapping[str, type[Adapter]], state: State) -> str
         candidate
         for family, adapter in families.items()
         for layout in adapter.layouts
+        if not _is_variant(layout, adapter)
         if (candidate := _candidate(f"{family}/{layout.name}", layout, state, keys_by_ending))
     ]
     if not candidates:
@@ -53,6 +54,12 @@ def describe_nearest(families: Mapping[str, type[Adapter]], state: State) -> str
         where = f" under {nearest.prefix.removesuffix('.')}" if nearest.prefix else ""
         return f"it has the keys of {nearest.name}{where}, but other layers or shapes"
     return f"the nearest is {nearest.name}, which also has {', '.join(nearest.missing)}"
+
+
+def _is_variant(layout: Layout, adapter: type[Adapter]) -> bool:
+    """Tell whether a layout requires all keys of another one of the architecture, and more; that one is nearer."""
+    required = set(layout.required_keys)
+    return any(other.required_keys and required > set(other.required_keys) for other in adapter.layouts)
 
 
 def _candidate(name: str, layout: Layout, state: State, keys_by_ending: Mapping[str, list[str]]) -> _Candidate | None:

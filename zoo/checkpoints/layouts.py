@@ -18,10 +18,9 @@ from zoo.checkpoints.networks import (
     choose_network,
     describe_average,
     find_networks,
-    is_wrapped_beside_others,
-    without_wrappers,
 )
 from zoo.checkpoints.reader import Checkpoint, read_checkpoint
+from zoo.checkpoints.wrappers import is_wrapped_beside_others, without_wrappers
 from zoo.core.adapter import Adapter, State
 from zoo.errors import CheckpointError
 
@@ -68,6 +67,19 @@ class DetectedCheckpoint:
         return (
             {name: value for name, value in assumed.items() if name not in known} if isinstance(assumed, dict) else {}
         )
+
+    def in_doubt(self, chosen: Mapping[str, Any]) -> dict[str, Any]:
+        """List those of the assumed settings in which usual networks differ, so that the user should know of them.
+
+        Args:
+            chosen: the options that were chosen.
+
+        Returns:
+            The assumed values, by name.
+        """
+        names = self.config.get("in_doubt")
+        listed = names if isinstance(names, list) else ()
+        return {name: value for name, value in self.assumed(chosen).items() if name in listed}
 
 
 def detect_checkpoint(
@@ -154,8 +166,10 @@ def _detect(
 ) -> tuple[FoundNetwork, list[str]]:
     """Find a network, and the names of the others in the file."""
     keep_first = is_wrapped_beside_others([*state, *meta])
-    meta = without_wrappers(meta, keep_first=keep_first)
-    state = _weights(without_wrappers(state, keep_first=keep_first), meta)
+    unwrapped = without_wrappers(state, keep_first=keep_first)
+    if unwrapped.keys() != state.keys():  # else two tensors would become the same
+        meta = without_wrappers(meta, keep_first=keep_first, inner_counts=True)
+    state = _weights(unwrapped, meta)
     found = find_networks(adapters, state, meta)
     if not found:
         raise _unknown_layout(adapters, state)

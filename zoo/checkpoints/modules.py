@@ -12,7 +12,13 @@ _CLASS = "_class"
 _TORCH = "torch.nn.modules."
 
 # Modules of torch that change nothing in evaluation, or only hold others.
-_IDLE = {"Module", "Sequential", "ModuleList", "ModuleDict", "Identity", "Dropout", "Dropout2d", "Flatten", "Unflatten"}
+_IDLE = {
+    *("Module", "Sequential", "ModuleList", "ModuleDict", "Identity", "Flatten", "Unflatten"),
+    *("Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout", "FeatureAlphaDropout"),
+}
+
+# Layers that do in evaluation what another one does.
+_SAME = {"SyncBatchNorm": "BatchNorm2d"}
 
 # What torch's layers are in all networks that zoo builds, as far as tensors do not tell.
 _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
@@ -75,7 +81,7 @@ def require_modules(
 def _require_layer(
     meta: Mapping[str, Any], owner: str, layer: tuple[str, str], classes: Mapping[str, Mapping[str, Any]]
 ) -> None:
-    module, name = layer
+    module, name = layer[0], _SAME.get(layer[1], layer[1])
     if name in _IDLE:
         return
     if name not in classes:

@@ -8,14 +8,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
+from zoo.checkpoints.wrappers import WRAPPERS
 from zoo.core.adapter import Adapter, Layout, State
 from zoo.errors import CheckpointError
 
-# Parts of keys that DistributedDataParallel, torch.compile, FSDP and DeepSpeed insert.
-_WRAPPERS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_forward_module"}
-
 # Words in the name of a network whose weights are an average over training, of which papers show images.
-_AVERAGED_WORDS = {"ema", "smooth", "avg", "average", "averaged", "shadow", "swa"}
+_AVERAGED_WORDS = {
+    *("ema", "smooth", "avg", "mavg", "average", "averaged", "shadow", "swa", "running", "polyak"),
+    "gema",
+}
 _AVERAGED_NAMES = {"Gs", "avgG"}
 
 # Names that a network has in a training checkpoint beside its average.
@@ -23,6 +26,9 @@ _TRAINED_NAMES = {"G", "g", "generator", "netG", "gen", "params"}
 
 # The end of the key under which an object's class is.
 _CLASS = "_class"
+
+# The key under which a network finds the classes of the layers without tensors that stand beside it in its module.
+SIBLINGS = "_siblings"
 
 # A file with more networks of one layout than this is refused.
 _MOST_NETWORKS = 64
@@ -61,45 +67,12 @@ class FoundNetwork:
     @property
     def name(self) -> str:
         """What the file calls the network, or ""."""
-        return ".".join(part for part in self.prefix.split(".") if part and part not in _WRAPPERS)
+        return ".".join(part for part in self.prefix.split(".") if part and part not in WRAPPERS)
 
     @property
     def is_averaged(self) -> bool:
         """Whether the name says that the weights are an average over training."""
         return any(map(_says_averaged, self.name.split(".")))
-
-
-def is_wrapped_beside_others(keys: Iterable[str]) -> bool:
-    """Say whether a file holds a wrapped network, such as ``module.…``, right beside other things.
-
-    Args:
-        keys: all keys of the file.
-
-    Returns:
-        Whether the first parts of some keys are wrappers, and those of others are not.
-    """
-    return len({key.partition(".")[0] in _WRAPPERS for key in keys}) > 1
-
-
-def without_wrappers(values: Mapping[str, Any], *, keep_first: bool = False) -> dict[str, Any]:
-    """Remove from all keys the parts that wrappers of modules insert, such as ``module.``.
-
-    Args:
-        values: values by dotted key.
-        keep_first: keep a wrapper at the beginning of a key, which tells the network from what lies beside it.
-
-    Returns:
-        The values by their shorter keys, or by the old ones where two would become the same.
-    """
-    renamed = {
-        key: ".".join(
-            part for index, part in enumerate(key.split(".")) if part not in _WRAPPERS or (keep_first and not index)
-        )
-        for key in values
-    }
-    if len(set(renamed.values())) < len(renamed):
-        return dict(values)
-    return {renamed[key]: value for key, value in values.items()}
 
 
 def find_networks(families: Mapping[str, type[Adapter]], state: State, meta: Mapping[str, Any]) -> list[FoundNetwork]:
@@ -153,7 +126,7 @@ def choose_network(found: Iterable[FoundNetwork], wanted: str | None = None) -> 
     chosen = _named(networks, wanted) if wanted is not None else list(networks.values())
     if wanted is None and len(chosen) > 1:
         chosen = [network for network in chosen if network.is_averaged] or chosen
-    if len(chosen) == 1:
+    if len(chosen) == 1 or (chosen and all(_is_same(chosen[0], network) for network in chosen[1:])):
         return chosen[0], [name for name in networks if name != chosen[0].name]
     if not chosen:
         raise CheckpointError(f"the file holds no network called {wanted}: it holds {' and '.join(names)}")
@@ -183,6 +156,16 @@ def describe_average(network: FoundNetwork, others: Iterable[str]) -> str:
     if _TRAINED_NAMES.intersection(network.name.split(".")):
         return f"no: the file holds {network.name} only"
     return f"not said: the file holds one network, {network.name}" + (f"; not read: {rest}" if rest else "")
+
+
+def _is_same(one: FoundNetwork, other: FoundNetwork) -> bool:
+    """Tell whether two networks have the same tensors and say the same of themselves, as when one is stored twice."""
+    return (
+        one.layout is other.layout
+        and one.state.keys() == other.state.keys()
+        and one.meta == other.meta
+        and all(torch.equal(tensor, other.state[key]) for key, tensor in one.state.items())
+    )
 
 
 def _says_averaged(part: str) -> bool:
@@ -222,7 +205,7 @@ def keys_that_end_with(key: str, keys_by_ending: Mapping[str, list[str]]) -> lis
 def _prefixes(layout: Layout, state: State, keys_by_ending: Mapping[str, list[str]]) -> set[str]:
     """List the prefixes under which all required keys of a layout are."""
     if not layout.required_keys:
-        return {"", *(f"{name}." for name in {key.partition(".")[0] for key in state} & _WRAPPERS)}
+        return {"", *(f"{name}." for name in {key.partition(".")[0] for key in state} & WRAPPERS)}
     first, *others = layout.required_keys
     candidates = {key.removesuffix(first) for key in keys_that_end_with(first, keys_by_ending)}
     prefixes = {prefix for prefix in candidates if all(prefix + key in state for key in others)}
@@ -252,7 +235,21 @@ def _cut_out(prefix: str, family: str, layout: Layout, state: State, meta: Mappi
         if tensor is not None:
             inside.setdefault(key, tensor)
     own = {key.removeprefix(prefix): value for key, value in meta.items() if key.startswith(prefix)}
-    return FoundNetwork(prefix, family, layout, inside, {**_beside(prefix, meta), **own})
+    siblings = _siblings_without_tensors(prefix, state, meta)
+    beside = {**_beside(prefix, meta), **({SIBLINGS: siblings} if siblings else {})}
+    return FoundNetwork(prefix, family, layout, inside, {**beside, **own})
+
+
+def _siblings_without_tensors(prefix: str, state: State, meta: Mapping[str, Any]) -> str:
+    """List the classes of modules without tensors that the module around a network has beside it, in order."""
+    parent = prefix.removesuffix(".").rpartition(".")[0]
+    parent = f"{parent}." if parent else ""
+    if not prefix or f"{parent}{_CLASS}" not in meta:
+        return ""
+    names = [key.removeprefix(parent) for key in meta if key.startswith(parent) and key.endswith(f".{_CLASS}")]
+    names = [name.removesuffix(f".{_CLASS}") for name in names if name.count(".") == 1]
+    alone = (name for name in names if not any(key.startswith(f"{parent}{name}.") for key in state))
+    return " ".join(str(meta[f"{parent}{name}.{_CLASS}"]) for name in alone)
 
 
 def _beside(prefix: str, meta: Mapping[str, Any]) -> dict[str, Any]:

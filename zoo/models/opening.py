@@ -32,11 +32,11 @@ from zoo.weights.fetch import fetch
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
-def _say_assumed(model: Model, path: Path, installation: Installation) -> str:
-    schema = installation.plugins.adapter(model.card.adapter).schema()
-    names = [name for name in model.assumed if name in schema.model_fields]
+def _say_in_doubt(in_doubt: Mapping[str, Any], family: str, path: Path, installation: Installation) -> str:
+    schema = installation.plugins.adapter(family).schema()
+    names = [name for name in in_doubt if name in schema.model_fields]
     choose = f"; choose others with -o {names[0]}=VALUE{' and the like' if names[1:] else ''}" if names else ""
-    return f"{path.name} does not say all of its settings. Assumed: {describe_assumed(model.assumed)}{choose}"
+    return f"{path.name} does not say all of its settings. Assumed: {describe_assumed(in_doubt)}{choose}"
 
 
 def describe_assumed(assumed: Mapping[str, Any]) -> str:
@@ -113,10 +113,11 @@ def open_card(
     announce(card)
     path, sha256 = fetch_weights(card, progress)
     loading: dict[str, Any] = {"space": space, "device": device, "dtype": dtype, "options": options}
-    model = read_model(card, path, sha256, installation, progress=progress, **loading)[1]
+    detected, model = read_model(card, path, sha256, installation, progress=progress, **loading)
     check_cost(model.adapter, str(path), image_limit)
-    if model.assumed and not card.adapter:
-        print_once(_say_assumed(model, path, installation))
+    in_doubt = detected.in_doubt(model.opening.settings)
+    if in_doubt and not card.adapter:
+        print_once(_say_in_doubt(in_doubt, detected.family, path, installation))
     return model
 
 

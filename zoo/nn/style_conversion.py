@@ -46,6 +46,7 @@ class StyleConverter(StateDictConverter):
         self.assign("mapping.mean", key, optional=True)
         if "mapping.mean" not in self.converted:
             self.assumed["w_avg"] = ESTIMATED_W_AVG
+            self.in_doubt.add("w_avg")
 
     def set_embedding(self, weight: Tensor) -> None:
         """Set an embedding of labels that has no bias.

@@ -12,6 +12,8 @@ from zoo.nn import ResidualConverter
 
 _EPSILON = 1e-6
 _NORM_EPSILON = 1e-5
+# Below, images depend on whether a network was trained with 1e-5 or, as DeepMind's, with 1e-4.
+_SMALL_VARIANCE = 1e-3
 _REQUIRED_KEYS = ("shared.weight", "linear.u0", "blocks.0.0.bn1.gain.u0")
 _BLOCK_PARTS = {"norm1": "bn1", "conv1": "conv1", "norm2": "bn2", "conv2": "conv2", "shortcut": "conv_sc"}
 _ATTENTION_PARTS = {"query": "theta", "key": "phi", "value": "g", "output": "o"}
@@ -68,6 +70,8 @@ def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, An
     converter.set_norm("norm", mean, variance, scale=scale, shift=shift)
     converter.layer("colour", "output_layer.2")
     said = meta.get("blocks.0.0.bn1.eps", meta.get("BN_eps"))
+    if said is None and any(float(state[key].min()) < _SMALL_VARIANCE for key in state if key.endswith("stored_var")):
+        converter.in_doubt.add("epsilon")
     converter.require_modules(meta, r"blocks\.\d+\.0\.bn\d", said, norm_style="bn", num_itrs=1, num_svs=1)
     return converter.finish(), converter.epsilon(said, _NORM_EPSILON)
 

@@ -5,14 +5,14 @@ normalisation's mean, which does the same.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any
 
 import torch
 
 from zoo import CheckpointError, Layout, State
-from zoo.checkpoints import StateDictConverter, require_modules
+from zoo.checkpoints import StateDictConverter, is_whole, require_modules
 
 EYE_COLOURS = ("amber", "blue", "brown", "gray", "grayscale", "green", "hazel", "red")
 
@@ -29,15 +29,19 @@ _ASSUMED = {"epsilon": 1e-5, "negative_slope": 0.0, "output_activation": "tanh"}
 # A network that was pickled whole says which layers it has. Dropout does nothing in evaluation.
 _CLASS_KEY = re.compile(r"(\d+(?:\.\d+)?)\._class")
 _SAYS = "the DCGAN file says that"
-_IDLE_CLASSES = {"Dropout", "Dropout2d", "Identity", "Sequential"}
+_IDLE_CLASSES = {
+    *("Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout", "FeatureAlphaDropout", "Identity"),
+    *("Module", "ModuleDict", "ModuleList", "Sequential"),
+}
 _ACTIVATIONS = {"ReLU", "LeakyReLU"}
+_OUTPUT_ACTIVATIONS = {"Tanh": "tanh", "Sigmoid": "sigmoid"}
+_SAME_CLASSES = {"SyncBatchNorm": "BatchNorm2d"}  # in evaluation
 _NORM_SETTINGS = {"track_running_stats": True}
 _CONV_SETTINGS = {"groups": 1, "padding_mode": "zeros"}
 _NAMED_CLASSES: Mapping[str, Mapping[str, Any]] = {
-    name: {} for name in ("ConvTranspose2d", "BatchNorm2d", "ReLU", "Tanh")
+    name: {} for name in ("ConvTranspose2d", "BatchNorm2d", "SyncBatchNorm", "ReLU", "LeakyReLU", "Tanh", "Sigmoid")
 }
 _NAMED_ATTRIBUTES = {
-    r"convTr1\.stride\.\d": 1,
     r"convTr1\.padding\.\d": 0,
     r"convTr(?!1\.)\d+\.stride\.\d": 2,
     r"convTr(?!1\.)\d+\.padding\.\d": 1,
@@ -91,14 +95,17 @@ def _read_layers(meta: Mapping[str, Any]) -> dict[str, Any]:
         CheckpointError: for a layer that zoo does not read, or another setting of one.
     """
     texts = sorted((match[1] for key in meta if (match := _CLASS_KEY.fullmatch(key))), key=_number)
-    names = {text: str(meta[f"{text}._class"]).rpartition(".")[2] for text in texts}
+    names = {text: _class_name(meta[f"{text}._class"]) for text in texts}
     layers = [text for text in texts if names[text] not in _IDLE_CLASSES]
     if not layers:
         return {}
+    _require_numbers_only(meta)
     blocks = sum(names[text] == "ConvTranspose2d" for text in layers) - 1
     expected = ["ConvTranspose2d", "BatchNorm2d", "ReLU"] * blocks + ["ConvTranspose2d", "Tanh"]
-    if names[layers[-1]] == "ConvTranspose2d":  # what follows is in the code of the network, not in the file
+    if names[layers[-1]] == "ConvTranspose2d":  # what follows is in the code of the network, or beside it
         expected.pop()
+    if names[layers[-1]] in _OUTPUT_ACTIVATIONS:
+        expected[-1] = names[layers[-1]]
     for text, wanted in zip(layers, expected, strict=False):
         if names[text] != wanted and {names[text], wanted} != _ACTIVATIONS:
             raise CheckpointError(f"{_SAYS} layer {text} is {names[text]}: zoo reads {wanted} there")
@@ -111,7 +118,31 @@ def _read_layers(meta: Mapping[str, Any]) -> dict[str, Any]:
     slopes = [_slope(meta, text) if names[text] == "LeakyReLU" else 0.0 for text in activations]
     epsilons = [meta.get(f"{text}.eps", _ASSUMED["epsilon"]) for text in norms]
     said = {"epsilon": _same("eps", epsilons, norms), "negative_slope": _same("negative_slope", slopes, activations)}
-    return said | ({"output_activation": "tanh"} if expected[-1] == "Tanh" else {})
+    # Without a last activation, the network ends as its blocks begin; then it may stand beside the numbered layers.
+    last = expected[-1:] if len(expected) % 3 == 2 else str(meta.get("_siblings", "")).split()
+    return said | _output_activation(last)
+
+
+def _class_name(path: Any) -> str:
+    name = str(path).rpartition(".")[2]
+    return _SAME_CLASSES.get(name, name)
+
+
+def _output_activation(classes: Iterable[str]) -> dict[str, Any]:
+    """Read the last activation from the classes of the layers that may be it; there may be none, or several."""
+    found = [_OUTPUT_ACTIVATIONS[name] for name in map(_class_name, classes) if name in _OUTPUT_ACTIVATIONS]
+    return {"output_activation": found[0]} if len(found) == 1 else {}
+
+
+def _require_numbers_only(meta: Mapping[str, Any]) -> None:
+    """Refuse a layer of torch that has a name among numbered ones: nothing tells where it stands."""
+    for key, path in meta.items():
+        *layer, end = key.split(".")
+        if end != "_class" or not layer or _CLASS_KEY.fullmatch(key) or any(part.startswith("_") for part in layer):
+            continue
+        if str(path).startswith("torch.nn.modules.") and _class_name(path) not in _IDLE_CLASSES:
+            name = ".".join(layer)
+            raise CheckpointError(f"{_SAYS} layer {name} is {_class_name(path)}: zoo reads layers that have numbers")
 
 
 def _slope(meta: Mapping[str, Any], text: str) -> Any:
@@ -134,8 +165,9 @@ def _require_layer_settings(meta: Mapping[str, Any], layer: str, name: str, *, f
     if name == "BatchNorm2d":
         settings = _NORM_SETTINGS
     elif name == "ConvTranspose2d":
-        per_axis = {"kernel_size": 4, "stride": 1 if first else 2, "padding": 0 if first else 1}
-        per_axis |= {"dilation": 1, "output_padding": 0}
+        # The stride of the first is of no account: it reads one pixel.
+        per_axis = {"kernel_size": 4, "padding": 0 if first else 1, "dilation": 1, "output_padding": 0}
+        per_axis |= {} if first else {"stride": 2}
         settings = {**_CONV_SETTINGS, **{f"{key}.{axis}": value for key, value in per_axis.items() for axis in (0, 1)}}
     for key, wanted in settings.items():
         found = meta.get(f"{layer}.{key}", wanted)
@@ -145,17 +177,22 @@ def _require_layer_settings(meta: Mapping[str, Any], layer: str, name: str, *, f
 
 
 def _convert_sequential(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
-    return _renumber(state), _config(_read_layers(meta))
+    return _renumber(state), _config(_read_layers(meta), meta)
 
 
 def _convert_omniart(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
-    return _renumber(state), {**_config(_read_layers(meta)), "classes": EYE_COLOURS}
+    return _renumber(state), {**_config(_read_layers(meta), meta), "classes": EYE_COLOURS}
 
 
-def _config(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Make the config of what a file says, and of what is assumed of the rest."""
+def _config(said: Mapping[str, Any], meta: Mapping[str, Any]) -> dict[str, Any]:
+    """Make the config of what a file says, and of what is assumed of the rest.
+
+    Tensors alone are read as the paper's network. Where a network that was pickled whole leaves something to its code,
+    it is in doubt.
+    """
     assumed = {name: value for name, value in _ASSUMED.items() if name not in said}
-    return {**said, "assumed": assumed} if assumed else dict(said)
+    in_doubt = {"in_doubt": sorted(assumed)} if assumed and is_whole(meta) else {}
+    return {**said, "assumed": assumed, **in_doubt} if assumed else dict(said)
 
 
 def _convert_named(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
@@ -170,7 +207,11 @@ def _convert_named(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[s
     said = {"epsilon": meta["batchNorm1.eps"]} if "batchNorm1.eps" in meta else {}
     attributes = {**_NAMED_ATTRIBUTES, r"batchNorm\d+\.eps": said.get("epsilon")}
     require_modules(meta, _OWNER, classes=_NAMED_CLASSES, attributes=attributes)
-    return converted, _config(said)
+    layers = {key.removesuffix("._class"): _class_name(path) for key, path in meta.items() if key.endswith("._class")}
+    activations = [layer for layer, name in layers.items() if name in _ACTIVATIONS]
+    slopes = [_slope(meta, layer) if layers[layer] == "LeakyReLU" else 0.0 for layer in activations]
+    slope = {"negative_slope": _same("negative_slope", slopes, activations)} if activations else {}
+    return converted, _config({**said, **slope, **_output_activation(layers.values())}, meta)
 
 
 def _renumber(state: State) -> State:

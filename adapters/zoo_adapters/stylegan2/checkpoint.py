@@ -204,6 +204,7 @@ def _convert_rosinality(state: State, meta: Mapping[str, Any]) -> tuple[State, d
         if noise is None:
             noise = _draw_noise(index)
             converter.assumed["noise"] = "drawn"
+            converter.in_doubt.add("noise")
         converter.set_layer(index, weight, bias, noise, converter.pop(f"{key}.noise.weight"))
         converter.linear(f"layers.{index}.affine", f"{key}.conv.modulation")
     for level in range(1 + count_keys(converter.remaining, r"to_rgbs\.\d+\.bias")):

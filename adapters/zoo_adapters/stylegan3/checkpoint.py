@@ -152,6 +152,7 @@ def _finer_factor(converter: StyleConverter, down_filter: Tensor) -> int:
         response = float((taps * torch.cos(pi * positions / factor)).sum() / taps.sum())
         if abs(response - 0.5) < _RESPONSE_TOLERANCE:
             return factor
+    converter.in_doubt.add("lrelu_upsampling")
     return int(converter.setting("lrelu_upsampling", None, _FINER[0]))
 
 

@@ -6,11 +6,14 @@ from __future__ import annotations
 MAX_TENSORS = 20_000
 
 _MAX_OPCODES = 400_000
+# Training logs of texts, dictionaries or numpy's numbers have an instruction for every few of their bytes.
+_BYTES_PER_OPCODE = 4
+_MOST_OPCODES = 3_000_000
 _MAX_NUMBERS = 2_000_000
 _MAX_VALUES = 200_000
 _MAX_ENTRIES = 4_000_000
 _MAX_DEPTH = 24
-_TOO_MUCH = "it is nested too deeply, or holds too many values or too long names"
+_TOO_MUCH = "it holds too many values or too long names"
 
 
 class RefusedError(Exception):
@@ -36,7 +39,7 @@ class Limits:
     """
 
     def __init__(self, size: int) -> None:
-        self._opcodes = _MAX_OPCODES
+        self._opcodes = min(max(_MAX_OPCODES, size // _BYTES_PER_OPCODE), _MOST_OPCODES)
         self._numbers = _MAX_NUMBERS
         self._values = _MAX_VALUES
         self._entries = _MAX_ENTRIES
@@ -66,11 +69,14 @@ class Limits:
             depth: How deeply it is nested.
 
         Raises:
-            RefusedError: If there are too many values, or it is nested too deeply, or the keys are too long.
+            UnreadError: If it is nested too deeply.
+            RefusedError: If there are too many values, or the keys are too long.
         """
         self._values -= 1
-        if depth > _MAX_DEPTH or self._values < 0:
+        if self._values < 0:
             raise RefusedError(_TOO_MUCH)
+        if depth > _MAX_DEPTH:
+            raise UnreadError(f"{key[:80]} is nested too deeply")
         self.charge_bytes(len(key), _TOO_MUCH)
 
     def charge_entries(self, count: int) -> None:

@@ -21,6 +21,9 @@ _EMPTY_OBJECT_MAKERS = {
     f"{module}.{name}" for module in ("copyreg", "copy_reg") for name in ("_reconstructor", "__newobj__")
 }
 
+# What pickles of protocols 0 to 3 call for a class inside a class, which later ones name with a point.
+_GETATTR = {"builtins.getattr", "__builtin__.getattr"}
+
 
 class Machine:
     """The stack and the memo of one pickle. Every instruction adds at most one small object to them.
@@ -213,7 +216,9 @@ class Machine:
         """REDUCE: record a call, where Python would make it."""
         function, args = self._pop_two()
         path = _callable_path(function)
-        if path in _EMPTY_OBJECT_MAKERS and isinstance(args, tuple) and args and isinstance(args[0], Global):
+        if path in _GETATTR and isinstance(args, tuple) and _is_class_and_name(args):
+            self.push_global(f"{args[0].path}.{args[1]}")
+        elif path in _EMPTY_OBJECT_MAKERS and isinstance(args, tuple) and args and isinstance(args[0], Global):
             self._stack.append(Record(args[0].path, args[1:]))
         else:
             self._stack.append(Record(path, _arguments(args), called=True))
@@ -278,6 +283,10 @@ def _callable_path(value: Any) -> str:
     if isinstance(value, Record):
         return value.path if value.path.endswith("()") else f"{value.path}()"
     raise RefusedError(f"it calls {describe(value)}")
+
+
+def _is_class_and_name(args: tuple[Any, ...]) -> bool:
+    return len(args) == 2 and isinstance(args[0], Global) and isinstance(args[1], str)
 
 
 def _arguments(value: Any) -> tuple[Any, ...]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import sys
 from collections.abc import Iterable
 from typing import Any, NamedTuple, TypeGuard
 
@@ -19,42 +17,12 @@ _DICTIONARIES = {
     "dnnlib.EasyDict",
 }
 _SETS = {SET, "__builtin__.set", "builtins.frozenset", "__builtin__.frozenset"}
-# Calls of the standard library, of torch and of numpy that make plain values. Any other of their functions has no place
-# in a file of weights. Calls of other modules are those of an author's own classes.
-_VALUE_MODULES = (
-    *(
-        "datetime.",
-        "collections.",
-        "decimal.",
-        "fractions.",
-        "uuid.",
-        "zoneinfo.",
-        "ipaddress.",
-        "array.",
-        "random.Random",
-    ),
-    *("argparse.Namespace", "types.SimpleNamespace", "copyreg._reconstructor", "copy_reg._reconstructor"),
-    *("_codecs.encode", "pathlib.Pure", "pathlib.Path", "pathlib.PosixPath", "pathlib.WindowsPath", "enum."),
-    *("numpy.dtype", "numpy.ndarray", "numpy.core.multiarray.", "numpy._core.multiarray.", "numpy.random._pickle."),
-    *("torch.Size", "torch.device", "torch.Generator", "torch.storage._load_from_bytes", "torch._utils._rebuild_"),
-)
-_VALUE_BUILTINS = {
-    *("bytes", "bytearray", "complex", "dict", "float", "frozenset", "int", "list", "object", "range", "set", "slice"),
-    *("str", "tuple", "xrange", "bool"),
-}
-_GUARDED_MODULES = sys.stdlib_module_names | {
-    *("__builtin__", "copy_reg", "cPickle", "commands", "numpy", "torch", "nt", "posix", "pip", "setuptools"),
-    *("dill", "cloudpickle", "joblib", "IPython", "pandas", "scipy", "torchvision", "timm"),
-}
 # NVIDIA's pickles hold, beside a network's state, the source of its class, which their own library runs. The source is
 # not looked at here.
 _PERSISTENT_OBJECT = "torch_utils.persistence._reconstruct_persistent_obj"
 _PERSISTENT_VERSION = 6
 _TENSORFLOW_NETWORKS = {"dnnlib.tflib.network.Network", "tfutil.Network", "network.Network"}
 _TENSORFLOW_VERSIONS = range(2, 6)
-
-# A class, and a name inside it.
-_METHOD = re.compile(r"\.[A-Z]\w*\.\w")
 
 Pairs = list[tuple[Any, Any]]
 
@@ -170,24 +138,6 @@ class RecordReader:
         if (pairs := self.pairs(value)) is not None:
             return pairs
         return () if value.called else [("_class", value.path), *self.state(value).items()]
-
-    def is_harmless(self, value: Any) -> bool:
-        """Say whether a value is not a call, or one that makes a plain value or an object of an author's own class.
-
-        Args:
-            value: Anything from a file.
-        """
-        if not isinstance(value, Record) or not value.called:
-            return True
-        if "(" in value.path:  # what a call returned was called
-            return False
-        module, _, name = value.path.rpartition(".")
-        if module in {"builtins", "__builtin__"}:
-            return name in _VALUE_BUILTINS
-        if value.path.startswith(_VALUE_MODULES):
-            # A class or a function; not a method, such as `pathlib.Path.touch`.
-            return value.path.count(".") <= 4 and not _METHOD.search(value.path)
-        return value.path.partition(".")[0] not in _GUARDED_MODULES
 
     def is_module(self, value: Any) -> TypeGuard[Record]:
         """Say whether a value is a module: a persistent object of NVIDIA's, or an object with a module's state.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from torch import Tensor
 
+from zoo.checkpoints.unpickle.calls import is_harmless
 from zoo.checkpoints.unpickle.limits import MAX_TENSORS, Limits, RefusedError, UnreadError
 from zoo.checkpoints.unpickle.objects import RecordReader, name_of
 from zoo.checkpoints.unpickle.records import PersistentId, Record, describe
@@ -18,8 +20,9 @@ _MAX_PLAIN_ELEMENTS = 64
 # Attributes of a module that are read as tensors and modules, and so are not plain values.
 _MODULE_PARTS = {"_parameters", "_buffers", "_modules", "_non_persistent_buffers_set"}
 
-# A longer list of numbers is a log of training, and is left out unread.
-_MOST_NUMBERS = 1_000
+# A longer list of plain values is a log of training, and is left out unread. Its entries may be small lists themselves.
+_MOST_VALUES = 1_000
+_LOG_DEPTH = 2
 
 # What a training snapshot holds beside its generators.
 _NOT_GENERATORS = ("D", "augment_pipe")
@@ -48,6 +51,7 @@ class StateDictBuilder:
         self._tensors = tensors
         self._limits = limits
         self._records = RecordReader(limits)
+        self._inside: set[int] = set()  # the ids of the values that are being added
 
     def add_file(self, content: Any, *, snapshot: bool, bare: bool = False) -> str:
         """Add all that a file holds.
@@ -104,9 +108,24 @@ class StateDictBuilder:
             RefusedError: If the file asks for what zoo does not do, or costs too much.
         """
         try:
-            self._add(key, value, depth)
+            with self._entered(key, value):
+                self._add(key, value, depth)
         except UnreadError as error:
             self.unread[key] = str(error)
+
+    @contextmanager
+    def _entered(self, key: str, value: Any) -> Iterator[None]:
+        """Raise `UnreadError` for a value inside itself, such as an object that refers to what holds it."""
+        if id(value) in self._inside:
+            raise UnreadError(f"{key[:80]} is nested too deeply: it holds itself")
+        is_container = isinstance(value, list | tuple | Record)
+        if is_container:
+            self._inside.add(id(value))
+        try:
+            yield
+        finally:
+            if is_container:
+                self._inside.remove(id(value))
 
     def _add(self, key: str, value: Any, depth: int) -> None:
         self._limits.charge_value(key, depth)
@@ -130,9 +149,8 @@ class StateDictBuilder:
 
     def _add_each(self, key: str, pairs: Iterable[tuple[Any, Any]], depth: int) -> None:
         pairs = list(pairs)
-        if len(pairs) > _MOST_NUMBERS and all(isinstance(value, int | float) for _, value in pairs):
-            self._limits.charge_entries(len(pairs))
-            self.unread[key] = f"{key[:80]} is a log of {len(pairs):,} numbers"
+        if len(pairs) > _MOST_VALUES and all(self._is_plain(value) for _, value in pairs):
+            self.unread[key] = f"{key[:80]} is a log of {len(pairs):,} values"
             return
         for name, value in pairs:
             if isinstance(name, str | int | float | bool | None):  # no weight has another name
@@ -140,6 +158,17 @@ class StateDictBuilder:
             else:
                 self._limits.charge_value(key, depth)
                 self._refuse_calls(name)
+
+    def _is_plain(self, value: Any, depth: int = _LOG_DEPTH) -> bool:
+        """Tell whether a value is a number, a text or the like, or a list or dictionary of nothing else."""
+        self._limits.charge_entries(1)
+        if isinstance(value, str | int | float | bool | None) or is_scalar(value):
+            return True
+        parts = value if isinstance(value, list | tuple) else self._records.pairs(value) if depth else None
+        if parts is None or not depth:
+            return False
+        values = parts if parts is value else [part for _, part in parts]
+        return all(self._is_plain(part, depth - 1) for part in values)
 
     def _read_tensor(self, key: str, read: Callable[[Any], Tensor | None], value: Any) -> Tensor | None:
         """Read a tensor; the message of a refusal names its key."""
@@ -199,7 +228,14 @@ class StateDictBuilder:
 
     def _add_attribute(self, key: str, value: Any, depth: int) -> None:
         """Add the plain values of an attribute; anything else, such as a large array or a call, is left out."""
-        self._limits.charge_value(key, depth)
+        try:
+            with self._entered(key, value):
+                self._limits.charge_value(key, depth)
+                self._add_plain_values(key, value, depth)
+        except UnreadError:
+            return
+
+    def _add_plain_values(self, key: str, value: Any, depth: int) -> None:
         if isinstance(value, str | int | float | bool | None):
             self.meta[key] = value
         elif (dtype := dtype_of(value)) is not None:
@@ -220,10 +256,10 @@ class StateDictBuilder:
     def _refuse_calls(self, value: Any) -> None:
         """Raise `RefusedError` for what stands for a tensor that zoo does not read, or for a call."""
         if isinstance(value, PersistentId):
-            raise RefusedError("it refers to something outside of the pickle that is not a tensor")
+            raise UnreadError("it refers to something outside of the pickle that is not a tensor")
         if isinstance(value, Record) and value.path.startswith(("torch._utils._rebuild_", "torch._tensor._rebuild_")):
             raise UnreadError(f"it has a tensor of a kind that zoo does not read ({value.path})")
-        if not self._records.is_harmless(value):
+        if not is_harmless(value):
             raise RefusedError(f"it asks for {value.path}, and zoo reads tensors and plain values only")
 
 

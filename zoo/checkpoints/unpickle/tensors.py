@@ -142,10 +142,10 @@ class TensorReader:
             raise BrokenError("it has more sizes than strides, or fewer")
         storage = self._storage(storage_record)
         width = storage.dtype.itemsize
-        # The last number lies at offset + sum((size_i - 1) stride_i). A stride of 0 would let few bytes become a huge
-        # tensor: so there must be as many bytes as numbers, too.
+        # The last number lies at offset + sum((size_i - 1) stride_i). A stride of 0, as an expanded tensor has it, lets
+        # few bytes become many: these are charged to the limits.
         extent = 1 + sum((count - 1) * step for count, step in zip(size, stride, strict=True)) if prod(size) else 0
-        if (offset + extent) * width > len(storage.content) or prod(size) * width > len(storage.content):
+        if (offset + extent) * width > len(storage.content):
             raise RefusedError("it claims more numbers than the file holds")
         view = f"{id(storage)} {offset} {size} {stride}"  # as text: a file could choose integers whose hashes collide
         if view not in self._copies:
