@@ -183,7 +183,7 @@ BESIDE: dict[str, Callable[[], Any]] = {
     "functions": lambda: [torch.tanh, functools.partial(torch.optim.Adam, lr=0.1), operator.itemgetter(1)],
     "types": lambda: [typing.Optional[int], list[int], re.compile("a")],  # noqa: UP045
     "generators": lambda: [torch.Generator(), np.random.PCG64(1), np.random.SeedSequence(3)],
-    "a masked array": lambda: np.ma.array([1, 2], mask=[0, 1]),
+    "a masked array": lambda: np.ma.array([1, 2], mask=[False, True]),
     "a tree": Node,
     "what holds itself": holding_itself,
     "what is deep": lambda: deep(40),

@@ -207,11 +207,11 @@ def _convert_named(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[s
     said = {"epsilon": meta["batchNorm1.eps"]} if "batchNorm1.eps" in meta else {}
     attributes = {**_NAMED_ATTRIBUTES, r"batchNorm\d+\.eps": said.get("epsilon")}
     require_modules(meta, _OWNER, classes=_NAMED_CLASSES, attributes=attributes)
-    layers = {key.removesuffix("._class"): _class_name(path) for key, path in meta.items() if key.endswith("._class")}
-    activations = [layer for layer, name in layers.items() if name in _ACTIVATIONS]
-    slopes = [_slope(meta, layer) if layers[layer] == "LeakyReLU" else 0.0 for layer in activations]
+    classes = {key.removesuffix("._class"): _class_name(path) for key, path in meta.items() if key.endswith("._class")}
+    activations = [layer for layer, name in classes.items() if name in _ACTIVATIONS]
+    slopes = [_slope(meta, layer) if classes[layer] == "LeakyReLU" else 0.0 for layer in activations]
     slope = {"negative_slope": _same("negative_slope", slopes, activations)} if activations else {}
-    return converted, _config({**said, **slope, **_output_activation(layers.values())}, meta)
+    return converted, _config({**said, **slope, **_output_activation(classes.values())}, meta)
 
 
 def _renumber(state: State) -> State:
