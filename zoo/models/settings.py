@@ -14,6 +14,7 @@ from zoo.core.options import Options, Settings
 from zoo.errors import CheckpointError, ContractError, one_line
 
 _ASSUMED = "assumed"
+_IN_DOUBT = "in_doubt"
 
 
 def typed_settings(
@@ -36,6 +37,7 @@ def typed_settings(
     """
     config = dict(detected.config)
     assumed = config.pop(_ASSUMED, {})
+    in_doubt = config.pop(_IN_DOUBT, [])
     chosen = {name: config.pop(name) for name in list(config) if name in options.model_fields}
     unknown = {name: config.pop(name) for name in list(config) if name not in adapter.settings.model_fields}
     if unknown and detected.metadata:
@@ -49,7 +51,10 @@ def typed_settings(
     typed = {**unknown, **_parse(path, adapter.settings, config), **_parse(path, options, chosen)}
     if not isinstance(assumed, Mapping) or not all(map(_is_scalar, assumed.values())):
         raise CheckpointError(f"{path} has the setting {_ASSUMED}, which is not one value for each name of a setting")
-    return {**typed, _ASSUMED: dict(assumed)} if assumed else typed
+    if not isinstance(in_doubt, list) or not all(isinstance(name, str) for name in in_doubt):
+        raise CheckpointError(f"{path} has the setting {_IN_DOUBT}, which is not a list of names of settings")
+    noted = {_ASSUMED: dict(assumed), _IN_DOUBT: in_doubt}
+    return {**typed, **{name: value for name, value in noted.items() if value}}
 
 
 def require_declared(detected: DetectedCheckpoint, adapter: type[Adapter], options: type[Options]) -> None:
@@ -63,7 +68,7 @@ def require_declared(detected: DetectedCheckpoint, adapter: type[Adapter], optio
     Raises:
         ContractError: If the architecture gives a setting that it does not declare.
     """
-    known = {_ASSUMED, *options.model_fields, *adapter.settings.model_fields}
+    known = {_ASSUMED, _IN_DOUBT, *options.model_fields, *adapter.settings.model_fields}
     if unknown := sorted(detected.config.keys() - known):
         raise _undeclared(detected, unknown[0])
 
