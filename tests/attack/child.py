@@ -125,6 +125,7 @@ def _become(attack: Attack, base: Path, folder: Path, size: int) -> NoReturn:
     code = 70
     try:
         os.setsid()
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what it starts behind `&` ignore it
         os.chdir(folder)
         _redirect(base)
         _settle(attack, base)

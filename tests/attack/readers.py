@@ -297,7 +297,10 @@ ATTACKS = [
         if kind == "metadata"
     ),
     *(
-        Attack(f"{reader}", f"{name} as {reader}", _written(make), _reading(read), f"archives: {kind}")
+        Attack(
+            *(reader, f"{name} as {reader}", _written(make), _reading(read), f"archives: {kind}"),
+            may=(READ, REFUSED) if reader == "archives" else (REFUSED,),  # a member is taken out before what follows it
+        )
         for reader, read in _FILES.items()
         if reader in {"weights", "codes", "archives"}
         for name, (kind, make) in ARCHIVES.items()

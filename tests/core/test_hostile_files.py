@@ -14,6 +14,7 @@ import pytest
 import torch
 from markupsafe import Markup
 from PIL import Image
+from safetensors.torch import save_file
 
 import zoo
 from zoo import CheckpointError, CodesError, Directions, DirectionsError, RegionError, UnknownNameError, ZooError
@@ -21,6 +22,7 @@ from zoo._utils.tensorfile import write_tensors
 from zoo.checkpoints import read_checkpoint
 from zoo.checkpoints.metadata import read_metadata
 from zoo.cli import run
+from zoo.core.directions import FORMAT
 from zoo.core.files.codes import load_codes
 from zoo.core.region import parse_region
 from zoo.models.model_cards import card_of_file
@@ -177,3 +179,12 @@ def test_damaged_cards_are_read_or_refused(tmp_path: Path) -> None:
 def test_a_missing_file_is_still_missing(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="there is no file"):
         card_of_file(tmp_path / "none")
+
+
+def test_sizes_of_a_space_in_a_directions_file_are_bounded(tmp_path: Path) -> None:
+    path = tmp_path / "d.safetensors"
+    for layers in (2**31, 10**40, 1001):
+        card = {"format": FORMAT, "space": {"name": "w", "dim": 3, "layers": layers}, "layers": None, "kept": None}
+        save_file({"vectors": torch.eye(3)[:1], "scores": torch.ones(1)}, path, metadata={"card": json.dumps(card)})
+        with pytest.raises(DirectionsError):
+            Directions.load(path)

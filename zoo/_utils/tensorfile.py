@@ -159,7 +159,7 @@ def read_numpy(path: Path) -> dict[str, Tensor]:
             else:
                 arrays = {"": loaded}
         tensors = {name: _to_tensor(array) for name, array in arrays.items() if _is_numeric(array)}
-    except (*_READ_ERRORS, zlib.error, zipfile.BadZipFile, NotImplementedError) as error:
+    except (*_READ_ERRORS, zlib.error, zipfile.BadZipFile, RuntimeError) as error:  # as for an encrypted member
         raise UnreadableError(_cause(error)) from None
     if not tensors:
         raise UnreadableError("it holds no array of floating point numbers of at most 64 bits")

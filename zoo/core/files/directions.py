@@ -32,6 +32,8 @@ _TEXTS = ("weights_sha256", "model", "analyzer", "region", "source")
 
 # How much longer than the shortest the longest of several vectors may be, if they are directions of one length.
 _EQUAL_LENGTHS = 1.001
+# Rows of a code, as of a model card.
+_MAX_ROWS = 1000
 
 
 def load_directions(path: Path, space: LatentSpace | None, read_as: str | None) -> Directions:
@@ -185,8 +187,15 @@ def _read_fields(metadata: Mapping[str, Any]) -> dict[str, Any]:
     kept = metadata["kept"]
     attributes = metadata.get("attributes")
     return {
-        "space": LatentSpace(str(space["name"]), max(1, int(space["dim"])), max(1, int(space["layers"]))),
+        "space": LatentSpace(str(space["name"]), _bounded(space["dim"]), _bounded(space["layers"], _MAX_ROWS)),
         "layers": None if layers is None else tuple(int(layer) for layer in layers),
         "retained": None if kept is None else torch.tensor([float(norm) for norm in kept], dtype=torch.float64),
         "attributes": None if attributes is None else tuple(str(name) for name in attributes),
     }
+
+
+def _bounded(value: Any, most: int = 2**24) -> int:
+    """Read a size, at least 1; one beyond any network's raises `ValueError`."""
+    if not int(value) <= most:
+        raise ValueError(f"a space of {most:,} numbers at most, not {value}")
+    return max(1, int(value))
