@@ -122,6 +122,20 @@ def openings(_: str) -> str:
     return table(["the network lies in", *map(code, families)], cells)
 
 
+def attacks(_: str) -> str:
+    """Count attacks and what came of them; ``python -m tests.attack --write`` made them."""
+    rows = json.loads((FOLDER / "attacks.json").read_text(encoding="utf-8"))["rows"]
+    cells = [
+        [
+            *(row["reader"], row["attack"] + (", at random" if row.get("fuzzed") else ""), f"{row['count']:,}"),
+            *(f"{row['outcomes'].get(outcome, 0):,}" for outcome in ("read", "refused")),
+            *(f"{row['seconds']:.1f} s", f"{row['megabytes']:,} MB"),
+        ]
+        for row in rows
+    ]
+    return table(["read by", "attack", "inputs", "read", "refused", "longest", "highest peak"], cells)
+
+
 def schema_of(entry: AdapterPlugin | AnalyzerPlugin) -> str:
     """Set the options of an entry as a table, read from their pydantic model."""
     fields = entry.schema().model_json_schema().get("properties", {})
@@ -239,6 +253,7 @@ KINDS: dict[str, Callable[[str], str]] = {
     "adapter": adapter,
     "layouts": layouts,
     "openings": openings,
+    "attacks": attacks,
     "models": models,
     "licences": licences,
     "matrix": matrix,

@@ -1,5 +1,6 @@
 """A short run of all attacks, and a longer one by `pytest -m long`; `python -m tests.attack` makes the whole."""
 
+import json
 import re
 import subprocess
 from dataclasses import replace
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.attack.__main__ import TABLE, collect
 from tests.attack.attack import LOST, READ, REFUSED
 from tests.attack.child import attempt
 from tests.attack.fuzzing import input_of
@@ -57,3 +59,12 @@ def test_the_harness_sees_what_goes_wrong() -> None:
     outcomes = [attempt(replace(attack, run=run)).outcome for run in (starts, loses, fails, grows, judges)]
     assert outcomes == ["executed", LOST, "internal error", "too much memory", "wrong"]
     assert attempt(attack).outcome == REFUSED
+
+
+def test_the_table_of_the_page_has_every_attack_and_all_are_held() -> None:
+    rows = json.loads(TABLE.read_text("utf-8"))["rows"]
+    attacks, fuzzed = collect()
+    assert {(row["reader"], row["attack"]) for row in rows} == {one.row for one in attacks} | {
+        one.row for one in fuzzed
+    }
+    assert {outcome for row in rows for outcome in row["outcomes"]} <= {READ, REFUSED}
