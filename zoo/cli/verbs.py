@@ -125,6 +125,13 @@ def edit(
     grid: Annotated[bool, typer.Option("--grid", help="Two directions: one across, the other down.")] = False,
     strengths: Annotated[str, typer.Option(help="Steps along the unit direction.")] = "-3,-2,-1,0,1,2,3",
     layers: arguments.Layers = None,
+    onto: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="PICTURE",
+            help="Carry the change over to this photograph, whose code --codes RUN of zoo project has; repeatable.",
+        ),
+    ] = None,
     video: arguments.Video = "auto",
     frames: arguments.Frames = 50,
     fps: arguments.FramesPerSecond = 25,
@@ -158,6 +165,7 @@ def edit(
         grid=grid,
         strengths=strengths,
         layers=layers,
+        onto=onto or (),
         video=video,
         frames=frames,
         fps=fps,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from zoo._utils.progress import Progress, silent
+from zoo.core.codes import join
 from zoo.core.directions import Directions
 from zoo.core.files.codes import GivenCodes
 from zoo.core.files.directions import GivenDirections
@@ -12,6 +14,7 @@ from zoo.core.moves import Move
 from zoo.editing.edited import Edit
 from zoo.editing.fit import check_home, rows_to_move
 from zoo.editing.move_list import list_moves
+from zoo.editing.onto.record import find_photographs
 from zoo.editing.requests import CodesRequest, as_path
 from zoo.errors import OptionError
 from zoo.models.model import Model
@@ -38,6 +41,7 @@ def edit(
     strengths: Sequence[float] = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0),
     layers: str | Sequence[int] | None = None,
     read_as: str | None = None,
+    onto: str | Path | Sequence[str | Path] = (),
     progress: Progress = silent,
 ) -> Edit:
     """Move codes along directions, at several strengths.
@@ -59,6 +63,8 @@ def edit(
         strengths: Steps in units of the unit direction.
         layers: The rows of the code that are moved; None is those that each direction was found for.
         read_as: How to read a file or an array of directions whose shape leaves it open; see `Directions.load`.
+        onto: Photographs whose codes ``zoo project`` found. The change is carried over to them, in their own size;
+            `codes` is then the run folder of the projection, and only their codes are moved.
         progress: Called after each batch of `Edit.images`.
 
     Returns:
@@ -68,7 +74,7 @@ def edit(
         DirectionsError: If directions are of another space, or an index is not there.
         LayersError: If `layers` are not rows of the code.
         CodesError: If the codes cannot be read, or do not fit the model.
-        OptionError: If another argument is out of range.
+        OptionError: If another argument is out of range, or a photograph was not projected.
     """
     rows = rows_to_move(model, layers)
     steps = _checked_strengths(strengths)
@@ -89,7 +95,11 @@ def edit(
         truncation=truncation,
         usual=USUAL_CODES,
     )
-    return Edit(request.take(model), tuple(moves), steps, model, down, progress)
+    found = find_photographs(codes, [onto] if isinstance(onto, str | Path) else onto)
+    taken = request.take(model)
+    if found:
+        taken = join([taken[one.index] for one in found])
+    return Edit(taken, tuple(moves), steps, model, down, progress, tuple(one.open() for one in found))
 
 
 def _homes(moves: Sequence[Move]) -> list[Directions]:

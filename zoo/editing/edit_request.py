@@ -12,6 +12,7 @@ from zoo.core.codes import Codes
 from zoo.core.files.arrays import DIRECTIONS
 from zoo.editing.edit import USUAL_CODES, edit
 from zoo.editing.move_syntax import MoveSpec, arrange, parse_move_spec, read_moves
+from zoo.editing.onto.record import find_photographs
 from zoo.editing.render import reduced_note
 from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest
 from zoo.editing.run_folder import (
@@ -52,6 +53,7 @@ class EditRequest:
         codes: The codes to move. Where nothing says which, and the first of `directions` is a run folder, its own first
             codes are moved.
         read_as: How to read arrays of directions; see `Directions.load`.
+        onto: Photographs of a projection that the edit is carried over to; `codes` are then that projection's.
         out: The folder to write; None is one under ``runs/``.
         force: Replace an existing run folder.
     """
@@ -71,6 +73,7 @@ class EditRequest:
     size: str | None = None
     codes: CodesRequest = field(default_factory=lambda: CodesRequest(usual=USUAL_CODES))
     read_as: str | None = None
+    onto: Sequence[Path] = ()
     out: Path | None = None
     force: bool = False
 
@@ -101,11 +104,21 @@ class EditRequest:
         picture_side(self.size, 1)
         self.codes.check()
         DIRECTIONS.check_reading(self.read_as)
+        find_photographs(self.codes.codes, self.onto)
         model = self.opening.open(self.model, installation, progress)
         moves = read_moves(specs, model.adapter.space, self.read_as)
         across, down = arrange(moves, together=self.together, grid=self.grid)
-        codes = self._take_codes(model, specs[0].path)
-        result = edit(model, across, down=down, codes=codes, strengths=strengths, layers=self.layers, progress=progress)
+        result = edit(
+            model,
+            across,
+            down=down,
+            codes=self.codes.codes if self.onto else self._take_codes(model, specs[0].path),
+            label=self.codes.label if self.onto else None,
+            strengths=strengths,
+            layers=self.layers,
+            onto=self.onto,
+            progress=progress,
+        )
         result.save(
             folder,
             each=self.each,

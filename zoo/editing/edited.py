@@ -16,11 +16,14 @@ from zoo._utils.html_repr import facts_html, image_html
 from zoo._utils.pixels import to_pixels
 from zoo._utils.progress import Progress, silent
 from zoo.core.codes import Codes, join
-from zoo.core.moves import Move
+from zoo.core.moves import Move, Plan
+from zoo.editing.move_list import move_codes
+from zoo.editing.onto.carried import Onto
+from zoo.editing.onto.writing import MOST_ANIMATED_MOVES, save_onto
 from zoo.editing.render import MOST_BYTES, check_memory_limit, render, render_pixels
 from zoo.editing.run_folder import new_run_folder, picture_name
 from zoo.errors import OptionError
-from zoo.imaging.animation import FRAMES_PER_SECOND, check_animation, frame_side, save_animation, to_frame
+from zoo.imaging.animation import FRAMES_PER_SECOND, check_animation, draw_loop, frame_side, save_animation, to_frame
 from zoo.imaging.contact_sheet import draw_pages, save_pages
 from zoo.imaging.images import OutlinedImage, data_url, picture_side, save_picture
 from zoo.models.model import Model
@@ -31,7 +34,6 @@ MOST_PICTURES = 6_000
 
 # How many pictures an animation shows: of at most 8 moves, and of at most 8 codes.
 MOST_ANIMATED = 16
-_MOST_ANIMATED_MOVES = 8
 _MOST_ANIMATED_CODES = 8
 
 
@@ -49,6 +51,7 @@ class Edit:
         model: The model that renders them.
         down: The second move of a grid, or None.
         progress: Called after each batch of `images`.
+        onto: The photograph that each code stands for, if the edit is carried over to photographs.
     """
 
     codes: Codes
@@ -57,6 +60,12 @@ class Edit:
     model: Model
     down: Move | None = None
     progress: Progress = silent
+    onto: tuple[Onto, ...] = ()
+
+    @property
+    def plan(self) -> Plan:
+        """What the codes are moved along."""
+        return Plan(self.moves, self.strengths, self.down)
 
     @cached_property
     def images(self) -> Tensor:
@@ -70,8 +79,8 @@ class Edit:
         numbers_each = adapter.channels * math.prod(adapter.resolution)
         fewer = "codes, directions or strengths"
         check_memory_limit(self.model, self._count, numbers_each * adapter.dtype.itemsize, fewer)
-        plan = [self._steps(row, column) for row in range(self._rows_each) for column in range(len(strengths))]
-        images = render(self.model, join([_moved(self.model, codes, steps) for steps in plan]), self.progress)
+        plan = [self.plan.steps(row, column) for row in range(self.plan.rows) for column in range(len(strengths))]
+        images = render(self.model, join([move_codes(self.model, codes, steps) for steps in plan]), self.progress)
         return images.view(-1, len(strengths), len(codes), *images.shape[1:]).transpose(1, 2)
 
     def save(
@@ -125,6 +134,7 @@ class Edit:
             self.model.save_codes(partial / "codes.safetensors", self.codes)
             if formats:
                 save_animation(partial, self._animation(frames, size, progress), formats, progress, fps)
+            save_onto(partial, self, size=size, formats=formats, frames=frames, fps=fps, progress=progress)
 
     def __repr__(self) -> str:
         return (
@@ -141,13 +151,8 @@ class Edit:
         return f"{self.model.name} along {across}{f' and {self.down}' if self.down else ''}"
 
     @property
-    def _rows_each(self) -> int:
-        """How many rows of images each code has."""
-        return len(self.moves if self.down is None else self.strengths)
-
-    @property
     def _count(self) -> int:
-        return self._rows_each * len(self.codes) * len(self.strengths)
+        return self.plan.rows * len(self.codes) * len(self.strengths)
 
     @property
     def _block(self) -> int:
@@ -156,16 +161,10 @@ class Edit:
 
     def _places(self) -> list[tuple[int, int]]:
         """List the row and the code of each row of the sheet: a grid keeps the rows of a code together."""
-        rows, codes = range(self._rows_each), range(len(self.codes))
+        rows, codes = range(self.plan.rows), range(len(self.codes))
         if self.down is None:
             return [(row, code) for row in rows for code in codes]
         return [(row, code) for code in codes for row in rows]
-
-    def _steps(self, row: int, column: int) -> list[tuple[Move, float]]:
-        """Return what one picture is moved along, each with its step."""
-        if self.down is None:
-            return [(self.moves[row], self.strengths[column])]
-        return [(self.moves[0], self.strengths[column]), (self.down, self.strengths[row])]
 
     def _rows_shown(self, *, each: bool) -> int:
         """Return how many rows the sheet shows; refuse more than fit, unless pictures have files of their own."""
@@ -183,17 +182,14 @@ class Edit:
         return draw_pages(
             [self._row_name(row, code) for row, code in places[:shown]],
             islice(rows, shown),
-            [_signed(strength) for strength in self.strengths],
+            self.plan.headers,
             block=self._block,
             side=picture_side(size, max(self.model.adapter.resolution)),
             note=f"The first {shown:,} of {len(places):,} rows." if shown < len(places) else "",
         )
 
     def _row_name(self, row: int, code: int) -> str:
-        name = str(self.moves[row if self.down is None else 0])
-        if self.down is not None:
-            name = f"{self.down}: {_signed(self.strengths[row])}\nacross {name}"
-        return f"{name}\n{self.model.code_name(self.codes, code)}"
+        return f"{self.plan.name_row(row)}\n{self.model.code_name(self.codes, code)}"
 
     def _draw_rows(self, folder: Path | None, progress: Progress) -> Iterator[list[OutlinedImage]]:
         """Make one row of the sheet after the other, and write its pictures to the folder if there is one."""
@@ -213,29 +209,18 @@ class Edit:
         if "images" in self.__dict__:
             yield from (to_pixels(self.images[row, code, column]) for row, code in self._places() for column in columns)
             return
-        plan = [(code, self._steps(row, column)) for row, code in self._places() for column in columns]
+        plan = [(code, self.plan.steps(row, column)) for row, code in self._places() for column in columns]
         size = render_batch_size(self.model.adapter)
         for start in range(0, len(plan), size):
             progress(start, len(plan), "images")
-            batch = [_moved(self.model, self.codes[code], steps) for code, steps in plan[start : start + size]]
+            batch = [move_codes(self.model, self.codes[code], steps) for code, steps in plan[start : start + size]]
             yield from render_pixels(self.model, join(batch))
 
     def _file_name(self, row: int, code: int, column: int) -> str:
-        across = f"{column:02}", _signed(self.strengths[column])
-        if self.down is None:
-            return picture_name(self.codes, code, self._move_name(row), *across)
-        return picture_name(self.codes, code, "down", f"{row:02}", _signed(self.strengths[row]), "across", *across)
-
-    def _move_name(self, row: int) -> str:
-        """Name a move in names of files: by its direction if all are different ones of a set, else by its place."""
-        terms = [move.terms[0] for move in self.moves if len(move.terms) == 1 and move.terms[0].weight == 1]
-        of_one_set = len({id(term.directions) for term in terms}) == 1
-        if of_one_set and len({term.index for term in terms}) == len(self.moves):
-            return f"direction-{terms[row].index}"
-        return f"move-{row}"
+        return picture_name(self.codes, code, *self.plan.name_file(row, column))
 
     def _animated(self) -> tuple[tuple[Move, ...], Codes]:
-        moves = self.moves[:_MOST_ANIMATED_MOVES]
+        moves = self.moves[:MOST_ANIMATED_MOVES]
         return moves, self.codes[: min(_MOST_ANIMATED_CODES, MOST_ANIMATED // len(moves))]
 
     def _check_frames(self, count: int, size: str | int | None, formats: Sequence[str]) -> None:
@@ -244,47 +229,20 @@ class Edit:
         height, width = self.model.adapter.resolution
         side = frame_side(len(moves), len(codes), max(height, width), size)
         pixels = len(moves) * len(codes) * height * width * (side / max(height, width)) ** 2
-        needed = pixels * (3 * self._rendered(count) + ("gif" in formats) * count)
+        needed = pixels * (3 * self.plan.count_frames(count) + ("gif" in formats) * count)
         if formats and needed > MOST_BYTES:
             raise OptionError(
                 f"--frames {count} with pictures of {side} pixels, {len(moves) * len(codes)} in a frame, are too many "
                 "to hold in memory: take fewer frames or codes, a smaller --size, or --video none"
             )
 
-    def _rendered(self, count: int) -> int:
-        """Return how many of the frames differ; without `down`, the way back shows those of the way there again."""
-        return count if self.down else count // 2 + 1
-
     def _animation(self, count: int, size: str | int | None, progress: Progress) -> list[Image.Image]:
         """Render the frames of a loop."""
         moves, codes = self._animated()
-        rendered = self._rendered(count)
-        frames = []
-        for index in range(rendered):
-            progress(index, rendered, "rendering frames")
-            moved = [_moved(self.model, codes, self._steps_at(index / count, move)) for move in moves]
+
+        def draw(phase: float) -> Image.Image:
+            moved = [move_codes(self.model, codes, self.plan.steps_at(phase, move)) for move in moves]
             pixels = render_pixels(self.model, join(moved))
-            frames.append(to_frame(pixels.view(len(moved), len(codes), *pixels.shape[1:]), size))
-        progress(rendered, rendered, "rendering frames")
-        return frames if self.down else [frames[min(index, count - index)] for index in range(count)]
+            return to_frame(pixels.view(len(moved), len(codes), *pixels.shape[1:]), size)
 
-    def _steps_at(self, phase: float, move: Move) -> list[tuple[Move, float]]:
-        """Return the step along each move at a phase of the loop, 0 to 1: a cosine across, a sine down."""
-        ends = self.strengths if len(set(self.strengths)) > 1 else (0.0, *self.strengths)
-        middle, amplitude = (max(ends) + min(ends)) / 2, (max(ends) - min(ends)) / 2
-        angle = 2 * math.pi * phase
-        across = (move, middle - amplitude * math.cos(angle))
-        return [across] if self.down is None else [across, (self.down, middle - amplitude * math.sin(angle))]
-
-
-def _signed(strength: float) -> str:
-    return f"{strength:+g}" if strength else "0"
-
-
-def _moved(model: Model, codes: Codes, steps: Sequence[tuple[Move, float]]) -> Codes:
-    """Move codes along each move by its step, one direction after the other."""
-    for move, strength in steps:
-        for term in move.terms:
-            delta = strength * term.weight * term.directions.vectors[term.index]
-            codes = model.adapter.move(codes, delta.to(model.adapter.device, model.adapter.dtype), term.layers)
-    return codes
+        return draw_loop(draw, count, self.plan.count_frames(count), progress)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from zoo.core.codes import LatentSpace
+from zoo.core.codes import Codes, LatentSpace
 from zoo.core.files.directions import GivenDirections, take_directions
 from zoo.core.files.reading import to_tensor
 from zoo.core.moves import Move
 from zoo.errors import DirectionsError, OptionError
+from zoo.models.model import Model
 
 
 def list_moves(
@@ -47,6 +48,24 @@ def list_moves(
     if not chosen:
         raise DirectionsError(f"no direction was asked for: there are 0 to {len(directions) - 1}")
     return chosen
+
+
+def move_codes(model: Model, codes: Codes, steps: Sequence[tuple[Move, float]]) -> Codes:
+    """Move codes along each move by its step, one direction after the other.
+
+    Args:
+        model: The model.
+        codes: The codes (n).
+        steps: Moves, and how far along each.
+
+    Returns:
+        The moved codes (n).
+    """
+    for move, strength in steps:
+        for term in move.terms:
+            delta = strength * term.weight * term.directions.vectors[term.index]
+            codes = model.adapter.move(codes, delta.to(model.adapter.device, model.adapter.dtype), term.layers)
+    return codes
 
 
 def _checked_moves(moves: list[Move], indices: Sequence[int] | None) -> list[Move]:

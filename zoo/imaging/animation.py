@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from importlib.util import find_spec
 from itertools import pairwise
@@ -116,12 +116,36 @@ def to_frame(pixels: Tensor, size: str | int | None = None) -> Image.Image:
     return frame
 
 
+def draw_loop(
+    draw: Callable[[float], Image.Image], count: int, rendered: int, progress: Progress = silent
+) -> list[Image.Image]:
+    """Draw the frames of a loop.
+
+    Args:
+        draw: Draws the frame at a phase, 0 to 1.
+        count: The number of frames, there and back.
+        rendered: How many of them differ; the others show the first ones again, backwards.
+        progress: Called with (frames done, frames in all, what is being done).
+
+    Returns:
+        The frames.
+    """
+    frames = []
+    for index in range(rendered):
+        progress(index, rendered, "rendering frames")
+        frames.append(draw(index / count))
+    progress(rendered, rendered, "rendering frames")
+    return [frames[index if index < rendered else count - index] for index in range(count)]
+
+
 def save_animation(
     folder: Path,
     frames: Sequence[Image.Image],
     formats: Sequence[str],
     progress: Progress = silent,
     fps: float = FRAMES_PER_SECOND,
+    *,
+    stem: str = "edit",
 ) -> None:
     """Write `edit.gif` and `edit.mp4`.
 
@@ -131,12 +155,13 @@ def save_animation(
         formats: Which to write, of ``gif`` and ``mp4``.
         progress: Called with (frames done, frames in all, what is being done).
         fps: Frames a second.
+        stem: What the files are called instead of ``edit``.
 
     Raises:
         OutputError: If the MP4 cannot be written.
     """
     for image_format in formats:
-        {"gif": _save_gif, "mp4": _save_mp4}[image_format](folder / f"edit.{image_format}", frames, fps, progress)
+        {"gif": _save_gif, "mp4": _save_mp4}[image_format](folder / f"{stem}.{image_format}", frames, fps, progress)
 
 
 def _save_gif(path: Path, frames: Sequence[Image.Image], fps: float, progress: Progress) -> None:

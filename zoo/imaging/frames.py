@@ -61,6 +61,19 @@ class Frame:
         """Its number of the photograph's pixels from top to bottom."""
         return math.hypot(*self.down)
 
+    def scaled(self, across: float, down: float) -> Frame:
+        """Return the frame in a photograph of another size.
+
+        Args:
+            across: How many times as wide it is.
+            down: How many times as high.
+
+        Returns:
+            The frame.
+        """
+        points = ((x * across, y * down) for x, y in (self.corner, self.right, self.down))
+        return Frame(*points)
+
     def outside(self, size: tuple[int, int]) -> float:
         """Tell how much of the frame lies outside a photograph.
 

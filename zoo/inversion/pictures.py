@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from zoo.errors import OptionError
 from zoo.imaging.frames import Frame
 from zoo.imaging.photographs import read_photograph, resample, to_grey, to_srgb
 from zoo.inversion.framing import Framing
+from zoo.weights.cache import sha256_of
 
 # What `zoo.project` takes as a picture, beside a sequence of them.
 GivenPicture = str | Path | Image.Image | Tensor | NDArray[Any]
@@ -51,6 +52,7 @@ class Target:
         size: Height and width of the photograph.
         frame: What of the photograph `pixels` show; None for an array that has the network's resolution.
         remarks: What was done to the photograph, where that is not plain.
+        sha256: The hash of its file, or None.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Target:
     size: tuple[int, int]
     frame: Frame | None
     remarks: tuple[str, ...] = ()
+    sha256: str | None = None
 
     def note(self) -> str | None:
         """Say what was done to the photograph, where that is not plain.
@@ -148,7 +151,8 @@ class PictureReader:
 
     def _of_file(self, path: Path) -> Target | None:
         try:
-            return self._of_image(read_photograph(path), path.name, path)
+            target = self._of_image(read_photograph(path), path.name, path)
+            return replace(target, sha256=sha256_of(path))
         except PictureError as error:
             self.skipped[str(path)] = str(error)
         return None

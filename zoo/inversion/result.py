@@ -203,6 +203,7 @@ class Inversion:
         pictures = [
             {
                 **fit.as_json(),
+                "sha256": target.sha256,
                 "file": None if target.path is None else str(target.path),
                 "size": list(target.size),
                 "frame": None if target.frame is None else vars(target.frame),

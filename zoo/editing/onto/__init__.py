@@ -1,0 +1,1 @@
+"""Edits carried over to the photographs whose codes were moved."""
