@@ -260,7 +260,7 @@ def test_the_animation_runs_smoothly_through_the_range_and_closes(
 
 def test_a_single_strength_is_animated_from_the_image_itself(directions: Directions) -> None:
     made = zoo.edit(model_of(DCGAN.tiny(0)), directions, samples=1, strengths=[2.0])
-    [(_, start)], [(_, end)] = (made._steps_at(turn, made.moves[0]) for turn in (0.0, 0.5))
+    [(_, start)], [(_, end)] = (made.plan.steps_at(turn, made.moves[0]) for turn in (0.0, 0.5))
     assert (start, end) == (0.0, 2.0)
 
 

@@ -233,7 +233,7 @@ def test_a_folder_of_pictures_is_replaced_as_a_whole_or_kept(tmp_path: Path) -> 
     with pytest.raises(OutputError, match="exists: pass --force"):
         zoo.sample(model, samples=1).save(folder, each=True)
     zoo.sample(model, samples=1).save(folder, each=True, force=True)
-    assert names(folder, "*") == ["code-0000.png", "codes.safetensors", "samples.png"]
+    assert names(folder, "[!.]*") == ["code-0000.png", "codes.safetensors", "samples.png"]
     (folder / "mine.png").touch()
     with pytest.raises(OutputError, match=r"holds 'mine.png', which zoo did not write"):
         zoo.sample(model, samples=1).save(folder, each=True, force=True)

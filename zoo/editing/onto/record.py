@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from zoo._utils.files import exists, is_dir, is_file
 from zoo._utils.html_repr import plain
-from zoo._utils.opening import read_bounded
 from zoo._utils.paths import expand_home
 from zoo._utils.pictures import PictureError
+from zoo._utils.untrusted.opening import read_bounded
 from zoo.core.files.reading import split_name
 from zoo.editing.onto.carried import Onto
 from zoo.errors import OptionError
