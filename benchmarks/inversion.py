@@ -46,7 +46,7 @@ MODELS = (
 # Decibels from which a picture counts as found, seeds of the pictures, and starts that both methods may try.
 FOUND = 60.0
 FIRST_SEED = 1000
-STARTS = 4
+STARTS = 6
 ADAM_STEPS = 500
 # Factors that are edited, and the value that each is moved to.
 EDITS = {"glasses": "yes", "mouth": "open", "hair_colour": "red"}
@@ -167,42 +167,64 @@ def scores_of(model: Model, scorer: zoo.Scorer, codes: Codes) -> Tensor:
     return scorer.score(as_rgb(model.render(codes)).clamp(-1, 1)).double()
 
 
-def fit_direction(prior: Prior, codes: Codes, margins: Tensor) -> Tensor:
-    """Fit the direction in whitened coordinates along which a score grows, by least squares; unit length."""
+def fit_direction(prior: Prior, codes: Codes, has_value: Tensor) -> Tensor:
+    """Fit the direction along which codes come to have a value, by least squares in whitened coordinates."""
     rows = prior.whiten(codes)
     rows = rows.mean(dim=1) if rows.ndim == 3 else rows
     design = torch.cat([rows, torch.ones(len(rows), 1, dtype=rows.dtype)], dim=1)
-    normal = design.T @ design + len(rows) * 1e-3 * torch.eye(design.shape[1], dtype=rows.dtype)
-    solved: Tensor = torch.linalg.solve(normal, design.T @ margins)[:-1]
-    return torch.nn.functional.normalize(solved, dim=0)
+    normal = design.T @ design + 1e-3 * len(rows) * torch.eye(design.shape[1], dtype=rows.dtype)
+    solved = torch.linalg.solve(normal, design.T @ has_value.to(rows.dtype))[:-1]
+    return prior.basis @ torch.nn.functional.normalize(solved, dim=0)
 
 
-def edited(
-    model: Model, scorer: zoo.Scorer, codes: Codes, delta: Tensor, *, attribute: Attribute
-) -> tuple[float, float]:
-    """Return how often the wanted value is reached by codes that lacked it, and how often all other factors stay."""
-    attributes = read_attributes({"scorer": scorer})
-    wanted = attribute.values.index(EDITS[attribute.name])
-    before = scores_of(model, scorer, codes)
-    after = scores_of(model, scorer, model.adapter.move(codes, delta.to(codes.latents)))
-    lacking = attribute.predicted(before) != wanted
-    reached = (attribute.predicted(after) == wanted)[lacking].double().mean()
-    stays = [(other.predicted(after) == other.predicted(before))[lacking] for other in attributes if other != attribute]
-    return float(reached), float(torch.stack(stays).double().mean())
+@dataclass(frozen=True)
+class FactorEdit:
+    """A move that gives codes a value of a factor: so many deviations along a direction, on some rows."""
+
+    attribute: Attribute
+    value: int
+    direction: Tensor
+    step: float
+    layers: tuple[int, ...] | None
+
+    def judge(self, model: Model, scorer: zoo.Scorer, codes: Codes) -> tuple[float, float]:
+        """Return how often codes without the value reach it, and how often all their other factors stay."""
+        before = scores_of(model, scorer, codes)
+        delta = (self.step * self.direction).to(codes.latents)
+        after = scores_of(model, scorer, model.adapter.move(codes, delta, self.layers))
+        lacking = self.attribute.predicted(before) != self.value
+        reached = (self.attribute.predicted(after) == self.value)[lacking].double().mean()
+        others = [one for one in read_attributes({"scorer": scorer}) if one != self.attribute]
+        stays = torch.stack([(one.predicted(after) == one.predicted(before))[lacking] for one in others])
+        return float(reached), float(stays.double().mean())
 
 
-def held_out(name: str, folder: str, count: int) -> None:
+def choose_edit(model: Model, scorer: zoo.Scorer, attribute: Attribute, drawn: Codes) -> FactorEdit:
+    """Choose the step and the rows of an edit on drawn codes: reached often, and little else changed."""
+    value = attribute.values.index(EDITS[attribute.name])
+    prior = Prior.of(model.adapter, drawn)
+    direction = fit_direction(prior, drawn, attribute.predicted(scores_of(model, scorer, drawn)) == value)
+    count = model.adapter.space.layers
+    ranges = [None, *(tuple(range(start, min(start + 4, count))) for start in range(0, count, 2))]
+    edits = [
+        FactorEdit(attribute, value, direction, step, layers)
+        for layers in (ranges if count > 1 else [None])
+        for step in (2.0, 4.0, 6.0)
+    ]
+    return max(edits, key=lambda edit: math.prod(edit.judge(model, scorer, drawn[:48])))
+
+
+def held_out(name: str, folder: str, count: int, chosen: Sequence[str]) -> None:
     """Measure projections of held-out avatars, and edits of what was found."""
     model = zoo.load(name, device="cpu")
     images = read(folder, "test").images[:count]
     [scorer] = choose_scorers(model.card, load_plugins()).values()
     attributes = read_attributes({"scorer": scorer})
-    drawn = model.sample(1000, seed=77)
-    prior = Prior.of(model.adapter, drawn)
-    scores = scores_of(model, scorer, drawn)
-    ways: dict[str, dict[str, Any]] = {"w": {"rows": "tied", "starts": 1, "ridge": 1e-5}, "w+": {"rows": "free"}}
+    drawn = replace(model.sample(1000, seed=77), labels=None)  # w has read them
+    ways: dict[str, dict[str, Any]] = {"w+": {"rows": "free"}, "w": {"rows": "tied", "starts": 1, "ridge": 1e-5}}
     found = {}
-    for way, options in ways.items():
+    for way in chosen:
+        options = ways[way]
         began = time.process_time()
         found[way] = zoo.project(model, list(images), **options)
         fits = found[way].fits
@@ -216,24 +238,14 @@ def held_out(name: str, folder: str, count: int) -> None:
         for attribute in attributes:
             one = [next(a for a in fit.attributes if a.name == attribute.name).kept for fit in fits]
             print(f"    {attribute.name:12}{sum(map(bool, one)) / len(one):6.2f}", flush=True)
-    print(f"edits by {model.name}: factor, step; reached and all others unchanged, of codes that lacked the value")
+    print("edits: reached, and share of the other factors that stay, of codes that lacked the value", flush=True)
     for attribute in attributes:
         if attribute.name not in EDITS:
             continue
-        columns = scores[:, attribute.columns]
-        wanted = attribute.values.index(EDITS[attribute.name])
-        rest = columns.clone()
-        rest[:, wanted] = -math.inf
-        direction = prior.basis @ fit_direction(prior, drawn, columns[:, wanted] - rest.max(dim=1).values)
-        step = next(
-            (s for s in range(1, 9) if edited(model, scorer, drawn[:128], s * direction, attribute=attribute)[0] > 0.9),
-            8,
-        )
-        line = f"    {attribute.name}={EDITS[attribute.name]:8} {step}: "
-        for title, codes in {"drawn": drawn[128:384], **{way: one.codes for way, one in found.items()}}.items():
-            moved = codes if model.adapter.needs_labels else replace(codes, labels=None)
-            reached, stays = edited(model, scorer, moved, step * direction, attribute=attribute)
-            line += f"{title} {reached:.2f} and {stays:.2f}; "
+        edit = choose_edit(model, scorer, attribute, drawn)
+        line = f"    {attribute.name}={EDITS[attribute.name]}, rows {edit.layers}, {edit.step:g} deviations: "
+        for title, codes in {"drawn": drawn[200:400], **{way: one.codes for way, one in found.items()}}.items():
+            line += "{}: {:.2f} and {:.2f}; ".format(title, *edit.judge(model, scorer, codes))
         print(line, flush=True)
 
 
@@ -245,6 +257,7 @@ def main() -> None:
     parser.add_argument("--adam", type=int, default=16, help="how many of them Adam tries too")
     parser.add_argument("--avatars", help="folder of recipes/avatars, for the held-out ones")
     parser.add_argument("--held", type=int, default=64, help="how many of those")
+    parser.add_argument("--rows", nargs="*", default=("w+", "w"), help="how those are projected")
     parser.add_argument("--held-model", default="stylegan2.avatars64")
     options = parser.parse_args()
     if options.seeds:
@@ -254,7 +267,7 @@ def main() -> None:
     for name in options.models if options.seeds else ():
         own_pictures(name, options.seeds, options.adam)
     if options.avatars:
-        held_out(options.held_model, options.avatars, options.held)
+        held_out(options.held_model, options.avatars, options.held, options.rows)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ class SearchOptions:
 
     rows: str = "auto"
     ridge: float | None = None
-    starts: int = 4
+    starts: int = 6
 
     def __post_init__(self) -> None:
         if self.rows not in ROWS:

@@ -36,7 +36,7 @@ class ProjectionRequest:
         projector: The name of a projector of a plugin; None is zoo's own search.
         rows: Whether the rows of a code may differ; see `SearchOptions`. None is ``auto``.
         ridge: See `SearchOptions`.
-        starts: See `SearchOptions`. None is 4.
+        starts: See `SearchOptions`. None is 6.
         loss: ``pixels`` or ``features``.
         region: The pixels that count.
         align: What is taken of photographs: ``auto`` follows the model's card; see `zoo.core.alignment`.

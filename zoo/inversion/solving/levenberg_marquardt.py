@@ -11,15 +11,17 @@ from torch import Tensor
 # Methods for Non-Linear Least Squares Problems, 2004, algorithm 3.16).
 _FIRST_DAMPING = 1e-3
 # A step that gains less than this share of what the Jacobian predicted calls for an exact one.
-_LEAST_GAIN = 0.5
+_LEAST_GAIN = 0.25
 # Steps between two exact Jacobians, at most.
-_MOST_CORRECTIONS = 12
+_MOST_CORRECTIONS = 20
 # It ends when an exact Jacobian promises, or a step gains, less than this share of the value.
 _LEAST_PROGRESS = 1e-6
 # ‖r‖² that is as good as none.
 _NOTHING = 1e-14
-# After so many steps its value must have fallen to this share, else it has come to a minimum that is not the picture.
-_PATIENCE = 10
+# Within so many steps its value must fall to this share, else it has come to a minimum that is not the picture. Near a
+# picture (26 dB) it may cross a plateau before it falls at once: there it has more time.
+_PATIENCE, _PATIENCE_NEAR = 12, 30
+_NEAR = 4 / 10**2.6 / 2
 _LEAST_FALL = 0.9
 
 # Returns r (rows,) at u (dim,); and r with J (rows, dim).
@@ -57,7 +59,8 @@ def minimize_levenberg_marquardt(
     past = [value]
     for _ in range(rounds):
         past.append(value)
-        if len(past) > _PATIENCE and value > _LEAST_FALL * past[-1 - _PATIENCE]:
+        patience = _PATIENCE_NEAR if value < _NEAR else _PATIENCE
+        if len(past) > patience and value > _LEAST_FALL * past[-1 - patience]:
             break
         normal = jacobian.T @ jacobian
         normal.diagonal().add_(weight)

@@ -12,7 +12,7 @@ from zoo._utils.sizes import format_size
 from zoo.core.codes import Codes
 from zoo.errors import CapabilityError, OptionError
 from zoo.inversion.options import SearchOptions
-from zoo.inversion.solving.candidates import FAR, Candidate, judged
+from zoo.inversion.solving.candidates import FAR, NEAR, Candidate, judged
 from zoo.inversion.solving.lbfgs import minimize_lbfgs
 from zoo.inversion.solving.levenberg_marquardt import minimize_levenberg_marquardt
 from zoo.inversion.solving.problem import Problem
@@ -25,15 +25,15 @@ from zoo.models.rendering import render_batch_size
 # which is kept where the model cannot draw the picture.
 STRONG_RIDGE, WEAK_RIDGE = 1e-3, 1e-5
 # Rounds of L-BFGS under each; without any ridge, or with rows that may differ; and of Levenberg–Marquardt.
-_RIDGE_ROUNDS = 25
+_RIDGE_ROUNDS = 15
 _LONG_ROUNDS = 100
-_LM_ROUNDS = 60
+_LM_ROUNDS = 100
 # Numbers of J up to which Levenberg–Marquardt pays: beyond, one J costs more than the gradients of a whole search.
 _MOST_NUMBERS = {"cpu": 2**25, "cuda": 2**27}
 # Images with a longer side above the first number are compared at these sizes first.
 _COARSE_SIDES = (64, 256)
 # Classes whose best starts are searched before one is chosen.
-_MOST_TRIED_CLASSES = 4
+_MOST_TRIED_CLASSES = 6
 
 
 class Search:
@@ -115,24 +115,29 @@ class Search:
             if len(nearest) < 2:
                 continue
             codes = self._starts.at(nearest)
-            problem = self._problem.take([picture] * len(nearest)).with_labels(codes.labels).at_side(self._sides()[0])
-            coordinates = self._descend(problem, self._tied(codes), STRONG_RIDGE, _RIDGE_ROUNDS)
-            values = self._values(problem, coordinates, STRONG_RIDGE)
-            self._starts.prefer(picture, [nearest[index] for index in values.argsort().tolist()])
+            problem = self._problem.take([picture] * len(nearest)).with_labels(codes.labels)
+            held = judged(problem, self._hold(problem, self._tied(codes)), self._held_ridge, "")
+            self._starts.prefer_classes(picture, [nearest[index] for index in _by_value(held)])
+
+    def _hold(self, problem: Problem, coordinates: Tensor) -> Tensor:
+        """Search under the strong ridge and then under the weak one."""
+        first, last = self._sides()
+        coordinates = self._descend(problem.at_side(first), coordinates, STRONG_RIDGE, _RIDGE_ROUNDS)
+        return self._descend(problem.at_side(last), coordinates, self._held_ridge, _RIDGE_ROUNDS)
 
     def _attempt(self, pictures: list[int], attempt: int) -> None:
         """Search from the next start of some pictures."""
         codes = self._starts.take(pictures, attempt)
         problem = self._problem.take(pictures).with_labels(codes.labels)
-        first, last = self._sides()
-        coordinates = self._descend(problem.at_side(first), self._tied(codes), STRONG_RIDGE, _RIDGE_ROUNDS)
-        coordinates = self._descend(problem.at_side(last), coordinates, self._held_ridge, _RIDGE_ROUNDS)
+        coordinates = self._hold(problem, self._tied(codes))
         held = judged(problem, coordinates, self._held_ridge, "L-BFGS under a ridge")
         promising = []
         for position, index in enumerate(pictures):
             self.tried[index] += 1
-            if held[position].is_better_than(self._held[index]):
+            better = held[position].is_better_than(self._held[index])
+            if better:
                 self._held[index] = held[position]
+            if better or held[position].error < NEAR:
                 promising.append(position)
             if self.found[index] is None or held[position].error < self.found[index].error:  # type: ignore[union-attr]
                 self.found[index] = held[position]
@@ -221,10 +226,6 @@ class Search:
 
         return evaluate
 
-    def _values(self, problem: Problem, coordinates: Tensor, ridge: float) -> Tensor:
-        items = torch.arange(len(problem), device=coordinates.device)
-        return self._evaluator(problem, ridge)(coordinates, items)[0]
-
 
 class _Clock:
     """Tells the progress of a search, which may end early."""
@@ -241,6 +242,10 @@ class _Clock:
 
     def finish(self) -> None:
         self._progress(self._total, self._total, "projecting")
+
+
+def _by_value(candidates: Sequence[Candidate]) -> list[int]:
+    return sorted(range(len(candidates)), key=lambda index: candidates[index].value)
 
 
 def _choose_method(problem: Problem) -> tuple[bool, str]:

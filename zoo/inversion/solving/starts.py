@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -132,14 +133,18 @@ class Starts:
         """
         return join([self.codes[index] for index in indices])
 
-    def prefer(self, picture: int, first: Sequence[int]) -> None:
-        """Put some starts of a picture before the others.
+    def prefer_classes(self, picture: int, nearest: Sequence[int]) -> None:
+        """Put the starts of some classes of a picture before the others: every other one is of the first class.
 
         Args:
             picture: Its index.
-            first: Indices into `codes`, in their order.
+            nearest: The nearest start of each class, as indices into `codes`, the best class first.
         """
-        rest = [start for start in self.order[picture].tolist() if start not in set(first)]
+        labels = [] if self.codes.labels is None else self.codes.labels.tolist()
+        order = self.order[picture].tolist()
+        best = [start for start in order if labels[start] == labels[nearest[0]]]
+        first = list(dict.fromkeys(chain(best[:1], *zip(best[1:], nearest[1:], strict=False))))
+        rest = [start for start in order if start not in set(first)]
         self.order[picture] = torch.tensor([*first, *rest])
 
     def nearest_of_classes(self, picture: int, most: int) -> list[int]:
