@@ -100,7 +100,7 @@ class Card(Strict):
         origin: the project that published the weights.
         paper: a reference or address.
         regions: named regions of the image, beside the common ones; see `zoo.core.parse_region`.
-        alignment: how the training pictures were cut around faces; see `zoo.core.parse_alignment`.
+        alignment: how the training pictures were cut around faces, such as ``ffhq``; see docs/cards.md.
         config: options of the adapter.
         file: the registry file that the card is in.
 
