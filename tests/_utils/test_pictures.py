@@ -75,7 +75,7 @@ def test_a_picture_is_a_regular_file(tmp_path: Path) -> None:
         (tmp_path, "it is a folder"),
         (tmp_path / "pipe", "it is a pipe, not a file"),
         (Path("/dev/zero"), "it is a device, not a file"),
-        (tmp_path / "none", "No such file"),
+        (tmp_path / "none", "there is no such file"),
     ]:
         with pytest.raises(PictureError, match=words):
             open_picture(path)

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from zoo.core.alignment import parse_alignment
 from zoo.faces.alignment import face_frame
-from zoo.faces.detector import find_faces
+from zoo.faces.detector import find_faces, find_faces_any_way_up
 from zoo.imaging.frames import Frame
 
 _PHOTOGRAPH = Path(__file__).parents[2] / "docs/images/astronaut.jpg"
@@ -44,9 +44,25 @@ def test_several_faces_are_found_the_largest_first(photograph: Image.Image) -> N
     np.testing.assert_allclose(small.points, np.add(np.divide(_UPRIGHT, 2), [0, 100]), atol=_CLOSE / 2)
 
 
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_a_face_is_found_any_way_up(photograph: Image.Image, degrees: int) -> None:
+    part = photograph.crop((0, 0, 400, 300))
+    [upright] = find_faces(part)
+    back = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}
+    turned = part.transpose(back[degrees])
+    [face], found = find_faces_any_way_up(turned)
+    assert found == degrees
+    alignment = parse_alignment("ffhq")
+    assert alignment is not None
+    cut = face_frame(alignment, face.points).cut(turned)
+    wanted = face_frame(alignment, upright.points).cut(part)
+    assert np.abs(np.asarray(cut.resize((32, 32))).astype(int) - np.asarray(wanted.resize((32, 32)))).mean() < 2
+    assert np.all(face.points > np.array(face.box[:2])) and np.all(face.points < np.array(face.box[2:]))
+
+
 def test_where_there_is_no_face_none_is_found() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
-    assert find_faces(Image.fromarray(noise)) == []
+    assert find_faces_any_way_up(Image.fromarray(noise)) == ([], 0)
     assert find_faces(Image.new("RGB", (11, 2000), "pink")) == []
 
 

@@ -63,7 +63,8 @@ def open_picture(path: Path, *, most_pixels: int = MOST_PIXELS) -> Image.Image:
             raise PictureError(_NO_PICTURE)
         content = read_bounded(path, _MOST_BYTES)
     except OSError as error:
-        raise PictureError(error.strerror or str(error)) from None
+        missing = isinstance(error, FileNotFoundError)
+        raise PictureError("there is no such file" if missing else error.strerror or str(error)) from None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's own about sizes and damaged tags: see `_check_cost`
         try:
@@ -71,7 +72,7 @@ def open_picture(path: Path, *, most_pixels: int = MOST_PIXELS) -> Image.Image:
         except PictureError:
             raise
         except Image.DecompressionBombError:
-            raise PictureError("it has more pixels than a picture") from None
+            raise PictureError(f"it has more than the {most_pixels:,} pixels that are read") from None
         except Exception:  # a decoder that is given damaged bytes fails in any way there is
             raise PictureError(_NO_PICTURE) from None
 

@@ -27,6 +27,13 @@ WEIGHTS = Path(__file__).with_name("mtcnn.safetensors")
 # shows a large one, and small ones cost most of the time.
 _SMALLEST = 20
 _SMALLEST_SHARE = 1 / 24
+# Turns to the left, and how to come back: (x, y) @ matrix + shift · (width, height).
+_TURNS = (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)
+_BACK = {
+    1: ([[0, 1], [-1, 0]], (1, 0)),
+    2: ([[-1, 0], [0, -1]], (1, 1)),
+    3: ([[0, -1], [1, 0]], (0, 1)),
+}
 # Photographs are brought to this many pixels on the shorter side first.
 _MOST_SIDE = 768
 # The paper's steps of the pyramid, and the usual thresholds of the three networks.
@@ -58,6 +65,42 @@ class Face:
     def area(self) -> float:
         """The area of the box, in pixels."""
         return (self.box[2] - self.box[0]) * (self.box[3] - self.box[1])
+
+
+# How sure the last network must be that a photograph need not be turned, or that a turned one shows a face: of upright
+# faces it is surer, and in turned ones it sees a face where there is none.
+_SURE = 0.95
+
+
+def find_faces_any_way_up(photograph: Image.Image) -> tuple[list[Face], int]:
+    """Find the faces in a photograph that may lie on its side or be upside down.
+
+    Args:
+        photograph: Of mode ``RGB``.
+
+    Returns:
+        The faces, the largest first, where they are in the photograph as it is; and by how many degrees it had to be
+        turned to the left until one was found: 0, 90, 180 or 270.
+    """
+    upright = find_faces(photograph)
+    if any(face.probability >= _SURE for face in upright):
+        return upright, 0
+    turned = {
+        quarters: [face for face in find_faces(photograph.transpose(turn)) if face.probability >= _SURE]
+        for quarters, turn in enumerate(_TURNS, start=1)
+    }
+    best = max(turned, key=lambda quarters: max((face.probability for face in turned[quarters]), default=0.0))
+    if not turned[best]:
+        return upright, 0
+    return [_turned_back(face, best, photograph.size) for face in turned[best]], 90 * best
+
+
+def _turned_back(face: Face, quarters: int, size: tuple[int, int]) -> Face:
+    """Tell where a face is in a photograph of a size, from where it is in the turned one."""
+    turn, shift = _BACK[quarters]
+    corners = np.array(face.box).reshape(2, 2) @ turn + np.multiply(shift, size)
+    box = (*corners.min(axis=0).tolist(), *corners.max(axis=0).tolist())
+    return Face(box, face.points @ turn + np.multiply(shift, size), face.probability)
 
 
 @torch.inference_mode()

@@ -93,12 +93,12 @@ def check_alignment(text: str) -> None:
 
 def _face(photograph: Image.Image, alignment: Alignment) -> tuple[Frame, list[str]]:
     from zoo.faces.alignment import face_frame
-    from zoo.faces.detector import find_faces
+    from zoo.faces.detector import find_faces_any_way_up
 
-    faces = find_faces(photograph)
+    faces, degrees = find_faces_any_way_up(photograph)
     if not faces:
         raise PictureError(f"no face is found in it; --align {NONE} takes the middle")
-    remarks = []
+    remarks = [f"its face is found once it is turned by {degrees} degrees, and turned upright"] if degrees else []
     if len(faces) > 1:
         x, y = (round(part) for part in faces[0].points[:2].mean(axis=0))
         remarks.append(f"it shows {len(faces)} faces, and the largest is taken, with its eyes around ({x}, {y})")
