@@ -98,6 +98,12 @@ def test_less_memory_gives_the_same_answer() -> None:
         zoo.project(model, picture, memory=2000)
 
 
+def test_memory_is_counted_with_the_classes_of_a_conditional_network() -> None:
+    model = model_of(FAMILIES["biggan"].resolve().tiny(0))
+    with pytest.raises(OptionError, match="one gradient here needs"):
+        zoo.project(model, own_pictures(model), memory=2000)
+
+
 def test_what_is_found_before_ctrl_c_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     model = model_of(DCGAN.tiny(0))
     attempt: Callable[..., None] = Search._attempt

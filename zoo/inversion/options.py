@@ -26,7 +26,8 @@ class SearchOptions:
             and frees them if the picture is not reproduced.
         ridge: The weight of ‖u‖² in the end; None is 0 where the picture is reproduced or the code is like drawn ones,
             else what the search had before.
-        starts: How many drawn codes to begin from at most, while the picture is not reproduced.
+        starts: How many drawn codes to begin from at most, while the picture is not reproduced; None is 6 where exact
+            Jacobians pay, else 1.
 
     Raises:
         OptionError: If a value is out of range.
@@ -34,14 +35,14 @@ class SearchOptions:
 
     rows: str = "auto"
     ridge: float | None = None
-    starts: int = 6
+    starts: int | None = None
 
     def __post_init__(self) -> None:
         if self.rows not in ROWS:
             raise OptionError(f"--rows {self.rows}: there are {', '.join(ROWS)}")
         if self.ridge is not None and not 0 <= self.ridge < math.inf:
             raise OptionError(f"--ridge {self.ridge:g}: it is a number from 0 on, such as 1e-5")
-        if not 1 <= self.starts <= _MOST_STARTS:
+        if self.starts is not None and not 1 <= self.starts <= _MOST_STARTS:
             raise OptionError(f"--starts {self.starts}: it is a number from 1 to {_MOST_STARTS}")
 
 

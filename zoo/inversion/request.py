@@ -36,7 +36,7 @@ class ProjectionRequest:
         projector: The name of a projector of a plugin; None is zoo's own search.
         rows: Whether the rows of a code may differ; see `SearchOptions`. None is ``auto``.
         ridge: See `SearchOptions`.
-        starts: See `SearchOptions`. None is 6.
+        starts: See `SearchOptions`.
         loss: ``pixels`` or ``features``.
         region: The pixels that count.
         align: What is taken of photographs: ``auto`` follows the model's card; see `zoo.core.alignment`.
@@ -82,14 +82,13 @@ class ProjectionRequest:
         if plugin is None and self.loss == "pixels" and self.options:
             raise OptionError(f"-o {next(iter(self.options))}=…: it is for --loss features: pass that too")
         check_alignment(self.align)
-        usual = SearchOptions()
         return ProjectionSettings(
             projector=plugin,
             options=self.options,
             search=SearchOptions(
-                rows=usual.rows if self.rows is None else self.rows,
+                rows=self.rows or "auto",
                 ridge=self.ridge,
-                starts=usual.starts if self.starts is None else self.starts,
+                starts=self.starts,
             ),
             loss=self.loss,
             region=self.region,

@@ -19,7 +19,6 @@ from zoo.inversion.solving.problem import Problem
 from zoo.inversion.solving.starts import Starts
 from zoo.jacobian.columns import MEMORY_OVERHEAD
 from zoo.jacobian.memory import MemoryModel
-from zoo.models.rendering import render_batch_size
 
 # The ridge of the first rounds, which keeps the search among codes as they are drawn, and the weaker one after it,
 # which is kept where the model cannot draw the picture.
@@ -30,8 +29,12 @@ _LONG_ROUNDS = 100
 _LM_ROUNDS = 100
 # Numbers of J up to which Levenberg–Marquardt pays: beyond, one J costs more than the gradients of a whole search.
 _MOST_NUMBERS = {"cpu": 2**25, "cuda": 2**27}
+# Gradients that are computed at a time, and pixels of their images: those of 256² take 0.5 GB each.
+_MOST_IN_BATCH, _MOST_PIXELS = 8, 2**18
 # Images with a longer side above the first number are compared at these sizes first.
 _COARSE_SIDES = (64, 256)
+# How many starts are tried at most where exact Jacobians pay. L-BFGS alone seldom reproduces a picture from any start.
+_USUAL_STARTS = 6
 # Classes whose best starts are searched before one is chosen.
 _MOST_TRIED_CLASSES = 6
 
@@ -57,13 +60,16 @@ class Search:
         if options.rows == "free" and not self._layered:
             raise OptionError(f"--rows free: codes of {problem.adapter.space} have a single row")
         self._exact_jacobian, self.method = _choose_method(problem)
-        self._batch = _batch_size(problem)
+        self._most_starts = options.starts or (_USUAL_STARTS if self._exact_jacobian else 1)
+        if options.rows == "free":
+            self._most_starts = 1  # rows are freed at once
         count = len(problem)
+        self._batch = _batch_size(problem.with_labels(starts.take([0] * count, 0).labels))
         # The best code under the weak ridge, and the best one under the last ridge, which is usually none.
         self._held: list[Candidate | None] = [None] * count
         self.found: list[Candidate | None] = [None] * count
         self.tried = [0] * count
-        self._clock = _Clock(progress, count * (options.starts * self._rounds_each + _LONG_ROUNDS))
+        self._clock = _Clock(progress, count * (self._most_starts * self._rounds_each + _LONG_ROUNDS))
 
     def run(self) -> None:
         """Search. What has been found stands in `found` whenever this is interrupted."""
@@ -71,7 +77,7 @@ class Search:
         for index in everything:
             self.found[index] = self._begin([index], 0)[index]
         self._choose_classes()
-        for attempt in range(1 if self._frees_at_once else self._options.starts):
+        for attempt in range(self._most_starts):
             pending = [index for index in everything if not self._is_reproduced(index)]
             if not pending:
                 break
@@ -85,8 +91,9 @@ class Search:
         return 2 * _RIDGE_ROUNDS + (_LM_ROUNDS if self._exact_jacobian else _LONG_ROUNDS)
 
     @property
-    def _frees_at_once(self) -> bool:
-        return self._options.rows == "free"
+    def _only_frees(self) -> bool:
+        """Whether a picture that is far off is left to free rows: without exact Jacobians, tied ones come no nearer."""
+        return self._layered and not self._exact_jacobian and self._options.rows == "auto"
 
     @property
     def _held_ridge(self) -> float:
@@ -137,11 +144,12 @@ class Search:
             better = held[position].is_better_than(self._held[index])
             if better:
                 self._held[index] = held[position]
-            if better or held[position].error < NEAR:
+            near = held[position].error < NEAR
+            if near or (better and not self._only_frees):
                 promising.append(position)
             if self.found[index] is None or held[position].error < self.found[index].error:  # type: ignore[union-attr]
                 self.found[index] = held[position]
-        if not promising or self._frees_at_once:
+        if not promising or self._options.rows == "free":
             return
         chosen = torch.tensor(promising)
         for index, candidate in zip(
@@ -261,7 +269,8 @@ def _choose_method(problem: Problem) -> tuple[bool, str]:
 
 def _batch_size(problem: Problem) -> int:
     """Choose how many gradients are computed at a time."""
-    most = max(1, render_batch_size(problem.adapter) // 2)
+    height, width = problem.adapter.resolution
+    most = max(1, min(_MOST_IN_BATCH, _MOST_PIXELS // (height * width)))
     memory = problem.budget.memory
     if memory is None:
         return most
