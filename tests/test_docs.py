@@ -16,8 +16,9 @@ from zoo_adapters.dcgan.adapter import DCGAN
 import zoo
 from tests.support.linear import model_of
 from tests.test_public_names import PUBLIC
+from zoo.registry.card_files import read_cards
 from zoo.registry.cards import Card
-from zoo.registry.registry import load_installation, read_cards
+from zoo.registry.registry import load_installation
 
 ROOT = Path(__file__).parents[1]
 FORMATS = (ROOT / "docs" / "formats.md").read_text()

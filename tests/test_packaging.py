@@ -118,7 +118,7 @@ def test_the_command_is_declared(wheel: Path) -> None:
 
 def test_the_packages_come_from_the_wheel(site: Path, tmp_path: Path) -> None:
     code = (
-        "import json, zoo, zoo_adapters, zoo_analyzers, zoo_scorers, zoo.registry.registry as r\n"
+        "import json, zoo, zoo_adapters, zoo_analyzers, zoo_scorers, zoo.registry.card_files as r\n"
         "print(json.dumps([zoo.__file__, zoo_adapters.__file__, zoo_analyzers.__file__, zoo_scorers.__file__,"
         " str(r.built_in_file())]))"
     )

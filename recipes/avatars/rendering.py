@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo._utils.paths import cache_folder
-from zoo._utils.workspaces import workspace
+from zoo._utils.writing.workspaces import workspace
 from zoo.errors import ZooError
 
 HERE = Path(__file__).parent

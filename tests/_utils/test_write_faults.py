@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.hostile import Refusal
-from zoo._utils.claims import Replaceable
 from zoo._utils.files import atomic_file, atomic_folder, new_file
+from zoo._utils.writing.claims import Replaceable
 from zoo.errors import OutputError
 
 FAULTS: dict[str, tuple[int | type[BaseException], type[BaseException]]] = {

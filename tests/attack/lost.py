@@ -19,8 +19,8 @@ import torch
 
 from tests.attack.attack import READ, Attack
 from tests.support.hostile import directions_card, toy_state, write_directions
-from zoo._utils import system_calls
-from zoo._utils.manifest import NAME
+from zoo._utils.writing import system_calls
+from zoo._utils.writing.manifest import NAME
 from zoo.cli import run
 from zoo.errors import OutputError
 

@@ -9,7 +9,7 @@ from tests.attack.attack import Attack, Fuzzed
 from tests.attack.mutations import mutated_text
 from tests.support.hostile_cards import FILES, HEAD, REGIONS, doubling
 from zoo.core.region import parse_region
-from zoo.registry.registry import read_cards
+from zoo.registry.card_files import read_cards
 
 _FILE = "cards.yaml"
 _LARGEST_SEED = 20_000

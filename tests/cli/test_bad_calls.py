@@ -35,7 +35,7 @@ import torch
 from tests.support import containers, hostile
 from tests.support.hostile import Builder, FakePip, Payload, Refusal
 from zoo import cli
-from zoo._utils.manifest import write_manifest
+from zoo._utils.writing.manifest import write_manifest
 
 SECONDS = 5  # of processor time
 WAITING = 60  # seconds on the clock, for what waits and computes nothing

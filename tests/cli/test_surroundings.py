@@ -14,7 +14,7 @@ import torch
 import zoo
 from zoo._utils.paths import cache_folder, config_folder, expand_home
 from zoo.core import LatentSpace
-from zoo.registry.registry import read_cards
+from zoo.registry.card_files import read_cards
 
 COMMAND = Path(sys.executable).with_name("zoo")
 

@@ -15,7 +15,7 @@ from zoo.cli import run
 from zoo.core.class_names import imagenet_names, parse_class_names
 from zoo.errors import CardError, UnknownNameError, few_names
 from zoo.models.model import Model, OpeningChoices
-from zoo.registry.registry import added_folder, read_cards
+from zoo.registry.card_files import added_folder, read_cards
 
 
 def test_the_thousand_names() -> None:

@@ -7,10 +7,10 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from zoo.core.alignment import parse_alignment
 from zoo.faces.alignment import face_frame
 from zoo.faces.detector import find_faces, find_faces_any_way_up
 from zoo.imaging.frames import Frame
+from zoo.registry.alignment import parse_alignment
 
 _PHOTOGRAPH = Path(__file__).parents[2] / "docs/images/astronaut.jpg"
 # Points that facenet-pytorch 2.6.0 finds with `min_face_size=21`. It rounds boxes to whole pixels at each stage, where

@@ -12,10 +12,10 @@ from zoo_adapters.dcgan.adapter import DCGAN
 import zoo
 from tests.support.linear import Linear, model_of
 from zoo import OptionError
-from zoo.core.alignment import parse_alignment
 from zoo.faces.detector import find_faces
 from zoo.inversion.framing import Framing
 from zoo.inversion.pictures import PictureReader, Target
+from zoo.registry.alignment import parse_alignment
 
 _PHOTOGRAPH = Path(__file__).parents[2] / "docs/images/astronaut.jpg"
 # Only the eyes, so that what is taken is small.

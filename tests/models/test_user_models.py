@@ -12,8 +12,8 @@ from tests.support.toys import write_tiny
 from zoo.cli import run
 from zoo.models import user_models
 from zoo.models.opening import open_card
+from zoo.registry.card_files import added_folder, read_cards
 from zoo.registry.plain_yaml import dump_plain_yaml
-from zoo.registry.registry import added_folder, read_cards
 from zoo.weights.cache import sha256_of
 
 

@@ -13,8 +13,8 @@ import pytest
 from tests.support.hostile_cards import FILES, HEAD, REGIONS
 from zoo.core.region import parse_region
 from zoo.errors import CardError, RegionError
+from zoo.registry.card_files import read_cards
 from zoo.registry.plain_yaml import dump_plain_yaml, load_plain_yaml
-from zoo.registry.registry import read_cards
 
 # Processor time in seconds, on machines that are slow, and bytes.
 LONGEST = 10.0

@@ -5,8 +5,9 @@ import pytest
 
 from zoo import CardError, PluginError, UnknownNameError
 from zoo.core.region import parse_region
+from zoo.registry.card_files import built_in_file, read_cards
 from zoo.registry.plain_yaml import dump_plain_yaml
-from zoo.registry.registry import Registry, built_in_file, load_installation, read_cards
+from zoo.registry.registry import Registry, load_installation
 
 CARD: dict[str, object] = {
     "name": "dcgan.mine",

@@ -30,8 +30,8 @@ from torch import Tensor
 from zoo_adapters.dcgan.adapter import DCGAN
 
 from tests.support.golden import Golden
-from zoo._utils import system_calls
-from zoo._utils.manifest import write_manifest
+from zoo._utils.writing import system_calls
+from zoo._utils.writing.manifest import write_manifest
 from zoo.registry.plain_yaml import dump_plain_yaml
 
 State = dict[str, Any]

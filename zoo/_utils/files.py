@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from zoo._utils.claims import Replaceable, claim
-from zoo._utils.workspaces import workspace, write_errors
+from zoo._utils.writing.claims import Replaceable, claim
+from zoo._utils.writing.workspaces import workspace, write_errors
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from zoo._utils.workspaces import parents_of
+from zoo._utils.writing.workspaces import parents_of
 
 
 class BusyError(Exception):

@@ -11,7 +11,7 @@ import torch
 
 from zoo._utils.html_repr import facts_html, table_html
 from zoo._utils.progress import Progress, silent
-from zoo._utils.workspaces import cause_of
+from zoo._utils.writing.workspaces import cause_of
 from zoo._version import __version__
 from zoo.analysis.measure import Measures, measure
 from zoo.analysis.request import AnalysisRequest, check_request, command_of, split_options

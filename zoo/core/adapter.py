@@ -30,7 +30,6 @@ class Projection:
             norm where the network normalises it, and columns that read a class embedding are cut off.
         geometric: whether the layer turns or shifts the whole image, like the input layer of StyleGAN3. Analyses leave
             such a projection out unless its layer is chosen explicitly.
-
     """
 
     layer: int
@@ -58,7 +57,6 @@ class Layout:
         keys_beside: keys of tensors that stand beside the network, or beside what holds it, instead of inside; the
             functions get them too.
         averaged: whether all files of this layout hold averaged (EMA) weights although their keys do not say so.
-
     """
 
     name: str
@@ -102,7 +100,6 @@ class Adapter(ABC):
         channels: how many the images have: 1 (grey), 3 (RGB, the default) or 4 (RGBA, straight alpha, of which -1 is
             transparent and 1 opaque).
         classes: the names of the classes of a conditional network; empty for any other.
-
     """
 
     layouts: ClassVar[Sequence[Layout]] = ()
@@ -139,7 +136,6 @@ class Adapter(ABC):
         Raises:
             CheckpointError: the state does not fit the network.
             UnknownNameError: the family has no such space.
-
         """
 
     @classmethod
@@ -152,7 +148,6 @@ class Adapter(ABC):
 
         Returns:
             The adapter of the network, for tests.
-
         """
 
     @abstractmethod
@@ -173,7 +168,6 @@ class Adapter(ABC):
 
         Returns:
             `count` codes of `space`, in float32 on the CPU (w is computed on the network's device).
-
         """
 
     @abstractmethod
@@ -182,7 +176,6 @@ class Adapter(ABC):
 
         Returns:
             The projections; empty for a network without any in this space.
-
         """
 
     @abstractmethod
@@ -195,7 +188,6 @@ class Adapter(ABC):
         Returns:
             (n, channels, height, width) images, nominally in [-1, 1]. They are not clamped, as clamping has no
             derivative.
-
         """
 
     def region_output(self, codes: Codes, region: Region) -> Tensor:
@@ -209,7 +201,6 @@ class Adapter(ABC):
 
         Returns:
             (n, channels, p), the pixels in row-major order.
-
         """
         images = self.synthesize(codes).flatten(2)
         if region.whole:
@@ -230,7 +221,6 @@ class Adapter(ABC):
         Raises:
             CodesError: `delta` has another shape.
             LayersError: the space has a single row and `layers` is given, or a row does not exist.
-
         """
         if tuple(delta.shape) not in {(self.space.dim,), self.space.shape}:
             raise CodesError(f"a move in {self.space} has shape ({self.space.dim},), not {tuple(delta.shape)}")
@@ -255,7 +245,6 @@ class Adapter(ABC):
             The layers by name, in ascending order: a name may stand for several layers, and a layer may have several
             names. Where some are called ``coarse``, ``middle`` and ``fine``, the report shows directions on these. The
             default names none.
-
         """
         return {}
 
@@ -269,7 +258,6 @@ class Adapter(ABC):
 
         Returns:
             The normalised codes.
-
         """
         return codes
 
@@ -287,7 +275,6 @@ class Adapter(ABC):
 
         Raises:
             CodesError: they have another shape, lack labels or are not finite.
-
         """
         check_codes(codes, self.space, origin, classes=len(self.classes), needs_labels=self.needs_labels)
 

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo._utils.claims import claim
 from zoo._utils.files import atomic_folder, is_dir
-from zoo._utils.manifest import RUN_FOLDER, write_manifest
+from zoo._utils.writing.claims import claim
+from zoo._utils.writing.manifest import RUN_FOLDER, write_manifest
 from zoo.core.codes import Codes
 from zoo.registry.cards import is_file_name
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.core.alignment import Alignment
 from zoo.imaging.frames import Frame
+from zoo.registry.alignment import Alignment
 
 
 def face_frame(alignment: Alignment, points: NDArray[np.float64]) -> Frame:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from PIL import Image
 
 from zoo._utils.pictures import PictureError
-from zoo.core.alignment import NONE, Alignment, parse_alignment
 from zoo.errors import OptionError
 from zoo.imaging.frames import Frame
 from zoo.imaging.photographs import centre_frame
 from zoo.models.model import Model
+from zoo.registry.alignment import NONE, Alignment, parse_alignment
 
 AUTO = "auto"
 

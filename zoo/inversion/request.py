@@ -39,7 +39,7 @@ class ProjectionRequest:
         starts: See `SearchOptions`.
         loss: ``pixels`` or ``features``.
         region: The pixels that count.
-        align: What is taken of photographs: ``auto`` follows the model's card; see `zoo.core.alignment`.
+        align: What is taken of photographs: ``auto`` follows the model's card; see `zoo.registry.alignment`.
         label: The class of a conditional model, by name or index; ``auto`` finds it.
         seed: The seed of everything that is drawn.
         memory: How much derivatives may use, in bytes or as text such as ``2GB``.

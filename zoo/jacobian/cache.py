@@ -16,20 +16,19 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from zoo._utils.tensorfile import UnreadableError, read_tensors, write_tensors
-from zoo._utils.workspaces import workspace
+from zoo._utils.writing.workspaces import workspace
 from zoo.jacobian.cache_folder import COLUMNS_NAME, DEFAULT_LIMIT, evict, jacobian_folder
 from zoo.jacobian.checksums import KEY, checksum, is_intact
+from zoo.jacobian.stored_columns import StoredColumns
 
 # What safetensors calls the dtypes that are cached.
 _DTYPES = {
@@ -160,112 +159,6 @@ class CacheEntry:
         """Record that the entry was used just now."""
         with contextlib.suppress(OSError):
             os.utime(self.folder)
-
-
-@dataclass(frozen=True)
-class StoredColumns:
-    """Columns of a Jacobian in a file.
-
-    Attributes:
-        start: Index of the first column.
-        end: Index after the last column.
-        path: The file, which holds a tensor (end - start, rows).
-    """
-
-    start: int
-    end: int
-    path: Path
-
-    @cached_property
-    def chunk(self) -> int:
-        """How many tangents were computed at a time; 0 if the file is missing, damaged or of another size."""
-        if not is_intact(self.path):
-            return 0
-        try:
-            with safe_open(self.path, framework="pt") as file:
-                fits = file.get_slice("columns").get_shape()[0] == self.end - self.start
-                return int(file.get_tensor("chunk")) if fits else 0
-        except (OSError, SafetensorError):
-            return 0
-
-    @cached_property
-    def rows(self) -> int:
-        """Number of rows of J. Raises `OSError` or `SafetensorError` if the file cannot be read."""
-        with safe_open(self.path, framework="pt") as file:
-            return int(file.get_slice("columns").get_shape()[1])
-
-    def read(self, first: int, last: int) -> Tensor:
-        """Read some rows of J.
-
-        Args:
-            first: Index of the first row.
-            last: Index after the last row.
-
-        Returns:
-            The rows of these columns, transposed: (end - start, last - first).
-
-        Raises:
-            OSError: The file is gone.
-            SafetensorError: The file is damaged.
-        """
-        with safe_open(self.path, framework="pt") as file:
-            part: Tensor = file.get_slice("columns")[:, first:last]
-        return part
-
-
-@dataclass(frozen=True, eq=False)
-class BufferedColumns:
-    """Columns of a Jacobian in memory.
-
-    Attributes:
-        start: Index of the first column.
-        end: Index after the last column.
-        chunk: How many tangents were computed at a time.
-        columns: The columns as rows, (end - start, rows).
-    """
-
-    start: int
-    end: int
-    chunk: int
-    columns: Tensor
-
-    @property
-    def rows(self) -> int:
-        """Number of rows of J."""
-        return self.columns.shape[1]
-
-    def read(self, first: int, last: int) -> Tensor:
-        """Return some rows of J.
-
-        Args:
-            first: Index of the first row.
-            last: Index after the last row.
-
-        Returns:
-            The rows of these columns, transposed: (end - start, last - first).
-        """
-        return self.columns[:, first:last]
-
-
-Columns = StoredColumns | BufferedColumns
-
-
-def read_rows(parts: Sequence[Columns], first: int, last: int) -> Tensor:
-    """Read some rows of a whole Jacobian.
-
-    Args:
-        parts: All columns, in order.
-        first: Index of the first row.
-        last: Index after the last row.
-
-    Returns:
-        The rows, (last - first, dim).
-
-    Raises:
-        OSError: A file is gone.
-        SafetensorError: A file is damaged.
-    """
-    return torch.cat([part.read(first, last) for part in parts]).T
 
 
 def _write(path: Path, tensors: Mapping[str, Tensor]) -> None:

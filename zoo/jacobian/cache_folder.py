@@ -10,7 +10,7 @@ from pathlib import Path
 
 from zoo._utils.paths import cache_folder
 from zoo._utils.sizes import parse_size
-from zoo._utils.workspaces import output_error, remove_abandoned
+from zoo._utils.writing.workspaces import output_error, remove_abandoned
 from zoo.jacobian.checksums import is_intact
 
 DEFAULT_LIMIT = 4 * 10**9  # bytes that all cached Jacobians may take together, unless ZOO_JACOBIANS says otherwise

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from zoo.errors import OutputError
-from zoo.jacobian.cache import BufferedColumns, CacheEntry, Columns, StoredColumns
+from zoo.jacobian.cache import CacheEntry
+from zoo.jacobian.stored_columns import BufferedColumns, Columns, StoredColumns
 
 _WRITE_INTERVAL = 10.0  # seconds of work that a killed process may lose
 

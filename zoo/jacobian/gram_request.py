@@ -18,10 +18,11 @@ from zoo.core.codes import Codes
 from zoo.core.compute import ComputeBudget
 from zoo.core.region import Region
 from zoo.errors import OutputError
-from zoo.jacobian.cache import CacheEntry, Columns, fingerprint, read_rows, temporary_entry
+from zoo.jacobian.cache import CacheEntry, fingerprint, temporary_entry
 from zoo.jacobian.column_buffer import ColumnBuffer
 from zoo.jacobian.columns import ColumnStream, max_tangents
 from zoo.jacobian.outputs import Output
+from zoo.jacobian.stored_columns import Columns, read_rows
 
 _BLOCK = 2**21  # numbers of J that are converted to float64 at a time
 _BLOCK_BYTES = 24 * _BLOCK  # for such a block: in float64, in its own dtype, and transposed

@@ -11,9 +11,9 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from zoo._utils.claims import Replaceable
 from zoo._utils.files import exists, new_file
 from zoo._utils.progress import Progress, silent
+from zoo._utils.writing.claims import Replaceable
 from zoo.checkpoints.layouts import DetectedCheckpoint
 from zoo.checkpoints.metadata import KEY, ConversionMetadata, read_metadata
 from zoo.core.adapter import State

@@ -11,7 +11,7 @@ from typing import Any
 from zoo._utils.files import atomic_file, is_dir, is_file
 from zoo._utils.locks import locked
 from zoo._utils.progress import Progress, silent
-from zoo._utils.workspaces import output_error
+from zoo._utils.writing.workspaces import output_error
 from zoo.checkpoints.archives import weights_file_in
 from zoo.checkpoints.reader import require_weights
 from zoo.core.class_names import imagenet_names
@@ -20,9 +20,10 @@ from zoo.models.licences import print_licence
 from zoo.models.model import Model
 from zoo.models.model_cards import card_of_file, with_fields
 from zoo.models.opening import open_card
+from zoo.registry.card_files import added_folder
 from zoo.registry.cards import Card, Licence, Weights
 from zoo.registry.plain_yaml import dump_plain_yaml
-from zoo.registry.registry import Installation, added_folder
+from zoo.registry.registry import Installation
 from zoo.registry.sources import Source
 from zoo.weights.cache import sha256_of
 from zoo.weights.fetch import import_file

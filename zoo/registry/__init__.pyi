@@ -1,3 +1,4 @@
+from .card_files import read_cards as read_cards
 from .cards import (
     Card as Card,
 )
@@ -15,9 +16,6 @@ from .registry import (
 )
 from .registry import (
     load_installation as load_installation,
-)
-from .registry import (
-    read_cards as read_cards,
 )
 from .sources import (
     Source as Source,

@@ -1,6 +1,6 @@
 """Model cards: everything zoo knows about a model before it reads the weights.
 
-Cards are plain dataclasses, so that listing them is fast. `zoo.registry.registry` validates registry files with
+Cards are plain dataclasses, so that listing them is fast. `zoo.registry.card_files` validates registry files with
 pydantic, which converts the ValueErrors raised here.
 """
 
@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from zoo._utils.paths import expand_home
-from zoo.core.alignment import NONE, parse_alignment
 from zoo.core.channels import CHANNELS, describe_channels
 from zoo.core.common_regions import COMMON_REGIONS
+from zoo.registry.alignment import NONE, parse_alignment
 from zoo.registry.sources import LOCAL_SCHEMES, Source, Strict, check_sha256
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\.[a-z0-9][a-z0-9._-]*")

@@ -11,8 +11,8 @@ from zoo.checkpoints.reader import read_checkpoint
 from zoo.core.common_regions import COMMON_REGIONS
 from zoo.core.region import parse_region
 from zoo.errors import ContractError, ZooError
+from zoo.registry.card_files import read_cards
 from zoo.registry.cards import Card
-from zoo.registry.registry import read_cards
 from zoo.testing.assertions import leaves_no_trace, render, require
 from zoo.testing.subject import Subject
 from zoo.weights.cache import sha256_of

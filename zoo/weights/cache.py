@@ -14,7 +14,7 @@ from zoo._utils.files import exists
 from zoo._utils.paths import cache_folder
 from zoo._utils.progress import Progress, silent
 from zoo._utils.untrusted.opening import open_regular
-from zoo._utils.workspaces import output_error, remove_abandoned
+from zoo._utils.writing.workspaces import output_error, remove_abandoned
 from zoo.errors import WeightsError
 from zoo.registry.cards import Card
 from zoo.weights.known_hashes import expected_sha256

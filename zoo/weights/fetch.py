@@ -16,7 +16,7 @@ from zoo._utils.files import atomic_file, flush, is_file
 from zoo._utils.locks import locked
 from zoo._utils.paths import cache_folder
 from zoo._utils.progress import Progress, silent
-from zoo._utils.workspaces import output_error, parents_of
+from zoo._utils.writing.workspaces import output_error, parents_of
 from zoo.errors import WeightsError
 from zoo.registry.cards import Card
 from zoo.registry.sources import Source

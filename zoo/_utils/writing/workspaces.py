@@ -23,7 +23,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo._utils.system_calls import same_file, try_lock
+from zoo._utils.writing.system_calls import same_file, try_lock
 from zoo.errors import OutputError
 
 _CAUSES = {

@@ -14,9 +14,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo._utils import workspaces
-from zoo._utils.system_calls import rename_new
-from zoo._utils.workspaces import Workspace, cause_of, parents_of, prefix_of, write_errors
+from zoo._utils.writing import workspaces
+from zoo._utils.writing.system_calls import rename_new
+from zoo._utils.writing.workspaces import Workspace, cause_of, parents_of, prefix_of, write_errors
 from zoo.errors import OutputError
 
 # Names beside the target that are tried for a result that cannot have it.

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from zoo._utils.claims import Replaceable
+from zoo._utils.writing.claims import Replaceable
 from zoo.errors import OutputError
 
 NAME = ".zoo-run.json"
