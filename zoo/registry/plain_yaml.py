@@ -7,12 +7,13 @@ conversion of a long number takes the square of its length. None of these has a 
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from zoo._utils.untrusted.opening import read_bounded
 
 _MAX_BYTES = 4 * 2**20
 _MAX_NODES = 100_000
@@ -69,12 +70,12 @@ def load_plain_yaml(path: Path, *, trusted: bool = False) -> Any:
         Its content, of dictionaries, lists, texts, numbers, dates, truth values and None.
 
     Raises:
-        ValueError: the file is no file, is too large, is not YAML, or holds more than plain values.
-        OSError: the file cannot be read.
+        ValueError: the file is not YAML, or holds more than plain values.
+        OSError: the file cannot be read, is no regular file, or is too large.
 
     """
     try:
-        text = _read_text(path)
+        text = read_bounded(path, _MAX_BYTES).decode("utf-8")
         if not trusted:
             _check_events(text)
         return yaml.load(text, Loader=_Loader)
@@ -83,17 +84,6 @@ def load_plain_yaml(path: Path, *, trusted: bool = False) -> Any:
     # What looks like a date or a number and is none makes PyYAML raise whatever its conversion raises.
     except (yaml.YAMLError, ValueError, ArithmeticError, LookupError, TypeError, RecursionError) as error:
         raise ValueError(f"it is not YAML: {error}") from None
-
-
-def _read_text(path: Path) -> str:
-    kind = path.stat().st_mode
-    if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):  # opening a pipe would wait for a writer; a folder cannot be
-        raise _NotPlainError("it is a pipe or a device, not a file")
-    with path.open("rb") as file:
-        data = file.read(_MAX_BYTES + 1)
-    if len(data) > _MAX_BYTES:
-        raise _NotPlainError(f"it is larger than {_MAX_BYTES // 2**20} MiB")
-    return data.decode("utf-8")
 
 
 def _check_events(text: str) -> None:

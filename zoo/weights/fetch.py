@@ -16,6 +16,7 @@ from zoo._utils.files import atomic_file, flush, is_file
 from zoo._utils.locks import locked
 from zoo._utils.paths import cache_folder
 from zoo._utils.progress import Progress, silent
+from zoo._utils.untrusted.opening import read_head
 from zoo._utils.writing.workspaces import output_error, parents_of
 from zoo.errors import WeightsError
 from zoo.registry.cards import Card
@@ -285,9 +286,7 @@ def _move_into_cache(card: Card, source: Source, file: Path, sha256: str) -> Pat
 
 def _describe_if_text(file: Path) -> str:
     """Return ``" (a web page)"`` and the like if a file is text, such as a server's error page, else ``""``."""
-    with file.open("rb") as opened:
-        head = opened.read(_HEAD_BYTES)
-    text = head.decode("utf-8-sig", errors="replace").strip()
+    text = read_head(file, _HEAD_BYTES).decode("utf-8-sig", errors="replace").strip()
     text = text.removesuffix("\ufffd")  # a character that is cut in two at the end
     if not text or "\ufffd" in text or not all(character.isprintable() or character.isspace() for character in text):
         return ""

@@ -120,7 +120,7 @@ class _PartialFile:
     def __init__(self, request: DownloadRequest) -> None:
         self.file = request.folder / "part"
         self.record = request.folder / "part.json"
-        self.source = hashlib.sha256(request.source.url.encode()).hexdigest()
+        self.source = hashlib.sha256(request.source.url.encode(errors="surrogatepass")).hexdigest()
         self.pinned = request.pinned
 
     def size(self) -> int:
