@@ -59,7 +59,7 @@ FILES = {
     "a billion layers": (f"{HEAD}    layers: 1000000000\n", "layers"),
     "a million classes": (f"{HEAD}    classes: [{'a,' * 10**6}a]\n", "values"),
     "a hundred thousand keys": (f"{HEAD}    config: {{{', '.join(f'a{i}: 1' for i in range(10**5))}}}\n", "values"),
-    "a text of 5 MB": (f"{HEAD}    dataset: {'a' * (5 * 2**20)}\n", "MiB"),
+    "a text of 5 MB": (f"{HEAD}    dataset: {'a' * (5 * 2**20)}\n", "4,194,304 bytes"),
     "deep lists": (f"{HEAD}    config: {{a: {'[' * 900}{']' * 900}}}\n", "deep"),
     "very deep lists": (f"{HEAD}    config: {{a: {'[' * 10**5}}}\n", "deep|nest"),
     "deep blocks": (f"{HEAD}    config:\n      {'- ' * 500}a\n", "deep"),
