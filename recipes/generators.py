@@ -220,16 +220,6 @@ class TrainedStyle(Trained):
         self.network.mapping.w_avg.copy_(w.mean(dim=0))
 
 
-class _StyleGAN2Generator(StyleGAN2Generator):
-    """A StyleGAN2 whose demodulation follows its weights in training, with its derivative."""
-
-    def fold(self) -> None:
-        """Recompute what depends on the weights alone, within autograd's graph where there is one."""
-        for layer in self._layers():
-            squares = layer.weight.square().sum(dim=(2, 3))
-            layer.weight_squares = squares if layer.upsample else squares.T  # type: ignore[assignment]
-
-
 class TrainedStyleGAN2(TrainedStyle):
     """A StyleGAN2 without noise."""
 
@@ -238,7 +228,7 @@ class TrainedStyleGAN2(TrainedStyle):
     def __init__(self, classes: int, widths: Sequence[int]) -> None:
         dim = 64
         mapping = MappingNetwork(dim, [2 * dim, dim, dim, dim], classes)
-        super().__init__(_StyleGAN2Generator(mapping, dim, widths), dim, classes, widths)
+        super().__init__(StyleGAN2Generator(mapping, dim, widths), dim, classes, widths)
 
 
 class TrainedStyleGAN(TrainedStyle):

@@ -20,10 +20,7 @@ from zoo.editing.edit import edit
 from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest, as_path
 from zoo.editing.samples import sample
 from zoo.errors import AnalysisWarning, OptionError
-from zoo.inversion.options import AUTO
-from zoo.inversion.pictures import GivenPicture
-from zoo.inversion.request import ProjectionRequest
-from zoo.inversion.result import Inversion
+from zoo.inversion.request import project
 from zoo.models.model import Model
 from zoo.registry.registry import load_installation
 from zoo.scoring.effects import choose_scorers
@@ -41,6 +38,7 @@ def load(
     dtype: str = "float32",
     registry: Iterable[str | Path] = (),
     options: Mapping[str, Any] | None = None,
+    tuned: str | Path | None = None,
 ) -> Model:
     """Open a model.
 
@@ -53,6 +51,7 @@ def load(
         dtype: ``float32`` or ``float64``.
         registry: Further registry files.
         options: Options of the architecture.
+        tuned: Weights tuned for pictures: a file of ``zoo project --tune``, or its run folder.
 
     Returns:
         The model.
@@ -60,11 +59,12 @@ def load(
     Raises:
         UnknownNameError: If there is no such card or file.
         WeightsError: If the weights cannot be fetched, or are not the card's.
-        CheckpointError: If the file cannot be read as weights of a known architecture.
+        CheckpointError: If the file cannot be read as weights of a known architecture; or if tuned weights belong to
+            others, or do not fit.
         OptionError: If an option, the device or the dtype is not one of the choices.
         CardError: If card and file differ.
     """
-    opening = OpeningRequest(space=space, device=device, dtype=dtype, options=options or {})
+    opening = OpeningRequest(space=space, device=device, dtype=dtype, options=options or {}, tuned=tuned)
     return opening.open(name, load_installation(registry))
 
 
@@ -90,6 +90,7 @@ def analyze(
     space: str | None = None,
     device: str = "auto",
     dtype: str = "float32",
+    tuned: str | Path | None = None,
     registry: Iterable[str | Path] = (),
     progress: Progress = silent,
     **options: Any,
@@ -117,6 +118,7 @@ def analyze(
         space: The latent space of a model that is given by name, as in `load`.
         device: Its device.
         dtype: Its dtype.
+        tuned: Weights tuned for pictures, likewise.
         registry: Further registry files.
         progress: Called while the work goes on.
         **options: Options of the analyzer, and of the architecture of a model that is given by name.
@@ -128,9 +130,9 @@ def analyze(
         OptionError: `model` is an opened model, and an argument of `zoo.load` is given as well.
         ZooError: Whatever is wrong with the request; the message says what to do.
     """
-    opening = OpeningRequest(space=space, device=device, dtype=dtype)
+    opening = OpeningRequest(space=space, device=device, dtype=dtype, tuned=tuned)
     if isinstance(model, Model) and (registry or opening != USUAL_OPENING):
-        raise OptionError(f"{model.name} is open already: pass space, device, dtype and registry to zoo.load")
+        raise OptionError(f"{model.name} is open already: pass space, device, dtype, tuned and registry to zoo.load")
     request = AnalysisRequest(
         analyzer=analyzer,
         region=region,
@@ -230,67 +232,3 @@ def score(
         read_as=read_as,
         progress=progress,
     )
-
-
-def project(
-    model: Model,
-    pictures: GivenPicture | Sequence[GivenPicture],
-    *,
-    projector: str | None = None,
-    rows: str | None = None,
-    ridge: float | None = None,
-    starts: int | None = None,
-    loss: str = "pixels",
-    region: str = "all",
-    align: str = "auto",
-    label: int | str = AUTO,
-    seed: int | None = None,
-    memory: str | int | None = None,
-    progress: Progress = silent,
-    **options: Any,
-) -> Inversion:
-    """Find codes whose images are given pictures, such as photographs (GAN inversion).
-
-    Args:
-        model: The model that shall draw them.
-        pictures: A picture or several: paths of files or folders, patterns such as ``faces/*.jpg``, pictures of Pillow,
-            arrays (h, w, 3) or (n, h, w, 3) of uint8, or tensors (3, h, w) or (n, 3, h, w) in [-1, 1]. They are cut as
-            `align` says, and resampled by area.
-        projector: The name of a projector of a plugin; None is zoo's own search.
-        rows: Of codes with several rows: ``tied`` seeks one vector for all, ``free`` one for each. None ties them, and
-            frees them where the picture is not reproduced.
-        ridge: The weight that holds codes near drawn ones in the end; None chooses.
-        starts: How many drawn codes to begin from at most, while a picture is not reproduced; None is 6,
-            or 1 where the Jacobian is too large to be computed.
-        loss: ``pixels``, or ``features``, which adds the features of a network: see `output` of ``zoo analyze``.
-        region: The pixels that count, such as ``not:top``.
-        align: What is taken of photographs: ``none`` is the middle; ``ffhq``, ``celeba`` and ``points:…`` cut out the
-            largest face as those data sets have it; ``auto`` does what the model's card says.
-        label: The class of a conditional model, by name or index; ``auto`` finds it.
-        seed: The seed of everything that is drawn; None is 0.
-        memory: How much derivatives may use, in bytes or as text such as ``2GB``.
-        progress: Called while the work goes on.
-        **options: Options of the projector, or `output` and `features` of the feature loss.
-
-    Returns:
-        The codes, and how good they are.
-
-    Raises:
-        OptionError: If no picture can be read, or a value is out of range.
-        ZooError: Whatever else is wrong with the request.
-    """
-    request = ProjectionRequest(
-        pictures=pictures,
-        projector=projector,
-        rows=rows,
-        ridge=ridge,
-        starts=starts,
-        loss=loss,
-        region=region,
-        align=align,
-        label=label,
-        seed=seed,
-        memory=memory,
-        options=options,
-    )
-    return request.project(model, load_installation(), progress)

@@ -14,7 +14,8 @@ from tests.support.linear import model_of
 from zoo.cli import run
 from zoo.core.class_names import imagenet_names, parse_class_names
 from zoo.errors import CardError, UnknownNameError, few_names
-from zoo.models.model import Model, OpeningChoices
+from zoo.models.choices import OpeningChoices
+from zoo.models.model import Model
 from zoo.registry.card_files import added_folder, read_cards
 
 

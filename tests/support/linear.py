@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from zoo import Adapter, Codes, LatentSpace, Projection, State
 from zoo.core.sampling import draw_normal
-from zoo.models.model import Model, OpeningChoices
+from zoo.models.choices import OpeningChoices
+from zoo.models.model import Model
 from zoo.registry.cards import Card, Licence, Weights
 from zoo.registry.sources import Source
 

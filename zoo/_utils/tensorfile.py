@@ -124,16 +124,42 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
     try:
         with open_tensors(path) as file:
-            text = (file.metadata() or {}).get("card", "{}")
-            if len(text) > _MOST_METADATA:
-                raise UnreadableError(f"its metadata has more than {_MOST_METADATA:,} characters")
-            metadata = json.loads(text)
+            metadata = _metadata_of(file)
             tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118 - no mapping
     except _READ_ERRORS as error:
         raise UnreadableError(_cause(error)) from None
+    return tensors, metadata
+
+
+def read_tensor_metadata(path: Path) -> tuple[dict[str, tuple[int, ...]], dict[str, Any]]:
+    """Read what a safetensors file says of itself, but no tensor.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The shapes of the tensors by name, and the metadata, {} if there is none.
+
+    Raises:
+        UnreadableError: See `read_tensors`.
+    """
+    try:
+        with open_tensors(path) as file:
+            shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118 - no mapping
+            return shapes, _metadata_of(file)
+    except _READ_ERRORS as error:
+        raise UnreadableError(_cause(error)) from None
+
+
+def _metadata_of(file: Any) -> dict[str, Any]:
+    """Parse the metadata of an open file."""
+    text = (file.metadata() or {}).get("card", "{}")
+    if len(text) > _MOST_METADATA:
+        raise UnreadableError(f"its metadata has more than {_MOST_METADATA:,} characters")
+    metadata = json.loads(text)
     if not isinstance(metadata, dict):
         raise UnreadableError("its metadata is not a JSON object")
-    return tensors, metadata
+    return metadata
 
 
 def read_numpy(path: Path) -> dict[str, Tensor]:

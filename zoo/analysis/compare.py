@@ -27,6 +27,7 @@ from zoo.linalg.subspaces import find_nearest, span_basis
 from zoo.linalg.symmetric import principal_angles, unit_rows
 from zoo.models.limits import check_count
 from zoo.models.model import Model
+from zoo.models.tuned import recorded_weights
 
 _MAX_ROWS = 1000
 
@@ -167,8 +168,8 @@ def _both_spaces_known(a: Directions, b: Directions) -> bool:
 
 def _warn_of_mismatches(a: Directions, b: Directions) -> None:
     """Warn where equal directions would not be equal edits."""
-    weights = [one.provenance.get("weights_sha256") for one in (a, b)]
-    if None not in weights and weights[0] != weights[1]:
+    weights = [recorded_weights(one.provenance) for one in (a, b)]
+    if all(weights) and weights[0] != weights[1]:
         models = " and ".join(plain(one.provenance.get("model", "another model")) for one in (a, b))
         warnings.warn(f"the two sets were found in different weights: {models}", MismatchWarning, stacklevel=3)
     if _both_spaces_known(a, b) and a.layers != b.layers:

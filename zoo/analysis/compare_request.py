@@ -96,6 +96,7 @@ class CompareRequest:
             "--label": self.codes.label is not None,
             "--truncation": self.codes.truncation is not None,
             "--space": self.opening.space is not None,
+            "--tuned": self.opening.tuned is not None,
             "-o": bool(self.opening.options),
             "-r": self.region is not None,
         }

@@ -31,7 +31,7 @@ COLUMNS_OF_B = ("direction of B", "nearest of A", "distance", "")
 SHARES = (-1.0, -0.5, 0.0, 0.5, 1.0)
 
 # The entries of a set's record that a comparison repeats.
-_REPEATED = {"model", "weights_sha256", "analyzer", "region", "source"}
+_REPEATED = {"model", "weights_sha256", "tuned_sha256", "analyzer", "region", "source"}
 
 
 @dataclass(frozen=True, eq=False)

@@ -249,6 +249,8 @@ def command_of(request: AnalysisRequest, model: Model) -> str | None:
         parts += ["-o", f"{name}={value}"] if value is not None else []
     if model.opening.space is not None:
         parts += ["--space", model.opening.space]
+    if model.opening.tuned is not None:
+        parts += ["--tuned", model.opening.tuned]
     if model.dtype != "float32":
         parts += ["--dtype", model.dtype]
     return shlex.join(parts)

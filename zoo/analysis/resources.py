@@ -92,7 +92,7 @@ def cache_key(model: Model) -> str | None:
     if None in sources:
         return None
     facts = {
-        "weights": model.weights_sha256,
+        "weights": model.weights,
         "layout": model.layout,
         "space": adapter.space.as_json(),
         "options": {name: repr(value) for name, value in {**model.card.config, **model.opening.options}.items()},

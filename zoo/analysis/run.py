@@ -270,7 +270,7 @@ def _record(resolved: ResolvedRequest) -> dict[str, Any]:
     given = request.codes.codes
     return {
         "model": model.name,
-        "weights_sha256": model.weights_sha256,
+        **model.weights,
         "layout": model.layout,
         "channels": model.adapter.channels,
         "licence": str(model.card.licence),

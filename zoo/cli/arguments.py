@@ -22,6 +22,14 @@ ModelName = Annotated[
     str,
     typer.Argument(metavar="MODEL", help="A model of 'zoo list', or a weights file.", autocompletion=completion.models),
 ]
+Tuned = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="RUN",
+        help="Weights tuned for pictures: the folder or the file of 'zoo project --tune'.",
+        rich_help_panel=NETWORK,
+    ),
+]
 Device = Annotated[
     str,
     typer.Option(
@@ -233,12 +241,14 @@ Size = Annotated[
 ]
 
 
-def opening_request(space: str | None, device: str, dtype: str, options: list[str] | None = None) -> "OpeningRequest":
+def opening_request(
+    space: str | None, tuned: Path | None, device: str, dtype: str, options: list[str] | None = None
+) -> "OpeningRequest":
     """Make the request for a model of the options that say how it is opened."""
     from zoo.core.options import parse_pairs
     from zoo.editing.requests import OpeningRequest
 
-    return OpeningRequest(space=space, device=device, dtype=dtype, options=parse_pairs(options or []))
+    return OpeningRequest(space=space, device=device, dtype=dtype, options=parse_pairs(options or []), tuned=tuned)
 
 
 def codes_request(

@@ -11,8 +11,8 @@ from zoo.cli.arguments import opening_request
 from zoo.cli.console import Settings, progress_bars
 from zoo.cli.printing import print_inversion
 
-# The group of `--help`.
-SEARCH = "Search"
+# Groups of `--help`.
+SEARCH, TUNING = "Search", "Tuning"
 
 
 def project(
@@ -83,8 +83,24 @@ def project(
         str | None,
         typer.Option(help="A projector of a plugin instead of zoo's own search.", rich_help_panel=SEARCH),
     ] = None,
+    tune: Annotated[
+        bool,
+        typer.Option(
+            "--tune",
+            help="Fine-tune a copy of the network at the codes, so that it draws the very pictures.",
+            rich_help_panel=TUNING,
+        ),
+    ] = False,
+    locality: Annotated[
+        float | None,
+        typer.Option(
+            help="How much --tune holds the images of other codes; by default 0.1, and 0 does not.",
+            rich_help_panel=TUNING,
+        ),
+    ] = None,
     seed: arguments.Seed = None,
     space: arguments.Space = None,
+    tuned: arguments.Tuned = None,
     device: arguments.Device = "auto",
     dtype: arguments.Dtype = "float32",
     memory: arguments.Memory = None,
@@ -119,9 +135,11 @@ def project(
             label=label,
             seed=seed,
             memory=memory,
+            tune=tune,
+            locality=locality,
             options=parse_pairs(option or []),
         ),
-        opening=opening_request(space, device, dtype),
+        opening=opening_request(space, tuned, device, dtype),
         each=each,
         size=size,
         out=out,

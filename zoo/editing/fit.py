@@ -10,6 +10,7 @@ from zoo.core.directions import Directions
 from zoo.core.layers import resolve_layers
 from zoo.errors import DirectionsError, LayersError
 from zoo.models.model import Model
+from zoo.models.tuned import recorded_weights
 
 
 class OtherModelWarning(UserWarning):
@@ -55,10 +56,14 @@ def check_home(model: Model, directions: Directions) -> None:
             f"{directions.origin} holds {home.dim} numbers in each of {space.layers} rows, and the codes are {space}: "
             "load it with space=model.adapter.space, and read_as='rows' or read_as='directions'"
         )
-    if directions.provenance.get("weights_sha256") not in (None, model.weights_sha256):
+    found = recorded_weights(directions.provenance)
+    if found and found != model.weights:
         other = plain(directions.provenance.get("model", "another model"))
-        warnings.warn(
-            f"these directions were found in {other}, from other weights than those of {model.name}",
-            OtherModelWarning,
-            stacklevel=3,
-        )
+        if found.get("weights_sha256") != model.weights_sha256:
+            differs = f"{other}, from other weights than those of {model.name}"
+        elif model.tuned_sha256 is None:
+            differs = f"{other} with tuned weights, and it is opened without them"
+        else:
+            tuned = "with other tuned weights" if "tuned_sha256" in found else "before its weights were tuned"
+            differs = f"{other} {tuned}"
+        warnings.warn(f"these directions were found in {differs}", OtherModelWarning, stacklevel=3)

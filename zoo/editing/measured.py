@@ -16,6 +16,7 @@ from zoo.core.sampling import derived_generator
 from zoo.editing.steps import LARGEST_STEP
 from zoo.models.limits import MAX_CODES
 from zoo.models.model import Model
+from zoo.models.tuned import recorded_weights
 
 # The entry of a directions file that holds the record.
 ENTRY = "measured"
@@ -71,7 +72,7 @@ class MeasuredRecord:
             The record; None where there is none that holds for these weights, or it cannot be read.
         """
         found = directions.provenance.get(ENTRY)
-        if not isinstance(found, dict) or directions.provenance.get("weights_sha256") != model.weights_sha256:
+        if not isinstance(found, dict) or recorded_weights(directions.provenance) != model.weights:
             return None
         try:
             labels, truncation = found["labels"], found["truncation"]

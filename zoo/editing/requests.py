@@ -36,12 +36,14 @@ class OpeningRequest:
         device: Where the network computes, such as ``cpu`` or ``cuda:1``; ``auto`` is CUDA where there is one.
         dtype: The type that it computes in, ``float32`` or ``float64``.
         options: Options of the architecture, by name.
+        tuned: Tuned weights to put in the place of some of the model's: a file, or the run folder that holds it.
     """
 
     space: str | None = None
     device: str = "auto"
     dtype: str = "float32"
     options: Mapping[str, Any] = field(default_factory=dict)
+    tuned: str | Path | None = None
 
     def open(self, name: str | Path, installation: Installation, progress: Progress = silent) -> Model:
         """Open a model in this way.
@@ -64,6 +66,7 @@ class OpeningRequest:
             device=self.device,
             dtype=self.dtype,
             options=self.options,
+            tuned=self.tuned,
             progress=progress,
         )
 

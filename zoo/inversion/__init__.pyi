@@ -1,4 +1,4 @@
-from .result import Fit as Fit
+from .fit import Fit as Fit
 from .result import Inversion as Inversion
 
 __all__: list[str]

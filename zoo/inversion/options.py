@@ -15,6 +15,7 @@ AUTO = "auto"
 ROWS = ("auto", "tied", "free")
 LOSSES = ("pixels", "features")
 _MOST_STARTS = 32
+USUAL_LOCALITY = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,26 @@ class SearchOptions:
             raise OptionError(f"--ridge {self.ridge:g}: it is a number from 0 on, such as 1e-5")
         if self.starts is not None and not 1 <= self.starts <= _MOST_STARTS:
             raise OptionError(f"--starts {self.starts}: it is a number from 1 to {_MOST_STARTS}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuneOptions:
+    """How a network is fine-tuned.
+
+    Attributes:
+        locality: The weight of the term that holds the images of other codes; 0 leaves it out.
+        steps: How many steps are taken, for as many pictures as are tuned at a time.
+
+    Raises:
+        OptionError: If a value is out of range.
+    """
+
+    locality: float = USUAL_LOCALITY
+    steps: int = 350
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.locality < math.inf:
+            raise OptionError(f"--locality {self.locality:g}: it is a number from 0 on, such as {USUAL_LOCALITY:g}")
 
 
 class FeatureOptions(OutputOptions):

@@ -13,8 +13,6 @@ from zoo.report.table import format_value
 if TYPE_CHECKING:
     from zoo.inversion.result import Inversion
 
-# What the tiles of a picture show.
-TILES = ("picture", "found", "difference")
 # Of more pictures, the page shows the first; the table has all.
 _MOST_SHOWN = 200
 
@@ -48,7 +46,7 @@ def _section(result: Inversion, index: int) -> dict[str, Any]:
     side = shown_side(max(result.model.adapter.resolution))
     pictures = [
         {"title": title, "image": data_url(to_picture(tile, side), "webp", quality=85)}
-        for title, tile in zip(TILES, result.tiles(index), strict=True)
+        for title, tile in zip(result.tile_names, result.tiles(index), strict=True)
     ]
     return {
         "index": index,

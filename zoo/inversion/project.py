@@ -22,16 +22,20 @@ from zoo.core.region import Region
 from zoo.core.sampling import derived_generator
 from zoo.editing.render import render
 from zoo.errors import CodesError, ContractError, ZooError, is_out_of_memory
+from zoo.inversion.fit import Fit, squared_errors
 from zoo.inversion.framing import Framing
-from zoo.inversion.options import AUTO, FeatureOptions, SearchOptions
+from zoo.inversion.options import AUTO, FeatureOptions, SearchOptions, TuneOptions
 from zoo.inversion.pictures import GivenPicture, PictureReader, Target
 from zoo.inversion.readback import read_back
-from zoo.inversion.result import Fit, Inversion, squared_errors
+from zoo.inversion.result import Inversion
 from zoo.inversion.solving.candidates import Candidate, found_codes
 from zoo.inversion.solving.prior import Prior
 from zoo.inversion.solving.problem import Problem
 from zoo.inversion.solving.search import Search
 from zoo.inversion.solving.starts import Starts, draw_for_prior, draw_starts
+from zoo.inversion.tuning.result import UNSEEN, Tuning
+from zoo.inversion.tuning.tune import Pivots, tune_network
+from zoo.jacobian.outputs import Output
 from zoo.jacobian.timm_features import open_output
 from zoo.models.model import Model
 from zoo.plugins.entries import ProjectorPlugin
@@ -53,6 +57,7 @@ class ProjectionSettings:
         label: The class of a conditional model, by name or index; ``auto`` finds it.
         seed: The seed of everything that is drawn.
         memory: Bytes for derivatives; None is what the usual batch needs.
+        tune: How the network is fine-tuned at the codes that were found; None leaves it as it is.
     """
 
     projector: ProjectorPlugin | None = None
@@ -64,6 +69,7 @@ class ProjectionSettings:
     label: int | str = AUTO
     seed: int = 0
     memory: int | None = None
+    tune: TuneOptions | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +93,14 @@ class _Task:
     def prior(self) -> Prior:
         """The coordinates of codes."""
         return Prior.of(self.model.adapter, draw_for_prior(self.model.adapter, self.generator("prior"), self.label))
+
+    @cached_property
+    def features(self) -> Output | None:
+        """The map of pixels whose difference counts beside that of the pixels."""
+        if self.settings.loss != "features":
+            return None
+        options = parse_options("project", FeatureOptions, self.settings.options)
+        return open_output(options, self.model.adapter, self.progress)
 
     @property
     def budget(self) -> ComputeBudget:
@@ -136,6 +150,7 @@ def project_pictures(
     task = _Task(model, reader.read(given), region, label, settings, progress)
     found = _search(task) if settings.projector is None else _ask(task, settings.projector)
     fits = _judge(task, found, fitting_scorers(model.card, plugins.scorers))
+    tuning = None if settings.tune is None or found.interrupted else _tune(task, found, settings.tune)
     return Inversion(
         codes=found.codes,
         pictures=tuple(task.targets),
@@ -145,7 +160,8 @@ def project_pictures(
         method=found.method,
         skipped=reader.skipped,
         record=_record(model, settings),
-        interrupted=found.interrupted,
+        interrupted=found.interrupted or (tuning is not None and tuning.interrupted),
+        tuning=tuning,
     )
 
 
@@ -160,9 +176,8 @@ def _search(task: _Task) -> _Found:
     """Find codes by zoo's own search."""
     adapter, settings = task.model.adapter, task.settings
     problem = Problem(adapter, task.prior, task.pictures, task.region, budget=task.budget)
-    if settings.loss == "features":
-        options = parse_options("project", FeatureOptions, settings.options)
-        problem = problem.with_features(open_output(options, adapter, task.progress))
+    if task.features is not None:
+        problem = problem.with_features(task.features)
     drawn = draw_starts(adapter, task.generator("starts"), task.label)
     starts = Starts.of(task.model, drawn, task.pictures, task.region, progress=task.progress)
     search = Search(problem, starts, settings.search, task.progress)
@@ -236,11 +251,22 @@ def _judge(task: _Task, found: _Found, scorers: Mapping[str, Scorer]) -> tuple[F
     return tuple(fits)
 
 
+def _tune(task: _Task, found: _Found, options: TuneOptions) -> Tuning:
+    """Fine-tune the network at the codes that were found, and measure what that does."""
+    pivots = Pivots(found.codes, task.pictures, task.region, task.features)
+    generator = task.generator("tuning")
+    tuned = tune_network(task.model, pivots, options, generator, budget=task.budget, progress=task.progress)
+    unseen = task.model.draw(UNSEEN, task.generator("unseen by the tuning"), label=task.label)
+    return Tuning.of(
+        task.model, tuned, options, codes=found.codes, targets=task.targets, region=task.region, unseen=unseen
+    )
+
+
 def _record(model: Model, settings: ProjectionSettings) -> dict[str, Any]:
     """Record everything that the result depends on."""
     return {
         "model": model.name,
-        "weights_sha256": model.weights_sha256,
+        **model.weights,
         "space": model.adapter.space.as_json(),
         "licence": str(model.card.licence),
         "projector": None if settings.projector is None else settings.projector.name,
@@ -250,6 +276,7 @@ def _record(model: Model, settings: ProjectionSettings) -> dict[str, Any]:
         "region": settings.region,
         "align": settings.align,
         "asked_label": settings.label,
+        "tune": None if settings.tune is None else vars(settings.tune),
         "seed": settings.seed,
         "device": model.adapter.device.type,
         "dtype": model.dtype,

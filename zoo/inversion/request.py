@@ -17,14 +17,14 @@ from zoo.editing.run_folder import claimed_run_folder, folder_under_runs, short_
 from zoo.errors import OptionError
 from zoo.imaging.images import picture_side
 from zoo.inversion.framing import check_alignment
-from zoo.inversion.options import AUTO, LOSSES, FeatureOptions, SearchOptions
+from zoo.inversion.options import AUTO, LOSSES, FeatureOptions, SearchOptions, TuneOptions
 from zoo.inversion.pictures import GivenPicture, find_files
 from zoo.inversion.project import ProjectionSettings, project_pictures
 from zoo.inversion.result import Inversion
 from zoo.models.limits import check_seed, find_class
 from zoo.models.model import Model
 from zoo.plugins.entries import ProjectorPlugin
-from zoo.registry.registry import Installation
+from zoo.registry.registry import Installation, load_installation
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,6 +43,8 @@ class ProjectionRequest:
         label: The class of a conditional model, by name or index; ``auto`` finds it.
         seed: The seed of everything that is drawn.
         memory: How much derivatives may use, in bytes or as text such as ``2GB``.
+        tune: Whether a copy of the network is fine-tuned at the codes.
+        locality: See `TuneOptions`. None is the usual weight.
         options: Options of the projector or of the feature loss; with `split`, also those of the architecture.
     """
 
@@ -57,6 +59,8 @@ class ProjectionRequest:
     label: int | str = AUTO
     seed: int | None = None
     memory: str | int | None = None
+    tune: bool = False
+    locality: float | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def settings(self, installation: Installation) -> ProjectionSettings:
@@ -96,7 +100,15 @@ class ProjectionRequest:
             label=self.label,
             seed=check_seed(self.seed or 0),
             memory=None if self.memory is None else parse_size("--memory", self.memory),
+            tune=self._tune_options(),
         )
+
+    def _tune_options(self) -> TuneOptions | None:
+        if self.locality is None:
+            return TuneOptions() if self.tune else None
+        if not self.tune:
+            raise OptionError("--locality: it says how --tune holds the images of other codes: pass that too")
+        return TuneOptions(locality=self.locality)
 
     def split_options(self, installation: Installation) -> tuple[ProjectionRequest, dict[str, Any]]:
         """Separate the options of the projector or the loss from those of the architecture.
@@ -129,6 +141,11 @@ class ProjectionRequest:
         Raises:
             ZooError: Whatever is wrong with the request.
         """
+        if self.tune and model.tuned_sha256 is not None:
+            raise OptionError(
+                f"--tune: {model.name} is open with tuned weights, which are not tuned again: leave out --tuned, and "
+                "project all pictures at once"
+            )
         return project_pictures(model, self.pictures, self.settings(installation), installation.plugins, progress)
 
     def _plugin(self, installation: Installation) -> ProjectorPlugin | None:
@@ -200,3 +217,74 @@ class ProjectCommand:
         parse_region(self.projection.region, (card.resolution, card.resolution), card.regions)
         if self.projection.label != AUTO and card.classes:
             find_class(card.name, card.classes, self.projection.label)
+
+
+def project(
+    model: Model,
+    pictures: GivenPicture | Sequence[GivenPicture],
+    *,
+    projector: str | None = None,
+    rows: str | None = None,
+    ridge: float | None = None,
+    starts: int | None = None,
+    loss: str = "pixels",
+    region: str = "all",
+    align: str = "auto",
+    label: int | str = AUTO,
+    seed: int | None = None,
+    memory: str | int | None = None,
+    tune: bool = False,
+    locality: float | None = None,
+    progress: Progress = silent,
+    **options: Any,
+) -> Inversion:
+    """Find codes whose images are given pictures, such as photographs (GAN inversion).
+
+    Args:
+        model: The model that shall draw them.
+        pictures: A picture or several: paths of files or folders, patterns such as ``faces/*.jpg``, pictures of Pillow,
+            arrays (h, w, 3) or (n, h, w, 3) of uint8, or tensors (3, h, w) or (n, 3, h, w) in [-1, 1]. They are cut as
+            `align` says, and resampled by area.
+        projector: The name of a projector of a plugin; None is zoo's own search.
+        rows: Of codes with several rows: ``tied`` seeks one vector for all, ``free`` one for each. None ties them, and
+            frees them where the picture is not reproduced.
+        ridge: The weight that holds codes near drawn ones in the end; None chooses.
+        starts: How many drawn codes to begin from at most, while a picture is not reproduced; None is 6,
+            or 1 where the Jacobian is too large to be computed.
+        loss: ``pixels``, or ``features``, which adds the features of a network: see `output` of ``zoo analyze``.
+        region: The pixels that count, such as ``not:top``.
+        align: What is taken of photographs: ``none`` is the middle; ``ffhq``, ``celeba`` and ``points:…`` cut out the
+            largest face as those data sets have it; ``auto`` does what the model's card says.
+        label: The class of a conditional model, by name or index; ``auto`` finds it.
+        seed: The seed of everything that is drawn; None is 0.
+        memory: How much derivatives may use, in bytes or as text such as ``2GB``.
+        tune: Fine-tune a copy of the network at the codes, so that it draws the very pictures (pivotal tuning); it is
+            `tuning.model` of the result.
+        locality: The weight with which tuning holds the images of other codes; None is 0.1, and 0 does not hold them.
+        progress: Called while the work goes on.
+        **options: Options of the projector, or `output` and `features` of the feature loss.
+
+    Returns:
+        The codes, and how good they are.
+
+    Raises:
+        OptionError: If no picture can be read, or a value is out of range.
+        ZooError: Whatever else is wrong with the request.
+    """
+    request = ProjectionRequest(
+        pictures=pictures,
+        projector=projector,
+        rows=rows,
+        ridge=ridge,
+        starts=starts,
+        loss=loss,
+        region=region,
+        align=align,
+        label=label,
+        seed=seed,
+        memory=memory,
+        tune=tune,
+        locality=locality,
+        options=options,
+    )
+    return request.project(model, load_installation(), progress)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import torch
 from PIL import Image
 from torch import Tensor
 
@@ -24,88 +22,16 @@ from zoo.editing.run_folder import new_run_folder, picture_name
 from zoo.errors import InterruptedSearchError
 from zoo.imaging.contact_sheet import draw_pages, save_pages
 from zoo.imaging.images import OutlinedImage, data_url, picture_side, save_picture
-from zoo.inversion.page import TILES, write_page
+from zoo.inversion.fit import Fit
+from zoo.inversion.page import write_page
 from zoo.inversion.pictures import Target
-from zoo.inversion.readback import ReadAttribute
-from zoo.inversion.solving.candidates import FAR, REPRODUCED
+from zoo.inversion.solving.candidates import FAR
+from zoo.inversion.tuning.result import Tuning
 from zoo.models.model import Model
+from zoo.models.tuned import NAME as TUNED_FILE
 
 # The file that tells what was found.
 CARD_FILE = "projection.json"
-
-
-@dataclass(frozen=True)
-class Fit:
-    """How well one code draws its picture.
-
-    Attributes:
-        name: The name of the picture.
-        error: The mean squared difference inside the region, of images in [-1, 1].
-        distance: ‖u‖/√d, how far out the code lies; about 1 for drawn codes.
-        label: The name of its class, or None.
-        rows: ``tied`` or ``free``; None in a space with a single row, or where a plugin found the code.
-        ridge: The ridge that it was found under, or None where a plugin found it.
-        starts: How many starts were tried.
-        how: How it was found, in words.
-        attributes: What scorers read in the picture and in the found image.
-    """
-
-    name: str
-    error: float
-    distance: float
-    label: str | None
-    rows: str | None
-    ridge: float | None
-    starts: int
-    how: str
-    attributes: tuple[ReadAttribute, ...] = ()
-
-    @property
-    def psnr(self) -> float:
-        """The peak signal-to-noise ratio in decibels; 150 for what differs by less than rounding."""
-        return min(150.0, 10 * math.log10(4 / max(self.error, 4e-15)))
-
-    @property
-    def kept(self) -> tuple[int, int] | None:
-        """How many categorical attributes have the same value in the found image, and of how many; None without any."""
-        known = [attribute.kept for attribute in self.attributes if attribute.kept is not None]
-        return (sum(known), len(known)) if known else None
-
-    def sentence(self) -> str:
-        """Say in words what the figures mean for whoever wants to edit the picture.
-
-        Returns:
-            A sentence.
-        """
-        if self.error <= REPRODUCED:
-            verdict = "the model draws this picture"
-        else:
-            verdict = "this is the nearest that was found to a picture which the model cannot quite draw"
-        if self.distance > FAR:
-            return (
-                f"{verdict}, but the code lies {self.distance:.1f} times as far out as drawn ones: "
-                "edits found on drawn codes will not hold here"
-            )
-        return f"{verdict}, with a code like drawn ones"
-
-    def as_json(self) -> dict[str, Any]:
-        """Tell the figures as they are written to files.
-
-        Returns:
-            The figures by name.
-        """
-        return {
-            "name": self.name,
-            "psnr": round(self.psnr, 2),
-            "distance": round(self.distance, 4),
-            "label": self.label,
-            "rows": self.rows,
-            "ridge": self.ridge,
-            "starts": self.starts,
-            "how": self.how,
-            "verdict": self.sentence(),
-            "attributes": [attribute.as_json() for attribute in self.attributes],
-        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +48,7 @@ class Inversion:
         skipped: Pictures that could not be read, and why.
         record: Everything that the result depends on.
         interrupted: Whether Ctrl-C ended the search, so that some codes could be better.
+        tuning: The model tuned at the codes, so that it draws the very pictures; None if that was not asked.
     """
 
     codes: Codes
@@ -133,6 +60,7 @@ class Inversion:
     skipped: Mapping[str, str]
     record: Mapping[str, Any]
     interrupted: bool = False
+    tuning: Tuning | None = None
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -152,14 +80,16 @@ class Inversion:
         Returns:
             The headings, and a row of texts for each picture.
         """
-        rows = [self._cells(fit) for fit in self.fits]
+        rows = [self._cells(index) for index in range(len(self))]
         used = [key for key in rows[0] if any(row[key] for row in rows)]
         return used, [[row[key] for key in used] for row in rows]
 
-    def _cells(self, fit: Fit) -> dict[str, str]:
+    def _cells(self, index: int) -> dict[str, str]:
+        fit = self.fits[index]
         return {
             "picture": fit.name,
             "PSNR": f"{fit.psnr:.1f} dB",
+            "tuned": "" if self.tuning is None else f"{self.tuning.psnr[index]:.1f} dB",
             "distance": f"{fit.distance:.2f}",
             "class": fit.label or "",
             "rows": fit.rows or "",
@@ -178,6 +108,8 @@ class Inversion:
         lines += [note for note in (target.note() for target in self.pictures) if note]
         lines.append(self.method)
         lines += [f"{fit.name}: {fit.sentence()}" for fit in self.fits if fit.distance > FAR]
+        if self.tuning is not None:
+            lines.append(self.tuning.sentence())
         if self.interrupted:
             lines.append("interrupted: these codes are what had been found so far")
         return lines
@@ -214,6 +146,7 @@ class Inversion:
             "format": "zoo-projection/1",
             **self.record,
             "method": self.method,
+            "tuning": None if self.tuning is None else self.tuning.as_json(),
             "interrupted": self.interrupted,
             "skipped": dict(self.skipped),
             "pictures": pictures,
@@ -223,6 +156,8 @@ class Inversion:
         self, folder: str | Path, *, each: bool = False, size: str | int | None = None, force: bool = False
     ) -> None:
         """Write a new folder: `codes.safetensors`, `sheet.png`, `report.html` and `projection.json`.
+
+        With tuned weights, `tuned.safetensors` holds them.
 
         Args:
             folder: The folder to write.
@@ -238,30 +173,42 @@ class Inversion:
         with new_run_folder(folder, force=force) as partial:
             self.model.save_codes(partial / "codes.safetensors", self.codes)
             (partial / CARD_FILE).write_text(json.dumps(self.as_json(), indent=2) + "\n", encoding="utf-8")
+            if self.tuning is not None:
+                self.tuning.save(partial / TUNED_FILE, self.record, [fit.name for fit in self.fits])
             save_pages(partial, "sheet", self._pages(side))
             write_page(partial, self)
             if each:
                 for index, pixels in enumerate(to_pixels(self.images)):
                     save_picture(partial / picture_name(self.codes, index), pixels)
+                for index, pixels in enumerate([] if self.tuning is None else to_pixels(self.tuning.images)):
+                    save_picture(partial / picture_name(self.codes, index, "tuned"), pixels)
 
     def tiles(self, index: int) -> list[OutlinedImage]:
         """Return the pixels of one picture, of what was found, and of their difference around mid grey.
+
+        Between the last two stands what the tuned model draws, if there is one; then the difference is that from it.
 
         Args:
             index: Which picture.
 
         Returns:
-            The three images, RGB.
+            The images, RGB; `tile_names` says what they show.
         """
         picture = self.pictures[index].pixels
         found = as_rgb(self.images[index : index + 1])[0].clamp(-1, 1).float()
         outline = None if self.region.whole else self.region.mask
-        difference = OutlinedImage(to_pixels((found - picture) / 2))
-        return [OutlinedImage(to_pixels(picture), outline), OutlinedImage(to_pixels(found)), difference]
+        shown = [found] if self.tuning is None else [found, self.tuning.images[index]]
+        images = [*shown, (shown[-1] - picture) / 2]
+        return [OutlinedImage(to_pixels(picture), outline), *(OutlinedImage(to_pixels(image)) for image in images)]
+
+    @property
+    def tile_names(self) -> tuple[str, ...]:
+        """What `tiles` show."""
+        return ("picture", "found", *(() if self.tuning is None else ("tuned",)), "difference")
 
     def _pages(self, side: int | None) -> Any:
         names = [f"{fit.name}\n{fit.psnr:.1f} dB\ndistance {fit.distance:.2f}" for fit in self.fits]
-        return draw_pages(names, map(self.tiles, range(len(self))), TILES, side=side)
+        return draw_pages(names, map(self.tiles, range(len(self))), self.tile_names, side=side)
 
     def __repr__(self) -> str:
         figures = ", ".join(f"{fit.psnr:.1f} dB" for fit in self.fits[:4])
@@ -277,21 +224,3 @@ class Inversion:
             + table_html(*self.table())
             + image_html(data_url(page), "pictures and what the model draws of their codes")
         )
-
-
-def squared_errors(pictures: Sequence[Target], images: Tensor, region: Region) -> list[float]:
-    """Compute the mean squared difference of images from pictures, inside a region.
-
-    Args:
-        pictures: The pictures (n).
-        images: What the network draws of them (n, 3, h, w), in [-1, 1].
-        region: The region.
-
-    Returns:
-        One number for each picture.
-    """
-    inside = torch.from_numpy(region.mask.copy())
-    found = images.double()
-    return [
-        float((image - target.pixels).square()[:, inside].mean()) for image, target in zip(found, pictures, strict=True)
-    ]

@@ -23,26 +23,10 @@ from zoo.core.files.codes import GivenCodes, latents_from_array, load_codes, sav
 from zoo.core.files.reading import to_tensor
 from zoo.core.region import Region, parse_region
 from zoo.errors import CodesError, OptionError, few_names
+from zoo.models.choices import OpeningChoices
 from zoo.models.limits import check_count, check_seed, check_truncation, find_class
 from zoo.models.rendering import render_as
 from zoo.registry.cards import Card
-
-
-@dataclass(frozen=True)
-class OpeningChoices:
-    """What was chosen when a model was opened.
-
-    Attributes:
-        name: What it was opened by: the full name of its card, or the path of a weights file.
-        space: The latent space that was asked for; None stands for the architecture's usual one.
-        options: The architecture's options that the caller chose.
-        settings: All options that the architecture was given, by the card and by the caller, validated.
-    """
-
-    name: str
-    space: str | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
-    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +40,7 @@ class Model:
         layout: The public file format of the weights.
         opening: What was chosen when it was opened.
         assumed: Settings on which its images depend and that neither the file nor anybody told, with assumed values.
+        tuned_sha256: The hash of the tuned weights that took the place of some of the file's; None for none.
     """
 
     card: Card
@@ -64,9 +49,11 @@ class Model:
     layout: str
     opening: OpeningChoices
     assumed: Mapping[str, Any] = field(default_factory=dict)
+    tuned_sha256: str | None = None
 
     def __repr__(self) -> str:
-        return f"Model({self.name}: {self.adapter.space}, {self.dtype} on {self.adapter.device})"
+        tuned = ", tuned" if self.tuned_sha256 else ""
+        return f"Model({self.name}: {self.adapter.space}, {self.dtype} on {self.adapter.device}{tuned})"
 
     def _repr_html_(self) -> str:
         """Show a notebook what the model is and on which terms it may be used."""
@@ -78,7 +65,7 @@ class Model:
             "codes": self.adapter.space,
             "classes": few_names(self.adapter.classes),
             "licence": self.card.licence,
-            "network": f"{self.dtype} on {self.adapter.device}",
+            "network": f"{self.dtype} on {self.adapter.device}" + (", tuned" if self.tuned_sha256 else ""),
         }
         return facts_html(f"Model {self.name}", facts)
 
@@ -86,6 +73,12 @@ class Model:
     def name(self) -> str:
         """The model's full name."""
         return self.card.name
+
+    @property
+    def weights(self) -> dict[str, str]:
+        """The hashes of the network's weights, as everything that is found with it records them."""
+        tuned = {} if self.tuned_sha256 is None else {"tuned_sha256": self.tuned_sha256}
+        return {"weights_sha256": self.weights_sha256, **tuned}
 
     @property
     def dtype(self) -> str:
@@ -296,4 +289,5 @@ class Model:
         Raises:
             OutputError: If the operating system refuses.
         """
-        save_codes(path, codes, {"model": self.name, "space": self.adapter.space.as_json()})
+        tuned = {} if self.tuned_sha256 is None else {"tuned_sha256": self.tuned_sha256}
+        save_codes(path, codes, {"model": self.name, "space": self.adapter.space.as_json(), **tuned})

@@ -13,6 +13,7 @@ from zoo.checkpoints.archives import weights_file_in
 from zoo.checkpoints.metadata import read_metadata
 from zoo.core.adapter import Adapter
 from zoo.errors import CardError, UnknownNameError
+from zoo.models.tuned import refuse_tuned
 from zoo.registry.cards import Card, Licence, Weights, is_file_name
 from zoo.registry.registry import Installation
 from zoo.registry.sources import Source
@@ -45,14 +46,15 @@ def card_of_file(path: Path) -> Card:
 
     Raises:
         UnknownNameError: If there is no such file, or its name is not printable.
-        CheckpointError: If the file was converted by zoo, but says so in a way that cannot be read; or if a folder does
-            not hold one weights file.
+        CheckpointError: If the file was converted by zoo, but says so in a way that cannot be read; if it holds tuned
+            weights; or if a folder does not hold one weights file.
     """
     path = weights_file_in(path) if is_dir(path) else path
     if exists(path) and not is_file(path):
         raise UnknownNameError(f"{path} is a pipe or a device, not a file: save the weights to a file, and name that")
     if not is_file(path):
         raise UnknownNameError(f"there is no file {path}: name a weights file, or a model of 'zoo list'")
+    refuse_tuned(path)
     if not str(path.absolute()).isprintable():
         raise UnknownNameError(
             f"the name {str(path.absolute())!r} has characters that a card cannot hold: rename the file"

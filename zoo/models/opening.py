@@ -8,8 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from zoo._utils.files import is_file
 from zoo._utils.progress import Progress, silent
 from zoo._utils.showing import print_once
@@ -18,18 +16,18 @@ from zoo.checkpoints.reader import require_weights
 from zoo.core.adapter import Adapter
 from zoo.core.channels import CHANNELS, MAX_SIDE, describe_channels
 from zoo.core.options import GENERAL_OPTIONS, NETWORK_OPTION, parse_options
-from zoo.errors import CheckpointError, OptionError, PluginError, is_out_of_memory
+from zoo.errors import CheckpointError, PluginError, is_out_of_memory
+from zoo.models.choices import OpeningChoices, choose_device, choose_dtype
 from zoo.models.cost import check_cost, image_cost, read_image_limit
 from zoo.models.licences import print_licence
-from zoo.models.model import Model, OpeningChoices
+from zoo.models.model import Model
 from zoo.models.model_cards import check_card, completed, find_card
 from zoo.models.settings import typed_settings
+from zoo.models.tuned import TunedFile
 from zoo.plugins.skipped import warn_skipped
 from zoo.registry.cards import Card, is_file_name
 from zoo.registry.registry import Installation
 from zoo.weights.fetch import fetch
-
-DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
 def _say_in_doubt(in_doubt: Mapping[str, Any], family: str, path: Path, installation: Installation) -> str:
@@ -80,6 +78,7 @@ def open_card(
     options: Mapping[str, Any] | None = None,
     progress: Progress = silent,
     announce: Callable[[Card], None] = print_licence,
+    tuned: str | Path | None = None,
 ) -> Model:
     """Open the model of a card.
 
@@ -94,6 +93,7 @@ def open_card(
             are multiplied.
         progress: Called with (steps done, steps in all, what is being done).
         announce: Called with the card, licence included, before the weights are used.
+        tuned: Tuned weights to put in the place of some of the file's: a file, or the run folder that holds it.
 
     Returns:
         The model; its card is completed by what the weights say.
@@ -102,7 +102,7 @@ def open_card(
         OptionError: For a device, a dtype or an option of the architecture that is not there.
         CardError: If the card and the file differ.
         WeightsError: If the weights cannot be fetched.
-        CheckpointError: If the file cannot be read, or makes no network.
+        CheckpointError: If the file cannot be read, or makes no network; or the tuned weights do not belong to it.
     """
     # What can be refused without the weights is refused before they are fetched.
     choose_device(device)
@@ -110,6 +110,9 @@ def open_card(
     image_limit = read_image_limit(options or {})
     if card.adapter:
         _validated_options(card.adapter, installation, card, options)
+    tuned_file = None if tuned is None else TunedFile.find(tuned)
+    if tuned_file and card.weights.sha256:
+        tuned_file.require_weights(card.name, card.weights.sha256)
     announce(card)
     path, sha256 = fetch_weights(card, progress)
     loading: dict[str, Any] = {"space": space, "device": device, "dtype": dtype, "options": options}
@@ -118,7 +121,7 @@ def open_card(
     in_doubt = detected.in_doubt(model.opening.settings)
     if in_doubt and not card.adapter:
         print_once(_say_in_doubt(in_doubt, detected.family, path, installation))
-    return model
+    return model if tuned_file is None else tuned_file.put_into(model)
 
 
 def fetch_weights(card: Card, progress: Progress = silent) -> tuple[Path, str]:
@@ -197,46 +200,6 @@ def read_model(
     progress(2, 2, "opening the network")
     model = Model(completed_card, adapter, sha256, detected.layout, opening, detected.assumed(settings))
     return detected, model
-
-
-def choose_device(name: str) -> torch.device:
-    """Turn a device's name into a device.
-
-    Args:
-        name: A device of torch, or ``auto``: CUDA if there is a GPU, else the CPU.
-
-    Returns:
-        A device that tensors can be made on.
-
-    Raises:
-        OptionError: If it cannot be used.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device).cpu()  # fails for `meta` and the like, whose tensors hold no numbers
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = " ".join(str(error).split())[:90]
-        raise OptionError(f"--device {name}: not usable here ({reason}); try cpu or auto") from None
-    return device
-
-
-def choose_dtype(name: str) -> torch.dtype:
-    """Turn a dtype's name into a dtype.
-
-    Args:
-        name: ``float32`` or ``float64``.
-
-    Returns:
-        The dtype of torch.
-
-    Raises:
-        OptionError: For any other name.
-    """
-    if name not in DTYPES:
-        raise OptionError(f"--dtype {name}: there are {' and '.join(DTYPES)}")
-    return DTYPES[name]
 
 
 def _validated_options(

@@ -61,14 +61,19 @@ class DCGANGenerator(nn.Module):
         normalisation stays separate, so that the code is read by the weight that the adapter declares as its
         projection.
         """
+        for name, value in self._folded().items():
+            self.register_buffer(name, value.detach(), persistent=False)
+
+    def _folded(self) -> dict[str, Tensor]:
+        """Compute what `fold` keeps, within autograd's graph where there is one."""
+        folded: dict[str, Tensor] = {}
         for index, norm in enumerate(self.norms):
             # norm(conv(x)) = scale · conv(x) + shift
             scale = norm.get_parameter("weight") * torch.rsqrt(norm.get_buffer("running_var") + self.epsilon)
             shift = norm.get_parameter("bias") - norm.get_buffer("running_mean") * scale
             weight = self.get_parameter(f"convs.{index}.weight") * scale[:, None, None]
-            folded = {f"weight{index}": weight, f"bias{index}": shift} if index else {"scale": scale, "shift": shift}
-            for name, value in folded.items():
-                self.register_buffer(name, value.detach(), persistent=False)
+            folded |= {f"weight{index}": weight, f"bias{index}": shift} if index else {"scale": scale, "shift": shift}
+        return folded
 
     def forward(self, inputs: Tensor, window: Window | None = None) -> Tensor:
         """Render images.
@@ -81,11 +86,12 @@ class DCGANGenerator(nn.Module):
             (n, widths[-1], height, width) of the image or of the window, in [-1, 1].
         """
         *hidden, last = self._windows(window)
+        folded = self._folded() if self.first_weight.requires_grad else dict(self.named_buffers(recurse=False))
         first = self.layers[0](Patch.whole(inputs[:, :, None, None]), hidden[0], self.first_weight).values
-        scaled = torch.addcmul(self.get_buffer("shift")[:, None, None], first, self.get_buffer("scale")[:, None, None])
+        scaled = torch.addcmul(folded["shift"][:, None, None], first, folded["scale"][:, None, None])
         x = Patch(leaky_relu(scaled, self.negative_slope), hidden[0])
         for index, wanted in enumerate(hidden[1:], 1):
-            y = self.layers[index](x, wanted, self.get_buffer(f"weight{index}"), self.get_buffer(f"bias{index}"))
+            y = self.layers[index](x, wanted, folded[f"weight{index}"], folded[f"bias{index}"])
             x = Patch(leaky_relu(y.values, self.negative_slope), wanted)
         final = self.convs[len(hidden)]
         assert isinstance(final, nn.ConvTranspose2d)

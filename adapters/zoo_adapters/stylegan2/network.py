@@ -60,9 +60,13 @@ class SynthesisLayer(nn.Module):
         store_as(self, {"noise_const": "noise", "noise_strength": "strength"})
 
     def fold(self) -> None:
-        """Recompute the sums of squared weights, (in_channels, out_channels), by which outputs are demodulated."""
-        squares = self.weight.detach().square().sum(dim=(2, 3))
-        self.weight_squares.copy_(squares if self.upsample else squares.T)
+        """Recompute the sums of squared weights, by which outputs are demodulated."""
+        self.weight_squares.copy_(self._sum_squares().detach())
+
+    def _sum_squares(self) -> Tensor:
+        """Sum the squared weights of each pair of channels, (in_channels, out_channels)."""
+        squares = self.weight.square().sum(dim=(2, 3))
+        return squares if self.upsample else squares.T
 
     def input_window(self, window: Window) -> Window:
         """Return the window of the input that a window of the output needs.
@@ -96,7 +100,8 @@ class SynthesisLayer(nn.Module):
         styles = self.affine(w)
         y = self._convolve(Patch(x.values * styles[:, :, None, None], x.window), window)
         # The division by 2 is the activation's gain √2, which bias and noise strength contain already.
-        scale = torch.rsqrt((styles.square() @ self.weight_squares + _EPSILON) / 2)
+        squares = self._sum_squares() if self.weight.requires_grad else self.weight_squares
+        scale = torch.rsqrt((styles.square() @ squares + _EPSILON) / 2)
         noise = self.noise_strength * Patch.whole(self.noise_const).crop(window).values
         offset = self.bias[:, None, None] + noise
         values = leaky_relu(torch.addcmul(offset, y.values, scale[:, :, None, None]), _SLOPE)

@@ -100,8 +100,11 @@ class SynthesisLayer(nn.Module):
 
         They are halved, which is the activation's gain √2.
         """
-        squares = self.weight.detach().square().sum(dim=(2, 3))
-        self.weight_squares.copy_(squares.T * self.magnitude_ema / 2)
+        self.weight_squares.copy_(self._sum_squares().detach())
+
+    def _sum_squares(self) -> Tensor:
+        squares = self.weight.square().sum(dim=(2, 3))
+        return squares.T * self.magnitude_ema / 2
 
     def input_window(self, window: Window) -> Window:
         """Return the window of the input that a window of the output needs.
@@ -130,7 +133,8 @@ class SynthesisLayer(nn.Module):
         # codes share one convolution, and a derivative needs only one for each tangent.
         styles = self.affine(w)[:, :, None, None]
         y = self._conv(Patch(x.values * styles, x.window), self._conv_window(window), self.weight)
-        scale = torch.rsqrt(styles.flatten(1).square() @ self.weight_squares + _EPSILON)
+        squares = self._sum_squares() if self.weight.requires_grad else self.weight_squares
+        scale = torch.rsqrt(styles.flatten(1).square() @ squares + _EPSILON)
         values = torch.addcmul(self.bias[:, None, None], y.values, scale[:, :, None, None])
         return Patch(self._activate_in_parts(Patch(values, y.window), window), window)
 
