@@ -84,7 +84,7 @@ def find_files(names: Iterable[str | Path]) -> list[Path]:
         The files, each once; those of a folder or a pattern by name. A file that is named alone need not exist.
 
     Raises:
-        OptionError: If a folder holds no picture, a pattern fits no file, or there are more than `MOST_PICTURES`.
+        OptionError: If a pattern fits no file, a folder cannot be read, or there are more than `MOST_PICTURES`.
     """
     files = list(dict.fromkeys(file for name in names for file in _files_of(expand_home(name))))
     if len(files) > MOST_PICTURES:
@@ -94,10 +94,11 @@ def find_files(names: Iterable[str | Path]) -> list[Path]:
 
 def _files_of(path: Path) -> Sequence[Path]:
     if is_dir(path):
-        found = sorted(file for file in path.iterdir() if file.suffix.lower() in _ENDINGS and file.is_file())
-        if not found:
-            raise OptionError(f"{path} holds no picture: there is no file with an ending such as .jpg or .png in it")
-        return found
+        try:
+            found = sorted(file for file in path.iterdir() if file.suffix.lower() in _ENDINGS and file.is_file())
+        except OSError as error:
+            raise OptionError(f"the folder {path} cannot be read: {error.strerror}") from None
+        return found or [path]  # an empty one is told of as a picture that cannot be read would be
     if exists(path) or not glob.has_magic(str(path)):
         return [path]
     found = sorted(Path(name) for name in glob.glob(str(path), recursive=True) if not is_dir(Path(name)))  # noqa: PTH207
@@ -150,6 +151,9 @@ class PictureReader:
         return targets
 
     def _of_file(self, path: Path) -> Target | None:
+        if is_dir(path):
+            self.skipped[str(path)] = "there is no file with an ending such as .jpg or .png in this folder"
+            return None
         try:
             target = self._of_image(read_photograph(path), path.name, path)
             return replace(target, sha256=sha256_of(path))
