@@ -8,15 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import timm
 import torch
+from safetensors.torch import save_file
 from zoo_adapters.dcgan.adapter import DCGAN
 
 import zoo
 from tests.support.linear import Banded, Linear, model_of
 from zoo import Codes, Inversion, Model, OptionError, Options, Pictures, Projector, ProjectorPlugin, hookimpl
 from zoo.core.channels import as_rgb
+from zoo.inversion.options import FeatureOptions
 from zoo.inversion.solving.candidates import REPRODUCED
 from zoo.inversion.solving.search import Search
+from zoo.jacobian import open_output
 from zoo.plugins import load_plugins
 from zoo.plugins.manager import Plugins
 from zoo.testing import leaves_no_trace
@@ -79,6 +83,30 @@ def test_only_the_region_counts() -> None:
     assert inside.fits[0].psnr > 60
     assert torch.allclose(as_rgb(inside.images).clamp(-1, 1)[..., 4:, :], picture[..., 4:, :], atol=1e-2)
     assert zoo.project(model, spoilt).fits[0].psnr < 30
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.*")
+def test_features_count_beside_pixels(tmp_path: Path) -> None:
+    file = tmp_path / "features.safetensors"
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        save_file(timm.create_model("test_resnet", pretrained=False).state_dict(), file)
+    model = model_of(DCGAN.tiny(0))
+    spoilt = own_pictures(model) * 0.5 + 0.3  # which the model cannot draw
+    options: dict[str, Any] = {"output": "timm:test_resnet", "features": file}
+    network = open_output(FeatureOptions(**options), model.adapter)
+
+    def off(found: Inversion) -> float:
+        pixels = as_rgb(found.images).clamp(-1, 1)
+        features = [network(images.flatten(2), found.region) for images in (pixels, spoilt)]
+        return float((features[0] - features[1]).norm())
+
+    plain = zoo.project(model, spoilt, starts=1)
+    with_features = zoo.project(model, spoilt, starts=1, loss="features", **options)
+    assert off(with_features) < off(plain)
+    assert with_features.fits[0].psnr < plain.fits[0].psnr
+    with pytest.raises(OptionError, match="features are those of timm:NAME"):
+        zoo.project(model, spoilt, loss="features", output="grey")
 
 
 def test_a_seed_gives_the_same_bits() -> None:

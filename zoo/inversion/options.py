@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from pydantic import Field
+from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from zoo.errors import OptionError
-from zoo.jacobian.options import OutputOptions
+from zoo.jacobian.options import FEATURES, OutputOptions
 
 # The label that is found.
 AUTO = "auto"
@@ -76,3 +77,10 @@ class FeatureOptions(OutputOptions):
     """
 
     output: str = Field("timm:resnet18", description="whose features count: timm:NAME, a network of timm")
+
+    @field_validator("output")
+    @classmethod
+    def _has_features(cls, value: str) -> str:
+        if not value.startswith(FEATURES):
+            raise PydanticCustomError("output", "features are those of timm:NAME, such as timm:resnet18")
+        return value

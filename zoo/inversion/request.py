@@ -10,7 +10,7 @@ from typing import Any
 from zoo._utils.paths import expand_home
 from zoo._utils.progress import Progress, silent
 from zoo._utils.sizes import parse_size
-from zoo.core.options import Options
+from zoo.core.options import Options, parse_options
 from zoo.core.region import parse_region
 from zoo.editing.requests import USUAL_OPENING, OpeningRequest, card_by_name
 from zoo.editing.run_folder import claimed_run_folder, folder_under_runs, short_model_name
@@ -83,7 +83,9 @@ class ProjectionRequest:
                     raise OptionError(f"--{name} is for zoo's own search: leave it out with --projector {plugin.name}")
         if self.loss not in LOSSES:
             raise OptionError(f"--loss {self.loss}: there are {', '.join(LOSSES)}")
-        if plugin is None and self.loss == "pixels" and self.options:
+        if plugin is None and self.loss == "features":
+            parse_options("project", FeatureOptions, self.options)
+        elif plugin is None and self.options:
             raise OptionError(f"-o {next(iter(self.options))}=…: it is for --loss features: pass that too")
         check_alignment(self.align)
         return ProjectionSettings(
