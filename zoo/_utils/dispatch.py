@@ -8,7 +8,7 @@ from contextvars import ContextVar
 
 from torch.utils._python_dispatch import TorchDispatchMode
 
-# How often each operation that is watched now would be made in truth; None where nothing is left out.
+# How often each operation that is watched now would really be made; None where nothing is left out.
 _repeats: ContextVar[int | None] = ContextVar("repeats", default=None)
 
 

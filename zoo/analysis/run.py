@@ -22,8 +22,9 @@ from zoo.core.directions import Directions
 from zoo.core.region import Region
 from zoo.editing.requests import USUAL_OPENING, OpeningRequest, card_by_name
 from zoo.editing.run_folder import claimed_run_folder, new_run_folder
-from zoo.errors import ContractError, OutputError, ZooError, is_out_of_memory
+from zoo.errors import ContractError, OutputError
 from zoo.models.model import Model
+from zoo.plugins.containment import blaming
 from zoo.registry.registry import Installation
 from zoo.report.filmstrips import save_pictures
 from zoo.report.report import write_report
@@ -250,15 +251,8 @@ def _are_equal(codes: Codes) -> bool:
 def _analyze(resolved: ResolvedRequest, progress: Progress) -> Directions:
     """Run the analyzer; any error of its own, and a result of another space, is its author's mistake."""
     name, model = resolved.plugin.name, resolved.model
-    try:
+    with blaming(f"the analyzer {name}", model.name):
         directions = resolved.analyzer.analyze(model.adapter, resolved.probe(progress))
-    except ZooError:
-        raise
-    except Exception as error:
-        if is_out_of_memory(error):
-            raise
-        reason = f"{type(error).__name__}: {error}"
-        raise ContractError(f"the analyzer {name} failed on {model.name}: {reason}") from error
     if directions.space != model.adapter.space:
         raise ContractError(f"{name} returned directions of {directions.space}, but codes are in {model.adapter.space}")
     return directions

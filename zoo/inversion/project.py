@@ -21,7 +21,7 @@ from zoo.core.projector import Pictures
 from zoo.core.region import Region
 from zoo.core.sampling import derived_generator
 from zoo.editing.render import render
-from zoo.errors import CodesError, ContractError, ZooError, is_out_of_memory
+from zoo.errors import CodesError, ContractError
 from zoo.inversion.fit import Fit, squared_errors
 from zoo.inversion.framing import Framing
 from zoo.inversion.options import AUTO, FeatureOptions, SearchOptions, TuneOptions
@@ -38,6 +38,7 @@ from zoo.inversion.tuning.tune import Pivots, tune_network
 from zoo.jacobian.outputs import Output
 from zoo.jacobian.timm_features import open_output
 from zoo.models.model import Model
+from zoo.plugins.containment import blaming
 from zoo.plugins.entries import ProjectorPlugin
 from zoo.plugins.manager import Plugins
 from zoo.scoring.effects import fitting_scorers
@@ -205,15 +206,8 @@ def _ask(task: _Task, plugin: ProjectorPlugin) -> _Found:
         progress=task.progress,
         budget=task.budget,
     )
-    try:
+    with blaming(f"the projector {plugin.name}", model.name):
         codes = projector.project(model.adapter, pictures)
-    except ZooError:
-        raise
-    except Exception as error:
-        if is_out_of_memory(error):
-            raise
-        reason = f"{type(error).__name__}: {error}"
-        raise ContractError(f"the projector {plugin.name} failed on {model.name}: {reason}") from error
     if len(codes) != len(pictures):
         raise ContractError(f"the projector {plugin.name} returned {len(codes)} codes for {len(pictures)} pictures")
     codes = codes.to(model.adapter.device, model.adapter.dtype)

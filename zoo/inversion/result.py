@@ -17,6 +17,7 @@ from zoo._utils.pixels import to_pixels
 from zoo.core.channels import as_rgb
 from zoo.core.codes import Codes
 from zoo.core.region import Region
+from zoo.editing.onto.record import RECORD
 from zoo.editing.render import render
 from zoo.editing.run_folder import new_run_folder, picture_name
 from zoo.errors import InterruptedSearchError
@@ -29,9 +30,6 @@ from zoo.inversion.solving.candidates import FAR
 from zoo.inversion.tuning.result import Tuning
 from zoo.models.model import Model
 from zoo.models.tuned import NAME as TUNED_FILE
-
-# The file that tells what was found.
-CARD_FILE = "projection.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +170,7 @@ class Inversion:
         side = picture_side(size, max(self.model.adapter.resolution))
         with new_run_folder(folder, force=force) as partial:
             self.model.save_codes(partial / "codes.safetensors", self.codes)
-            (partial / CARD_FILE).write_text(json.dumps(self.as_json(), indent=2) + "\n", encoding="utf-8")
+            (partial / RECORD).write_text(json.dumps(self.as_json(), indent=2) + "\n", encoding="utf-8")
             if self.tuning is not None:
                 self.tuning.save(partial / TUNED_FILE, self.record, [fit.name for fit in self.fits])
             save_pages(partial, "sheet", self._pages(side))

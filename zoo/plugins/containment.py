@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from types import FrameType
 
-from zoo.errors import PluginError
+from zoo.errors import ContractError, PluginError, ZooError, is_out_of_memory
 from zoo.plugins.skipped import describe_error
 
 
@@ -32,6 +32,28 @@ def contained() -> Iterator[None]:
             if interrupts:
                 raise
             raise PluginError(describe_error(error)) from error
+
+
+@contextmanager
+def blaming(plugin: str, model: str) -> Iterator[None]:
+    """Name a plugin in whatever goes wrong within ``with``, unless zoo refused something or memory ran out.
+
+    Args:
+        plugin: what it is, such as ``the analyzer sefa``.
+        model: the model that it worked on.
+
+    Raises:
+        ContractError: it raised an error of its own.
+
+    """
+    try:
+        yield
+    except ZooError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        raise ContractError(f"{plugin} failed on {model}: {describe_error(error)}") from error
 
 
 @contextmanager
