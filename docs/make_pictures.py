@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -24,7 +25,7 @@ from zoo.editing import consistency, measure_locality, visible_steps
 from zoo.editing.render import render
 from zoo.imaging import to_pixels
 from zoo.imaging.contact_sheet import draw_pages, save_pages
-from zoo.imaging.images import OutlinedImage
+from zoo.imaging.images import OutlinedImage, to_image
 from zoo.linalg import eigenvectors
 from zoo.models import Model
 
@@ -178,6 +179,26 @@ def cppn(model: Model, folder: Path) -> None:
     (folder / "page.png").rename(folder / "sheet.png")
 
 
+def photograph(model: Model, folder: Path) -> None:
+    """A photograph, what the model draws of it, and an edit of the mouth in both."""
+    file = FOLDER / "astronaut.jpg"
+    zoo.project(model, file).save(folder / "found")
+    directions = zoo.analyze(model, "nullspace", region="mouth", samples=32, seed=1)
+    strengths = (-1.5, 0.0, 1.5, 3.0)
+    edit = zoo.edit(model, directions, codes=folder / "found", onto=file, strengths=strengths)
+    edit.save(folder / "edited", video="none")
+    [onto] = edit.onto
+    files = sorted((folder / "edited").glob("onto-00-astronaut_*.png"))
+    shown = [onto.frame.cut(Image.open(one)).resize((128, 128), Image.Resampling.BICUBIC) for one in files]
+    images = [to_image(pixels).resize((128, 128)) for pixels in to_pixels(edit.images[0, 0])]
+    for name in ("found", "edited"):  # they have sheets of their own
+        shutil.rmtree(folder / name)
+    rows = [[OutlinedImage(torch.from_numpy(np.array(one))) for one in row] for row in (images, shown)]
+    _save_sheet(
+        folder, rows, ["what the\nmodel draws", "carried over to\nthe photograph"], [f"{s:+g}" for s in strengths]
+    )
+
+
 def _save_sheet(
     folder: Path, rows: Sequence[Sequence[OutlinedImage]], names: Sequence[str], headers: Sequence[str]
 ) -> None:
@@ -199,6 +220,7 @@ PICTURES: dict[str, Callable[[Model, Path], None]] = {
     "truncation": truncation,
     "projection": projection,
     "cppn": cppn,
+    "photograph": photograph,
 }
 
 
