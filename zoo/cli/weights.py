@@ -96,16 +96,7 @@ def cache(
         print_json(report)
     else:
         _print_cache(settings, removed, files_json)
-    if damaged:
-        raise WeightsError(
-            f"{len(damaged)} of {len(files)} files are damaged, {damaged[0].path} first: they are fetched again when "
-            "they are used next, and --clean deletes them"
-        )
-    if damaged_jacobians:
-        raise WeightsError(
-            f"{len(damaged_jacobians)} files of kept Jacobians are damaged, {damaged_jacobians[0]} first: they are "
-            "computed again when they are needed next, and --clean deletes them"
-        )
+    _require_intact(files, damaged, damaged_jacobians)
 
 
 def add(
@@ -223,6 +214,20 @@ def _require_every_plugin(settings: Settings) -> None:
         raise WeightsError(
             f"--clean: the plugin {skipped[0]} was skipped, so that the files of its models would be deleted: "
             "mend or uninstall it first"
+        )
+
+
+def _require_intact(files: list[CachedFile], damaged: list[CachedFile], damaged_jacobians: list[Path]) -> None:
+    """Raise `WeightsError` if anything is damaged."""
+    if damaged:
+        raise WeightsError(
+            f"{len(damaged)} of {len(files)} files are damaged, {damaged[0].path} first: they are fetched again when "
+            "they are used next, and --clean deletes them"
+        )
+    if damaged_jacobians:
+        raise WeightsError(
+            f"{len(damaged_jacobians)} files of kept Jacobians are damaged, {damaged_jacobians[0]} first: they are "
+            "computed again when they are needed next, and --clean deletes them"
         )
 
 
