@@ -98,6 +98,10 @@ def project(
             rich_help_panel=TUNING,
         ),
     ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(help="How many steps --tune takes; by default 350.", rich_help_panel=TUNING),
+    ] = None,
     seed: arguments.Seed = None,
     space: arguments.Space = None,
     tuned: arguments.Tuned = None,
@@ -137,6 +141,7 @@ def project(
             memory=memory,
             tune=tune,
             locality=locality,
+            steps=steps,
             options=parse_pairs(option or []),
         ),
         opening=opening_request(space, tuned, device, dtype),

@@ -94,7 +94,8 @@ class Adapter(ABC):
     Attributes:
         layouts: the file formats that the family can be read from.
         settings: the types and bounds of what the layouts put into the config beside the options; none by default.
-        network: the network, in evaluation mode.
+        network: the network, in evaluation mode. What it derives from its weights ahead of time, its `load_state_dict`
+            recomputes; while the weights need gradients, `synthesize` computes it anew, so that they can be tuned.
         space: the latent space that the codes are in.
         resolution: (height, width) of the images, in pixels.
         channels: how many the images have: 1 (grey), 3 (RGB, the default) or 4 (RGBA, straight alpha, of which -1 is

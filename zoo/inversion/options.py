@@ -16,7 +16,8 @@ AUTO = "auto"
 ROWS = ("auto", "tied", "free")
 LOSSES = ("pixels", "features")
 _MOST_STARTS = 32
-USUAL_LOCALITY = 0.1
+USUAL_LOCALITY, USUAL_STEPS = 0.1, 350
+_MOST_STEPS = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,9 +62,11 @@ class TuneOptions:
     """
 
     locality: float = USUAL_LOCALITY
-    steps: int = 350
+    steps: int = USUAL_STEPS
 
     def __post_init__(self) -> None:
+        if not 1 <= self.steps <= _MOST_STEPS:
+            raise OptionError(f"--steps {self.steps}: it is a number from 1 to {_MOST_STEPS:,}")
         if not 0 <= self.locality < math.inf:
             raise OptionError(f"--locality {self.locality:g}: it is a number from 0 on, such as {USUAL_LOCALITY:g}")
 

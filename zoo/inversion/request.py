@@ -44,7 +44,8 @@ class ProjectionRequest:
         seed: The seed of everything that is drawn.
         memory: How much derivatives may use, in bytes or as text such as ``2GB``.
         tune: Whether a copy of the network is fine-tuned at the codes.
-        locality: See `TuneOptions`. None is the usual weight.
+        locality: See `TuneOptions`. None is 0.1.
+        steps: See `TuneOptions`. None is 350.
         options: Options of the projector or of the feature loss; with `split`, also those of the architecture.
     """
 
@@ -61,6 +62,7 @@ class ProjectionRequest:
     memory: str | int | None = None
     tune: bool = False
     locality: float | None = None
+    steps: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def settings(self, installation: Installation) -> ProjectionSettings:
@@ -106,11 +108,10 @@ class ProjectionRequest:
         )
 
     def _tune_options(self) -> TuneOptions | None:
-        if self.locality is None:
-            return TuneOptions() if self.tune else None
-        if not self.tune:
-            raise OptionError("--locality: it says how --tune holds the images of other codes: pass that too")
-        return TuneOptions(locality=self.locality)
+        given = {name: getattr(self, name) for name in ("locality", "steps") if getattr(self, name) is not None}
+        if given and not self.tune:
+            raise OptionError(f"--{next(iter(given))}: it says how --tune works: pass that too")
+        return TuneOptions(**given) if self.tune else None
 
     def split_options(self, installation: Installation) -> tuple[ProjectionRequest, dict[str, Any]]:
         """Separate the options of the projector or the loss from those of the architecture.
@@ -237,6 +238,7 @@ def project(
     memory: str | int | None = None,
     tune: bool = False,
     locality: float | None = None,
+    steps: int | None = None,
     progress: Progress = silent,
     **options: Any,
 ) -> Inversion:
@@ -263,6 +265,7 @@ def project(
         tune: Fine-tune a copy of the network at the codes, so that it draws the very pictures (pivotal tuning); it is
             `tuning.model` of the result.
         locality: The weight with which tuning holds the images of other codes; None is 0.1, and 0 does not hold them.
+        steps: How many steps tuning takes; None is 350.
         progress: Called while the work goes on.
         **options: Options of the projector, or `output` and `features` of the feature loss.
 
@@ -287,6 +290,7 @@ def project(
         memory=memory,
         tune=tune,
         locality=locality,
+        steps=steps,
         options=options,
     )
     return request.project(model, load_installation(), progress)
