@@ -86,6 +86,8 @@ WHOLE: dict[str, Callable[[], nn.Module]] = {
     "tanh beside": lambda: Generator(layers(leaky), nn.Tanh()),
     "named": lambda: Named(nn.LeakyReLU(0.3), nn.Sigmoid()),
     "data-parallel": lambda: nn.DataParallel(Generator(layers(leaky, nn.Tanh()))),
+    "no last activation": lambda: nn.Sequential(*layers()),
+    "no last activation, data-parallel": lambda: nn.DataParallel(nn.Sequential(*layers())),
     "first stride": lambda: Generator(with_stride(layers(last=nn.Tanh()))),
     "alpha dropout": lambda: Generator(with_dropout(nn.AlphaDropout)),
     "synchronised": lambda: nn.SyncBatchNorm.convert_sync_batchnorm(Generator(layers(last=nn.Tanh()))),

@@ -140,6 +140,32 @@ def test_names_of_codes_are_believed(tmp_path: Path) -> None:
     assert len(Directions.load(f"{tmp_path}/w.npz#w", space=W)) == 1
 
 
+def test_names_of_directions_and_of_means_are_believed(tmp_path: Path) -> None:
+    torch.save({"directions": torch.ones(5, 4), "epoch": torch.ones(1)}, tmp_path / "d.pt")
+    with pytest.raises(CodesError, match="which names directions: if these are codes, write FILE#directions"):
+        codes_of(tmp_path / "d.pt")
+    torch.save({"latent_avg": torch.ones(4), "latents": torch.ones(2, 3, 4)}, tmp_path / "e4e.pt")
+    assert codes_of(tmp_path / "e4e.pt").shape == (2, 3, 4)
+    np.savez(tmp_path / "pca.npz", lat_mean=ROWS[:1, None], lat_comp=ROWS[:2, None], lat_stdev=ROWS[0, :2])
+    with pytest.warns(ReadingWarning, match="read for its array lat_comp"):
+        assert len(Directions.load(tmp_path / "pca.npz", space=W)) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [(b"", "it is empty"), (b"0.1,0.2,0.3,0.4\n", "it is no file of arrays: zoo reads .npy")]
+)
+def test_files_of_no_arrays_are_named(tmp_path: Path, content: bytes, words: str) -> None:
+    (tmp_path / "a.csv").write_bytes(content)
+    with pytest.raises(CodesError, match=words):
+        codes_of(tmp_path / "a.csv")
+
+
+def test_python_objects_in_an_array_are_named(tmp_path: Path) -> None:
+    np.save(tmp_path / "latents.npy", np.array({"a.jpg": [ROWS]}, dtype=object), allow_pickle=True)
+    with pytest.raises(CodesError, match=r"Python objects, such as a dictionary.*numpy\.savez"):
+        codes_of(tmp_path / "latents.npy")
+
+
 def test_nothing_in_a_file_is_executed(tmp_path: Path) -> None:
     class Call:
         def __reduce__(self) -> tuple[Any, ...]:
@@ -198,7 +224,8 @@ def test_equal_vectors_in_some_rows_are_a_direction_of_these_rows(tmp_path: Path
 
 
 def test_components_with_an_axis_for_rows_are_so_many_directions(tmp_path: Path) -> None:
-    assert Directions.load(saved(tmp_path, ROWS[:, None]), space=W).vectors.shape == (3, 4)
+    with pytest.warns(ReadingWarning, match="3 directions, each of which moves all 3 rows"):
+        assert Directions.load(saved(tmp_path, ROWS[:, None]), space=W).vectors.shape == (3, 4)
 
 
 def test_a_square_matrix_is_asked_about_unless_rows_and_columns_are_the_same(tmp_path: Path) -> None:

@@ -186,6 +186,10 @@ def read_numpy(path: Path) -> dict[str, Tensor]:
                 arrays = {"": loaded}
         tensors = {name: _to_tensor(array) for name, array in arrays.items() if _is_numeric(array)}
     except (*_READ_ERRORS, zlib.error, zipfile.BadZipFile, RuntimeError) as error:  # as for an encrypted member
+        if "allow_pickle" in str(error):
+            raise UnreadableError(
+                "it holds Python objects, such as a dictionary, instead of numbers: save its arrays with numpy.savez"
+            ) from None
         raise UnreadableError(_cause(error)) from None
     if not tensors:
         raise UnreadableError("it holds no array of floating point numbers of at most 64 bits")

@@ -30,6 +30,9 @@ _CLASS = "_class"
 # The key under which a network finds the classes of the layers without tensors that stand beside it in its module.
 SIBLINGS = "_siblings"
 
+# The key under which a network finds the classes of the modules that it is inside of.
+AROUND = "_around"
+
 # A file with more networks of one layout than this is refused.
 _MOST_NETWORKS = 64
 
@@ -235,9 +238,16 @@ def _cut_out(prefix: str, family: str, layout: Layout, state: State, meta: Mappi
         if tensor is not None:
             inside.setdefault(key, tensor)
     own = {key.removeprefix(prefix): value for key, value in meta.items() if key.startswith(prefix)}
-    siblings = _siblings_without_tensors(prefix, state, meta)
-    beside = {**_beside(prefix, meta), **({SIBLINGS: siblings} if siblings else {})}
+    said = {SIBLINGS: _siblings_without_tensors(prefix, state, meta), AROUND: _classes_around(prefix, meta)}
+    beside = {**_beside(prefix, meta), **{key: classes for key, classes in said.items() if classes}}
     return FoundNetwork(prefix, family, layout, inside, {**beside, **own})
+
+
+def _classes_around(prefix: str, meta: Mapping[str, Any]) -> str:
+    """List the classes of the modules that a network is inside of, from the outermost."""
+    parts = prefix.split(".")[:-1]
+    keys = [".".join([*parts[:depth], _CLASS]) for depth in range(len(parts))]
+    return " ".join(str(meta[key]) for key in keys if key in meta)
 
 
 def _siblings_without_tensors(prefix: str, state: State, meta: Mapping[str, Any]) -> str:

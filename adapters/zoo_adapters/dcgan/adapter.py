@@ -56,7 +56,8 @@ class DCGAN(Adapter):
 
         Args:
             state: the canonical state.
-            config: `classes`, their names, and the settings `epsilon`, `negative_slope` and `output`.
+            config: `classes`, their names, and the settings `epsilon`, `negative_slope` and
+                `output_activation`.
             space: "z", the default.
             device: where the network computes.
             dtype: in which type.
@@ -76,13 +77,15 @@ class DCGAN(Adapter):
             raise CheckpointError(f"a DCGAN has at least two 4-d weights, found {shapes[:6]}")
         channels = [shapes[0][0], *(shape[1] for shape in shapes)]
         last = f"convs.{len(shapes) - 1}"
-        settings = {name: float(config[name]) for name in ("epsilon", "negative_slope") if name in config}
-        if config.get("output_activation") == "sigmoid":
+        settings: dict[str, Any] = {
+            name: float(config[name]) for name in ("epsilon", "negative_slope") if name in config
+        }
+        activation = config.get("output_activation", "tanh")
+        if activation == "sigmoid":
             # From [0, 1] to [-1, 1]: 2 σ(x) - 1 = tanh(x / 2)
             state = {key: tensor / 2 if key.startswith(f"{last}.") else tensor for key, tensor in state.items()}
-        network = build_module(
-            lambda: DCGANGenerator(channels, bias=f"{last}.bias" in state, **settings), state, "the DCGAN file"
-        )
+        ends = {"bias": f"{last}.bias" in state, "tanh": activation != "none"}
+        network = build_module(lambda: DCGANGenerator(channels, **settings, **ends), state, "the DCGAN file")
         return cls(to_device(network, device, dtype), config.get("classes", ()))
 
     @classmethod
@@ -144,7 +147,7 @@ class DCGAN(Adapter):
             codes: n codes z.
 
         Returns:
-            (n, channels, height, width) in [-1, 1].
+            (n, channels, height, width) in [-1, 1]; without an output activation, what the last convolution gives.
 
         Raises:
             CodesError: for codes of a conditional network without labels.

@@ -35,6 +35,13 @@ _IDLE_CLASSES = {
 }
 _ACTIVATIONS = {"ReLU", "LeakyReLU"}
 _OUTPUT_ACTIVATIONS = {"Tanh": "tanh", "Sigmoid": "sigmoid"}
+_SEQUENTIAL = "torch.nn.modules.container.Sequential"
+# Modules around a network that give its result as it is.
+_SHELLS = {
+    "torch.nn.parallel.data_parallel.DataParallel",
+    "torch.nn.parallel.distributed.DistributedDataParallel",
+    "torch._dynamo.eval_frame.OptimizedModule",
+}
 _SAME_CLASSES = {"SyncBatchNorm": "BatchNorm2d"}  # in evaluation
 _NORM_SETTINGS = {"track_running_stats": True}
 _CONV_SETTINGS = {"groups": 1, "padding_mode": "zeros"}
@@ -120,7 +127,7 @@ def _read_layers(meta: Mapping[str, Any]) -> dict[str, Any]:
     said = {"epsilon": _same("eps", epsilons, norms), "negative_slope": _same("negative_slope", slopes, activations)}
     # Without a last activation, the network ends as its blocks begin; then it may stand beside the numbered layers.
     last = expected[-1:] if len(expected) % 3 == 2 else str(meta.get("_siblings", "")).split()
-    return said | _output_activation(last)
+    return said | (_output_activation(last) or _no_activation(last, meta))
 
 
 def _class_name(path: Any) -> str:
@@ -132,6 +139,12 @@ def _output_activation(classes: Iterable[str]) -> dict[str, Any]:
     """Read the last activation from the classes of the layers that may be it; there may be none, or several."""
     found = [_OUTPUT_ACTIVATIONS[name] for name in map(_class_name, classes) if name in _OUTPUT_ACTIVATIONS]
     return {"output_activation": found[0]} if len(found) == 1 else {}
+
+
+def _no_activation(last: list[str], meta: Mapping[str, Any]) -> dict[str, Any]:
+    """Read that nothing follows the last convolution, where torch's own classes run the layers, and no other code."""
+    is_torch = str(meta.get("_class")) == _SEQUENTIAL and set(str(meta.get("_around", "")).split()) <= _SHELLS
+    return {"output_activation": "none"} if is_torch and not last else {}
 
 
 def _require_numbers_only(meta: Mapping[str, Any]) -> None:

@@ -24,15 +24,23 @@ class DCGANGenerator(nn.Module):
         epsilon: what the normalisations add to variances.
         negative_slope: the factor of numbers below 0 in the activations: 0 for a ReLU, more for a leaky one.
         bias: whether the last convolution has a bias.
+        tanh: whether a tanh follows it.
     """
 
     def __init__(
-        self, widths: Sequence[int], *, epsilon: float = 1e-5, negative_slope: float = 0.0, bias: bool = False
+        self,
+        widths: Sequence[int],
+        *,
+        epsilon: float = 1e-5,
+        negative_slope: float = 0.0,
+        bias: bool = False,
+        tanh: bool = True,
     ) -> None:
         super().__init__()
         self.widths = tuple(widths)
         self.epsilon = epsilon
         self.negative_slope = negative_slope
+        self.tanh = tanh
         pairs = list(pairwise(widths))
         self.layers = [_FIRST, *[_UPSAMPLE_CONV] * (len(pairs) - 1)]
         self.convs = nn.ModuleList(
@@ -83,7 +91,7 @@ class DCGANGenerator(nn.Module):
             window: the window of the image to compute; None for all of it.
 
         Returns:
-            (n, widths[-1], height, width) of the image or of the window, in [-1, 1].
+            (n, widths[-1], height, width) of the image or of the window, in [-1, 1] where a tanh bounds it.
         """
         *hidden, last = self._windows(window)
         folded = self._folded() if self.first_weight.requires_grad else dict(self.named_buffers(recurse=False))
@@ -95,7 +103,8 @@ class DCGANGenerator(nn.Module):
             x = Patch(leaky_relu(y.values, self.negative_slope), wanted)
         final = self.convs[len(hidden)]
         assert isinstance(final, nn.ConvTranspose2d)
-        return torch.tanh(self.layers[-1](x, last, final.weight, final.bias).values)
+        image: Tensor = self.layers[-1](x, last, final.weight, final.bias).values
+        return torch.tanh(image) if self.tanh else image
 
     def _windows(self, window: Window | None) -> list[Window]:
         """Plan the windows of all layers' outputs, from the last one backwards."""

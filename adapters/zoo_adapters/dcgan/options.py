@@ -14,4 +14,6 @@ class DCGANOptions(Options):
     negative_slope: float = Field(
         0.0, ge=0, le=1, description="the activations' factor of numbers below 0: 0 for ReLU, 0.2 for a usual leaky one"
     )
-    output_activation: Literal["tanh", "sigmoid"] = Field("tanh", description="what follows the last convolution")
+    output_activation: Literal["tanh", "sigmoid", "none"] = Field(
+        "tanh", description="what follows the last convolution; without any, values beyond -1 and 1 are cut in pictures"
+    )

@@ -35,6 +35,12 @@ if TYPE_CHECKING:
 ROWS = "rows"
 COLUMNS = "columns"
 
+# Names of arrays that are no codes and no directions but lie beside them, and names of directions.
+_STATISTIC = re.compile(r"(?:.*[./_])?(?:mean|avg|average|std|stdev|var)s?")
+_DIRECTION_NAME = re.compile(
+    r"(?:.*[./_])?(?:directions?|boundar(?:y|ies)|eigvecs?|eigenvectors?|comps?|components?|factors?)"
+)
+
 
 class ReadingWarning(UserWarning):
     """How a file of another project was read, where the file itself does not say."""
@@ -213,6 +219,8 @@ def pick(arrays: Mapping[str, Tensor], name: str | None, space: LatentSpace | No
             raise MisfitError(f"holds no array {name!r}: there are {listed}")
         return name, ""
     fitting = [key for key, array in arrays.items() if _fits(array, space, kind)] if len(arrays) > 1 else list(arrays)
+    # Means and spreads of codes lie beside what was computed of them, such as GANSpace's components.
+    fitting = [key for key in fitting if not _STATISTIC.fullmatch(key.lower())] or fitting
     if not fitting:
         raise MisfitError(f"holds {listed}, of which none has the shape of {kind.many} of {space}")
     if len(fitting) > 1:
@@ -231,6 +239,8 @@ def _refuse_code(name: str, space: LatentSpace | None, kind: ArrayKind) -> None:
     latent = said or re.fullmatch(r"(?:.*\.)?(?:latents?|codes?)", name.lower())
     if kind is DIRECTIONS and latent:
         raise MisfitError(f"holds {name}, which names codes: if these are directions, write FILE#{name}")
+    if kind is CODES and _DIRECTION_NAME.fullmatch(name.lower()):
+        raise MisfitError(f"holds {name}, which names directions: if these are codes, write FILE#{name}")
     if kind is CODES and said and space is not None and said[1] != space.name[0]:
         raise MisfitError(
             f"holds {name}, which names codes of {said[1]}, but the space is {space}: "

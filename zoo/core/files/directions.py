@@ -130,7 +130,9 @@ def _scaled(array: Tensor, space: LatentSpace, source: str, read_as: str | None,
     if not bool(torch.isfinite(lengths).all()) or not bool((lengths > 0).all()):
         raise MisfitError("holds a direction that is zero or not finite")
     as_many = space.layers > 1 and array.ndim == vectors.ndim == 2 and len(vectors) > 1 and not reading
-    if as_many and read_as is None and bool(lengths.max() > _EQUAL_LENGTHS * lengths.min()):
+    of_lengths = as_many and bool(lengths.max() > _EQUAL_LENGTHS * lengths.min())
+    # (layers, 1, dim) may be one direction for someone.
+    if read_as is None and (of_lengths or tuple(array.shape) == (space.layers, 1, space.dim) != (1, 1, space.dim)):
         reading = f"is read as {len(vectors)} directions, each of which moves all {space.layers} rows of a code"
     warn_of_reading(source, remark, reading)
     provenance: dict[str, Any] = {"source": source, "shape": list(array.shape)}

@@ -16,6 +16,8 @@ from zoo._utils.untrusted.opening import read_head
 from zoo._utils.untrusted.unpacking import open_zip
 from zoo.errors import CheckpointError, OptionError
 
+_READ_KINDS = "zoo reads .npy, .npz, safetensors, torch files and pickles"
+
 # Reads torch's files and pickles without running them. `zoo.checkpoints` stands above the core, so that its reader is
 # named here, as the classes of plugins are, and imported for such a file only.
 _PICKLES = "zoo.checkpoints.reader:read_checkpoint"
@@ -50,7 +52,12 @@ def read_arrays(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             return pkgutil.resolve_name(_PICKLES)(path, bare=True).state, {}
         except CheckpointError as error:
             raise UnreadableError(str(error).replace(f"{path} ", "it ", 1)) from None
-    return (read_numpy(path), {}) if head.startswith(b"PK") else read_tensors(path)
+    if head.startswith(b"PK"):
+        return read_numpy(path), {}
+    if head[8:] != b"{":
+        found = f"is no file of arrays: {_READ_KINDS}" if head else "is empty"
+        raise UnreadableError(f"it {found}")
+    return read_tensors(path)
 
 
 def split_name(path: Path) -> tuple[Path, str | None]:
