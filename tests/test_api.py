@@ -102,3 +102,23 @@ def test_an_open_model_is_not_opened_again(registry: Path) -> None:
     for change in ({"dtype": "float64"}, {"device": "cpu"}, {"space": "z"}, {"registry": [registry]}):
         with pytest.raises(OptionError, match=r"dcgan\.own is open already"):
             zoo.analyze(model, **change)
+
+
+MISUSES: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "edit nothing": (lambda model: zoo.edit(None, torch.ones(1, 12)), "it is what zoo.load returns, not NoneType"),  # type: ignore[arg-type]
+    "edit a name": (lambda model: zoo.edit("dcgan", torch.ones(1, 12)), "it is what zoo.load returns, not str"),  # type: ignore[arg-type]
+    "a count in text": (lambda model: model.sample("3", 0), "it is a whole number, not '3'"),
+    "half a code": (lambda model: model.sample(1.5, 0), "it is a whole number, not 1.5"),
+    "a seed in text": (lambda model: model.sample(1, "0"), "--seed: it is a whole number"),
+    "a region of pixels": (lambda model: zoo.analyze(model, "lowrank", region=np.ones((4, 4))), "a region is text"),  # type: ignore[arg-type]
+    "one layer": (lambda model: zoo.analyze(model, "sefa", layers=9), "9 is not within|names none|9"),  # type: ignore[arg-type]
+    "options in a list": (lambda model: zoo.load("stylegan2", options=[1]), "they are a dictionary of values"),  # type: ignore[arg-type]
+}
+
+
+@pytest.mark.parametrize("misuse", MISUSES)
+def test_arguments_of_other_types_are_refused_in_a_line(misuse: str, registry: Path) -> None:
+    call, words = MISUSES[misuse]
+    model = zoo.load("dcgan.own", registry=[registry], device="cpu")
+    with pytest.raises(zoo.ZooError, match=words):
+        call(model)

@@ -21,6 +21,7 @@ from tests.support.families import families
 from zoo import CheckpointError
 from zoo._utils.untrusted import unpacking
 from zoo.checkpoints import detect_checkpoint, read_checkpoint
+from zoo.checkpoints.archives import weights_file_in
 from zoo.cli import run
 
 Packing = Callable[[Mapping[str, bytes], Path], None]
@@ -166,6 +167,20 @@ def test_the_only_weights_file_of_a_folder_is_read_by_every_command(tmp_path: Pa
     (tmp_path / "empty").mkdir()
     with pytest.raises(CheckpointError, match="holds no weights file: it holds nothing"):
         zoo.load(tmp_path / "empty", device="cpu")
+
+
+def test_of_what_training_scripts_leave_the_network_is_taken(tmp_path: Path) -> None:
+    for name in ("pytorch_model.bin", "model.safetensors", "optimizer.bin", "training_args.bin", "random_states_0.pkl"):
+        (tmp_path / name).write_bytes(WEIGHTS)
+    assert weights_file_in(tmp_path).name == "model.safetensors"
+    (tmp_path / "model.safetensors").unlink()
+    assert weights_file_in(tmp_path).name == "pytorch_model.bin"
+
+
+def test_the_list_of_split_weights_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors.index.json").write_text('{"weight_map": {}}')
+    with pytest.raises(CheckpointError, match=r"index\.json lists weights split into several files: load each"):
+        read_checkpoint(tmp_path / "model.safetensors.index.json")
 
 
 @pytest.mark.parametrize("kind", ["tar gz", "tar bz2", "tar xz", "zip"])

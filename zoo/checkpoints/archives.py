@@ -28,12 +28,30 @@ ARCHIVE_HEAD_BYTES = 512
 _LISTED = 4
 _LONGEST_TEXT = 60  # characters of a name or of an error that a message repeats
 
+# The list of a network's parts, as Hugging Face's libraries name it, and what to do with them.
+SPLIT = r".*\.(bin|safetensors)\.index\.json"
+SPLIT_WEIGHTS = (
+    "weights split into several files: load each, with safetensors.torch.load_file or torch.load, and save all their "
+    "tensors as one file"
+)
+
+# What training scripts leave beside weights: settings, optimizers and states of random numbers, no networks.
+_BESIDE_WEIGHTS = re.compile(
+    r"(.*/)?(training_args\.bin|(optimizer|scheduler|scaler)(_\d+)?\.(bin|pt)|random_states_\d+\.pkl|rng_state(_\d+)?\.pth)"
+)
+
+# The same network in two formats, as Hugging Face's libraries write them; they read the first, and so does zoo.
+_SAME_NETWORK = {
+    ("model.safetensors", "pytorch_model.bin"),
+    ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin"),
+}
+
 # Names of files that are only together a network, what they are, and what to do.
 _KNOWN_SETS = {
     r"(.*/)?data\.pkl": "an unpacked file of torch: pack the folder of data.pkl again, 'zip -0 -r NEW.pt FOLDER'",
     r"(.*/)?saved_model\.pb(txt)?": "a SavedModel of TensorFlow, a graph, which is code; zoo reads files of weights",
     r".*\.data-\d+-of-\d+": "a checkpoint of TensorFlow, which only TensorFlow reads; zoo reads pickled networks",
-    r".*\.(bin|safetensors)\.index\.json": "weights split into several files: save them as one",
+    SPLIT: SPLIT_WEIGHTS,
     r".*\.distcp": "a distributed checkpoint of torch: torch.distributed.checkpoint.format_utils.dcp_to_torch_save",
     r"storages": "a file of torch before 0.1.10: save it again with a torch of 2017 to 2020",
 }
@@ -83,10 +101,13 @@ def weights_file_in(folder: Path) -> Path:
         paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
         if len(paths) == 1 and paths[0].is_dir():
             return weights_file_in(paths[0])
-        found = [path.name for path in paths if path.is_file() and is_weights_file(read_head(path, HEAD_BYTES))]
+        files = [path for path in paths if path.is_file() and not _BESIDE_WEIGHTS.fullmatch(path.name)]
+        found = [path.name for path in files if is_weights_file(read_head(path, HEAD_BYTES))]
     except OSError as error:
         raise CheckpointError(f"cannot read {folder}: {error.strerror}") from None
     names = [path.name for path in paths]
+    if tuple(found) in {tuple(sorted(pair)) for pair in _SAME_NETWORK}:
+        found = [name for name in found if name.endswith(".safetensors")]
     return folder / _only(found, names, f"the folder {folder}", "name one of them instead of the folder")
 
 
@@ -198,8 +219,9 @@ def _brief(text: str) -> str:
 
 
 def _is_hidden(name: str) -> bool:
-    """Tell whether a member is what an operating system adds, such as ``__MACOSX/._G.pth``."""
-    return name.startswith("__MACOSX/") or name.rpartition("/")[2].startswith(".")
+    """Tell whether a member is what training leaves beside a network, or an operating system: ``__MACOSX/._G.pth``."""
+    added = name.startswith("__MACOSX/") or name.rpartition("/")[2].startswith(".")
+    return added or _BESIDE_WEIGHTS.fullmatch(name) is not None
 
 
 def _copy(source: IO[bytes] | io.BufferedIOBase, target: Path, head: bytes = b"") -> None:

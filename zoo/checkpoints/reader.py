@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import re
 import struct
 import zipfile
 from collections.abc import Mapping
@@ -24,6 +25,8 @@ from zoo._utils.untrusted.unpacking import open_zip
 from zoo.checkpoints.archives import (
     ARCHIVE_HEAD_BYTES,
     HEAD_BYTES,
+    SPLIT,
+    SPLIT_WEIGHTS,
     is_archive,
     is_safetensors,
     is_weights_file,
@@ -161,6 +164,8 @@ def _read_file(path: Path, head: bytes, *, bare: bool) -> Checkpoint:
 
 
 def _other_file(path: Path, head: bytes) -> CheckpointError:
+    if re.fullmatch(SPLIT, path.name):
+        return CheckpointError(f"{path} lists {SPLIT_WEIGHTS}")
     description = "an empty file" if not head else f"bytes {head[:8].hex(' ')}"
     description = next((name for magic, name in _MAGIC_OF_OTHER_FILES.items() if head.startswith(magic)), description)
     return CheckpointError(f"{path} is neither a safetensors nor a torch file nor a pickle: it holds {description}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
 from zoo.errors import LayersError
@@ -31,6 +31,8 @@ def resolve_layers(
     """
     if asked is None:
         return None
+    if not isinstance(asked, Iterable):
+        asked = [asked]
     return parse_layers(asked if isinstance(asked, str) else ",".join(map(str, asked)), count, names)
 
 

@@ -113,6 +113,10 @@ def parse_region(
         UnknownNameError: no region has that name.
 
     """
+    if not isinstance(text, str):
+        raise RegionError(
+            f"a region is text such as 'mouth', 'box:8,8,16,16' or 'mask:FILE', not {type(text).__name__}"
+        )
     try:
         return Region(text, _Parser(size, {**COMMON_REGIONS, **(named or {})}, opens_files).parse(text))
     except RecursionError:

@@ -76,6 +76,8 @@ def edit(
         CodesError: If the codes cannot be read, or do not fit the model.
         OptionError: If another argument is out of range, or a photograph was not projected.
     """
+    if not isinstance(model, Model):
+        raise OptionError(f"model: it is what zoo.load returns, not {type(model).__name__}")
     rows = rows_to_move(model, layers)
     steps = _checked_strengths(strengths)
     moves = list_moves(directions, indices, model.adapter.space, read_as)

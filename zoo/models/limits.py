@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from typing import SupportsIndex
 
 from zoo.core.codes import MOST_TRUNCATION
 from zoo.errors import OptionError, unknown_name
@@ -18,10 +19,16 @@ def check_count(option: str, count: int, least: int = 1) -> None:
         least: The smallest that is accepted.
 
     Raises:
-        OptionError: If it is not within `least` and 100,000.
+        OptionError: If it is no whole number within `least` and 100,000.
     """
+    _require_whole(option, count)
     if not least <= count <= MAX_CODES:
         raise OptionError(f"{option} {count}: it is at least {least} and at most {MAX_CODES:,}")
+
+
+def _require_whole(option: str, number: object) -> None:
+    if not isinstance(number, SupportsIndex) or isinstance(number, bool):
+        raise OptionError(f"{option}: it is a whole number, not {number!r:.60}")
 
 
 def check_seed(seed: int) -> int:
@@ -34,8 +41,9 @@ def check_seed(seed: int) -> int:
         The seed.
 
     Raises:
-        OptionError: If it is not within 0 and 2**32 - 1.
+        OptionError: If it is no whole number within 0 and 2**32 - 1.
     """
+    _require_whole("--seed", seed)
     if not 0 <= seed < 2**32:
         raise OptionError(f"--seed {seed}: a seed lies within 0 and {2**32 - 1}")
     return seed
