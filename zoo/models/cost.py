@@ -241,6 +241,8 @@ def read_image_limit(options: Mapping[str, Any]) -> float:
     Raises:
         OptionError: If it is no number above 0.
     """
+    if not isinstance(options, Mapping):
+        raise OptionError(f"options: they are a dictionary of values by name, not {type(options).__name__}")
     given = options.get(LIMIT_OPTION, 1)
     try:
         factor = float(given)

@@ -179,8 +179,6 @@ def read_model(
     """
     progress(0, 2, "opening the network")
     families = _adapter_classes(card, installation)
-    if not isinstance(options, Mapping | None):
-        raise OptionError(f"options: they are a dictionary of values by name, not {type(options).__name__}")
     network = {**card.config, **(options or {})}.get(NETWORK_OPTION)
     detected = detect_checkpoint(path, families, None if network is None else str(network))
     progress(1, 2, "opening the network")
