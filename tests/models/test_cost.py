@@ -105,5 +105,5 @@ def test_every_family_declares_what_its_layouts_say() -> None:
         options = load_plugins().adapter(name).schema()
         assert not set(adapter.settings.model_fields) & set(options.model_fields), name
         for content in honest():
-            known = {"assumed", *adapter.settings.model_fields, *options.model_fields}
+            known = {"assumed", "in_doubt", *adapter.settings.model_fields, *options.model_fields}
             assert family_of(content) != name or config_of(content).keys() <= known
