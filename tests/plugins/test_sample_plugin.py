@@ -134,6 +134,7 @@ def test_analyze_writes_a_run_folder(here: Path, arguments: tuple[str, ...]) -> 
         "report.html",
         "directions.safetensors",
         "codes.safetensors",
+        ".zoo-run.json",
     }
     vectors = load_file(folder / "directions.safetensors")["vectors"]
     torch.testing.assert_close(vectors.norm(dim=1), torch.ones(len(vectors), dtype=vectors.dtype))
@@ -168,7 +169,12 @@ def test_edit_and_the_recorded_command(sample_zoo: Zoo, tmp_path: Path) -> None:
         "--out",
         "edited",
     )
-    assert {path.name for path in (tmp_path / "edited").iterdir()} == {"sheet.png", "edit.gif", "codes.safetensors"}
+    assert {path.name for path in (tmp_path / "edited").iterdir()} == {
+        ".zoo-run.json",
+        "codes.safetensors",
+        "edit.gif",
+        "sheet.png",
+    }
     program, *command = shlex.split(metadata_of(file)["command"])
     assert program == "zoo"
     sample_zoo(*command, "--out", "again")

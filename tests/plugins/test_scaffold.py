@@ -83,7 +83,7 @@ def test_the_demo_can_be_analysed(site: Path, tmp_path: Path) -> None:
     listed = call("zoo", "plugins", cwd=tmp_path, site=site)
     for name in (f"zoo-{LONGEST}", "zoo-q"):
         [line] = [line for line in listed.splitlines() if name in line.split("\t")]
-        assert ".".join(map(str, CONTRACT)) in line.split("\t")
+        assert f"{CONTRACT[0]}.0" in line.split("\t")  # what it was written for
 
 
 def test_the_card_has_the_hash_of_the_weights(packages: dict[str, Path]) -> None:

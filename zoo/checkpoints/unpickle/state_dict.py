@@ -134,7 +134,7 @@ class StateDictBuilder:
         elif isinstance(value, list | tuple):
             self._add_each(key, enumerate(value), depth)
         elif is_scalar(value):
-            self._add_attribute(key, value, depth)
+            self._add_plain_values(key, value, depth)
         elif (tensor := self._read_tensor(key, self._tensors.tensor, value)) is not None:
             self._add_tensor(key, tensor)
         elif (pairs := self._records.pairs(value)) is not None:
@@ -145,7 +145,7 @@ class StateDictBuilder:
             self._add_tensorflow(key, f"{key}.", value, depth)
         else:
             self._refuse_calls(value)
-            self._add_attribute(key, value, depth)
+            self._add_plain_values(key, value, depth)
 
     def _add_each(self, key: str, pairs: Iterable[tuple[Any, Any]], depth: int) -> None:
         pairs = list(pairs)
