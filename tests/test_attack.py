@@ -1,5 +1,6 @@
 """A short run of all attacks, and a longer one by `pytest -m long`; `python -m tests.attack` makes the whole."""
 
+import gc
 import json
 import re
 import subprocess
@@ -9,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from tests.attack.__main__ import TABLE, collect
-from tests.attack.attack import LOST, READ, REFUSED
+from tests.attack.attack import LARGE, LOST, READ, REFUSED
 from tests.attack.child import attempt
 from tests.attack.fuzzing import input_of
 from tests.attack.weights import ATTACKS, FUZZED
 from tests.support import fork_server
 
 ROOT = Path(__file__).parents[1]
+PIECES = 3000
 
 
 @pytest.mark.parametrize(
@@ -57,8 +59,34 @@ def test_the_harness_sees_what_goes_wrong() -> None:
 
     attack = replace(ATTACKS[0], may=(READ,), keeps=("file",))
     outcomes = [attempt(replace(attack, run=run)).outcome for run in (starts, loses, fails, grows, judges)]
-    assert outcomes == ["executed", LOST, "internal error", "too much memory", "wrong"]
+    assert outcomes == ["executed", LOST, "internal error", LARGE, "wrong"]
     assert attempt(attack).outcome == REFUSED
+
+
+def test_memory_that_was_left_over_before_an_attack_is_no_gift_to_it() -> None:
+    """A fork inherits free memory and garbage; what an attack takes out of them is measured all the same."""
+
+    def takes_pieces(folder: Path) -> None:
+        assert len([bytearray(2**15) for _ in range(PIECES)]) == PIECES
+
+    def collects(folder: Path) -> None:
+        gc.collect()
+        assert len(b"x" * (500 << 20))
+
+    class Node:
+        me: object
+
+    attack = replace(ATTACKS[0], may=(READ,))
+    pieces = [bytearray(2**15) for _ in range(PIECES)]
+    last = bytearray(2**15)  # keeps the allocator from giving the free memory back
+    del pieces
+    garbage = Node()
+    garbage.me = [garbage, b"x" * (200 << 20)]
+    del garbage
+    results = [attempt(replace(attack, run=run)) for run in (takes_pieces, collects)]
+    gc.collect()
+    assert [one.outcome for one in results] == [READ, LARGE], results
+    assert results[0].memory > 0.9 * PIECES * 2**15, len(last)
 
 
 def test_the_table_of_the_page_has_every_attack_and_all_are_held() -> None:

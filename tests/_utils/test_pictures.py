@@ -69,6 +69,22 @@ def test_other_formats_are_refused_before_their_code_runs(
         open_picture(tmp_path / "m.png")
 
 
+def test_libtiff_prints_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    content = encoded("TIFF", compression="tiff_lzw")
+    damaged = (
+        content[:30],
+        content[:-40],
+        content[:8] + b"\xff" * 9 + content[17:],
+        content.replace(b"\x11\x01", b"\x12\x01"),
+    )
+    for changed in damaged:
+        (tmp_path / "mask.tif").write_bytes(changed)
+        with pytest.raises(PictureError):
+            open_picture(tmp_path / "mask.tif")
+    os.write(2, b"still there")
+    assert capfd.readouterr().err == "still there"
+
+
 def test_a_picture_is_a_regular_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path, words in [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import hashlib
 import importlib
@@ -130,6 +131,7 @@ def _become(attack: Attack, base: Path, folder: Path, size: int) -> NoReturn:
         _redirect(base)
         _settle(attack, base)
         limit(size)
+        give_back()
         (base / "baseline").write_text(str(resident()), "ascii")
         if not attack.others:
             watch(base / "started")
@@ -164,6 +166,17 @@ def _settle(attack: Attack, base: Path) -> None:
         if value is not None:
             os.environ[variable] = value
     tempfile.tempdir = None
+
+
+def give_back() -> None:
+    """Take from this process what its parent has no more use for, so that an attack cannot use it uncounted.
+
+    A fork inherits the free memory of the allocator, and garbage that a collection would free: an attack that takes
+    memory after either would hardly grow the process.
+    """
+    gc.freeze()
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def limit(size: int, seconds: float = SECONDS) -> None:
@@ -223,7 +236,9 @@ def is_one_line(message: str) -> bool:
 
 def is_plain(text: str) -> bool:
     """Whether a text has no signs that steer a terminal or turn the direction of writing."""
-    return not any(unicodedata.category(sign) in {"Cc", "Cf", "Cs"} and sign not in "\n\t" for sign in text)
+    return text.isprintable() or not any(
+        unicodedata.category(sign) in {"Cc", "Cf", "Cs"} and sign not in "\n\t" for sign in text
+    )
 
 
 # --- in the first process --------------------------------------------------------------------------------------------

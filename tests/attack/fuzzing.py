@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import mmap
 import os
 import random
 import re
-import resource
 import shutil
 import signal
 import struct
@@ -21,10 +21,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from tests.attack.attack import ERROR, EXECUTED, FACTOR, LARGE, MEGABYTES, READ, REFUSED, SLOW, Fuzzed
-from tests.attack.child import TooSlowError, called, limit, resident, watch
+from tests.attack.child import TooSlowError, called, give_back, limit, resident, watch
 
 # How many inputs one process reads.
-BATCH = 1000
+BATCH = 2000
+# Files in memory, where there are such: the disk is not what is tried.
+_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 @dataclass
@@ -34,7 +36,7 @@ class Counts:
     Attributes:
         outcomes: How often each came.
         seconds: The longest that one took.
-        memory: The highest peak of one above what there was before it, in bytes.
+        memory: The highest peak of one above what there was before the first, in bytes.
         beyond: The same, less four times the input.
         failures: Number of the input, outcome and words, of those that were neither read nor refused.
     """
@@ -75,6 +77,12 @@ def input_of(fuzzed: Fuzzed, files: Sequence[bytes], seed: int, index: int) -> b
     return fuzzed.mutate(files, random.Random(f"{seed}:{fuzzed.reader}:{fuzzed.name}:{index}"))
 
 
+@functools.cache
+def seeds_of(fuzzed: Fuzzed) -> Sequence[bytes]:
+    """The inputs that are damaged."""
+    return fuzzed.seeds()
+
+
 def batches(all_fuzzed: Sequence[Fuzzed], count: int, seed: int) -> list[Batch]:
     """Split a number of inputs over all readers and over processes, in turn, so that each comes early."""
     whole = sum(one.share for one in all_fuzzed)
@@ -93,6 +101,7 @@ def run_batches(todo: Sequence[Batch], jobs: int, state: Path, until: float = fl
     while waiting or running:
         while waiting and len(running) < jobs and time.monotonic() < until:
             batch = waiting.pop(0)
+            seeds_of(batch.fuzzed)  # once, for all processes
             pid = os.fork()
             if pid == 0:
                 _conduct(batch, state)
@@ -115,7 +124,7 @@ def _conduct(batch: Batch, state: Path) -> NoReturn:
     with suppress(BaseException):
         counts, shared, begin = Counts(), mmap.mmap(-1, 8), batch.begin
         while begin < batch.end:
-            with tempfile.TemporaryDirectory(prefix="zoo-fuzz-") as folder:
+            with tempfile.TemporaryDirectory(prefix="zoo-fuzz-", dir=_MEMORY) as folder:
                 begin = _one_reader(batch, begin, Path(folder), shared, counts)
         partial = state / f"{batch.name}.{os.getpid()}"
         partial.write_text(json.dumps(asdict(counts)), "utf-8")
@@ -157,22 +166,46 @@ def _read_all(batch: Batch, begin: int, folder: Path, shared: mmap.mmap) -> None
     os.environ.update({variable: str(folder / name) for variable, name in own.items()})
     watch(folder / "started")
     signal.signal(signal.SIGPROF, _ring)
-    files = batch.fuzzed.seeds()
+    files = seeds_of(batch.fuzzed)
+    limit(max(map(len, files), default=0), seconds=86_400)  # alarms limit the time of each input
+    give_back()
+    gauge = Gauge(resident())
     with (folder / "lines").open("w", encoding="utf-8") as lines:
         for index in range(begin, batch.end):
             shared[:] = struct.pack("<q", index)
             content = input_of(batch.fuzzed, files, batch.seed, index)
-            lines.write(json.dumps(_read_one(batch.fuzzed, index, content, work)) + "\n")
+            lines.write(json.dumps(_read_one(batch.fuzzed, index, content, work, gauge)) + "\n")
             lines.flush()
 
 
-def _read_one(fuzzed: Fuzzed, index: int, content: bytes, work: Path) -> list[Any]:
+@dataclass(frozen=True)
+class Gauge:
+    """Measures the peaks of this process, again and again.
+
+    Attributes:
+        baseline: The memory before the first input, in bytes. What one input leaves to the next counts for both.
+    """
+
+    baseline: int
+    _status: int = field(default_factory=lambda: os.open("/proc/self/status", os.O_RDONLY))
+    _clear: int = field(default_factory=lambda: os.open("/proc/self/clear_refs", os.O_WRONLY))
+
+    def begin(self) -> None:
+        """Let the peak start anew."""
+        os.pwrite(self._clear, b"5", 0)
+
+    def peak(self) -> int:
+        """The peak above the baseline since then, in bytes."""
+        status = os.pread(self._status, 4096, 0)
+        return max(0, int(status.split(b"VmHWM:")[1].split(None, 1)[0]) * 1024 - self.baseline)
+
+
+def _read_one(fuzzed: Fuzzed, index: int, content: bytes, work: Path, gauge: Gauge) -> list[Any]:
     """Read one input; return the arguments of its `Counts`."""
     file = work / f"file{fuzzed.suffix}"
     file.write_bytes(content)
-    Path("/proc/self/clear_refs").write_text("5", "ascii")  # the peak starts anew
-    before, start = resident(), _used()
-    limit(len(content), fuzzed.seconds)
+    gauge.begin()
+    start = time.process_time()
     signal.alarm(int(12 * fuzzed.seconds) + 10)
     signal.setitimer(signal.ITIMER_PROF, fuzzed.seconds + 1)
     try:
@@ -180,13 +213,13 @@ def _read_one(fuzzed: Fuzzed, index: int, content: bytes, work: Path) -> list[An
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.alarm(0)
-    seconds, memory = _used() - start, max(0, _peak() - before)
+    seconds, memory = time.process_time() - start, gauge.peak()
     beyond = memory - FACTOR * len(content)
     if seconds > fuzzed.seconds:
         outcome, words = SLOW, f"{seconds:.1f} s"
     elif beyond > MEGABYTES << 20:
         outcome, words = LARGE, f"{beyond >> 20} MB beyond"
-    left = [path.name for path in work.iterdir() if path != file]
+    left = [name for name in os.listdir(work) if name != file.name]
     if left or (work.parent / "started").exists():
         outcome, words = EXECUTED, f"{left}"
         _clear(work)
@@ -205,14 +238,3 @@ def _clear(work: Path) -> None:
 
 def _ring(*_: object) -> NoReturn:
     raise TooSlowError("it takes too long")
-
-
-def _used() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
-
-
-def _peak() -> int:
-    """The highest that the memory of this process has been since the peak started anew, in bytes."""
-    status = Path("/proc/self/status").read_text("ascii")
-    return int(status.split("VmHWM:")[1].split()[0]) * 1024

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import pickletools
@@ -179,6 +180,7 @@ def _worded(content: bytes, files: Sequence[bytes], chance: random.Random) -> by
 PLAIN: list[Mutation] = [_flipped, _cut_short, _cut_out, _repeated, _overwritten, _spliced]
 
 
+@functools.lru_cache(4096)
 def _instructions(content: bytes) -> list[int]:
     """Where the instructions of a pickle begin, as far as it can be read."""
     begins = [0]

@@ -156,5 +156,5 @@ def _installation() -> Installation:
 
 FUZZED = [
     Fuzzed("settings", "changed settings of files of all architectures", honest, _rendered, ".safetensors", _mutated,
-           share=1, seconds=60.0),
+           share=0.6, seconds=60.0),
 ]  # fmt: skip

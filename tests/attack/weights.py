@@ -56,5 +56,5 @@ def _attack(hostile: Hostile) -> Attack:
 
 ATTACKS = [_attack(hostile) for hostile in corpus()]
 FUZZED = [
-    Fuzzed("weights", "damaged files", honest_and_hostile, read_checkpoint, mutate=mutated_pickle, share=30),
+    Fuzzed("weights", "damaged files", honest_and_hostile, read_checkpoint, mutate=mutated_pickle, share=26),
 ]

@@ -25,6 +25,7 @@ from zoo.cli import run
 from zoo.core.directions import FORMAT
 from zoo.core.files.codes import load_codes
 from zoo.core.region import parse_region
+from zoo.editing.requests import CodesRequest
 from zoo.models.model_cards import card_of_file
 from zoo.report.report import _environment
 
@@ -39,6 +40,7 @@ def directions_file(path: Path, **card: Any) -> Path:
 
 READERS: dict[str, Callable[[Path], object]] = {
     "codes": load_codes,
+    "codes of a request": lambda path: CodesRequest(codes=path).check(),
     "directions": Directions.load,
     "weights": read_checkpoint,
     "models": card_of_file,

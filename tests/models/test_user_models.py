@@ -102,6 +102,7 @@ def test_bad_additions_are_one_line_and_write_nothing(
     assert sorted(home.rglob("*")) == before
 
 
+@pytest.mark.filterwarnings("always::zoo.models.user_models.EditedCardWarning")
 def test_a_card_that_is_broken_or_in_the_way_can_be_removed(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["add", "netG.safetensors", "--name", "dcgan.mine"]) == 0
     path = added_folder() / "dcgan.mine.yaml"
@@ -113,6 +114,28 @@ def test_a_card_that_is_broken_or_in_the_way_can_be_removed(home: Path, capsys: 
     assert "claimed by both" in capsys.readouterr().err
     assert run(["remove", "dcgan.celeba64"]) == 0
     assert run(["list"]) == 0
+
+
+@pytest.mark.filterwarnings("always::zoo.models.user_models.EditedCardWarning")
+def test_an_edited_card_is_never_lost(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    add = ["add", "netG.safetensors", "--name", "dcgan.mine"]
+    assert run(add) == 0
+    path = added_folder() / "dcgan.mine.yaml"
+    assert run([*add, "--force", "--summary", "Two."]) == 0
+    assert list(path.parent.iterdir()) == [path], "as it was written, nothing is kept"
+    edited = path.read_text().replace("Two.", "Hours of work.")
+    path.write_text(edited)
+    capsys.readouterr()
+    assert run([*add, "--force"]) == 0
+    assert "zoo: warning: " in (said := capsys.readouterr().err) and "is kept as dcgan.mine.yaml.edited" in said
+    aside = path.with_name("dcgan.mine.yaml.edited")
+    assert aside.read_text() == edited
+    path.write_text("# mine\n" + path.read_text())
+    assert run(["remove", "dcgan.mine"]) == 0
+    assert "is kept as dcgan.mine.yaml.edited-2" in capsys.readouterr().err
+    assert sorted(path.parent.iterdir()) == [aside, aside.with_name("dcgan.mine.yaml.edited-2")]
+    assert aside.read_text() == edited
+    assert run(["list", "dcgan.mine"]) == 2, "what is kept aside is no card"
 
 
 def test_odd_paths_in_cards_and_calls_are_one_line(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,10 @@ is bounded before it starts.
 from __future__ import annotations
 
 import io
+import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image, ImageOps
@@ -19,6 +22,9 @@ from zoo._utils.untrusted.opening import read_bounded, read_head
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 # The first bytes of them.
 _MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"GIF8", b"BM", b"II", b"MM", b"P")
+
+_TIFF = (b"II", b"MM")
+_STDERR = 2
 
 # Pixels of the largest picture, a photograph of any camera but a few; decoded it takes 256 MiB.
 MOST_PIXELS = 2**26
@@ -68,13 +74,34 @@ def open_picture(path: Path, *, most_pixels: int = MOST_PIXELS) -> Image.Image:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's own about sizes and damaged tags: see `_check_cost`
         try:
-            return _decoded(content, most_pixels)
+            with _silent_libtiff(content):
+                return _decoded(content, most_pixels)
         except PictureError:
             raise
         except Image.DecompressionBombError:
             raise PictureError(f"it has more than the {most_pixels:,} pixels that are read") from None
         except Exception:  # a decoder that is given damaged bytes fails in any way there is
             raise PictureError(_NO_PICTURE) from None
+
+
+@contextmanager
+def _silent_libtiff(content: bytes) -> Iterator[None]:
+    """Keep libtiff from printing what it thinks of a TIFF file: it writes to the descriptor, past Python."""
+    if not content.startswith(_TIFF):
+        yield
+        return
+    try:
+        kept = os.dup(_STDERR)
+    except OSError:  # it is closed
+        yield
+        return
+    try:
+        with Path(os.devnull).open("wb") as nothing:
+            os.dup2(nothing.fileno(), _STDERR)
+        yield
+    finally:
+        os.dup2(kept, _STDERR)
+        os.close(kept)
 
 
 def _decoded(content: bytes, most_pixels: int) -> Image.Image:

@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zoo._utils.files import is_file
 from zoo._utils.paths import expand_home
 from zoo._utils.progress import Progress, silent
+from zoo._utils.untrusted.opening import why_no_file
 from zoo.core.codes import Codes
 from zoo.core.files.arrays import CODES
 from zoo.core.files.codes import GivenCodes, codes_file
@@ -150,8 +150,8 @@ class CodesRequest:
         if self.codes is not None:
             self.refuse_truncation("those of --codes")
         CODES.check_reading(self.read_as)
-        if isinstance(self.codes, Path) and not is_file(split_name(codes_file(self.codes))[0]):
-            raise CodesError(f"cannot read codes from {self.codes}: there is no such file")
+        if isinstance(self.codes, Path) and (obstacle := why_no_file(split_name(codes_file(self.codes))[0])):
+            raise CodesError(f"cannot read codes from {self.codes}: {obstacle}")
 
     def refuse_truncation(self, codes: str) -> None:
         """Refuse a truncation where no codes are drawn.

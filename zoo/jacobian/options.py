@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from zoo._utils.files import is_file
+from zoo._utils.untrusted.opening import why_no_file
 from zoo.core.options import Options
 
 FEATURES = "timm:"  # begins the name of an output that consists of features; the name of a timm model follows
@@ -41,6 +41,6 @@ class OutputOptions(Options):
             return None
         if not str(info.data.get("output", FEATURES)).startswith(FEATURES):
             raise PydanticCustomError("features", "weights are read for -o output=timm:NAME only: pass that too")
-        if not is_file(value):
-            raise PydanticCustomError("features", "there is no such file")
+        if obstacle := why_no_file(value):
+            raise PydanticCustomError("features", "{obstacle}", {"obstacle": obstacle})
         return value

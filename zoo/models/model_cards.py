@@ -35,6 +35,22 @@ def find_card(name: str | Path, installation: Installation) -> Card:
     return card_of_file(expand_home(name)) if is_file_name(str(name)) else installation.registry.resolve(str(name))
 
 
+def require_file(path: Path, instead: str) -> None:
+    """Refuse what is no file, before it is opened.
+
+    Args:
+        path: The path that a user names.
+        instead: What to do where nothing is there.
+
+    Raises:
+        UnknownNameError: If it is no regular file.
+    """
+    if exists(path) and not is_file(path):
+        raise UnknownNameError(f"{path} is a pipe or a device, not a file: save the weights to a file, and name that")
+    if not is_file(path):
+        raise UnknownNameError(f"there is no file {path}: {instead}")
+
+
 def card_of_file(path: Path) -> Card:
     """Make a card for a weights file; what only the weights can tell is filled in when they are read.
 
@@ -50,10 +66,7 @@ def card_of_file(path: Path) -> Card:
             weights; or if a folder does not hold one weights file.
     """
     path = weights_file_in(path) if is_dir(path) else path
-    if exists(path) and not is_file(path):
-        raise UnknownNameError(f"{path} is a pipe or a device, not a file: save the weights to a file, and name that")
-    if not is_file(path):
-        raise UnknownNameError(f"there is no file {path}: name a weights file, or a model of 'zoo list'")
+    require_file(path, "name a weights file, or a model of 'zoo list'")
     refuse_tuned(path)
     if not str(path.absolute()).isprintable():
         raise UnknownNameError(

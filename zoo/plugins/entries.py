@@ -7,8 +7,8 @@ function that returns the class serves for a class that is made at run time.
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import PluginError
@@ -27,6 +27,16 @@ CAPABILITIES = {
     "derivative": "forward- and reverse-mode differentiable in the latent code",
     "region": "renders pixels, so that regions can be cut from its output",
     "labels": "takes class labels",
+}
+# The types of the fields of entries, and how messages call them.
+_FIELDS: dict[str, tuple[Any, str]] = {
+    "summary": (str, "a text"),
+    "load": ((str, Callable), "a text or a function"),
+    "options": ((str, Callable, type(None)), "a text or a function"),
+    "layers": ((str, type(None)), "a text"),
+    "spaces": (Mapping, "a mapping"),
+    "attributes": (Sequence, "a sequence of texts"),
+    "local": (bool, "True or False"),
 }
 
 
@@ -55,7 +65,9 @@ class AdapterPlugin:
     layers: str | None = None
 
     def __post_init__(self) -> None:
-        _check_name(self.name)
+        _check_fields(self)
+        if not all(isinstance(space, str) for space in self.spaces):
+            raise TypeError(f"{self.name}: the names of spaces are texts")
         for capabilities in (self.provides, *self.spaces.values()):
             _check_capabilities(self.name, capabilities)
 
@@ -140,7 +152,7 @@ class AnalyzerPlugin:
     local: bool = False
 
     def __post_init__(self) -> None:
-        _check_name(self.name)
+        _check_fields(self)
         _check_capabilities(self.name, self.requires)
 
     def resolve(self) -> type[Analyzer[Any]]:
@@ -204,7 +216,9 @@ class ScorerPlugin:
     attributes: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        _check_name(self.name)
+        _check_fields(self)
+        if not all(isinstance(attribute, str) and attribute.isprintable() for attribute in self.attributes):
+            raise ValueError(f"{self.name}: attributes are texts of printable characters")
 
     def resolve(self) -> type[Scorer]:
         """Import the class.
@@ -241,6 +255,9 @@ class ProjectorPlugin:
     summary: str
     load: str | Callable[[], type[Projector[Any]]]
     options: str | Callable[[], type[Options]] | None = None
+
+    def __post_init__(self) -> None:
+        _check_fields(self)
 
     def resolve(self) -> type[Projector[Any]]:
         """Import the class.
@@ -282,12 +299,20 @@ def _resolve(what: str, target: str | Callable[[], Any]) -> Any:
         raise PluginError(f"{what} cannot be loaded: {describe_error(error)}") from error
 
 
-def _check_name(name: object) -> None:
-    if not (isinstance(name, str) and name and name.isprintable()):
-        raise ValueError(f"{name!r} is no name: it must be a text of printable characters")
+def _check_fields(entry: AdapterPlugin | AnalyzerPlugin | ScorerPlugin | ProjectorPlugin) -> None:
+    """Require that each field is of its type: what lists entries relies on it, long after the hook has returned."""
+    if not (isinstance(entry.name, str) and entry.name and entry.name.isprintable()):
+        raise ValueError(f"{entry.name!r} is no name: it must be a text of printable characters")
+    for field_ in fields(entry):
+        kinds, words = _FIELDS.get(field_.name, (object, ""))
+        value = getattr(entry, field_.name)
+        if not isinstance(value, kinds) or (kinds is Sequence and isinstance(value, str)):
+            raise TypeError(f"{entry.name}: {field_.name} is {value!r}, and not {words}")
 
 
 def _check_capabilities(name: str, capabilities: frozenset[str]) -> None:
-    unknown = sorted(set(capabilities) - set(CAPABILITIES))
+    if not isinstance(capabilities, Set):
+        raise TypeError(f"{name}: the capabilities {capabilities!r} are no set")
+    unknown = sorted(map(str, set(capabilities) - set(CAPABILITIES)))
     if unknown:
         raise ValueError(f"{name}: {unknown[0]!r} is no capability; there are {', '.join(CAPABILITIES)}")

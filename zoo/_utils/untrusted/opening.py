@@ -57,6 +57,24 @@ def require_regular(path: Path) -> None:
     open_regular(path).close()
 
 
+def why_no_file(path: Path) -> str | None:
+    """Say what keeps a path from being a file that can be read, before anything is done.
+
+    Args:
+        path: The path.
+
+    Returns:
+        The reason in a few words; None for a regular file.
+    """
+    try:
+        require_regular(path)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return "there is no such file"
+    except OSError as error:
+        return "there is no such file" if error.errno == errno.ENAMETOOLONG else error.strerror or str(error)
+    return None
+
+
 def read_head(path: Path, count: int) -> bytes:
     """Read the first bytes of a regular file.
 

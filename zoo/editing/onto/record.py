@@ -8,11 +8,11 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from zoo._utils.files import exists, is_dir, is_file
+from zoo._utils.files import exists, is_dir
 from zoo._utils.html_repr import plain
 from zoo._utils.paths import expand_home
 from zoo._utils.pictures import PictureError
-from zoo._utils.untrusted.opening import read_bounded
+from zoo._utils.untrusted.opening import read_bounded, why_no_file
 from zoo.core.files.reading import split_name
 from zoo.editing.onto.carried import Onto
 from zoo.errors import OptionError
@@ -99,8 +99,8 @@ def find_photographs(codes: object, pictures: Sequence[str | Path]) -> list[Phot
 
 
 def _find(picture: Path, record: Sequence[_Picture]) -> Photograph:
-    if not is_file(picture):
-        raise OptionError(f"--onto {picture}: there is no such file")
+    if obstacle := why_no_file(picture):
+        raise OptionError(f"--onto {picture}: {obstacle}")
     sha256 = sha256_of(picture)
     for index, entry in enumerate(record):
         if entry.sha256 == sha256 and entry.frame is not None:
