@@ -219,7 +219,7 @@ def _read_one(fuzzed: Fuzzed, index: int, content: bytes, work: Path, gauge: Gau
         outcome, words = SLOW, f"{seconds:.1f} s"
     elif beyond > MEGABYTES << 20:
         outcome, words = LARGE, f"{beyond >> 20} MB beyond"
-    left = [name for name in os.listdir(work) if name != file.name]
+    left = [name for name in os.listdir(work) if name != file.name]  # noqa: PTH208 paths of all would take as long as reading
     if left or (work.parent / "started").exists():
         outcome, words = EXECUTED, f"{left}"
         _clear(work)

@@ -24,7 +24,6 @@ from zoo.cli import listings
 from zoo.cli.words import in_words
 from zoo.errors import PluginError, UnknownNameError
 from zoo.plugins import hookimpl
-from zoo.plugins.discovery import load_plugins
 from zoo.registry.registry import Installation, load_installation
 
 _MODULE = "evil_plugin"
@@ -156,7 +155,7 @@ def _facts(installation: Installation) -> Iterator[dict[str, Any]]:
 
 def use_plugin(path: Path) -> None:
     """Load a plugin, and ask for everything that it adds, as `zoo plugins`, `zoo list` and `zoo info` do."""
-    metadata, points, results = (path.read_bytes().split(_BETWEEN) + [b"", b"", b"{}"])[:3]
+    metadata, points, results = [*path.read_bytes().split(_BETWEEN), b"", b"", b"{}"][:3]
     site = path.parent.parent / "site"
     folder = site / "evil_plugin-1.2.dist-info"
     folder.mkdir(parents=True, exist_ok=True)

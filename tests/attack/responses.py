@@ -93,11 +93,14 @@ _WORDS = (
     *("Content-Length: -1", "Content-Length: 9999999999999999999", "Content-Length: +5", "Content-Length: 5, 5"),
     *("Content-Length: ²", "Content-Encoding: gzip", "Content-Encoding: deflate, gzip", "Content-Encoding: \x1b[31m"),
     *("Transfer-Encoding: chunked", "Transfer-Encoding: gzip, chunked", "X-Linked-Size: nan", "X-Linked-Size: 10"),
-    *("Content-Range: bytes 0-1/2", "Content-Range: bytes 16384-19999/*", "ETag: W/x", "ETag: \r\n\r\n", "Set-Cookie: a=b"),
+    *("Content-Range: bytes 0-1/2", "Content-Range: bytes 16384-19999/*", "ETag: W/x"),
+    *("ETag: \r\n\r\n", "Set-Cookie: a=b"),
     *("HTTP/1.1 200", "HTTP/0.9 200 OK", "HTTP/1.1 99 \x1b[2J", "HTTP/1.1 1000 x", "HTTP/1.1 304 x", "HTTP/1.1 206 P"),
-    *("HTTP/1.1 416 R", "HTTP/1.1 429 T", "HTTP/1.1 302 F", "HTTP/1.1 100 Continue\r\n\r\n", "\r\n\r\n", "\r\n", "\n", ":"),
-    *("ffffffffffffffff\r\n", "-1\r\n", "0\r\n\r\n", " 5\r\n", '<form id="download-form" action="', '"downloadUrl":"\\u00', "&amp;"),
-    *("X-Error-Message: \x1b[31m\u202e", "Content-Disposition: x", "Content-Type: text/html; charset=utf-7", "\x00", "\u202e"),
+    *("HTTP/1.1 416 R", "HTTP/1.1 429 T", "HTTP/1.1 302 F", "HTTP/1.1 100 Continue\r\n\r\n"),
+    *("\r\n\r\n", "\r\n", "\n", ":", "&amp;"),
+    *("ffffffffffffffff\r\n", "-1\r\n", "0\r\n\r\n", " 5\r\n", '<form id="download-form" action="'),
+    *('"downloadUrl":"\\u00', "X-Error-Message: \x1b[31m\u202e", "Content-Type: text/html; charset=utf-7"),
+    *("Content-Disposition: x", "\x00", "\u202e"),
 )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ class _Answer:
         self.content = content
 
     def makefile(self, *_: object, **__: object) -> io.BufferedReader:
-        return io.BufferedReader(io.BytesIO(self.content))  # type: ignore[arg-type]
+        return io.BufferedReader(io.BytesIO(self.content))
 
     def sendall(self, *_: object) -> None:
         pass

@@ -18,7 +18,7 @@ from zoo._utils.writing.workspaces import output_error
 from zoo.checkpoints.archives import weights_file_in
 from zoo.checkpoints.reader import require_weights
 from zoo.core.class_names import imagenet_names
-from zoo.errors import CardError, OptionError, OutputError, UnknownNameError, WeightsError, unknown_name
+from zoo.errors import CardError, OptionError, OutputError, WeightsError, unknown_name
 from zoo.models.licences import print_licence
 from zoo.models.model import Model
 from zoo.models.model_cards import card_of_file, require_file, with_fields
@@ -65,7 +65,7 @@ def add(
         summary: What the model draws, in a line; for a new name only.
         licence: The terms of the weights, in a line; for a new name only.
         options: Options of the architecture; for a new name only.
-        force: Whether to replace a card that an earlier call wrote. If it was edited since, it is kept beside the new one.
+        force: Whether to replace a card that an earlier call wrote; an edited one is kept beside the new one.
         progress: Called with (steps done, steps in all, what is being done).
 
     Returns:
