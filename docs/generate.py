@@ -133,7 +133,12 @@ def attacks(_: str) -> str:
         ]
         for row in rows
     ]
-    return table(["read by", "attack", "inputs", "read", "refused", "longest", "highest peak"], cells)
+    chance = sum(row["count"] for row in rows if row.get("fuzzed"))
+    others = sum(row["count"] for row in rows) - chance
+    counted = f"The table counts {others:,} attacks and {chance:,} inputs that were made at random."
+    return f"{counted}\n\n" + table(
+        ["read by", "attack", "inputs", "read", "refused", "longest", "highest peak"], cells
+    )
 
 
 def schema_of(entry: AdapterPlugin | AnalyzerPlugin) -> str:
