@@ -7,12 +7,13 @@ function that returns the class serves for a class that is made at run time.
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import PluginError
 from zoo.plugins.containment import contained
+from zoo.plugins.entry_fields import check_capabilities, check_fields
 from zoo.plugins.skipped import describe_error
 
 if TYPE_CHECKING:
@@ -27,16 +28,6 @@ CAPABILITIES = {
     "derivative": "forward- and reverse-mode differentiable in the latent code",
     "region": "renders pixels, so that regions can be cut from its output",
     "labels": "takes class labels",
-}
-# The types of the fields of entries, and how messages call them.
-_FIELDS: dict[str, tuple[Any, str]] = {
-    "summary": (str, "a text"),
-    "load": ((str, Callable), "a text or a function"),
-    "options": ((str, Callable, type(None)), "a text or a function"),
-    "layers": ((str, type(None)), "a text"),
-    "spaces": (Mapping, "a mapping"),
-    "attributes": (Sequence, "a sequence of texts"),
-    "local": (bool, "True or False"),
 }
 
 
@@ -65,11 +56,9 @@ class AdapterPlugin:
     layers: str | None = None
 
     def __post_init__(self) -> None:
-        _check_fields(self)
-        if not all(isinstance(space, str) for space in self.spaces):
-            raise TypeError(f"{self.name}: the names of spaces are texts")
+        check_fields(self)
         for capabilities in (self.provides, *self.spaces.values()):
-            _check_capabilities(self.name, capabilities)
+            check_capabilities(self.name, capabilities, CAPABILITIES)
 
     def resolve(self) -> type[Adapter]:
         """Import the class.
@@ -152,8 +141,8 @@ class AnalyzerPlugin:
     local: bool = False
 
     def __post_init__(self) -> None:
-        _check_fields(self)
-        _check_capabilities(self.name, self.requires)
+        check_fields(self)
+        check_capabilities(self.name, self.requires, CAPABILITIES)
 
     def resolve(self) -> type[Analyzer[Any]]:
         """Import the class.
@@ -216,9 +205,7 @@ class ScorerPlugin:
     attributes: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        _check_fields(self)
-        if not all(isinstance(attribute, str) and attribute.isprintable() for attribute in self.attributes):
-            raise ValueError(f"{self.name}: attributes are texts of printable characters")
+        check_fields(self)
 
     def resolve(self) -> type[Scorer]:
         """Import the class.
@@ -257,7 +244,7 @@ class ProjectorPlugin:
     options: str | Callable[[], type[Options]] | None = None
 
     def __post_init__(self) -> None:
-        _check_fields(self)
+        check_fields(self)
 
     def resolve(self) -> type[Projector[Any]]:
         """Import the class.
@@ -297,22 +284,3 @@ def _resolve(what: str, target: str | Callable[[], Any]) -> Any:
             return pkgutil.resolve_name(target) if isinstance(target, str) else target()
     except Exception as error:
         raise PluginError(f"{what} cannot be loaded: {describe_error(error)}") from error
-
-
-def _check_fields(entry: AdapterPlugin | AnalyzerPlugin | ScorerPlugin | ProjectorPlugin) -> None:
-    """Require that each field is of its type: what lists entries relies on it, long after the hook has returned."""
-    if not (isinstance(entry.name, str) and entry.name and entry.name.isprintable()):
-        raise ValueError(f"{entry.name!r} is no name: it must be a text of printable characters")
-    for field_ in fields(entry):
-        kinds, words = _FIELDS.get(field_.name, (object, ""))
-        value = getattr(entry, field_.name)
-        if not isinstance(value, kinds) or (kinds is Sequence and isinstance(value, str)):
-            raise TypeError(f"{entry.name}: {field_.name} is {value!r}, and not {words}")
-
-
-def _check_capabilities(name: str, capabilities: frozenset[str]) -> None:
-    if not isinstance(capabilities, Set):
-        raise TypeError(f"{name}: the capabilities {capabilities!r} are no set")
-    unknown = sorted(map(str, set(capabilities) - set(CAPABILITIES)))
-    if unknown:
-        raise ValueError(f"{name}: {unknown[0]!r} is no capability; there are {', '.join(CAPABILITIES)}")
