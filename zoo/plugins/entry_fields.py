@@ -40,6 +40,8 @@ def check_fields(entry: DataclassInstance) -> None:
         value = getattr(entry, one.name)
         if not isinstance(value, kinds) or (kinds is Sequence and isinstance(value, str)):
             raise TypeError(f"{name}: {one.name} is {value!r}, and not {words}")
+        if kinds is str and not value.isprintable():
+            raise ValueError(f"{name}: {one.name} is {value!r}, and not one line of printable characters")
         if kinds in {Sequence, Mapping} and not all(map(_is_text, value)):
             raise ValueError(f"{name}: {one.name} holds {list(value)!r}, and not texts of printable characters")
 
