@@ -62,7 +62,7 @@ def test_commands_write_the_same(tmp_path: Path) -> None:
         files = {path.name: path.read_bytes() for path in run.iterdir()}
         results.append((done.returncode, done.stdout, done.stderr, files))
     assert results[0] == results[1]
-    assert results[0][0] == 0 and len(results[0][3]) == 4
+    assert results[0][0] == 0 and len(results[0][3]) == 5
 
 
 @pytest.mark.parametrize("arguments", [["-m", "zoo", "info", "dcgna"], ["-m", "zoo", "list", "--json"]])

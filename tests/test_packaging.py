@@ -156,6 +156,7 @@ def test_analysis(site: Path, tmp_path: Path) -> None:
         "report.html",
         "directions.safetensors",
         "codes.safetensors",
+        ".zoo-run.json",
     }
     assert "<html" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
 
