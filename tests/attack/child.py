@@ -127,6 +127,7 @@ def _become(attack: Attack, base: Path, folder: Path, size: int) -> NoReturn:
     try:
         os.setsid()
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what it starts behind `&` ignore it
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and nohup this one
         os.chdir(folder)
         _redirect(base)
         _settle(attack, base)
