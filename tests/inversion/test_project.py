@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import timm
 import torch
 from safetensors.torch import save_file
 from zoo_adapters.dcgan.adapter import DCGAN
@@ -87,6 +86,8 @@ def test_only_the_region_counts() -> None:
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script.*")
 def test_features_count_beside_pixels(tmp_path: Path) -> None:
+    import timm
+
     file = tmp_path / "features.safetensors"
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

@@ -8,10 +8,8 @@ from typing import Any
 
 import huggingface_hub
 import pytest
-import timm
 import torch
 from safetensors.torch import load_file, save_file
-from timm.models import register_model
 from torch import Tensor, nn
 from zoo_adapters.dcgan.adapter import DCGAN
 
@@ -63,12 +61,16 @@ def zoo_linear(pretrained: bool = False, **_: object) -> Linearly:
 
 @pytest.fixture(scope="module", autouse=True)
 def _linear() -> None:
+    from timm.models import register_model  # collecting the tests need not take this second
+
     sys.modules.setdefault(zoo_linear.__module__, sys.modules[__name__])
     register_model(zoo_linear)
 
 
 def weights_of(name: str, folder: Path, seed: int = 0) -> Path:
     """Write untrained weights of a timm network, its classifier too, as published files have them."""
+    import timm
+
     torch.manual_seed(seed)
     file = folder / f"{name}-{seed}.safetensors"
     save_file(timm.create_model(name, pretrained=False).state_dict(), file)
@@ -94,6 +96,8 @@ def test_pixels_return_to_their_box_and_the_rest_of_it_is_mid_grey() -> None:
 @pytest.mark.parametrize("text", ["all", "box:0,3,160,150"])
 def test_a_network_sees_what_timm_would_show_it(text: str, tmp_path: Path) -> None:
     """Normalised by its own mean and deviation, at the size it was trained at: 160."""
+    import timm
+
     file = weights_of(SMALL, tmp_path)
     images, region = torch.rand(2, 3, 160, 160), parse_region(text, (160, 160))
     network: Any = timm.create_model(SMALL, pretrained=False, num_classes=0).eval()

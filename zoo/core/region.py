@@ -37,6 +37,7 @@ _TOLERANCE = 1e-9
 _MAX_TERMS = 200
 _MAX_NESTED_NAMES = 16
 _MAX_CHARACTERS = 4000
+_MAX_SHOWN = 60
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +139,7 @@ class _Parser:
 
     def parse(self, text: str) -> NDArray[np.bool_]:
         if len(text) > _MAX_CHARACTERS:
-            raise RegionError(f"region {text[:40]} …: its text is longer than {_MAX_CHARACTERS:,} characters")
+            raise RegionError(f"region {_cut(text)}: its text is longer than {_MAX_CHARACTERS:,} characters")
         mask = np.zeros(self.size, dtype=np.bool_)
         for term in _split_union(text):
             mask |= self._parse_term(term.strip())
@@ -226,12 +227,17 @@ def _centres_within(start: float, length: float, count: int) -> NDArray[np.bool_
     return inside
 
 
+def _cut(text: str) -> str:
+    """Cut what is too long for a message."""
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]} …"
+
+
 def _parse_coordinate(term: str, number: str, length: int) -> float:
     """Read a number of pixels, or with a point a fraction of `length` pixels."""
     try:
         value = float(number) * length if "." in number else float(int(number))
     except (ValueError, OverflowError):
-        raise RegionError(f"region {term}: {number!r} is not a number") from None
+        raise RegionError(f"region {_cut(term)}: {_cut(number)!r} is not a number") from None
     if not math.isfinite(value):
         raise RegionError(f"region {term}: {number!r} is not a finite number")
     return value

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+from typing import Any
 
 # The types of the fields of entries, and how messages call them.
 _FIELDS: dict[str, tuple[Any, str]] = {
@@ -21,11 +18,11 @@ _FIELDS: dict[str, tuple[Any, str]] = {
 }
 
 
-def check_fields(entry: DataclassInstance) -> None:
+def check_fields(entry: Any) -> None:
     """Require that each field of an entry is of its type.
 
     Args:
-        entry: the entry; its name and what it holds texts of must be printable.
+        entry: the entry, a dataclass; its name and what it holds texts of must be printable.
 
     Raises:
         ValueError: a text is empty or cannot be printed.
