@@ -73,8 +73,9 @@ def changes(model: Model, unedited: Codes, edited: Codes, moves: Sequence[Sequen
         border of the image.
     """
     images = as_rgb(render(model, join([unedited, edited]))).float().clamp(-1, 1)
-    weights = torch.stack([feathered(region_of(model, along)) for along in moves])
-    return (images[1:] - images[:1]) * weights[:, None]
+    once = {tuple(map(id, along)): along for along in moves}  # most edits differ in their steps only
+    weights = {key: feathered(region_of(model, along)) for key, along in once.items()}
+    return (images[1:] - images[:1]) * torch.stack([weights[tuple(map(id, along))] for along in moves])[:, None]
 
 
 def region_of(model: Model, moves: Sequence[Move]) -> Tensor:
@@ -110,8 +111,14 @@ def feathered(inside: Tensor) -> Tensor:
     """
     reach = max(1, math.ceil(max(inside.shape) * _FEATHER))
     # A region grown by `reach` and averaged over the same reach is still 1 where it was.
-    grown = max_pool2d(inside[None, None], 2 * reach + 1, stride=1, padding=reach)
-    soft = avg_pool2d(pad(grown, [reach] * 4, mode="replicate"), 2 * reach + 1, stride=1)[0, 0]
+    # Both go along the columns and then along the rows: of images of 1024², a window has 129 x 129 pixels.
+    soft = inside[None, None]
+    for window in ((2 * reach + 1, 1), (1, 2 * reach + 1)):
+        soft = max_pool2d(soft, window, stride=1, padding=(window[0] // 2, window[1] // 2))
+    soft = pad(soft, [reach] * 4, mode="replicate")
+    for window in ((2 * reach + 1, 1), (1, 2 * reach + 1)):
+        soft = avg_pool2d(soft, window, stride=1)
+    soft = soft[0, 0]
     rows, columns = (_ramp(side, reach) for side in inside.shape)
     return soft * rows[:, None] * columns[None, :]
 
