@@ -2,12 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from zoo.cli import run
+from zoo.weights.cache import sha256_of
 
 
 def test_a_run_folder(registry: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -32,6 +34,33 @@ def test_a_run_folder(registry: str, capsys: pytest.CaptureFixture[str]) -> None
     assert "found exists: pass --force" in capsys.readouterr().err
     assert run([*call, "--force", "--each", "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["files"]) == 7
+
+
+def test_a_photograph_that_an_edit_is_carried_over_to_is_hashed_once(
+    registry: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed = []
+
+    def counting(path: Path, *arguments: Any) -> str:
+        hashed.append(path)
+        return sha256_of(path, *arguments)
+
+    assert run(["--registry", registry, "sample", "dcgan.mine", "--seeds", "1", "--each", "--out", "own"]) == 0
+    picture = "own/seed-0001.png"
+    assert run(["--registry", registry, "project", "dcgan.mine", picture, "--starts", "1", "--out", "found"]) == 0
+    assert run(["--registry", registry, "analyze", "dcgan.mine", "--show", "1", "--out", "sefa"]) == 0
+    monkeypatch.setattr("zoo.editing.onto.record.sha256_of", counting)
+    call = ["edit", "dcgan.mine", "sefa", "--codes", "found", "--onto", picture, "--video", "none", "--region", "spot"]
+    assert run(["--registry", registry, *call, "--strengths", "9", "--out", "carried"]) == 0
+    assert hashed == [Path(picture)]
+    before, after = (
+        np.asarray(Image.open(file)) for file in (picture, "carried/onto-00-seed-0001_direction-0_00_+9.png")
+    )
+    changed = (before != after).any(axis=2)
+    assert changed[4:10, 4:10].any() and not changed[:2].any()
+    capsys.readouterr()
+    assert run(["--registry", registry, "edit", "dcgan.mine", "sefa", "--region", "spot", "--out", "plain"]) == 2
+    assert "--region: it says where --onto changes the photograph: pass that too" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import zoo
 from tests.support.linear import model_of
 from zoo import Directions, Model, OptionError
 from zoo.editing.onto.carried import feathered, region_of
+from zoo.errors import RegionError
 from zoo.imaging.frames import Frame
 
 _BOX = "box:6,4,4,8"
@@ -108,8 +109,22 @@ def test_a_change_fades_out_around_the_region_and_at_the_border(model: Model, di
     assert 0 < float(soft[5, 8]) < 1
     whole = feathered(torch.ones(32, 32))
     assert float(whole[0, 16]) == 0.25 and bool((whole[2:-2, 2:-2] == 1).all())
-    lost = replace(directions, provenance={"region": "mask:gone.png"})
-    assert bool(region_of(model, [lost.move(0)]).all())
+
+
+@pytest.mark.parametrize("region", ["mask:gone.png", "snout", "box:0,0,640,640", 7, None])
+def test_a_region_that_cannot_be_read_is_asked_for(
+    model: Model, directions: Directions, photographs: tuple[Path, list[Path]], region: object
+) -> None:
+    found, [first, _] = photographs
+    lost = replace(directions, provenance={"region": region})
+    with pytest.raises(RegionError, match=r"the region of these directions cannot be read .*: pass --region"):
+        zoo.edit(model, [directions.move(0), lost.move(1)], codes=found, onto=first)
+    edit = zoo.edit(model, [directions.move(0), lost.move(1)], codes=found, onto=first, region="top")
+    inside = region_of(model, edit.moves, edit.region)
+    assert bool(inside[:8].all()) and not bool(inside[8:].any())
+    assert not zoo.edit(model, lost, codes=found).onto  # without a photograph, nothing needs the region
+    with pytest.raises(OptionError, match="--region: it says where --onto changes the photograph"):
+        zoo.edit(model, lost, codes=found, region="top")
 
 
 def test_a_reduced_photograph_has_its_frame_in_the_same_place() -> None:

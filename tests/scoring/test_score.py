@@ -295,3 +295,5 @@ def test_a_region_that_this_model_does_not_have(tmp_path: Path) -> None:
     model = bands()
     with pytest.raises(zoo.RegionError, match=r"region of these directions .*'mouth'.*: pass --region"):
         zoo.score(model, directions_of(model, torch.eye(3), region="mouth"), scorer=Scales())
+    asked = zoo.score(model, directions_of(model, torch.eye(3), region="mouth"), scorer=Scales(), region="all")
+    assert asked.region == "all"

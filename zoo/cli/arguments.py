@@ -199,6 +199,15 @@ ScoredRegion = Annotated[
         autocompletion=completion.regions,
     ),
 ]
+CarriedRegion = Annotated[
+    str | None,
+    typer.Option(
+        "--region",
+        "-r",
+        help="Where --onto changes the photograph; by default, where the directions were found.",
+        autocompletion=completion.regions,
+    ),
+]
 ScoresOut = Annotated[
     Path | None,
     typer.Option("--out", metavar="DIR", help="Folder to write scores.json and scores.md to.", rich_help_panel=OUTPUT),

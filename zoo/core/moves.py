@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -73,6 +73,19 @@ class Move:
 
     def __repr__(self) -> str:
         return f"Move({self})"
+
+
+def homes_of(moves: Iterable[Move]) -> list[Directions]:
+    """List the directions that moves are made of.
+
+    Args:
+        moves: the moves.
+
+    Returns:
+        Each set of directions once.
+
+    """
+    return list({id(term.directions): term.directions for move in moves for term in move.terms}.values())
 
 
 @dataclass(frozen=True, eq=False)

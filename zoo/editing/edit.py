@@ -7,14 +7,13 @@ from pathlib import Path
 
 from zoo._utils.progress import Progress, silent
 from zoo.core.codes import join
-from zoo.core.directions import Directions
 from zoo.core.files.codes import GivenCodes
 from zoo.core.files.directions import GivenDirections
-from zoo.core.moves import Move
+from zoo.core.moves import Move, homes_of
 from zoo.editing.edited import Edit
-from zoo.editing.fit import check_home, rows_to_move
+from zoo.editing.fit import check_home, region_of_directions, rows_to_move
 from zoo.editing.move_list import list_moves
-from zoo.editing.onto.record import find_photographs
+from zoo.editing.onto.record import Photograph, find_photographs
 from zoo.editing.requests import CodesRequest, as_path
 from zoo.errors import OptionError
 from zoo.models.model import Model
@@ -41,7 +40,8 @@ def edit(
     strengths: Sequence[float] = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0),
     layers: str | Sequence[int] | None = None,
     read_as: str | None = None,
-    onto: str | Path | Sequence[str | Path] = (),
+    onto: str | Path | Sequence[str | Path | Photograph] = (),
+    region: str | None = None,
     progress: Progress = silent,
 ) -> Edit:
     """Move codes along directions, at several strengths.
@@ -65,6 +65,7 @@ def edit(
         read_as: How to read a file or an array of directions whose shape leaves it open; see `Directions.load`.
         onto: Photographs whose codes ``zoo project`` found. The change is carried over to them, in their own size;
             `codes` is then the run folder of the projection, and only their codes are moved.
+        region: Where photographs may change, such as ``mouth``; None is the region that the directions were found for.
         progress: Called after each batch of `Edit.images`.
 
     Returns:
@@ -74,6 +75,7 @@ def edit(
         DirectionsError: If directions are of another space, or an index is not there.
         LayersError: If `layers` are not rows of the code.
         CodesError: If the codes cannot be read, or do not fit the model.
+        RegionError: If the region cannot be read, where there are photographs.
         OptionError: If another argument is out of range, or a photograph was not projected.
     """
     if not isinstance(model, Model):
@@ -83,8 +85,11 @@ def edit(
     moves = list_moves(directions, indices, model.adapter.space, read_as)
     if down is not None and len(moves) != 1:
         raise OptionError(f"a grid has one move across and one down, but {len(moves)} were to run across")
-    for home in _homes(moves if down is None else [*moves, down]):
+    check_region(region, onto)
+    for home in homes_of(moves if down is None else [*moves, down]):
         check_home(model, home)
+        if onto:
+            region_of_directions(model, home, region)
     if rows is not None:
         moves = [move.in_layers(rows) for move in moves]
         down = None if down is None else down.in_layers(rows)
@@ -101,12 +106,21 @@ def edit(
     taken = request.take(model)
     if found:
         taken = join([taken[one.index] for one in found])
-    return Edit(taken, tuple(moves), steps, model, down, progress, tuple(one.open() for one in found))
+    return Edit(taken, tuple(moves), steps, model, down, progress, tuple(one.open() for one in found), region)
 
 
-def _homes(moves: Sequence[Move]) -> list[Directions]:
-    """List the directions that moves are made of, each set once."""
-    return list({id(term.directions): term.directions for move in moves for term in move.terms}.values())
+def check_region(region: str | None, onto: object) -> None:
+    """Refuse a region where nothing is carried over to photographs.
+
+    Args:
+        region: The region, or None.
+        onto: The photographs; empty without any.
+
+    Raises:
+        OptionError: If there is a region, but no photograph.
+    """
+    if region is not None and not onto:
+        raise OptionError("--region: it says where --onto changes the photograph: pass that too, or leave it out")
 
 
 def _checked_strengths(strengths: Sequence[float]) -> tuple[float, ...]:

@@ -10,7 +10,7 @@ from zoo._utils.files import is_dir
 from zoo._utils.progress import Progress, silent
 from zoo.core.codes import Codes
 from zoo.core.files.arrays import DIRECTIONS
-from zoo.editing.edit import USUAL_CODES, edit
+from zoo.editing.edit import USUAL_CODES, check_region, edit
 from zoo.editing.move_syntax import MoveSpec, arrange, parse_move_spec, read_moves
 from zoo.editing.onto.record import find_photographs
 from zoo.editing.render import reduced_note
@@ -54,6 +54,7 @@ class EditRequest:
             codes are moved.
         read_as: How to read arrays of directions; see `Directions.load`.
         onto: Photographs of a projection that the edit is carried over to; `codes` are then that projection's.
+        region: Where they may change; None is the region that the directions were found for.
         out: The folder to write; None is one under ``runs/``.
         force: Replace an existing run folder.
     """
@@ -74,6 +75,7 @@ class EditRequest:
     codes: CodesRequest = field(default_factory=lambda: CodesRequest(usual=USUAL_CODES))
     read_as: str | None = None
     onto: Sequence[Path] = ()
+    region: str | None = None
     out: Path | None = None
     force: bool = False
 
@@ -104,7 +106,8 @@ class EditRequest:
         picture_side(self.size, 1)
         self.codes.check()
         DIRECTIONS.check_reading(self.read_as)
-        find_photographs(self.codes.codes, self.onto)
+        check_region(self.region, self.onto)
+        photographs = find_photographs(self.codes.codes, self.onto)
         model = self.opening.open(self.model, installation, progress)
         moves = read_moves(specs, model.adapter.space, self.read_as)
         across, down = arrange(moves, together=self.together, grid=self.grid)
@@ -112,11 +115,12 @@ class EditRequest:
             model,
             across,
             down=down,
-            codes=self.codes.codes if self.onto else self._take_codes(model, specs[0].path),
-            label=self.codes.label if self.onto else None,
+            codes=self.codes.codes if photographs else self._take_codes(model, specs[0].path),
+            label=self.codes.label if photographs else None,
             strengths=strengths,
             layers=self.layers,
-            onto=self.onto,
+            onto=photographs,
+            region=self.region,
             progress=progress,
         )
         result.save(

@@ -52,6 +52,7 @@ class Edit:
         down: The second move of a grid, or None.
         progress: Called after each batch of `images`.
         onto: The photograph that each code stands for, if the edit is carried over to photographs.
+        region: Where the photographs may change; None is the regions that the directions were found for.
     """
 
     codes: Codes
@@ -61,6 +62,7 @@ class Edit:
     down: Move | None = None
     progress: Progress = silent
     onto: tuple[Onto, ...] = ()
+    region: str | None = None
 
     @property
     def plan(self) -> Plan:

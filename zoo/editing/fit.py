@@ -1,4 +1,4 @@
-"""Whether directions and rows fit a model whose codes they shall move."""
+"""Whether directions, their region and rows fit a model whose codes they shall move."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from zoo._utils.html_repr import plain
 from zoo.core.directions import Directions
 from zoo.core.layers import resolve_layers
-from zoo.errors import DirectionsError, LayersError
+from zoo.core.region import Region
+from zoo.errors import DirectionsError, LayersError, RegionError, ZooError
 from zoo.models.model import Model
 from zoo.models.tuned import recorded_weights
 
@@ -34,6 +35,30 @@ def rows_to_move(model: Model, layers: str | Sequence[int] | None) -> tuple[int,
     if layers is not None and space.layers == 1:
         raise LayersError(f"--layers: {model.name} has a single row of {space}; leave it out")
     return resolve_layers(layers, space.layers, model.adapter.layer_names())
+
+
+def region_of_directions(model: Model, directions: Directions, text: str | None = None) -> Region:
+    """Read the region that directions were found for, or another one.
+
+    Args:
+        model: The model whose images it is a part of.
+        directions: The directions; they record a region, else it is the whole image.
+        text: The region that was asked for instead; None takes the recorded one.
+
+    Returns:
+        The region, at the model's resolution.
+
+    Raises:
+        RegionError: If the recorded region cannot be read here: it is a mask, which a file of directions may not open,
+            or the model has none of that name or size. Nothing is put in its place.
+        ZooError: If `text` cannot be read.
+    """
+    if text is not None:
+        return model.region(text)
+    try:
+        return model.region(directions.provenance.get("region", "all"), opens_files=False)
+    except ZooError as error:
+        raise RegionError(f"the region of these directions cannot be read ({error}): pass --region") from None
 
 
 def check_home(model: Model, directions: Directions) -> None:

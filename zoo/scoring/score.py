@@ -18,11 +18,11 @@ from zoo.core.files.directions import GivenDirections, take_directions
 from zoo.core.region import Region
 from zoo.core.sampling import derived_generator
 from zoo.editing.changes import ENDS, ChangeMeter, Changes, render_ends
-from zoo.editing.fit import check_home, rows_to_move
+from zoo.editing.fit import check_home, region_of_directions, rows_to_move
 from zoo.editing.measured import UNSEEN, MeasuredRecord, draw_unseen
 from zoo.editing.requests import CodesRequest
 from zoo.editing.steps import choose_steps
-from zoo.errors import CapabilityError, DirectionsError, OptionError, RegionError, ZooError
+from zoo.errors import CapabilityError, DirectionsError, OptionError
 from zoo.models.limits import check_count, check_truncation
 from zoo.models.model import Model
 from zoo.scoring.effects import measure_effect, read_attributes, skip_scorer
@@ -71,11 +71,11 @@ def score(
         raise DirectionsError("there is no direction to score")
     check_home(model, directions)
     rows = rows_to_move(model, layers)
-    measured_in = _region(model, directions, region)
+    measured_in = region_of_directions(model, directions, region)
     shown = replace(directions.take(show), layers=directions.layers if rows is None else rows)
     record = MeasuredRecord.read(directions, model)
     taken = _take_codes(model, codes, record)
-    same_edit = (region is None or measured_in.text == _region(model, directions, None).text) and (
+    same_edit = (region is None or measured_in.text == directions.provenance.get("region", "all")) and (
         shown.layers == directions.layers
     )
     recorded = record.steps if record is not None and same_edit else ()
@@ -215,17 +215,6 @@ def checked_scores(scorer: Scorer, images: Tensor) -> Tensor:
     if tuple(scores.shape) != shape or not bool(torch.isfinite(scores).all()):
         raise ValueError(f"scores of shape {tuple(scores.shape)}, but finite ones of shape {shape} are needed")
     return scores
-
-
-def _region(model: Model, directions: Directions, text: str | None) -> Region:
-    """Read the region that was asked for, or else the one that the directions were found for."""
-    if text is not None:
-        return model.region(text)
-    recorded = directions.provenance.get("region", "all")
-    try:
-        return model.region(recorded if isinstance(recorded, str) else "all", opens_files=False)
-    except ZooError as error:
-        raise RegionError(f"the region of these directions cannot be read ({error}): pass --region") from None
 
 
 def _take_codes(model: Model, codes: CodesRequest, record: MeasuredRecord | None) -> Codes:

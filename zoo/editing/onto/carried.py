@@ -17,9 +17,9 @@ from torch.nn.functional import avg_pool2d, max_pool2d, pad
 
 from zoo.core.channels import as_rgb
 from zoo.core.codes import Codes, join
-from zoo.core.moves import Move
+from zoo.core.moves import Move, homes_of
+from zoo.editing.fit import region_of_directions
 from zoo.editing.render import render
-from zoo.errors import ZooError
 from zoo.imaging.frames import Frame
 from zoo.models.model import Model
 
@@ -59,7 +59,9 @@ class Onto:
         return Onto(self.name, small, self.frame.scaled(*shares))
 
 
-def changes(model: Model, unedited: Codes, edited: Codes, moves: Sequence[Sequence[Move]]) -> Tensor:
+def changes(
+    model: Model, unedited: Codes, edited: Codes, moves: Sequence[Sequence[Move]], region: str | None = None
+) -> Tensor:
     """Compute what edits of one code change in its image.
 
     Args:
@@ -67,6 +69,7 @@ def changes(model: Model, unedited: Codes, edited: Codes, moves: Sequence[Sequen
         unedited: The code (1).
         edited: The moved codes (n).
         moves: What each of them was moved along (n).
+        region: Where the images may change; see `region_of`.
 
     Returns:
         What to add to images in [-1, 1], (n, 3, h, w): it fades out around the regions of the moves, and towards the
@@ -74,28 +77,27 @@ def changes(model: Model, unedited: Codes, edited: Codes, moves: Sequence[Sequen
     """
     images = as_rgb(render(model, join([unedited, edited]))).float().clamp(-1, 1)
     once = {tuple(map(id, along)): along for along in moves}  # most edits differ in their steps only
-    weights = {key: feathered(region_of(model, along)) for key, along in once.items()}
+    weights = {key: feathered(region_of(model, along, region)) for key, along in once.items()}
     return (images[1:] - images[:1]) * torch.stack([weights[tuple(map(id, along))] for along in moves])[:, None]
 
 
-def region_of(model: Model, moves: Sequence[Move]) -> Tensor:
+def region_of(model: Model, moves: Sequence[Move], text: str | None = None) -> Tensor:
     """Find where moves may change an image: in the regions that their directions were found for.
 
     Args:
         model: The model.
         moves: The moves.
+        text: A region to take instead; None takes those.
 
     Returns:
-        (h, w), 1 inside and 0 outside. Where a region cannot be read here, such as a mask that is gone, it is the
-        whole image.
+        (h, w), 1 inside and 0 outside.
+
+    Raises:
+        ZooError: If a region cannot be read here; see `region_of_directions`.
     """
     inside = torch.zeros(model.adapter.resolution)
-    for directions in {id(term.directions): term.directions for move in moves for term in move.terms}.values():
-        text = directions.provenance.get("region", "all")
-        try:
-            mask = model.region(text if isinstance(text, str) else "all").mask
-        except ZooError:
-            return torch.ones_like(inside)
+    for directions in homes_of(moves):
+        mask = region_of_directions(model, directions, text).mask
         inside = torch.maximum(inside, torch.from_numpy(mask.copy()).float())
     return inside
 

@@ -76,12 +76,13 @@ class Photograph:
             raise OptionError(f"--onto {self.file}: {error}") from None
 
 
-def find_photographs(codes: object, pictures: Sequence[str | Path]) -> list[Photograph]:
+def find_photographs(codes: object, pictures: Sequence[str | Path | Photograph]) -> list[Photograph]:
     """Find which codes of a projection stand for some photographs.
 
     Args:
         codes: The run folder of ``zoo project``, or the file of codes in it.
-        pictures: The photographs. They are recognised by their content, so they may have moved.
+        pictures: The photographs. They are recognised by their content, so they may have moved; those that were found
+            before are not read again.
 
     Returns:
         The photographs, in the order in which they were given.
@@ -89,13 +90,14 @@ def find_photographs(codes: object, pictures: Sequence[str | Path]) -> list[Phot
     Raises:
         OptionError: If that is no folder of a projection, or a picture is none of those that were projected.
     """
-    if not pictures:
-        return []
+    found = [picture for picture in pictures if isinstance(picture, Photograph)]
+    if len(found) == len(pictures):
+        return found
     if not isinstance(codes, str | Path):
         raise OptionError("--onto needs codes that zoo project found: pass its folder, --codes RUN")
     given = expand_home(codes)
     record = _read(given if is_dir(given) else split_name(given)[0].parent)
-    return [_find(expand_home(picture), record) for picture in pictures]
+    return [one if isinstance(one, Photograph) else _find(expand_home(one), record) for one in pictures]
 
 
 def _find(picture: Path, record: Sequence[_Picture]) -> Photograph:

@@ -101,4 +101,4 @@ def _animation(edit: Edit, index: int, onto: Onto, count: int, progress: Progres
 def _changes(edit: Edit, index: int, steps: Sequence[Sequence[tuple[Move, float]]]) -> Tensor:
     code: Codes = edit.codes[index : index + 1]
     edited = join([move_codes(edit.model, code, along) for along in steps])
-    return changes(edit.model, code, edited, [[move for move, _ in along] for along in steps])
+    return changes(edit.model, code, edited, [[move for move, _ in along] for along in steps], edit.region)
