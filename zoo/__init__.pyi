@@ -127,5 +127,6 @@ from .plugins.entries import (
 from .plugins.hookspecs import hookimpl as hookimpl
 from .registry.listing import models as models
 from .scoring.scores import Scores as Scores
+from .studio.start import studio as studio
 
 __all__: list[str]

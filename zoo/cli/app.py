@@ -36,6 +36,7 @@ COMMANDS = {
     "compare": "zoo.cli.verbs:compare",
     "score": "zoo.cli.verbs:score",
     "project": "zoo.cli.pictures:project",
+    "studio": "zoo.cli.studio:studio",
     "pull": "zoo.cli.weights:pull",
     "cache": "zoo.cli.weights:cache",
     "add": "zoo.cli.weights:add",
@@ -49,6 +50,7 @@ _GROUPS = {
     "zoo.cli.browse": "Look things up",
     "zoo.cli.verbs": "Work with a model",
     "zoo.cli.pictures": "Work with a model",
+    "zoo.cli.studio": "Work with a model",
     "zoo.cli.weights": "Weights files, and models of your own",
     "zoo.cli.plugin_authors": "Write plugins",
 }

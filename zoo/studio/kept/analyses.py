@@ -1,0 +1,146 @@
+"""Analyses in the studio: the request of ``zoo analyze``, carried out on the open model."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from zoo._utils.progress import Progress
+from zoo.analysis.request import AnalysisRequest
+from zoo.analysis.run import Run, run_analysis
+from zoo.core.layers import format_layers
+from zoo.editing.requests import CodesRequest, OpeningRequest
+from zoo.editing.run_folder import short_model_name
+from zoo.studio.bodies import Analyze, Opened, as_texts
+from zoo.studio.kept.results import Results, record_of
+from zoo.studio.shown.opened import KeptOpening, OpenModels, refuse_files
+
+# Finished analyses whose pictures are in memory, so that saving them does not run them again.
+_MOST_RUNS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Analyses:
+    """Carries analyses out, and keeps the last ones.
+
+    Attributes:
+        models: The models.
+        memory: How much derivatives may use; None is what the usual chunk needs.
+    """
+
+    models: OpenModels
+    memory: str | int | None = None
+    _runs: OrderedDict[Path, Run] = field(default_factory=OrderedDict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def opening(self, asked: Opened) -> OpeningRequest:
+        """Make the request that takes the open model.
+
+        Args:
+            asked: The model.
+
+        Returns:
+            The request; options of the architecture are those of the request for the analysis.
+        """
+        return KeptOpening(space=asked.space, device=self.models.device, models=self.models)
+
+    def run(self, results: Results, body: Analyze, codes: CodesRequest, progress: Progress) -> dict[str, Any]:
+        """Find directions, measure them, and keep them in the session.
+
+        Args:
+            results: Where they are kept.
+            body: What was asked.
+            codes: The codes to analyse.
+            progress: Called while the work goes on.
+
+        Returns:
+            What the page is told of the result.
+        """
+        request = self.request(body, codes)
+        installation = self.models.installation
+        run = run_analysis(
+            request,
+            body.model,
+            installation,
+            opening=self.opening(body),
+            memory=self.memory,
+            progress=progress,
+        )
+        name = results.new_id(_name_of(request, run))
+        folder = results.folder(name)
+        folder.mkdir(parents=True)
+        run.directions.save(folder / "directions.safetensors")
+        run.model.save_codes(folder / "codes.safetensors", run.codes)
+        self._keep(folder, run)
+        record = record_of(
+            body, run.directions, run.table(), notes=run.notes, command=run.directions.provenance["command"]
+        )
+        return results.add(name, {**record, "asked": body.model_dump(mode="json")})
+
+    def request(self, body: Analyze, codes: CodesRequest) -> AnalysisRequest:
+        """Make the request of the command line.
+
+        Args:
+            body: What was asked.
+            codes: The codes to analyse.
+
+        Returns:
+            The request, with the options of the architecture.
+        """
+        plugin = self.models.installation.plugins.analyzer(body.analyzer)
+        settings = as_texts(body.settings)
+        refuse_files(settings, plugin.schema())
+        return AnalysisRequest(
+            analyzer=body.analyzer,
+            region=body.region or "all",
+            codes=codes,
+            layers=layers_text(body.layers),
+            options={**as_texts(body.options), **settings},
+            show=body.show,
+            unseen=body.unseen,
+        )
+
+    def _keep(self, folder: Path, run: Run) -> None:
+        with self._lock:
+            self._runs[folder] = run
+            if len(self._runs) > _MOST_RUNS:
+                self._runs.popitem(last=False)
+
+
+def _name_of(request: AnalysisRequest, run: Run) -> str:
+    region = "painted" if "mask:" in request.region else request.region
+    return re.sub(
+        r"[^A-Za-z0-9._-]+", "_", "-".join((short_model_name(run.model.opening.name), request.analyzer, region))
+    )
+
+
+def layers_text(layers: str | Sequence[int] | None) -> str | None:
+    """Write rows of a code as the command line has them.
+
+    Args:
+        layers: Text, or indices; None or none are all.
+
+    Returns:
+        The text, such as ``0-3``; None for all.
+    """
+    if layers is None or isinstance(layers, str):
+        return layers or None
+    return format_layers(sorted(set(layers))) or None
+
+
+def command_line(words: Sequence[str]) -> str:
+    """Write a command.
+
+    Args:
+        words: Its words.
+
+    Returns:
+        A line for a shell.
+    """
+    return shlex.join(words)

@@ -1,0 +1,143 @@
+"""Files that were dropped onto the page: photographs, codes and directions, told apart by what is in them."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from zoo._utils.files import exists
+from zoo._utils.pictures import PictureError, open_picture
+from zoo._utils.tensorfile import UnreadableError
+from zoo.core.directions import Directions
+from zoo.core.files.reading import read_arrays
+from zoo.errors import OptionError, UnknownNameError, printable
+from zoo.models.model import Model
+from zoo.studio.bodies import Opened
+from zoo.studio.kept.results import Results, record_of
+from zoo.studio.kept.sessions import Session, plain_name, read_json, short_hash, write_json
+
+Kind = Literal["codes", "directions"]
+
+_KIND = "uploads"
+_FORMATS: dict[str, Kind] = {"zoo-codes/1": "codes", "zoo-directions/1": "directions"}
+# The first bytes of files of arrays: safetensors (after its length), numpy, zip, pickle.
+_ARRAYS = (b"\x93NUMPY", b"PK", b"\x80")
+
+
+@dataclass(frozen=True)
+class Uploads:
+    """The uploads of a session, and the codes that were found for them.
+
+    Attributes:
+        session: The session.
+    """
+
+    session: Session
+
+    def receive(
+        self, content: bytes, name: str, model: Model, asked: Opened, as_kind: Kind | None = None
+    ) -> dict[str, Any]:
+        """Keep a file.
+
+        Args:
+            content: The file.
+            name: What it was called; only its letters are kept, for pictures and commands.
+            model: The model that codes and directions must fit.
+            asked: How it was opened.
+            as_kind: What an array holds, where a person has said so.
+
+        Returns:
+            What it is, and what it is called from now on.
+
+        Raises:
+            ZooError: If it is nothing that the studio reads.
+        """
+        upload = short_hash(content)
+        path = self._write(upload, name, content)
+        if content[:2] != b"PK" and not content.startswith(_ARRAYS) and content[8:9] != b"{":
+            return self._picture(upload, path)
+        kind = as_kind or _kind_of(path)
+        with warnings.catch_warnings(record=True) as remarks:
+            warnings.simplefilter("always")
+            told = self._codes(upload, path, model) if kind == "codes" else self._directions(upload, path, model, asked)
+        return {**told, "notes": [printable(str(remark.message)) for remark in remarks]}
+
+    def add_codes(self, name: str, path: Path) -> None:
+        """Take a file of codes, or a run folder, in as an upload.
+
+        Args:
+            name: What it is called.
+            path: Where it is.
+        """
+        write_json(self._record(name), {"kind": "codes", "path": str(path.relative_to(self.session.folder))})
+
+    def path(self, name: str, kind: str) -> Path:
+        """Find the file of an upload.
+
+        Args:
+            name: What it is called.
+            kind: What it must be: ``picture`` or ``codes``.
+
+        Returns:
+            Its path.
+
+        Raises:
+            UnknownNameError: If there is none.
+        """
+        record = read_json(self._record(name))
+        if not isinstance(record, dict) or record.get("kind") != kind:
+            raise UnknownNameError(f"there are no {kind} {name} in this session: upload the file again")
+        return self.session.folder / str(record["path"])
+
+    def _record(self, name: str) -> Path:
+        return self.session.place(_KIND, f"{plain_name(name)}.json")
+
+    def _write(self, upload: str, name: str, content: bytes) -> Path:
+        plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name.replace("\\", "/").rpartition("/")[2]).lstrip(".-")[-60:]
+        path = self.session.place(_KIND, upload) / (plain or "file")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not exists(path):
+            path.write_bytes(content)
+        return path
+
+    def _keep(self, upload: str, kind: str, path: Path) -> None:
+        write_json(self._record(upload), {"kind": kind, "path": str(path.relative_to(self.session.folder))})
+
+    def _picture(self, upload: str, path: Path) -> dict[str, Any]:
+        try:
+            picture = open_picture(path)
+        except PictureError as error:
+            raise OptionError(f"{path.name}: {error}; nor is it a file of codes or directions") from None
+        self._keep(upload, "picture", path)
+        return {"kind": "picture", "id": upload, "name": path.name, "size": [picture.height, picture.width]}
+
+    def _codes(self, upload: str, path: Path, model: Model) -> dict[str, Any]:
+        codes = model.read_codes(path)
+        self._keep(upload, "codes", path)
+        return {"kind": "codes", "id": upload, "name": path.name, "count": len(codes)}
+
+    def _directions(self, upload: str, path: Path, model: Model, asked: Opened) -> dict[str, Any]:
+        directions = Directions.load(path, space=model.adapter.space)
+        results = Results(self.session)
+        name = results.new_id(path.stem)
+        results.folder(name).mkdir(parents=True)
+        directions.save(results.folder(name) / "directions.safetensors")
+        record = record_of(asked, directions, command=directions.provenance.get("command"))
+        return {"kind": "directions", **results.add(name, record)}
+
+
+def _kind_of(path: Path) -> Kind:
+    """Tell codes from directions by what zoo wrote into the file; arrays of other projects do not say."""
+    try:
+        _, metadata = read_arrays(path)
+    except UnreadableError as error:
+        raise OptionError(f"{path.name}: {error}") from None
+    kind = _FORMATS.get(str(metadata.get("format")))
+    if kind is None:
+        raise OptionError(
+            f"{path.name} is an array of another project, which may hold codes or directions: say which it is"
+        )
+    return kind

@@ -1,0 +1,141 @@
+"""The server: a socket, uvicorn in a thread of its own, and a clean end."""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+import socket
+import threading
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from zoo._utils.paths import expand_home
+from zoo.analysis.resources import read_limits
+from zoo.errors import CapabilityError, OptionError
+from zoo.models.choices import choose_device
+from zoo.registry.registry import Installation
+from zoo.studio.kept.analyses import Analyses
+from zoo.studio.services import Services
+from zoo.studio.shown.opened import OpenModels
+
+# Seconds that the end of the server waits for what is being answered.
+_SECONDS_TO_END = 3
+# Connections at a time; a browser has six.
+_MOST_CONNECTIONS = 512
+_BACKLOG = 128
+_MOST_PORTS = 65535
+
+
+class Server:
+    """A studio that listens.
+
+    Args:
+        model: The model that the page opens first: the name of a card, or a weights file; None for none.
+        installation: The plugins and the registry.
+        host: The address to listen at.
+        port: The port; 0 takes any that is free.
+        runs: The folder of all runs.
+        device: Where networks compute.
+        memory: How much derivatives may use, as text such as ``2GB``; None is what the usual chunk needs.
+        origins: Origins by which a proxy makes the studio known.
+
+    Attributes:
+        url: Where the page is, with the token if there is one.
+
+    Raises:
+        CapabilityError: If starlette and uvicorn are not installed.
+        OptionError: If the port is taken, or an argument is wrong.
+        UnknownNameError: If there is no such model.
+    """
+
+    def __init__(
+        self,
+        model: str | None,
+        installation: Installation,
+        *,
+        host: str,
+        port: int,
+        runs: str | Path = "runs",
+        device: str = "auto",
+        memory: str | int | None = None,
+        origins: Sequence[str] = (),
+    ) -> None:
+        _require_libraries()
+        import uvicorn
+
+        from zoo.studio.app import build_app
+        from zoo.studio.guard import Door
+
+        read_limits(memory)
+        choose_device(device)
+        models = OpenModels(installation, device, model)
+        if model is not None:
+            models.card(model)
+        self._services = Services(models, expand_home(runs), Analyses(models, memory))
+        self._socket = _bind(host, port)
+        token = None if _is_loopback(host) and not origins else secrets.token_urlsafe(24)
+        door = Door(host, self._socket.getsockname()[1], token, tuple(origin.rstrip("/") for origin in origins))
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                build_app(self._services, door),
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                limit_concurrency=_MOST_CONNECTIONS,
+                backlog=_BACKLOG,
+                timeout_graceful_shutdown=_SECONDS_TO_END,
+            )
+        )
+        shown = f"[{host}]" if ":" in host else host
+        self.url = f"http://{shown}:{door.port}/" + ("" if token is None else f"?token={token}")
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [self._socket]}, name="zoo-studio", daemon=True
+        )
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Wait until the server has ended."""
+        self._thread.join()
+
+    def stop(self) -> None:
+        """End the server, and cancel the work that it does."""
+        self._server.should_exit = True
+        self._services.close()
+        self._thread.join()
+
+
+def _require_libraries() -> None:
+    if find_spec("starlette") is None or find_spec("uvicorn") is None:
+        raise CapabilityError("the studio needs starlette and uvicorn: pip install 'latent-zoo[studio]'")
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """Take a port, before anything is said of it."""
+    if not 0 <= port <= _MOST_PORTS:
+        raise OptionError(f"--port {port}: a port lies within 0 and {_MOST_PORTS}; 0 takes any that is free")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        bound = socket.socket(family, kind, protocol)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+        bound.listen(_BACKLOG)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise OptionError(
+            f"cannot listen at {host}, port {port}: {reason}; pass another --port, or 0 for any"
+        ) from None
+    return bound
+
+
+def _is_loopback(host: str) -> bool:
+    """Tell whether only this machine reaches an address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,1 @@
+"""What the page shows: open models, codes and moves, pictures of them."""
