@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 from types import FunctionType
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from python_signatures import FACES, INDENT, Docstring, code, one_line, signature, table, value_text, vars_of
 
@@ -19,9 +19,9 @@ from zoo.plugins import HOOKS, hookspecs
 
 # What the hooks exchange with zoo, in the order in which the author of a plugin meets it.
 TYPES: tuple[type, ...] = (
-    *(zoo.AdapterPlugin, zoo.AnalyzerPlugin, zoo.ScorerPlugin),
+    *(zoo.AdapterPlugin, zoo.AnalyzerPlugin, zoo.ScorerPlugin, zoo.ProjectorPlugin),
     *(zoo.Adapter, zoo.Layout, zoo.Projection, zoo.LatentSpace, zoo.Codes, zoo.Region),
-    *(zoo.Analyzer, zoo.Probe, zoo.Directions, zoo.Options, zoo.Scorer),
+    *(zoo.Analyzer, zoo.Probe, zoo.Directions, zoo.Options, zoo.Scorer, zoo.Projector, zoo.Pictures),
 )
 
 
@@ -92,7 +92,7 @@ def _class(name: str, kind: type) -> list[str]:
     meanings = docstring.items("parameters") | docstring.items("attributes")
     if meanings:
         parts.append(table(["name", "meaning"], [[code(word), text] for word, text in meanings.items()]))
-    fields = {*meanings, *inspect.get_annotations(kind)}
+    fields = {*meanings, *_annotations(kind)}
     methods = [_method(kind, word) for word in members(kind) if word not in fields and _is_described(kind, word)]
     return [part for part in [*parts, *docstring.notes, "\n".join(methods)] if part]
 
@@ -117,7 +117,7 @@ def _method(kind: type, name: str) -> str:
     if isinstance(member, property):
         return f"- {code(name)}: {docstring.summary}"
     function = getattr(member, "__func__", member)
-    call = signature(name, function, most_columns=math.inf)
+    call = _bound(kind, signature(name, function, most_columns=math.inf))
     marks = f"**{code(call)}**" if is_required(kind, name) else code(call)
     parts = [f"- {marks}: {docstring.summary}" if docstring.summary else f"- {marks}"]
     parts += [f"{INDENT}- {code(word)}: {text}" for word, text in docstring.items("parameters").items()]
@@ -180,10 +180,29 @@ def _type(kind: type) -> str:
 
 
 def members(kind: type) -> list[str]:
-    """Name what a type declares and defines itself, its fields first."""
-    declared = [name for name in inspect.get_annotations(kind) if not name.startswith("_")]
-    defined = [name for name in vars(kind) if not name.startswith("_") and name not in declared]
-    return [*declared, *(name for name in defined if name != "model_config")]
+    """Name what a type and its private bases declare and define, its fields first."""
+    declared = [name for name in _annotations(kind) if not name.startswith("_")]
+    defined = [name for part in _with_private_bases(kind) for name in vars(part) if not name.startswith("_")]
+    return [*declared, *(name for name in dict.fromkeys(defined) if name not in {*declared, "model_config"})]
+
+
+def _with_private_bases(kind: type) -> list[type]:
+    private = [one for one in kind.__mro__[1:] if one.__name__.startswith("_") and one.__module__.startswith("zoo.")]
+    return [*reversed(private), kind]
+
+
+def _annotations(kind: type) -> dict[str, Any]:
+    """Return the annotations of fields, those of private bases first."""
+    return {name: text for part in _with_private_bases(kind) for name, text in inspect.get_annotations(part).items()}
+
+
+def _bound(kind: type, text: str) -> str:
+    """Put what a private generic base was given into a signature of its methods."""
+    for base in vars(kind).get("__orig_bases__", ()):
+        if get_origin(base) in _with_private_bases(kind):
+            [variable], [given] = get_origin(base).__parameters__, get_args(base)
+            text = text.replace(variable.__name__, getattr(given, "__forward_arg__", str(given)))
+    return text
 
 
 def is_required(kind: type, name: str) -> bool:
@@ -199,7 +218,7 @@ def _member(kind: type, name: str) -> str:
         parameters = inspect.signature(getattr(member, "__func__", member)).parameters
         text = f"{name}({', '.join(word for word in parameters if word not in {'self', 'cls'})})"
     else:
-        annotation = inspect.get_annotations(kind).get(name)
+        annotation = _annotations(kind).get(name)
         text = name if annotation is None else f"{name}: {annotation}".replace(" | ", " or ")
     return f"**{code(text)}**" if is_required(kind, name) else code(text)
 

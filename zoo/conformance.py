@@ -23,10 +23,10 @@ PAGE = "docs/contract.md"
 
 @dataclass(frozen=True)
 class Check:
-    """One check of one adapter, analyzer, scorer or card. Call it to run it.
+    """One check of one adapter, analyzer, scorer, projector or card. Call it to run it.
 
     Attributes:
-        kind: ``adapter``, ``analyzer``, ``scorer`` or ``card``.
+        kind: ``adapter``, ``analyzer``, ``scorer``, ``projector`` or ``card``.
         name: the name of the check, a key of `CONTRACTS` of that kind.
         subject: what is checked.
 
@@ -73,10 +73,10 @@ class Check:
 
 
 def checks_of(kind: str, name: str, installation: Installation | None = None) -> tuple[Check, ...]:
-    """List the checks of an adapter, analyzer, scorer or card.
+    """List the checks of an adapter, analyzer, scorer, projector or card.
 
     Args:
-        kind: ``adapter``, ``analyzer``, ``scorer`` or ``card``.
+        kind: ``adapter``, ``analyzer``, ``scorer``, ``projector`` or ``card``.
         name: its name; for a card, the name of the model.
         installation: the plugins and cards to look in; by default those that are installed.
 

@@ -89,7 +89,7 @@ _KINDS: dict[str, Any] = {
     "zoo_scorers": zoo.ScorerPlugin,
     "zoo_projectors": zoo.ProjectorPlugin,
 }
-_LISTED = (listings.adapters, listings.analyzers, listings.scorers, listings.matrix)
+_LISTED = (listings.adapters, listings.analyzers, listings.scorers, listings.projectors, listings.matrix)
 
 
 def _set(value: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from zoo.inversion.solving.search import Search
 from zoo.jacobian import open_output
 from zoo.plugins import load_plugins
 from zoo.plugins.manager import Plugins
+from zoo.registry.cards import Card
 from zoo.testing import leaves_no_trace
 
 FAMILIES = load_plugins().adapters
@@ -165,14 +167,25 @@ class Loud(Projector[Options]):
         raise LookupError("nothing here")
 
 
+class Bound(Mean):
+    """Serves another model, and answers with what is no code."""
+
+    def fits(self, card: Card) -> bool:
+        return card.name != "test.model"
+
+    def project(self, adapter: zoo.Adapter, pictures: Pictures) -> Codes:
+        return pictures.images  # type: ignore[return-value]
+
+
 class Plugin:
-    """A plugin with two projectors."""
+    """A plugin with three projectors."""
 
     @hookimpl
     def zoo_projectors(self) -> list[ProjectorPlugin]:
         return [
             ProjectorPlugin(name="mean", summary="the mean", load=lambda: Mean),
             ProjectorPlugin(name="loud", summary="fails", load=lambda: Loud),
+            ProjectorPlugin(name="bound", summary="serves another model", load=lambda: Bound),
         ]
 
 
@@ -192,6 +205,11 @@ def test_a_plugin_brings_a_projector() -> None:
     assert found.method == "mean: the mean"
     with pytest.raises(zoo.ContractError, match=r"the projector loud failed on test\.model: LookupError: nothing here"):
         zoo.project(model, own_pictures(model), projector="loud")
+    with pytest.raises(zoo.CapabilityError, match="--projector bound: it does not serve test.model; leave it out"):
+        zoo.project(model, own_pictures(model), projector="bound")
+    other = replace(model, card=replace(model.card, name="test.other"))
+    with pytest.raises(zoo.ContractError, match="the projector bound returned Tensor, not zoo.Codes"):
+        zoo.project(other, own_pictures(model), projector="bound")
     with pytest.raises(OptionError, match="--rows is for zoo's own search"):
         zoo.project(model, own_pictures(model), projector="mean", rows="free")
     with pytest.raises(zoo.UnknownNameError, match="did you mean mean"):

@@ -19,7 +19,7 @@ from zoo.plugins.scaffold import KINDS, new_package
 
 ROOT = Path(__file__).parents[2]
 LONGEST = "abcdefghij-abcdefghij-abcdefgh"
-NAMES = {"adapter": LONGEST, "analyzer": "q"}
+NAMES = {"adapter": LONGEST, "analyzer": "q", "projector": "my-encoder"}
 PLUGINS = load_plugins()
 
 
@@ -39,14 +39,14 @@ def call(*command: str | Path, cwd: Path, site: Path) -> str:
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """An adapter with the longest name that is allowed, and an analyzer with the shortest."""
+    """An adapter with the longest name that is allowed, an analyzer with the shortest, and a projector."""
     base = tmp_path_factory.mktemp("new")
     return {kind: new_package(kind, name, base / kind, plugins=PLUGINS) for kind, name in NAMES.items()}
 
 
 @pytest.fixture(scope="module")
 def site(packages: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build both wheels, and install them into a folder."""
+    """Build the wheels, and install them into a folder."""
     folder = tmp_path_factory.mktemp("site")
     wheels: list[Path] = []
     for package in packages.values():
@@ -81,9 +81,19 @@ def test_the_demo_can_be_analysed(site: Path, tmp_path: Path) -> None:
     call("zoo", *arguments, cwd=tmp_path, site=site)
     assert (tmp_path / "run" / "report.html").is_file()
     listed = call("zoo", "plugins", cwd=tmp_path, site=site)
-    for name in (f"zoo-{LONGEST}", "zoo-q"):
+    for name in (f"zoo-{LONGEST}", "zoo-q", "zoo-my-encoder"):
         [line] = [line for line in listed.splitlines() if name in line.split("\t")]
         assert f"{CONTRACT[0]}.0" in line.split("\t")  # what it was written for
+
+
+def test_a_picture_of_the_demo_can_be_projected(site: Path, tmp_path: Path) -> None:
+    demo = f"{LONGEST}.demo"
+    call("zoo", "sample", demo, "--seeds", "1,2", "--each", "--out", "own", cwd=tmp_path, site=site)
+    pictures = ("own/seed-0001.png", "own/seed-0002.png")
+    asked = ("--projector", "my-encoder", "-o", "samples=50", "--out", "run")
+    assert "my-encoder: a linear encoder" in call("zoo", "project", demo, *pictures, *asked, cwd=tmp_path, site=site)
+    assert "my-encoder" in call("zoo", "list", "--projectors", cwd=tmp_path, site=site)
+    assert "--projector my-encoder" in call("zoo", "info", "my-encoder", cwd=tmp_path, site=site)
 
 
 def test_the_card_has_the_hash_of_the_weights(packages: dict[str, Path]) -> None:
@@ -121,6 +131,7 @@ def test_names_that_are_not_allowed(kind: str, name: str, tmp_path: Path) -> Non
 def test_names_that_are_taken(tmp_path: Path) -> None:
     refused(OptionError, "there is an adapter dcgan already", tmp_path, "adapter", "dcgan")
     refused(OptionError, "there is an analyzer sefa already", tmp_path, "analyzer", "sefa")
+    refused(OptionError, "there is a module zoo_scorers already", tmp_path, "projector", "scorers")
     refused(OptionError, "there is a module zoo_adapters already", tmp_path, "analyzer", "adapters")
 
 

@@ -1,9 +1,10 @@
-"""A minimal adapter, analyzer and scorer that pass every check, and variants that each fail one check."""
+"""A minimal adapter, analyzer, scorer and projector that pass every check, and variants that each fail one check."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import count
 from typing import Any, ClassVar, Self
 
 import torch
@@ -21,8 +22,11 @@ from zoo import (
     LatentSpace,
     Layout,
     Options,
+    Pictures,
     Probe,
     Projection,
+    Projector,
+    ProjectorPlugin,
     Region,
     Scorer,
     ScorerPlugin,
@@ -373,4 +377,68 @@ SCORERS: dict[str, tuple[ScorerPlugin, str]] = {
         scorer_entry(score=lambda self, images: Brightness.score(self, images.mul_(0.5))),
         "images stay unchanged; seen: they changed",
     ),
+}
+
+
+class Nearest(Projector[Options]):
+    """A projector that passes every check: the nearest of a few drawn codes."""
+
+    def project(self, adapter: Adapter, pictures: Pictures) -> Codes:
+        labels = None if pictures.label is None else torch.full((64,), pictures.label)
+        codes = adapter.sample(64, pictures.generator, labels)
+        with torch.no_grad():
+            images = adapter.synthesize(codes)
+        pictures.progress(1, 1, "pictures")
+        nearest = torch.cdist(pictures.images.flatten(1), images.flatten(1)).argmin(dim=1)
+        return replace(
+            codes, latents=codes.latents[nearest], labels=None if codes.labels is None else codes.labels[nearest]
+        )
+
+
+def projector_entry(
+    options: Callable[[], type[Options]] = lambda: Options,
+    change: Callable[[Codes, Pictures], Codes] = lambda codes, pictures: codes,
+    **methods: Any,
+) -> ProjectorPlugin:
+    """Announce the valid projector with its options, the codes that it finds, or some methods replaced."""
+
+    def project(self: Any, adapter: Adapter, pictures: Pictures) -> Codes:
+        return change(Nearest.project(self, adapter, pictures), pictures)
+
+    kind = type("Broken", (Nearest,), {"project": project, **methods})
+    return ProjectorPlugin(name="broken", summary="a test", load=lambda: kind, options=options)
+
+
+def _halve(codes: Codes, pictures: Pictures) -> Codes:
+    pictures.images.mul_(0.5)
+    return codes
+
+
+_COUNTED = count()
+
+# For each check of a projector: one that fails only this check, and words of the message.
+PROJECTORS: dict[str, tuple[ProjectorPlugin, str]] = {
+    "options": (projector_entry(lambda: UndescribedOptions), "every option has a description"),
+    "fits": (projector_entry(fits=lambda self, card: 1), "True or False for"),
+    "codes": (
+        projector_entry(change=lambda codes, pictures: replace(codes, latents=codes.latents / 0)),
+        "finite codes; seen: NaN or infinity",
+    ),
+    "labels": (
+        projector_entry(
+            change=lambda codes, pictures: (
+                codes if codes.labels is None else replace(codes, labels=torch.zeros(len(codes), dtype=torch.int64))
+            )
+        ),
+        "codes of class 2, which was asked for; seen: [0, 0, 0]",
+    ),
+    "pictures": (
+        projector_entry(change=lambda codes, pictures: replace(codes, latents=0 * codes.latents)),
+        "another picture gives another code",
+    ),
+    "determinism": (
+        projector_entry(change=lambda codes, pictures: replace(codes, latents=codes.latents + next(_COUNTED))),
+        "random numbers come only from pictures.generator",
+    ),
+    "traces": (projector_entry(change=_halve), "pictures stay unchanged; seen: they changed"),
 }

@@ -26,7 +26,9 @@ from zoo.testing import (
     architecture_checks,
     card_checks,
     network_checks,
+    option_checks,
     projection_checks,
+    projector_checks,
     scorer_checks,
 )
 from zoo.testing import (
@@ -41,8 +43,14 @@ BROKEN: dict[str, dict[str, Any]] = {
     "adapter": broken.ADAPTERS,
     "analyzer": broken.ANALYZERS,
     "scorer": broken.SCORERS,
+    "projector": broken.PROJECTORS,
 }
-VALID = {"adapter": broken.adapter_entry(), "analyzer": broken.analyzer_entry(), "scorer": broken.scorer_entry()}
+VALID = {
+    "adapter": broken.adapter_entry(),
+    "analyzer": broken.analyzer_entry(),
+    "scorer": broken.scorer_entry(),
+    "projector": broken.projector_entry(),
+}
 FAULTS = [(kind, check) for kind, faults in BROKEN.items() for check in faults]
 
 
@@ -66,7 +74,9 @@ MODULES = (
     architecture_checks,
     card_checks,
     network_checks,
+    option_checks,
     projection_checks,
+    projector_checks,
     scorer_checks,
     subject_module,
 )
@@ -83,7 +93,7 @@ def test_the_table_lists_every_check() -> None:
         if name.startswith("check_") and name not in HELPERS and function.__module__ == module.__name__
     }
     assert set(listed) == defined
-    assert len(set(listed)) == len(listed) - 2  # "import" is one function for three kinds
+    assert len(set(listed)) == len(listed) - 4  # "import" is one function for four kinds, "options" for two
 
 
 # What holds

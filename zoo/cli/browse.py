@@ -51,6 +51,10 @@ SCORERS: Columns = {
     "attributes": lambda entry: ", ".join(entry["attributes"]),
     "summary": lambda entry: entry["summary"],
 }
+PROJECTORS: Columns = {
+    "projector": lambda entry: entry["name"],
+    "summary": lambda entry: entry["summary"],
+}
 
 
 def list_(
@@ -62,11 +66,14 @@ def list_(
     adapters: Annotated[bool, typer.Option("--adapters", help="List architectures instead.")] = False,
     analyzers: Annotated[bool, typer.Option("--analyzers", help="List analyses instead.")] = False,
     scorers: Annotated[bool, typer.Option("--scorers", help="List predictors of attributes instead.")] = False,
+    projectors: Annotated[
+        bool, typer.Option("--projectors", help="List what finds codes of pictures instead.")
+    ] = False,
     matrix: Annotated[bool, typer.Option("--matrix", help="Show which analysis runs on which architecture.")] = False,
     wide: Annotated[bool, typer.Option("--wide", "-w", help="Show whole licences, and more of each model.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")] = False,
 ) -> None:
-    """List models, architectures, analyses or scorers."""
+    """List models, architectures, analyses, scorers or projectors."""
     settings: Settings = context.obj
     installation = settings.installation
     if matrix:
@@ -77,6 +84,8 @@ def list_(
         values, show = listings.analyzers(installation), partial(_print_values, columns=ANALYZERS)
     elif scorers:
         values, show = listings.scorers(installation), partial(_print_values, columns=SCORERS)
+    elif projectors:
+        values, show = listings.projectors(installation), partial(_print_values, columns=PROJECTORS)
     else:
         values, show = listings.models(installation, pattern), partial(_print_models, wide=wide)
     if as_json:
@@ -90,13 +99,13 @@ def info(
     name: Annotated[
         str,
         typer.Argument(
-            help="A model, adapter, analyzer, scorer or weights file; or 'adapter:dcgan'.",
+            help="A model, adapter, analyzer, scorer, projector or weights file; or 'adapter:dcgan'.",
             autocompletion=completion.names,
         ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")] = False,
 ) -> None:
-    """Show everything known about a model, an architecture, an analysis, a scorer or a weights file."""
+    """Show everything known about a model, an architecture, an analysis, a scorer, a projector or a weights file."""
     settings: Settings = context.obj
     if is_file_name(name):
         inspected = _inspect(settings, name)

@@ -74,6 +74,19 @@ def scorers(context: typer.Context, incomplete: str) -> Proposals:
     return _propose(context, incomplete, lambda settings: _summaries(settings.installation.plugins.scorers))
 
 
+def projectors(context: typer.Context, incomplete: str) -> Proposals:
+    """Propose projectors.
+
+    Args:
+        context: The context.
+        incomplete: The beginning of the word.
+
+    Returns:
+        The projectors and their summaries.
+    """
+    return _propose(context, incomplete, lambda settings: _summaries(settings.installation.plugins.projectors))
+
+
 def names(context: typer.Context, incomplete: str) -> Proposals:
     """Propose whatever `zoo info` can describe.
 
@@ -82,7 +95,7 @@ def names(context: typer.Context, incomplete: str) -> Proposals:
         incomplete: The beginning of the word.
 
     Returns:
-        Models, architectures, analyses and scorers, with their summaries.
+        Models, architectures, analyses, scorers and projectors, with their summaries.
     """
     return _propose(context, incomplete, _names)
 
@@ -178,6 +191,7 @@ def _names(settings: Settings) -> Proposals:
         *_models(settings),
         *_summaries(plugins.analyzers),
         *_summaries(plugins.scorers),
+        *_summaries(plugins.projectors),
         *((f"adapter:{name}", text) for name, text in _summaries(plugins.adapters)),
     ]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from zoo.core.common_regions import COMMON_REGIONS
 from zoo.errors import unknown_name
-from zoo.plugins.entries import AdapterPlugin, AnalyzerPlugin
+from zoo.plugins.entries import AdapterPlugin, AnalyzerPlugin, ProjectorPlugin
 from zoo.registry.cards import Card
 from zoo.registry.registry import Installation
 
@@ -63,6 +63,13 @@ def scorers(installation: Installation) -> list[Values]:
     ]
 
 
+def projectors(installation: Installation) -> list[Values]:
+    """List the projectors of plugins, sorted by name; zoo's own search is none of them."""
+    return [
+        {"name": entry.name, "summary": entry.summary} for _, entry in sorted(installation.plugins.projectors.items())
+    ]
+
+
 def matrix(installation: Installation) -> list[Values]:
     """Tell which analysis runs on which architecture: for each analysis what keeps it from it, or None."""
     analyses = sorted(installation.plugins.analyzers.items())
@@ -95,6 +102,7 @@ def describe(installation: Installation, name: str) -> Values:
         "adapter": _describe_adapter,
         "analyzer": _describe_analyzer,
         "scorer": _describe_scorer,
+        "projector": _describe_projector,
     }
     kind, colon, bare_name = name.partition(":")
     if colon:
@@ -107,11 +115,12 @@ def describe(installation: Installation, name: str) -> Values:
         "adapter": plugins.adapters,
         "analyzer": plugins.analyzers,
         "scorer": plugins.scorers,
+        "projector": plugins.projectors,
     }
     kinds = [kind for kind in described if name in names[kind]]
     if not kinds:
-        known = [*cards, *plugins.adapters, *plugins.analyzers, *plugins.scorers]
-        raise unknown_name("model, adapter, analyzer or scorer", name, known)
+        known = [*cards, *plugins.adapters, *plugins.analyzers, *plugins.scorers, *plugins.projectors]
+        raise unknown_name("model, adapter, analyzer, scorer or projector", name, known)
     facts = described[kinds[0]](installation, name)
     return {**facts, "see_also": f"adapter:{name}"} if kinds[:2] == ["model", "adapter"] else facts
 
@@ -208,7 +217,17 @@ def _describe_scorer(installation: Installation, name: str) -> Values:
     return {"kind": "scorer", "name": entry.name, "summary": entry.summary, "attributes": values_of}
 
 
-def _describe_options(entry: AdapterPlugin | AnalyzerPlugin) -> list[Values]:
+def _describe_projector(installation: Installation, name: str) -> Values:
+    entry = installation.plugins.projector(name)
+    return {
+        "kind": "projector",
+        "name": entry.name,
+        "summary": entry.summary,
+        "options": _describe_options(entry),
+    }
+
+
+def _describe_options(entry: AdapterPlugin | AnalyzerPlugin | ProjectorPlugin) -> list[Values]:
     from zoo.core.options import describe_options
 
     return [

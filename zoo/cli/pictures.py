@@ -81,7 +81,11 @@ def project(
     ] = "pixels",
     projector: Annotated[
         str | None,
-        typer.Option(help="A projector of a plugin instead of zoo's own search.", rich_help_panel=SEARCH),
+        typer.Option(
+            help="One of 'zoo list --projectors', from a plugin, instead of zoo's own search.",
+            rich_help_panel=SEARCH,
+            autocompletion=completion.projectors,
+        ),
     ] = None,
     tune: Annotated[
         bool,
@@ -122,7 +126,8 @@ def project(
 ) -> None:
     """Find the codes of pictures, such as photographs: codes, a sheet with what was found, report."""
     from zoo.core.options import parse_pairs
-    from zoo.inversion.request import ProjectCommand, ProjectionRequest
+    from zoo.inversion.command import ProjectCommand
+    from zoo.inversion.request import ProjectionRequest
 
     settings: Settings = context.obj
     command = ProjectCommand(

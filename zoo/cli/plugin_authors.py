@@ -20,14 +20,16 @@ def new(
     kind: Annotated[
         str,
         typer.Argument(
-            metavar="KIND", help="adapter or analyzer.", autocompletion=completion.words("adapter", "analyzer")
+            metavar="KIND",
+            help="adapter, analyzer or projector.",
+            autocompletion=completion.words("adapter", "analyzer", "projector"),
         ),
     ],
     name: Annotated[str, typer.Argument(metavar="NAME", help="Its name in zoo, such as my-gan.")],
     folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="The folder; by default zoo-NAME.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a complete, tested package that adds an architecture or an analysis to zoo, for you to change."""
+    """Write a complete, tested package that adds an architecture, analysis or projector to zoo, for you to change."""
     from zoo.plugins.scaffold import new_package
 
     settings: Settings = context.obj
@@ -44,8 +46,8 @@ def check(
         str,
         typer.Argument(
             metavar="KIND",
-            help="adapter, analyzer, scorer or card.",
-            autocompletion=completion.words("adapter", "analyzer", "scorer", "card"),
+            help="adapter, analyzer, scorer, projector or card.",
+            autocompletion=completion.words("adapter", "analyzer", "scorer", "projector", "card"),
         ),
     ],
     name: Annotated[
@@ -58,7 +60,7 @@ def check(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Check that an adapter, analyzer, scorer or card meets its contract."""
+    """Check that an adapter, analyzer, scorer, projector or card meets its contract."""
     from zoo.conformance import checks_of
 
     settings: Settings = context.obj

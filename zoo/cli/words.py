@@ -20,7 +20,13 @@ def in_words(values: Values) -> dict[str, Any]:
         Texts and lists of texts, by the names of the facts.
     """
     kind = values["kind"]
-    writers = {"model": _model, "adapter": _adapter, "analyzer": _analyzer, "scorer": _scorer}
+    writers = {
+        "model": _model,
+        "adapter": _adapter,
+        "analyzer": _analyzer,
+        "scorer": _scorer,
+        "projector": _projector,
+    }
     return {kind: values["name"], "summary": values["summary"], **writers[kind](values)}
 
 
@@ -89,6 +95,10 @@ def _scorer(entry: Values) -> dict[str, Any]:
             for attribute, values in entry["attributes"].items()
         ]
     }
+
+
+def _projector(entry: Values) -> dict[str, Any]:
+    return {"options": _options(entry), "use": f"zoo project MODEL PICTURE… --projector {entry['name']}"}
 
 
 def _options(entry: Values) -> list[str] | str:

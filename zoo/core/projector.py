@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Generic
+from typing import TYPE_CHECKING, Generic
 
 import torch
 from torch import Tensor
@@ -15,6 +15,9 @@ from zoo.core.analyzer import AnyOptions
 from zoo.core.codes import Codes
 from zoo.core.compute import ComputeBudget
 from zoo.core.region import Region
+
+if TYPE_CHECKING:
+    from zoo.registry.cards import Card
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +57,18 @@ class Projector(ABC, Generic[AnyOptions]):
     def __init__(self, options: AnyOptions) -> None:
         self.options = options
 
+    def fits(self, card: Card) -> bool:
+        """Tell whether the projector serves a model: an encoder serves the one that it was trained for.
+
+        Args:
+            card: the card of the model.
+
+        Returns:
+            True if it does. By default it serves all.
+
+        """
+        return True
+
     @abstractmethod
     def project(self, adapter: Adapter, pictures: Pictures) -> Codes:
         """Find codes, and leave the adapter, its network and all global state unchanged.
@@ -64,5 +79,8 @@ class Projector(ABC, Generic[AnyOptions]):
 
         Returns:
             One code for each picture (n), of the adapter's space, with labels where its network needs them.
+
+        Raises:
+            CapabilityError: the network is none that it can serve.
 
         """

@@ -21,11 +21,11 @@ from zoo.core.projector import Pictures
 from zoo.core.region import Region
 from zoo.core.sampling import derived_generator
 from zoo.editing.render import render
-from zoo.errors import CodesError, ContractError
 from zoo.inversion.fit import Fit, squared_errors
 from zoo.inversion.framing import Framing
 from zoo.inversion.options import AUTO, FeatureOptions, SearchOptions, TuneOptions
 from zoo.inversion.pictures import GivenPicture, PictureReader, Target
+from zoo.inversion.projectors import ask_projector
 from zoo.inversion.readback import read_back
 from zoo.inversion.result import Inversion
 from zoo.inversion.solving.candidates import Candidate, found_codes
@@ -38,7 +38,6 @@ from zoo.inversion.tuning.tune import Pivots, tune_network
 from zoo.jacobian.outputs import Output
 from zoo.jacobian.timm_features import open_output
 from zoo.models.model import Model
-from zoo.plugins.containment import blaming
 from zoo.plugins.entries import ProjectorPlugin
 from zoo.plugins.manager import Plugins
 from zoo.scoring.effects import fitting_scorers
@@ -195,9 +194,7 @@ def _search(task: _Task) -> _Found:
 
 
 def _ask(task: _Task, plugin: ProjectorPlugin) -> _Found:
-    """Have a plugin find codes; any error of its own, and codes that do not fit, are its author's mistake."""
-    model, settings = task.model, task.settings
-    projector = plugin.resolve()(parse_options(plugin.name, plugin.schema(), settings.options))
+    """Have a plugin find codes."""
     pictures = Pictures(
         images=task.pictures,
         region=task.region,
@@ -206,15 +203,7 @@ def _ask(task: _Task, plugin: ProjectorPlugin) -> _Found:
         progress=task.progress,
         budget=task.budget,
     )
-    with blaming(f"the projector {plugin.name}", model.name):
-        codes = projector.project(model.adapter, pictures)
-    if len(codes) != len(pictures):
-        raise ContractError(f"the projector {plugin.name} returned {len(codes)} codes for {len(pictures)} pictures")
-    codes = codes.to(model.adapter.device, model.adapter.dtype)
-    try:
-        model.adapter.check(codes, f"what the projector {plugin.name} returned")
-    except CodesError as error:
-        raise ContractError(str(error)) from error
+    codes = ask_projector(plugin, task.settings.options, task.model, pictures)
     nothing = [None] * len(codes)
     return _Found(codes, nothing, [0] * len(codes), f"{plugin.name}: {plugin.summary}")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from zoo.errors import PluginError
 from zoo.plugins.containment import contained
@@ -30,9 +30,60 @@ CAPABILITIES = {
     "labels": "takes class labels",
 }
 
+# The class that an entry names.
+_Class = TypeVar("_Class")
+
 
 @dataclass(frozen=True, kw_only=True)
-class AdapterPlugin:
+class _Entry(Generic[_Class]):
+    """What all entries have: a name, a line about it, and a class that is imported on demand."""
+
+    _kind: ClassVar[str]
+
+    name: str
+    summary: str
+    load: str | Callable[[], type[_Class]]
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+    def resolve(self) -> type[_Class]:
+        """Import the class.
+
+        Returns:
+            The class.
+
+        Raises:
+            PluginError: the import fails.
+
+        """
+        resolved: type[_Class] = _resolve(f"the {self._kind} {self.name}", self.load)
+        return resolved
+
+
+@dataclass(frozen=True, kw_only=True)
+class _EntryWithOptions(_Entry[_Class]):
+    """An entry whose class has options."""
+
+    options: str | Callable[[], type[Options]] | None = None
+
+    def schema(self) -> type[Options]:
+        """Import the options model, without torch.
+
+        Returns:
+            The model; `Options` itself where there are no options.
+
+        Raises:
+            PluginError: the import fails.
+
+        """
+        from zoo.core.options import Options
+
+        return Options if self.options is None else _resolve(f"the options of {self.name}", self.options)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdapterPlugin(_EntryWithOptions["Adapter"]):
     """The entry of an architecture.
 
     Attributes:
@@ -47,31 +98,16 @@ class AdapterPlugin:
 
     """
 
-    name: str
-    summary: str
+    _kind: ClassVar[str] = "adapter"
     load: str | Callable[[], type[Adapter]]
     provides: frozenset[str]
     spaces: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    options: str | Callable[[], type[Options]] | None = None
     layers: str | None = None
 
     def __post_init__(self) -> None:
-        check_fields(self)
+        super().__post_init__()
         for capabilities in (self.provides, *self.spaces.values()):
             check_capabilities(self.name, capabilities, CAPABILITIES)
-
-    def resolve(self) -> type[Adapter]:
-        """Import the class.
-
-        Returns:
-            The class.
-
-        Raises:
-            PluginError: the import fails.
-
-        """
-        adapter: type[Adapter] = _resolve(f"the adapter {self.name}", self.load)
-        return adapter
 
     def provided(self, space: str | None = None) -> frozenset[str]:
         """Return the capabilities in a latent space.
@@ -84,18 +120,6 @@ class AdapterPlugin:
 
         """
         return self.provides if space is None else self.spaces.get(space, self.provides)
-
-    def schema(self) -> type[Options]:
-        """Import the options model, without torch.
-
-        Returns:
-            The model; `Options` itself where there are no options.
-
-        Raises:
-            PluginError: the import fails.
-
-        """
-        return _resolve_options(self.name, self.options)
 
     def name_layers(self, space: str, rows: int, resolution: int) -> Mapping[str, Sequence[int]]:
         """Name the layers of a model that is not open, as `Adapter.layer_names` does of one that is.
@@ -120,7 +144,7 @@ class AdapterPlugin:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnalyzerPlugin:
+class AnalyzerPlugin(_EntryWithOptions["Analyzer[Any]"]):
     """The entry of an analyzer.
 
     Attributes:
@@ -133,41 +157,14 @@ class AnalyzerPlugin:
 
     """
 
-    name: str
-    summary: str
+    _kind: ClassVar[str] = "analyzer"
     load: str | Callable[[], type[Analyzer[Any]]]
     requires: frozenset[str]
-    options: str | Callable[[], type[Options]] | None = None
     local: bool = False
 
     def __post_init__(self) -> None:
-        check_fields(self)
+        super().__post_init__()
         check_capabilities(self.name, self.requires, CAPABILITIES)
-
-    def resolve(self) -> type[Analyzer[Any]]:
-        """Import the class.
-
-        Returns:
-            The class.
-
-        Raises:
-            PluginError: the import fails.
-
-        """
-        analyzer: type[Analyzer[Any]] = _resolve(f"the analyzer {self.name}", self.load)
-        return analyzer
-
-    def schema(self) -> type[Options]:
-        """Import the options model, without torch.
-
-        Returns:
-            The model; `Options` itself where there are no options.
-
-        Raises:
-            PluginError: the import fails.
-
-        """
-        return _resolve_options(self.name, self.options)
 
     def obstacle(self, adapter: AdapterPlugin, space: str | None = None) -> str | None:
         """Find out what keeps this analyzer from running on an architecture.
@@ -188,7 +185,7 @@ class AnalyzerPlugin:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScorerPlugin:
+class ScorerPlugin(_Entry["Scorer"]):
     """The entry of a scorer.
 
     Attributes:
@@ -199,26 +196,9 @@ class ScorerPlugin:
 
     """
 
-    name: str
-    summary: str
+    _kind: ClassVar[str] = "scorer"
     load: str | Callable[[], type[Scorer]]
     attributes: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        check_fields(self)
-
-    def resolve(self) -> type[Scorer]:
-        """Import the class.
-
-        Returns:
-            The class.
-
-        Raises:
-            PluginError: the import fails.
-
-        """
-        scorer: type[Scorer] = _resolve(f"the scorer {self.name}", self.load)
-        return scorer
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -227,7 +207,7 @@ class ScorerPlugin:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProjectorPlugin:
+class ProjectorPlugin(_EntryWithOptions["Projector[Any]"]):
     """The entry of a projector, which finds the codes of pictures.
 
     Attributes:
@@ -238,44 +218,8 @@ class ProjectorPlugin:
 
     """
 
-    name: str
-    summary: str
+    _kind: ClassVar[str] = "projector"
     load: str | Callable[[], type[Projector[Any]]]
-    options: str | Callable[[], type[Options]] | None = None
-
-    def __post_init__(self) -> None:
-        check_fields(self)
-
-    def resolve(self) -> type[Projector[Any]]:
-        """Import the class.
-
-        Returns:
-            The class.
-
-        Raises:
-            PluginError: the import fails.
-
-        """
-        projector: type[Projector[Any]] = _resolve(f"the projector {self.name}", self.load)
-        return projector
-
-    def schema(self) -> type[Options]:
-        """Import the options model, without torch.
-
-        Returns:
-            The model; `Options` itself where there are no options.
-
-        Raises:
-            PluginError: the import fails.
-
-        """
-        return _resolve_options(self.name, self.options)
-
-
-def _resolve_options(name: str, target: str | Callable[[], type[Options]] | None) -> type[Options]:
-    from zoo.core.options import Options
-
-    return Options if target is None else _resolve(f"the options of {name}", target)
 
 
 def _resolve(what: str, target: str | Callable[[], Any]) -> Any:

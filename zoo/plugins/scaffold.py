@@ -16,7 +16,11 @@ from zoo.errors import OptionError, OutputError, PluginError, unknown_name
 from zoo.plugins.manager import Plugins
 
 # What there are templates for, and the description of the new package.
-KINDS = {"adapter": "An architecture for zoo.", "analyzer": "An analysis for zoo."}
+KINDS = {
+    "adapter": "An architecture for zoo.",
+    "analyzer": "An analysis for zoo.",
+    "projector": "A projector for zoo.",
+}
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
@@ -27,10 +31,10 @@ _TEMPLATES = Path(__file__).with_name("new")
 
 
 def new_package(kind: str, name: str, folder: Path | None = None, *, plugins: Plugins) -> Path:
-    """Write the package of a new adapter or analyzer. A failure leaves no partial package.
+    """Write the package of a new adapter, analyzer or projector. A failure leaves no partial package.
 
     Args:
-        kind: ``adapter`` or ``analyzer``.
+        kind: ``adapter``, ``analyzer`` or ``projector``.
         name: its name in zoo, such as ``my-gan``.
         folder: where to write the package; by default ``zoo-NAME`` in the current folder.
         plugins: the installed plugins, whose names are taken.
@@ -57,14 +61,14 @@ def new_package(kind: str, name: str, folder: Path | None = None, *, plugins: Pl
 
 
 def _check_name(kind: str, name: str, plugins: Plugins) -> None:
+    a_kind = f"a {kind}" if kind == "projector" else f"an {kind}"
     if not _NAME.fullmatch(name) or len(name) > _MAX_NAME_LENGTH:
         raise OptionError(
-            f"{name!r} cannot be the name of an {kind}: use at most {_MAX_NAME_LENGTH} lower-case letters and digits, "
+            f"{name!r} cannot be the name of {a_kind}: use at most {_MAX_NAME_LENGTH} lower-case letters and digits, "
             "a letter first, and '-' between words, such as my-gan"
         )
-    taken = plugins.adapters if kind == "adapter" else plugins.analyzers
-    if name in taken:
-        raise OptionError(f"there is an {kind} {name} already: choose another name")
+    if name in getattr(plugins, f"{kind}s"):
+        raise OptionError(f"there is {a_kind} {name} already: choose another name")
     if importlib.util.find_spec(_module(name)) is not None:
         raise OptionError(f"there is a module {_module(name)} already, the name of the package: choose another name")
 

@@ -18,29 +18,14 @@ from zoo.core.adapter import Adapter
 from zoo.core.analyzer import Analyzer, Probe
 from zoo.core.codes import Codes
 from zoo.core.directions import Directions
-from zoo.core.options import Options, parse_options
 from zoo.core.region import parse_region
-from zoo.errors import ContractError, OptionError, ZooError
+from zoo.errors import ContractError, ZooError
 from zoo.plugins.entries import AnalyzerPlugin
 from zoo.testing.assertions import draw, leaves_no_trace, require
 from zoo.testing.reference_adapter import ReferenceAdapter
 
 # How far the length of a row may be from 1: rounding of float32, in which an analyzer may compute.
 _UNIT_TOLERANCE = 1e-6
-
-
-def check_options(entry: AnalyzerPlugin) -> None:
-    """Options are a pydantic model in which each has a default and a description, and unknown ones are refused."""
-    schema = entry.schema()
-    require(issubclass(schema, Options), "options are a subclass of zoo.Options", schema.__name__)
-    for name, option in schema.model_fields.items():
-        require(not option.is_required(), "every option has a default", f"{name} has none")
-        require(bool(option.description), "every option has a description for zoo info", f"{name} has none")
-    try:
-        parse_options(entry.name, schema, {"no_such_option": 1})
-    except OptionError:
-        return
-    raise ContractError("the contract is: an unknown option is an OptionError; seen: it was accepted")
 
 
 def check_directions(entry: AnalyzerPlugin) -> None:

@@ -1,4 +1,4 @@
-"""What is checked of adapters, analyzers, scorers and cards, and where each check is. Importing this needs no torch."""
+"""What is checked of adapters, analyzers, scorers, projectors and cards, and where. Importing this needs no torch."""
 
 from __future__ import annotations
 
@@ -51,12 +51,19 @@ def _scorer(text: str, function: str) -> Contract:
     return Contract(text, f"zoo.testing.scorer_checks:{function}")
 
 
+def _projector(text: str, function: str) -> Contract:
+    return Contract(text, f"zoo.testing.projector_checks:{function}")
+
+
 def _card(text: str, function: str) -> Contract:
     return Contract(text, f"zoo.testing.card_checks:{function}", takes="subject")
 
 
 _IMPORT = Contract(
     "importing the plugin and its options does not import torch", "zoo.testing.subject:check_import", takes="subject"
+)
+_OPTIONS = Contract(
+    "each option has a default and a description; unknown ones are refused", "zoo.testing.option_checks:check_options"
 )
 _PROJECTIONS = Contract(
     "the declared projections are the weights by which the network reads the code, as measured",
@@ -89,7 +96,7 @@ CONTRACTS: Mapping[str, Mapping[str, Contract]] = {
     },
     "analyzer": {
         "import": _IMPORT,
-        "options": _analyzer("each option has a default and a description; unknown ones are refused", "check_options"),
+        "options": _OPTIONS,
         "directions": _analyzer("directions are unit rows of the space, with finite scores", "check_directions"),
         "order": _analyzer("directions are sorted by score, highest first", "check_order"),
         "layers": _analyzer("directions record the layers of the probe", "check_layers"),
@@ -108,6 +115,18 @@ CONTRACTS: Mapping[str, Mapping[str, Contract]] = {
         "scores": _scorer("scores are finite, (images, attributes), and depend on the images", "check_scores"),
         "batches": _scorer("the scores of an image do not depend on the rest of its batch", "check_batches"),
         "traces": _scorer("images, settings and random states stay unchanged", "check_traces"),
+    },
+    "projector": {
+        "import": _IMPORT,
+        "options": _OPTIONS,
+        "fits": _projector("fits returns True or False for every card", "check_fits"),
+        "codes": _projector("there is one finite code of the network's space for each picture", "check_codes"),
+        "labels": _projector(
+            "codes of a network with classes have a class, the one that was asked for", "check_labels"
+        ),
+        "pictures": _projector("another picture gives another code", "check_pictures"),
+        "determinism": _projector("random numbers come only from the generator of the pictures", "check_determinism"),
+        "traces": _projector("pictures, network, settings and random states stay unchanged", "check_traces"),
     },
     "card": {
         "card": _card("every field of the card is valid, and its architecture is installed", "check_card"),

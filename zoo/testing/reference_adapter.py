@@ -1,4 +1,4 @@
-"""A small, smooth generator of known form, for the checks of analyzers. Its capabilities can be switched off."""
+"""A small, smooth generator of known form, for the checks of analyzers and projectors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ DIM = 6
 
 
 class ReferenceAdapter(Adapter):
-    """Images tanh(Σ A_r w_r): each row w_r of a code acts on all pixels through a matrix A_r of its own.
+    """Images tanh(b_y + Σ A_r w_r): each row w_r of a code acts on all pixels through a matrix A_r of its own.
+
+    b_y is a picture of the class y, if there are classes; else it is 0.
 
     Args:
         layers: the number of rows of a code; with 1 the space is called z, otherwise w.
@@ -29,6 +31,7 @@ class ReferenceAdapter(Adapter):
             `ContractError`; without "derivative", images do not depend on the code as far as torch can tell.
         gain: a factor of the weights. With 0 no code changes the image, with NaN images are NaN.
         seed: determines the weights.
+        classes: how many classes codes have; 0 for none.
 
     """
 
@@ -39,10 +42,15 @@ class ReferenceAdapter(Adapter):
         capabilities: frozenset[str] = frozenset(CAPABILITIES),
         gain: float = 1.0,
         seed: int = 0,
+        classes: int = 0,
     ) -> None:
         weights = torch.randn(layers, 3 * SIDE**2, DIM, generator=torch.Generator().manual_seed(seed))
         self.network = nn.Module()
         self.network.weights = nn.Parameter(weights * (gain / DIM**0.5), requires_grad=False)
+        self.network.biases = nn.Parameter(
+            torch.randn(classes, 3 * SIDE**2, generator=torch.Generator().manual_seed(seed + 1)), requires_grad=False
+        )
+        self.classes = tuple(f"class {index}" for index in range(classes))
         self.capabilities = capabilities
         self.space = LatentSpace("z" if layers == 1 else "w", DIM, layers)
         self.resolution = (SIDE, SIDE)
@@ -72,9 +80,11 @@ class ReferenceAdapter(Adapter):
         labels: Tensor | None = None,
         truncation: float | None = None,
     ) -> Codes:
-        """Draw from a standard normal distribution, the same in every row."""
+        """Draw from a standard normal distribution, the same in every row; classes are drawn evenly."""
         drawn = draw_normal(count, DIM, generator)
-        return Codes(drawn if self.space.layers == 1 else drawn[:, None].repeat(1, self.space.layers, 1))
+        if self.classes and labels is None:
+            labels = torch.randint(len(self.classes), (count,), generator=generator)
+        return Codes(drawn if self.space.layers == 1 else drawn[:, None].repeat(1, self.space.layers, 1), labels)
 
     def projections(self) -> list[Projection]:
         """Return the matrix of each row."""
@@ -88,6 +98,8 @@ class ReferenceAdapter(Adapter):
         if "derivative" not in self.capabilities:
             rows = rows.detach()
         sums = torch.einsum("lpd,nld->np", self.network.get_parameter("weights"), rows)
+        if codes.labels is not None:
+            sums = sums + self.network.get_parameter("biases")[codes.labels]
         return torch.tanh(sums).view(-1, 3, SIDE, SIDE)
 
     def region_output(self, codes: Codes, region: Region) -> Tensor:

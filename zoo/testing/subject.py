@@ -33,12 +33,12 @@ print("torch" in sys.modules)
 
 @dataclass(frozen=True)
 class Subject:
-    """An adapter, analyzer, scorer or card that is checked.
+    """An adapter, analyzer, scorer, projector or card that is checked.
 
     A card's file is fetched, and its model opened, on first use.
 
     Attributes:
-        kind: ``adapter``, ``analyzer``, ``scorer`` or ``card``.
+        kind: ``adapter``, ``analyzer``, ``scorer``, ``projector`` or ``card``.
         item: the plugin's entry, or the card.
         installation: the plugins and cards that it is one of.
 
@@ -107,7 +107,7 @@ def require_torch_free(kind: str, name: str, owner: str) -> None:
     for another plugin's imports.
 
     Args:
-        kind: ``adapter``, ``analyzer`` or ``scorer``.
+        kind: ``adapter``, ``analyzer``, ``scorer`` or ``projector``.
         name: the name of the entry.
         owner: the distribution and version that it comes from, or "zoo itself".
 
