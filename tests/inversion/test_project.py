@@ -205,10 +205,10 @@ def test_a_plugin_brings_a_projector() -> None:
     assert found.method == "mean: the mean"
     with pytest.raises(zoo.ContractError, match=r"the projector loud failed on test\.model: LookupError: nothing here"):
         zoo.project(model, own_pictures(model), projector="loud")
-    with pytest.raises(zoo.CapabilityError, match="--projector bound: it does not serve test.model; leave it out"):
+    with pytest.raises(zoo.CapabilityError, match=r"--projector bound: it does not serve test\.model; leave it out"):
         zoo.project(model, own_pictures(model), projector="bound")
     other = replace(model, card=replace(model.card, name="test.other"))
-    with pytest.raises(zoo.ContractError, match="the projector bound returned Tensor, not zoo.Codes"):
+    with pytest.raises(zoo.ContractError, match=r"the projector bound returned Tensor, not zoo\.Codes"):
         zoo.project(other, own_pictures(model), projector="bound")
     with pytest.raises(OptionError, match="--rows is for zoo's own search"):
         zoo.project(model, own_pictures(model), projector="mean", rows="free")
