@@ -1,0 +1,101 @@
+// The question: an analysis, its options and its codes; and the job that answers it.
+
+import { post } from "./api.js";
+import { $, attempt, h, problem, say } from "./dom.js";
+import { formOf } from "./forms.js";
+import { runJob } from "./jobs.js";
+import { codeOf, known, on, question, state, touch } from "./store.js";
+
+const PREFERRED = "nullspace";  // it finds what changes a region and little else
+let running = false;
+
+export function startAnalysis() {
+  on("model", showAnalyzers);
+  on("region codes", showHints);
+  $("analyzer").addEventListener("change", (event) => { state.analyzer = event.target.value; showOptions(); touch("question"); });
+  $("codes-from").addEventListener("change", (event) => { state.codesFrom = event.target.value; showHints(); touch("question"); });
+  for (const name of ["samples", "seed"]) {
+    $(name).addEventListener("change", (event) => { state[name] = Math.max(name === "samples" ? 1 : 0, Math.floor(event.target.valueAsNumber) || 0); event.target.value = state[name]; touch("question"); });
+  }
+  $("question").addEventListener("submit", (event) => { event.preventDefault(); attempt(find, "analysis"); });
+}
+
+const chosen = () => known.model?.analyzers.find((one) => one.name === state.analyzer);
+
+function showAnalyzers() {
+  const names = known.model.analyzers.map((one) => one.name);
+  if (!names.includes(state.analyzer)) state.analyzer = names.includes(PREFERRED) ? PREFERRED : names[0] ?? null;
+  $("analyzer").replaceChildren(...names.map((name) => h("option", { value: name }, name)));
+  $("analyzer").value = state.analyzer;
+  $("find").disabled = !names.length;
+  showOptions();
+}
+
+function showOptions() {
+  const analyzer = chosen();
+  const values = (state.settings[state.analyzer] ??= {});
+  const count = () => { $("options").firstElementChild.textContent = Object.keys(values).length ? `Options (${Object.keys(values).length} changed)` : "Options"; };
+  $("option-fields").replaceChildren(...formOf(analyzer?.options ?? [], values, () => { count(); touch("question"); }));
+  $("options").hidden = !analyzer?.options.length;
+  count();
+  showHints();
+}
+
+function showHints() {
+  const analyzer = chosen();
+  if (!analyzer) {
+    $("about-analyzer").textContent = known.model ? "No analysis runs on this model." : "";
+    return;
+  }
+  const region = !analyzer.needs_region ? "" : state.region === "all" ? " It looks at the whole picture: choose or draw a region to narrow it." : ` It looks at the region ${regionName()}.`;
+  const summary = analyzer.summary[0].toUpperCase() + analyzer.summary.slice(1);
+  $("about-analyzer").textContent = `${summary}${summary.endsWith(".") ? "" : "."}${region}`;
+  $("codes-field").hidden = !analyzer.needs_codes;
+  $("codes-from").value = state.codesFrom;
+  $("drawn").hidden = !analyzer.needs_codes || state.codesFrom !== "drawn";
+  $("samples").value = state.samples;
+  $("seed").value = state.seed;
+}
+
+export const regionName = (text = state.region) => text.replaceAll(/mask:[^+]*/g, "that you drew");
+
+async function find() {
+  if (running) return;
+  const analyzer = chosen();
+  if (!analyzer) throw problem("Choose an analysis first.");
+  const drawn = analyzer.needs_codes && state.codesFrom === "drawn";
+  if (analyzer.needs_codes && !drawn && !state.codes.length) throw problem("No picture is chosen. Choose one under “Pictures”, or take newly drawn codes.");
+  await follow(() => post("analyze", {
+    ...question(),
+    analyzer: state.analyzer,
+    settings: state.settings[state.analyzer] ?? {},
+    region: state.region,
+    codes: drawn || !analyzer.needs_codes ? null : state.codes.map(codeOf),
+    samples: drawn ? state.samples : null,
+    seed: drawn ? state.seed : null,
+    layers: null,
+    label: state.label,
+    truncation: state.truncation,
+  }));
+}
+
+/** Follow an analysis to its end, and show what it found. */
+async function follow(start) {
+  running = $("find").disabled = true;
+  try {
+    const result = await runJob("Finding directions", $("progress"), start, (id) => { state.job = id; touch("job"); });
+    known.results.set(result.id, result);
+    Object.assign(state, { result: result.id, current: null });
+    touch("results", "moves");
+    say(`${result.rows.length} ${result.rows.length === 1 ? "direction was" : "directions were"} found. Pull a slider.`);
+  } finally {
+    running = $("find").disabled = false;
+    state.job = null;
+    touch("job");
+  }
+}
+
+/** Go on with an analysis that ran when the page was left. */
+export async function resume() {
+  if (state.job) await attempt(() => follow(state.job), "analysis");
+}

@@ -1,0 +1,119 @@
+// The models: a dialog to choose one, with its licence before it is opened.
+
+import { callJson, post } from "./api.js";
+import { $, attempt, fill, h, say } from "./dom.js";
+import { runJob } from "./jobs.js";
+import { forget, known, on, state, touch } from "./store.js";
+
+const FACES_AT_FIRST = 4;
+const FAST = 128;  // pixels: larger networks begin with a single picture
+
+let agreed = new Set();  // models whose licence the user has seen, in this browser
+
+export function startModels() {
+  try {
+    agreed = new Set(JSON.parse(localStorage.getItem("zoo-studio-licences") ?? "[]"));
+  } catch { /* another program's */ }
+  for (const id of ["choose-model", "begin"]) $(id).addEventListener("click", showDialog);
+  $("model-search").addEventListener("input", list);
+  on("model", showModel);
+}
+
+/** Read the list of models; returns the name of the one that the server was started with, or null. */
+export async function loadModels() {
+  const found = await callJson("/api/models");
+  known.models = found.models;
+  known.runs = found.runs ?? "runs";
+  $("about-server").textContent = ["zoo studio", found.version, found.device].filter(Boolean).join(" · ");
+  return found.started_with;
+}
+
+/** Open the model that is wanted, or ask for one. */
+export async function openFirst(wanted) {
+  const card = known.models.find((one) => one.name === wanted);
+  if (card && (agreed.has(seenAs(card)) || !card.licence?.text)) return open(card.name);
+  showDialog();
+  if (card) about(card);
+  return undefined;
+}
+
+const seenAs = (card) => `${card.name} ${card.licence?.name ?? ""}`;
+
+function showDialog() {
+  list();
+  const open = known.models.find((one) => one.name === state.model);
+  if (open) about(open);
+  $("models").showModal();
+}
+
+function list() {
+  const words = $("model-search").value.toLowerCase().split(/\s+/);
+  const fits = (card) => words.every((word) => `${card.name} ${card.family} ${card.summary} ${card.resolution}`.toLowerCase().includes(word));
+  const rows = known.models.filter(fits).map((card) => h("li", {},
+    h("button", { type: "button", "aria-pressed": String(card.name === state.model), onclick: (event) => choose(event, card) },
+      h("b", {}, card.name), h("span", { class: "soft" }, `${card.resolution}² · ${card.where}`), h("span", {}, card.summary))));
+  $("model-list").replaceChildren(...(rows.length ? rows : [h("li", { class: "hint" }, "No model has these words.")]));
+}
+
+function choose(event, card) {
+  for (const button of $("model-list").querySelectorAll("button")) button.setAttribute("aria-pressed", "false");
+  event.currentTarget.setAttribute("aria-pressed", "true");
+  about(card);
+}
+
+function about(card) {
+  const { name, text, url } = card.licence ?? {};
+  const start = h("button", { type: "button", class: "main", onclick: () => { agree(card); attempt(() => open(card.name)); } }, "Open");
+  fill($("model-about"),
+    h("h3", {}, card.name),
+    h("p", {}, card.summary),
+    h("dl", {},
+      row("Architecture", card.family), row("Pictures", `${card.resolution} × ${card.resolution}`), row("Weights", card.where), row("Licence", name ?? "not known")),
+    text ? h("p", { class: "licence" }, text) : null,
+    url && /^https?:/.test(url) ? h("p", {}, h("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, "Read the licence")) : null,
+    h("p", { class: "hint" }, "With “Open” you accept this licence."),
+    start);
+}
+
+const row = (title, value) => h("div", {}, h("dt", {}, title), h("dd", {}, String(value)));
+
+function agree(card) {
+  agreed.add(seenAs(card));
+  try {
+    localStorage.setItem("zoo-studio-licences", JSON.stringify([...agreed]));
+  } catch { /* asked again next time */ }
+  $("models").close();
+}
+
+/** Open a model: download it if it is not there, and show its first pictures. */
+export async function open(name, space = null) {
+  const other = name !== state.model || space !== state.space;
+  const body = { model: name, options: name === state.model ? state.options : {}, space };
+  const model = await runJob(`Opening ${name}`, $("jobs"), () => post("open", body));
+  known.model = model;
+  if (other) startAfresh(model, name);
+  state.space = space;
+  touch("model", "codes", "moves", "region", "draw");
+  say(`${name} is open.`);
+}
+
+function startAfresh(model, name) {
+  const another = name !== state.model;
+  Object.assign(state, { model: name, moves: {}, current: null });
+  if (another) {
+    const count = Math.max(...model.resolution) <= FAST ? FACES_AT_FIRST : 1;
+    const seeds = Array.from({ length: count }, (_, seed) => ({ seed }));
+    Object.assign(state, { options: {}, codes: seeds, first: 0, label: null, truncation: null, region: "all", analyzer: null, result: null });
+  } else {
+    state.codes = state.codes.filter((code) => code.upload === undefined);
+  }
+  forget();
+}
+
+function showModel() {
+  const card = known.models.find((one) => one.name === state.model);
+  $("choose-model").textContent = state.model ?? "Choose a model";
+  $("about-model").textContent = card ? `${card.summary} Licence: ${card.licence?.name ?? "not known"}.` : "";
+  $("studio").toggleAttribute("data-empty", !known.model);
+  document.title = state.model ? `${state.model} · zoo studio` : "zoo studio";
+}

@@ -1,0 +1,124 @@
+// Saving: what the commands write, and the commands themselves.
+
+import { download, post } from "./api.js";
+import { $, attempt, copy, debounced, fill, h, say, sentence } from "./dom.js";
+import { activeMoves, codeName, known, on, state, view } from "./store.js";
+
+const KINDS = [
+  ["edit", "The edit", "The pictures before and after, as a sheet and an animation"],
+  ["run", "The analysis", "A run folder: directions, codes, sheet and report"],
+  ["directions", "The directions", "A file of those with a star; of all, if none has one"],
+  ["codes", "The pictures as drawn", "Their codes, and a sheet"],
+  ["frame", "What is shown", "A PNG at full size, to download"],
+];
+const FILES = { edit: [["sheet", "Sheet", true], ["gif", "GIF", true], ["mp4", "MP4", false], ["each", "Every picture as PNG", false]], codes: [["each", "Every picture as PNG", false]] };
+
+let what = null;
+
+export function startSaving() {
+  on("model codes moves results", allow);
+  $("save").addEventListener("click", show);
+  $("copy-command").addEventListener("click", () => attempt(copyNow));
+  $("save-form").addEventListener("submit", (event) => { event.preventDefault(); save(); });
+  $("save-form").addEventListener("input", () => preview());
+  $("copy-shown").addEventListener("click", async () => { $("save-status").textContent = await copy($("command").textContent, $("command")); });
+}
+
+function allow() {
+  const nothing = !known.model || !(state.codes.length || known.results.has(state.result));
+  $("save").disabled = $("copy-command").disabled = nothing;
+}
+
+const possible = {
+  edit: () => state.codes.length > 0 && activeMoves().length > 0,
+  run: () => Boolean(known.results.get(state.result)?.analyzer),
+  directions: () => known.results.has(state.result),
+  codes: () => state.codes.length > 0,
+  frame: () => state.codes.length > 0,
+};
+
+function show() {
+  const kinds = KINDS.filter(([name]) => possible[name]());
+  if (!kinds.some(([name]) => name === what)) what = kinds[0][0];
+  fill($("what"), h("legend", {}, "What"), ...kinds.map(([name, title, about]) => h("label", { class: "choice" },
+    h("input", { type: "radio", name: "what", value: name, checked: name === what, onchange: () => { what = name; choose(); } }),
+    h("span", {}, h("b", {}, title), h("span", { class: "hint" }, about)))));
+  $("runs-folder").textContent = `under ${known.runs}/`;
+  fill($("saved"));
+  $("save-status").textContent = "";
+  choose();
+  $("save-dialog").showModal();
+}
+
+function choose() {
+  const files = FILES[what] ?? [];
+  $("save-files").hidden = !files.length;
+  fill($("save-files"), h("legend", {}, "Files"), ...files.map(([name, title, checked]) => h("label", { class: "check" }, h("input", { type: "checkbox", value: name, checked }), ` ${title}`)));
+  const frame = what === "frame";
+  $("name-field").hidden = $("force").parentElement.hidden = frame;
+  $("save-now").textContent = frame ? "Download" : "Save";
+  $("name").value = slug(suggested());
+  preview();
+}
+
+function suggested() {
+  const result = known.results.get(state.result);
+  const words = { edit: ["edit"], run: [result?.analyzer, result?.region === "all" ? null : result?.region.replaceAll(/mask:[^+]*/g, "drawn")], directions: ["directions"], codes: ["pictures"], frame: [] }[what];
+  return [state.model, ...words].filter(Boolean).join("-");
+}
+
+const slug = (text) => text.replaceAll(/[^A-Za-z0-9._-]+/g, "-").slice(0, 80);
+
+function body() {
+  const starred = known.results.get(state.result)?.rows.filter((row) => row.starred).map((row) => row.index) ?? [];
+  const more = { run: { result: state.result }, directions: { result: state.result, indices: starred.length ? starred : null }, edit: { strengths: null } }[what] ?? {};
+  const files = [...$("save-files").querySelectorAll("input:checked")].map((input) => input.value);
+  return { what, name: $("name").value, force: $("force").checked, ...view(), files, ...more };
+}
+
+/** Show the command that does the same. */
+const preview = debounced(async () => {
+  try {
+    $("command").textContent = (await post("command", body())).command;
+  } catch (error) {
+    $("command").textContent = sentence(error);
+  }
+}, 150);
+
+async function save() {
+  const wanted = body();
+  $("save-now").disabled = true;
+  $("save-status").textContent = "Saving …";
+  try {
+    if (what === "frame") {
+      await download("save", `${slug([state.model, ...state.codes.map(codeName)].join("-"))}.png`, { method: "POST", json: wanted });
+      $("save-status").textContent = "Downloaded.";
+      return;
+    }
+    const saved = await post("save", wanted);
+    $("save-status").textContent = `Saved in ${saved.folder}.`;
+    fill($("saved"), ...saved.files.map((file) => h("li", {}, h("span", {}, file.name), " ", h("button", { type: "button", "aria-label": `Download ${file.name}`, onclick: () => fetchFile(file) }, "Download"))));
+  } catch (error) {
+    $("save-status").textContent = sentence(error);
+  } finally {
+    $("save-now").disabled = false;
+  }
+}
+
+async function fetchFile(file) {
+  try {
+    await download(file.url, file.name);
+  } catch (error) {
+    $("save-status").textContent = sentence(error);
+  }
+}
+
+/** Copy the command of what is shown: the edit, or the pictures where nothing is moved. */
+async function copyNow() {
+  const kind = possible.edit() ? "edit" : possible.codes() ? "codes" : "run";
+  const more = kind === "edit" ? { files: ["sheet", "gif"], strengths: null } : { result: state.result };
+  const name = slug(`${state.model}-${kind}`);
+  const { command } = await post("command", { what: kind, name, force: false, ...view(), ...more });
+  say(`${await copy(command)} ${command}`);
+}
+

@@ -1,0 +1,85 @@
+// Files of the user: photographs become codes, codes become pictures, directions become sliders.
+
+import { call, post } from "./api.js";
+import { $, attempt, problem, say } from "./dom.js";
+import { chooseUploads } from "./faces.js";
+import { runJob } from "./jobs.js";
+import { known, state, touch } from "./store.js";
+
+const LARGEST = 64 * 2 ** 20;  // bytes, as the server has it
+const OF_A_FOLDER = ["directions.safetensors", "codes.safetensors"];
+const MOST = 24;  // files at a time
+
+export function startUploads() {
+  $("open-files").addEventListener("click", () => $("files").click());
+  $("files").addEventListener("change", (event) => { take([...event.target.files]); event.target.value = ""; });
+  addEventListener("dragover", (event) => { if (holdsFiles(event)) { event.preventDefault(); $("drop").hidden = false; } });
+  addEventListener("dragleave", (event) => { if (!event.relatedTarget) $("drop").hidden = true; });
+  addEventListener("drop", dropped);
+}
+
+const holdsFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
+
+async function dropped(event) {
+  $("drop").hidden = true;
+  if (!holdsFiles(event)) return;
+  event.preventDefault();
+  const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  const files = entries.length ? await attempt(async () => (await Promise.all(entries.map(filesOf))).flat(), "upload") : [...event.dataTransfer.files];
+  if (files) await take(files);
+}
+
+/** The files of what was dropped: of a run folder, its directions and its codes. */
+async function filesOf(entry) {
+  if (entry.isFile) return [await new Promise((done, failed) => { entry.file(done, failed); })];
+  const reader = entry.createReader();
+  const inside = await new Promise((done, failed) => { reader.readEntries(done, failed); });
+  const wanted = inside.filter((one) => one.isFile && OF_A_FOLDER.includes(one.name));
+  if (!wanted.length) throw problem(`${entry.name} holds neither directions.safetensors nor codes.safetensors, so it is no run folder. To open photographs, drop the files themselves.`);
+  return (await Promise.all(wanted.map(filesOf))).flat();
+}
+
+async function take(files) {
+  if (files.length > MOST) {
+    await attempt(() => { throw problem(`These are ${files.length} files. Drop at most ${MOST} at a time.`); }, "upload");
+    return;
+  }
+  const codes = [];
+  for (const file of files) codes.push(...(await attempt(() => open(file), `upload ${file.name.replaceAll('"', "")}`) ?? []));
+  if (codes.length) chooseUploads([...state.codes.filter((code) => code.upload !== undefined), ...codes]);
+}
+
+/** Open one file by its content; returns the codes that it gave. */
+async function open(file) {
+  if (file.size > LARGEST) throw problem(`${file.name} has ${Math.round(file.size / 2 ** 20)} MB. Files of up to ${LARGEST / 2 ** 20} MB can be opened here.`);
+  if (!file.size) throw problem(`${file.name} is empty.`);
+  say(`Reading ${file.name} …`);
+  const query = known.model ? `?model=${encodeURIComponent(state.model)}` : "";
+  const response = await call(`upload${query}`, { method: "POST", body: file, headers: { "X-Zoo-Name": encodeURIComponent(file.name), "Content-Type": "application/octet-stream" } });
+  const found = await response.json();
+  if (found.kind === "directions") return showDirections(found.result ?? found, file.name);
+  if (!known.model) throw problem(`Choose a model before you open ${file.name}.`);
+  if (found.kind === "codes") {
+    say(`${file.name} holds ${found.count} ${found.count === 1 ? "code" : "codes"}.`);
+    return Array.from({ length: found.count }, (_, index) => ({ upload: found.id, index, name: found.count > 1 ? `${stem(file.name)} ${index}` : stem(file.name) }));
+  }
+  return project(found.id, file.name);
+}
+
+const stem = (name) => name.replace(/\.[^.]*$/, "").slice(0, 40);
+
+function showDirections(result, name) {
+  known.results.set(result.id, result);
+  state.result = result.id;
+  touch("results", "moves");
+  say(`${name} holds ${result.rows.length} ${result.rows.length === 1 ? "direction" : "directions"}.`);
+  return [];
+}
+
+async function project(picture, name) {
+  const found = await runJob(`Finding the code of ${name}`, $("jobs"), () => post("project", {
+    model: state.model, options: state.options, space: state.space, picture, label: state.label,
+  }));
+  say(`${name}: ${found.figures}`);
+  return [{ upload: found.upload, index: 0, name: stem(name) }];
+}
