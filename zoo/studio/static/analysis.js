@@ -23,9 +23,9 @@ export function startAnalysis() {
 const chosen = () => known.model?.analyzers.find((one) => one.name === state.analyzer);
 
 function showAnalyzers() {
-  const names = known.model.analyzers.map((one) => one.name);
+  const names = known.model.analyzers.filter((one) => !one.obstacle).map((one) => one.name);
   if (!names.includes(state.analyzer)) state.analyzer = names.includes(PREFERRED) ? PREFERRED : names[0] ?? null;
-  $("analyzer").replaceChildren(...names.map((name) => h("option", { value: name }, name)));
+  $("analyzer").replaceChildren(...known.model.analyzers.map((one) => h("option", { value: one.name, disabled: Boolean(one.obstacle), title: one.obstacle }, one.name)));
   $("analyzer").value = state.analyzer;
   $("find").disabled = !names.length;
   showOptions();
@@ -57,7 +57,7 @@ function showHints() {
   $("seed").value = state.seed;
 }
 
-export const regionName = (text = state.region) => text.replaceAll(/mask:[^+]*/g, "that you drew");
+export const regionName = (text = state.region, drawn = "that you drew") => text.replaceAll(/mask:[^+]*/g, drawn);
 
 async function find() {
   if (running) return;

@@ -6,9 +6,9 @@ const PAUSES = [0.3, 0.6, 1, 2, 4, 8, 10];  // seconds
 export class Refused extends Error {
   expected = true;
 
-  constructor(message, status) {
+  constructor(message, status, ask = null) {
     super(message);
-    this.status = status;
+    Object.assign(this, { status, ask });  // ask: what the user may choose from, where the server cannot tell
   }
 }
 
@@ -86,15 +86,8 @@ export async function call(path, options = {}) {
     lose();
     throw new Gone();
   }
-  throw new Refused(await reason(response), response.status);
-}
-
-async function reason(response) {
-  try {
-    return (await response.json()).error ?? `The server answered ${response.status}.`;
-  } catch {
-    return `The server answered ${response.status} without a reason.`;
-  }
+  const told = await response.json().catch(() => ({}));
+  throw new Refused(told.error ?? `The server answered ${response.status} without a reason.`, response.status, told.ask);
 }
 
 /** Call the server, and return the JSON of its answer. */

@@ -21,8 +21,8 @@ export async function loadResults() {
   known.results = new Map(results.map((result) => [result.id, result]));
 }
 
-const ofModel = () => [...known.results.values()].filter((result) => result.model === state.model && (!result.space || !known.model || result.space === known.model.space));
-const titleOf = (result) => [result.title ?? result.analyzer, result.region && result.region !== "all" ? regionName(result.region) : null].filter(Boolean).join(" · ");
+const ofModel = () => [...known.results.values()].filter((result) => result.model === state.model && (!result.space || result.space === known.model?.space));
+const titleOf = (result) => [result.title ?? result.analyzer ?? result.id, result.region && result.region !== "all" ? regionName(result.region, "drawn region") : null].filter(Boolean).join(" · ");
 
 /** The directions that are listed: those of one result, or the starred ones of all. */
 function listed() {

@@ -42,6 +42,16 @@ export function clear(key = "error") {
   $("alert").querySelector(`[data-key="${key}"]`)?.remove();
 }
 
+/** Ask a question with a button for each answer; null where it is dismissed. */
+export function choose(text, answers, key = "question") {
+  return new Promise((chosen) => {
+    const buttons = [...answers, null].map((answer) => h("button", { type: "button", onclick: () => { clear(key); chosen(answer); } }, answer ?? "Dismiss"));
+    clear(key);
+    $("alert").append(h("p", { "data-key": key }, h("span", {}, text), ...buttons));
+    buttons[0].focus();
+  });
+}
+
 /** Do something on behalf of the user; what it throws becomes a sentence on the page. */
 export async function attempt(action, key = "error") {
   try {
@@ -79,6 +89,22 @@ export function segments(container, name, choices, onchange) {
     return input;
   });
   return (value) => inputs.forEach((input) => { input.checked = input.value === value; });
+}
+
+/** Make the buttons of a group one stop of the Tab key, with arrow keys between them; call the result after a change. */
+export function roving(container) {
+  const buttons = () => [...container.querySelectorAll("button")];
+  const settle = (current) => { for (const button of buttons()) button.tabIndex = button === current ? 0 : -1; };
+  const steps = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, Home: -Infinity, End: Infinity };
+  container.addEventListener("focusin", (event) => settle(event.target.closest("button")));
+  container.addEventListener("keydown", (event) => {
+    const all = buttons();
+    const place = all.indexOf(event.target.closest("button"));
+    if (steps[event.key] === undefined || place < 0) return;
+    event.preventDefault();
+    all[Math.min(all.length - 1, Math.max(0, place + steps[event.key]))].focus();
+  });
+  return () => { if (!buttons().some((button) => button === document.activeElement)) settle(buttons()[0]); };
 }
 
 /** Format a number briefly. */

@@ -1,6 +1,6 @@
 // The gallery: pictures of seeds to choose from, with class, truncation and latent space.
 
-import { $, attempt, h, problem } from "./dom.js";
+import { $, attempt, h, problem, roving } from "./dom.js";
 import { Lane, drawColumn } from "./lanes.js";
 import { open } from "./models.js";
 import { codeName, codeOf, commit, known, on, question, sameCode, state, touch } from "./store.js";
@@ -11,12 +11,15 @@ const SLOW = 256;  // pixels: fewer pictures of larger networks
 const BATCH_MS = 120;  // so that a slider never waits long for the gallery
 const MOST_CHOSEN = 12;
 const THUMB = 64;  // pixels
+const LAST_SEED = 2 ** 32 - 1;
 
 const lane = new Lane("gallery");
 let drawing = 0;  // counts the fillings of the gallery, so that an old one stops
 let shown = "";
+let settle = () => {};
 
 export function startFaces() {
+  settle = roving($("gallery"));
   on("model draw", refill);
   on("codes", mark);
   on("model", fields);
@@ -34,7 +37,7 @@ export function startFaces() {
 const count = () => (known.model && Math.max(...known.model.resolution) > SLOW ? SLOW_COUNT : COUNT);
 
 function go(first) {
-  state.first = Math.max(0, first);
+  state.first = Math.min(LAST_SEED - count() + 1, Math.max(0, first));
   touch("draw");
 }
 
@@ -77,6 +80,7 @@ async function refill() {
   drawing += 1;
   const buttons = codes.map(faceButton);
   $("gallery").replaceChildren(...buttons);
+  settle();
   mark();
   await fill(codes, buttons, drawing);
 }

@@ -4,6 +4,7 @@ import { Gone, Refused, call, callJson, whenBack } from "./api.js";
 import { h, say } from "./dom.js";
 
 const PAUSE = 200;  // ms
+const FIRST_PAUSE = 30;  // much is done at once
 
 /** Start a job, or go on with a known one, and wait for its result; progress is shown in `place`. */
 export async function runJob(title, place, start, started = () => {}) {
@@ -30,13 +31,13 @@ async function stop(id, button) {
 }
 
 async function follow(id, show, title) {
-  for (;;) {
+  for (let pause = FIRST_PAUSE; ; pause = Math.min(PAUSE, pause * 1.5)) {
     const job = await look(id, title);
     show(job);
     if (job.state === "done") return job.result;
     if (job.state === "failed") throw new Refused(job.error ?? `${title}: this failed without a reason.`, 400);
     if (job.state === "cancelled") throw new Refused(`${title}: cancelled.`, 400);
-    await new Promise((resolve) => setTimeout(resolve, PAUSE));
+    await new Promise((resolve) => setTimeout(resolve, pause));
   }
 }
 

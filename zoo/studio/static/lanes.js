@@ -9,12 +9,14 @@ connection.addEventListener("back", () => lanes.forEach((lane) => lane.run()));
 
 const STALE = 409;
 const BUSY = [429, 503];
-const BUSY_PAUSE = 200;  // ms
+const BUSY_PAUSE = 150;  // ms, and more each time
+const MOST_BUSY = 5;
 
 /** A lane of requests; `path` is `render` or `heat`. */
 export class Lane {
   #wish = null;
   #running = false;
+  #busy = 0;  // times that the server was busy, one after the other
 
   constructor(name, path = "render") {
     Object.assign(this, { name, path, pictures: 0, milliseconds: 0 });
@@ -53,6 +55,7 @@ export class Lane {
   async #serve(wish) {
     try {
       const answer = await fetchPicture(this.path, { ...wish.body, seq: nextSeq(), lane: this.name });
+      this.#busy = 0;
       this.pictures += 1;
       this.milliseconds = answer.milliseconds;
       if (!this.dropped) wish.shown(answer);
@@ -61,10 +64,14 @@ export class Lane {
         this.#wish ??= wish;
         return false;
       }
-      const again = error instanceof Refused && (error.status === STALE || BUSY.includes(error.status));
-      if (!again) wish.failed(error);
-      else if (!this.#wish && !this.dropped) this.#wish = wish;
-      if (again && BUSY.includes(error.status)) await new Promise((resolve) => setTimeout(resolve, BUSY_PAUSE));
+      const busy = error instanceof Refused && BUSY.includes(error.status);
+      this.#busy = busy ? this.#busy + 1 : 0;
+      if ((busy && this.#busy <= MOST_BUSY) || (error instanceof Refused && error.status === STALE)) {
+        if (busy) await new Promise((resolve) => setTimeout(resolve, BUSY_PAUSE * this.#busy));
+        if (!this.dropped) this.#wish ??= wish;
+      } else {
+        wish.failed(error);
+      }
     }
     return true;
   }

@@ -62,6 +62,7 @@ on("history codes moves region", () => { $("undo").disabled = !canUndo(); $("red
 $("undo").addEventListener("click", undo);
 $("redo").addEventListener("click", redo);
 addEventListener("keydown", keys);
+document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); $("pictures").focus(); });
 $("new-session").addEventListener("click", (event) => { event.currentTarget.href = `#${newSessionName()}`; });
 $("pictures").addEventListener("wheel", (event) => {
   if (!event.ctrlKey && matchMedia("(min-width: 70rem)").matches && pullCurrent(-Math.sign(event.deltaY))) event.preventDefault();

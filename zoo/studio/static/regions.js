@@ -1,13 +1,15 @@
 // The region: its text, the chips of the regions that have names, and what the server knows of it.
 
 import { Gone, call, connection, post } from "./api.js";
-import { $, attempt, clear, h, problem } from "./dom.js";
+import { $, attempt, clear, h, problem, roving } from "./dom.js";
 import { commit, known, on, state, touch } from "./store.js";
 
 const COMMON = ["center", "left", "right", "top", "bottom"];
 let asked = "";
+let settle = () => {};
 
 export function startRegions() {
+  settle = roving($("chips"));
   on("model", () => { asked = ""; chips(); });
   on("region model", show);
   connection.addEventListener("back", show);
@@ -29,6 +31,7 @@ function chips() {
   const named = known.model.regions.map((region) => region.name).filter((name) => name !== "all");
   const names = [...named, ...COMMON.filter((name) => !named.includes(name))];
   $("chips").replaceChildren(...names.map((name) => h("button", { type: "button", class: "chip", "data-name": name, onclick: () => toggle(name) }, name)));
+  settle();
 }
 
 /** Add a named region to the union, or take it out again. */
@@ -114,7 +117,7 @@ export async function uploadMask(mask) {
     throw problem("The region that you drew holds no pixel. The whole picture is the region again.");
   }
   const blob = await new Promise((done) => { flat.toBlob(done, "image/png"); });
-  const answer = await call(`region?model=${encodeURIComponent(state.model)}`, { method: "POST", body: blob, headers: { "Content-Type": "image/png" } });
+  const answer = await call("region", { method: "POST", body: blob, headers: { "Content-Type": "image/png" } });
   const found = await answer.json();
   asked = `${state.model} ${found.region}`;
   state.region = found.region;

@@ -67,7 +67,7 @@ function suggested() {
   return [state.model, ...words].filter(Boolean).join("-");
 }
 
-const slug = (text) => text.replaceAll(/[^A-Za-z0-9._-]+/g, "-").slice(0, 80);
+const slug = (text) => text.replaceAll(/[^A-Za-z0-9._-]+/g, "-").replace(/^[.-]+/, "").slice(0, 80);
 
 function body() {
   const starred = known.results.get(state.result)?.rows.filter((row) => row.starred).map((row) => row.index) ?? [];

@@ -34,12 +34,14 @@ export function startStage() {
 /** Pictures may be previews from now on, until `release`. */
 export function drag() {
   dragging = true;
+  $("pictures").toggleAttribute("data-dragging", true);
 }
 
 /** The strength was let go: ask for exact pictures. */
 export function release() {
   if (!dragging) return;
   dragging = false;
+  $("pictures").toggleAttribute("data-dragging", false);
   ask();
 }
 

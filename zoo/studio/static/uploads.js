@@ -1,10 +1,10 @@
 // Files of the user: photographs become codes, codes become pictures, directions become sliders.
 
-import { call, post } from "./api.js";
-import { $, attempt, problem, say } from "./dom.js";
+import { callJson, post } from "./api.js";
+import { $, attempt, choose, problem, say } from "./dom.js";
 import { chooseUploads } from "./faces.js";
 import { runJob } from "./jobs.js";
-import { known, state, touch } from "./store.js";
+import { known, question, state, touch } from "./store.js";
 
 const LARGEST = 64 * 2 ** 20;  // bytes, as the server has it
 const OF_A_FOLDER = ["directions.safetensors", "codes.safetensors"];
@@ -52,18 +52,30 @@ async function take(files) {
 /** Open one file by its content; returns the codes that it gave. */
 async function open(file) {
   if (file.size > LARGEST) throw problem(`${file.name} has ${Math.round(file.size / 2 ** 20)} MB. Files of up to ${LARGEST / 2 ** 20} MB can be opened here.`);
+  if (!known.model) throw problem(`Choose a model before you open ${file.name}.`);
   if (!file.size) throw problem(`${file.name} is empty.`);
   say(`Reading ${file.name} …`);
-  const query = known.model ? `?model=${encodeURIComponent(state.model)}` : "";
-  const response = await call(`upload${query}`, { method: "POST", body: file, headers: { "X-Zoo-Name": encodeURIComponent(file.name), "Content-Type": "application/octet-stream" } });
-  const found = await response.json();
+  const found = await send(file);
+  if (!found) return [];
   if (found.kind === "directions") return showDirections(found.result ?? found, file.name);
-  if (!known.model) throw problem(`Choose a model before you open ${file.name}.`);
   if (found.kind === "codes") {
     say(`${file.name} holds ${found.count} ${found.count === 1 ? "code" : "codes"}.`);
     return Array.from({ length: found.count }, (_, index) => ({ upload: found.id, index, name: found.count > 1 ? `${stem(file.name)} ${index}` : stem(file.name) }));
   }
   return project(found.id, file.name);
+}
+
+/** Send a file; where it may be one of several things, the user is asked which. */
+async function send(file, as = null) {
+  const query = new URLSearchParams({ model: JSON.stringify(question()), ...(as && { as }) });
+  const headers = { "X-Zoo-Name": file.name.replaceAll(/[^\x20-\x7e]/g, "_"), "Content-Type": "application/octet-stream" };
+  try {
+    return await callJson(`upload?${query}`, { method: "POST", body: file, headers });
+  } catch (error) {
+    if (!error.ask || as) throw error;
+    const chosen = await choose(`${file.name} may hold ${error.ask.join(" or ")}. Which is it?`, error.ask);
+    return chosen && send(file, chosen);
+  }
 }
 
 const stem = (name) => name.replace(/\.[^.]*$/, "").slice(0, 40);
