@@ -87,7 +87,8 @@ async function follow(start) {
     known.results.set(result.id, result);
     Object.assign(state, { result: result.id, current: null });
     touch("results", "moves");
-    say(`${result.rows.length} ${result.rows.length === 1 ? "direction was" : "directions were"} found. Pull a slider.`);
+    const count = result.count ?? result.rows.length;
+    say(`${count} ${count === 1 ? "direction was" : "directions were"} found. Pull a slider.`);
   } finally {
     running = $("find").disabled = false;
     state.job = null;

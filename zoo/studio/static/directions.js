@@ -41,7 +41,7 @@ function show() {
     return;
   }
   const select = h("select", { onchange: (event) => choose(event.target.value) },
-    ...results.map((result) => h("option", { value: result.id }, `${titleOf(result)} · ${result.rows.length}`)),
+    ...results.map((result) => h("option", { value: result.id }, `${titleOf(result)} · ${result.count ?? result.rows.length}`)),
     starred ? h("option", { value: STARRED }, `★ Starred · ${starred}`) : "");
   select.value = state.result;
   const all = listed();

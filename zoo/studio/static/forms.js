@@ -35,6 +35,8 @@ function inputOf(field, value) {
   const input = h("input", { type: "number", step: field.kind === "int" ? 1 : "any", value: value ?? "", placeholder });
   if (Number.isFinite(field.min)) input.min = field.min;
   if (Number.isFinite(field.max)) input.max = field.max;
+  if (field.kind === "int" && Number.isFinite(field.above)) input.min = field.above + 1;
+  if (field.kind === "int" && Number.isFinite(field.below)) input.max = field.below - 1;
   return input;
 }
 

@@ -2,6 +2,7 @@
 
 import { download, post } from "./api.js";
 import { $, attempt, copy, debounced, fill, h, say, sentence } from "./dom.js";
+import { runJob } from "./jobs.js";
 import { activeMoves, codeName, known, on, state, view } from "./store.js";
 
 const KINDS = [
@@ -29,6 +30,9 @@ function allow() {
   $("save").disabled = $("copy-command").disabled = nothing;
 }
 
+/** Whether the pictures are one photograph, onto which the change can be carried. */
+const photograph = () => state.codes.length === 1 && Boolean(state.codes[0].photograph);
+
 const possible = {
   edit: () => state.codes.length > 0 && activeMoves().length > 0,
   run: () => Boolean(known.results.get(state.result)?.analyzer),
@@ -54,6 +58,7 @@ function choose() {
   const files = FILES[what] ?? [];
   $("save-files").hidden = !files.length;
   fill($("save-files"), h("legend", {}, "Files"), ...files.map(([name, title, checked]) => h("label", { class: "check" }, h("input", { type: "checkbox", value: name, checked }), ` ${title}`)));
+  $("onto-field").hidden = what !== "edit" || !photograph();
   const frame = what === "frame";
   $("name-field").hidden = $("force").parentElement.hidden = frame;
   $("save-now").textContent = frame ? "Download" : "Save";
@@ -71,7 +76,7 @@ const slug = (text) => text.replaceAll(/[^A-Za-z0-9._-]+/g, "-").replace(/^[.-]+
 
 function body() {
   const starred = known.results.get(state.result)?.rows.filter((row) => row.starred).map((row) => row.index) ?? [];
-  const more = { run: { result: state.result }, directions: { result: state.result, indices: starred.length ? starred : null }, edit: { strengths: null } }[what] ?? {};
+  const more = { run: { result: state.result }, directions: { result: state.result, indices: starred.length ? starred : null }, edit: { strengths: null, onto: photograph() && $("onto").checked } }[what] ?? {};
   const files = [...$("save-files").querySelectorAll("input:checked")].map((input) => input.value);
   return { what, name: $("name").value, force: $("force").checked, ...view(), files, ...more };
 }
@@ -95,7 +100,7 @@ async function save() {
       $("save-status").textContent = "Downloaded.";
       return;
     }
-    const saved = await post("save", wanted);
+    const saved = await runJob("Saving", $("save-progress"), () => post("save", wanted));
     $("save-status").textContent = `Saved in ${saved.folder}.`;
     fill($("saved"), ...saved.files.map((file) => h("li", {}, h("span", {}, file.name), " ", h("button", { type: "button", "aria-label": `Download ${file.name}`, onclick: () => fetchFile(file) }, "Download"))));
   } catch (error) {

@@ -84,7 +84,8 @@ function showDirections(result, name) {
   known.results.set(result.id, result);
   state.result = result.id;
   touch("results", "moves");
-  say(`${name} holds ${result.rows.length} ${result.rows.length === 1 ? "direction" : "directions"}.`);
+  const count = result.count ?? result.rows.length;
+  say(`${name} holds ${count} ${count === 1 ? "direction" : "directions"}.`);
   return [];
 }
 
@@ -92,6 +93,6 @@ async function project(picture, name) {
   const found = await runJob(`Finding the code of ${name}`, $("jobs"), () => post("project", {
     model: state.model, options: state.options, space: state.space, picture, label: state.label,
   }));
-  say(`${name}: ${found.figures}`);
-  return [{ upload: found.upload, index: 0, name: stem(name) }];
+  say([`${name}: ${found.figures}`, ...(found.notes ?? [])].join(" "));
+  return [{ upload: found.upload, index: 0, name: stem(name), photograph: true }];
 }
