@@ -17,6 +17,8 @@ from zoo.models.model import Model
 DATA = Path(__file__).parent / "data"
 # Tests with these markers run only where ``-m`` speaks of one of them.
 ASKED_FOR = ("long", "perf")
+# The files whose tests take half a minute each, which is long for the other processes to wait at the end.
+LONGEST = ("test_static", "test_docs_examples", "test_attack")
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -31,12 +33,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what nobody asked for, and begin with the checks that read the code, which take one process longest."""
+    """Leave out what nobody asked for, and begin with the longest tests, so that none of them ends last."""
     asked = any(marker in config.getoption("markexpr") for marker in ASKED_FOR)
     left_out = [] if asked else [item for item in items if any(map(item.get_closest_marker, ASKED_FOR))]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
-    items.sort(key=lambda item: item.path.stem != "test_static")
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
 
 
 def pytest_collection_finish() -> None:

@@ -87,14 +87,14 @@ def test_the_examples_of_a_page_run(
 def test_only_commands_whose_output_is_not_shown_take_fewer_codes(tmp_path: Path) -> None:
     command = "zoo score {} --samples 32 -o k=4"
     (tmp_path / "page.md").write_text(
-        f"```sh\nzoo() {{ echo $@ | tee -a told; }}\n{command.format('one')}\n```\n\n"
+        f"```sh\nzoo() {{ echo $@ | tee -a told; }}\n{command.format('one')}\nzoo analyze one\n```\n\n"
         f"```sh\nzoo() {{ echo $@ | tee -a told; }}\n{command.format('two')}\n```\n\n"
         "```text\nscore two --samples 32 -o k=4\n```\n"
     )
     done = run(tmp_path / "page.md", tmp_path / "folder")
     assert done.returncode == 0, done.stderr
     told = (tmp_path / "folder" / "work" / "told").read_text()
-    assert told == "score one --samples 2 -o k=4\nscore two --samples 32 -o k=4\n"
+    assert told == "score one --samples 2 -o k=4\nanalyze --unseen 2 one\nscore two --samples 32 -o k=4\n"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -68,12 +68,18 @@ def unit(count: int) -> Directions:
         pytest.param("zoo.edit(model, unit(1), samples=16).images", 4 * 112, id="edit"),
         pytest.param('zoo.edit(model, unit(1), samples=64).save(out / "e", video="none")', 0, id="sheet"),
         pytest.param(
-            'zoo.edit(model, unit(1), samples=40).save(out / "e", each=True, video="none")', 0, id="edit-each"
+            'zoo.edit(model, unit(1), samples=40).save(out / "e", each=True, video="none")',
+            0,
+            id="edit-each",
+            marks=pytest.mark.long,
         ),
         pytest.param('zoo.sample(model, samples=200).save(out / "s", each=True)', 0, id="samples-each"),
-        pytest.param('Samples(model.sample(128), model).save(out / "s")', 0, id="samples"),
+        pytest.param('Samples(model.sample(128), model).save(out / "s")', 0, id="samples", marks=pytest.mark.long),
         pytest.param(
-            'zoo.compare(unit(10), unit(10), model=model, samples=2, top=8).save(out / "c")', 160, id="comparison"
+            'zoo.compare(unit(10), unit(10), model=model, samples=2, top=8).save(out / "c")',
+            160,
+            id="comparison",
+            marks=pytest.mark.long,
         ),
         pytest.param(
             'visible_steps(model.adapter, model.sample(1), unit(96).vectors, model.region("all"))', 0, id="strengths"
