@@ -40,6 +40,7 @@ def test_taking_and_joining() -> None:
     assert torch.equal(again.latents, codes.latents)
     assert again.labels is not None
     assert again.labels.tolist() == [1, 2, 3]
+    assert torch.equal(codes[[2, 0]].latents, torch.stack([codes.latents[2], codes.latents[0]]))
     with pytest.raises(IndexError):
         codes[3]
 

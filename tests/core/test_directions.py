@@ -97,18 +97,22 @@ def test_take_selects_scores_and_retained_norms_too() -> None:
 
 def test_indexing_selects_everything() -> None:
     named = replace(some(), attributes=("age", "smile"))
-    for one in (named[1], named[-1], named[1:], named["smile"]):
+    for one in (named[1], named[-1], named[1:], named["smile"], named[[1]], named[np.array([-1])]):
         assert one.vectors.tolist() == [[0, 1, 0, 0]]
         assert (one.scores.tolist(), one.attributes, one.layers) == ([1.0], ("smile",), (1, 2))
         assert one.retained is not None
         assert one.retained.tolist() == [0.25]
-    assert [len(one) for one in (named[:], named[5:])] == [2, 0]
+    assert [len(one) for one in (named[:], named[5:], named[[]])] == [2, 0, 0]
+    assert named[[1, 0, 1]].attributes == ("smile", "age", "smile")
     assert [named[index].label(0) for index in range(2)] == ["0 age", "0 smile"]
 
 
 def test_an_index_that_is_not_there() -> None:
-    with pytest.raises(IndexError):
-        some()[2]
+    for index in (2, [0, 2], [-3]):
+        with pytest.raises(IndexError):
+            some()[index]
+    with pytest.raises(TypeError, match="a direction is chosen by its number, not by True"):
+        some()[[True, False]]
     with pytest.raises(UnknownNameError, match="there are none"):
         some()["smile"]
     with pytest.raises(UnknownNameError, match="did you mean smile"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from zoo._utils.html_repr import facts_html, plain
+from zoo._utils.indexing import chosen_of
 from zoo.errors import CodesError
 
 # The largest truncation that any family takes; 0 is the mean code, 1 is no truncation. A family may allow less.
@@ -99,17 +100,13 @@ class Codes:
         """Return what a notebook shows: the number of codes, their labels, truncation and dtype."""
         return facts_html("Codes", self._facts())
 
-    def __getitem__(self, index: int | slice) -> Codes:
-        if isinstance(index, int):
-            if not -len(self) <= index < len(self):
-                raise IndexError(f"code {index} of {len(self)}")
-            index %= len(self)
-            index = slice(index, index + 1)
+    def __getitem__(self, index: int | slice | Iterable[int]) -> Codes:
+        chosen = chosen_of(index, len(self), "code")
         return replace(
             self,
-            latents=self.latents[index],
-            labels=None if self.labels is None else self.labels[index],
-            seeds=None if self.seeds is None else self.seeds[index],
+            latents=self.latents[chosen],
+            labels=None if self.labels is None else self.labels[chosen],
+            seeds=None if self.seeds is None else tuple(self.seeds[one] for one in chosen),
         )
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> Codes:

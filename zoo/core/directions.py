@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from zoo._utils.html_repr import facts_html, plain, table_html
+from zoo._utils.indexing import chosen_of
 from zoo._utils.paths import expand_home
 from zoo._utils.tensorfile import write_array, write_tensors
 from zoo.core.codes import LatentSpace
@@ -31,8 +32,8 @@ class Directions:
     vector for each row, (k, layers, dim); the rows that such a direction moves have a root mean square length of 1, so
     that a step moves a code as far as with the same vector in each of these rows.
 
-    Indexing gives fewer directions: ``directions[0]``, ``directions[2:5]``, or ``directions["hair_colour"]`` by the
-    attribute of one.
+    Indexing gives fewer directions: ``directions[0]``, ``directions[2:5]``, ``directions[[4, 0]]``, or
+    ``directions["hair_colour"]`` by the attribute of one.
 
     Attributes:
         space: the latent space.
@@ -88,20 +89,14 @@ class Directions:
     def __len__(self) -> int:
         return len(self.vectors)
 
-    def __getitem__(self, index: int | slice | str) -> Directions:
-        if isinstance(index, str):
-            index = self._find_attribute(index)
-        if not isinstance(index, slice):
-            if not -len(self) <= index < len(self):
-                raise IndexError(f"direction {index} of {len(self)}")
-            index %= len(self)
-            index = slice(index, index + 1)
+    def __getitem__(self, index: int | slice | str | Iterable[int]) -> Directions:
+        chosen = chosen_of(self._find_attribute(index) if isinstance(index, str) else index, len(self), "direction")
         return replace(
             self,
-            vectors=self.vectors[index],
-            scores=self.scores[index],
-            retained=None if self.retained is None else self.retained[index],
-            attributes=None if self.attributes is None else self.attributes[index],
+            vectors=self.vectors[chosen],
+            scores=self.scores[chosen],
+            retained=None if self.retained is None else self.retained[chosen],
+            attributes=None if self.attributes is None else tuple(self.attributes[one] for one in chosen),
         )
 
     def _find_attribute(self, name: str) -> int:
