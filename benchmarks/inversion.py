@@ -1,13 +1,14 @@
 """How well and how fast are codes of pictures found? Each line is printed as soon as it is known.
 
-    python -m benchmarks.inversion [MODEL …] [--seeds 16] [--adam 16] [--avatars DIR] [--held 64]
+    python -m benchmarks.inversion [MODEL …] [--seeds 16] [--adam 16] [--state DIR] [--avatars DIR] [--held 64]
 
 *Own pictures*: images of seeds that no start was drawn with. The share that is found to 60 dB, the median seconds of
 processor time, and the same of Adam in the schedule of the StyleGAN2 projector (Karras et al., CVPR 2020, appendix D:
 rate 0.1 with its ramps, noise on the code for three quarters of the way). Of that projector, the perceptual network is
 left out: Adam minimises the same squared error as the search, in the same whitened coordinates, from the same starts,
 and tries the next ones while the picture is below 60 dB. *To its level*: the median over pictures of how much earlier
-the search came to where Adam ended.
+the search came to where Adam ended. With ``--state``, each picture's result is kept in that folder, and a later run
+goes on from there; what the search found is measured again once its code has changed.
 
 *Held-out avatars* (recipes/avatars, split ``test``): factors that the scorer reads alike in the picture and in what was
 found; then an edit of one factor, by a direction fitted to drawn codes: how often it is reached, and how often all
@@ -17,10 +18,13 @@ others stay.
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -28,6 +32,7 @@ import torch
 from torch import Tensor
 
 import zoo
+import zoo.inversion
 from recipes.avatars import read
 from zoo.core.channels import as_rgb
 from zoo.core.codes import Codes
@@ -61,8 +66,8 @@ def decibels(error: float) -> float:
 class Trace:
     """The best decibels so far, by seconds of processor time."""
 
-    began: float = field(default_factory=time.process_time)
     points: list[tuple[float, float]] = field(default_factory=list)
+    began: float = field(default_factory=time.process_time)
 
     def add(self, error: float) -> None:
         """Note an error that was met."""
@@ -75,8 +80,46 @@ class Trace:
         return next((seconds for seconds, best in self.points if best >= level), math.inf)
 
 
-def traced_search(model: Model, picture: Tensor) -> tuple[float, float, Trace]:
-    """Project one picture; return its decibels, the seconds and the trace."""
+@dataclass(frozen=True)
+class Outcome:
+    """What a method made of one picture: its decibels, the seconds of processor time, and the way there."""
+
+    level: float
+    seconds: float
+    trace: Trace
+
+
+Method = Callable[[Model, Tensor], Outcome]
+
+
+def kept(method: Method, version: str, state: Path | None) -> Callable[[Model, Tensor, int], Outcome]:
+    """Make a method keep what it finds in a folder, by model and seed, and look there first."""
+
+    def ask(model: Model, picture: Tensor, seed: int) -> Outcome:
+        if state is None:
+            return method(model, picture)
+        file = state / f"{method.__name__}-{version}-{model.name}-{seed}.json"
+        if file.exists():
+            known = json.loads(file.read_text())
+            return Outcome(known["level"], known["seconds"], Trace(known["trace"]["points"]))
+        found = method(model, picture)
+        state.mkdir(parents=True, exist_ok=True)
+        new = file.with_suffix(".new")
+        new.write_text(json.dumps(asdict(found)))
+        new.replace(file)
+        return found
+
+    return ask
+
+
+def version_of_search() -> str:
+    """Name the code of the search by a digest."""
+    files = sorted(Path(zoo.inversion.__path__[0]).rglob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:8]
+
+
+def search(model: Model, picture: Tensor) -> Outcome:
+    """Project one picture by zoo's search."""
     trace = Trace()
     evaluate: Callable[..., Any] = Problem.evaluate
     residual: Callable[..., Any] = Problem.residual
@@ -96,11 +139,11 @@ def traced_search(model: Model, picture: Tensor) -> tuple[float, float, Trace]:
         found = zoo.project(model, picture, starts=STARTS)
     finally:
         Problem.evaluate, Problem.residual = evaluate, residual  # type: ignore[method-assign]
-    return found.fits[0].psnr, time.process_time() - trace.began, trace
+    return Outcome(found.fits[0].psnr, time.process_time() - trace.began, trace)
 
 
-def adam(model: Model, picture: Tensor) -> tuple[float, float, Trace]:
-    """Project one picture by Adam; return its decibels, the seconds and the trace."""
+def adam(model: Model, picture: Tensor) -> Outcome:
+    """Project one picture by Adam."""
     trace, adapter = Trace(), model.adapter
     region = model.region("all")
     prior = Prior.of(adapter, draw_for_prior(adapter, derived_generator(0, "prior"), None))
@@ -115,7 +158,7 @@ def adam(model: Model, picture: Tensor) -> tuple[float, float, Trace]:
         best = max(best, _adam_once(problem, point, trace, derived_generator(attempt, "noise")))
         if best >= FOUND:
             break
-    return best, time.process_time() - trace.began, trace
+    return Outcome(best, time.process_time() - trace.began, trace)
 
 
 def _adam_once(problem: Problem, point: Tensor, trace: Trace, generator: torch.Generator) -> float:
@@ -138,28 +181,30 @@ def _adam_once(problem: Problem, point: Tensor, trace: Trace, generator: torch.G
     return best
 
 
-def own_pictures(name: str, seeds: int, adams: int) -> None:
+def own_pictures(name: str, seeds: int, adams: int, state: Path | None) -> None:
     """Measure both methods on a model's own pictures, and print a line."""
     model = zoo.load(name, device="cpu")
-    codes = model.sample_seeds(range(FIRST_SEED, FIRST_SEED + seeds))
-    pictures = as_rgb(model.render(codes)).clamp(-1, 1)
-    ours = [traced_search(model, picture[None]) for picture in pictures]
-    missed = [FIRST_SEED + index for index, (level, _, _) in enumerate(ours) if level < FOUND]
-    text = f"{name:24}{share(ours):>8}{median(s for _, s, _ in ours):8.1f} s{median(d for d, _, _ in ours):8.0f} dB"
-    if adams:
-        theirs = [adam(model, picture[None]) for picture in pictures[:adams]]
+    numbers = range(FIRST_SEED, FIRST_SEED + seeds)
+    pictures = as_rgb(model.render(model.sample_seeds(numbers))).clamp(-1, 1)
+    pairs = list(zip(pictures[:, None], numbers, strict=True))
+    theirs = [kept(adam, "1", state)(model, *pair) for pair in pairs[:adams]]
+    ours = [kept(search, version_of_search(), state)(model, *pair) for pair in pairs]
+    missed = [seed for one, seed in zip(ours, numbers, strict=True) if one.level < FOUND]
+    text = f"{name:24}{summary(ours)}"
+    if theirs:
         faster = [
-            trace.seconds_to(level) / own.seconds_to(level)
-            for (level, _, trace), (_, _, own) in zip(theirs, ours, strict=False)
+            one.trace.seconds_to(one.level) / own.trace.seconds_to(one.level)
+            for one, own in zip(theirs, ours, strict=False)
         ]
-        text += f" |{share(theirs):>8}{median(s for _, s, _ in theirs):8.1f} s{median(d for d, _, _ in theirs):8.0f} dB"
-        text += f" | {median(faster):.1f} x"
+        text += f" |{summary(theirs)} | {median(faster):.1f} x"
     print(f"{text}   {f'missed: seeds {missed}' if missed else ''}", flush=True)
 
 
-def share(results: Sequence[tuple[float, float, Trace]]) -> str:
-    """Write how many pictures were found."""
-    return f"{sum(level >= FOUND for level, _, _ in results)}/{len(results)}"
+def summary(results: Sequence[Outcome]) -> str:
+    """Write how many pictures were found, the median seconds and decibels."""
+    share = f"{sum(one.level >= FOUND for one in results)}/{len(results)}"
+    seconds, level = median(one.seconds for one in results), median(one.level for one in results)
+    return f"{share:>8}{seconds:8.1f} s{level:8.0f} dB"
 
 
 def scores_of(model: Model, scorer: zoo.Scorer, codes: Codes) -> Tensor:
@@ -255,6 +300,7 @@ def main() -> None:
     parser.add_argument("models", nargs="*", default=MODELS)
     parser.add_argument("--seeds", type=int, default=16, help="own pictures of each model; 0 leaves them out")
     parser.add_argument("--adam", type=int, default=16, help="how many of them Adam tries too")
+    parser.add_argument("--state", type=Path, help="folder of results, in which a later run goes on")
     parser.add_argument("--avatars", help="folder of recipes/avatars, for the held-out ones")
     parser.add_argument("--held", type=int, default=64, help="how many of those")
     parser.add_argument("--rows", nargs="*", default=("w+", "w"), help="how those are projected")
@@ -265,7 +311,7 @@ def main() -> None:
             f"{'own pictures':24}{'>=60 dB':>8}{'median':>10}{'':>11} |{'Adam':>8}{'median':>10}{'':>11} | to its level"
         )
     for name in options.models if options.seeds else ():
-        own_pictures(name, options.seeds, options.adam)
+        own_pictures(name, options.seeds, options.adam, options.state)
     if options.avatars:
         held_out(options.held_model, options.avatars, options.held, options.rows)
 
