@@ -150,6 +150,7 @@ def run_analysis(
     each: bool = False,
     memory: str | int | None = None,
     keep: bool = True,
+    pictures: bool | None = None,
     progress: Progress = silent,
 ) -> Run:
     """Check a request, open the model, carry the analysis out, and write the run folder.
@@ -167,6 +168,7 @@ def run_analysis(
         each: Write every picture of the sheet to a PNG of its own too, in the size that the network draws.
         memory: How much derivatives may use, in bytes or as text such as ``2GB``; None is what the usual chunk needs.
         keep: Use the cache of Jacobians.
+        pictures: Keep the pictures that `Run.save` writes; None keeps them where there is a folder to write.
         progress: Called while the work goes on.
 
     Returns:
@@ -188,7 +190,7 @@ def run_analysis(
             claims.enter_context(claimed_run_folder(out, force=force))
             opened = replace(opening, options=others).open(model, installation, progress)
             resolved = checked.resolve(opened, installation, limits)
-        run = run_resolved(resolved, progress, pictures=out is not None)
+        run = run_resolved(resolved, progress, pictures=out is not None if pictures is None else pictures)
         if out is not None:
             run.save(out, force=force, npy=npy, each=each, progress=progress)
     return run

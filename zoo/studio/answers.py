@@ -54,7 +54,8 @@ def fail(error: BaseException) -> Response:
         return answer({"error": error.sentence}, error.status)
     if isinstance(error, StaleError):
         return answer({"error": "a newer request has taken its place"}, 409)
-    return answer({"error": explain(error)}, _status_of(error))
+    choices = getattr(error, "choices", None)
+    return answer({"error": explain(error), **({} if choices is None else {"ask": choices})}, _status_of(error))
 
 
 def _status_of(error: BaseException) -> int:

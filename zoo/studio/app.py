@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Awaitable, Callable
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -13,18 +15,23 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from zoo._utils.progress import Progress
 from zoo._version import __version__
 from zoo.errors import OptionError
 from zoo.studio.answers import answer, fail
-from zoo.studio.bodies import Analyze, Body, Marks, Opened, RegionText, View, read_body
+from zoo.studio.bodies import Analyze, Body, Marks, Opened, Project, RegionText, Save, View, read_body
 from zoo.studio.guard import Door, Guard
+from zoo.studio.kept.projections import project
 from zoo.studio.kept.requests import codes_request
 from zoo.studio.kept.results import Results
+from zoo.studio.kept.saving import Saving, saved_file
 from zoo.studio.kept.sessions import Session, open_session
 from zoo.studio.kept.uploads import Uploads
 from zoo.studio.services import Services, scene_of
 from zoo.studio.shown.description import describe_model, list_models
-from zoo.studio.shown.rendering import Picture, render_scene
+from zoo.studio.shown.heat import Heat, draw_heat
+from zoo.studio.shown.rendering import Picture, encode
+from zoo.studio.shown.views import draw_pixels
 
 AnyBody = TypeVar("AnyBody", bound=Body)
 Call = Callable[["Api", Request], Awaitable[Response]]
@@ -54,22 +61,35 @@ class Api:
         body, session = await self._body(Opened, request), self._session(request)
         models = self.services.models
         models.card(body.model)
-        job = self.services.jobs.start(
-            session.id,
-            lambda progress: describe_model(models.get(body, progress).model, models.installation),
+        return self._start(
+            session, lambda progress: describe_model(models.get(body, progress).model, models.installation)
         )
-        return answer(job.as_json(), 202)
 
     async def render(self, request: Request) -> Response:
         """Draw pictures."""
         view, session = await self._body(View, request), self._session(request)
-        services = self.services
+        services, lane = self.services, (session.id, view.lane)
 
         def draw() -> Picture:
-            return render_scene(services.models.get(view), scene_of(session, view), view.size)
+            opened, scene = services.models.get(view), scene_of(session, view)
+            return services.pictures.render(lane, opened, scene, view.size, preview=view.preview)
 
-        picture = await services.renders.run((session.id, view.lane), view.seq, draw)
-        return _picture(picture, view.seq)
+        return _picture(await services.renders.run(lane, view.seq, draw), view.seq)
+
+    async def heat(self, request: Request) -> Response:
+        """Show where a picture changes."""
+        view, session = await self._body(View, request), self._session(request)
+        services = self.services
+
+        def draw() -> Heat:
+            opened = services.models.get(view)
+            region = None if view.region is None else services.masks.region(opened.model, view.region)
+            return draw_heat(opened, scene_of(session, view), region)
+
+        heat = await services.renders.run((session.id, "heat"), view.seq, draw)
+        inside = {} if heat.inside is None else {"X-Zoo-Inside": f"{heat.inside:.4f}"}
+        headers = {"X-Zoo-Seq": str(view.seq), "X-Zoo-Top": f"{heat.top:.4g}", **inside}
+        return Response(heat.content, media_type="image/png", headers=headers)
 
     async def region(self, request: Request) -> Response:
         """Keep a painted mask, or read a region in words."""
@@ -77,22 +97,29 @@ class Api:
         self._session(request)
         if request.headers.get("content-type", "").startswith("application/json"):
             body = read_body(RegionText, content)
-            model = services.models
-            return answer(await services.on_files(lambda: services.masks.describe(model.get(body).model, body.text)))
-        return answer(await services.on_files(partial(services.masks.paint, content)))
+            return answer(await services.on_files(lambda: self._describe(body, body.text)))
+        asked = _asked(request)
+
+        def paint() -> dict[str, Any]:
+            painted = services.masks.paint(content)
+            return painted if asked is None else {**painted, **self._describe(asked, painted["region"])}
+
+        return answer(await services.on_files(paint))
+
+    def _describe(self, asked: Opened, text: str) -> dict[str, Any]:
+        return self.services.masks.describe(self.services.models.get(asked).model, text)
 
     async def analyze(self, request: Request) -> Response:
         """Find directions."""
         body, session = await self._body(Analyze, request), self._session(request)
         services = self.services
         services.masks.check(body.region or "all")
-        job = services.jobs.start(
-            session.id,
-            lambda progress: services.analyses.run(
-                Results(session), body, codes_request(session, services.models, body), progress
-            ),
-        )
-        return answer(job.as_json(), 202)
+
+        def find(progress: Progress) -> dict[str, Any]:
+            codes = codes_request(session, services.models, body)
+            return services.analyses.run(Results(session), body, codes, progress)
+
+        return self._start(session, find)
 
     async def results(self, request: Request) -> Response:
         """List what was found."""
@@ -113,18 +140,57 @@ class Api:
 
     async def upload(self, request: Request) -> Response:
         """Keep a file."""
-        session, query = self._session(request), request.query_params
+        session = self._session(request)
         name, content = request.headers.get("x-zoo-name", "file"), await request.body()
-        asked = read_body(Opened, query.get("model", "{}").encode())
-        as_kind = query.get("as")
-        if as_kind not in {None, "codes", "directions"}:
-            raise OptionError(f"as={as_kind}: there are codes and directions")
-        opened = self.services.models.get(asked)
+        asked, as_kind = _asked(request), request.query_params.get("as")
 
         def keep() -> dict[str, Any]:
-            return Uploads(session).receive(content, name, opened.model, asked, as_kind)  # type: ignore[arg-type]
+            model = None if asked is None else self.services.models.get(asked).model
+            return Uploads(session).receive(content, unquote(name), model, asked, as_kind)
 
         return answer(await self.services.on_files(keep))
+
+    async def project(self, request: Request) -> Response:
+        """Find the code of a picture."""
+        body, session = await self._body(Project, request), self._session(request)
+        self.services.masks.check(body.region or "all")
+        return self._start(session, lambda progress: project(session, self.services.analyses, body, progress))
+
+    async def save(self, request: Request) -> Response:
+        """Save what a command would write, or send one picture in full size."""
+        body, session = await self._body(Save, request), self._session(request)
+        if body.what == "frame":
+            return await self._frame(session, body)
+        saving = Saving(session, self.services.analyses)
+        return self._start(session, lambda progress: saving.plan(body).carry_out(progress))
+
+    async def _frame(self, session: Session, view: Save) -> Response:
+        services = self.services
+
+        def draw() -> Picture:
+            pixels = draw_pixels(services.models.get(view), scene_of(session, view))
+            return encode(pixels, None, time.perf_counter(), lossless=True)
+
+        if not view.codes:
+            raise OptionError("there is no picture to save: choose a code first")
+        return _picture(await services.renders.run((session.id, "frame"), view.seq, draw), view.seq)
+
+    async def command(self, request: Request) -> Response:
+        """Write the command that saves the same."""
+        body, session = await self._body(Save, request), self._session(request)
+        saving = Saving(session, self.services.analyses)
+        plan = await self.services.on_files(lambda: saving.plan(body))
+        return answer({"command": plan.command, "folder": str(plan.folder)})
+
+    async def file(self, request: Request) -> Response:
+        """Send a file of a folder that was saved."""
+        self._session(request)
+        folder, name = request.path_params["folder"], request.path_params["file"]
+        path = await self.services.on_files(lambda: saved_file(self.services.runs, folder, name))
+        return FileResponse(path, filename=name)
+
+    def _start(self, session: Session, work: Callable[[Progress], Any]) -> Response:
+        return answer(self.services.jobs.start(session.id, work).as_json(), 202)
 
     async def job(self, request: Request) -> Response:
         """Tell how far a job is."""
@@ -160,6 +226,17 @@ class Api:
         return self.services.jobs.find(self._session(request).id, request.path_params["name"])
 
 
+def _asked(request: Request) -> Opened | None:
+    """Read the model of a request whose body is a file."""
+    query = request.query_params
+    if not query.get("model"):
+        return None
+    options = query.get("options", "{}")
+    space = json.dumps(query.get("space") or None)
+    content = f'{{"model": {json.dumps(query["model"])}, "space": {space}, "options": {options}}}'
+    return read_body(Opened, content.encode(errors="replace"))
+
+
 def _picture(picture: Picture, number: int) -> Response:
     headers = {
         "X-Zoo-Seq": str(number),
@@ -174,12 +251,17 @@ def _picture(picture: Picture, number: int) -> Response:
 _CALLS: list[tuple[str, str, Call]] = [
     ("POST", "/open", Api.open),
     ("POST", "/render", Api.render),
+    ("POST", "/heat", Api.heat),
     ("POST", "/region", Api.region),
     ("POST", "/analyze", Api.analyze),
     ("GET", "/results", Api.results),
     ("PATCH", "/results/{name}", Api.mark),
     ("DELETE", "/results/{name}", Api.delete),
     ("POST", "/upload", Api.upload),
+    ("POST", "/project", Api.project),
+    ("POST", "/save", Api.save),
+    ("POST", "/command", Api.command),
+    ("GET", "/files/{folder}/{file}", Api.file),
     ("GET", "/jobs/{name}", Api.job),
     ("DELETE", "/jobs/{name}", Api.cancel),
     ("GET", "/state", Api.read_state),

@@ -101,7 +101,7 @@ class Project(Opened):
     label: Text | None = None
     region: Text | None = None
     align: Text = "auto"
-    tune: bool = False
+    starts: int | None = None
 
 
 class Save(View):
@@ -112,6 +112,8 @@ class Save(View):
     name: Slug | None = None
     force: bool = False
     result: Slug | None = None
+    upload: Slug | None = None
+    onto: bool = False
     indices: Annotated[tuple[int, ...], Field(max_length=1000)] | None = None
     files: tuple[Literal["sheet", "gif", "mp4", "each", "npy"], ...] = ("sheet",)
     strengths: Annotated[tuple[Number, ...], Field(min_length=1, max_length=32)] | None = None

@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from zoo.studio.bodies import Code, Step, View
+from zoo.studio.bodies import View
 from zoo.studio.jobs import Jobs
 from zoo.studio.kept.analyses import Analyses
 from zoo.studio.kept.masks import Masks
-from zoo.studio.kept.results import Results
+from zoo.studio.kept.requests import origins, steps
 from zoo.studio.kept.sessions import Session
-from zoo.studio.kept.uploads import Uploads
 from zoo.studio.newest import NewestOnly
-from zoo.studio.shown.opened import OpenModels, Origin
-from zoo.studio.shown.views import Along, Scene, along_of, origin_of
+from zoo.studio.shown.opened import OpenModels
+from zoo.studio.shown.preview import Pictures
+from zoo.studio.shown.views import Scene
 
 Result = TypeVar("Result")
 
@@ -33,6 +33,7 @@ class Services:
         analyses: Carries analyses out.
         jobs: Long work.
         renders: The queue of pictures.
+        pictures: Draws them, in the thread of that queue.
     """
 
     models: OpenModels
@@ -40,6 +41,7 @@ class Services:
     analyses: Analyses
     jobs: Jobs = field(default_factory=Jobs)
     renders: NewestOnly = field(default_factory=NewestOnly)
+    pictures: Pictures = field(default_factory=Pictures)
     _files: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "zoo-studio-files"))
 
     @property
@@ -76,31 +78,3 @@ def scene_of(session: Session, view: View) -> Scene:
         The scene.
     """
     return Scene(origins(session, view.codes), steps(session, view.moves))
-
-
-def origins(session: Session, codes: tuple[Code, ...]) -> tuple[Origin, ...]:
-    """Read where codes come from.
-
-    Args:
-        session: The session.
-        codes: The codes.
-
-    Returns:
-        Their origins.
-    """
-    uploads = Uploads(session)
-    return tuple(origin_of(code, lambda name: uploads.path(name, "codes")) for code in codes)
-
-
-def steps(session: Session, moves: tuple[Step, ...]) -> tuple[Along, ...]:
-    """Read what codes are moved along.
-
-    Args:
-        session: The session.
-        moves: The steps.
-
-    Returns:
-        The same with the paths of their files.
-    """
-    results = Results(session)
-    return tuple(along_of(step, results.path) for step in moves)

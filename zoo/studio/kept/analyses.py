@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -16,8 +15,9 @@ from zoo.analysis.request import AnalysisRequest
 from zoo.analysis.run import Run, run_analysis
 from zoo.core.layers import format_layers
 from zoo.editing.requests import CodesRequest, OpeningRequest
-from zoo.editing.run_folder import short_model_name
+from zoo.editing.run_folder import claimed_run_folder, short_model_name
 from zoo.studio.bodies import Analyze, Opened, as_texts
+from zoo.studio.kept.commands import analysis_command
 from zoo.studio.kept.results import Results, record_of
 from zoo.studio.shown.opened import KeptOpening, OpenModels, refuse_files
 
@@ -46,9 +46,10 @@ class Analyses:
             asked: The model.
 
         Returns:
-            The request; options of the architecture are those of the request for the analysis.
+            The request.
         """
-        return KeptOpening(space=asked.space, device=self.models.device, models=self.models)
+        options = as_texts(asked.options)
+        return KeptOpening(space=asked.space, device=self.models.device, options=options, models=self.models)
 
     def run(self, results: Results, body: Analyze, codes: CodesRequest, progress: Progress) -> dict[str, Any]:
         """Find directions, measure them, and keep them in the session.
@@ -66,21 +67,21 @@ class Analyses:
         installation = self.models.installation
         run = run_analysis(
             request,
-            body.model,
+            self.models.name(body.model),
             installation,
             opening=self.opening(body),
             memory=self.memory,
             progress=progress,
+            pictures=True,
         )
+        command = self.command(body, codes)
         name = results.new_id(_name_of(request, run))
         folder = results.folder(name)
         folder.mkdir(parents=True)
         run.directions.save(folder / "directions.safetensors")
         run.model.save_codes(folder / "codes.safetensors", run.codes)
         self._keep(folder, run)
-        record = record_of(
-            body, run.directions, run.table(), notes=run.notes, command=run.directions.provenance["command"]
-        )
+        record = record_of(body, run.directions, run.table(), notes=run.notes, command=command)
         return results.add(name, {**record, "asked": body.model_dump(mode="json")})
 
     def request(self, body: Analyze, codes: CodesRequest) -> AnalysisRequest:
@@ -105,6 +106,62 @@ class Analyses:
             show=body.show,
             unseen=body.unseen,
         )
+
+    def command(self, body: Analyze, codes: CodesRequest, out: Path | None = None, files: Sequence[str] = ()) -> str:
+        """Write the command of an analysis.
+
+        Args:
+            body: What was asked.
+            codes: The codes to analyse.
+            out: The folder that is written; None leaves it to the command.
+            files: What is written beside the usual files.
+
+        Returns:
+            The line.
+        """
+        return analysis_command(
+            self.request(body, codes),
+            self.models.get(body).model,
+            self.models.installation,
+            self.opening(body),
+            memory=self.memory,
+            out=out,
+            files=files,
+        )
+
+    def save(
+        self,
+        kept: Path,
+        body: Analyze,
+        codes: CodesRequest,
+        out: Path,
+        *,
+        files: Sequence[str],
+        force: bool,
+        progress: Progress,
+    ) -> None:
+        """Write the run folder of an analysis. One that is no longer in memory is run again.
+
+        Args:
+            kept: The folder of its result.
+            body: What was asked.
+            codes: The codes to analyse.
+            out: The folder to write.
+            files: What is written beside the usual files: ``npy`` and ``each``.
+            force: Replace an existing run folder.
+            progress: Called while the work goes on.
+        """
+        with claimed_run_folder(out, force=force):
+            run = self._runs.get(kept) or run_analysis(
+                self.request(body, codes),
+                self.models.name(body.model),
+                self.models.installation,
+                opening=self.opening(body),
+                memory=self.memory,
+                progress=progress,
+                pictures=True,
+            )
+            run.save(out, force=force, npy="npy" in files, each="each" in files, progress=progress)
 
     def _keep(self, folder: Path, run: Run) -> None:
         with self._lock:
@@ -132,15 +189,3 @@ def layers_text(layers: str | Sequence[int] | None) -> str | None:
     if layers is None or isinstance(layers, str):
         return layers or None
     return format_layers(sorted(set(layers))) or None
-
-
-def command_line(words: Sequence[str]) -> str:
-    """Write a command.
-
-    Args:
-        words: Its words.
-
-    Returns:
-        A line for a shell.
-    """
-    return shlex.join(words)

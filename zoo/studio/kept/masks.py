@@ -94,8 +94,22 @@ class Masks:
         Raises:
             ZooError: If the text cannot be read.
         """
-        region = parse_region(self.check(text), model.adapter.resolution, model.card.regions)
-        return {"region": text, "id": short_hash(text.encode(errors="replace")), **_described(region)}
+        return {"region": text, "id": short_hash(text.encode(errors="replace")), **_described(self.region(model, text))}
+
+    def region(self, model: Model, text: str) -> Region:
+        """Read a region in words, which may name masks that were painted here.
+
+        Args:
+            model: The model.
+            text: The words.
+
+        Returns:
+            The region.
+
+        Raises:
+            ZooError: If the text cannot be read.
+        """
+        return parse_region(self.check(text), model.adapter.resolution, model.card.regions)
 
 
 def _described(region: Region) -> dict[str, Any]:

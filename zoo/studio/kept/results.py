@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import filecmp
 import re
 import secrets
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo._utils.files import is_dir
+from zoo._utils.files import is_dir, is_file
 from zoo.core.directions import Directions
 from zoo.errors import OptionError, UnknownNameError, printable
 from zoo.report.table import DirectionSummary, format_number
 from zoo.studio.bodies import Marks, Opened
-from zoo.studio.kept.sessions import Session, plain_name, read_json, remove, write_json
+from zoo.studio.kept.sessions import Session, read_json, remove, write_json
 
 _KIND = "results"
 _RECORD = "result.json"
+_DIRECTIONS = "directions.safetensors"
 # Rows that a page lists; the files hold all directions.
 _MOST_ROWS = 128
 
@@ -60,7 +63,7 @@ class Results:
         Returns:
             The same with its name.
         """
-        write_json(self.folder(name) / _RECORD, {"id": name, **record})
+        write_json(self.folder(name) / _RECORD, {"id": name, "created": time.time(), **record})
         return self.read(name)
 
     def read(self, name: str) -> dict[str, Any]:
@@ -84,9 +87,8 @@ class Results:
 
     def list(self) -> Sequence[dict[str, Any]]:
         """List all results, the oldest first."""
-        folder = self.session.folder / _KIND
-        records = sorted(folder.glob(f"*/{_RECORD}"), key=lambda path: path.parent.stat().st_ctime)
-        return [self.read(path.parent.name) for path in records]
+        paths = (self.session.folder / _KIND).glob(f"*/{_RECORD}")
+        return sorted((self.read(path.parent.name) for path in paths), key=lambda record: float(record["created"]))
 
     def mark(self, name: str, marks: Marks) -> dict[str, Any]:
         """Name a direction, or keep it with a star.
@@ -133,16 +135,41 @@ class Results:
         remove(self.folder(name))
 
     def path(self, name: str) -> Path:
-        """Find the directions of a result, as commands name them.
+        """Find the directions of a result.
 
         Args:
             name: The result.
 
         Returns:
-            A folder that holds `directions.safetensors`.
+            The folder that holds `directions.safetensors`.
+
+        Raises:
+            UnknownNameError: If there is no such result.
         """
-        self.read(name)
-        return self.folder(plain_name(name))
+        folder = self.folder(name)
+        if not is_file(folder / _DIRECTIONS):
+            raise UnknownNameError(f"there is no result {name} in this session")
+        return folder
+
+    def shown_path(self, folder: Path) -> Path:
+        """Find the folder that commands name for that of a result: the one that it was saved to, if that is unchanged.
+
+        Args:
+            folder: The folder of a result.
+
+        Returns:
+            A folder that holds the same `directions.safetensors`.
+        """
+        saved = self.read(folder.name)["folder"]
+        same = saved is not None and _same(Path(saved) / _DIRECTIONS, folder / _DIRECTIONS)
+        return Path(saved) if same else folder
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return filecmp.cmp(one, other, shallow=False)
+    except OSError:
+        return False
 
 
 def record_of(
@@ -150,6 +177,7 @@ def record_of(
     directions: Directions,
     summaries: Sequence[DirectionSummary] = (),
     *,
+    title: str | None = None,
     notes: Sequence[str] = (),
     command: str | None = None,
 ) -> dict[str, Any]:
@@ -159,6 +187,7 @@ def record_of(
         asked: The model that they are moved in.
         directions: The directions.
         summaries: What was measured of the first of them.
+        title: The name of the file that they came in.
         notes: What has to be known about them.
         command: The command that finds them.
 
@@ -168,6 +197,7 @@ def record_of(
     recorded = directions.provenance
     shown = min(len(directions), _MOST_ROWS)
     return {
+        "title": title,
         "model": asked.model,
         "options": asked.options,
         "space": asked.space,
@@ -190,6 +220,7 @@ def _row(directions: Directions, index: int, summaries: Sequence[DirectionSummar
         "score": format_number(float(directions.scores[index])),
         "locality": None,
         "step": None,
+        "visible": True,
         "redundant": None,
         "layers": None if directions.layers is None else list(directions.layers),
     }
@@ -198,5 +229,6 @@ def _row(directions: Directions, index: int, summaries: Sequence[DirectionSummar
         row["name"] = row["name"] if summary.name is None else str(summary.name)
         row["locality"] = None if locality is None else locality.text()
         row["step"] = summary.step
+        row["visible"] = summary.reached
         row["redundant"] = None if summary.repeats is None else summary.repeats[0]
     return row

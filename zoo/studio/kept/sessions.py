@@ -19,7 +19,8 @@ from zoo.errors import OptionError, UnknownNameError
 STUDIO = "studio"
 
 _SESSION = re.compile(r"[0-9a-f]{32}")
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,79}")
+# Names of the files of pictures hold the sign of a strength.
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,119}")
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def plain_name(name: str) -> str:
         UnknownNameError: If it is none that the studio gives.
     """
     if not _NAME.fullmatch(name):
-        raise UnknownNameError("a name has letters, digits, '.', '_' and '-', and does not begin with '.' or '-'")
+        raise UnknownNameError("a name has letters, digits, '.', '_', '+' and '-', and does not begin with '.' or '-'")
     return name
 
 

@@ -6,7 +6,7 @@ import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from zoo._utils.files import exists
 from zoo._utils.pictures import PictureError, open_picture
@@ -19,12 +19,16 @@ from zoo.studio.bodies import Opened
 from zoo.studio.kept.results import Results, record_of
 from zoo.studio.kept.sessions import Session, plain_name, read_json, short_hash, write_json
 
-Kind = Literal["codes", "directions"]
-
 _KIND = "uploads"
-_FORMATS: dict[str, Kind] = {"zoo-codes/1": "codes", "zoo-directions/1": "directions"}
+_FORMATS: dict[str, str] = {"zoo-codes/1": "codes", "zoo-directions/1": "directions"}
 # The first bytes of files of arrays: safetensors (after its length), numpy, zip, pickle.
 _ARRAYS = (b"\x93NUMPY", b"PK", b"\x80")
+
+
+class AmbiguousError(OptionError):
+    """A file may hold codes or directions, and a person has to say which."""
+
+    choices = ("codes", "directions")
 
 
 @dataclass(frozen=True)
@@ -38,14 +42,14 @@ class Uploads:
     session: Session
 
     def receive(
-        self, content: bytes, name: str, model: Model, asked: Opened, as_kind: Kind | None = None
+        self, content: bytes, name: str, model: Model | None, asked: Opened | None, as_kind: str | None = None
     ) -> dict[str, Any]:
         """Keep a file.
 
         Args:
             content: The file.
             name: What it was called; only its letters are kept, for pictures and commands.
-            model: The model that codes and directions must fit.
+            model: The model that codes and directions must fit; None where none is open.
             asked: How it was opened.
             as_kind: What an array holds, where a person has said so.
 
@@ -60,19 +64,25 @@ class Uploads:
         if content[:2] != b"PK" and not content.startswith(_ARRAYS) and content[8:9] != b"{":
             return self._picture(upload, path)
         kind = as_kind or _kind_of(path)
+        if kind not in _FORMATS.values():
+            raise OptionError(f"as={kind}: there are {' and '.join(_FORMATS.values())}")
+        if model is None or asked is None:
+            raise OptionError(f"{path.name} holds {kind}, which belong to a model: open that first")
         with warnings.catch_warnings(record=True) as remarks:
             warnings.simplefilter("always")
             told = self._codes(upload, path, model) if kind == "codes" else self._directions(upload, path, model, asked)
         return {**told, "notes": [printable(str(remark.message)) for remark in remarks]}
 
-    def add_codes(self, name: str, path: Path) -> None:
-        """Take a file of codes, or a run folder, in as an upload.
+    def add_codes(self, name: str, folder: Path, *, photograph: Path, command: str) -> None:
+        """Take the folder of a projection in as an upload of codes.
 
         Args:
-            name: What it is called.
-            path: Where it is.
+            name: What it is called, as the folder is.
+            folder: Where it is.
+            photograph: The picture that was projected.
+            command: The command that does so.
         """
-        write_json(self._record(name), {"kind": "codes", "path": str(path.relative_to(self.session.folder))})
+        self._keep(name, "codes", folder, photograph=self._inside(photograph), command=command)
 
     def path(self, name: str, kind: str) -> Path:
         """Find the file of an upload.
@@ -87,10 +97,40 @@ class Uploads:
         Raises:
             UnknownNameError: If there is none.
         """
-        record = read_json(self._record(name))
-        if not isinstance(record, dict) or record.get("kind") != kind:
-            raise UnknownNameError(f"there are no {kind} {name} in this session: upload the file again")
+        record = self.record(name)
+        if record["kind"] != kind:
+            raise UnknownNameError(f"{name} is no file of {kind}")
         return self.session.folder / str(record["path"])
+
+    def record(self, name: str) -> dict[str, Any]:
+        """Read what is known of an upload.
+
+        Args:
+            name: What it is called.
+
+        Returns:
+            Its kind and path; of a projection, also the photograph and the command.
+
+        Raises:
+            UnknownNameError: If there is none.
+        """
+        record = read_json(self._record(name))
+        if not isinstance(record, dict):
+            raise UnknownNameError(f"there is no upload {name} in this session: upload the file again")
+        return record
+
+    def photograph(self, codes: Path) -> Path | None:
+        """Find the photograph that codes were found for.
+
+        Args:
+            codes: The path of an upload of codes.
+
+        Returns:
+            The photograph; None for codes of a file.
+        """
+        record = read_json(self._record(codes.name))
+        found = record.get("photograph") if isinstance(record, dict) else None
+        return None if found is None else self.session.folder / str(found)
 
     def _record(self, name: str) -> Path:
         return self.session.place(_KIND, f"{plain_name(name)}.json")
@@ -103,8 +143,11 @@ class Uploads:
             path.write_bytes(content)
         return path
 
-    def _keep(self, upload: str, kind: str, path: Path) -> None:
-        write_json(self._record(upload), {"kind": kind, "path": str(path.relative_to(self.session.folder))})
+    def _keep(self, upload: str, kind: str, path: Path, **more: str) -> None:
+        write_json(self._record(upload), {"kind": kind, "path": self._inside(path), **more})
+
+    def _inside(self, path: Path) -> str:
+        return str(path.relative_to(self.session.folder))
 
     def _picture(self, upload: str, path: Path) -> dict[str, Any]:
         try:
@@ -125,11 +168,11 @@ class Uploads:
         name = results.new_id(path.stem)
         results.folder(name).mkdir(parents=True)
         directions.save(results.folder(name) / "directions.safetensors")
-        record = record_of(asked, directions, command=directions.provenance.get("command"))
-        return {"kind": "directions", **results.add(name, record)}
+        record = record_of(asked, directions, title=path.name)
+        return {"kind": "directions", "result": results.add(name, record)}
 
 
-def _kind_of(path: Path) -> Kind:
+def _kind_of(path: Path) -> str:
     """Tell codes from directions by what zoo wrote into the file; arrays of other projects do not say."""
     try:
         _, metadata = read_arrays(path)
@@ -137,7 +180,7 @@ def _kind_of(path: Path) -> Kind:
         raise OptionError(f"{path.name}: {error}") from None
     kind = _FORMATS.get(str(metadata.get("format")))
     if kind is None:
-        raise OptionError(
+        raise AmbiguousError(
             f"{path.name} is an array of another project, which may hold codes or directions: say which it is"
         )
     return kind

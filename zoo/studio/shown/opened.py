@@ -52,10 +52,14 @@ class OpenModel:
 
     Args:
         model: The model.
+
+    Attributes:
+        seconds: How long so many pictures took when they were last drawn.
     """
 
     def __init__(self, model: Model) -> None:
         self.model = model
+        self.seconds: dict[int, float] = {}
         # The caches are safe in several threads. Files of sessions are never changed.
         self.code = lru_cache(_MOST_CODES)(self._code)
         self.directions = lru_cache(_MOST_FILES)(self._directions)
@@ -118,6 +122,20 @@ class OpenModels:
             return find_card(name, self.installation)
         return self.installation.registry.resolve(name)
 
+    def name(self, name: str) -> str:
+        """Find the full name of a model, as commands name it.
+
+        Args:
+            name: A name of it.
+
+        Returns:
+            The name of its card, or the file that the studio was started with.
+
+        Raises:
+            UnknownNameError: If there is no such model.
+        """
+        return name if name == self.started_with else self.installation.registry.resolve(name).name
+
     def get(self, asked: Opened, progress: Progress | None = None) -> OpenModel:
         """Take a model, and open it if need be.
 
@@ -132,7 +150,7 @@ class OpenModels:
             ZooError: If it cannot be opened.
         """
         options = as_texts(asked.options)
-        key = asked.model, asked.space, tuple(sorted(options.items()))
+        key = self.name(asked.model), asked.space, tuple(sorted(options.items()))
         found = self._take(key)
         if found is not None:
             return found
@@ -161,9 +179,8 @@ class OpenModels:
         if progress is None and status(card) not in {"local", "cached"}:
             raise OptionError(f"the weights of {card.name} are not on this computer yet: choose the model again")
         refuse_files(options, self.installation.plugins.adapter(card.adapter).schema() if card.adapter else None)
-        name = asked.model if asked.model == self.started_with else card.name
         opening = OpeningRequest(space=asked.space, device=self.device, options=options)
-        return opening.open(name, self.installation, progress or silent)
+        return opening.open(self.name(asked.model), self.installation, progress or silent)
 
 
 def refuse_files(options: Mapping[str, Any], schema: Any) -> None:

@@ -11,8 +11,6 @@ from PIL import Image
 from torch import Tensor
 
 from zoo._utils.pixels import to_image
-from zoo.studio.shown.opened import OpenModel
-from zoo.studio.shown.views import Scene, draw_pixels
 
 # Pixels of the longer side up to which pictures are sent without loss. PNG at its quickest level takes a hundredth of
 # the time of a network of such images; larger ones are sent as JPEG.
@@ -40,22 +38,7 @@ class Picture:
     milliseconds: float
 
 
-def render_scene(opened: OpenModel, scene: Scene, size: int | None = None) -> Picture:
-    """Render a scene.
-
-    Args:
-        opened: The model.
-        scene: The scene.
-        size: Pixels of the longer side of each picture, where the network draws larger ones.
-
-    Returns:
-        The picture.
-    """
-    began = time.perf_counter()
-    return encode(draw_pixels(opened, scene), size, began)
-
-
-def encode(pixels: Tensor, size: int | None, began: float, *, exact: bool = True) -> Picture:
+def encode(pixels: Tensor, size: int | None, began: float, *, exact: bool = True, lossless: bool = False) -> Picture:
     """Put pictures side by side and encode them.
 
     Args:
@@ -63,6 +46,7 @@ def encode(pixels: Tensor, size: int | None, began: float, *, exact: bool = True
         size: Pixels of the longer side of each picture; larger ones are reduced, smaller ones are not enlarged.
         began: When the work began, by `time.perf_counter`.
         exact: Whether the network drew them.
+        lossless: Whether large pictures are sent without loss too.
 
     Returns:
         The picture.
@@ -71,7 +55,7 @@ def encode(pixels: Tensor, size: int | None, began: float, *, exact: bool = True
     longer = max(pixels.shape[1:3])
     atlas = to_image(torch.cat(list(pixels), dim=1))
     buffer = io.BytesIO()
-    if longer <= _MOST_LOSSLESS or atlas.mode == "RGBA":  # JPEG knows no transparency
+    if lossless or longer <= _MOST_LOSSLESS or atlas.mode == "RGBA":  # JPEG knows no transparency
         atlas.save(buffer, "PNG", compress_level=_PNG_LEVEL)
         media_type = "image/png"
     else:

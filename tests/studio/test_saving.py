@@ -1,0 +1,155 @@
+"""What the studio saves is, byte for byte, what the command that it shows writes."""
+
+from __future__ import annotations
+
+import io
+import os
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import zoo
+from tests.support.studio import Page, running
+from tests.test_packaging import write_tiny
+from zoo.cli import run
+
+MODEL = {"model": "stylegan2.avatars32"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A working folder, in which the studio and the commands run: commands name files relative to it."""
+    folder, before = tmp_path_factory.mktemp("saving"), Path.cwd()
+    os.chdir(folder)
+    yield folder
+    os.chdir(before)
+
+
+@pytest.fixture(scope="module")
+def page(folder: Path) -> Iterator[Page]:
+    with running(Path("runs")) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def results(page: Page) -> list[dict[str, Any]]:
+    asked = {**MODEL, "analyzer": "sefa", "settings": {"k": 3}, "show": 1, "unseen": 2}
+    return [page.work("analyze", {**asked, "region": region}) for region in ("mouth", "top")]
+
+
+def same_as_command(saved: dict[str, Any], *more: str) -> None:
+    """Run the command into another folder, and compare all files."""
+    words = shlex.split(saved["command"])
+    assert words[0] == "zoo" and f"--out={saved['folder']}" in words
+    again = f"{saved['folder']}-again"
+    assert run([*(word for word in words[1:] if not word.startswith("--out=")), "--out", again, "-q"]) == 0
+    files = {path.name: path.read_bytes() for path in Path(saved["folder"]).iterdir()}
+    assert {path.name: path.read_bytes() for path in Path(again).iterdir()} == files
+    assert {file["name"] for file in saved["files"]} == set(files) - {".zoo-run.json"}
+
+
+def test_a_run(page: Page, results: list[dict[str, Any]]) -> None:
+    saved = page.work("save", {**MODEL, "what": "run", "result": results[0]["id"], "name": "mouth", "files": ["npy"]})
+    assert saved["folder"] == "runs/mouth"
+    same_as_command(saved)
+    [file] = [file for file in saved["files"] if file["name"] == "sheet.png"]
+    assert page.ask("GET", file["url"]).content == Path("runs/mouth/sheet.png").read_bytes()
+    assert page.ask("GET", "results").value["results"][0]["folder"] == "runs/mouth"
+
+
+def test_a_run_that_is_no_longer_in_memory(page: Page, results: list[dict[str, Any]]) -> None:
+    with running(Path("runs")) as restarted:
+        saved = restarted.work("save", {**MODEL, "what": "run", "result": results[1]["id"]})
+    same_as_command(saved)
+
+
+def edit_of(results: list[dict[str, Any]], **fields: Any) -> dict[str, Any]:
+    moves = [
+        {"result": results[0]["id"], "index": 0, "strength": 1.5},
+        {"result": results[1]["id"], "index": 2, "strength": -0.7},
+    ]
+    codes = [{"seed": 7}, {"seed": 3}]
+    return {**MODEL, "what": "edit", "codes": codes, "moves": moves, "files": ["sheet", "gif"], **fields}
+
+
+def test_an_edit(page: Page, results: list[dict[str, Any]]) -> None:
+    body = edit_of(results, name="edited", pixels="64")
+    saved = page.work("save", body)
+    assert page.post("command", body).value["command"] == saved["command"]
+    assert "--seeds=7,3" in saved["command"] and "--together" in saved["command"]
+    assert {file["name"] for file in saved["files"]} == {"sheet.png", "edit.gif", "codes.safetensors"}
+    same_as_command(saved)
+
+
+def test_an_edit_of_codes_that_no_option_draws_in_rows_of_their_own(page: Page, results: list[dict[str, Any]]) -> None:
+    """Classes, truncations and rows that differ go to files, which the command names."""
+    body = edit_of(results, name="mixed", codes=[{"seed": 7}, {"seed": 7}], files=["sheet", "each"])
+    body["moves"][0]["layers"] = [0, 1]
+    saved = page.work("save", body)
+    assert "--codes=runs/studio/" in saved["command"]
+    same_as_command(saved)
+    [last] = Path("runs/mixed").glob("code-0001_*_04_+1.png")
+    saved_pixels = np.asarray(Image.open(last)).astype(int)
+    shown = np.asarray(page.post("render", {**body, "codes": body["codes"][:1]}).picture)
+    assert np.abs(saved_pixels - shown).max() <= 1
+
+
+def test_codes(page: Page, results: list[dict[str, Any]]) -> None:
+    moved = page.work("save", edit_of(results, what="codes", name="moved"))
+    same_as_command(moved)
+    plain = page.work("save", edit_of(results, what="codes", name="plain", moves=[]))
+    assert plain["command"] == "zoo sample stylegan2.avatars32 --seeds=7,3 --device=cpu --out=runs/plain"
+    same_as_command(plain)
+
+
+def test_directions(page: Page, results: list[dict[str, Any]]) -> None:
+    name = results[1]["id"]
+    page.ask("PATCH", f"results/{name}", {"index": 2, "given": "smile", "starred": True})
+    saved = page.work("save", {**MODEL, "what": "directions", "result": name, "name": "kept"})
+    [kept, whole] = zoo.Directions.load("runs/kept"), zoo.Directions.load(f"runs/studio/{page.session}/results/{name}")
+    assert kept.attributes == ("smile",) and bool((kept.vectors == whole.vectors[2:]).all())
+    assert saved["command"] is None
+
+
+def test_what_is_there_stays(page: Page, results: list[dict[str, Any]]) -> None:
+    body = edit_of(results, what="codes", name="there")
+    page.work("save", body)
+    job = page.post("save", body).value
+    while (told := page.ask("GET", f"jobs/{job['id']}").value)["state"] in {"waiting", "running"}:
+        pass
+    assert told["state"] == "failed" and "runs/there exists" in told["error"]
+    page.work("save", {**body, "force": True})
+    nameless = [page.work("save", {**body, "name": None})["folder"] for _ in range(2)]
+    assert nameless == ["runs/stylegan2.avatars32-samples", "runs/stylegan2.avatars32-samples-2"]
+
+
+def test_a_frame_in_full_size(page: Page, results: list[dict[str, Any]]) -> None:
+    answer = page.post("save", edit_of(results, what="frame", size=16))
+    assert answer.headers["content-type"] == "image/png" and answer.picture.size == (64, 32)
+
+
+def test_a_photograph_in_a_file_of_ones_own(folder: Path) -> None:
+    """It is projected, edited, and the edit is carried over to it."""
+    write_tiny(Path("tiny.safetensors"))
+    model = {"model": "./tiny.safetensors"}
+    with running(Path("runs"), "./tiny.safetensors") as page:
+        assert page.ask("GET", "/api/models").value["models"][0]["name"] == "./tiny.safetensors"
+        content = io.BytesIO()
+        page.post("render", {**model, "codes": [{"seed": 5}]}).picture.save(content, "PNG")
+        picture = page.post("upload", content.getvalue(), X_Zoo_Name="me%20and.png").value
+        assert picture["kind"] == "picture" and picture["name"] == "me_and.png"
+        found = page.work("project", {**model, "picture": picture["id"], "starts": 1})
+        assert found["figures"].startswith("PSNR ")
+        same_as_command(page.work("save", {**model, "what": "run", "upload": found["upload"], "name": "projected"}))
+        codes = [{"upload": found["upload"]}]
+        result = page.work("analyze", {**model, "analyzer": "sefa", "codes": codes, "unseen": 0})
+        moves = [{"result": result["id"], "index": 0, "strength": 1.0}]
+        body = {**model, "what": "edit", "codes": codes, "moves": moves, "onto": True, "name": "onto"}
+        onto = page.work("save", body)
+        assert "--onto=runs/studio/" in onto["command"]
+        same_as_command(onto)

@@ -1,0 +1,64 @@
+"""Projections in the studio: the request of ``zoo project``, carried out on the open model."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from zoo._utils.progress import Progress
+from zoo.inversion.request import ProjectCommand, ProjectionRequest
+from zoo.studio.bodies import Project, as_texts
+from zoo.studio.jobs import CancelledError
+from zoo.studio.kept.analyses import Analyses
+from zoo.studio.kept.commands import project_command
+from zoo.studio.kept.sessions import Session
+from zoo.studio.kept.uploads import Uploads
+
+
+def project(session: Session, analyses: Analyses, body: Project, progress: Progress) -> dict[str, Any]:
+    """Find the code of a picture, and keep its folder in the session.
+
+    Args:
+        session: The session, which has the picture.
+        analyses: Knows the models and the memory.
+        body: What was asked.
+        progress: Called while the work goes on.
+
+    Returns:
+        What the page is told: the codes as an upload, and how good they are.
+
+    Raises:
+        CancelledError: If the work was cancelled.
+        ZooError: If the picture cannot be projected.
+    """
+    uploads, models = Uploads(session), analyses.models
+    picture, upload = uploads.path(body.picture, "picture"), secrets.token_hex(8)
+    folder = session.place("projected", upload)
+    command = ProjectCommand(
+        model=models.name(body.model),
+        projection=ProjectionRequest(
+            pictures=[picture],
+            region=body.region or "all",
+            align=body.align,
+            label=body.label or "auto",
+            starts=body.starts,
+            memory=analyses.memory,
+            options=as_texts(body.options),
+        ),
+        opening=analyses.opening(body),
+        out=folder,
+    )
+    result = command.run(models.installation, progress)
+    if result.interrupted:
+        raise CancelledError
+    line = project_command(command, models.installation)
+    uploads.add_codes(upload, folder, photograph=picture, command=line)
+    return {
+        "upload": upload,
+        "count": len(result.codes),
+        "figures": "; ".join(f"PSNR {fit.psnr:.1f} dB: {fit.sentence()}" for fit in result.fits),
+        "label": result.fits[0].label,
+        "notes": result.notes(),
+        "command": line,
+        "folder": None,
+    }

@@ -1,0 +1,293 @@
+"""Saving: folders that the commands would write, written by the very requests of the commands."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from zoo._utils.files import exists, is_file
+from zoo._utils.progress import Progress
+from zoo._utils.writing.manifest import NAME as MANIFEST
+from zoo.core.codes import join
+from zoo.core.directions import Directions
+from zoo.editing.edit_request import EditRequest
+from zoo.editing.measured import ENTRY as MEASURED
+from zoo.editing.requests import CodesRequest
+from zoo.editing.run_folder import new_run_folder, short_model_name
+from zoo.editing.samples import SampleRequest
+from zoo.errors import OptionError, UnknownNameError
+from zoo.studio.bodies import Analyze, Save
+from zoo.studio.kept.analyses import Analyses
+from zoo.studio.kept.commands import edit_command, sample_command
+from zoo.studio.kept.pulled import move_texts
+from zoo.studio.kept.requests import codes_request, origins, request_for, steps
+from zoo.studio.kept.results import Results
+from zoo.studio.kept.sessions import Session, plain_name, read_json, short_hash
+from zoo.studio.kept.uploads import Uploads
+from zoo.studio.shown.opened import Origin
+from zoo.studio.shown.views import Scene, batches
+
+# Shares of the strengths that the page shows, from the unmoved codes to what is seen.
+_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
+# What is recorded of directions by their indices, which are others in a selection.
+_BY_INDEX = ("locality", "repeats", "names", MEASURED)
+_MOST_NAMES = 1000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What saving would do.
+
+    Attributes:
+        folder: The folder that is written.
+        command: The command that writes the same; None where there is none.
+        write: Writes it.
+        address: Where its files are answered.
+    """
+
+    folder: Path
+    command: str | None
+    write: Callable[[Progress], object]
+    address: str
+
+    def carry_out(self, progress: Progress) -> dict[str, Any]:
+        """Write the folder.
+
+        Args:
+            progress: Called while the work goes on.
+
+        Returns:
+            The folder, its files, and the command.
+        """
+        self.write(progress)
+        names = sorted(path.name for path in self.folder.iterdir() if path.name != MANIFEST)
+        return {
+            "folder": str(self.folder),
+            "files": [
+                {"name": name, "url": f"{self.address}/{quote(self.folder.name)}/{quote(name)}"} for name in names
+            ],
+            "command": self.command,
+        }
+
+
+@dataclass(frozen=True)
+class Saving:
+    """Saves what a session holds.
+
+    Attributes:
+        session: The session.
+        analyses: The analyses, which know the models.
+    """
+
+    session: Session
+    analyses: Analyses
+
+    def plan(self, body: Save) -> Plan:
+        """Say what saving would write, and by which command.
+
+        Args:
+            body: What is to be saved.
+
+        Returns:
+            The plan.
+
+        Raises:
+            ZooError: If that cannot be saved.
+        """
+        makers = {"edit": self._edit, "codes": self._codes, "directions": self._directions, "run": self._run}
+        if body.what not in makers:
+            raise OptionError(f"what={body.what}: there are {', '.join(makers)}")
+        return makers[body.what](body)
+
+    def _edit(self, body: Save) -> Plan:
+        opened, results = self.analyses.models.get(body), Results(self.session)
+        texts, layers = move_texts(self.session, opened, steps(self.session, body.moves), results.shown_path)
+        formats = [name for name in ("gif", "mp4") if name in body.files]
+        codes = self._origins(body)
+        onto = self._photograph(codes) if body.onto else None
+        request = EditRequest(
+            model=opened.model.opening.name,
+            directions=texts,
+            opening=self.analyses.opening(body),
+            together=len(texts) > 1,
+            strengths=",".join(f"{share:g}" for share in body.strengths or _SHARES),
+            layers=layers,
+            onto=() if onto is None else (onto,),
+            video="both" if len(formats) == 2 else formats[0] if formats else "none",
+            each="each" in body.files,
+            size=body.pixels,
+            codes=request_for(self.session, opened, codes),
+            out=self._folder(body, f"{short_model_name(body.model)}-edit"),
+            force=body.force,
+        )
+        installation = self.analyses.models.installation
+        return self._plan(request, edit_command(request, installation))
+
+    def _codes(self, body: Save) -> Plan:
+        opened = self.analyses.models.get(body)
+        scene = Scene(self._origins(body), steps(self.session, body.moves))
+        request = SampleRequest(
+            model=opened.model.opening.name,
+            opening=self.analyses.opening(body),
+            codes=self._moved(body, scene),
+            each="each" in body.files,
+            size=body.pixels,
+            out=self._folder(body, f"{short_model_name(body.model)}-samples"),
+            force=body.force,
+        )
+        return self._plan(request, sample_command(request, self.analyses.models.installation))
+
+    def _plan(self, request: EditRequest | SampleRequest, command: str) -> Plan:
+        installation = self.analyses.models.installation
+        assert request.out is not None
+        return Plan(request.out, command, lambda progress: request.run(installation, progress), self._address)
+
+    def _moved(self, body: Save, scene: Scene) -> CodesRequest:
+        """Make the request for codes where they have been moved to: no option says that, so that a file is written."""
+        opened = self.analyses.models.get(body)
+        if not any(along.strength for along in scene.moves):
+            return request_for(self.session, opened, scene.codes)
+        codes = join([codes for _, codes in batches(opened, scene)])
+        path = self.session.folder / "codes" / f"{short_hash(repr(scene).encode())}.safetensors"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        opened.model.save_codes(path, replace(codes, seeds=None))
+        return CodesRequest(codes=path)
+
+    def _run(self, body: Save) -> Plan:
+        if body.upload is not None:
+            return self._projection(body)
+        results = Results(self.session)
+        record = results.read(_given(body.result, "result"))
+        if "asked" not in record:
+            return self._directions(body)
+        asked = Analyze.model_validate(record["asked"])
+        codes = codes_request(self.session, self.analyses.models, asked)
+        usual = self.analyses.request(asked, codes).usual_folder(asked.model).name
+        folder = self._folder(body, usual)
+
+        def write(progress: Progress) -> None:
+            self.analyses.save(
+                results.folder(record["id"]),
+                asked,
+                codes,
+                folder,
+                files=body.files,
+                force=body.force,
+                progress=progress,
+            )
+            results.update(record["id"], folder=str(folder))
+
+        return Plan(folder, self.analyses.command(asked, codes, folder, body.files), write, self._address)
+
+    def _projection(self, body: Save) -> Plan:
+        """Copy the folder of a projection, which its command wrote as it stands there."""
+        uploads, upload = Uploads(self.session), _given(body.upload, "upload")
+        found, folder = uploads.path(upload, "codes"), self._folder(body, f"{short_model_name(body.model)}-project")
+        if not found.is_dir():
+            raise OptionError("these codes are a file that was uploaded, not a projection: save the codes")
+
+        def write(progress: Progress) -> None:
+            with new_run_folder(folder, force=body.force) as partial:
+                for path in found.iterdir():
+                    if path.name != MANIFEST:
+                        shutil.copyfile(path, partial / path.name)
+
+        return Plan(
+            folder, f"{uploads.record(upload)['command']} --out={shlex.quote(str(folder))}", write, self._address
+        )
+
+    def _directions(self, body: Save) -> Plan:
+        """Write some directions of a result, named as a person named them."""
+        results = Results(self.session)
+        record = results.read(_given(body.result, "result"))
+        rows = {row["index"]: row for row in record["rows"]}
+        chosen = list(body.indices) if body.indices else [index for index, row in rows.items() if row["starred"]]
+        directions = Directions.load(results.path(record["id"]))
+        taken = _select(directions, chosen or list(range(len(directions))), rows)
+        folder = self._folder(body, f"{record['id']}-directions")
+
+        def write(progress: Progress) -> None:
+            with new_run_folder(folder, force=body.force) as partial:
+                taken.save(partial / "directions.safetensors")
+                if "npy" in body.files:
+                    taken.save(partial / "directions.npy")
+
+        return Plan(folder, None, write, self._address)
+
+    @property
+    def _address(self) -> str:
+        return f"/api/{self.session.id}/files"
+
+    def _origins(self, body: Save) -> tuple[Origin, ...]:
+        if not body.codes:
+            raise OptionError("there is no code to save: choose one first")
+        return origins(self.session, body.codes)
+
+    def _photograph(self, codes: tuple[Origin, ...]) -> Path:
+        [first, *others] = {origin.path for origin in codes}
+        found = None if first is None or others else Uploads(self.session).photograph(first)
+        if found is None:
+            raise OptionError("an edit is carried over to a photograph whose code was found here: choose that code")
+        return found
+
+    def _folder(self, body: Save, usual: str) -> Path:
+        """Choose the folder: the name that was asked for, or else the first free one like the usual one."""
+        runs = self.session.runs
+        if body.name is not None:
+            return runs / body.name
+        names = [usual, *(f"{usual}-{number}" for number in range(2, _MOST_NAMES))]
+        return runs / next(name for name in names if not exists(runs / name))
+
+
+def saved_file(runs: Path, folder: str, name: str) -> Path:
+    """Find a file that zoo wrote into a folder of runs.
+
+    Args:
+        runs: The folder of all runs.
+        folder: The name of the folder, from a request.
+        name: The name of the file, likewise.
+
+    Returns:
+        Its path.
+
+    Raises:
+        UnknownNameError: If zoo has written no such file.
+    """
+    path = runs / plain_name(folder) / plain_name(name)
+    listed = read_json(path.with_name(MANIFEST))
+    files = listed.get("files") if isinstance(listed, dict) else None
+    if not isinstance(files, dict) or name not in files or path.is_symlink() or not is_file(path):
+        raise UnknownNameError(f"{folder} holds no file {name} that zoo wrote")
+    return path
+
+
+def _given(name: str | None, what: str) -> str:
+    if name is None:
+        raise OptionError(f"{what}: say which one is to be saved")
+    return name
+
+
+def _select(directions: Directions, chosen: list[int], rows: dict[int, dict[str, Any]]) -> Directions:
+    """Take some directions, which get the names that they were given."""
+    wrong = [index for index in chosen if not 0 <= index < len(directions)]
+    if wrong:
+        raise OptionError(f"there is no direction {wrong[0]}: the result holds 0 to {len(directions) - 1}")
+    names = [rows.get(index, {}).get("given") for index in chosen]
+    suggested = [rows.get(index, {}).get("name") for index in chosen]
+    called = [
+        given or name or f"direction {index}" for given, name, index in zip(names, suggested, chosen, strict=True)
+    ]
+    kept = {key: value for key, value in directions.provenance.items() if key not in _BY_INDEX}
+    return replace(
+        directions,
+        vectors=directions.vectors[chosen],
+        scores=directions.scores[chosen],
+        retained=None if directions.retained is None else directions.retained[chosen],
+        attributes=tuple(called) if any(names) or directions.attributes is not None else None,
+        provenance={**kept, "indices": chosen},
+    )
