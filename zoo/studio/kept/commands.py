@@ -10,7 +10,7 @@ from zoo.analysis.request import AnalysisRequest, command_of, split_options
 from zoo.editing.edit_request import EditRequest
 from zoo.editing.requests import CodesRequest, OpeningRequest
 from zoo.editing.samples import SampleRequest
-from zoo.inversion.request import ProjectCommand
+from zoo.inversion.command import ProjectCommand
 from zoo.models.model import Model
 from zoo.registry.registry import Installation
 

@@ -6,7 +6,8 @@ import secrets
 from typing import Any
 
 from zoo._utils.progress import Progress
-from zoo.inversion.request import ProjectCommand, ProjectionRequest
+from zoo.inversion.command import ProjectCommand
+from zoo.inversion.request import ProjectionRequest
 from zoo.studio.bodies import Project, as_texts
 from zoo.studio.jobs import CancelledError
 from zoo.studio.kept.analyses import Analyses
