@@ -79,10 +79,16 @@ def test_an_empty_low_rank_part_is_told(factorization: str) -> None:
 
 
 def test_relaxing_further_than_the_rank_is_told() -> None:
-    usual = zoo.analyze(grams(spread(), low(3)), "nullspace", region="top", unseen=0, relax=1)
+    usual = zoo.analyze(grams(spread(), low(3)), "nullspace", region="top", unseen=0, relax=1, background_energy=1.0)
     assert usual.provenance["rank"] == 2
     assert usual.provenance["notes"] == []
-    found = noted(grams(spread(), low(3)), "nullspace", "relax=3, but the rest of the image has rank 3", relax=3)
+    found = noted(
+        grams(spread(), low(3)),
+        "nullspace",
+        "relax=3, but the rest of the image has rank 3",
+        relax=3,
+        background_energy=1.0,
+    )
     assert found.provenance["rank"] == 1
 
 
@@ -100,6 +106,7 @@ def test_a_single_dimension_that_is_left_is_told() -> None:
         ("lowrank", {"energy": 0.5, "factorization": "published"}, "energy was not used: factorization=published"),
         ("nullspace", {"background_energy": 0.5, "factorization": "published"}, "background_energy was not used"),
         ("nullspace", {"energy": 0.5, "factorization": "published"}, "energy was not used"),
+        ("nullspace", {"tau": 0.5, "basis": "published"}, "tau was not used: it is for basis=generalized"),
         ("resefa", {"tau": 20.0}, "tau=20 is so large that the rest of the image hardly counts"),
     ],
 )

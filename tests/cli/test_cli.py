@@ -46,7 +46,7 @@ def test_other_lists(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
     [
         ("dcgan", "zoo info adapter:dcgan"),
         ("adapter:dcgan", "derivative"),
-        ("nullspace", "background_energy = 0.97"),
+        ("nullspace", "energy = 0.9"),
         ("model:dcgan.celeba64", "CelebA, for non-commercial research only"),
     ],
 )

@@ -175,6 +175,9 @@ def test_the_cosine_of_changes_is_known_for_a_linear_generator() -> None:
     found = changes_of(model_of(adapter), directions, draw(adapter, 5, 0), "top")
     assert found.similarity[0, 1] == pytest.approx(0.6, abs=1e-6)
     assert found.repeats_as_json() == [None, {"direction": 0, "cosine": pytest.approx(0.6, abs=1e-6)}]
+    assert found.redundancies is not None
+    assert found.redundancies.tolist() == pytest.approx([0.6, 0.6], abs=1e-6)
+    assert found.redundancy == pytest.approx(0.6, abs=1e-6)
     assert found.consistency is not None
     assert found.consistency.tolist() == pytest.approx([1, 1])
 

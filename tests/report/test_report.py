@@ -74,7 +74,7 @@ def make(model: Model, folder: Path, analyzer: str = "sefa", **question: object)
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> tuple[Page, zoo.Directions]:
     model = model_of(DCGAN.tiny(0))
-    return make(model, tmp_path_factory.mktemp("tiny"), "nullspace", region="center", samples=2, k=2)
+    return make(model, tmp_path_factory.mktemp("tiny"), "nullspace", region="center", samples=2, k=2, basis="published")
 
 
 # One page that needs nothing else
@@ -128,7 +128,8 @@ def test_it_says_what_was_asked_and_found(tiny: tuple[Page, zoo.Directions]) -> 
     text = " ".join(text for _, text in page.texts)
     assert found.provenance["command"] in text
     assert str(found.provenance["licence"]) in text
-    elsewhere = {"locality", "command", "kept", "measured", "names", "notes", "repeats", "spectrum", "spectrum_of"}
+    elsewhere = {"locality", "command", "kept", "measured", "names", "notes", "repeats", "redundancy"}
+    elsewhere |= {"spectrum", "spectrum_of"}
     for key in set(found.metadata()) - elsewhere:
         assert ("th", key) in page.texts
     for title in ("score", "kept norm", "locality, own codes", "locality, unseen codes", "consistency"):
@@ -138,7 +139,13 @@ def test_it_says_what_was_asked_and_found(tiny: tuple[Page, zoo.Directions]) -> 
 
 def test_columns_without_a_figure_are_left_out(tmp_path: Path) -> None:
     page, _ = make(model_of(DCGAN.tiny(0)), tmp_path, unseen=0)
-    assert [text for tag, text in page.texts if tag == "th"][:4] == ["direction", "score", "step", "format"]
+    assert [text for tag, text in page.texts if tag == "th"][:5] == [
+        "direction",
+        "score",
+        "step",
+        "redundancy",
+        "format",
+    ]
 
 
 def test_classes_are_named(tmp_path: Path) -> None:

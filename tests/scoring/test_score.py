@@ -249,15 +249,16 @@ def test_the_table_and_the_files(scores: zoo.Scores, tmp_path: Path) -> None:
     columns, rows = scores.table()
     assert columns == [
         *("direction", "step", "top", "middle", "bottom", "tone"),
-        *("change inside", "locality", "disentanglement", "suggested name"),
+        *("change inside", "locality", "redundancy", "disentanglement", "suggested name"),
     ]
     assert [row[0] for row in rows] == ["0", "1", "2", "completeness", "by chance"]
     assert {len(row) for row in rows} == {len(columns)}
-    assert rows[1][3].endswith(" σ") and rows[1][5] == "0.00" and rows[1][9].startswith("more middle, 0.9")
+    assert rows[1][3].endswith(" σ") and rows[1][5] == "0.00" and rows[1][10].startswith("more middle, 0.9")
     scores.save(tmp_path / "scores")
     told = json.loads((tmp_path / "scores" / "scores.json").read_text())
     assert told == json.loads(json.dumps(scores.as_json()))
     assert told["directions"][1]["name"]["attribute"] == "middle"
+    assert told["redundancy"] == pytest.approx(sum(one["redundancy"] for one in told["directions"]) / 3)
     assert (tmp_path / "scores" / "scores.md").read_text() == scores.markdown()
     table = [line for line in scores.markdown().splitlines() if line.startswith("|")]
     assert len(table) == 2 + len(rows)

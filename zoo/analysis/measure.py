@@ -65,6 +65,7 @@ class Measures:
             changes.localities[index] if changes is not None and changes.localities else None
             for changes in (self.own, self.unseen)
         )
+        redundancies = None if self.typical is None else self.typical.redundancies
         return DirectionSummary(
             label=directions.label(index),
             score=float(directions.scores[index]),
@@ -73,6 +74,7 @@ class Measures:
             own=own,
             unseen=unseen,
             repeats=None if self.typical is None else self.typical.repeated_by(index),
+            redundancy=None if redundancies is None else float(redundancies[index]),
             name=None if self.scores is None else self.scores.directions[index].name,
         )
 
@@ -92,6 +94,7 @@ class Measures:
         return {
             "locality": localities,
             "repeats": None if self.typical is None else self.typical.repeats_as_json(),
+            "redundancy": None if self.typical is None else self.typical.redundancy,
             "names": None if self.scores is None else self.scores.names_as_json(),
             ENTRY: None if self.steps is None else MeasuredRecord.of(self.steps, self.drawn, seed).as_json(),
         }

@@ -38,7 +38,7 @@ def print_run(settings: Settings, run: Run, folder: Path, *, as_json: bool = Fal
     columns, rows = lay_out(run.table())
     titles, texts = list(columns.values()), [list(row.values()) for row in rows]
     right = [title for key, title in columns.items() if key != "name"]
-    optional = [columns["retained"]] if "retained" in columns else []
+    optional = [columns[key] for key in ("retained", "repeats") if key in columns]
     print_table(settings, titles, texts, right=right, optional=optional, elastic=columns.get("name", ""))
     for note in _notes(settings, run):
         settings.console.print(escape(note), soft_wrap=True)
@@ -66,6 +66,9 @@ def _notes(settings: Settings, run: Run) -> list[str]:
         notes.append("* the largest step: what changes inside the region is hardly visible there")
     if any(row.repeats for row in rows):
         notes.append("repeats: a stronger direction that changes pictures alike, and the cosine of the two changes")
+    redundancy = directions.provenance.get("redundancy")
+    if redundancy is not None:
+        notes.append(f"redundancy {redundancy:.2f}: how alike the changes of two directions are, the mean |cosine|")
     analyzer = directions.provenance["analyzer"]
     weights_alone = settings.installation.plugins.analyzer(analyzer).requires == {"projection"}
     if weights_alone and (len(run.codes) > 1 or not run.region.whole):

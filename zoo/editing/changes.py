@@ -102,7 +102,7 @@ def consistency(changes: Tensor) -> float | None:
     count = len(changes)
     if count < 2:
         return None
-    rows = _unit_rows(changes)
+    rows, _ = _unit_rows(changes)
     return float(_mean_cosine(rows.sum(dim=0, dtype=torch.float64), rows.square().sum(dtype=torch.float64), count))
 
 
@@ -125,6 +125,8 @@ class Changes:
             one code.
         similarity: How alike the changes of two directions are (k, k): the mean over codes of the cosine of their
             changes, each to its own end, or with one of the two turned round, whichever is larger.
+        cosines: The cosines (k, k) of the changes from one end to the other, G(c + s n) − G(c − s n), taken over the
+            pixels of all codes; that of a direction that changes nothing is 0.
     """
 
     region: Region
@@ -133,6 +135,20 @@ class Changes:
     by_pixel: Tensor
     consistency: Tensor | None
     similarity: Tensor
+    cosines: Tensor
+
+    @cached_property
+    def redundancies(self) -> Tensor | None:
+        """How much each direction does what others do (k,): its mean |cosine| with them; None for one direction."""
+        count = len(self.cosines)
+        if count < 2:
+            return None
+        return (self.cosines.abs().sum(dim=1) - self.cosines.diagonal().abs()) / (count - 1)
+
+    @property
+    def redundancy(self) -> float | None:
+        """The mean |cosine| over pairs of directions: 0 where all do different things, 1 where all do the same."""
+        return None if self.redundancies is None else float(self.redundancies.mean())
 
     @cached_property
     def localities(self) -> tuple[Locality, ...]:
@@ -175,12 +191,14 @@ class ChangeMeter:
         self._similarity = torch.zeros(count, count, dtype=torch.float64)
         self._unit_sums: Tensor | None = None
         self._unit_squares = torch.zeros(count, dtype=torch.float64)
+        self._products = torch.zeros(count, count, dtype=torch.float64)  # of changes from one end to the other
 
     def start(self, unedited: Tensor) -> None:
         """Begin a batch of codes."""
         self._unedited = as_rgb(unedited)
         self._by_code.append(torch.zeros(len(self._steps), len(unedited), 2, dtype=torch.float64))
         self._units: list[Tensor] = []  # of each direction and end, (batch, numbers)
+        self._norms: list[Tensor] = []  # (batch, 1)
 
     def look(self, index: int, end: int, images: Tensor) -> None:
         """Measure the changes of a batch of codes at one end."""
@@ -189,12 +207,15 @@ class ChangeMeter:
             squares = squared_change(change)
             self._by_code[-1][index, code] += inside_and_outside(squares, self._inside) / len(ENDS)
             self._by_pixel[index] += squares
-        self._units.append(_unit_rows(changes))
+        units, norms = _unit_rows(changes)
+        self._units.append(units)
+        self._norms.append(norms)
         if (index, end) == (len(self._steps) - 1, len(ENDS) - 1):
-            self._compare(torch.stack(self._units).unflatten(0, (-1, len(ENDS))))
+            units, norms = torch.stack(self._units), torch.stack(self._norms)
+            self._compare(units.unflatten(0, (-1, len(ENDS))), norms.unflatten(0, (-1, len(ENDS))))
 
-    def _compare(self, units: Tensor) -> None:
-        """Compare the unit changes (k, ends, batch, numbers) of all directions, code by code."""
+    def _compare(self, units: Tensor, norms: Tensor) -> None:
+        """Compare the changes of all directions, code by code: unit ones (k, ends, batch, numbers), and norms."""
         sums = units[:, 0].sum(dim=1, dtype=torch.float64)
         self._unit_sums = sums if self._unit_sums is None else self._unit_sums + sums
         self._unit_squares += units[:, 0].square().sum(dim=(1, 2), dtype=torch.float64)
@@ -204,6 +225,8 @@ class ChangeMeter:
             same = (cosines[:, 0, :, 0] + cosines[:, 1, :, 1]) / 2
             turned = (cosines[:, 0, :, 1] + cosines[:, 1, :, 0]) / 2
             self._similarity += torch.maximum(same, turned)
+            across = units[:, 0, code] * norms[:, 0, code] - units[:, 1, code] * norms[:, 1, code]
+            self._products += (across @ across.T).to(torch.float64)
 
     def result(self) -> Changes:
         """Return what was measured."""
@@ -217,14 +240,24 @@ class ChangeMeter:
             by_pixel=self._by_pixel / (count * len(ENDS)),
             consistency=_mean_cosine(self._unit_sums, self._unit_squares, count) if count > 1 else None,
             similarity=self._similarity / count,
+            cosines=_cosines(self._products),
         )
 
 
-def _unit_rows(changes: Tensor) -> Tensor:
-    """Scale changes (n, c, h, w), reduced to at most 256 pixels a side, to unit rows (n, numbers); 0 stays 0."""
+def _cosines(products: Tensor) -> Tensor:
+    """Divide inner products (k, k) by the norms; those of 0 are 0."""
+    norms = products.diagonal().clamp(min=torch.finfo(torch.float64).tiny).sqrt()
+    return products / norms[:, None] / norms
+
+
+def _unit_rows(changes: Tensor) -> tuple[Tensor, Tensor]:
+    """Scale changes (n, c, h, w), reduced to at most 256 pixels a side, to unit rows (n, numbers); 0 stays 0.
+
+    The norms (n, 1) are returned beside them.
+    """
     height, width = changes.shape[-2:]
     if max(height, width) > _REDUCED_SIDE:
         changes = adaptive_avg_pool2d(changes, (min(height, _REDUCED_SIDE), min(width, _REDUCED_SIDE)))
     rows = changes.flatten(1).to(torch.float32)
-    units: Tensor = rows / rows.norm(dim=1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
-    return units
+    norms = rows.norm(dim=1, keepdim=True)
+    return rows / norms.clamp(min=torch.finfo(torch.float32).tiny), norms

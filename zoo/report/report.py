@@ -55,11 +55,23 @@ _COLUMNS = {
     "own": "locality, own codes",
     "unseen": "locality, unseen codes",
     "repeats": "repeats",
+    "redundancy": "redundancy",
     "consistency": "consistency",
 }
 
 # Parts of the record that have a place of their own on the page.
-_SHOWN_ELSEWHERE = {"locality", "command", "kept", "measured", "names", "notes", "repeats", "spectrum", "spectrum_of"}
+_SHOWN_ELSEWHERE = {
+    "locality",
+    "command",
+    "kept",
+    "measured",
+    "names",
+    "notes",
+    "redundancy",
+    "repeats",
+    "spectrum",
+    "spectrum_of",
+}
 
 _TEMPLATES = Path(__file__).with_name("templates")
 
@@ -227,6 +239,7 @@ def _page(run: Run, sections: Sequence[Mapping[str, Any]]) -> str:
         visible_change=VISIBLE_CHANGE,
         codes_for_steps=min(CODES_FOR_STEPS, len(run.codes)),
         notes=run.notes,
+        redundancy=format_number(record.get("redundancy")),
         clear_effect=CLEAR_EFFECT,
         scores=None if scores is None else scores.table(),
         scored_codes=None if scores is None else scores.samples,

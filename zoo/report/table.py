@@ -19,6 +19,7 @@ COLUMNS = {
     "own": "locality, own",
     "unseen": "locality, unseen",
     "repeats": "repeats",
+    "redundancy": "redundancy",
     "name": "suggested name",
 }
 
@@ -38,6 +39,7 @@ class DirectionSummary:
         own: How local it is at the codes that were analysed.
         unseen: How local it is at unseen codes.
         repeats: The stronger direction whose changes it repeats, and the cosine of their changes; None for none.
+        redundancy: The mean |cosine| of its changes and those of the other directions; None for one direction.
         name: The effect that a scorer suggests to name it after.
     """
 
@@ -48,6 +50,7 @@ class DirectionSummary:
     own: Locality | None
     unseen: Locality | None
     repeats: tuple[int, float] | None = None
+    redundancy: float | None = None
     name: Effect | None = None
 
     @property
@@ -65,6 +68,7 @@ class DirectionSummary:
             "own": NOTHING if self.own is None else self.own.text(),
             "unseen": NOTHING if self.unseen is None else self.unseen.text(),
             "repeats": NOTHING if self.repeats is None else f"{self.repeats[0]} ({self.repeats[1]:.2f})",
+            "redundancy": NOTHING if self.redundancy is None else f"{self.redundancy:.2f}",
             "name": NOTHING if self.name is None else str(self.name),
         }
 

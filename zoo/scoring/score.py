@@ -181,6 +181,7 @@ class ScoreMeter:
                 outside=None if changes.region.whole else inside_and_outside[index][1],
                 locality=changes.localities[index] if changes.localities else None,
                 changes=tuple((plus - minus).mean(dim=0).tolist()),
+                redundancy=None if changes.redundancies is None else float(changes.redundancies[index]),
             )
             for index, (plus, minus) in enumerate(ends)
         ]

@@ -33,6 +33,7 @@ class DirectionScores:
         outside: The same beyond the region; None where that is the whole image.
         locality: How local the change is, with an interval; None where the region is the whole image.
         changes: For each column of the scorers, the mean over codes of the score at +step minus that at −step.
+        redundancy: The mean |cosine| of its changes of the image and those of the others; None for one direction.
     """
 
     label: str
@@ -42,6 +43,7 @@ class DirectionScores:
     outside: float | None
     locality: Locality | None
     changes: tuple[float, ...]
+    redundancy: float | None = None
 
     @property
     def name(self) -> Effect | None:
@@ -81,6 +83,12 @@ class Scores:
         """Disentanglement, completeness and coverage of the strengths of all effects."""
         return measure_dci(torch.tensor([[one.strength for one in row.effects] for row in self.directions]))
 
+    @property
+    def redundancy(self) -> float | None:
+        """The mean |cosine| of the changes of two directions, from end to end; None for one direction."""
+        values = [one.redundancy for one in self.directions if one.redundancy is not None]
+        return sum(values) / len(values) if values else None
+
     def table(self) -> tuple[list[str], list[list[str]]]:
         """Lay out the scores as a table of text.
 
@@ -91,7 +99,7 @@ class Scores:
         several_scorers = len({attribute.scorer for attribute in self.attributes}) > 1
         names = [f"{one.scorer}: {one.name}" if several_scorers else one.name for one in self.attributes]
         pixels = ["change"] if whole else ["change inside", "locality"]
-        columns = ["direction", "step", *names, *pixels, "disentanglement", "suggested name"]
+        columns = ["direction", "step", *names, *pixels, "redundancy", "disentanglement", "suggested name"]
         rows = [self._row(index) for index in range(len(self.directions))]
         blank = [""] * (len(columns) - 2 - len(names))
         rows.append(["completeness", "", *map(_two_decimals, self.dci.by_attribute), *blank])
@@ -107,6 +115,7 @@ class Scores:
             *(effect.text() for effect in row.effects),
             _two_digits(row.inside),
             *([] if row.locality is None else [row.locality.text()]),
+            _two_decimals(row.redundancy),
             _two_decimals(self.dci.by_direction[index]),
             _named(row.name),
         ]
@@ -121,6 +130,7 @@ class Scores:
             f"disentanglement {_two_decimals(self.dci.disentanglement)}",
             f"completeness {_two_decimals(self.dci.completeness)}",
             f"coverage {_two_decimals(self.dci.coverage)}",
+            f"redundancy {_two_decimals(self.redundancy)}",
         ]
         return {
             "model": self.model,
@@ -170,6 +180,7 @@ class Scores:
                     "inside": one.inside,
                     "outside": one.outside,
                     "locality": None if one.locality is None else one.locality.as_json(),
+                    "redundancy": one.redundancy,
                     "disentanglement": disentanglement,
                     "changes": dict(zip(self.columns, one.changes, strict=True)),
                 }
@@ -180,6 +191,7 @@ class Scores:
             "disentanglement": self.dci.disentanglement,
             "completeness": self.dci.completeness,
             "coverage": self.dci.coverage,
+            "redundancy": self.redundancy,
         }
 
     def markdown(self) -> str:

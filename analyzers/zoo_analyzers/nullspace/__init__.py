@@ -9,7 +9,7 @@ def zoo_analyzers() -> list[AnalyzerPlugin]:
     return [
         AnalyzerPlugin(
             name="nullspace",
-            summary="local edits: directions projected onto the rest's null space (Zhu et al., NeurIPS 2021)",
+            summary="local edits: directions of the rest's null space (Zhu et al., NeurIPS 2021)",
             load="zoo_analyzers.nullspace.analyzer:NullSpace",
             requires=frozenset({"derivative", "region"}),
             options="zoo_analyzers.nullspace.options:NullSpaceOptions",

@@ -11,6 +11,12 @@ from zoo.jacobian import OutputOptions
 class NullSpaceOptions(OutputOptions):
     """The options of the nullspace analysis."""
 
+    basis: Literal["generalized", "published"] | None = Field(
+        None,
+        description="generalized: directions of the null space that do different things; published: the region's own "
+        "directions, or those of a file, projected one by one; by default published for directions or "
+        "factorization=published, and else generalized",
+    )
     directions: Path | None = Field(None, description="file of directions to make local; by default the region's own")
     directions_as: Literal["directions", "columns", "rows"] | None = Field(
         None, description="how to read an array of directions whose shape leaves it open"
@@ -20,9 +26,31 @@ class NullSpaceOptions(OutputOptions):
         description="spectrum: eigenvectors; pursuit: low rank plus sparse, solved; published: the released loop",
     )
     energy: float = Field(0.9, gt=0, le=1, description="share of the region's trace that the foreground carries")
-    background_energy: float = Field(0.97, gt=0, le=1, description="share of the rest's trace that is projected out")
+    background_energy: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="share of the rest's trace that is projected out; by default 0.8, and 0.97 for basis=published",
+    )
+    tau: float = Field(
+        1e-4, gt=0, description="share of the rest's trace that is added to each of its eigenvalues (generalized)"
+    )
     relax: int = Field(0, ge=0, description="project out this many background directions fewer")
     k: int | None = Field(None, ge=1, description="return at most this many directions")
     chunk: int | None = Field(
         None, ge=1, description="tangents differentiated at a time; by default chosen by image size"
     )
+
+    @property
+    def generalized(self) -> bool:
+        """Whether the null space gets a basis of its own, instead of directions that are projected onto it."""
+        if self.basis is not None:
+            return self.basis == "generalized"
+        return self.directions is None and self.factorization != "published"
+
+    @property
+    def share_projected_out(self) -> float:
+        """The share of the rest's trace that is projected out."""
+        if self.background_energy is not None:
+            return self.background_energy
+        return 0.8 if self.generalized else 0.97
