@@ -117,7 +117,7 @@ def test_an_index_that_is_not_there() -> None:
         some()["smile"]
     with pytest.raises(UnknownNameError, match="did you mean smile"):
         replace(some(), attributes=("age", "smile"))["smiles"]
-    with pytest.raises(DirectionsError, match="2 directions have the attribute age"):
+    with pytest.raises(DirectionsError, match="2 directions have the name age"):
         replace(some(), attributes=("age", "age"))["age"]
 
 

@@ -22,8 +22,8 @@ from zoo._utils.tensorfile import write_tensors
 from zoo.checkpoints import read_checkpoint
 from zoo.checkpoints.metadata import read_metadata
 from zoo.cli import run
-from zoo.core.directions import FORMAT
 from zoo.core.files.codes import load_codes
+from zoo.core.files.directions import FORMAT
 from zoo.core.region import parse_region
 from zoo.editing.requests import CodesRequest
 from zoo.models.model_cards import card_of_file

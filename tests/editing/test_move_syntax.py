@@ -27,6 +27,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("a.npy:0,2", "a.npy", [(0, 1.0), (2, 1.0)]),
         ("a.npy:0=2, 3=-1.5", "a.npy", [(0, 2.0), (3, -1.5)]),
         ("a.npy:-1", "a.npy", [(-1, 1.0)]),
+        ("a.npy:smile", "a.npy", [("smile", 1.0)]),
+        ("a.npy:0, open mouth =-1.5", "a.npy", [(0, 1.0), ("open mouth", -1.5)]),
         ("none.npy:3", "none.npy", [(3, 1.0)]),
         ("none:nothing", "none:nothing", [(7, 1.0)]),
         ("odd:1.npy", "odd:1.npy", [(7, 1.0)]),
@@ -35,13 +37,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (":3", ":3", [(7, 1.0)]),
     ],
 )
-def test_the_grammar(text: str, path: str, terms: list[tuple[int, float]], folder: Path) -> None:
+def test_the_grammar(text: str, path: str, terms: list[tuple[int | str, float]], folder: Path) -> None:
     found = parse_move_spec(text, "7")
     assert found.path == Path(path)
     assert list(found.terms) == terms
 
 
-@pytest.mark.parametrize("text", ["a.npy:first", "a.npy:", "a.npy:0,", "a.npy:0=", "a.npy:0=1=2", "a.npy:1.5"])
+@pytest.mark.parametrize("text", ["a.npy:1st", "a.npy:", "a.npy:0,", "a.npy:0=", "a.npy:0=1=2", "a.npy:1.5"])
 def test_what_is_no_direction(text: str, folder: Path) -> None:
     with pytest.raises(OptionError, match=f"{text}: write directions as 0,2"):
         parse_move_spec(text, "0")

@@ -35,6 +35,7 @@ COMMANDS = {
     "edit": "zoo.cli.commands.verbs:edit",
     "compare": "zoo.cli.commands.verbs:compare",
     "score": "zoo.cli.commands.verbs:score",
+    "name": "zoo.cli.commands.naming:name",
     "project": "zoo.cli.commands.pictures:project",
     "studio": "zoo.cli.commands.studio:studio",
     "pull": "zoo.cli.commands.weights:pull",
@@ -49,6 +50,7 @@ COMMANDS = {
 _GROUPS = {
     "zoo.cli.commands.browse": "Look things up",
     "zoo.cli.commands.verbs": "Work with a model",
+    "zoo.cli.commands.naming": "Work with a model",
     "zoo.cli.commands.pictures": "Work with a model",
     "zoo.cli.commands.studio": "Work with a model",
     "zoo.cli.commands.weights": "Weights files, and models of your own",

@@ -12,13 +12,11 @@ from torch import Tensor
 
 from zoo._utils.html_repr import facts_html, plain, table_html
 from zoo._utils.indexing import chosen_of
+from zoo._utils.naming import find_name, renamed
 from zoo._utils.paths import expand_home
-from zoo._utils.tensorfile import write_array, write_tensors
 from zoo.core.codes import LatentSpace
-from zoo.core.moves import Move, Term
-from zoo.errors import DirectionsError, OptionError, unknown_name
-
-FORMAT = "zoo-directions/1"
+from zoo.core.moves import Move, Term, measure_lengths
+from zoo.errors import DirectionsError, OptionError
 
 # How far the length of a vector may be from 1; files may hold float32.
 _UNIT_TOLERANCE = 1e-4
@@ -33,7 +31,7 @@ class Directions:
     that a step moves a code as far as with the same vector in each of these rows.
 
     Indexing gives fewer directions: ``directions[0]``, ``directions[2:5]``, ``directions[[4, 0]]``, or
-    ``directions["hair_colour"]`` by the attribute of one.
+    ``directions["smile"]`` by the name of one; see `index_of`.
 
     Attributes:
         space: the latent space.
@@ -43,8 +41,8 @@ class Directions:
         retained: (k,), from 0 to 1: the norm that each unit direction retained in a projection, or None where nothing
             was projected. In files this is called ``kept``.
         provenance: how the directions came about, in values that fit into JSON.
-        attributes: (k,) the attribute that each direction increases, where the analysis was asked for attributes; None
-            for other analyses.
+        attributes: (k,) the attribute that each direction increases; None where no attributes were asked for.
+        given_names: (k,) the name that somebody gave each direction, empty for none; None where no direction has one.
 
     Raises:
         DirectionsError: shapes disagree, numbers are not finite, or a row is not of unit length.
@@ -58,6 +56,7 @@ class Directions:
     retained: Tensor | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
     attributes: tuple[str, ...] | None = None
+    given_names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         for name in ("vectors", "scores", "retained"):
@@ -78,38 +77,67 @@ class Directions:
             raise DirectionsError(
                 f"directions of {self.space} have shape (k, {self.space.dim}), not {tuple(self.vectors.shape)}"
             )
-        for name, value in (("scores", self.scores), ("kept norms", self.retained)):
-            if value is not None and tuple(value.shape) != (len(self),):
+        for name, numbers in (("scores", self.scores), ("kept norms", self.retained)):
+            if numbers is not None and tuple(numbers.shape) != (len(self),):
                 raise DirectionsError(
-                    f"{name} of {len(self)} directions have shape ({len(self)},), not {tuple(value.shape)}"
+                    f"{name} of {len(self)} directions have shape ({len(self)},), not {tuple(numbers.shape)}"
                 )
-        if self.attributes is not None and len(self.attributes) != len(self):
-            raise DirectionsError(f"{len(self)} directions have {len(self)} attributes, not {len(self.attributes)}")
+        for name, texts in (("attributes", self.attributes), ("names", self.given_names)):
+            if texts is not None and len(texts) != len(self):
+                raise DirectionsError(f"{len(self)} directions have {len(self)} {name}, not {len(texts)}")
 
     def __len__(self) -> int:
         return len(self.vectors)
 
     def __getitem__(self, index: int | slice | str | Iterable[int]) -> Directions:
-        chosen = chosen_of(self._find_attribute(index) if isinstance(index, str) else index, len(self), "direction")
+        chosen = chosen_of(self.index_of(index) if isinstance(index, str) else index, len(self), "direction")
         return replace(
             self,
             vectors=self.vectors[chosen],
             scores=self.scores[chosen],
             retained=None if self.retained is None else self.retained[chosen],
             attributes=None if self.attributes is None else tuple(self.attributes[one] for one in chosen),
+            given_names=None if self.given_names is None else tuple(self.given_names[one] for one in chosen),
         )
 
-    def _find_attribute(self, name: str) -> int:
-        known = self.attributes or ()
-        if known.count(name) != 1:
-            raise (
-                unknown_name("single direction", name, known)
-                if name not in known
-                else DirectionsError(
-                    f"{known.count(name)} directions have the attribute {name}: choose one by its index"
-                )
-            )
-        return known.index(name)
+    def index_of(self, name: str) -> int:
+        """Find a direction by the name that it was given, else its attribute, else its suggested name.
+
+        Args:
+            name: the name.
+
+        Returns:
+            The index of the direction.
+
+        Raises:
+            UnknownNameError: no direction has that name.
+            DirectionsError: several directions have it.
+
+        """
+        return find_name(name, (self.given_names or (), self.attributes or (), self.suggested_names))
+
+    @property
+    def suggested_names(self) -> tuple[str, ...]:
+        """The attribute that the analysis suggested to name each measured direction after, empty for none."""
+        recorded = self.provenance.get("names")
+        effects = recorded[: len(self)] if isinstance(recorded, list) else []
+        return tuple(str(one.get("attribute", "")) if isinstance(one, dict) else "" for one in effects)
+
+    def with_name(self, index: int, name: str) -> Directions:
+        """Give a direction a name, or take it away.
+
+        Args:
+            index: which direction, counted from 0.
+            name: at most 60 characters, without digits in front, commas, colons and =; empty for none.
+
+        Returns:
+            The same directions, of which one has another name.
+
+        Raises:
+            DirectionsError: there is no such direction, another one has that name, or it cannot be a name.
+
+        """
+        return replace(self, given_names=renamed(self.given_names or ("",) * len(self), index, name))
 
     def by_row(self) -> Tensor:
         """Return what each direction adds to each row of a code.
@@ -123,11 +151,11 @@ class Directions:
         rows[slice(None) if self.layers is None else list(self.layers)] = 1
         return vectors * rows
 
-    def move(self, index: int, weight: float = 1.0, *, name: str | None = None) -> Move:
+    def move(self, index: int | str, weight: float = 1.0, *, name: str | None = None) -> Move:
         """Make a move along one direction. Moves can be added.
 
         Args:
-            index: which direction, counted from 0.
+            index: which direction, counted from 0, or its name; see `index_of`.
             weight: what the unit direction is multiplied by.
             name: what the direction is called in images; by default its region and index.
 
@@ -136,9 +164,11 @@ class Directions:
 
         Raises:
             DirectionsError: there is no such direction.
+            UnknownNameError: no direction has that name.
             OptionError: the weight is not finite.
 
         """
+        index = self.index_of(index) if isinstance(index, str) else index
         if not 0 <= index < len(self):
             raise DirectionsError(f"no direction {index}: the file holds 0 to {len(self) - 1}")
         if not abs(weight) < float("inf"):
@@ -152,10 +182,12 @@ class Directions:
             index: which direction, counted from 0.
 
         Returns:
-            Its index, followed by its attribute if it has one.
+            Its index, followed by the name that it was given, or else by its attribute if it has one.
 
         """
-        return str(index) if self.attributes is None else f"{index} {plain(self.attributes[index])}"
+        given = self.given_names[index] if self.given_names else ""
+        name = given or (self.attributes[index] if self.attributes else "")
+        return f"{index} {plain(name)}" if name else str(index)
 
     def take(self, count: int) -> Directions:
         """Select the strongest directions.
@@ -218,20 +250,14 @@ class Directions:
             Everything but `vectors` and `scores`, in values that fit into JSON.
 
         """
-        return {
-            "format": FORMAT,
-            "space": self.space.as_json(),
-            "layers": None if self.layers is None else list(self.layers),
-            "kept": None if self.retained is None else [float(value) for value in self.retained],
-            "attributes": None if self.attributes is None else list(self.attributes),
-            **self.provenance,
-        }
+        from zoo.core.files.directions import metadata_of
+
+        return metadata_of(self)
 
     def save(self, path: str | Path) -> None:
         """Write one file: safetensors with JSON metadata, or for ``.npy`` the vectors alone, as float32.
 
-        The array is (k, dim). Directions that move only some rows of a code become (k, layers, dim), with zeros in the
-        other rows. A failed write leaves no partial file.
+        An array is (k, dim); of directions that move some rows of a code, (k, layers, dim) with zeros in the others.
 
         Args:
             path: the file; its suffix chooses the format.
@@ -240,12 +266,9 @@ class Directions:
             OutputError: the file cannot be written.
 
         """
-        path = Path(path)
-        if path.suffix == ".npy":
-            vectors = self.vectors if self.layers is None else self.by_row()
-            write_array(path, vectors.to(torch.float32).numpy())
-        else:
-            write_tensors(path, {"vectors": self.vectors, "scores": self.scores}, self.metadata())
+        from zoo.core.files.directions import save_directions
+
+        save_directions(Path(path), self)
 
     @classmethod
     def load(cls, path: str | Path, *, space: LatentSpace | None = None, read_as: str | None = None) -> Directions:
@@ -275,20 +298,3 @@ class Directions:
         from zoo.core.files.directions import load_directions
 
         return load_directions(expand_home(path), space, read_as)
-
-
-def measure_lengths(vectors: Tensor) -> Tensor:
-    """Measure directions, whose length is that of their rows.
-
-    Args:
-        vectors: (k, dim), or (k, layers, dim).
-
-    Returns:
-        (k,): the norms, or the root mean squares of the norms of the rows that are not zero.
-
-    """
-    norms: Tensor = vectors.norm(dim=-1)
-    if norms.ndim == 2:
-        moved = (norms > 0).sum(dim=1).clamp(min=1)
-        norms = (norms.square().sum(dim=1) / moved).sqrt()
-    return norms

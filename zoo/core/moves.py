@@ -1,4 +1,4 @@
-"""Moves: weighted sums of directions, along which a code is edited."""
+"""Moves: weighted sums of directions, along which a code is edited, and how long a direction is."""
 
 from __future__ import annotations
 
@@ -10,7 +10,26 @@ from typing import TYPE_CHECKING
 from zoo._utils.html_repr import plain
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from zoo.core.directions import Directions
+
+
+def measure_lengths(vectors: Tensor) -> Tensor:
+    """Measure directions, whose length is that of their rows.
+
+    Args:
+        vectors: (k, dim), or (k, layers, dim).
+
+    Returns:
+        (k,): the norms, or the root mean squares of the norms of the rows that are not zero.
+
+    """
+    norms: Tensor = vectors.norm(dim=-1)
+    if norms.ndim == 2:
+        moved = (norms > 0).sum(dim=1).clamp(min=1)
+        norms = (norms.square().sum(dim=1) / moved).sqrt()
+    return norms
 
 
 @dataclass(frozen=True, eq=False)

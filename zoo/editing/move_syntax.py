@@ -4,25 +4,28 @@
 
     directions = FILE [":" terms]      a directions file, an array or a run folder; without terms, those of --index
     terms      = term ("," term)*
-    term       = INDEX ["=" WEIGHT]    the weight is 1 unless it is given
+    term       = (INDEX | NAME) ["=" WEIGHT]    the weight is 1 unless it is given
+
+A name is one of `zoo name`, or another that `Directions.index_of` finds.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import takewhile
 from operator import add
 from pathlib import Path
 
 from zoo._utils.files import exists
+from zoo._utils.naming import check_name
 from zoo.core.codes import LatentSpace
 from zoo.core.directions import Directions
 from zoo.core.moves import Move
 from zoo.editing.run_folder import short_file_name
-from zoo.errors import OptionError
+from zoo.errors import DirectionsError, OptionError
 
 _INDEX = re.compile(r"\s*-?\d")
 
@@ -33,11 +36,11 @@ class MoveSpec:
 
     Attributes:
         path: The file, or a run folder.
-        terms: An index and a weight for each direction.
+        terms: An index, or a name, and a weight for each direction.
     """
 
     path: Path
-    terms: tuple[tuple[int, float], ...]
+    terms: tuple[tuple[int | str, float], ...]
 
     @property
     def name(self) -> str:
@@ -80,15 +83,18 @@ def read_moves(specs: Sequence[MoveSpec], space: LatentSpace, read_as: str | Non
 
     Raises:
         DirectionsError: If a file cannot be read, is of another space, or has no such direction.
+        UnknownNameError: If a file has no direction of a name.
         OptionError: If a weight is not finite.
     """
     names = _distinct_names(specs)
     moves = []
     for spec in specs:
         directions = Directions.load(spec.path, space=space, read_as=read_as)
-        for index, weight in spec.terms:
-            name = f"{names[spec.path]} {index}" if names else None
-            moves.append(directions.move(index, weight, name=name))
+        for term, weight in spec.terms:
+            move = directions.move(term, weight)
+            [found] = move.terms
+            label = f"{names[spec.path]} {directions.label(found.index)}" if names else found.name
+            moves.append(Move((replace(found, name=label),)))
     return moves
 
 
@@ -125,13 +131,19 @@ def arrange(moves: Sequence[Move], *, together: bool, grid: bool) -> tuple[list[
     return [reduce(add, moves)] if together else list(moves), None
 
 
-def _terms(text: str, where: str) -> tuple[tuple[int, float], ...]:
+def _terms(text: str, where: str) -> tuple[tuple[int | str, float], ...]:
     return tuple(_term(part, where) for part in text.split(","))
 
 
-def _term(text: str, where: str) -> tuple[int, float]:
+def _term(text: str, where: str) -> tuple[int | str, float]:
     index, equals, weight = text.partition("=")
     try:
-        return int(index), float(weight) if equals else 1.0
-    except ValueError:
-        raise OptionError(f"{where}: write directions as 0,2, or with weights as 0=2,3=-1.5") from None
+        return _index_or_name(index.strip()), float(weight) if equals else 1.0
+    except (ValueError, DirectionsError):
+        raise OptionError(
+            f"{where}: write directions as 0,2 or by their names, or with weights as 0=2,smile=-1.5"
+        ) from None
+
+
+def _index_or_name(text: str) -> int | str:
+    return int(text) if not text or _INDEX.match(text) else check_name(text)

@@ -6,9 +6,12 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from zoo._utils.files import atomic_file
 from zoo._utils.writing.claims import Replaceable
 from zoo.errors import OutputError
 
@@ -29,7 +32,28 @@ def write_manifest(folder: Path) -> None:
         OSError: If the operating system refuses.
     """
     files = {name: _describe(folder / name) for name in sorted(_files(folder, folder)) if name != NAME}
-    (folder / NAME).write_text(json.dumps({"format": _FORMAT, "files": files}, indent=0), encoding="utf-8")
+    (folder / NAME).write_text(_as_text(files), encoding="utf-8")
+
+
+@contextmanager
+def refreshed(file: Path) -> Iterator[None]:
+    """Keep a folder's list right while zoo itself changes a file in it.
+
+    A file that is not in the list, or that was changed by someone else, stays as little zoo's own as it was.
+
+    Args:
+        file: The file; the body of the ``with`` statement changes it.
+
+    Raises:
+        OutputError: If the operating system refuses.
+    """
+    listed = _read(file.parent)
+    own = file.name in listed and _describe(file) == listed[file.name]
+    yield
+    if own:
+        listed[file.name] = _describe(file)
+        with atomic_file(file.parent / NAME) as partial:
+            partial.write_text(_as_text(listed), encoding="utf-8")
 
 
 def check_run_folder(folder: Path, shown: Path) -> None:
@@ -76,6 +100,10 @@ def delete_run_folder(folder: Path) -> None:
 
 
 RUN_FOLDER = Replaceable(check_run_folder, delete_run_folder)
+
+
+def _as_text(files: dict[str, dict[str, Any]]) -> str:
+    return json.dumps({"format": _FORMAT, "files": files}, indent=0)
 
 
 def _files(folder: Path, shown: Path) -> list[str]:

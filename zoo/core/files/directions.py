@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zoo._utils.files import is_dir
-from zoo._utils.tensorfile import UnreadableError
+from zoo._utils.naming import check_name
+from zoo._utils.tensorfile import UnreadableError, write_array, write_tensors
 from zoo.core.codes import LatentSpace
-from zoo.core.directions import FORMAT, Directions, measure_lengths
+from zoo.core.directions import Directions
 from zoo.core.files.arrays import (
     DIRECTIONS,
     MisfitError,
@@ -22,10 +23,13 @@ from zoo.core.files.arrays import (
     warn_of_reading,
 )
 from zoo.core.files.reading import read_arrays, split_name, to_tensor
+from zoo.core.moves import measure_lengths
 from zoo.errors import DirectionsError
 
 # What functions take as directions: also the path of a file or a run folder, or an array.
 GivenDirections = Directions | Tensor | NDArray[Any] | str | Path
+
+FORMAT = "zoo-directions/1"
 
 # Entries of the metadata that are looked up and compared.
 _TEXTS = ("weights_sha256", "model", "analyzer", "region", "source")
@@ -34,6 +38,46 @@ _TEXTS = ("weights_sha256", "model", "analyzer", "region", "source")
 _EQUAL_LENGTHS = 1.001
 # Rows of a code, as of a model card.
 _MAX_ROWS = 1000
+
+
+def save_directions(path: Path, directions: Directions) -> None:
+    """Write directions; see `Directions.save`.
+
+    Args:
+        path: the file; its suffix chooses the format.
+        directions: the directions.
+
+    Raises:
+        OutputError: the file cannot be written.
+
+    """
+    if path.suffix == ".npy":
+        vectors = directions.vectors if directions.layers is None else directions.by_row()
+        write_array(path, vectors.to(torch.float32).numpy())
+    else:
+        write_tensors(path, {"vectors": directions.vectors, "scores": directions.scores}, metadata_of(directions))
+
+
+def metadata_of(directions: Directions) -> dict[str, Any]:
+    """Return the metadata of a file of directions; see `Directions.metadata`.
+
+    Args:
+        directions: the directions.
+
+    Returns:
+        Everything but `vectors` and `scores`, in values that fit into JSON.
+
+    """
+    names = directions.given_names
+    return {
+        "format": FORMAT,
+        "space": directions.space.as_json(),
+        "layers": None if directions.layers is None else list(directions.layers),
+        "kept": None if directions.retained is None else [float(value) for value in directions.retained],
+        "attributes": None if directions.attributes is None else list(directions.attributes),
+        **({} if names is None else {"given_names": list(names)}),
+        **directions.provenance,
+    }
 
 
 def load_directions(path: Path, space: LatentSpace | None, read_as: str | None) -> Directions:
@@ -170,7 +214,7 @@ def _from_tensors(tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) ->
     if not {vectors.dtype, scores.dtype} <= {torch.float32, torch.float64}:
         raise UnreadableError("vectors and scores must be float32 or float64 numbers")
     _check_texts(metadata)
-    own_keys = {"format", "space", "layers", "kept", "attributes"}
+    own_keys = {"format", "space", "layers", "kept", "attributes", "given_names"}
     provenance = {key: value for key, value in metadata.items() if key not in own_keys}
     return Directions(vectors=vectors, scores=scores, provenance=provenance, **fields)
 
@@ -187,12 +231,13 @@ def _read_fields(metadata: Mapping[str, Any]) -> dict[str, Any]:
     space = metadata["space"]
     layers = metadata["layers"]
     kept = metadata["kept"]
-    attributes = metadata.get("attributes")
+    attributes, names = metadata.get("attributes"), metadata.get("given_names")
     return {
         "space": LatentSpace(str(space["name"]), _bounded(space["dim"]), _bounded(space["layers"], _MAX_ROWS)),
         "layers": None if layers is None else tuple(int(layer) for layer in layers),
         "retained": None if kept is None else torch.tensor([float(norm) for norm in kept], dtype=torch.float64),
         "attributes": None if attributes is None else tuple(str(name) for name in attributes),
+        "given_names": None if names is None else tuple(check_name(str(name)) for name in names),
     }
 
 

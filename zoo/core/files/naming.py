@@ -7,7 +7,8 @@ from pathlib import Path
 from zoo._utils.files import is_dir
 from zoo._utils.tensorfile import UnreadableError, read_tensor_metadata
 from zoo._utils.writing.manifest import refreshed
-from zoo.core.directions import FORMAT, Directions
+from zoo.core.directions import Directions
+from zoo.core.files.directions import FORMAT
 from zoo.errors import DirectionsError
 
 

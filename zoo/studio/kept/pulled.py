@@ -8,7 +8,8 @@ from pathlib import Path
 
 import torch
 
-from zoo.core.directions import Directions, measure_lengths
+from zoo.core.directions import Directions
+from zoo.core.moves import measure_lengths
 from zoo.errors import OptionError
 from zoo.studio.kept.analyses import layers_text
 from zoo.studio.kept.sessions import Session, short_hash
