@@ -215,7 +215,7 @@ NAMES = [
     Bad("file-pulled", "pull ./toy.pt", "no model|toy.pt", early=True),
     Bad("unknown-model-of-an-architecture", "pull biggan.x", "no model|'biggan.x'", early=True),
     Bad("unknown-pattern", "list zebra*", "no model|'zebra*'|there are", early=True),
-    Bad("unknown-info", "info zebra", "model, adapter, analyzer or scorer|'zebra'", early=True),
+    Bad("unknown-info", "info zebra", "model, adapter, analyzer, scorer or projector|'zebra'", early=True),
     Bad("near-info", "info nulspace", "'nulspace'|did you mean nullspace", early=True),
     Bad("unknown-kind", "info planet:earth", "kind|'planet'|analyzer", early=True),
     Bad("unknown-name-of-a-kind", "info adapter:sefa", "no adapter|'sefa'|dcgan", early=True),
@@ -705,50 +705,50 @@ def _garble(ending: str, garbage: bytes) -> Builder:
 
 NAN = torch.full((16, 12, 4, 4), float("nan"))
 CHECKPOINTS = [
-    Bad(f"checkpoint-{name}", "sample ./bad.pt", words, {"bad.pt": build})
+    Bad(f"checkpoint-{name}", "sample ./bad.pt", f"bad.pt|{words}", {"bad.pt": build})
     for name, words, build in [
-        ("empty", "bad.pt|an empty file", hostile.text("")),
-        ("html", "bad.pt|HTML page", hostile.text("<!DOCTYPE html><html><body>404</body></html>")),
-        ("git-lfs", "bad.pt|Git LFS pointer", hostile.text("version https://git-lfs.github.com/spec/v1\noid sha256:0")),
-        ("picture", "bad.pt|PNG picture", hostile.picture(8, 8)),
-        ("gzip", "bad.pt|an archive that cannot be read", hostile.raw(b"\x1f\x8b\x08\x00" + bytes(40))),
-        ("garbage", "bad.pt|neither a safetensors nor a torch file", hostile.raw(bytes(range(200, 250)))),
-        ("payload-pickle", "bad.pt|refused|system", hostile.pickled(Payload())),
-        ("payload-pickle-4", "bad.pt|refused", hostile.pickled({"a": Payload()}, 4)),
-        ("payload-pickle-text", "bad.pt|neither", hostile.pickled(Payload(), 0)),
-        ("payload-torch", "bad.pt|refused|system", hostile.torch_file(Payload())),
-        ("payload-among-weights", "bad.pt|refused|system", hostile.toy_but(convTr9__weight=Payload())),
-        ("payload-legacy", "bad.pt|refused|system", hostile.torch_file({"a": Payload()}, legacy=True)),
+        ("empty", "an empty file", hostile.text("")),
+        ("html", "HTML page", hostile.text("<!DOCTYPE html><html><body>404</body></html>")),
+        ("git-lfs", "Git LFS pointer", hostile.text("version https://git-lfs.github.com/spec/v1\noid sha256:0")),
+        ("picture", "PNG picture", hostile.picture(8, 8)),
+        ("gzip", "an archive that cannot be read", hostile.raw(b"\x1f\x8b\x08\x00" + bytes(40))),
+        ("garbage", "neither a safetensors nor a torch file", hostile.raw(bytes(range(200, 250)))),
+        ("payload-pickle", "refused|system", hostile.pickled(Payload())),
+        ("payload-pickle-4", "refused", hostile.pickled({"a": Payload()}, 4)),
+        ("payload-pickle-text", "neither", hostile.pickled(Payload(), 0)),
+        ("payload-torch", "refused|system", hostile.torch_file(Payload())),
+        ("payload-among-weights", "refused|system", hostile.toy_but(convTr9__weight=Payload())),
+        ("payload-legacy", "refused|system", hostile.torch_file({"a": Payload()}, legacy=True)),
         ("whole-module", "fits no known layout|begin bias, weight", hostile.torch_file(torch.nn.Linear(2, 2))),
-        ("torchscript", "bad.pt|TorchScript", hostile.torchscript),
-        ("bomb", "bad.pt|its members are compressed", hostile.bomb),
-        ("compressed", "bad.pt|refused", hostile.rezipped(lambda *pair: pair, zipfile.ZIP_DEFLATED)),
-        ("truncated-zip", "bad.pt|truncated or broken zip", hostile.truncated_torch),
+        ("torchscript", "TorchScript", hostile.torchscript),
+        ("bomb", "its members are compressed", hostile.bomb),
+        ("compressed", "refused", hostile.rezipped(lambda *pair: pair, zipfile.ZIP_DEFLATED)),
+        ("truncated-zip", "truncated or broken zip", hostile.truncated_torch),
         (
             "other-zip",
-            "bad.pt|holds no weights file|word/x.xml",
+            "holds no weights file|word/x.xml",
             lambda path: hostile.write_zip(path, {"word/x.xml": b""}),
         ),
-        ("pickle-garbage", "bad.pt", _garble("data.pkl", b"\x80\x02\xff\xff\xff.")),
-        ("pickle-cut", "bad.pt", _garble("data.pkl", b"\x80\x02}q\x00(X\x07\x00")),
-        ("without-a-storage", "bad.pt|broken", _drop("data/0")),
-        ("byteorder-nonsense", "bad.pt", _garble("byteorder", b"middle")),
-        ("lying-storage", "bad.pt|claims 1,000 numbers|16 bytes", hostile.lying_storage),
+        ("pickle-garbage", "", _garble("data.pkl", b"\x80\x02\xff\xff\xff.")),
+        ("pickle-cut", "", _garble("data.pkl", b"\x80\x02}q\x00(X\x07\x00")),
+        ("without-a-storage", "broken", _drop("data/0")),
+        ("byteorder-nonsense", "", _garble("byteorder", b"middle")),
+        ("lying-storage", "claims 1,000 numbers|16 bytes", hostile.lying_storage),
         (
             "expanded",
-            "bad.pt|convTr1.weight|claims more numbers",
+            "convTr1.weight|claims more numbers",
             hostile.toy_but(convTr1__weight=torch.zeros(1).expand(10**9)),
         ),
-        ("shared-storage", "bad.pt|more", hostile.shared_storage),
-        ("deep", "bad.pt|nested too deeply", hostile.torch_file(hostile.nested(40))),
-        ("very-deep", "bad.pt", hostile.deeply_pickled),
+        ("shared-storage", "more", hostile.shared_storage),
+        ("deep", "nested too deeply", hostile.torch_file(hostile.nested(40))),
+        ("very-deep", "", hostile.deeply_pickled),
         ("recursive", "no known layout|nested too deeply", hostile.torch_file(hostile.recursive())),
-        ("lattice", "bad.pt|too many values", hostile.torch_file(hostile.lattice())),
+        ("lattice", "too many values", hostile.torch_file(hostile.lattice())),
         ("many-values", "no known layout|a log of 300,000 values", hostile.torch_file(hostile.many_plain_values())),
-        ("list", "bad.pt|holds a list|not a dictionary", hostile.torch_file([torch.zeros(1)])),
-        ("tensor", "bad.pt|holds a tensor|not a dictionary", hostile.torch_file(torch.zeros(1))),
-        ("no-tensor", "bad.pt|no tensor", hostile.torch_file({"epoch": 3})),
-        ("names-clash", "bad.pt|two tensors are called a.b", hostile.torch_file(_clash())),
+        ("list", "holds a list|not a dictionary", hostile.torch_file([torch.zeros(1)])),
+        ("tensor", "holds a tensor|not a dictionary", hostile.torch_file(torch.zeros(1))),
+        ("no-tensor", "no tensor", hostile.torch_file({"epoch": 3})),
+        ("names-clash", "two tensors are called a.b", hostile.torch_file(_clash())),
         (
             "unknown-keys",
             "fits no known layout|begin strange.w|files of biggan, ",
@@ -792,45 +792,52 @@ CHECKPOINTS = [
             "a kind that zoo does not read|_rebuild_meta_tensor",
             hostile.toy_but(convTr1__weight=torch.ones(3, device="meta")),
         ),
-        ("negative-variance", "finite", hostile.toy_but(batchNorm1__running_var=torch.full((16,), -1.0))),
-        ("safetensors-length-lie", "bad.pt|safetensors", hostile.safetensors({}, length=2**40)),
-        ("safetensors-length-monstrous", "bad.pt|safetensors", hostile.safetensors({}, length=2**64 - 1)),
-        ("safetensors-length-short", "bad.pt|broken safetensors", hostile.safetensors(b'{"a":{}}', length=4)),
-        ("safetensors-no-json", "bad.pt|broken safetensors", hostile.safetensors(b"{hello there}")),
-        ("safetensors-deep", "bad.pt|broken safetensors", hostile.safetensors(hostile.DEEP_JSON.encode())),
-        ("safetensors-no-tensor", "bad.pt|no tensor", hostile.safetensors({"__metadata__": {"a": "b"}})),
+        ("safetensors-length-lie", "safetensors", hostile.safetensors({}, length=2**40)),
+        ("safetensors-length-monstrous", "safetensors", hostile.safetensors({}, length=2**64 - 1)),
+        ("safetensors-length-short", "broken safetensors", hostile.safetensors(b'{"a":{}}', length=4)),
+        ("safetensors-no-json", "broken safetensors", hostile.safetensors(b"{hello there}")),
+        ("safetensors-deep", "broken safetensors", hostile.safetensors(hostile.DEEP_JSON.encode())),
+        ("safetensors-no-tensor", "no tensor", hostile.safetensors({"__metadata__": {"a": "b"}})),
         (
             "safetensors-offsets-outside",
-            "bad.pt|broken safetensors",
+            "broken safetensors",
             hostile.safetensors(hostile.one_tensor("F32", [9, 9], 0, 324), bytes(8)),
         ),
         (
             "safetensors-shape-lie",
-            "bad.pt|broken safetensors",
+            "broken safetensors",
             hostile.safetensors(hostile.one_tensor("F32", [9, 9], 0, 8), bytes(8)),
         ),
         (
             "safetensors-shape-overflow",
-            "bad.pt|broken safetensors",
+            "broken safetensors",
             hostile.safetensors(hostile.one_tensor("F32", [2**63, 2], 0, 0)),
         ),
         (
             "safetensors-odd-type",
-            "bad.pt|broken safetensors",
+            "broken safetensors",
             hostile.safetensors(hostile.one_tensor("F6_E2M3", [4], 0, 3), bytes(3)),
         ),
-        ("safetensors-truncated", "bad.pt|broken safetensors", hostile.truncated_safetensors),
+        ("safetensors-truncated", "broken safetensors", hostile.truncated_safetensors),
         ("safetensors-nan", "not finite", hostile.safetensors_but(batchNorm1__bias=torch.full((16,), float("nan")))),
         ("safetensors-integers", "int", hostile.safetensors_but(batchNorm1__bias=torch.ones(16, dtype=torch.int32))),
     ]
 ]
+CHECKPOINTS.append(
+    Bad(
+        "checkpoint-negative-variance",
+        "sample ./bad.pt",
+        "file.bad|finite",
+        {"bad.pt": hostile.toy_but(batchNorm1__running_var=torch.full((16,), -1.0))},
+    )
+)
 
 _SOURCE = containers.nvidia_pickle({"G_ema": containers.network({"w": ONE})})
 _PAYLOAD = containers.nvidia_pickle({}, G_ema=Payload())
 _OBJECTS = containers.nvidia_pickle({}, G_ema={"w": hostile.object_array()})
 _VERSION = containers.tensorflow_pickle({"lod": 0.0}, {}, version=6)
 PICKLES = [
-    Bad(f"pickle-{name}-{command}", f"{command} ./bad.pkl", words, {"bad.pkl": hostile.raw(content)})
+    Bad(f"pickle-{name}-{command}", f"{command} ./bad.pkl", f"bad.pkl|{words}", {"bad.pkl": hostile.raw(content)})
     for command in ("sample", "analyze", "add --name dcgan.bad")
     for name, words, content in [
         ("with-source", "fits no known layout|begin G_ema.w", _SOURCE),

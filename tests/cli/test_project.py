@@ -27,6 +27,8 @@ def test_a_run_folder(registry: str, capsys: pytest.CaptureFixture[str]) -> None
         "projection.json",
     }
     card = json.loads(Path("found/projection.json").read_text())
+    assert card["command"] == "zoo project dcgan.mine own --starts 1"
+    assert card["command"] in Path("found/report.html").read_text()
     assert [one["name"] for one in card["pictures"]] == ["samples.png", "seed-0001.png", "seed-0002.png"]
     assert card["pictures"][1]["psnr"] > 30
     assert run(["--registry", registry, "sample", "dcgan.mine", "--codes", "found/codes.safetensors"]) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from zoo_adapters.dcgan.adapter import DCGAN
+from zoo_adapters.stylegan2.adapter import StyleGAN2
 
 import zoo
 from tests.support.linear import Banded, Linear, model_of
@@ -73,6 +75,26 @@ def test_the_class_of_a_picture_is_found() -> None:
     assert found.fits[0].label == model.adapter.classes[int(found.codes.labels[0])]  # type: ignore[index]
     asked = zoo.project(model, picture, label=0, starts=1)
     assert asked.codes.labels is not None and asked.codes.labels.tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("family", "space"), [("pggan", None), ("stylegan2", "z"), ("dcgan", None), ("stylegan2", None)]
+)
+def test_a_distance_is_told_only_where_lengths_count(family: str, space: str | None, tmp_path: Path) -> None:
+    adapter = FAMILIES[family].resolve().tiny(0)
+    if space is not None:
+        adapter = StyleGAN2(adapter.network, space=space)  # type: ignore[arg-type]
+    model = model_of(adapter)
+    found = zoo.project(model, own_pictures(model), starts=1)
+    normalises = family == "pggan" or space == "z"
+    assert (found.fits[0].distance is None) == normalises
+    assert ("distance" in found.table()[0]) != normalises
+    assert any("normalises codes, so that none lies farther out" in note for note in found.notes()) == normalises
+    found.save(tmp_path / "run")
+    assert ("<b>Distance</b>" in (tmp_path / "run" / "report.html").read_text()) != normalises
+    assert json.loads((tmp_path / "run" / "projection.json").read_text())["pictures"][0]["distance"] == (
+        found.fits[0].distance and round(found.fits[0].distance, 4)
+    )
 
 
 def test_only_the_region_counts() -> None:

@@ -1,5 +1,6 @@
 """Files of tuned weights: they open the model that they belong to, and no other."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -157,6 +158,12 @@ def test_what_does_not_belong_is_refused(
 
 @pytest.mark.usefixtures("folder")
 def test_other_commands_say_how_to_open_it(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["info", "run/tuned.safetensors"]) == 2
+    for name in ("run/tuned.safetensors", "run/"):
+        assert run(["info", name, "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert (told["kind"], told["model"]) == ("tuned", NAME)
+    assert run(["info", "run/tuned.safetensors"]) == 0
+    assert f"--tuned run/tuned.safetensors, with any command that opens {NAME}" in capsys.readouterr().out
+    assert run(["sample", "run/tuned.safetensors"]) == 2
     said = capsys.readouterr().err
     assert f"run/tuned.safetensors holds tuned weights of {NAME}: open that model, with --tuned" in said

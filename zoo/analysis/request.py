@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from zoo.analysis.resolved import ResolvedRequest
 from zoo.analysis.resources import NO_CACHE, ResourceLimits, budget_for
 from zoo.core.options import GENERAL_OPTIONS, Options, parse_options
 from zoo.core.region import Region
-from zoo.editing.requests import CodesRequest
+from zoo.editing.requests import CodesRequest, command_line
 from zoo.editing.run_folder import folder_under_runs, name_chosen_layers, short_model_name
 from zoo.errors import OptionError, unknown_name
 from zoo.models.limits import check_count
@@ -239,22 +238,6 @@ def command_of(request: AnalysisRequest, model: Model) -> str | None:
     """
     if request.codes.codes is not None and not isinstance(request.codes.codes, Path):
         return None
-    parts = ["zoo", "analyze", model.opening.name, "--analyzer", request.analyzer]
+    command = ["zoo", "analyze", model.opening.name, "--analyzer", request.analyzer]
     usual = AnalysisRequest(analyzer=request.analyzer).words()
-    for name, value in request.words().items():
-        if value != usual[name]:
-            text = str(value) if isinstance(value, str | Path) or not isinstance(value, Sequence) else _commas(value)
-            parts += [f"--{name}", text]
-    for name, value in {**request.options, **model.opening.options}.items():
-        parts += ["-o", f"{name}={value}"] if value is not None else []
-    if model.opening.space is not None:
-        parts += ["--space", model.opening.space]
-    if model.opening.tuned is not None:
-        parts += ["--tuned", model.opening.tuned]
-    if model.dtype != "float32":
-        parts += ["--dtype", model.dtype]
-    return shlex.join(parts)
-
-
-def _commas(values: Sequence[object]) -> str:
-    return ",".join(str(value) for value in values)
+    return command_line(command, request.words(), usual, request.options, model)

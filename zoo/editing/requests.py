@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,6 +70,39 @@ class OpeningRequest:
             tuned=self.tuned,
             progress=progress,
         )
+
+
+def command_line(
+    command: Sequence[str], words: Mapping[str, Any], usual: Mapping[str, Any], options: Mapping[str, Any], model: Model
+) -> str:
+    """Write a command line, with how its model was opened.
+
+    Args:
+        command: How it begins, such as ``zoo analyze biggan``.
+        words: The values of its options, by name; True is an option that has no value.
+        usual: Those that may be left out.
+        options: What ``-o`` gives, except to the architecture; None is left out.
+        model: The model, which knows how it was opened.
+
+    Returns:
+        The command.
+    """
+    parts = list(command)
+    for name, value in words.items():
+        if value is True and value != usual[name]:
+            parts.append(f"--{name}")
+        elif value != usual[name]:
+            listed = isinstance(value, Sequence) and not isinstance(value, str)
+            parts += [f"--{name}", ",".join(map(str, value)) if listed else str(value)]
+    for name, value in {**options, **model.opening.options}.items():
+        parts += ["-o", f"{name}={value}"] if value is not None else []
+    if model.opening.space is not None:
+        parts += ["--space", model.opening.space]
+    if model.opening.tuned is not None:
+        parts += ["--tuned", model.opening.tuned]
+    if model.dtype != "float32":
+        parts += ["--dtype", model.dtype]
+    return shlex.join(parts)
 
 
 # A model is opened so unless something else is asked for.

@@ -70,10 +70,10 @@ class ProjectCommand:
         picture_side(self.size, 1)
         projection, others = self.projection.split_options(installation)
         self._check_by_card(projection.settings(installation), installation)
-        files = find_files(path for path in projection.pictures if isinstance(path, str | Path))  # type: ignore[union-attr]
+        find_files(path for path in projection.pictures if isinstance(path, str | Path))  # type: ignore[union-attr]
         opening = replace(self.opening, options=others)
         model = opening.open(self.model, installation, progress)
-        result = replace(projection, pictures=files).project(model, installation, progress)
+        result = projection.project(model, installation, progress)
         result.save(folder, each=self.each, size=self.size, force=self.force)
         return result
 

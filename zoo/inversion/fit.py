@@ -35,7 +35,8 @@ class Fit:
     Attributes:
         name: The name of the picture.
         error: The mean squared difference inside the region, of images in [-1, 1].
-        distance: ‖u‖/√d, how far out the code lies; about 1 for drawn codes.
+        distance: ‖u‖/√d, how far out the code lies; about 1 for drawn codes. None where the network normalises codes,
+            so that all lie equally far out.
         label: The name of its class, or None.
         rows: ``tied`` or ``free``; None in a space with a single row, or where a plugin found the code.
         ridge: The ridge that it was found under, or None where a plugin found it.
@@ -46,7 +47,7 @@ class Fit:
 
     name: str
     error: float
-    distance: float
+    distance: float | None
     label: str | None
     rows: str | None
     ridge: float | None
@@ -65,6 +66,11 @@ class Fit:
         known = [attribute.kept for attribute in self.attributes if attribute.kept is not None]
         return (sum(known), len(known)) if known else None
 
+    @property
+    def far(self) -> bool:
+        """Whether the code lies farther out than drawn ones do."""
+        return self.distance is not None and self.distance > FAR
+
     def sentence(self) -> str:
         """Say in words what the figures mean for whoever wants to edit the picture.
 
@@ -75,6 +81,8 @@ class Fit:
             verdict = "the model draws this picture"
         else:
             verdict = "this is the nearest that was found to a picture which the model cannot quite draw"
+        if self.distance is None:
+            return verdict
         if self.distance > FAR:
             return (
                 f"{verdict}, but the code lies {self.distance:.1f} times as far out as drawn ones: "
@@ -91,7 +99,7 @@ class Fit:
         return {
             "name": self.name,
             "psnr": round(self.psnr, 2),
-            "distance": round(self.distance, 4),
+            "distance": None if self.distance is None else round(self.distance, 4),
             "label": self.label,
             "rows": self.rows,
             "ridge": self.ridge,

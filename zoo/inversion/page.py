@@ -33,7 +33,7 @@ def write_page(folder: Path, result: Inversion) -> None:
         notes=result.notes(),
         sections=[_section(result, index) for index in range(min(len(result), _MOST_SHOWN))],
         hidden=max(0, len(result) - _MOST_SHOWN),
-        far=FAR,
+        far=FAR if any(fit.distance is not None for fit in result.fits) else None,
         region=result.region.text,
         record={key: format_value(value) for key, value in result.record.items() if key != "command"},
         command=result.record.get("command"),

@@ -213,7 +213,8 @@ def _judge(task: _Task, found: _Found, scorers: Mapping[str, Scorer]) -> tuple[F
     model, codes = task.model, found.codes
     images = as_rgb(render(model, codes)).clamp(-1, 1).float()
     errors = squared_errors(task.targets, images, task.region)
-    distances = task.prior.distance(codes).tolist()
+    far_out = task.prior.distance(codes).tolist()
+    distances = far_out if task.prior.lengths_count else [None] * len(codes)
     attributes = read_back(model, scorers, torch.stack([target.pixels for target in task.targets]), images)
     fits = []
     for index, (target, candidate) in enumerate(zip(task.targets, found.candidates, strict=True)):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from zoo._utils.progress import Progress, silent
 from zoo._utils.sizes import parse_size
 from zoo.core.options import Options, parse_options
+from zoo.editing.requests import command_line
 from zoo.errors import OptionError
 from zoo.inversion.framing import check_alignment
 from zoo.inversion.options import AUTO, LOSSES, FeatureOptions, SearchOptions, TuneOptions
@@ -143,10 +145,25 @@ class ProjectionRequest:
                 f"--tune: {model.name} is open with tuned weights, which are not tuned again: leave out --tuned, and "
                 "project all pictures at once"
             )
-        return project_pictures(model, self.pictures, self.settings(installation), installation.plugins, progress)
+        settings = self.settings(installation)
+        result = project_pictures(model, self.pictures, settings, installation.plugins, progress)
+        return replace(result, record={**result.record, "command": self._command(model)})
+
+    def _command(self, model: Model) -> str | None:
+        """Write the command line that makes the same request again; None for pictures that no command can name."""
+        pictures = [self.pictures] if isinstance(self.pictures, str | Path) else self.pictures
+        if not isinstance(pictures, Sequence) or not all(isinstance(picture, str | Path) for picture in pictures):
+            return None
+        names = ("projector", "rows", "ridge", "starts", "loss", "region", "align", "label", "seed", "tune", "locality")
+        words, usual = ({name: getattr(one, name) for name in (*names, "steps")} for one in (self, _USUAL))
+        command = ["zoo", "project", model.opening.name, *map(str, pictures)]
+        return command_line(command, words, usual, self.options, model)
 
     def _plugin(self, installation: Installation) -> ProjectorPlugin | None:
         return None if self.projector is None else installation.plugins.projector(self.projector)
+
+
+_USUAL = ProjectionRequest(pictures=())
 
 
 def project(

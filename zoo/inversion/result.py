@@ -26,7 +26,6 @@ from zoo.imaging.images import OutlinedImage, data_url, picture_side, save_pictu
 from zoo.inversion.fit import Fit
 from zoo.inversion.page import write_page
 from zoo.inversion.pictures import Target
-from zoo.inversion.solving.candidates import FAR
 from zoo.inversion.tuning.result import Tuning
 from zoo.models.model import Model
 from zoo.models.tuned import NAME as TUNED_FILE
@@ -88,7 +87,7 @@ class Inversion:
             "picture": fit.name,
             "PSNR": f"{fit.psnr:.1f} dB",
             "tuned": "" if self.tuning is None else f"{self.tuning.psnr[index]:.1f} dB",
-            "distance": f"{fit.distance:.2f}",
+            "distance": "" if fit.distance is None else f"{fit.distance:.2f}",
             "class": fit.label or "",
             "rows": fit.rows or "",
             "ridge": "" if fit.ridge is None else f"{fit.ridge:g}",
@@ -105,7 +104,9 @@ class Inversion:
         lines = [f"{name} was left out: {why}" for name, why in self.skipped.items()]
         lines += [note for note in (target.note() for target in self.pictures) if note]
         lines.append(self.method)
-        lines += [f"{fit.name}: {fit.sentence()}" for fit in self.fits if fit.distance > FAR]
+        lines += [f"{fit.name}: {fit.sentence()}" for fit in self.fits if fit.far]
+        if all(fit.distance is None for fit in self.fits):
+            lines.append(f"{self.model.name} normalises codes, so that none lies farther out than another")
         if self.tuning is not None:
             lines.append(self.tuning.sentence())
         if self.interrupted:
@@ -205,7 +206,10 @@ class Inversion:
         return ("picture", "found", *(() if self.tuning is None else ("tuned",)), "difference")
 
     def _pages(self, side: int | None) -> Any:
-        names = [f"{fit.name}\n{fit.psnr:.1f} dB\ndistance {fit.distance:.2f}" for fit in self.fits]
+        names = [
+            f"{fit.name}\n{fit.psnr:.1f} dB" + ("" if fit.distance is None else f"\ndistance {fit.distance:.2f}")
+            for fit in self.fits
+        ]
         return draw_pages(names, map(self.tiles, range(len(self))), self.tile_names, side=side)
 
     def __repr__(self) -> str:

@@ -180,7 +180,8 @@ def read_model(
     progress(0, 2, "opening the network")
     families = _adapter_classes(card, installation)
     network = {**card.config, **(options or {})}.get(NETWORK_OPTION)
-    detected = detect_checkpoint(path, families, None if network is None else str(network))
+    with _naming(path):
+        detected = detect_checkpoint(path, families, None if network is None else str(network))
     progress(1, 2, "opening the network")
     settings = _validated_options(detected.family, installation, card, options)
     schema = installation.plugins.adapter(detected.family).schema()
@@ -188,7 +189,7 @@ def read_model(
     opening = OpeningChoices(card.name, space, dict(options or {}), settings)
     torch_device = choose_device(device)
     torch_dtype = choose_dtype(dtype)
-    with _explaining_bad_settings(path, detected.family):
+    with _naming(path), _explaining_bad_settings(path, detected.family):
         adapter = families[detected.family].load(
             detected.state, {**detected.config, **settings}, space=space, device=torch_device, dtype=torch_dtype
         )
@@ -231,6 +232,17 @@ def _adapter_classes(card: Card, installation: Installation) -> dict[str, type[A
                 raise
             warn_skipped(str(error), error)
     return classes
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Name the file in whatever is found to be wrong with it."""
+    try:
+        yield
+    except CheckpointError as error:
+        if str(path) in str(error):
+            raise
+        raise CheckpointError(f"{path}: {error}") from error
 
 
 @contextmanager

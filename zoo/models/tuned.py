@@ -31,6 +31,8 @@ FORMAT = "zoo-tuned/1"
 # its header.
 _MOST_TIMES = 4
 _HEADER = 2**20
+# What is told of a file.
+_DESCRIBED = ("model", "adapter", "weights_sha256", "tuned_sha256", "settings", "licence", "pictures", "agreement")
 # How much of a hash messages show.
 _SHOWN = 12
 
@@ -73,6 +75,39 @@ class TunedFile:
         if record.get("format") != FORMAT:
             raise CheckpointError(f"--tuned {given}: {path} holds no tuned weights; 'zoo project --tune' writes them")
         return cls(path, str(given), record)
+
+    @classmethod
+    def recognised(cls, path: str | Path) -> Self | None:
+        """Find out whether a file of any kind, or a run folder, holds tuned weights.
+
+        Args:
+            path: Where it is.
+
+        Returns:
+            The tuned weights, or None.
+        """
+        try:
+            return cls.find(path)
+        except CheckpointError:
+            return None
+
+    def as_json(self) -> dict[str, Any]:
+        """Describe the file in values, by name of the fact."""
+        return {"kind": "tuned", "file": str(self.path), **{name: self.record.get(name) for name in _DESCRIBED}}
+
+    def facts(self) -> dict[str, str | list[str]]:
+        """Describe the file in words, by name of the fact."""
+        record = {name: self.record.get(name) for name in _DESCRIBED}
+        model = plain(record["model"] or "another model")
+        return {
+            "tuned weights": str(self.path),
+            "of": model,
+            "sha256 of its weights": plain(record["weights_sha256"] or "not stated"),
+            "settings": _settings_in_words(record["settings"]),
+            "licence": plain(record["licence"] or "not stated"),
+            "pictures": [plain(name) for name in _texts(record["pictures"])] or "not stated",
+            "open it": f"--tuned {self.given}, with any command that opens {model}",
+        }
 
     def require_weights(self, name: str, sha256: str) -> None:
         """Refuse tuned weights of other weights.
@@ -158,13 +193,14 @@ def refuse_tuned(path: Path) -> None:
     Raises:
         CheckpointError: If it holds tuned weights; the message says how to open them.
     """
-    try:
-        _, record = read_tensor_metadata(path)
-    except UnreadableError:
-        return
-    if record.get("format") == FORMAT:
-        home = plain(record.get("model", "a model"))
+    found = TunedFile.recognised(path)
+    if found is not None:
+        home = plain(found.record.get("model", "a model"))
         raise CheckpointError(f"{path} holds tuned weights of {home}: open that model, with --tuned {path}")
+
+
+def _texts(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
 
 
 def _settings_in_words(settings: object) -> str:

@@ -18,6 +18,7 @@ from zoo.registry.cards import is_file_name
 
 if TYPE_CHECKING:
     from zoo.models.export import Inspected
+    from zoo.models.tuned import TunedFile
 
 # What each column of a table shows of the values that are listed, by its heading.
 Columns = Mapping[str, Callable[[Values], str]]
@@ -151,9 +152,12 @@ def plugins(
         print_table(settings, columns, rows)
 
 
-def _inspect(settings: Settings, name: str) -> Inspected:
+def _inspect(settings: Settings, name: str) -> Inspected | TunedFile:
     from zoo.models.export import inspect_file
+    from zoo.models.tuned import TunedFile
 
+    if tuned := TunedFile.recognised(name):
+        return tuned
     with progress_bars(settings) as progress:
         return inspect_file(name, settings.installation, progress=progress)
 

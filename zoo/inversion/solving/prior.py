@@ -8,11 +8,13 @@ import torch
 from torch import Tensor
 
 from zoo.core.adapter import Adapter
-from zoo.core.codes import Codes
+from zoo.core.codes import Codes, join
 
 # Directions in which drawn codes vary less than this share of the largest deviation count as if they varied so much:
 # otherwise rounding would become a coordinate.
 _LEAST_DEVIATION = 1e-3
+# By how much images of the same code may differ.
+_ROUNDING = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,12 +29,15 @@ class Prior:
         basis: The columns are the principal axes, as long as the deviation along each (dim, dim), float64.
         example: A drawn code, which tells what else than latents the network's codes have.
         layers: How many rows a code has.
+        lengths_count: Whether images depend on the length of codes. Some networks normalise z first: then all codes lie
+            equally far out, and their length means nothing.
     """
 
     mean: Tensor
     basis: Tensor
     example: Codes
     layers: int
+    lengths_count: bool = True
 
     @classmethod
     def of(cls, adapter: Adapter, codes: Codes) -> Prior:
@@ -51,7 +56,7 @@ class Prior:
         variances, axes = torch.linalg.eigh((rows - mean).T @ (rows - mean) / max(1, len(rows) - 1))
         deviations = variances.clamp(min=0).sqrt()
         deviations = deviations.clamp(min=_LEAST_DEVIATION * float(deviations.max()))
-        return cls(mean, axes * deviations, codes[0], adapter.space.layers)
+        return cls(mean, axes * deviations, codes[0], adapter.space.layers, _lengths_count(adapter, codes[0]))
 
     def whiten(self, codes: Codes) -> Tensor:
         """Return the coordinates of codes.
@@ -103,3 +108,13 @@ class Prior:
             (n,), over all rows of a code.
         """
         return self.whiten(codes).flatten(1).square().mean(dim=1).sqrt()
+
+
+def _lengths_count(adapter: Adapter, code: Codes) -> bool:
+    """Compare the image of a code with that of a code twice as long; w is never normalised."""
+    if adapter.space.layers > 1:
+        return True
+    pair = join([code, replace(code, latents=2 * code.latents)]).to(adapter.device, adapter.dtype)
+    with torch.no_grad():
+        first, second = adapter.synthesize(pair)
+    return not torch.allclose(first, second, rtol=_ROUNDING, atol=_ROUNDING)

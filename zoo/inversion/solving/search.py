@@ -210,7 +210,9 @@ class Search:
     def _is_far(self, index: int) -> bool:
         """Say whether the code without a ridge is so far out that the one under a ridge is the better answer."""
         found = self.found[index]
-        return self._options.ridge is None and found is not None and found.distance > FAR
+        if found is None or self._options.ridge is not None or not self._problem.prior.lengths_count:
+            return False
+        return found.distance > FAR
 
     def _sides(self) -> tuple[int | None, int | None]:
         """At which sizes differences are averaged under the strong and the weak ridge."""
