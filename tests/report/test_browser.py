@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,6 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
@@ -24,56 +21,20 @@ from selenium.webdriver.support.ui import WebDriverWait
 from zoo_adapters.dcgan.adapter import DCGAN
 
 import zoo
+from tests.support.chromium import CONTRASTS, chromium, resize
 from tests.support.linear import Banded, model_of
 from zoo.report.filmstrips import MIDDLE, SHARES
 
 pytestmark = pytest.mark.browser
 
-FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars"),
-)
 LAST = len(SHARES) - 1
 CONTROLS = "a[href], button, input, [tabindex='0']"
-
-CONTRASTS = """
-const luminance = (colour) => {
-  const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3).map(Number).map((value) => value / 255)
-    .map((value) => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-};
-const ground = (element) => {
-  const colour = getComputedStyle(element).backgroundColor;
-  return colour !== "rgba(0, 0, 0, 0)" || !element.parentElement ? colour : ground(element.parentElement);
-};
-const found = [];
-for (const element of document.body.querySelectorAll("*:not(script):not(style):not(title)")) {
-  if (![...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim())) continue;
-  const style = getComputedStyle(element);
-  const [low, high] = [luminance(element.closest("svg") ? style.fill : style.color), luminance(ground(element))]
-    .sort((one, other) => one - other);
-  found.push([(high + 0.05) / (low + 0.05), element.outerHTML.slice(0, 80)]);
-}
-return found;
-"""
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not chromium or not driver:
-        reason = "chromium and chromedriver are not both installed"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    opened = webdriver.Chrome(options=options, service=Service(driver))
-    yield opened
-    opened.quit()
+    with chromium(tmp_path_factory.mktemp("profile")) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")
@@ -87,11 +48,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def show(browser: webdriver.Chrome, page: Path, width: int = 1280, theme: str = "light") -> None:
     """Open a page afresh, at a width and in a theme, without motion, and wait until its pictures are drawn."""
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    wishes = {"prefers-color-scheme": theme, "prefers-reduced-motion": "reduce"}
-    emulated = [{"name": name, "value": value} for name, value in wishes.items()]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": emulated})
+    resize(browser, width, theme=theme)
     browser.get(page.as_uri())
     unready = ".direction:not([data-ready])"
     WebDriverWait(browser, 30).until(lambda it: not it.find_elements(By.CSS_SELECTOR, unready))

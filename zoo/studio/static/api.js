@@ -82,11 +82,11 @@ export async function call(path, options = {}) {
     throw new Gone();
   }
   if (response.ok) return response;
-  if (response.status === 502 || response.status === 504) {  // of a proxy
+  const told = await response.json().catch(() => ({}));
+  if (response.status >= 500 && !told.error) {  // of a proxy, or of a server that is being ended
     lose();
     throw new Gone();
   }
-  const told = await response.json().catch(() => ({}));
   throw new Refused(told.error ?? `The server answered ${response.status} without a reason.`, response.status, told.ask);
 }
 

@@ -23,6 +23,11 @@ export class Lane {
     lanes.push(this);
   }
 
+  /** Whether a newer wish waits for the one in flight. */
+  get waiting() {
+    return this.#wish !== null;
+  }
+
   get idle() {
     return !this.#running && !this.#wish;
   }

@@ -113,7 +113,7 @@ function startAfresh(model, name) {
 function showModel() {
   const card = known.models.find((one) => one.name === state.model);
   $("choose-model").textContent = state.model ?? "Choose a model";
-  $("about-model").textContent = card ? `${card.summary} Licence: ${card.licence?.name ?? "not known"}.` : "";
+  $("about-model").textContent = card ? `Licence: ${card.licence?.name ?? "not known"}. ${card.summary}` : "";
   $("studio").toggleAttribute("data-empty", !known.model);
   document.title = state.model ? `${state.model} · zoo studio` : "zoo studio";
 }

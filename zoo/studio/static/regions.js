@@ -5,7 +5,9 @@ import { $, attempt, clear, h, problem, roving } from "./dom.js";
 import { commit, known, on, state, touch } from "./store.js";
 
 const COMMON = ["center", "left", "right", "top", "bottom"];
+const FIRST = 10;  // chips; the others are shown on demand
 let asked = "";
+let whole = false;
 let settle = () => {};
 
 export function startRegions() {
@@ -30,8 +32,21 @@ const terms = () => (state.region === "all" ? [] : state.region.split("+"));
 function chips() {
   const named = known.model.regions.map((region) => region.name).filter((name) => name !== "all");
   const names = [...named, ...COMMON.filter((name) => !named.includes(name))];
-  $("chips").replaceChildren(...names.map((name) => h("button", { type: "button", class: "chip", "data-name": name, onclick: () => toggle(name) }, name)));
+  const buttons = names.map((name) => h("button", { type: "button", class: "chip", "data-name": name, onclick: () => toggle(name) }, name));
+  const more = h("button", { type: "button", class: "quiet", "aria-expanded": "false", onclick: () => { whole = !whole; fold(); } });
+  $("chips").replaceChildren(...buttons, more);
+  whole = names.length <= FIRST + 1;
+  more.hidden = whole;
   settle();
+  fold();
+}
+
+/** Show the first chips, those that are pressed, and all on demand. */
+function fold() {
+  const [more, ...buttons] = [...$("chips").children].reverse();
+  buttons.reverse().forEach((chip, place) => { chip.hidden = !whole && place >= FIRST && chip.getAttribute("aria-pressed") !== "true"; });
+  more.textContent = whole ? "Fewer" : `${buttons.filter((chip) => chip.hidden).length} more`;
+  more.setAttribute("aria-expanded", String(whole));
 }
 
 /** Add a named region to the union, or take it out again. */
@@ -44,7 +59,8 @@ function toggle(name) {
 async function show() {
   $("region").value = state.region;
   const present = terms();
-  for (const chip of $("chips").children) chip.setAttribute("aria-pressed", String(present.includes(chip.dataset.name)));
+  for (const chip of $("chips").querySelectorAll(".chip")) chip.setAttribute("aria-pressed", String(present.includes(chip.dataset.name)));
+  if ($("chips").children.length) fold();
   const text = `${state.model} ${state.region}`;
   if (!known.model || text === asked) return;
   asked = text;

@@ -113,19 +113,25 @@ function ask() {
 function askAfter() {
   const body = view({ size: neededSize(side) });
   const text = JSON.stringify(body);
-  if (after.shown === text && after.answer?.exact && after.lane.idle) return;
+  if (after.shown === text && after.answer?.exact && after.lane.idle) {
+    busy(dragging);
+    return;
+  }
   const codes = codesText();
+  busy(true);
   after.lane.wish({ ...body, preview: dragging }, (answer) => {
     if (codes !== codesText()) return;
     clear("render");
     Object.assign(after, { answer, shown: text });
     $("exactness").hidden = answer.exact;
+    busy(dragging || !answer.exact || after.lane.waiting);
     paint();
     $("pictures").dispatchEvent(new CustomEvent("shown", { detail: { moves: body.moves, exact: answer.exact } }));
-    if (!answer.exact && !dragging && after.lane.idle) askAfter();
+    if (!answer.exact && !dragging && !after.lane.waiting) askAfter();
   }, failed);
 }
 
+const busy = (state) => $("pictures").setAttribute("aria-busy", String(state));
 const codesText = () => JSON.stringify([question(), state.codes.map(codeOf)]);
 
 function askBefore() {

@@ -1,0 +1,361 @@
+"""The page of the studio as its user meets it: in Chromium, by pointer and keyboard, while the server comes and goes."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import WebDriverWait
+
+from tests.support.chromium import CONTRASTS, chromium, resize
+from tests.support.studio import Page, running
+
+pytestmark = pytest.mark.browser
+
+SMALL = "biggan.avatars32"
+FACES = "dcgan.digiface64"
+LAYERED = "stylegan2.avatars32"
+# The first picture.
+PICTURE = """
+const canvas = document.querySelector("#pictures canvas.live");
+return canvas && canvas.toDataURL();
+"""
+
+
+class Studio:
+    """A page in a browser."""
+
+    def __init__(self, browser: webdriver.Chrome, port: int, session: str | None = None) -> None:
+        self.browser = browser
+        self.port = port
+        self.session = session or secrets.token_hex(16)
+
+    def show(self) -> Studio:
+        """Load the page afresh."""
+        self.browser.get("about:blank")
+        self.browser.get(f"http://127.0.0.1:{self.port}/#{self.session}")
+        return self
+
+    def open(self, model: str) -> Studio:
+        """Choose a model in the dialog, past its licence, and wait for the first pictures."""
+        self.wait(lambda: self.all("#model-list button"))
+        self.one("#model-search").send_keys(model)
+        self.one("#model-list button").click()
+        assert self.text("#model-about").count("icence")
+        self.one("#model-about button").click()
+        self.wait(lambda: self.all("#pictures figure") and self.drawn)
+        return self
+
+    def one(self, selector: str) -> WebElement:
+        return self.browser.find_element(By.CSS_SELECTOR, selector)
+
+    def all(self, selector: str) -> list[WebElement]:
+        return self.browser.find_elements(By.CSS_SELECTOR, selector)
+
+    def text(self, selector: str) -> str:
+        return self.one(selector).text
+
+    def value(self, selector: str) -> str:
+        return str(self.one(selector).get_property("value"))
+
+    def wait(self, done: Any, seconds: float = 60) -> Any:
+        stale = [StaleElementReferenceException]  # a list of directions is made anew
+        return WebDriverWait(self.browser, seconds, 0.05, ignored_exceptions=stale).until(lambda _: done())
+
+    def keys(self, *keys: str) -> None:
+        webdriver.ActionChains(self.browser).send_keys(*keys).perform()
+
+    def chord(self, *keys: str) -> None:
+        """Press a key while others are held."""
+        actions = webdriver.ActionChains(self.browser)
+        for key in keys[:-1]:
+            actions.key_down(key)
+        actions.send_keys(keys[-1])
+        for key in keys[:-1]:
+            actions.key_up(key)
+        actions.perform()
+
+    def drag(self, picture: WebElement, *places: tuple[float, float]) -> None:
+        """Draw on a picture, at shares of its width and height from its upper left corner."""
+        width, height = picture.size["width"], picture.size["height"]
+        points = [(round((x - 0.5) * width), round((y - 0.5) * height)) for x, y in places]
+        actions = webdriver.ActionChains(self.browser, duration=10)
+        actions.move_to_element_with_offset(picture, *points[0]).click_and_hold()
+        for point in points[1:]:
+            actions.move_to_element_with_offset(picture, *point)
+        actions.release().perform()
+
+    @property
+    def picture(self) -> str:
+        """The first of the chosen pictures."""
+        return str(self.browser.execute_script(PICTURE))
+
+    @property
+    def settled(self) -> bool:
+        """Whether what is shown is exact and the newest."""
+        return self.one("#pictures").get_attribute("aria-busy") == "false"
+
+    @property
+    def drawn(self) -> bool:
+        return len(self.picture) > 1000
+
+    @property
+    def errors(self) -> list[str]:
+        entries: list[dict[str, Any]] = self.browser.get_log("browser")  # type: ignore[no-untyped-call]
+        return [entry["message"] for entry in entries]
+
+    def mouse(self, kind: str, share: float) -> None:
+        """Do one thing with the mouse, at a share of the first slider's length."""
+        box = self.slider().rect
+        place = {"x": box["x"] + share * box["width"], "y": box["y"] + box["height"] / 2}
+        held = {"button": "left", "buttons": 1, "clickCount": 1}
+        self.browser.execute_cdp_cmd("Input.dispatchMouseEvent", {"type": kind, **place, **held})
+
+    def find(self, analyzer: str, **options: str) -> None:
+        """Find directions, and wait for their sliders."""
+        self.one(f"#analyzer option[value={analyzer}]").click()
+        if options and self.one("#options").get_attribute("open") is None:
+            self.one("#options summary").click()
+        for name, value in options.items():
+            field = self.one(f"[aria-describedby=help-{name}]")
+            field.clear()
+            field.send_keys(value, Keys.TAB)
+        self.one("#find").click()
+        self.wait(lambda: self.all("li.direction"))
+
+    def slider(self, place: int = 0) -> WebElement:
+        return self.all("li.direction input[type=range]")[place]
+
+    def pull(self, notches: int, place: int = 0) -> None:
+        """Pull a slider by the keyboard until exact pictures are there."""
+        before = self.picture
+        self.browser.execute_script("arguments[0].focus()", self.slider(place))
+        self.keys(*[Keys.ARROW_RIGHT if notches > 0 else Keys.ARROW_LEFT] * abs(notches))
+        self.wait(lambda: self.picture != before and self.settled)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    with chromium(tmp_path_factory.mktemp("profile")) as opened:
+        resize(opened, 1280)
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    with running(tmp_path_factory.mktemp("studio") / "runs") as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def session() -> str:
+    return secrets.token_hex(16)
+
+
+@pytest.fixture
+def small(browser: webdriver.Chrome, server: Page, session: str) -> Studio:
+    """A page with a small model, and three directions that were found."""
+    studio = Studio(browser, server.port, session)
+    if session not in browser.current_url:
+        studio.show()
+        if not studio.wait(lambda: studio.all("#model-list button") or studio.all("#pictures figure")):
+            return studio
+        if not studio.all("#pictures figure"):
+            studio.open(SMALL)
+            studio.find("sefa", k="3")
+        studio.wait(lambda: studio.all("li.direction") and studio.drawn)
+    return studio
+
+
+def test_a_region_is_painted_and_joined_with_named_ones(small: Studio) -> None:
+    picture = small.one("#pictures .picture")
+    shares = []
+
+    def settled(text: str) -> float:
+        small.wait(lambda: text in small.value("#region") and (small.text("#share") or "100") not in shares)
+        shares.append(small.text("#share") or "100")
+        return float(shares[-1].strip("% "))
+
+    small.one("#draw input[value=box]").click()
+    small.drag(picture, (0.25, 0.25), (0.5, 0.5))
+    assert settled("mask:") == pytest.approx(100 * 64 / 1024, abs=2)
+    assert small.one("#pictures path.outline").get_attribute("d")
+    small.one("#draw input[value=eraser]").click()
+    small.drag(picture, (0.25, 0.25), (0.5, 0.5))
+    erased = settled("mask:")
+    assert 0 < erased < 6
+    small.one("#invert").click()
+    assert settled("not:mask:") == pytest.approx(100 - erased, abs=0.2)
+    small.one("#undo").click()
+    small.wait(lambda: small.value("#region").startswith("mask:"))
+    small.one("#chips button:last-child").click()  # more
+    small.one("#chips [data-name=left]").click()
+    small.wait(lambda: small.value("#region").endswith("+left") and float(small.text("#share").strip("% ")) >= 50)
+    small.one("#invert").click()
+    small.wait(lambda: small.value("#region").startswith("mask:") and "+" not in small.value("#region"))
+    small.one("#region").send_keys(Keys.CONTROL, "a")
+    small.one("#region").send_keys("nowhere", Keys.TAB)
+    small.wait(lambda: "no region of this model is called 'nowhere'" in small.text("#alert"))
+    small.one("#clear-region").click()
+    small.wait(lambda: not small.text("#alert"))
+    small.one("#draw input[value=none]").click()
+
+
+def test_a_region_is_drawn_by_keyboard(small: Studio) -> None:
+    small.one("#draw input[value=box]").click()
+    small.browser.execute_script("document.querySelector('#pictures .picture').focus()")
+    small.keys(Keys.ARROW_RIGHT, Keys.SPACE, *[Keys.ARROW_DOWN] * 6, *[Keys.ARROW_RIGHT] * 4, Keys.SPACE)
+    small.wait(lambda: small.value("#region").startswith("mask:"))
+    assert small.text("#share") and "of the picture" in small.wait(lambda: small.text("#status"))
+    small.one("#clear-region").click()
+    small.one("#draw input[value=none]").click()
+
+
+def test_directions_move_pictures_alone_or_added_up(small: Studio) -> None:
+    drawn = small.picture
+    small.pull(4)
+    first = small.picture
+    small.pull(4, 1)
+    second = small.picture
+    assert small.value("li.direction:nth-child(1) input[type=number]") == "0"
+    small.one("li.direction:nth-child(2) input[type=checkbox]").click()
+    small.pull(4)
+    assert len({drawn, first, second, small.picture}) == 4
+    small.chord(Keys.CONTROL, "z")
+    small.wait(lambda: small.picture == second)
+    small.chord(Keys.CONTROL, Keys.SHIFT, "z")
+    small.wait(lambda: small.picture != second)
+    small.one("#compare input[value=before]").click()
+    small.wait(lambda: small.picture == drawn)
+    small.one("#compare input[value=after]").click()
+    small.one("#heat").click()
+    small.wait(
+        lambda: small.one("#pictures canvas.change").is_displayed() and "squared change" in small.text("#stage-note")
+    )
+    small.one("#heat").click()
+    small.browser.execute_script("[...document.querySelectorAll('#directions button')].at(-1).click()")  # all to 0
+    small.wait(lambda: small.picture == drawn)
+    small.one("li.direction:nth-child(2) input[type=checkbox]").click()
+
+
+def test_names_and_stars_stay(small: Studio) -> None:
+    webdriver.ActionChains(small.browser).double_click(small.one("li.direction .name")).perform()
+    small.keys("open mouth", Keys.ENTER)
+    small.wait(lambda: small.text("li.direction .name") == "open mouth")
+    small.browser.execute_script("arguments[0].focus()", small.slider())
+    small.keys("s")
+    small.wait(lambda: small.one("li.direction .star").get_attribute("aria-pressed") == "true")
+    small.show()
+    small.wait(lambda: small.all("li.direction") and small.all("#pictures figure") and small.drawn)
+    assert small.text("li.direction .name") == "open mouth"
+    assert small.one("li.direction .star").get_attribute("aria-pressed") == "true"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_it_fits_and_can_be_read(small: Studio, theme: str) -> None:
+    for width in (360, 768, 1280):
+        resize(small.browser, width, theme=theme)
+        assert small.browser.execute_script("return document.documentElement.scrollWidth") == width
+        lost = (
+            "return [...document.querySelectorAll('button, input, select, canvas, pre')].filter((one) => "
+            "one.offsetParent && !one.closest('#gallery') && one.getBoundingClientRect().right > innerWidth + 1)"
+            ".map((one) => one.outerHTML.slice(0, 80))"
+        )
+        assert small.browser.execute_script(lost) == []
+    contrasts = small.browser.execute_script(CONTRASTS)
+    assert len(contrasts) > 80
+    assert min(contrasts)[0] >= 4.5, min(contrasts)
+    resize(small.browser, 1280)
+
+
+def test_every_control_is_reached_by_tab_and_has_a_name(small: Studio) -> None:
+    small.browser.execute_script("document.activeElement.blur(); scrollTo(0, 0)")
+    reached: list[WebElement] = []
+    names = []
+    for _ in range(120):
+        small.keys(Keys.TAB)
+        element = small.browser.switch_to.active_element
+        if element.tag_name == "body" or element in reached:
+            break
+        assert small.browser.execute_script("return arguments[0].matches(':focus-visible')", element)
+        reached.append(element)
+        names.append(element.accessible_name)
+    assert all(names), [one.get_attribute("outerHTML") for one, name in zip(reached, names, strict=True) if not name]
+    ids = {one.get_attribute("id") for one in reached}
+    assert {"choose-model", "open-files", "save", "region", "analyzer", "find", "heat"} <= ids
+    assert len([one for one in reached if "face" in str(one.get_attribute("class"))]) == 1  # arrows lead to the others
+
+
+def test_it_asks_no_other_host_and_complains_of_nothing(browser: webdriver.Chrome, server: Page) -> None:
+    studio = Studio(browser, server.port)
+    assert studio.errors is not None
+    browser.get_log("performance")  # type: ignore[no-untyped-call]
+    studio.show().open(LAYERED)
+    studio.find("sefa", k="2")
+    studio.pull(3)
+    studio.one("li.direction details.layers summary").click()
+    studio.one("li.direction .layers button:nth-child(2)").click()
+    studio.wait(lambda: "all" not in studio.text("li.direction .layers summary"))
+    assert studio.errors == []
+    entries = browser.get_log("performance")  # type: ignore[no-untyped-call]
+    messages = [json.loads(entry["message"])["message"] for entry in entries]
+    asked = {one["params"]["request"]["url"] for one in messages if one["method"] == "Network.requestWillBeSent"}
+    outside = [url for url in asked if not url.startswith((f"http://127.0.0.1:{server.port}/", "data:", "about:"))]
+    assert not outside
+
+
+def test_two_sessions_at_once_know_nothing_of_each_other(small: Studio) -> None:
+    """Two windows, each with its own session: what one does, the other does not see."""
+    first = small.browser.current_window_handle
+    small.browser.switch_to.new_window("window")
+    try:
+        resize(small.browser, 1280)
+        other = Studio(small.browser, small.port).show().open(SMALL)
+        assert not other.all("li.direction")
+        drawn = other.picture
+        small.browser.switch_to.window(first)
+        small.pull(5)
+        moved = small.picture
+        small.browser.switch_to.window(small.browser.window_handles[-1])
+        assert other.picture == drawn != moved
+        other.find("sefa", k="2")
+        other.pull(-5)
+        assert len(other.all("li.direction")) == 2
+        small.browser.switch_to.window(first)
+        assert len(small.all("li.direction")) == 3 and small.picture == moved
+    finally:
+        small.browser.switch_to.window(small.browser.window_handles[-1])
+        if small.browser.current_window_handle != first:
+            small.browser.close()
+        small.browser.switch_to.window(first)
+
+
+def test_a_server_that_is_started_again_mid_drag_is_found_again(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    with running(tmp_path / "runs") as page:
+        studio = Studio(browser, page.port).show().open(SMALL)
+        studio.find("sefa", k="3")
+        studio.one("li.direction .star").click()
+        studio.wait(lambda: studio.one("li.direction .star").get_attribute("aria-pressed") == "true")
+        studio.mouse("mousePressed", 0.5)
+        studio.mouse("mouseMoved", 0.6)
+    studio.mouse("mouseMoved", 0.7)
+    studio.wait(lambda: "does not answer" in studio.text("#alert"))
+    before = studio.picture
+    with running(tmp_path / "runs", port=page.port):
+        studio.wait(lambda: studio.picture != before)
+        assert "does not answer" not in studio.text("#alert")
+        moved = studio.picture
+        studio.mouse("mouseMoved", 0.2)
+        studio.mouse("mouseReleased", 0.2)
+        studio.wait(lambda: studio.picture != moved and studio.settled)
+        assert studio.one("li.direction .star").get_attribute("aria-pressed") == "true"
+        studio.pull(2, 1)
