@@ -1,4 +1,4 @@
-"""The page of the studio as its user meets it: in Chromium, by pointer and keyboard, while the server comes and goes."""
+"""The page of the studio in Chromium: by pointer and by keyboard, in two windows, while the server comes and goes."""
 
 from __future__ import annotations
 
