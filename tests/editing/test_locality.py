@@ -7,12 +7,16 @@ from torch import Tensor
 from zoo_adapters.dcgan.adapter import DCGAN
 
 from tests.support.linear import Linear, model_of
-from zoo import Codes, Directions
+from zoo import Codes, Directions, Scorer
+from zoo._utils.progress import silent
 from zoo.core.region import parse_region
-from zoo.editing.changes import ChangeMeter, Changes, consistency, render_ends
+from zoo.editing.changes import ChangeMeter, Changes, PartMasks, consistency, render_ends
 from zoo.editing.locality import Locality, measure_locality, pool_localities
 from zoo.editing.steps import VISIBLE_CHANGE, choose_steps, visible_steps
 from zoo.models.model import Model
+from zoo.plugins.skipped import PluginWarning
+from zoo.registry.cards import Card
+from zoo.scoring.parts import part_masks
 from zoo.testing import draw
 
 TOP = parse_region("top", (2, 1))
@@ -180,6 +184,54 @@ def test_the_cosine_of_changes_is_known_for_a_linear_generator() -> None:
     assert found.redundancy == pytest.approx(0.6, abs=1e-6)
     assert found.consistency is not None
     assert found.consistency.tolist() == pytest.approx([1, 1])
+
+
+def test_a_part_is_followed_from_image_to_image() -> None:
+    """The part is the upper pixel of some images and the lower one of others, and some have none."""
+    adapter = linear(0.5, 0.1)
+    model, codes = model_of(adapter), draw(adapter, 30, 0)
+    directions = Directions(adapter.space, torch.eye(2)[:1], torch.ones(1))
+    meant = adapter.synthesize(codes)[:, 0, 1, 0]  # the direction hardly moves the lower pixel
+
+    def find(images: torch.Tensor) -> torch.Tensor:
+        value = images[:, 0, 1, 0]
+        nearest = (value[:, None] - meant[None]).abs().argmin(dim=1) % 3
+        return torch.stack([nearest == 0, nearest == 1], dim=1)[:, :, None]
+
+    steps = torch.tensor([1e-3])
+    meter = ChangeMeter(TOP, steps, PartMasks("eye", find))
+    render_ends(model, codes, directions, steps, [meter], progress=silent, what="")
+    found = meter.result()
+    assert found.by_code_in_part is not None
+    inside, outside = found.by_code_in_part[0].T.tolist()
+    upper, lower = (0.5e-3) ** 2, (0.1e-3) ** 2
+    for index in range(30):
+        wanted = [(upper, lower), (lower, upper), (0, 0)][index % 3]
+        assert (inside[index], outside[index]) == pytest.approx(wanted, rel=1e-2)
+    assert found.part_localities[0].value == pytest.approx(1, rel=1e-2)
+
+
+def test_a_scorer_whose_masks_fail_is_told_of_once() -> None:
+    class Broken(Scorer):
+        attributes, parts = ("one",), ("mouth",)
+
+        def fits(self, card: Card) -> bool:
+            return True
+
+        def score(self, images: torch.Tensor) -> torch.Tensor:
+            return images.mean(dim=(1, 2, 3))[:, None]
+
+        def masks(self, images: torch.Tensor) -> torch.Tensor:
+            return torch.ones(len(images), 2)
+
+    model, directions = tiny()
+    assert part_masks("hair", model.card, {"broken": Broken()}) is None
+    part = part_masks("micah_mouth", model.card, {"broken": Broken()})
+    steps = torch.full((len(directions),), 0.1)
+    meter = ChangeMeter(model.region("center"), steps, part)
+    with pytest.warns(PluginWarning, match=r"broken failed .*masks of shape \(\d+, 2\)"):
+        render_ends(model, model.sample(2), directions, steps, [meter], progress=silent, what="")
+    assert meter.result().part_localities == ()
 
 
 def test_consistency() -> None:

@@ -15,6 +15,7 @@ from zoo_scorers.avatars.card import WEIGHTS, columns, read_card
 from zoo_scorers.avatars.network import build_network
 from zoo_scorers.avatars.scorer import Avatars
 
+from recipes.avatars import read
 from tests.support.linear import Linear, model_of
 from zoo.plugins import load_plugins
 from zoo.registry.cards import Card, Licence, Weights
@@ -64,6 +65,23 @@ def test_scores_are_log_probabilities_of_the_values(scorer: Avatars, images: Ten
     for attribute in read_attributes({"avatars": scorer}):
         sums = scores[:, attribute.columns].exp().sum(dim=1)
         torch.testing.assert_close(sums, torch.ones(4))
+
+
+def test_masks_are_those_of_the_drawings(scorer: Avatars) -> None:
+    data = read(DATA.with_name("avatars"), "test")
+    images = torch.from_numpy(data.images).permute(0, 3, 1, 2).float() / 127.5 - 1
+    found, true = scorer.masks(images).numpy(), data.masks[:, [data.parts.index(part) for part in Avatars.parts]]
+    assert found.shape == true.shape and found.dtype == bool
+    both, either = (found & true).sum(axis=(2, 3)), (found | true).sum(axis=(2, 3))
+    overlaps = both.sum(axis=0) / either.sum(axis=0)
+    assert (overlaps >= (0.6, 0.6, 0.7, 0.7)).all(), overlaps
+    glasses = Avatars.parts.index("glasses")
+    assert (found[:, glasses].any(axis=(1, 2)) == true[:, glasses].any(axis=(1, 2))).all()
+
+
+def test_masks_have_the_size_of_the_images(scorer: Avatars, images: Tensor) -> None:
+    larger = images[:2].repeat_interleave(4, dim=2).repeat_interleave(4, dim=3)
+    assert scorer.masks(larger).shape == (2, len(Avatars.parts), 128, 128)
 
 
 def test_features_are_what_the_attributes_are_read_from(scorer: Avatars, images: Tensor) -> None:

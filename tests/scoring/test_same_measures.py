@@ -123,7 +123,7 @@ def test_the_table_tells_step_interval_and_what_repeats(
     assert run(["analyze", "biggan", "-a", "nullspace", "-r", "eyes", *options]) == 0
     heading, *rows = capsys.readouterr().out.splitlines()
     assert "step" in heading and "locality, unseen" in heading and "repeats" in heading
-    assert len(re.findall(r"[\d.]+ \([\d.]+–[\d.]+\)", "\n".join(rows[:3]))) == 3
+    assert len(re.findall(r"[\d.]+ \([\d.]+–[\d.]+\)", "\n".join(rows[:3]))) == 6
     assert re.search(r"\d \(0\.[5-9]\d\)", rows[2])
     assert any(row.startswith("repeats: ") for row in rows)
 

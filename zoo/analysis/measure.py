@@ -16,6 +16,7 @@ from zoo.editing.measured import ENTRY, MeasuredRecord
 from zoo.editing.steps import choose_steps
 from zoo.report.filmstrips import EndFrames, count_shown
 from zoo.report.table import DirectionSummary
+from zoo.scoring.parts import part_masks
 from zoo.scoring.score import ScoreMeter
 from zoo.scoring.scores import Scores
 
@@ -73,6 +74,7 @@ class Measures:
             step=None if self.steps is None else float(self.steps[index]),
             own=own,
             unseen=unseen,
+            part=self.typical.part_localities[index] if self.typical and self.typical.part_localities else None,
             repeats=None if self.typical is None else self.typical.repeated_by(index),
             redundancy=None if redundancies is None else float(redundancies[index]),
             name=None if self.scores is None else self.scores.directions[index].name,
@@ -91,6 +93,8 @@ class Measures:
             name: [] if changes is None else [locality.as_json() for locality in changes.localities]
             for name, changes in {"own": self.own, "unseen": self.unseen}.items()
         }
+        if self.typical is not None and self.typical.part_localities:
+            localities["part"] = [locality.as_json() for locality in self.typical.part_localities]
         return {
             "locality": localities,
             "repeats": None if self.typical is None else self.typical.repeats_as_json(),
@@ -123,8 +127,10 @@ def measure(resolved: ResolvedRequest, shown: Directions, *, pictures: bool, pro
     counts = count_shown(codes, unseen_codes) if pictures else ()
     frames = [EndFrames(count, len(shown)) for count in counts if count]
 
+    part = part_masks(region.text, model.card, resolved.scorers)
+
     def changes(codes: Codes, what: str, *observers: Observer) -> Changes:
-        meter = ChangeMeter(region, steps)
+        meter = ChangeMeter(region, steps, part)
         what = f"measuring changes, {what} codes"
         render_ends(model, codes, shown, steps, [meter, *observers], progress=progress, what=what)
         return meter.result()

@@ -82,10 +82,14 @@ class Scorer(ABC):
             one categorical attribute ``hair``: the one with the highest score is the predicted value, so
             probabilities, log-probabilities and logits all serve. Any other column is a score of its own, higher
             where the image has more of the attribute.
+        parts: the names of the parts of an image that `masks` finds, such as ``mouth``; empty where it finds none.
+            Locality in a region of that name, or of one that ends in it such as ``micah_mouth``, is then measured by
+            the masks of each image too.
 
     """
 
     attributes: ClassVar[Sequence[str]]
+    parts: ClassVar[Sequence[str]] = ()
 
     @abstractmethod
     def fits(self, card: Card) -> bool:
@@ -110,3 +114,15 @@ class Scorer(ABC):
             (n, attributes) scores.
 
         """
+
+    def masks(self, images: Tensor) -> Tensor:
+        """Find the parts of a batch of images.
+
+        Args:
+            images: (n, 3, height, width), in [-1, 1], as `score` gets them.
+
+        Returns:
+            (n, parts, height, width) of bool: which pixels belong to each of `parts`.
+
+        """
+        return torch.zeros(len(images), len(self.parts), *images.shape[2:], dtype=torch.bool)

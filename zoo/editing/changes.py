@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -32,6 +32,19 @@ ENDS = (1, -1)
 # Cosines of changes are those of images reduced to this side, and so many numbers of them are held at a time.
 _REDUCED_SIDE = 256
 _MOST_NUMBERS = 2**26
+
+
+@dataclass(frozen=True, eq=False)
+class PartMasks:
+    """Where one part of an image is, found in each image anew.
+
+    Attributes:
+        part: The name of the part.
+        find: Returns the masks (n, h, w) of bool of images (n, c, h, w); None if that fails.
+    """
+
+    part: str
+    find: Callable[[Tensor], Tensor | None]
 
 
 class Observer(Protocol):
@@ -127,6 +140,9 @@ class Changes:
             changes, each to its own end, or with one of the two turned round, whichever is larger.
         cosines: The cosines (k, k) of the changes from one end to the other, G(c + s n) − G(c − s n), taken over the
             pixels of all codes; that of a direction that changes nothing is 0.
+        by_code_in_part: As `by_code`, where inside is the part that the region is named after: the pixels that belong
+            to it in one of the two images that are compared. Both are 0 where neither image has the part. None where
+            no scorer knows the part.
     """
 
     region: Region
@@ -136,6 +152,7 @@ class Changes:
     consistency: Tensor | None
     similarity: Tensor
     cosines: Tensor
+    by_code_in_part: Tensor | None = None
 
     @cached_property
     def redundancies(self) -> Tensor | None:
@@ -154,6 +171,11 @@ class Changes:
     def localities(self) -> tuple[Locality, ...]:
         """How local each direction is; empty where the region is the whole image."""
         return () if self.region.whole else tuple(pool_localities(self.by_code, self.steps))
+
+    @cached_property
+    def part_localities(self) -> tuple[Locality, ...]:
+        """How local each direction is to the part of each image; empty where no scorer knows the part."""
+        return () if self.by_code_in_part is None else tuple(pool_localities(self.by_code_in_part, self.steps))
 
     def repeated_by(self, index: int) -> tuple[int, float] | None:
         """Find what a direction repeats.
@@ -182,12 +204,13 @@ class Changes:
 class ChangeMeter:
     """Measures `Changes` while codes are rendered."""
 
-    def __init__(self, region: Region, steps: Tensor) -> None:
+    def __init__(self, region: Region, steps: Tensor, part: PartMasks | None = None) -> None:
         count = len(steps)
-        self._region, self._steps = region, steps
+        self._region, self._steps, self._part = region, steps, part
         self._inside = torch.from_numpy(region.mask.copy())
         self._by_pixel = torch.zeros(count, *self._inside.shape)
         self._by_code: list[Tensor] = []  # (k, batch, 2)
+        self._in_part: list[Tensor] = []  # the same
         self._similarity = torch.zeros(count, count, dtype=torch.float64)
         self._unit_sums: Tensor | None = None
         self._unit_squares = torch.zeros(count, dtype=torch.float64)
@@ -197,22 +220,36 @@ class ChangeMeter:
         """Begin a batch of codes."""
         self._unedited = as_rgb(unedited)
         self._by_code.append(torch.zeros(len(self._steps), len(unedited), 2, dtype=torch.float64))
+        self._in_part.append(torch.zeros_like(self._by_code[-1]))
+        self._part_before = self._find_part(unedited)
         self._units: list[Tensor] = []  # of each direction and end, (batch, numbers)
         self._norms: list[Tensor] = []  # (batch, 1)
 
     def look(self, index: int, end: int, images: Tensor) -> None:
         """Measure the changes of a batch of codes at one end."""
         changes = as_rgb(images) - self._unedited
+        part = None if self._part_before is None else self._find_part(images)
         for code, change in enumerate(changes):  # one by one: float64 takes much memory
             squares = squared_change(change)
             self._by_code[-1][index, code] += inside_and_outside(squares, self._inside) / len(ENDS)
             self._by_pixel[index] += squares
+            if self._part_before is not None and part is not None:
+                either = self._part_before[code] | part[code]
+                if bool(either.any()) and not bool(either.all()):
+                    self._in_part[-1][index, code] += inside_and_outside(squares, either) / len(ENDS)
         units, norms = _unit_rows(changes)
         self._units.append(units)
         self._norms.append(norms)
         if (index, end) == (len(self._steps) - 1, len(ENDS) - 1):
             units, norms = torch.stack(self._units), torch.stack(self._norms)
             self._compare(units.unflatten(0, (-1, len(ENDS))), norms.unflatten(0, (-1, len(ENDS))))
+
+    def _find_part(self, images: Tensor) -> Tensor | None:
+        """Find the part in a batch of images; once that has failed, no more."""
+        found = None if self._part is None else self._part.find(images)
+        if found is None:
+            self._part = None
+        return found
 
     def _compare(self, units: Tensor, norms: Tensor) -> None:
         """Compare the changes of all directions, code by code: unit ones (k, ends, batch, numbers), and norms."""
@@ -241,6 +278,7 @@ class ChangeMeter:
             consistency=_mean_cosine(self._unit_sums, self._unit_squares, count) if count > 1 else None,
             similarity=self._similarity / count,
             cosines=_cosines(self._products),
+            by_code_in_part=None if self._part is None else torch.cat(self._in_part, dim=1),
         )
 
 

@@ -54,6 +54,7 @@ _COLUMNS = {
     "step": "step",
     "own": "locality, own codes",
     "unseen": "locality, unseen codes",
+    "part": "locality, part",
     "repeats": "repeats",
     "redundancy": "redundancy",
     "consistency": "consistency",

@@ -18,6 +18,7 @@ COLUMNS = {
     "step": "step",
     "own": "locality, own",
     "unseen": "locality, unseen",
+    "part": "locality, part",
     "repeats": "repeats",
     "redundancy": "redundancy",
     "name": "suggested name",
@@ -38,6 +39,7 @@ class DirectionSummary:
         step: How far it was moved both ways, for everything that follows and for pictures.
         own: How local it is at the codes that were analysed.
         unseen: How local it is at unseen codes.
+        part: How local it is there to the part of each image that the region is named after.
         repeats: The stronger direction whose changes it repeats, and the cosine of their changes; None for none.
         redundancy: The mean |cosine| of its changes and those of the other directions; None for one direction.
         name: The effect that a scorer suggests to name it after.
@@ -49,6 +51,7 @@ class DirectionSummary:
     step: float | None
     own: Locality | None
     unseen: Locality | None
+    part: Locality | None = None
     repeats: tuple[int, float] | None = None
     redundancy: float | None = None
     name: Effect | None = None
@@ -67,6 +70,7 @@ class DirectionSummary:
             "step": format_number(self.step) + ("" if self.reached else "*"),
             "own": NOTHING if self.own is None else self.own.text(),
             "unseen": NOTHING if self.unseen is None else self.unseen.text(),
+            "part": NOTHING if self.part is None else self.part.text(),
             "repeats": NOTHING if self.repeats is None else f"{self.repeats[0]} ({self.repeats[1]:.2f})",
             "redundancy": NOTHING if self.redundancy is None else f"{self.redundancy:.2f}",
             "name": NOTHING if self.name is None else str(self.name),
@@ -78,6 +82,7 @@ class DirectionSummary:
             **asdict(self),
             "own": None if self.own is None else self.own.as_json(),
             "unseen": None if self.unseen is None else self.unseen.as_json(),
+            "part": None if self.part is None else self.part.as_json(),
             "repeats": None if self.repeats is None else dict(zip(("direction", "cosine"), self.repeats, strict=True)),
             "name": None if self.name is None else self.name.as_json(),
         }

@@ -26,6 +26,7 @@ from zoo.errors import CapabilityError, DirectionsError, OptionError
 from zoo.models.limits import check_count, check_truncation
 from zoo.models.model import Model
 from zoo.scoring.effects import measure_effect, read_attributes, skip_scorer
+from zoo.scoring.parts import part_masks
 from zoo.scoring.scores import DirectionScores, Scores
 
 
@@ -115,7 +116,8 @@ def measure_scores(
     """
     if not len(directions):
         return None
-    changes, meter = ChangeMeter(region, steps), ScoreMeter(model, scorers)
+    part = part_masks(region.text, model.card, scorers)
+    changes, meter = ChangeMeter(region, steps, part), ScoreMeter(model, scorers)
     render_ends(model, codes, directions, steps, [changes, meter], progress=progress, what="scoring codes")
     return meter.result(directions, changes.result())
 
@@ -180,6 +182,7 @@ class ScoreMeter:
                 inside=inside_and_outside[index][0],
                 outside=None if changes.region.whole else inside_and_outside[index][1],
                 locality=changes.localities[index] if changes.localities else None,
+                part=changes.part_localities[index] if changes.part_localities else None,
                 changes=tuple((plus - minus).mean(dim=0).tolist()),
                 redundancy=None if changes.redundancies is None else float(changes.redundancies[index]),
             )

@@ -34,6 +34,8 @@ class DirectionScores:
         locality: How local the change is, with an interval; None where the region is the whole image.
         changes: For each column of the scorers, the mean over codes of the score at +step minus that at −step.
         redundancy: The mean |cosine| of its changes of the image and those of the others; None for one direction.
+        part: How local the change is to the part of each image that the region is named after; None where no scorer
+            knows it.
     """
 
     label: str
@@ -44,6 +46,7 @@ class DirectionScores:
     locality: Locality | None
     changes: tuple[float, ...]
     redundancy: float | None = None
+    part: Locality | None = None
 
     @property
     def name(self) -> Effect | None:
@@ -99,6 +102,7 @@ class Scores:
         several_scorers = len({attribute.scorer for attribute in self.attributes}) > 1
         names = [f"{one.scorer}: {one.name}" if several_scorers else one.name for one in self.attributes]
         pixels = ["change"] if whole else ["change inside", "locality"]
+        pixels += ["locality, part"] if self.directions[0].part is not None else []
         columns = ["direction", "step", *names, *pixels, "redundancy", "disentanglement", "suggested name"]
         rows = [self._row(index) for index in range(len(self.directions))]
         blank = [""] * (len(columns) - 2 - len(names))
@@ -114,7 +118,7 @@ class Scores:
             f"{row.step:.3g}",
             *(effect.text() for effect in row.effects),
             _two_digits(row.inside),
-            *([] if row.locality is None else [row.locality.text()]),
+            *(one.text() for one in (row.locality, row.part) if one is not None),
             _two_decimals(row.redundancy),
             _two_decimals(self.dci.by_direction[index]),
             _named(row.name),
@@ -180,6 +184,7 @@ class Scores:
                     "inside": one.inside,
                     "outside": one.outside,
                     "locality": None if one.locality is None else one.locality.as_json(),
+                    "locality_in_part": None if one.part is None else one.part.as_json(),
                     "redundancy": one.redundancy,
                     "disentanglement": disentanglement,
                     "changes": dict(zip(self.columns, one.changes, strict=True)),

@@ -15,6 +15,7 @@ from zoo import Scorer
 from zoo.checkpoints import fill_module, read_checkpoint
 from zoo.registry import Card
 from zoo_scorers.avatars.card import WEIGHTS, columns, read_card
+from zoo_scorers.avatars.masks import INDEXED_BY, PARTS, masks_of
 from zoo_scorers.avatars.network import RESOLUTION, AvatarResNet, build_network, log_probabilities
 
 _MODEL_NAME = re.compile(r"avatars\d*")
@@ -29,6 +30,7 @@ class Avatars(Scorer):
     """
 
     attributes: ClassVar[Sequence[str]] = columns()
+    parts: ClassVar[Sequence[str]] = PARTS
 
     def fits(self, card: Card) -> bool:
         """Decide whether a model draws avatars.
@@ -63,6 +65,21 @@ class Avatars(Scorer):
             Features (n, 192), on the CPU.
         """
         return _in_batches(self._network.features, images)
+
+    def masks(self, images: Tensor) -> Tensor:
+        """Find the parts of avatars: read their attributes, and take the masks of the drawings with these values.
+
+        Args:
+            images: Images (n, 3, h, w) in [-1, 1] of any size.
+
+        Returns:
+            Masks (n, parts, h, w) of bool, on the CPU; a part that an avatar does not have, such as glasses, is empty.
+        """
+        names = list(read_card()["attributes"])
+        by_attribute = self.score(images).split(self._sizes, dim=1)
+        values = torch.stack([by_attribute[names.index(name)].argmax(dim=1) for name in INDEXED_BY], dim=1)
+        height, width = images.shape[2:]
+        return masks_of(values, (height, width))
 
     @cached_property
     def _sizes(self) -> list[int]:
