@@ -21,6 +21,8 @@ _MOST_WAITING = 16
 _MOST_KEPT = 200
 # Seconds of work before the rest is estimated.
 _LEAST_SECONDS = 1.0
+# Seconds for which a step of a job waits while pictures are rendered.
+_SECONDS_TO_GIVE_WAY = 0.2
 
 
 class CancelledError(KeyboardInterrupt):
@@ -33,6 +35,7 @@ class Job:
 
     Attributes:
         session: The session that it belongs to.
+        quiet: Set while nobody waits for a picture.
         id: What it is called.
         state: ``waiting``, ``running``, ``done``, ``failed`` or ``cancelled``.
         text: What is being done.
@@ -43,6 +46,7 @@ class Job:
     """
 
     session: str
+    quiet: threading.Event
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     state: str = "waiting"
     text: str = "waiting for other work"
@@ -67,6 +71,7 @@ class Job:
         """
         if self._cancelled.is_set():
             raise CancelledError
+        self.quiet.wait(_SECONDS_TO_GIVE_WAY)
         if what != self.text:
             self._since, self._from = time.monotonic(), done
         self.text, self.done, self.total = what, done, total
@@ -109,9 +114,14 @@ class Job:
 
 
 class Jobs:
-    """All jobs of all sessions; one runs at a time."""
+    """All jobs of all sessions; one runs at a time.
 
-    def __init__(self) -> None:
+    Args:
+        quiet: Set while nobody waits for a picture. Jobs give way otherwise, between two steps and for a moment.
+    """
+
+    def __init__(self, quiet: threading.Event) -> None:
+        self._quiet = quiet
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._worker = ThreadPoolExecutor(1, "zoo-studio-job")
 
@@ -130,7 +140,7 @@ class Jobs:
         """
         if sum(job.state == "waiting" for job in self._jobs.values()) >= _MOST_WAITING:
             raise OptionError(f"{_MOST_WAITING} jobs wait already: wait for one of them, or cancel it")
-        job = Job(session)
+        job = Job(session, self._quiet)
         self._jobs[job.id] = job
         for old in [one for one in self._jobs.values() if one.state not in {"waiting", "running"}][:-_MOST_KEPT]:
             del self._jobs[old.id]

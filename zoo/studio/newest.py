@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,13 +20,19 @@ class StaleError(Exception):
 
 
 class NewestOnly:
-    """Renders wishes one after the other in a thread of its own. All methods belong to the event loop."""
+    """Renders wishes one after the other in a thread of its own. All methods belong to the event loop.
+
+    Attributes:
+        idle: Set while there is nothing to render.
+    """
 
     def __init__(self) -> None:
         self._waiting: OrderedDict[Hashable, tuple[Callable[[], Any], asyncio.Future[Any]]] = OrderedDict()
         self._newest: OrderedDict[Hashable, int] = OrderedDict()
         self._worker = ThreadPoolExecutor(1, "zoo-studio-render")
         self._busy = False
+        self.idle = threading.Event()
+        self.idle.set()
 
     async def run(self, lane: Hashable, number: int, work: Callable[[], Result]) -> Result:
         """Do work once it is its turn.
@@ -60,7 +67,9 @@ class NewestOnly:
         """Take the wish that has waited longest."""
         self._busy = bool(self._waiting)
         if not self._busy:
+            self.idle.set()
             return
+        self.idle.clear()
         _, (work, wish) = self._waiting.popitem(last=False)
         loop = asyncio.get_running_loop()
         self._worker.submit(work).add_done_callback(lambda done: loop.call_soon_threadsafe(self._finish, done, wish))

@@ -15,7 +15,9 @@ from zoo.analysis.resources import read_limits
 from zoo.errors import CapabilityError, OptionError
 from zoo.models.choices import choose_device
 from zoo.registry.registry import Installation
+from zoo.studio.jobs import Jobs
 from zoo.studio.kept.analyses import Analyses
+from zoo.studio.newest import NewestOnly
 from zoo.studio.services import Services
 from zoo.studio.shown.opened import OpenModels
 
@@ -72,7 +74,8 @@ class Server:
         models = OpenModels(installation, device, model)
         if model is not None:
             models.card(model)
-        self._services = Services(models, expand_home(runs), Analyses(models, memory))
+        renders = NewestOnly()
+        self._services = Services(models, expand_home(runs), Analyses(models, memory), renders, Jobs(renders.idle))
         self._socket = _bind(host, port)
         token = None if _is_loopback(host) and not origins else secrets.token_urlsafe(24)
         door = Door(host, self._socket.getsockname()[1], token, tuple(origin.rstrip("/") for origin in origins))

@@ -31,16 +31,16 @@ class Services:
         models: The models.
         runs: The folder of all runs.
         analyses: Carries analyses out.
-        jobs: Long work.
         renders: The queue of pictures.
+        jobs: Long work.
         pictures: Draws them, in the thread of that queue.
     """
 
     models: OpenModels
     runs: Path
     analyses: Analyses
-    jobs: Jobs = field(default_factory=Jobs)
-    renders: NewestOnly = field(default_factory=NewestOnly)
+    renders: NewestOnly
+    jobs: Jobs
     pictures: Pictures = field(default_factory=Pictures)
     _files: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "zoo-studio-files"))
 
