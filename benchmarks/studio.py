@@ -175,12 +175,12 @@ def main() -> None:
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for size, model in CASES.items():
+        for size, named in CASES.items():
             if options.quick and size not in QUICK:
                 continue
-            if model in FILES:
-                FILES[model](file := folder / f"{model}.pkl")
-                model = str(file)
+            model = str(folder / f"{named}.pkl") if named in FILES else named
+            if named in FILES:
+                FILES[named](Path(model))
             rounds = options.rounds if size != "1024²" else max(3, options.rounds // 10)
             renders = options.renders if size in QUICK else 0
             print(f"| {' | '.join(row(size, model, folder, rounds, renders))} |", flush=True)

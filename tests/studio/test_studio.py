@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -101,7 +103,7 @@ def test_a_state_is_kept(page: Page) -> None:
 def test_uploads(page: Page, digiface: Model, tmp_path: Path) -> None:
     digiface.save_codes(tmp_path / "codes.safetensors", digiface.sample(2, 5))
     sent = (tmp_path / "codes.safetensors").read_bytes()
-    told = page.post("upload?model=dcgan", sent, X_Zoo_Name="../../codes.safetensors").value
+    told = page.post(f"upload?model={quote(json.dumps(MODEL))}", sent, X_Zoo_Name="../../codes.safetensors").value
     assert told["kind"] == "codes" and told["count"] == 2 and told["name"] == "codes.safetensors"
     answer = page.post("render", {**MODEL, "codes": [{"upload": told["id"], "index": 1}]})
     assert np.array_equal(np.asarray(answer.picture), to_pixels(digiface.render(digiface.sample(2, 5)))[1].numpy())

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from PIL import Image
 
@@ -58,11 +59,13 @@ class Page:
     Attributes:
         port: the studio's.
         session: the page's session.
+        token: the studio's, or nothing.
         headers: what every request carries.
     """
 
     port: int
     session: str = SESSION
+    token: str = ""
     headers: Mapping[str, str] = field(default_factory=lambda: {"X-Zoo-Studio": "1"})
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
@@ -100,11 +103,12 @@ class Page:
 @contextmanager
 def running(runs: Path, model: str | None = None, **options: Any) -> Iterator[Page]:
     """Run a studio at a free port."""
-    server = Server(
-        model, load_installation(), **{"host": "127.0.0.1", "port": 0, "device": "cpu", **options}, runs=runs
-    )
+    chosen = {"host": "127.0.0.1", "port": 0, "device": "cpu", "installation": load_installation(), **options}
+    server = Server(model, runs=runs, **chosen)
     server.start()
+    url = urlsplit(server.url)
+    assert url.port is not None
     try:
-        yield Page(int(server.url.split(":")[2].split("/")[0]))
+        yield Page(url.port, token=url.query.removeprefix("token="))
     finally:
         server.stop()

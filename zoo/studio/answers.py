@@ -65,7 +65,7 @@ def _status_of(error: BaseException) -> int:
         return 500
     if isinstance(error, ZooError):
         return 400
-    return 503 if is_out_of_memory(error) else 500
+    return 507 if is_out_of_memory(error) else 500
 
 
 def _finite(value: Any) -> Any:

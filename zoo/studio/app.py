@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -97,17 +96,9 @@ class Api:
         self._session(request)
         if request.headers.get("content-type", "").startswith("application/json"):
             body = read_body(RegionText, content)
-            return answer(await services.on_files(lambda: self._describe(body, body.text)))
-        asked = _asked(request)
-
-        def paint() -> dict[str, Any]:
-            painted = services.masks.paint(content)
-            return painted if asked is None else {**painted, **self._describe(asked, painted["region"])}
-
-        return answer(await services.on_files(paint))
-
-    def _describe(self, asked: Opened, text: str) -> dict[str, Any]:
-        return self.services.masks.describe(self.services.models.get(asked).model, text)
+            models = services.models
+            return answer(await services.on_files(lambda: services.masks.describe(models.get(body).model, body.text)))
+        return answer(await services.on_files(lambda: services.masks.paint(content)))
 
     async def analyze(self, request: Request) -> Response:
         """Find directions."""
@@ -228,13 +219,8 @@ class Api:
 
 def _asked(request: Request) -> Opened | None:
     """Read the model of a request whose body is a file."""
-    query = request.query_params
-    if not query.get("model"):
-        return None
-    options = query.get("options", "{}")
-    space = json.dumps(query.get("space") or None)
-    content = f'{{"model": {json.dumps(query["model"])}, "space": {space}, "options": {options}}}'
-    return read_body(Opened, content.encode(errors="replace"))
+    content = request.query_params.get("model")
+    return None if content is None else read_body(Opened, content.encode(errors="replace"))
 
 
 def _picture(picture: Picture, number: int) -> Response:

@@ -200,7 +200,7 @@ def record_of(
         "title": title,
         "model": asked.model,
         "options": asked.options,
-        "space": asked.space,
+        "space": directions.space.name,
         "analyzer": recorded.get("analyzer"),
         "region": recorded.get("region", "all"),
         "count": len(directions),
