@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import ipaddress
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from zoo.studio.answers import Refused, fail
+from zoo.studio.start import EVERYWHERE
 
 # What a page sends along, so that no other site's page can.
 HEADER = "x-zoo-studio"
@@ -87,15 +89,17 @@ class Door:
 
     def _is_known(self, host: str) -> bool:
         known = {f"{name}:{self.port}" for name in (*_LOOPBACK, self.host)}
-        known |= {urlsplit(origin).netloc for origin in self.origins}
+        known |= {urlsplit(origin).netloc.lower() for origin in self.origins}
+        if self.is_open:
+            known.add(f"{socket.gethostname().lower()}:{self.port}")
         if self.port == 80:
             known |= {*_LOOPBACK, self.host}
-        return host.lower() in known or (self._is_open and _is_address(host))
+        return host.lower() in known or (self.is_open and _is_address(host))
 
     @property
-    def _is_open(self) -> bool:
+    def is_open(self) -> bool:
         """Whether the studio listens on every address of the machine, each of which is a host then."""
-        return self.host in {"0.0.0.0", "::"}
+        return self.host in EVERYWHERE
 
 
 def _is_address(host: str) -> bool:

@@ -7,6 +7,7 @@ import secrets
 import socket
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from zoo.studio.kept.analyses import Analyses
 from zoo.studio.newest import NewestOnly
 from zoo.studio.services import Services
 from zoo.studio.shown.opened import OpenModels
+from zoo.studio.start import USUAL_HOST as LOOPBACK
 
 # Seconds that the end of the server waits for what is being answered.
 _SECONDS_TO_END = 3
@@ -92,7 +94,7 @@ class Server:
                 timeout_graceful_shutdown=_SECONDS_TO_END,
             )
         )
-        shown = f"[{host}]" if ":" in host else host
+        shown = LOOPBACK if door.is_open else f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{door.port}/" + ("" if token is None else f"?token={token}")
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [self._socket]}, name="zoo-studio", daemon=True
@@ -124,10 +126,12 @@ def _bind(host: str, port: int) -> socket.socket:
         raise OptionError(f"--port {port}: a port lies within 0 and {_MOST_PORTS}; 0 takes any that is free")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        bound = socket.socket(family, kind, protocol)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(address)
-        bound.listen(_BACKLOG)
+        with ExitStack() as opened:
+            bound = opened.enter_context(socket.socket(family, kind, protocol))
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind(address)
+            bound.listen(_BACKLOG)
+            opened.pop_all()
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise OptionError(

@@ -10,6 +10,8 @@ from zoo.registry.registry import Installation, load_installation
 
 USUAL_PORT = 8765
 USUAL_HOST = "127.0.0.1"
+# Hosts that stand for all addresses of the machine.
+EVERYWHERE = ("0.0.0.0", "::")
 
 
 def studio(
@@ -88,7 +90,8 @@ def serve(
 
     server = Server(model, installation, host=host, port=port, runs=runs, device=device, memory=memory, origins=origins)
     server.start()
-    print(f"studio: {server.url}", flush=True)
+    others = " (from other machines: with the address of this one)" if host in EVERYWHERE else ""
+    print(f"studio: {server.url}{others}", flush=True)
     if open_browser:
         webbrowser.open(server.url)
     try:

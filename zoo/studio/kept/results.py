@@ -87,8 +87,9 @@ class Results:
 
     def list(self) -> Sequence[dict[str, Any]]:
         """List all results, the oldest first."""
-        paths = (self.session.folder / _KIND).glob(f"*/{_RECORD}")
-        return sorted((self.read(path.parent.name) for path in paths), key=lambda record: float(record["created"]))
+        paths = list((self.session.folder / _KIND).glob(f"*/{_RECORD}"))
+        records = [self.read(path.parent.name) for path in paths if isinstance(read_json(path), dict)]
+        return sorted(records, key=lambda record: record.get("created", 0))
 
     def mark(self, name: str, marks: Marks) -> dict[str, Any]:
         """Name a direction, or keep it with a star.

@@ -57,7 +57,8 @@ class Session:
 
     def read_state(self) -> dict[str, Any]:
         """Read what the page keeps; nothing in a new session."""
-        return read_json(self.folder / "state.json") or {}
+        state = read_json(self.folder / "state.json")
+        return state if isinstance(state, dict) else {}
 
     def write_state(self, state: Any) -> None:
         """Write what the page keeps.

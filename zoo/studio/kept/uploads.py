@@ -13,6 +13,7 @@ from zoo._utils.pictures import PictureError, open_picture
 from zoo._utils.tensorfile import UnreadableError
 from zoo.core.directions import Directions
 from zoo.core.files.reading import read_arrays
+from zoo.editing.fit import check_home
 from zoo.errors import OptionError, UnknownNameError, printable
 from zoo.models.model import Model
 from zoo.studio.bodies import Opened
@@ -164,6 +165,7 @@ class Uploads:
 
     def _directions(self, upload: str, path: Path, model: Model, asked: Opened) -> dict[str, Any]:
         directions = Directions.load(path, space=model.adapter.space)
+        check_home(model, directions)
         results = Results(self.session)
         name = results.new_id(path.stem)
         results.folder(name).mkdir(parents=True)
