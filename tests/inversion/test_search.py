@@ -1,15 +1,22 @@
 """The search: its solvers on functions with known minima, and what is minimised."""
 
+from typing import Any
+
+import pytest
 import torch
 from torch import Tensor
 
-from tests.support.linear import Banded, Linear
+import zoo
+from tests.support.linear import Banded, Linear, model_of
+from zoo.core.channels import as_rgb
 from zoo.core.sampling import derived_generator
+from zoo.inversion.solving import levenberg_marquardt, search
 from zoo.inversion.solving.lbfgs import minimize_lbfgs
 from zoo.inversion.solving.levenberg_marquardt import minimize_levenberg_marquardt
 from zoo.inversion.solving.prior import Prior
 from zoo.inversion.solving.problem import Problem, visible_difference
-from zoo.inversion.solving.starts import draw_for_prior
+from zoo.inversion.solving.starts import Starts, draw_for_prior, draw_starts
+from zoo.plugins import load_plugins
 
 
 def nothing() -> None:
@@ -67,6 +74,54 @@ def test_levenberg_marquardt_of_a_linear_residual_with_a_ridge_is_its_closed_for
     )
     closed = torch.linalg.solve(matrix.T @ matrix + 0.6 * torch.eye(4, dtype=torch.float64), matrix.T @ wanted)
     assert torch.allclose(found, closed, atol=1e-6)
+
+
+def test_a_value_that_creeps_ends_a_brief_run_and_hands_lbfgs_over() -> None:
+    assert levenberg_marquardt._creeps([1.0, 0.9, 0.8, 0.75, 0.7])
+    assert not levenberg_marquardt._creeps([1.0, 0.9, 0.8, 0.75, 0.4])
+    assert not levenberg_marquardt._creeps([1.0, 0.9, 0.8, 0.75])
+    rounds = []
+
+    def evaluate(points: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.enable_grad():
+            variable = points.detach().requires_grad_()
+            values = 1 + rosenbrock(variable) / 100
+            [gradients] = torch.autograd.grad(values.sum(), variable)
+        return values.detach(), gradients
+
+    point = torch.tensor([[-1.2, 1.0, 0.5]], dtype=torch.float64)
+    minimize_lbfgs(evaluate, point, 100, lambda: rounds.append(1), while_falling=True)
+    assert 10 <= len(rounds) < 30
+
+
+def test_a_search_goes_on_where_it_was_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = model_of(Linear.tiny(0))
+    picture = as_rgb(model.render(model.sample(1, 5))).clamp(-1, 1)
+    briefly = []
+
+    def giving_up(residual: Any, linearize: Any, point: Tensor, rounds: int, *, brief: bool, **others: Any) -> Tensor:
+        briefly.append(brief)
+        return point if brief else minimize_levenberg_marquardt(residual, linearize, point, rounds, **others)
+
+    monkeypatch.setattr(search, "minimize_levenberg_marquardt", giving_up)
+    monkeypatch.setattr(search, "_FREE_ROUNDS", 1)
+    monkeypatch.setattr(search, "_RIDGE_ROUNDS", 2)
+    found = zoo.project(model, picture, starts=2)
+    assert briefly == [True] * (len(briefly) - 1) + [False]
+    assert found.fits[0].psnr > 100
+
+
+def test_more_starts_are_drawn_of_the_class_of_a_picture() -> None:
+    model = model_of(load_plugins().adapter("biggan").resolve().tiny(0))
+    pictures = as_rgb(model.render(model.sample(2, 5, label=1))).clamp(-1, 1)
+    drawn = draw_starts(model.adapter, derived_generator(0, "starts"), None)
+    starts = Starts(model, drawn, pictures, model.region("all"))
+    before, [best, *_] = [list(order) for order in starts.order], starts.nearest_of_classes(0, 3)
+    starts.prefer(0, best, torch.tensor([1]), derived_generator(0, "more"))
+    assert starts.order[1] == before[1]
+    assert starts.order[0][0] == best and starts.codes.labels is not None
+    assert {int(starts.codes.labels[start]) for start in starts.order[0][1 : len(drawn) + 1]} == {1}
+    assert sorted(starts.order[0]) == list(range(len(starts.codes)))
 
 
 def test_what_nobody_sees_does_not_count() -> None:

@@ -179,8 +179,8 @@ def _search(task: _Task) -> _Found:
     if task.features is not None:
         problem = problem.with_features(task.features)
     drawn = draw_starts(adapter, task.generator("starts"), task.label)
-    starts = Starts.of(task.model, drawn, task.pictures, task.region, progress=task.progress)
-    search = Search(problem, starts, settings.search, task.progress)
+    starts = Starts(task.model, drawn, task.pictures, task.region, task.progress)
+    search = Search(problem, starts, settings.search, task.progress, task.generator("starts of a class"))
     interrupted = False
     try:
         search.run()

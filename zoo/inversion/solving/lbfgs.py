@@ -15,12 +15,16 @@ _DECREASE = 1e-4
 _SHORTENINGS = 8
 # An item is done once its value falls by less than this share of it.
 _LEAST_PROGRESS = 1e-9
+# It creeps once its value does not fall to this share within so many rounds.
+_LEAST_FALL, _FALLING_ROUNDS = 0.9, 10
 
 # Returns values (k,) and gradients (k, …) at points (k, …) of the items with the given indices (k,).
 Evaluate = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
-def minimize_lbfgs(evaluate: Evaluate, points: Tensor, rounds: int, tick: Callable[[], None]) -> Tensor:
+def minimize_lbfgs(
+    evaluate: Evaluate, points: Tensor, rounds: int, tick: Callable[[], None], *, while_falling: bool = False
+) -> Tensor:
     """Minimise functions of independent items, one function for each.
 
     Args:
@@ -28,6 +32,7 @@ def minimize_lbfgs(evaluate: Evaluate, points: Tensor, rounds: int, tick: Callab
         points: Where to start (n, …), float64.
         rounds: How many steps each item takes at most.
         tick: Called after each round.
+        while_falling: Stop an item as soon as its value creeps, so that another method may go on.
 
     Returns:
         The points found, (n, …): nowhere is a value above that at the start.
@@ -42,6 +47,7 @@ def minimize_lbfgs(evaluate: Evaluate, points: Tensor, rounds: int, tick: Callab
     values, gradients = flat(points, everything)
     history = _History()
     active = torch.isfinite(values)
+    past = [values]
     for _ in range(rounds):
         items = everything[active]
         if not len(items):
@@ -56,6 +62,9 @@ def minimize_lbfgs(evaluate: Evaluate, points: Tensor, rounds: int, tick: Callab
         points, values, gradients = _search(flat, before, items, steps, slopes)
         history.add(points - before.points, gradients - before.gradients)
         active = active & (before.values - values > _LEAST_PROGRESS * before.values)
+        past = [*past, values][-_FALLING_ROUNDS - 1 :]
+        if while_falling and len(past) > _FALLING_ROUNDS:
+            active = active & (values < _LEAST_FALL * past[0])
         tick()
     return points.view(shape)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -16,13 +16,16 @@ _LEAST_GAIN = 0.25
 _MOST_CORRECTIONS = 20
 # It ends when an exact Jacobian promises, or a step gains, less than this share of the value.
 _LEAST_PROGRESS = 1e-6
-# ‖r‖² that is as good as none.
-_NOTHING = 1e-14
+# ‖r‖² that is as good as none: 116 dB. From there on, only rounding is left to gain.
+_NOTHING = 1e-11
 # Within so many steps its value must fall to this share, else it has come to a minimum that is not the picture. Near a
 # picture (26 dB) it may cross a plateau before it falls at once: there it has more time.
 _PATIENCE, _PATIENCE_NEAR = 12, 30
 _NEAR = 4 / 10**2.6 / 2
 _LEAST_FALL = 0.9
+# In a brief run, the value must fall to this share (2 dB) within so many exact Jacobians: towards the picture it does,
+# and elsewhere it creeps.
+_BRIEF_PATIENCE, _BRIEF_FALL = 3, 0.6
 
 # Returns r (rows,) at u (dim,); and r with J (rows, dim).
 Residual = Callable[[Tensor], Tensor]
@@ -36,6 +39,7 @@ def minimize_levenberg_marquardt(
     rounds: int,
     *,
     ridge: float = 0.0,
+    brief: bool = False,
     tick: Callable[[], None],
 ) -> Tensor:
     """Minimise ½‖r(u)‖² + ridge ‖u‖².
@@ -46,6 +50,7 @@ def minimize_levenberg_marquardt(
         point: Where to start, u (dim,), float64.
         rounds: How many steps are tried at most.
         ridge: The weight of ‖u‖².
+        brief: Stop where the value creeps, as it mostly does on the way to a minimum that is not the picture.
         tick: Called after each step.
 
     Returns:
@@ -56,8 +61,10 @@ def minimize_levenberg_marquardt(
     exact, corrections = True, 0
     damping, growth = _FIRST_DAMPING, 2.0
     value = float(r.square().sum() + weight * point.square().sum()) / 2
-    past = [value]
+    past, at_exact = [value], [value]
     for _ in range(rounds):
+        if 2 * value <= _NOTHING:
+            break
         past.append(value)
         patience = _PATIENCE_NEAR if value < _NEAR else _PATIENCE
         if len(past) > patience and value > _LEAST_FALL * past[-1 - patience]:
@@ -69,7 +76,7 @@ def minimize_levenberg_marquardt(
         normal.diagonal().add_(damping * scale)
         step = -torch.linalg.solve(normal, gradient)
         promised = -float(gradient @ step) / 2 + damping * scale * float(step @ step) / 2
-        if exact and (promised <= _LEAST_PROGRESS * value or 2 * value <= _NOTHING):
+        if exact and promised <= _LEAST_PROGRESS * value:
             break
         new_r = residual(point + step)
         new_value = float(new_r.square().sum() + weight * (point + step).square().sum()) / 2
@@ -81,6 +88,9 @@ def minimize_levenberg_marquardt(
             damping *= max(1 / 3, 1 - (2 * gain - 1) ** 3)
             growth = 2.0
         if (gain < _LEAST_GAIN and not exact) or corrections >= _MOST_CORRECTIONS:
+            at_exact.append(value)
+            if brief and _creeps(at_exact):
+                break
             r, jacobian = linearize(point)
             exact, corrections = True, 0
             continue
@@ -94,3 +104,8 @@ def minimize_levenberg_marquardt(
         jacobian = jacobian + torch.outer(change, step) / (step @ step)
         exact, corrections = False, corrections + 1
     return point
+
+
+def _creeps(values: Sequence[float]) -> bool:
+    """Say whether a brief run is given up, by the values at its exact Jacobians."""
+    return len(values) > _BRIEF_PATIENCE + 1 and values[-1] > _BRIEF_FALL * values[-1 - _BRIEF_PATIENCE]

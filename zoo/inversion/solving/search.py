@@ -8,35 +8,33 @@ import torch
 from torch import Tensor
 
 from zoo._utils.progress import Progress
-from zoo._utils.sizes import format_size
 from zoo.core.codes import Codes
 from zoo.errors import CapabilityError, OptionError
 from zoo.inversion.options import SearchOptions
 from zoo.inversion.solving.candidates import FAR, NEAR, Candidate, judged
+from zoo.inversion.solving.effort import Clock, batch_size, choose_method
 from zoo.inversion.solving.lbfgs import minimize_lbfgs
 from zoo.inversion.solving.levenberg_marquardt import minimize_levenberg_marquardt
 from zoo.inversion.solving.problem import Problem
 from zoo.inversion.solving.starts import Starts
-from zoo.jacobian.columns import MEMORY_OVERHEAD
-from zoo.jacobian.memory import MemoryModel
 
 # The ridge of the first rounds, which keeps the search among codes as they are drawn, and the weaker one after it,
 # which is kept where the model cannot draw the picture.
 STRONG_RIDGE, WEAK_RIDGE = 1e-3, 1e-5
-# Rounds of L-BFGS under each; without any ridge, or with rows that may differ; and of Levenberg–Marquardt.
+# Rounds of L-BFGS under each; without any ridge, or with rows that may differ; before Levenberg–Marquardt, while the
+# value falls, as a gradient costs a fraction of a Jacobian; and of Levenberg–Marquardt.
 _RIDGE_ROUNDS = 15
 _LONG_ROUNDS = 100
+_FREE_ROUNDS = 60
 _LM_ROUNDS = 100
-# Numbers of J up to which Levenberg–Marquardt pays: beyond, one J costs more than the gradients of a whole search.
-_MOST_NUMBERS = {"cpu": 2**25, "cuda": 2**27}
-# Gradients that are computed at a time, and pixels of their images: those of 256² take 0.5 GB each.
-_MOST_IN_BATCH, _MOST_PIXELS = 8, 2**18
 # Images with a longer side above the first number are compared at these sizes first.
 _COARSE_SIDES = (64, 256)
-# How many starts are tried at most where exact Jacobians pay. L-BFGS alone seldom reproduces a picture from any start.
-_USUAL_STARTS = 6
-# Classes whose best starts are searched before one is chosen.
-_MOST_TRIED_CLASSES = 6
+# How many starts are tried at most where exact Jacobians pay: of a picture that is nearly reproduced (26 dB), the model
+# seems to be able to draw it, so more are. L-BFGS alone seldom reproduces a picture from any start.
+_USUAL_STARTS, _STARTS_NEAR = 6, 12
+# Classes whose best starts are searched before one is chosen, and how many times the least value others may have to be
+# kept beside it.
+_MOST_TRIED_CLASSES, _AS_GOOD = 6, 2.0
 
 
 class Search:
@@ -47,6 +45,7 @@ class Search:
         starts: Where to begin.
         options: What was asked for.
         progress: Told how many rounds are done.
+        generator: The source of further starts, of the class that a picture turns out to have.
 
     Attributes:
         method: Which solvers are used, and why.
@@ -54,22 +53,34 @@ class Search:
         tried: How many starts each picture has had.
     """
 
-    def __init__(self, problem: Problem, starts: Starts, options: SearchOptions, progress: Progress) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        starts: Starts,
+        options: SearchOptions,
+        progress: Progress,
+        generator: torch.Generator,
+    ) -> None:
         self._problem, self._starts, self._options = problem, starts, options
+        self._generator = generator
         self._layered = problem.adapter.space.layers > 1
         if options.rows == "free" and not self._layered:
             raise OptionError(f"--rows free: codes of {problem.adapter.space} have a single row")
-        self._exact_jacobian, self.method = _choose_method(problem)
-        self._most_starts = options.starts or (_USUAL_STARTS if self._exact_jacobian else 1)
+        self._exact_jacobian, self.method = choose_method(problem)
+        self._most_starts = options.starts or (_STARTS_NEAR if self._exact_jacobian else 1)
         if options.rows == "free":
             self._most_starts = 1  # rows are freed at once
         count = len(problem)
-        self._batch = _batch_size(problem.with_labels(starts.take([0] * count, 0).labels))
+        self._batch = batch_size(problem.with_labels(starts.take([0] * count, 0).labels))
         # The best code under the weak ridge, and the best one under the last ridge, which is usually none.
         self._held: list[Candidate | None] = [None] * count
+        # Where exact Jacobians were given up because the value crept.
+        self._crept: list[list[Candidate]] = [[] for _ in range(count)]
+        # What the first start of a picture came to while its class was sought.
+        self._begun: dict[int, Tensor] = {}
         self.found: list[Candidate | None] = [None] * count
         self.tried = [0] * count
-        self._clock = _Clock(progress, count * (self._most_starts * self._rounds_each + _LONG_ROUNDS))
+        self._clock = Clock(progress, count * (self._most_starts * self._rounds_each + _LONG_ROUNDS))
 
     def run(self) -> None:
         """Search. What has been found stands in `found` whenever this is interrupted."""
@@ -78,17 +89,19 @@ class Search:
             self.found[index] = self._begin([index], 0)[index]
         self._choose_classes()
         for attempt in range(self._most_starts):
-            pending = [index for index in everything if not self._is_reproduced(index)]
+            pending = [index for index in everything if self._goes_on(index, attempt)]
             if not pending:
                 break
             self._attempt(pending, attempt)
             self._clock.advance_to((attempt + 1) * len(everything) * self._rounds_each)
+        for index in everything:
+            self._go_on_where_it_crept(index)
         self._settle([index for index in everything if not self._is_reproduced(index)])
         self._clock.finish()
 
     @property
     def _rounds_each(self) -> int:
-        return 2 * _RIDGE_ROUNDS + (_LM_ROUNDS if self._exact_jacobian else _LONG_ROUNDS)
+        return 2 * _RIDGE_ROUNDS + (_FREE_ROUNDS + _LM_ROUNDS if self._exact_jacobian else _LONG_ROUNDS)
 
     @property
     def _only_frees(self) -> bool:
@@ -98,6 +111,13 @@ class Search:
     @property
     def _held_ridge(self) -> float:
         return max(WEAK_RIDGE, self._options.ridge or 0.0)
+
+    def _goes_on(self, index: int, attempt: int) -> bool:
+        """Say whether a picture is sought from one more start."""
+        found = self.found[index]
+        if found is None or self._options.starts is not None or attempt < _USUAL_STARTS:
+            return not self._is_reproduced(index)
+        return not found.reproduces and found.error < NEAR
 
     def _is_reproduced(self, index: int) -> bool:
         found = self.found[index]
@@ -114,7 +134,7 @@ class Search:
         return coordinates.mean(dim=1) if self._layered else coordinates
 
     def _choose_classes(self) -> None:
-        """Search from the best starts of a few classes under the strong ridge, and put the best of them first."""
+        """Search from the nearest starts of a few classes, and draw more starts of those as good as the best."""
         if self._starts.codes.labels is None:
             return
         for picture in range(len(self._problem)):
@@ -123,8 +143,12 @@ class Search:
                 continue
             codes = self._starts.at(nearest)
             problem = self._problem.take([picture] * len(nearest)).with_labels(codes.labels)
-            held = judged(problem, self._hold(problem, self._tied(codes)), self._held_ridge, "")
-            self._starts.prefer_classes(picture, [nearest[index] for index in _by_value(held)])
+            coordinates = self._hold(problem, self._tied(codes))
+            held = judged(problem, coordinates, self._held_ridge, "")
+            best = min(held, key=lambda candidate: candidate.value)
+            kept = [one.label for one in held if one.label is not None and one.value <= _AS_GOOD * best.value]
+            self._starts.prefer(picture, nearest[held.index(best)], torch.stack(kept), self._generator)
+            self._begun[picture] = best.coordinates
 
     def _hold(self, problem: Problem, coordinates: Tensor) -> Tensor:
         """Search under the strong ridge and then under the weak one."""
@@ -136,7 +160,13 @@ class Search:
         """Search from the next start of some pictures."""
         codes = self._starts.take(pictures, attempt)
         problem = self._problem.take(pictures).with_labels(codes.labels)
-        coordinates = self._hold(problem, self._tied(codes))
+        coordinates = self._tied(codes)
+        begun = [position for position, index in enumerate(pictures) if attempt == 0 and index in self._begun]
+        fresh = [position for position in range(len(pictures)) if position not in begun]
+        if fresh:
+            coordinates[fresh] = self._hold(problem.take(fresh), coordinates[fresh])
+        for position in begun:
+            coordinates[position] = self._begun[pictures[position]]
         held = judged(problem, coordinates, self._held_ridge, "L-BFGS under a ridge")
         promising = []
         for position, index in enumerate(pictures):
@@ -157,22 +187,39 @@ class Search:
             self._finish(problem.take(promising), coordinates[chosen.to(coordinates.device)]),
             strict=True,
         ):
-            found = self.found[index]
-            if found is None or candidate.error < found.error:
-                self.found[index] = candidate
+            self._keep(index, candidate)
+            if self._exact_jacobian:
+                self._crept[index].append(candidate)
+
+    def _keep(self, index: int, candidate: Candidate) -> None:
+        found = self.found[index]
+        if found is None or candidate.error < found.error:
+            self.found[index] = candidate
+
+    def _go_on_where_it_crept(self, index: int) -> None:
+        """Go on from where exact Jacobians were given up: from all that are near the picture, or else from the best."""
+        crept = sorted(self._crept[index], key=lambda candidate: candidate.error)
+        for rank, candidate in enumerate(crept):
+            if self._is_reproduced(index) or (rank and candidate.error > NEAR):
+                return
+            labels = None if candidate.label is None else candidate.label[None]
+            problem = self._problem.take([index]).with_labels(labels)
+            [again] = self._finish_exactly(problem, candidate.coordinates[None], candidate.ridge, brief=False)
+            self._keep(index, again)
 
     def _finish(self, problem: Problem, coordinates: Tensor) -> list[Candidate]:
         """Go on with the last ridge."""
         ridge = self._options.ridge or 0.0
         if self._exact_jacobian:
+            coordinates = self._descend(problem, coordinates, ridge, _FREE_ROUNDS, while_falling=True)
             try:
-                return self._finish_exactly(problem, coordinates, ridge)
+                return self._finish_exactly(problem, coordinates, ridge, brief=True)
             except CapabilityError as error:
                 self._exact_jacobian, self.method = False, f"L-BFGS: {error}"
         coordinates = self._descend(problem, coordinates, ridge, _LONG_ROUNDS)
         return judged(problem, coordinates, ridge, "L-BFGS")
 
-    def _finish_exactly(self, problem: Problem, coordinates: Tensor, ridge: float) -> list[Candidate]:
+    def _finish_exactly(self, problem: Problem, coordinates: Tensor, ridge: float, *, brief: bool) -> list[Candidate]:
         result = []
         for index in range(len(problem)):
             single = problem.take([index])
@@ -182,6 +229,7 @@ class Search:
                 coordinates[index],
                 _LM_ROUNDS,
                 ridge=ridge,
+                brief=brief,
                 tick=self._clock.tick,
             )
             result += judged(single, point[None], ridge, "Levenberg–Marquardt")
@@ -220,9 +268,15 @@ class Search:
         first, last = (side if longer > side else None for side in _COARSE_SIDES)
         return first if longer > _COARSE_SIDES[1] // 2 else None, last
 
-    def _descend(self, problem: Problem, coordinates: Tensor, ridge: float, rounds: int) -> Tensor:
+    def _descend(
+        self, problem: Problem, coordinates: Tensor, ridge: float, rounds: int, *, while_falling: bool = False
+    ) -> Tensor:
         return minimize_lbfgs(
-            self._evaluator(problem, ridge), coordinates, rounds, lambda: self._clock.tick(len(problem))
+            self._evaluator(problem, ridge),
+            coordinates,
+            rounds,
+            lambda: self._clock.tick(len(problem)),
+            while_falling=while_falling,
         )
 
     def _evaluator(self, problem: Problem, ridge: float) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
@@ -235,56 +289,3 @@ class Search:
             return torch.cat(values), torch.cat(gradients)
 
         return evaluate
-
-
-class _Clock:
-    """Tells the progress of a search, which may end early."""
-
-    def __init__(self, progress: Progress, total: int) -> None:
-        self._progress, self._total, self._done = progress, total, 0
-
-    def tick(self, count: int = 1) -> None:
-        self.advance_to(self._done + count)
-
-    def advance_to(self, done: int) -> None:
-        self._done = min(max(self._done, done), self._total - 1)
-        self._progress(self._done, self._total, "projecting")
-
-    def finish(self) -> None:
-        self._progress(self._total, self._total, "projecting")
-
-
-def _by_value(candidates: Sequence[Candidate]) -> list[int]:
-    return sorted(range(len(candidates)), key=lambda index: candidates[index].value)
-
-
-def _choose_method(problem: Problem) -> tuple[bool, str]:
-    """Decide whether exact Jacobians pay."""
-    adapter = problem.adapter
-    rows, dim = problem.rows, adapter.space.dim
-    most = _MOST_NUMBERS["cuda" if adapter.device.type == "cuda" else "cpu"]
-    shape = f"J has {rows:,} x {dim:,} numbers"
-    if rows * dim > most:
-        return False, f"L-BFGS: {shape}, more than pay here"
-    return True, f"L-BFGS, then Levenberg–Marquardt with exact Jacobians: {shape}"
-
-
-def _batch_size(problem: Problem) -> int:
-    """Choose how many gradients are computed at a time."""
-    height, width = problem.adapter.resolution
-    most = max(1, min(_MOST_IN_BATCH, _MOST_PIXELS // (height * width)))
-    memory = problem.budget.memory
-    if memory is None:
-        return most
-    dim = problem.adapter.space.dim
-
-    def work(size: int) -> object:
-        zeros = torch.zeros(size, dim, dtype=torch.float64, device=problem.pictures.device)
-        return problem.take([0] * size).evaluate(zeros, 0.0)
-
-    model = MemoryModel(work)
-    size = model.largest(int(memory / MEMORY_OVERHEAD), most)
-    if not size:
-        needed = format_size(MEMORY_OVERHEAD * 1.02 * model.of(1))
-        raise OptionError(f"--memory {format_size(memory)}: one gradient here needs {needed}: allow that much")
-    return size

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import chain
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -57,8 +56,7 @@ def draw_starts(adapter: Adapter, generator: torch.Generator, label: int | None)
     Returns:
         The codes, on the network's device and in its dtype.
     """
-    height, width = adapter.resolution
-    count = min(_MOST_STARTS, max(_LEAST_STARTS, _MOST_PIXELS // (height * width)))
+    count = _count(adapter)
     labels = None
     if label is not None:
         labels = torch.full((count,), label)
@@ -69,46 +67,48 @@ def draw_starts(adapter: Adapter, generator: torch.Generator, label: int | None)
     return codes if adapter.needs_labels else replace(codes, labels=None)
 
 
-@dataclass(frozen=True, eq=False)
+def _count(adapter: Adapter) -> int:
+    height, width = adapter.resolution
+    return min(_MOST_STARTS, max(_LEAST_STARTS, _MOST_PIXELS // (height * width)))
+
+
+@dataclass(eq=False)
 class Starts:
     """Drawn codes, ordered for each picture by how near their images are.
 
     Attributes:
+        model: The model.
         codes: The codes (m).
-        order: Indices into `codes`, the nearest first (n, m).
+        pictures: The pictures (n, 3, h, w).
+        region: The pixels that count.
+        progress: Called after each batch of codes that is rendered.
+        order: Indices into `codes` for each picture, the nearest first.
     """
 
+    model: Model
     codes: Codes
-    order: Tensor
+    pictures: Tensor
+    region: Region
+    progress: Progress = silent
+    order: list[list[int]] = field(init=False)
 
-    @classmethod
-    def of(cls, model: Model, codes: Codes, pictures: Tensor, region: Region, *, progress: Progress = silent) -> Starts:
-        """Render codes and compare them with pictures.
+    def __post_init__(self) -> None:
+        """Render the codes and compare them with the pictures. Raises `CheckpointError` if an image is not finite."""
+        self.order = self._compare(self.codes, self.pictures)
 
-        Args:
-            model: The model.
-            codes: The codes (m).
-            pictures: The pictures (n, 3, h, w).
-            region: The pixels that count.
-            progress: Called after each batch of codes.
-
-        Returns:
-            The codes in order.
-
-        Raises:
-            CheckpointError: If an image is not finite.
-        """
-        inside = torch.from_numpy(region.mask.copy()).to(pictures)
+    def _compare(self, codes: Codes, pictures: Tensor) -> list[list[int]]:
+        inside = torch.from_numpy(self.region.mask.copy()).to(pictures)
 
         def reduced(images: Tensor) -> Tensor:
             seen = as_rgb(images).clamp(-1, 1) * inside
             height, width = (min(_SIDE, length) for length in seen.shape[2:])
             return functional.adaptive_avg_pool2d(seen, (height, width)).flatten(1).double()
 
-        drawn = render_batches(model.name, model.adapter, codes, reduced, progress)
+        drawn = render_batches(self.model.name, self.model.adapter, codes, reduced, self.progress)
         wanted = reduced(pictures).cpu()
         distances = torch.cdist(wanted, drawn.cpu(), compute_mode="donot_use_mm_for_euclid_dist")
-        return cls(codes, distances.argsort(dim=1, stable=True))
+        order: list[list[int]] = distances.argsort(dim=1, stable=True).tolist()
+        return order
 
     def take(self, pictures: Sequence[int], rank: int) -> Codes:
         """Return one start for each of some pictures.
@@ -120,7 +120,7 @@ class Starts:
         Returns:
             The codes (k).
         """
-        return self.at(self.order[list(pictures), rank].tolist())
+        return self.at([self.order[picture][rank] for picture in pictures])
 
     def at(self, indices: Sequence[int]) -> Codes:
         """Return some of the codes.
@@ -133,19 +133,23 @@ class Starts:
         """
         return join([self.codes[index] for index in indices])
 
-    def prefer_classes(self, picture: int, nearest: Sequence[int]) -> None:
-        """Put the starts of some classes of a picture before the others: every other one is of the first class.
+    def prefer(self, picture: int, nearest: int, labels: Tensor, generator: torch.Generator) -> None:
+        """Draw more starts for a picture, of the classes that it may have.
 
         Args:
             picture: Its index.
-            nearest: The nearest start of each class, as indices into `codes`, the best class first.
+            nearest: The start that becomes the first, as an index into `codes`.
+            labels: The classes of the codes that come next, in the order of how near they are; then come all others.
+            generator: A CPU generator.
         """
-        labels = [] if self.codes.labels is None else self.codes.labels.tolist()
-        order = self.order[picture].tolist()
-        best = [start for start in order if labels[start] == labels[nearest[0]]]
-        first = list(dict.fromkeys(chain(best[:1], *zip(best[1:], nearest[1:], strict=False))))
-        rest = [start for start in order if start not in set(first)]
-        self.order[picture] = torch.tensor([*first, *rest])
+        adapter = self.model.adapter
+        count = _count(adapter)
+        drawn = adapter.sample(count, generator, labels.cpu().repeat(count)[:count])
+        others = drawn.to(adapter.device, adapter.dtype)
+        order = self._compare(others, self.pictures[picture : picture + 1])[0]
+        first = [nearest, *(len(self.codes) + index for index in order)]
+        self.order[picture] = [*first, *(start for start in self.order[picture] if start != nearest)]
+        self.codes = join([self.codes, others])
 
     def nearest_of_classes(self, picture: int, most: int) -> list[int]:
         """Return the nearest start of each of the classes that come nearest to a picture.
@@ -158,8 +162,8 @@ class Starts:
             Indices into `codes`.
         """
         if self.codes.labels is None:
-            return self.order[picture, :1].tolist()
+            return self.order[picture][:1]
         nearest: dict[int, int] = {}
-        for start in self.order[picture].tolist():
+        for start in self.order[picture]:
             nearest.setdefault(int(self.codes.labels[start]), start)
         return list(nearest.values())[:most]
