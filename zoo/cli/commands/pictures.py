@@ -66,7 +66,7 @@ def project(
     starts: Annotated[
         int | None,
         typer.Option(
-            help="How many starts to try at most, while a picture is not reproduced; by default 6, for large images 1.",
+            help="How many starts to try while a picture is not reproduced; by default 6 to 12, for large images 1.",
             rich_help_panel=SEARCH,
         ),
     ] = None,
