@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.support.chromium import CONTRASTS, chromium, resize
 from tests.support.studio import Page, running
+from zoo.cli import run
 
 pytestmark = pytest.mark.browser
 
@@ -359,3 +362,60 @@ def test_a_server_that_is_started_again_mid_drag_is_found_again(browser: webdriv
         studio.wait(lambda: studio.picture != moved and studio.settled)
         assert studio.one("li.direction .star").get_attribute("aria-pressed") == "true"
         studio.pull(2, 1)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """An empty working folder, in which the studio and the copied commands run."""
+    before = Path.cwd()
+    os.chdir(tmp_path)
+    yield tmp_path
+    os.chdir(before)
+
+
+def save(studio: Studio, what: str, name: str) -> str:
+    """Save in the dialog, and return the command that it shows."""
+    studio.one("#save").click()
+    studio.one(f"#what input[value={what}]").click()
+    studio.one("#name").clear()
+    studio.one("#name").send_keys(name)
+    studio.wait(lambda: f"--out=runs/{name}" in studio.text("#command"))
+    command = studio.text("#command")
+    studio.one("#save-now").click()
+    studio.wait(lambda: "Saved in" in studio.text("#save-status"))
+    assert studio.all("#saved button")
+    studio.one("#save-dialog .close").click()
+    return command
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.real
+def test_a_mouth_is_painted_found_pulled_named_starred_and_saved(browser: webdriver.Chrome, folder: Path) -> None:
+    """What is saved equals what the copied commands write."""
+    with running(Path("runs")) as page:
+        studio = Studio(browser, page.port).show().open(FACES)
+        studio.one("#choose-none").click()
+        for seed in (0, 5):
+            studio.one(f"#gallery [aria-label='seed {seed}']").click()
+        studio.wait(lambda: len(studio.all("#pictures figure")) == 2 and studio.drawn and studio.settled)
+        studio.one("#draw input[value=brush]").click()
+        studio.drag(studio.one("#pictures .picture"), (0.35, 0.8), (0.5, 0.85), (0.65, 0.8))
+        studio.wait(lambda: studio.value("#region").startswith("mask:runs/studio/masks/"))
+        studio.find("nullspace", k="2")
+        studio.pull(10)
+        studio.browser.execute_script("arguments[0].focus()", studio.slider())
+        studio.keys(Keys.F2)
+        studio.keys("open mouth", Keys.ENTER)
+        studio.wait(lambda: studio.text("li.direction .name") == "open mouth")
+        studio.one("li.direction .star").click()
+        studio.wait(lambda: studio.one("li.direction .star").get_attribute("aria-pressed") == "true")
+        commands = {name: save(studio, name, name) for name in ("run", "edit", "codes")}
+    assert "--region mask:runs/studio/masks/" in commands["run"] and "--seeds 0,5" in commands["run"]
+    for name, command in commands.items():
+        words = [word for word in shlex.split(command)[1:] if not word.startswith("--out=")]
+        assert run([*words, "--out", "again", "-q"]) == 0
+        assert contents(folder / "again") == contents(folder / "runs" / name), name
+        (folder / "again").rename(folder / f"again-{name}")

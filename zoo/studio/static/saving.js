@@ -6,13 +6,15 @@ import { runJob } from "./jobs.js";
 import { activeMoves, codeName, known, on, state, view } from "./store.js";
 
 const KINDS = [
-  ["edit", "The edit", "The pictures before and after, as a sheet and an animation"],
+  ["edit", "The edit", "The pictures from before to after: a sheet, an animation, the codes"],
   ["run", "The analysis", "A run folder: directions, codes, sheet and report"],
   ["directions", "The directions", "A file of those with a star; of all, if none has one"],
-  ["codes", "The pictures as drawn", "Their codes, and a sheet"],
+  ["codes", "The codes", "Of the pictures as they are shown, and a sheet of them"],
   ["frame", "What is shown", "A PNG at full size, to download"],
 ];
-const FILES = { edit: [["sheet", "Sheet", true], ["gif", "GIF", true], ["mp4", "MP4", false], ["each", "Every picture as PNG", false]], codes: [["each", "Every picture as PNG", false]] };
+const EACH = ["each", "Every picture as PNG", false];
+const NPY = ["npy", "Directions as NumPy array", false];
+const FILES = { edit: [["gif", "GIF", true], ["mp4", "MP4", false], EACH], run: [NPY, EACH], directions: [NPY], codes: [EACH] };
 
 let what = null;
 
@@ -57,7 +59,7 @@ function show() {
 function choose() {
   const files = FILES[what] ?? [];
   $("save-files").hidden = !files.length;
-  fill($("save-files"), h("legend", {}, "Files"), ...files.map(([name, title, checked]) => h("label", { class: "check" }, h("input", { type: "checkbox", value: name, checked }), ` ${title}`)));
+  fill($("save-files"), h("legend", {}, "Besides"), ...files.map(([name, title, checked]) => h("label", { class: "check" }, h("input", { type: "checkbox", value: name, checked }), ` ${title}`)));
   $("onto-field").hidden = what !== "edit" || !photograph();
   const frame = what === "frame";
   $("name-field").hidden = $("force").parentElement.hidden = frame;
@@ -68,7 +70,7 @@ function choose() {
 
 function suggested() {
   const result = known.results.get(state.result);
-  const words = { edit: ["edit"], run: [result?.analyzer, result?.region === "all" ? null : result?.region.replaceAll(/mask:[^+]*/g, "drawn")], directions: ["directions"], codes: ["pictures"], frame: [] }[what];
+  const words = { edit: ["edit"], run: [result?.analyzer, result?.region === "all" ? null : result?.region.replaceAll(/mask:[^+]*/g, "drawn")], directions: ["directions"], codes: ["codes"], frame: [] }[what];
   return [state.model, ...words].filter(Boolean).join("-");
 }
 
@@ -84,9 +86,12 @@ function body() {
 /** Show the command that does the same. */
 const preview = debounced(async () => {
   try {
-    $("command").textContent = (await post("command", body())).command;
+    const { command } = await post("command", body());
+    $("command").textContent = command ?? "No command writes this: the page alone chooses and names directions.";
+    $("copy-shown").disabled = !command;
   } catch (error) {
     $("command").textContent = sentence(error);
+    $("copy-shown").disabled = true;
   }
 }, 150);
 
@@ -121,7 +126,7 @@ async function fetchFile(file) {
 /** Copy the command of what is shown: the edit, or the pictures where nothing is moved. */
 async function copyNow() {
   const kind = possible.edit() ? "edit" : possible.codes() ? "codes" : "run";
-  const more = kind === "edit" ? { files: ["sheet", "gif"], strengths: null } : { result: state.result };
+  const more = kind === "edit" ? { files: ["gif"], strengths: null } : { result: state.result };
   const name = slug(`${state.model}-${kind}`);
   const { command } = await post("command", { what: kind, name, force: false, ...view(), ...more });
   say(`${await copy(command)} ${command}`);

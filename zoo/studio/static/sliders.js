@@ -8,6 +8,7 @@ const USUAL_STEP = 3;  // where nothing says how far a direction is to be moved
 const REACH = 2;  // steps to either side
 const NOTCHES = 40;  // of a slider, by arrow keys and wheel
 const FASTER = 10;  // with Shift
+const DIGITS = 4;  // of a strength, so that commands can be read
 const SETTLED = 200;  // ms without a key or a notch of the wheel
 
 const settle = debounced(() => { release(); commit(); }, SETTLED);
@@ -59,7 +60,7 @@ function figures(row, several) {
 /** Give a direction a strength; others go back to 0 unless they are added up. */
 function pull(key, strength) {
   const own = moveOf(key);
-  own.strength = strength;
+  own.strength = Number(strength.toPrecision(DIGITS));
   if (!own.added) for (const [other, move] of Object.entries(state.moves)) if (other !== key && !move.added) move.strength = 0;
   state.current = key;
   touch("moves");
@@ -89,7 +90,7 @@ function wheel(event, key, slider) {
 function by(notches, key, slider) {
   const length = Number(slider.max) / (NOTCHES / 2);
   const wanted = (Math.round(moveOf(key).strength / length) + notches) * length;
-  notch(key, Number(Math.min(slider.max, Math.max(slider.min, wanted)).toPrecision(6)));
+  notch(key, Math.min(slider.max, Math.max(slider.min, wanted)));
 }
 
 /** Move the direction that was pulled last by notches; false where there is none. */
@@ -106,7 +107,7 @@ export function syncRow(item) {
   const [slider, number, added] = ["slider", "number", "added"].map((part) => item.querySelector(`[data-part=${part}]`));
   const reach = Math.max(Number(slider.max), Math.abs(move.strength));
   if (Number(slider.max) < reach) Object.assign(slider, { min: -reach, max: reach });
-  if (slider.valueAsNumber !== move.strength) slider.value = move.strength;
+  if (Math.abs(slider.valueAsNumber - move.strength) > 1e-3 * slider.max) slider.value = move.strength;
   if (document.activeElement !== number) number.value = brief(move.strength);
   slider.setAttribute("aria-valuetext", `strength ${brief(move.strength)}`);
   added.checked = move.added;
