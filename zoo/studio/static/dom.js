@@ -42,6 +42,11 @@ export function clear(key = "error") {
   $("alert").querySelector(`[data-key="${key}"]`)?.remove();
 }
 
+/** Take away all that was said of an earlier model. */
+export function clearAll() {
+  for (const shown of [...$("alert").children]) if (shown.id !== "gone") shown.remove();
+}
+
 /** Ask a question with a button for each answer; null where it is dismissed. */
 export function choose(text, answers, key = "question") {
   return new Promise((chosen) => {

@@ -1,7 +1,7 @@
 // The models: a dialog to choose one, with its licence before it is opened.
 
 import { callJson, post } from "./api.js";
-import { $, attempt, fill, h, say } from "./dom.js";
+import { $, attempt, clearAll, fill, h, say } from "./dom.js";
 import { runJob } from "./jobs.js";
 import { forget, known, on, state, touch } from "./store.js";
 
@@ -87,6 +87,7 @@ function agree(card) {
 
 /** Open a model: download it if it is not there, and show its first pictures. */
 export async function open(name, space = null) {
+  clearAll();
   const other = name !== state.model || space !== state.space;
   const body = { model: name, options: name === state.model ? state.options : {}, space };
   const model = await runJob(`Opening ${name}`, $("jobs"), () => post("open", body));

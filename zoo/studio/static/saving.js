@@ -59,7 +59,7 @@ function show() {
 function choose() {
   const files = FILES[what] ?? [];
   $("save-files").hidden = !files.length;
-  fill($("save-files"), h("legend", {}, "Besides"), ...files.map(([name, title, checked]) => h("label", { class: "check" }, h("input", { type: "checkbox", value: name, checked }), ` ${title}`)));
+  fill($("save-files"), h("legend", {}, "Also write"), ...files.map(([name, title, checked]) => h("label", { class: "check" }, h("input", { type: "checkbox", value: name, checked }), ` ${title}`)));
   $("onto-field").hidden = what !== "edit" || !photograph();
   const frame = what === "frame";
   $("name-field").hidden = $("force").parentElement.hidden = frame;
@@ -112,6 +112,7 @@ async function save() {
     $("save-status").textContent = sentence(error);
   } finally {
     $("save-now").disabled = false;
+    $("save-status").scrollIntoView({ block: "nearest" });
   }
 }
 
