@@ -113,10 +113,11 @@ def test_few_blocks_are_left_out() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_cards_are_cards(page: Path) -> None:
-    """All but the one that shows an error."""
+    """All but the one that shows an error; the files of sweeps hold no cards."""
     for block in pages.blocks(page.read_text("utf-8")):
         if block.language == "yaml" and block.title != "bad.yaml":
-            for card in yaml.safe_load(block.body)["models"]:
+            content = yaml.safe_load(block.body)
+            for card in () if "analyzers" in content else content["models"]:
                 TypeAdapter(Card).validate_python(card)
 
 

@@ -99,6 +99,9 @@ from .errors import (
     RegionError as RegionError,
 )
 from .errors import (
+    SweepError as SweepError,
+)
+from .errors import (
     UnknownNameError as UnknownNameError,
 )
 from .errors import (

@@ -13,6 +13,7 @@
     ├── WeightsError           weights cannot be fetched, or are not those that their card names
     ├── CheckpointError        a weights file cannot be read safely, or fits no known layout
     ├── CapabilityError        the model cannot do what the analysis needs
+    ├── SweepError             a sweep's file is wrong, or some of its cells are, or have failed
     ├── OutputError            results cannot be written where they were asked for
     ├── InterruptedSearchError Ctrl-C ended a search; what it had found is written (exit code 130)
     ├── PluginError            a plugin cannot be imported, or claims a name that is taken
@@ -83,6 +84,10 @@ class CheckpointError(ZooError):
 
 class CapabilityError(ZooError):
     """The model cannot do what the analysis needs."""
+
+
+class SweepError(ZooError):
+    """The file of a sweep is wrong, or some of its cells are, or have failed."""
 
 
 class OutputError(ZooError):

@@ -107,13 +107,29 @@ class Run:
             OutputError: If the folder exists and may not be replaced, or cannot be written.
         """
         with new_run_folder(folder, force=force) as partial:
-            self.directions.save(partial / "directions.safetensors")
+            self._write_tensors(partial)
             if npy:
                 self.directions.save(partial / "directions.npy")
-            self.model.save_codes(partial / "codes.safetensors", self.codes)
             failure = self._draw(partial, folder, each=each, progress=progress)
         if failure is not None:
             raise failure
+
+    def write(self, folder: Path) -> None:
+        """Write directions, codes and report into a folder that is there, or fail.
+
+        Args:
+            folder: The folder, such as that of `zoo.editing.run_folder.new_run_folder`.
+
+        Raises:
+            ZooError: If a picture cannot be rendered.
+            OSError: If the operating system refuses.
+        """
+        self._write_tensors(folder)
+        write_report(folder, self)
+
+    def _write_tensors(self, folder: Path) -> None:
+        self.directions.save(folder / "directions.safetensors")
+        self.model.save_codes(folder / "codes.safetensors", self.codes)
 
     def _draw(self, partial: Path, folder: Path, *, each: bool, progress: Progress) -> Exception | None:
         """Write the pictures and the report into the folder, or none of them: then return the error."""

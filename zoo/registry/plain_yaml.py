@@ -15,7 +15,7 @@ import yaml
 
 from zoo._utils.untrusted.opening import read_bounded
 
-_MAX_BYTES = 4 * 2**20
+MAX_BYTES = 4 * 2**20
 _MAX_NODES = 100_000
 _MAX_DEPTH = 20
 _MAX_DIGITS = 40
@@ -75,7 +75,7 @@ def load_plain_yaml(path: Path, *, trusted: bool = False) -> Any:
 
     """
     try:
-        text = read_bounded(path, _MAX_BYTES).decode("utf-8")
+        text = read_bounded(path, MAX_BYTES).decode("utf-8")
         if not trusted:
             _check_events(text)
         return yaml.load(text, Loader=_Loader)

@@ -270,19 +270,21 @@ def _printable(value: Any) -> Any:
     return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def render_page(name: str = "report", **values: Any) -> str:
-    """Fill a template, with the style and the script of all pages inside it and a Content-Security-Policy.
+def render_page(name: str = "report", *, scripts: Sequence[str] = ("report",), **values: Any) -> str:
+    """Fill a template, with the style of all pages and a script inside it and a Content-Security-Policy.
 
     The policy allows pictures from ``data:`` addresses, and this style and this script by their hashes: nothing else.
 
     Args:
         name: The name of the template, without its ending.
+        scripts: The names of the files that make up the script, without their ending.
         **values: The values of the template.
 
     Returns:
         The page.
     """
-    style, script = ((_TEMPLATES / f"report.{ending}").read_text(encoding="utf-8") for ending in ("css", "js"))
+    style = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
+    script = "".join((_TEMPLATES / f"{part}.js").read_text(encoding="utf-8") for part in scripts)
     policy = (
         "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
         f"style-src {_hash(style)}; script-src {_hash(script)}"

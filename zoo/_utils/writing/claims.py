@@ -25,6 +25,10 @@ _MOST_NAMES = 1000
 _held: ContextVar[tuple[Claim, ...]] = ContextVar("_held", default=())
 
 
+class ClaimedError(OutputError):
+    """Another process has claimed the name."""
+
+
 @dataclass(frozen=True)
 class Replaceable:
     """Which files or folders `force` may replace.
@@ -213,7 +217,7 @@ def _lock(path: Path) -> Workspace:
             abandoned.remove()
         elif not _remove_empty(folder):
             break
-    raise OutputError(
+    raise ClaimedError(
         f"{path} is being written by another zoo at this moment: wait for its end, or pass another --out "
         f"(if no other is at work, delete {folder})"
     )

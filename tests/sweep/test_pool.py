@@ -1,0 +1,98 @@
+"""The processes of a sweep, which may be killed at any moment.
+
+A few kills are made by default, and a hundred by ``pytest -m long``, with a sweep of bundled models.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.support import fork_server
+from tests.sweep.test_sweep import OUT, content, sweep
+from zoo.cli import INTERRUPTED, run
+from zoo.sweep.watch import Watch
+
+REAL = """
+models: [stylegan2.avatars32, pggan, biggan]
+analyzers: [sefa, {name: lowrank, options: {k: 3}}, {name: nullspace, options: {k: 3}}]
+regions: [eyes, center]
+seeds: 0-6
+show: 2
+unseen: 4
+"""
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows knows no SIGKILL")
+
+
+@contextmanager
+def killing(kills: int, seconds: float) -> Iterator[list[int]]:
+    """Kill processes of this one at random moments, so many times, or until the body ends."""
+    killed: list[int] = []
+    end = threading.Event()
+    moments = random.Random(0)
+
+    def kill() -> None:
+        while len(killed) < kills and not end.wait(seconds * moments.random()):
+            children = [child for child in multiprocessing.active_children() if child.pid]
+            if children:
+                chosen = moments.choice(children)
+                with suppress(ProcessLookupError):
+                    os.kill(chosen.pid or 0, signal.SIGKILL)
+                    killed.append(chosen.pid or 0)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    try:
+        yield killed
+    finally:
+        end.set()
+        thread.join()
+
+
+def test_interrupted_and_killed_processes_lose_nothing(
+    registry: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(Watch, "finish", interrupt)
+        assert sweep(registry, "--jobs", "2") == INTERRUPTED
+    assert "the same command computes the rest" in capsys.readouterr().err
+    assert not list(OUT.rglob("*.partial")) and not list(OUT.glob("running/*"))
+    assert not multiprocessing.active_children()
+    with killing(3, 1.0) as killed:
+        assert sweep(registry, "--jobs", "2") == 0
+    assert killed and "finished\t6" in capsys.readouterr().out
+    assert not list(OUT.rglob("*.partial"))
+
+
+@pytest.mark.long
+@pytest.mark.real
+def test_a_hundred_kills_and_one_of_the_driver(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("s.yaml").write_text(REAL)
+    for shard in ("1/4", "2/4", "3/4", "4/4"):
+        assert run(["sweep", "s.yaml", "--shard", shard, "--out", "shards", "--jobs", "1"]) == 0
+    driver = fork_server.start(["-m", "zoo", "sweep", "s.yaml", "--jobs", "2"], tmp_path, dict(os.environ))
+    while not len(list(OUT.glob("cells/*"))) > 10:
+        time.sleep(0.05)
+    os.kill(driver.pid, signal.SIGKILL)
+    driver.wait()
+    with killing(100, 3.0) as killed:
+        assert run(["sweep", "s.yaml", "--jobs", "2"]) == 0
+    assert len(killed) == 100 and "finished\t126" in capsys.readouterr().out
+    assert not list(OUT.rglob("*.partial"))
+    assert content(OUT) == content(Path("shards"))

@@ -1,0 +1,186 @@
+"""Sweeps of small networks: checked whole, carried out once, resumed, and written down in one table."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from zoo.cli import run
+from zoo.sweep.folder import SweepFolder
+
+OUT = Path("runs/sweep-s")
+
+pytestmark = pytest.mark.usefixtures("here")
+
+
+def sweep(registry: str, *arguments: str) -> int:
+    return run(["--registry", registry, "sweep", "s.yaml", *arguments])
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """Read what has to be the same however cells are computed."""
+    files = [*folder.glob("cells/*/*"), folder / "table.csv", folder / "plan.json"]
+    return {str(file.relative_to(folder)): file.read_bytes() for file in files}
+
+
+def rows(folder: Path = OUT) -> list[dict[str, str]]:
+    with (folder / "table.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_what_is_missing_is_computed_and_shards_give_the_same_bytes(
+    registry: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert sweep(registry) == 0
+    assert capsys.readouterr().out.split() == ["cells", "6", "finished", "6", "missing", "0", "failed", "0"]
+    whole = content(OUT)
+    assert {path.name for path in OUT.glob("cells/*/*")} >= {"directions.safetensors", "report.html", "sheet.png"}
+    table = rows()
+    assert [row["model"] for row in table] == ["dcgan.mine"] * 3 + ["dcgan.other"] * 3
+    assert table[2]["analyzer"] == "lowrank" and table[2]["options"] == "k=2" and table[2]["region"] == "spot"
+    assert all(Path(OUT, row["report"]).is_file() for row in table)
+    assert float(table[0]["locality_unseen_low"]) <= float(table[0]["locality_unseen"])
+    assert table[1]["region"] == "all" and not table[1]["locality_own"]
+    with (OUT / "costs.csv").open(newline="") as file:
+        assert all(float(row["seconds"]) > 0 and int(row["peak_bytes"]) > 0 for row in csv.DictReader(file))
+
+    lost = table[5]["cell"]
+    shutil.rmtree(OUT / "cells" / lost)
+    kept = OUT / "cells" / table[0]["cell"]
+    before = kept.stat().st_mtime_ns
+    assert sweep(registry) == 0
+    assert content(OUT) == whole and kept.stat().st_mtime_ns == before
+
+    for shard in ("2/2", "1/2"):
+        assert sweep(registry, "--shard", shard, "--out", "b") == 0
+    assert content(Path("b")) == whole
+
+
+def test_cells_are_named_after_what_they_depend_on(registry: str, capsys: pytest.CaptureFixture[str]) -> None:
+    def names(text: str) -> list[str]:
+        Path("s.yaml").write_text(text)
+        assert sweep(registry, "--dry-run", "--json") == 0
+        return [cell["cell"] for cell in json.loads(capsys.readouterr().out)["cells"]]
+
+    text = "{models: dcgan.mine, analyzers: sefa, regions: spot}"
+    [name] = names(text)
+    same = ("{models: dcgan.mine, analyzers: {name: sefa, options: {normalize: true}}, regions: spot, samples: 1}",)
+    assert [names(one) for one in same] == [[name]]
+    others = ("seeds: 1", "samples: 2", "unseen: 1", "dtype: float64", "threads: 2", "layers: 0", "truncations: 0.5")
+    changed = [names(f"{text[:-1]}, {one}}}")[0] for one in others]
+    Path("dcgan.mine.safetensors").write_bytes(Path("dcgan.other.safetensors").read_bytes())
+    assert len({name, *changed, *names(text)}) == 2 + len(others)
+    assert names("{models: [dcgan.mine, dcgan.mine], analyzers: sefa}") == names(
+        "{models: dcgan.mine, analyzers: sefa}"
+    )
+
+
+def test_a_dry_run_lists_cells_and_writes_nothing(registry: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert sweep(registry, "--dry-run", "--shard", "1/3") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("\t")[1:] for line in lines[:-1]] == [
+        ["what", "state"],
+        ["dcgan.mine sefa spot seed 1", "missing"],
+        ["dcgan.other sefa spot seed 1", "missing"],
+    ]
+    assert lines[-1].startswith("2 cells; 2 to compute: about ") and "how long an image takes" in lines[-1]
+    assert not Path("runs").exists()
+
+
+def test_every_wrong_cell_is_named_and_nothing_is_run(registry: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "{models: [dcgan.mine, dcgan.nobody], analyzers: [sefa, nullspace], regions: [spot, all]}"
+    Path("s.yaml").write_text(text)
+    assert sweep(registry) == 2
+    wrong = capsys.readouterr().err.splitlines()
+    assert [line.split(": ")[1] for line in wrong[:-1]] == [
+        "dcgan.mine nullspace all",
+        *(
+            "dcgan.nobody sefa spot",
+            "dcgan.nobody sefa all",
+            "dcgan.nobody nullspace spot",
+            "dcgan.nobody nullspace all",
+        ),
+    ]
+    assert "pass --region" in wrong[0] and "no model is called" in wrong[1]
+    assert wrong[-1] == "zoo: s.yaml: 5 of 8 cells are wrong, and nothing was run"
+
+    Path("s.yaml").write_text(
+        "{models: dcgan.mine, analyzers: [sefa, lowrank], layers: [all, 0-3], labels: [null, cat], truncations: 1}"
+    )
+    assert sweep(registry, "--dry-run") == 2
+    wrong = [line.removeprefix("zoo: dcgan.mine ") for line in capsys.readouterr().err.splitlines() if "mine" in line]
+    assert sum("label cat" in line for line in wrong) == 4 and sum("layers 0-3" in line for line in wrong) == 4
+    assert not Path("runs").exists()
+
+
+def test_a_failed_cell_is_recorded_and_stops_no_other(registry: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("good.npy").write_bytes(b"no array")
+    Path("s.yaml").write_text(
+        "{models: dcgan.mine, regions: spot, show: 1, unseen: 0, "
+        "analyzers: [{name: nullspace, options: {directions: good.npy}}, sefa]}"
+    )
+    assert sweep(registry) == 2
+    out, err = capsys.readouterr()
+    assert out.split() == ["cells", "2", "finished", "1", "missing", "0", "failed", "1", *out.split()[8:]]
+    assert (
+        "failed: dcgan.mine nullspace directions=good.npy spot: " in err and "1 cell failed: 'zoo sweep s.yaml" in err
+    )
+    assert len(rows()) == 1
+    assert sweep(registry) == 2  # it is not tried again unasked
+    assert "failed: dcgan" not in capsys.readouterr().err
+    assert sweep(registry, "--status", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["cells"], told["finished"], told["missing"], told["changed"]) == (2, 1, 0, False)
+    assert list(told["failed"]) == ["dcgan.mine nullspace directions=good.npy spot"]
+    assert sweep(registry, "--retry-failed") == 2
+    assert "failed: dcgan" in capsys.readouterr().err
+
+
+def test_the_page_opens_the_reports(registry: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert sweep(registry, "--report") == 2
+    assert "run 'zoo sweep FILE' first" in capsys.readouterr().err
+    Path("s.yaml").write_text("{models: dcgan.mine, analyzers: sefa, regions: [spot, all], show: 1, unseen: 0}")
+    assert sweep(registry) == 0
+    capsys.readouterr()
+    assert sweep(registry, "--report") == 0
+    assert capsys.readouterr().out == f"{OUT}/report.html\n"
+    page = (OUT / "report.html").read_text()
+    assert f'<a href="cells/{rows()[0]["cell"]}/report.html#direction-0">0</a>' in page
+    assert "2 directions of 2 analyses." in page and '<option value="region">' in page
+    assert "All of them: model dcgan.mine, analyzer sefa, seed 0, samples 1." in page.split("<main")[0]
+
+
+def test_status_tells_what_runs_elsewhere(registry: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert sweep(registry, "--status") == 2
+    assert "runs/sweep-s is not the folder of a sweep that was started" in capsys.readouterr().err
+    assert sweep(registry, "--shard", "1/6") == 0
+    state = {"shard": "2/12", "seconds": 60, "done": 1, "failed": 0, "again": 2, "total": 3, "left": 100.0}
+    SweepFolder(OUT).say("node7-12", {**state, "workers": {"13": {"cell": "a b", "since": 0, "finished": 1}}})
+    Path("s.yaml").write_text(Path("s.yaml").read_text() + "\n")
+    capsys.readouterr()
+    assert sweep(registry, "--status") == 0
+    out = capsys.readouterr().out
+    assert "missing\t5" in out and "node7-12, shard 2/12: 1 of 3 cells, 2 begun again, about 1 min 40 s left" in out
+    assert "process 13: 1 cells a minute; a b, for " in out and "the file has changed since" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--shard", "0/4"], "--shard 0/4: shards are counted from 1, so that of four the first is 1/4"),
+        (["--shard", "5/4"], "shards are counted from 1"),
+        (["--shard", "a"], "shards are counted from 1"),
+        (["--jobs", "0"], "--jobs 0: it is at least 1"),
+        (["--out", "mine"], "mine exists and is not the folder of a sweep"),
+    ],
+)
+def test_bad_options(registry: str, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str) -> None:
+    Path("mine").mkdir()
+    Path("mine/picture.png").touch()
+    assert sweep(registry, *arguments) == 2
+    assert told in capsys.readouterr().err
+    assert not Path("runs").exists() and [path.name for path in Path("mine").iterdir()] == ["picture.png"]

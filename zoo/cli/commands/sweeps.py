@@ -1,0 +1,81 @@
+"""The command of many analyses: sweep. torch is imported inside it, never before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from zoo.cli import arguments, say
+from zoo.cli.console import Settings, progress_bars
+from zoo.cli.tables import print_facts, print_json, print_table
+from zoo.errors import one_line
+from zoo.sweep.folder import SweepFolder, usual_folder
+from zoo.sweep.status import Preview, Status, read_status
+
+
+def sweep(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A YAML file: models, analyzers, regions, seeds …")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and list the cells; estimate the time.")] = False,
+    status: Annotated[bool, typer.Option("--status", help="Say what is finished, running and failed.")] = False,
+    report: Annotated[bool, typer.Option("--report", help="Write the page of what is finished.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Compute failed cells again.")] = False,
+    shard: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Compute one of N parts, such as 1/4; for arrays of jobs.")
+    ] = None,
+    jobs: Annotated[int | None, typer.Option(help="Processes; by default one a core, or one a GPU.")] = None,
+    out: arguments.Out = None,
+    as_json: arguments.AsJson = False,
+) -> None:
+    """Run many analyses: what is missing of a grid of models, analyzers, regions, layers, labels and seeds."""
+    settings: Settings = context.obj
+    folder = SweepFolder(out or usual_folder(file))
+    if status:
+        _print_status(settings, read_status(file, folder), as_json=as_json)
+        return
+    if report:
+        from zoo.sweep.page import write_page
+
+        _print_page(settings, write_page(file, folder), as_json=as_json)
+        return
+    from zoo.sweep.request import SweepRequest
+
+    request = SweepRequest(file=file, folder=folder, shard=shard, jobs=jobs, retry_failed=retry_failed)
+    if dry_run:
+        with progress_bars(settings) as progress:
+            preview = request.preview(settings.installation, progress, _tell)
+        _print_preview(settings, preview, as_json=as_json)
+        return
+    with progress_bars(settings) as progress:
+        failed = request.run(settings.installation, progress, _tell)
+    _print_status(settings, read_status(file, folder), as_json=as_json)
+    request.require_all(failed)
+
+
+def _tell(line: str) -> None:
+    say(f"zoo: {one_line(line)}")
+
+
+def _print_preview(settings: Settings, preview: Preview, *, as_json: bool) -> None:
+    if as_json:
+        print_json(preview.as_json())
+        return
+    print_table(settings, ["cell", "what", "state"], preview.rows(), elastic="what")
+    settings.console.print(preview.text(), soft_wrap=True)
+
+
+def _print_status(settings: Settings, status: Status, *, as_json: bool) -> None:
+    if as_json:
+        print_json(status.as_json())
+    else:
+        print_facts(settings, status.facts())
+
+
+def _print_page(settings: Settings, page: Path, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"page": str(page)})
+    else:
+        settings.console.print(escape(str(page)), soft_wrap=True)

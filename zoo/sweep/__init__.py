@@ -1,0 +1,1 @@
+"""Many analyses from one file: a grid of models, analyzers, regions, layers, labels and seeds."""

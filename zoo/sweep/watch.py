@@ -1,0 +1,123 @@
+"""What a command that works on a sweep has done: its progress, and a file by which other shells can see it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from zoo._utils.progress import Progress, silent
+from zoo.errors import OutputError, printable
+from zoo.sweep.folder import SweepFolder
+from zoo.sweep.plan import PlannedCell
+
+# Seconds between two accounts of what is being done.
+_EVERY = 2.0
+
+
+@dataclass
+class Watch:
+    """Counts cells as they are finished, tells of those that fail, and writes down how far the command is.
+
+    Attributes:
+        folder: The folder of the sweep.
+        total: How many cells this command computes.
+        shard: Which shard they are, such as ``2/8``.
+        progress: Called when a cell is finished.
+        tell: Called with a line for each cell that fails.
+        done: How many cells are finished.
+        failed: How many have failed.
+        again: How many were begun again, as their process had died.
+        workers: By the name of each process, the cell it is at, since when, and how many it has finished.
+    """
+
+    folder: SweepFolder
+    total: int
+    shard: str | None = None
+    progress: Progress = silent
+    tell: Callable[[str], None] = print
+    done: int = 0
+    failed: int = 0
+    again: int = 0
+    workers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _begun: float = field(default_factory=time.time)
+    _said: float = 0.0
+
+    def begin(self, worker: str, planned: PlannedCell) -> None:
+        """Note that a process has begun a cell.
+
+        Args:
+            worker: The name of the process.
+            planned: The cell.
+        """
+        finished = self.workers.get(worker, {}).get("finished", 0)
+        self.workers[worker] = {"cell": str(planned.cell), "since": time.time(), "finished": finished}
+
+    def finish(self, worker: str) -> None:
+        """Note that a process has finished its cell.
+
+        Args:
+            worker: The name of the process.
+        """
+        self.done += 1
+        self._rest(worker, 1)
+        self.progress(self.done + self.failed, self.total, "cells")
+
+    def fail(self, worker: str, planned: PlannedCell, error: str) -> None:
+        """Record that a cell has failed.
+
+        Args:
+            worker: The name of the process.
+            planned: The cell.
+            error: What went wrong, in a line.
+        """
+        self.folder.record_failure(planned.id, planned.cell, error)
+        self.failed += 1
+        self._rest(worker)
+        self.tell(f"failed: {planned.cell}: {printable(error)}")
+        self.progress(self.done + self.failed, self.total, "cells")
+
+    def lose(self, worker: str) -> None:
+        """Note that a process has died in the middle of a cell.
+
+        Args:
+            worker: The name of the process.
+        """
+        self.again += 1
+        self.workers.pop(worker, None)
+
+    def account(self) -> None:
+        """Write down what is being done, for ``--status`` in another shell; a full disk does not stop the work."""
+        if time.time() - self._said < _EVERY:
+            return
+        self._said = time.time()
+        seconds = self._said - self._begun
+        ended = self.done + self.failed
+        try:
+            self.folder.say(
+                command_name(),
+                {
+                    "shard": self.shard,
+                    "seconds": seconds,
+                    "done": self.done,
+                    "failed": self.failed,
+                    "again": self.again,
+                    "total": self.total,
+                    "left": seconds / ended * (self.total - ended) if ended else None,
+                    "workers": self.workers,
+                },
+            )
+        except OutputError:
+            return
+
+    def _rest(self, worker: str, finished: int = 0) -> None:
+        state: Mapping[str, Any] = self.workers.get(worker, {})
+        self.workers[worker] = {"cell": None, "since": time.time(), "finished": state.get("finished", 0) + finished}
+
+
+def command_name() -> str:
+    """Name this process among all that may work on a sweep."""
+    return f"{platform.node() or 'host'}-{os.getpid()}"
