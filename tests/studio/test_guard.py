@@ -181,6 +181,12 @@ def test_nonsense_is_a_sentence(page: Page, body: bytes) -> None:
     assert answer.status in {400, 404} and answer.error
 
 
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"[" * 100_000, b'{"a":' * 2_000, b"\xff"], ids=range(6))
+def test_a_state_is_an_object(page: Page, body: bytes) -> None:
+    answer = page.ask("PUT", "state", body)
+    assert answer.status == 400 and answer.error == "the state is a JSON object"
+
+
 def png(size: tuple[int, int]) -> bytes:
     buffer = io.BytesIO()
     Image.new("1", size).save(buffer, "PNG")

@@ -106,9 +106,7 @@ def running(runs: Path, model: str | None = None, **options: Any) -> Iterator[Pa
     chosen = {"host": "127.0.0.1", "port": 0, "device": "cpu", "installation": load_installation(), **options}
     server = Server(model, runs=runs, **chosen)
     server.start()
-    url = urlsplit(server.url)
-    assert url.port is not None
     try:
-        yield Page(url.port, token=url.query.removeprefix("token="))
+        yield Page(server.port, token=urlsplit(server.url).query.removeprefix("token="))
     finally:
         server.stop()

@@ -15,6 +15,7 @@ from zoo._utils.paths import expand_home
 from zoo.analysis.resources import read_limits
 from zoo.errors import CapabilityError, OptionError
 from zoo.models.choices import choose_device
+from zoo.registry.cards import is_file_name
 from zoo.registry.registry import Installation
 from zoo.studio.jobs import Jobs
 from zoo.studio.kept.analyses import Analyses
@@ -45,6 +46,7 @@ class Server:
         origins: Origins by which a proxy makes the studio known.
 
     Attributes:
+        port: The port that it listens at.
         url: Where the page is, with the token if there is one.
 
     Raises:
@@ -73,6 +75,8 @@ class Server:
 
         read_limits(memory)
         choose_device(device)
+        if model is not None and not is_file_name(model):
+            model = installation.registry.resolve(model).name
         models = OpenModels(installation, device, model)
         if model is not None:
             models.card(model)
@@ -95,7 +99,9 @@ class Server:
             )
         )
         shown = LOOPBACK if door.is_open else f"[{host}]" if ":" in host else host
-        self.url = f"http://{shown}:{door.port}/" + ("" if token is None else f"?token={token}")
+        self.port = door.port
+        address = next(iter(door.origins), f"http://{shown}:{door.port}")
+        self.url = f"{address}/" + ("" if token is None else f"?token={token}")
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [self._socket]}, name="zoo-studio", daemon=True
         )

@@ -90,7 +90,8 @@ def serve(
 
     server = Server(model, installation, host=host, port=port, runs=runs, device=device, memory=memory, origins=origins)
     server.start()
-    others = " (from other machines: with the address of this one)" if host in EVERYWHERE else ""
+    everywhere = host in EVERYWHERE and not origins
+    others = " (from other machines: with the address of this one)" if everywhere else ""
     print(f"studio: {server.url}{others}", flush=True)
     if open_browser:
         webbrowser.open(server.url)

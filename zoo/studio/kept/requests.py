@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from zoo.core.codes import join
+from zoo._utils.files import is_file
+from zoo.core.codes import Codes, join
 from zoo.editing.requests import CodesRequest
 from zoo.studio.bodies import Analyze, Code, Step
 from zoo.studio.kept.results import Results
@@ -84,10 +85,28 @@ def request_for(session: Session, opened: OpenModel, codes: Sequence[Origin], us
     joined = join([opened.code(origin) for origin in codes])
     if joined.seeds is not None and len(set(joined.seeds)) < len(joined):  # files of pictures are named after seeds
         joined = replace(joined, seeds=None)
-    path = session.folder / "codes" / f"{short_hash(repr(codes).encode())}.safetensors"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    opened.model.save_codes(path, joined)
-    return CodesRequest(codes=path, usual=usual)
+    return CodesRequest(codes=keep_codes(session, opened, joined, repr(codes)), usual=usual)
+
+
+def keep_codes(session: Session, opened: OpenModel, codes: Codes, origin: str) -> Path:
+    """Write codes that commands are to name. A file is never changed, so that a command that was copied stays right.
+
+    Args:
+        session: The session, which keeps it.
+        opened: The model.
+        codes: The codes.
+        origin: Where the codes come from; together with the weights and the space, it names the file.
+
+    Returns:
+        The file.
+    """
+    model = opened.model
+    name = short_hash(f"{model.weights} {model.adapter.space} {model.dtype} {origin}".encode())
+    path = session.folder / "codes" / f"{name}.safetensors"
+    if not is_file(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        model.save_codes(path, codes)
+    return path
 
 
 def whole_file(opened: OpenModel, codes: Sequence[Origin]) -> Path | None:

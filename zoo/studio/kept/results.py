@@ -226,7 +226,7 @@ def _row(directions: Directions, index: int, summaries: Sequence[DirectionSummar
         "layers": None if directions.layers is None else list(directions.layers),
     }
     for summary in summaries:
-        locality = summary.unseen or summary.own
+        locality = summary.part or summary.unseen or summary.own
         row["name"] = row["name"] if summary.name is None else str(summary.name)
         row["locality"] = None if locality is None else locality.text()
         row["step"] = summary.step

@@ -16,7 +16,6 @@ from zoo._utils.writing.manifest import NAME as MANIFEST
 from zoo.core.codes import join
 from zoo.core.directions import Directions
 from zoo.editing.edit_request import EditRequest
-from zoo.editing.measured import ENTRY as MEASURED
 from zoo.editing.requests import CodesRequest
 from zoo.editing.run_folder import new_run_folder, short_model_name
 from zoo.editing.samples import SampleRequest
@@ -25,17 +24,16 @@ from zoo.studio.bodies import Analyze, Save
 from zoo.studio.kept.analyses import Analyses
 from zoo.studio.kept.commands import edit_command, sample_command
 from zoo.studio.kept.pulled import move_texts
-from zoo.studio.kept.requests import codes_request, origins, request_for, steps
+from zoo.studio.kept.requests import codes_request, keep_codes, origins, request_for, steps
 from zoo.studio.kept.results import Results
-from zoo.studio.kept.sessions import Session, plain_name, read_json, short_hash
+from zoo.studio.kept.selection import select
+from zoo.studio.kept.sessions import Session, plain_name, read_json
 from zoo.studio.kept.uploads import Uploads
 from zoo.studio.shown.opened import Origin
 from zoo.studio.shown.views import Scene, batches
 
 # Shares of the strengths that the page shows, from the unmoved codes to what is seen.
 _SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
-# What is recorded of directions by their indices, which are others in a selection.
-_BY_INDEX = ("locality", "repeats", "names", MEASURED)
 _MOST_NAMES = 1000
 
 
@@ -153,10 +151,7 @@ class Saving:
         if not any(along.strength for along in scene.moves):
             return request_for(self.session, opened, scene.codes)
         codes = join([codes for _, codes in batches(opened, scene)])
-        path = self.session.folder / "codes" / f"{short_hash(repr(scene).encode())}.safetensors"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        opened.model.save_codes(path, replace(codes, seeds=None))
-        return CodesRequest(codes=path)
+        return CodesRequest(codes=keep_codes(self.session, opened, replace(codes, seeds=None), repr(scene)))
 
     def _run(self, body: Save) -> Plan:
         if body.upload is not None:
@@ -208,7 +203,7 @@ class Saving:
         rows = {row["index"]: row for row in record["rows"]}
         chosen = list(body.indices) if body.indices else [index for index, row in rows.items() if row["starred"]]
         directions = Directions.load(results.path(record["id"]))
-        taken = _select(directions, chosen or list(range(len(directions))), rows)
+        taken = select(directions, chosen or list(range(len(directions))), rows)
         folder = self._folder(body, f"{record['id']}-directions")
 
         def write(progress: Progress) -> None:
@@ -270,24 +265,3 @@ def _given(name: str | None, what: str) -> str:
     if name is None:
         raise OptionError(f"{what}: say which one is to be saved")
     return name
-
-
-def _select(directions: Directions, chosen: list[int], rows: dict[int, dict[str, Any]]) -> Directions:
-    """Take some directions, which get the names that they were given."""
-    wrong = [index for index in chosen if not 0 <= index < len(directions)]
-    if wrong:
-        raise OptionError(f"there is no direction {wrong[0]}: the result holds 0 to {len(directions) - 1}")
-    names = [rows.get(index, {}).get("given") for index in chosen]
-    suggested = [rows.get(index, {}).get("name") for index in chosen]
-    called = [
-        given or name or f"direction {index}" for given, name, index in zip(names, suggested, chosen, strict=True)
-    ]
-    kept = {key: value for key, value in directions.provenance.items() if key not in _BY_INDEX}
-    return replace(
-        directions,
-        vectors=directions.vectors[chosen],
-        scores=directions.scores[chosen],
-        retained=None if directions.retained is None else directions.retained[chosen],
-        attributes=tuple(called) if any(names) or directions.attributes is not None else None,
-        provenance={**kept, "indices": chosen},
-    )

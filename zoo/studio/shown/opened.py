@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import itertools
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -26,6 +28,8 @@ from zoo.weights.cache import status
 _MOST_BYTES = 4 * 2**30
 _MOST_CODES = 2048
 _MOST_FILES = 64
+
+_numbers = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -54,11 +58,13 @@ class OpenModel:
         model: The model.
 
     Attributes:
+        number: A number that no other open model has had.
         seconds: How long so many pictures took when they were last drawn.
     """
 
     def __init__(self, model: Model) -> None:
         self.model = model
+        self.number = next(_numbers)
         self.seconds: dict[int, float] = {}
         # The caches are safe in several threads. Files of sessions are never changed.
         self.code = lru_cache(_MOST_CODES)(self._code)
@@ -172,6 +178,7 @@ class OpenModels:
             self._opening.pop(key, None)
             while len(self._open) > 1 and sum(each.bytes for each in self._open.values()) > _MOST_BYTES:
                 self._open.popitem(last=False)
+                gc.collect()  # a model and its caches refer to each other
             return added
 
     def _read(self, asked: Opened, options: Mapping[str, Any], progress: Progress | None) -> Model:

@@ -69,7 +69,7 @@ class Pictures:
             The picture.
         """
         began = time.perf_counter()
-        wall = _Wall(lane, id(opened), size)
+        wall = _Wall(lane, opened.number, size)
         count = len(scene.codes)
         slow = opened.seconds.get(count, 0.0) > _SLOW_SECONDS
         previewed = self._preview(wall, opened, scene) if slow and preview else None
