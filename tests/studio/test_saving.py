@@ -43,20 +43,24 @@ def results(page: Page) -> list[dict[str, Any]]:
 
 
 def same_as_command(saved: dict[str, Any], *more: str) -> None:
-    """Run the command into another folder, and compare all files."""
-    words = shlex.split(saved["command"])
-    assert words[0] == "zoo" and f"--out={saved['folder']}" in words
-    again = f"{saved['folder']}-again"
-    assert run([*(word for word in words[1:] if not word.startswith("--out=")), "--out", again, "-q"]) == 0
+    """Run the commands into another folder, and compare all files."""
+    again, commands = f"{saved['folder']}-again", saved["command"].split(" && ")
+    assert f"--out={saved['folder']}" in shlex.split(commands[0])
+    for command in commands:
+        words = [word.replace(f"--out={saved['folder']}", f"--out={again}") for word in shlex.split(command)]
+        assert words[0] == "zoo"
+        assert run([*(again if word == saved["folder"] else word for word in words[1:]), "-q"]) == 0
     files = {path.name: path.read_bytes() for path in Path(saved["folder"]).iterdir()}
     assert {path.name: path.read_bytes() for path in Path(again).iterdir()} == files
     assert {file["name"] for file in saved["files"]} == set(files) - {".zoo-run.json"}
 
 
 def test_a_run(page: Page, results: list[dict[str, Any]]) -> None:
+    page.ask("PATCH", f"results/{results[0]['id']}", {"index": 1, "given": "open mouth"})
     saved = page.work("save", {**MODEL, "what": "run", "result": results[0]["id"], "name": "mouth", "files": ["npy"]})
-    assert saved["folder"] == "runs/mouth"
+    assert saved["folder"] == "runs/mouth" and saved["command"].endswith(" && zoo name runs/mouth 1 'open mouth'")
     same_as_command(saved)
+    assert zoo.Directions.load("runs/mouth").index_of("open mouth") == 1
     [file] = [file for file in saved["files"] if file["name"] == "sheet.png"]
     assert page.ask("GET", file["url"]).content == Path("runs/mouth/sheet.png").read_bytes()
     assert page.ask("GET", "results").value["results"][0]["folder"] == "runs/mouth"
@@ -112,7 +116,7 @@ def test_directions(page: Page, results: list[dict[str, Any]]) -> None:
     page.ask("PATCH", f"results/{name}", {"index": 2, "given": "smile", "starred": True})
     saved = page.work("save", {**MODEL, "what": "directions", "result": name, "name": "kept"})
     [kept, whole] = zoo.Directions.load("runs/kept"), zoo.Directions.load(f"runs/studio/{page.session}/results/{name}")
-    assert kept.attributes == ("smile",) and bool((kept.vectors == whole.vectors[2:]).all())
+    assert kept.given_names == ("smile",) and bool((kept.vectors == whole.vectors[2:]).all())
     assert saved["command"] is None
 
 

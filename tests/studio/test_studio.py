@@ -75,8 +75,11 @@ def test_an_analysis_and_its_directions(page: Page, digiface: Model) -> None:
     directions = zoo.analyze(digiface, "sefa", k=3)
     wanted = zoo.edit(digiface, directions, indices=[1], seeds="7", strengths=[-2.0]).images[0, 0, 0]
     assert np.abs(moved.astype(int) - to_pixels(wanted).numpy()).max() <= 1
-    marked = page.ask("PATCH", f"results/{result['id']}", {"index": 1, "given": "smile\u202e", "starred": True}).value
-    assert marked["rows"][1]["given"] == "smile?" and marked["rows"][1]["starred"] is True
+    marked = page.ask("PATCH", f"results/{result['id']}", {"index": 1, "given": " smile ", "starred": True}).value
+    assert marked["rows"][1]["given"] == "smile" and marked["rows"][1]["starred"] is True
+    for index, given in ((0, "smile"), (0, "3"), (0, "smile\u202e")):
+        refused = page.ask("PATCH", f"results/{result['id']}", {"index": index, "given": given})
+        assert refused.status == 400 and "name" in refused.error
     assert page.ask("GET", "results").value["results"] == [marked]
 
 

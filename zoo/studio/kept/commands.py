@@ -77,6 +77,20 @@ def sample_command(request: SampleRequest, installation: Installation) -> str:
     return _line(words, request.opening, request.codes, installation, each=request.each, out=request.out)
 
 
+def name_command(folder: Path, index: int, name: str) -> str:
+    """Write the command that names a direction.
+
+    Args:
+        folder: The run folder.
+        index: Which direction.
+        name: Its name.
+
+    Returns:
+        The line.
+    """
+    return shlex.join(["zoo", "name", str(folder), str(index), name])
+
+
 def project_command(command: ProjectCommand, installation: Installation) -> str:
     """Write the command of a projection.
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from zoo._utils.files import is_dir, is_file
 from zoo.core.directions import Directions
+from zoo.core.files.naming import name_direction
 from zoo.errors import OptionError, UnknownNameError, printable
 from zoo.report.table import DirectionSummary, format_number
 from zoo.studio.bodies import Marks, Opened
@@ -103,14 +104,17 @@ class Results:
 
         Raises:
             OptionError: If there is no such direction.
+            DirectionsError: If another direction has that name, or it cannot be a name.
         """
         record = self.read(name)
         rows = [row for row in record["rows"] if row["index"] == marks.index]
         if not rows:
             raise OptionError(f"there is no direction {marks.index} in {name}")
-        for field in marks.model_fields_set - {"index"}:
-            value = getattr(marks, field)
-            rows[0][field] = printable(value).strip() or None if isinstance(value, str) else value
+        if "given" in marks.model_fields_set:
+            rows[0]["given"] = (marks.given or "").strip() or None
+            name_direction(self.path(name), marks.index, rows[0]["given"] or "")
+        if "starred" in marks.model_fields_set:
+            rows[0]["starred"] = marks.starred
         return self.update(name, rows=record["rows"])
 
     def update(self, name: str, **fields: Any) -> dict[str, Any]:
@@ -216,7 +220,7 @@ def _row(directions: Directions, index: int, summaries: Sequence[DirectionSummar
     row: dict[str, Any] = {
         "index": index,
         "name": None if directions.attributes is None else printable(directions.attributes[index]),
-        "given": None,
+        "given": (directions.given_names[index] or None) if directions.given_names else None,
         "starred": False,
         "score": format_number(float(directions.scores[index])),
         "locality": None,

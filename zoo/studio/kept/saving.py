@@ -15,6 +15,7 @@ from zoo._utils.progress import Progress
 from zoo._utils.writing.manifest import NAME as MANIFEST
 from zoo.core.codes import join
 from zoo.core.directions import Directions
+from zoo.core.files.naming import name_direction
 from zoo.editing.edit_request import EditRequest
 from zoo.editing.requests import CodesRequest
 from zoo.editing.run_folder import new_run_folder, short_model_name
@@ -22,7 +23,7 @@ from zoo.editing.samples import SampleRequest
 from zoo.errors import OptionError, UnknownNameError
 from zoo.studio.bodies import Analyze, Save
 from zoo.studio.kept.analyses import Analyses
-from zoo.studio.kept.commands import edit_command, sample_command
+from zoo.studio.kept.commands import edit_command, name_command, sample_command
 from zoo.studio.kept.pulled import move_texts
 from zoo.studio.kept.requests import codes_request, keep_codes, origins, request_for, steps
 from zoo.studio.kept.results import Results
@@ -164,6 +165,7 @@ class Saving:
         codes = codes_request(self.session, self.analyses.models, asked)
         usual = self.analyses.request(asked, codes).usual_folder(asked.model).name
         folder = self._folder(body, usual)
+        names = {row["index"]: row["given"] for row in record["rows"] if row["given"]}
 
         def write(progress: Progress) -> None:
             self.analyses.save(
@@ -175,9 +177,13 @@ class Saving:
                 force=body.force,
                 progress=progress,
             )
+            for index, name in names.items():
+                name_direction(folder, index, name)
             results.update(record["id"], folder=str(folder))
 
-        return Plan(folder, self.analyses.command(asked, codes, folder, body.files), write, self._address)
+        commands = [self.analyses.command(asked, codes, folder, body.files)]
+        commands += [name_command(folder, index, name) for index, name in names.items()]
+        return Plan(folder, " && ".join(commands), write, self._address)
 
     def _projection(self, body: Save) -> Plan:
         """Copy the folder of a projection, which its command wrote as it stands there."""
@@ -200,10 +206,9 @@ class Saving:
         """Write some directions of a result, named as a person named them."""
         results = Results(self.session)
         record = results.read(_given(body.result, "result"))
-        rows = {row["index"]: row for row in record["rows"]}
-        chosen = list(body.indices) if body.indices else [index for index, row in rows.items() if row["starred"]]
+        chosen = list(body.indices) if body.indices else [row["index"] for row in record["rows"] if row["starred"]]
         directions = Directions.load(results.path(record["id"]))
-        taken = select(directions, chosen or list(range(len(directions))), rows)
+        taken = select(directions, chosen or list(range(len(directions))))
         folder = self._folder(body, f"{record['id']}-directions")
 
         def write(progress: Progress) -> None:

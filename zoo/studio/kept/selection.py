@@ -1,9 +1,8 @@
-"""Some directions of a result, with the names that a person gave them."""
+"""Some directions of a result."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from zoo.core.directions import Directions
 from zoo.editing.measured import ENTRY as MEASURED
@@ -13,13 +12,12 @@ from zoo.errors import OptionError
 _BY_INDEX = ("locality", "repeats", "redundancy", "names", MEASURED)
 
 
-def select(directions: Directions, chosen: list[int], rows: dict[int, dict[str, Any]]) -> Directions:
-    """Take some directions, which get the names that they were given.
+def select(directions: Directions, chosen: list[int]) -> Directions:
+    """Take some directions, with the names that they were given.
 
     Args:
         directions: All directions of a result.
         chosen: The indices of those that are taken.
-        rows: What the page is told of each, by its index.
 
     Returns:
         The directions, without what was recorded of them by their former indices.
@@ -30,17 +28,5 @@ def select(directions: Directions, chosen: list[int], rows: dict[int, dict[str, 
     wrong = [index for index in chosen if not 0 <= index < len(directions)]
     if wrong:
         raise OptionError(f"there is no direction {wrong[0]}: the result holds 0 to {len(directions) - 1}")
-    names = [rows.get(index, {}).get("given") for index in chosen]
-    suggested = [rows.get(index, {}).get("name") for index in chosen]
-    called = [
-        given or name or f"direction {index}" for given, name, index in zip(names, suggested, chosen, strict=True)
-    ]
     kept = {key: value for key, value in directions.provenance.items() if key not in _BY_INDEX}
-    return replace(
-        directions,
-        vectors=directions.vectors[chosen],
-        scores=directions.scores[chosen],
-        retained=None if directions.retained is None else directions.retained[chosen],
-        attributes=tuple(called) if any(names) or directions.attributes is not None else None,
-        provenance={**kept, "indices": chosen},
-    )
+    return replace(directions[chosen], provenance={**kept, "indices": chosen})
