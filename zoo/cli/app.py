@@ -35,6 +35,7 @@ COMMANDS = {
     "edit": "zoo.cli.commands.verbs:edit",
     "compare": "zoo.cli.commands.verbs:compare",
     "score": "zoo.cli.commands.verbs:score",
+    "bench": "zoo.cli.commands.bench:bench",
     "name": "zoo.cli.commands.naming:name",
     "sweep": "zoo.cli.commands.sweeps:sweep",
     "project": "zoo.cli.commands.pictures:project",
@@ -51,6 +52,7 @@ COMMANDS = {
 _GROUPS = {
     "zoo.cli.commands.browse": "Look things up",
     "zoo.cli.commands.verbs": "Work with a model",
+    "zoo.cli.commands.bench": "Work with a model",
     "zoo.cli.commands.naming": "Work with a model",
     "zoo.cli.commands.sweeps": "Work with a model",
     "zoo.cli.commands.pictures": "Work with a model",
@@ -63,7 +65,9 @@ _COMPLETING = "_ZOO_COMPLETE"
 # What stands for signs that zoo prints itself, where an encoding lacks them; any other becomes a question mark.
 _PLAIN = {"–": "-", "−": "-", "…": "...", "·": "-", "²": "^2", "×": "x", "±": "+-", "✓": "ok", "✗": "no", "’": "'"}
 _PLAIN_ERRORS = "zoo.plain"
-_INTERRUPTED_MESSAGE = "interrupted; no partial output is left, and the next fetch goes on where this one stopped"
+_INTERRUPTED_MESSAGE = (
+    "interrupted; no partial output is left, and the next fetch or bench goes on where this one stopped"
+)
 
 
 def _print_version(asked: bool) -> None:

@@ -16,6 +16,7 @@ _MOST_LISTED = 8
 if TYPE_CHECKING:
     from zoo.analysis.comparison import Comparison
     from zoo.analysis.run import Run
+    from zoo.bench.result import Bench
     from zoo.editing.run_folder import Written
     from zoo.inversion.result import Inversion
     from zoo.scoring.scores import Scores
@@ -115,6 +116,34 @@ def print_scores(settings: Settings, scores: Scores) -> None:
     columns, rows = scores.table()
     _print_facts(settings, scores.facts())
     print_table(settings, columns, rows, right=columns[1:-1])
+
+
+def print_bench(settings: Settings, bench: Bench, folder: Path, *, as_json: bool = False) -> None:
+    """Print the tables of a bench, what to use for what, and the files.
+
+    Args:
+        settings: The settings of the command line.
+        bench: The bench.
+        folder: The folder that was written.
+        as_json: Print JSON instead of tables and lines.
+    """
+    from zoo.bench.result import TABLES
+
+    if as_json:
+        print_json({**bench.as_json(), **_written(folder)})
+        return
+    for title, (columns, rows) in [
+        *((table.title, bench.lay_out(table)) for table in TABLES if bench.measured(table)),
+        ("Cost", bench.costs()),
+    ]:
+        settings.console.print(escape(title), style="bold")
+        print_table(settings, columns, rows, right=columns[1:])
+        settings.console.print()
+    for advice in bench.advice:
+        settings.console.print(escape(f"{advice.wish}: {advice.text}"), soft_wrap=True)
+    for note in bench.notes():
+        settings.console.print(escape(note), soft_wrap=True)
+    print_files(settings, folder)
 
 
 def print_inversion(settings: Settings, result: Inversion, folder: Path, *, as_json: bool = False) -> None:

@@ -1,0 +1,1 @@
+"""The tables of a bench, one module each."""
