@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import bench_tables
 import bundled_tables
 import python_reference
 import typer
@@ -269,6 +270,7 @@ KINDS: dict[str, Callable[[str], str]] = {
     "error": error,
     "error-tree": error_tree,
     **bundled_tables.KINDS,
+    **bench_tables.KINDS,
     **python_reference.KINDS,
 }
 # Pages that have a section for each of something: the kind of block, the heading, and the names.

@@ -21,6 +21,7 @@ FACES = (
     "zoo.nn",
     "zoo.checkpoints",
     "zoo.editing",
+    "zoo.bench",
     "zoo.registry",
     "zoo.testing",
     "zoo.conformance",

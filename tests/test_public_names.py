@@ -18,6 +18,7 @@ STUBS = sorted(PACKAGE.rglob("__init__.pyi"))
 # The packages that plugins import from. The names in any other package may change without notice.
 PUBLIC = {
     "zoo",
+    "zoo.bench",
     "zoo.checkpoints",
     "zoo.conformance",
     "zoo.core",

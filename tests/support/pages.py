@@ -2,8 +2,8 @@
 
 ``python tests/support/pages.py PAGE.md FOLDER [COMMANDS]``
 
-``zoo analyze`` and ``zoo score`` take two codes instead of eight or more, analysed or unseen, except where the page
-shows what they print, and where `WHOLE` is in the environment.
+``zoo analyze``, ``zoo bench`` and ``zoo score`` take two codes instead of eight or more, analysed or unseen, except
+where the page shows what they print, and where `WHOLE` is in the environment.
 
 The commands ``zoo``, ``python`` and ``pytest`` of an example are those of the folder COMMANDS, and otherwise those of
 the environment that runs it. What an example installs with pip goes into FOLDER, never into that environment. For the
@@ -49,6 +49,10 @@ _NOT_RUN = re.compile(r"<!-- not run: (.+?) -->")
 _MANY_CODES = re.compile(r"^(zoo (?:analyze|score) .*--samples) (?:[89]|\d\d+)\b", flags=re.MULTILINE)
 _USUAL_CODES = (
     (re.compile(r"^zoo analyze(?!.*--unseen)", flags=re.MULTILINE), "zoo analyze --unseen 2"),
+    (
+        re.compile(r"^zoo bench(?!.*--draws)", flags=re.MULTILINE),
+        "zoo bench --repetitions 1 --draws 1 --samples 2 --unseen 2 --readings 50 --pictures 0 --show 2",
+    ),
     (re.compile(r"^zoo score(?!.*--(?:samples|seeds|codes))", flags=re.MULTILINE), "zoo score --samples 2"),
 )
 _EXIT_CODE = re.compile(r"exit code (\d+)")

@@ -34,7 +34,14 @@ class Figure:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Figure:
-        """Summarise the values of some repetitions; those that are not finite are left out."""
+        """Summarise the values of some repetitions; those that are not finite are left out.
+
+        Args:
+            values: A value for each repetition.
+
+        Returns:
+            Their mean and interval.
+        """
         values = [value for value in values if math.isfinite(value)]
         count = len(values)
         if not count:
@@ -53,17 +60,32 @@ class Figure:
         return self.mean - width, self.mean + width
 
     def above(self, other: Figure) -> bool:
-        """Whether the whole interval lies above that of another figure."""
+        """Say whether the whole interval lies above that of another figure.
+
+        Args:
+            other: The other figure.
+
+        Returns:
+            Whether it does.
+        """
         return self.ends[0] - other.ends[1] > _ROUNDING * abs(self.mean)
 
     def text(self) -> str:
-        """Write mean and half width, such as ``12 ± 1.5``; a dash where there is none."""
+        """Write mean and half width.
+
+        Returns:
+            Text such as ``12 ± 1.5``; a dash where there is no mean.
+        """
         if math.isnan(self.mean):
             return "–"
         return _digits(self.mean) + ("" if self.half_width is None else f" ± {_digits(self.half_width)}")
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain values."""
+        """Return plain values.
+
+        Returns:
+            ``mean``, ``interval`` and ``repetitions``; None for what does not exist.
+        """
         known = math.isfinite(self.mean)
         return {
             "mean": self.mean if known else None,

@@ -77,7 +77,7 @@ class BenchRequest:
             *("".join(c if c.isalnum() or c in "._-" else "_" for c in p) for p in parts)
         )
 
-    def run(self, installation: Installation, progress: Progress = silent) -> Bench:
+    def run(self, installation: Installation, progress: Progress = silent, model: Model | None = None) -> Bench:
         """Carry the bench out, or go on with one that was interrupted, and write the folder.
 
         While it goes on, figures are kept in a file beside the folder, ``FOLDER.unfinished.json``.
@@ -85,6 +85,7 @@ class BenchRequest:
         Args:
             installation: The plugins and the registry.
             progress: Called while the work goes on.
+            model: The model, if it is open already.
 
         Returns:
             The result.
@@ -94,7 +95,7 @@ class BenchRequest:
         """
         self._check()
         with claimed_run_folder(self.folder, force=self.force):
-            model = self.opening.open(self.model, installation, progress)
+            model = model or self.opening.open(self.model, installation, progress)
             samples = Samples(self.folder.with_name(f"{self.folder.name}.unfinished.json"), self._question(model))
             result = self.measure(model, installation, samples, progress)
             result.save(self.folder, force=self.force)

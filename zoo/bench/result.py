@@ -72,7 +72,14 @@ class Bench:
         return Figure.of([row[key] for row in rows if key in row])
 
     def seconds(self, method: str) -> Figure:
-        """Return what it cost to find the directions of a method."""
+        """Return what it cost to find the directions of a method.
+
+        Args:
+            method: The name of the method.
+
+        Returns:
+            Seconds of processor time.
+        """
         return Figure.of([one.seconds for one in self.samples if one.method == method])
 
     @cached_property
@@ -81,11 +88,25 @@ class Bench:
         return advise(self)
 
     def measured(self, table: TableKind) -> bool:
-        """Say whether there is any figure of a table."""
+        """Say whether there is any figure of a table.
+
+        Args:
+            table: The table.
+
+        Returns:
+            Whether there is.
+        """
         return any(one.figures.get(table.name) for one in self.samples)
 
     def columns(self, table: TableKind) -> list[tuple[str, str]]:
-        """Return keys and titles of the columns of a table, with one for each attribute where it has them."""
+        """List the columns of a table, with one for each attribute where it has them.
+
+        Args:
+            table: The table.
+
+        Returns:
+            The key and the title of each.
+        """
         columns = [(column.key, column.title) for column in table.columns]
         prefix = table.by_attribute
         if not prefix:
@@ -109,11 +130,19 @@ class Bench:
         return [titles[index] for index in shown], [[row[index] for index in shown] for row in rows]
 
     def costs(self) -> tuple[list[str], list[list[str]]]:
-        """Lay out what it cost to find directions."""
+        """Lay out what it cost to find directions.
+
+        Returns:
+            The titles of the columns, and a row for each method.
+        """
         return ["directions", "seconds"], [[name, self.seconds(name).text()] for name in self.methods]
 
     def notes(self) -> list[str]:
-        """Say what was left out, a sentence each without its full stop."""
+        """Say what was left out.
+
+        Returns:
+            A sentence for each, without its full stop.
+        """
         notes = [f"{name} was left out: {why}" for name, why in self.skipped.items()]
         if not self.record["scorers"]:
             notes.append("no scorer fits this model: tables of factors are missing, and so are supervised directions")
