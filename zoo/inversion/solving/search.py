@@ -161,12 +161,11 @@ class Search:
         codes = self._starts.take(pictures, attempt)
         problem = self._problem.take(pictures).with_labels(codes.labels)
         coordinates = self._tied(codes)
-        begun = [position for position, index in enumerate(pictures) if attempt == 0 and index in self._begun]
-        fresh = [position for position in range(len(pictures)) if position not in begun]
+        fresh = [position for position, index in enumerate(pictures) if index not in self._begun]
         if fresh:
             coordinates[fresh] = self._hold(problem.take(fresh), coordinates[fresh])
-        for position in begun:
-            coordinates[position] = self._begun[pictures[position]]
+        for position in {*range(len(pictures))}.difference(fresh):
+            coordinates[position] = self._begun.pop(pictures[position])
         held = judged(problem, coordinates, self._held_ridge, "L-BFGS under a ridge")
         promising = []
         for position, index in enumerate(pictures):
@@ -177,8 +176,7 @@ class Search:
             near = held[position].error < NEAR
             if near or (better and not self._only_frees):
                 promising.append(position)
-            if self.found[index] is None or held[position].error < self.found[index].error:  # type: ignore[union-attr]
-                self.found[index] = held[position]
+            self._keep(index, held[position])
         if not promising or self._options.rows == "free":
             return
         chosen = torch.tensor(promising)
@@ -197,8 +195,8 @@ class Search:
             self.found[index] = candidate
 
     def _go_on_where_it_crept(self, index: int) -> None:
-        """Go on from where exact Jacobians were given up: from all that are near the picture, or else from the best."""
-        crept = sorted(self._crept[index], key=lambda candidate: candidate.error)
+        """Go on from where exact Jacobians were given up: from the best, and from others that are near the picture."""
+        crept = sorted(self._crept[index], key=lambda candidate: candidate.error)[:_USUAL_STARTS]
         for rank, candidate in enumerate(crept):
             if self._is_reproduced(index) or (rank and candidate.error > NEAR):
                 return
