@@ -1,11 +1,12 @@
 """How fast is the studio? Prints a Markdown table: a picture from the server, beside what the network alone takes.
 
-    python -m benchmarks.studio [--rounds N] [--renders N] [--quick]
+    python -m benchmarks.studio [--rounds N] [--renders N] [--quick] [--browser]
 
 The server is a process of its own, with as many threads as it likes. `one picture` is a request over HTTP from a moved
 slider to the bytes of the picture, one after the other; `the network alone` renders the same code without anything of
 the studio, in this process. With `--renders`, so many pictures are asked for, and the memory of the server is read
-after the first tenth and at the end.
+after the first tenth and at the end. With `--browser`, the page is measured in Chromium too, in a second table
+(`benchmarks.studio_page`).
 """
 
 from __future__ import annotations
@@ -164,13 +165,33 @@ def row(size: str, model: str, folder: Path, rounds: int, renders: int) -> list[
     ]
 
 
+def page_row(size: str, model: str, folder: Path, rounds: int) -> list[str]:
+    """Measure the page of one model in Chromium."""
+    from benchmarks.studio_page import look
+
+    with running(model, folder / "runs") as studio:
+        studio.work("open", {"model": model})
+        studio.work("analyze", {"model": model, "analyzer": "sefa", "show": 1, "unseen": 1})
+        seen = look(studio.port, SESSION, model, folder / f"profile-{size}", rounds)
+    return [
+        f"{size}, `{Path(model).name}`",
+        f"{seen.median:.1f}",
+        f"{seen.most:.1f}",
+        f"{seen.pictures:.1f}",
+        f"{seen.exact:.0%}",
+        f"{seen.usable / 1000:.2f}",
+    ]
+
+
 def main() -> None:
     """Measure all models in turn."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=200, help="pictures that are timed; a tenth of 1024²")
     parser.add_argument("--renders", type=int, default=0, help="pictures that are asked for while memory is watched")
     parser.add_argument("--quick", action="store_true", help="only the models in the box")
+    parser.add_argument("--browser", action="store_true", help="measure the page in Chromium as well")
     options = parser.parse_args()
+    pages = []
     print("| model | the network alone, ms | one picture, ms | 90 %, ms | pictures a second | memory |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
     with tempfile.TemporaryDirectory() as name:
@@ -184,6 +205,13 @@ def main() -> None:
             rounds = options.rounds if size != "1024²" else max(3, options.rounds // 10)
             renders = options.renders if size in QUICK else 0
             print(f"| {' | '.join(row(size, model, folder, rounds, renders))} |", flush=True)
+            if options.browser:
+                pages.append(page_row(size, model, folder, rounds))
+    if options.browser:
+        print("\n| model | slider to picture, ms | 90 %, ms | pictures a second | exact | usable after, s |")
+        print("| --- | ---: | ---: | ---: | ---: | ---: |")
+        for cells in pages:
+            print(f"| {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":
