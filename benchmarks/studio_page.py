@@ -107,7 +107,7 @@ def look(port: int, session: str, model: str, folder: Path, rounds: int) -> Seen
         page.wait(lambda: page.drawn and page.settled, PATIENCE)
         usable = _first_picture(browser, page)
         page.wait(lambda: page.all("li.direction") and page.settled, PATIENCE)
-        reach = float(page.slider().get_property("max")) / 2
+        reach = float(str(page.slider().get_property("max"))) / 2
         browser.execute_async_script(STEPS, 5, reach)
         times, exact = browser.execute_async_script(STEPS, rounds, reach)
         pictures = browser.execute_async_script(PULLED, DRAG, reach)
