@@ -63,9 +63,9 @@ def _advise(bench: Bench, wish: str, table: str, key: str, called: str) -> Advic
     compared = f"{called} {best.text()}, random directions {floor.text()}"
     if ceiling is not None and not math.isnan(ceiling.mean):
         compared += f", supervised ones {ceiling.text()}"
-    if not best.above(floor):
+    if not bench.beats(name, RANDOM, table, key):
         return Advice(wish, None, f"no analysis is clearly better than random directions: {name} has {compared}")
-    equal = [other for other, figure in ranked[1:] if not best.above(figure)]
+    equal = [other for other, _ in ranked[1:] if not bench.beats(name, other, table, key)]
     also = f"; {_listed(equal)} cannot be told apart from it" if equal else ""
     return Advice(wish, name, f"use {name}: {compared}{also}")
 

@@ -14,9 +14,6 @@ _STUDENT = (
 )
 _NORMAL = 1.96
 
-# Figures that differ by a smaller share than this are equal.
-_ROUNDING = 1e-4
-
 
 @dataclass(frozen=True)
 class Figure:
@@ -58,17 +55,6 @@ class Figure:
         """The ends of the interval; the mean twice where there is none."""
         width = self.half_width or 0.0
         return self.mean - width, self.mean + width
-
-    def above(self, other: Figure) -> bool:
-        """Say whether the whole interval lies above that of another figure.
-
-        Args:
-            other: The other figure.
-
-        Returns:
-            Whether it does.
-        """
-        return self.ends[0] - other.ends[1] > _ROUNDING * abs(self.mean)
 
     def text(self) -> str:
         """Write mean and half width.

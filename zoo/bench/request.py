@@ -60,7 +60,7 @@ class BenchRequest:
     unseen: int = 32
     readings: int = 1000
     pictures: int = 2
-    repetitions: int = 3
+    repetitions: int = 5
     draws: int = 20
     show: int = 5
     seed: int = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,6 +31,9 @@ FORMAT = "zoo-bench/1"
 
 # The tables, in their order.
 TABLES = (LOCALITY, FACTORS, COORDINATES, TRANSFER, READBACK, NEAREST)
+
+# Figures that differ by a smaller share than this are equal.
+_ROUNDING = 1e-4
 
 _COST = "Seconds of processor time to find the directions, without Jacobians from the cache."
 
@@ -71,6 +75,36 @@ class Bench:
         rows = [one.figures.get(table, {}) for one in self.samples if one.method == method]
         return Figure.of([row[key] for row in rows if key in row])
 
+    def beats(self, method: str, other: str, table: str, key: str) -> bool:
+        """Say whether a figure of one method is larger than that of another, beyond chance.
+
+        Both are measured at the same codes in each repetition, so that what counts is the difference there: its 95 %
+        interval over repetitions must lie above 0.
+
+        Args:
+            method: The name of the method.
+            other: The name of the other one.
+            table: The name of the table.
+            key: The key of the column.
+
+        Returns:
+            Whether it is; False for a single repetition.
+        """
+        ours, theirs = (self._by_seed(name, table, key) for name in (method, other))
+        shared = ours.keys() & theirs.keys()
+        difference = Figure.of([ours[seed].mean - theirs[seed].mean for seed in shared])
+        size = max((abs(ours[seed].mean) for seed in shared), default=0.0)
+        return difference.half_width is not None and difference.ends[0] > _ROUNDING * size
+
+    def _by_seed(self, method: str, table: str, key: str) -> dict[int, Figure]:
+        """Return the mean figure of a method in each repetition that has one."""
+        rows = [one for one in self.samples if one.method == method]
+        found = {
+            seed: Figure.of([one.figures.get(table, {}).get(key, math.nan) for one in rows if one.seed == seed])
+            for seed in {one.seed for one in rows}
+        }
+        return {seed: figure for seed, figure in found.items() if figure.count}
+
     def seconds(self, method: str) -> Figure:
         """Return what it cost to find the directions of a method.
 
@@ -99,7 +133,7 @@ class Bench:
         return any(one.figures.get(table.name) for one in self.samples)
 
     def columns(self, table: TableKind) -> list[tuple[str, str]]:
-        """List the columns of a table, with one for each attribute where it has them.
+        """List the columns of a table, and behind them one for each attribute where it has them.
 
         Args:
             table: The table.
@@ -107,23 +141,26 @@ class Bench:
         Returns:
             The key and the title of each.
         """
-        columns = [(column.key, column.title) for column in table.columns]
-        prefix = table.by_attribute
-        if not prefix:
-            return columns
-        keys = dict.fromkeys(key for one in self.samples for key in one.figures.get(table.name, {}))
-        return columns + [(key, key.removeprefix(prefix).replace("_", " ")) for key in keys if key.startswith(prefix)]
+        return [*((column.key, column.title) for column in table.columns), *self._attribute_columns(table)]
 
-    def lay_out(self, table: TableKind) -> tuple[list[str], list[list[str]]]:
+    def _attribute_columns(self, table: TableKind) -> list[tuple[str, str]]:
+        prefix = table.by_attribute
+        keys = dict.fromkeys(key for one in self.samples for key in one.figures.get(table.name, {}))
+        named = [key for key in keys if prefix and key.startswith(prefix)]
+        return [(key, key.removeprefix(prefix).replace("_", " ")) for key in named]
+
+    def lay_out(self, table: TableKind, *, by_attribute: bool = False) -> tuple[list[str], list[list[str]]]:
         """Lay out a table as text.
 
         Args:
             table: The table.
+            by_attribute: Lay out the columns of its attributes instead of the others.
 
         Returns:
-            The titles of the columns, and a row for each method.
+            The titles of the columns, and a row for each method; no column where there is no figure.
         """
-        columns = self.columns(table)
+        usual = [(column.key, column.title) for column in table.columns]
+        columns = self._attribute_columns(table) if by_attribute else usual
         rows = [[name, *(self.figure(name, table.name, key).text() for key, _ in columns)] for name in self.methods]
         shown = [index for index in range(len(columns) + 1) if any(row[index] != "–" for row in rows)]
         titles = ["directions", *(title for _, title in columns)]
@@ -143,7 +180,8 @@ class Bench:
         Returns:
             A sentence for each, without its full stop.
         """
-        notes = [f"{name} was left out: {why}" for name, why in self.skipped.items()]
+        notes = [] if self.record["repetitions"] > 1 else ["figures of one repetition have no interval: draw more"]
+        notes += [f"{name} was left out: {why}" for name, why in self.skipped.items()]
         if not self.record["scorers"]:
             notes.append("no scorer fits this model: tables of factors are missing, and so are supervised directions")
         elif self.record["part"] is None:
@@ -194,16 +232,14 @@ class Bench:
                 "name": table.name,
                 "title": table.title,
                 "question": table.question,
-                "columns": self.lay_out(table)[0],
-                "rows": self.lay_out(table)[1],
+                "tables": [self.lay_out(table), *(table_of for table_of in [self._by_attribute(table)] if table_of)],
                 "meanings": [(column.title, column.meaning) for column in table.columns],
                 "by_attribute": _BY_ATTRIBUTE.get(table.name),
             }
             for table in TABLES
             if self.measured(table)
         ]
-        columns, rows = self.costs()
-        cost = {"name": "cost", "title": "Cost", "question": _COST, "columns": columns, "rows": rows, "meanings": []}
+        cost = {"name": "cost", "title": "Cost", "question": _COST, "tables": [self.costs()], "meanings": []}
         return render_page(
             "bench",
             card=self.model.card,
@@ -215,6 +251,10 @@ class Bench:
             record={key: format_value(value) for key, value in self.record.items() if key != "command"},
         )
 
+    def _by_attribute(self, table: TableKind) -> tuple[list[str], list[list[str]]] | None:
+        laid_out = self.lay_out(table, by_attribute=True)
+        return laid_out if len(laid_out[0]) > 1 else None
+
     def __repr__(self) -> str:
         return f"Bench({self.model.name}, region {self.record['region']}: {', '.join(self.methods)})"
 
@@ -225,6 +265,6 @@ class Bench:
 
 
 _BY_ATTRIBUTE = {
-    "factors": "The other columns have effect minus leakage of each factor.",
-    "nearest": "The other columns have the distance of each factor's direction.",
+    "factors": "The second table has effect minus leakage of each factor.",
+    "nearest": "The second table has the distance of each factor's direction.",
 }

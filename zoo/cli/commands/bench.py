@@ -34,7 +34,7 @@ def bench(
             autocompletion=completion.regions,
         ),
     ] = None,
-    repetitions: Annotated[int, typer.Option(help="How often everything is drawn anew.")] = 3,
+    repetitions: Annotated[int, typer.Option(help="How often everything is drawn anew.")] = 5,
     draws: Annotated[int, typer.Option(help="How many sets of random directions are drawn, in all.")] = 20,
     show: Annotated[int, typer.Option(help="How many directions of each analysis to measure.")] = 5,
     samples: Annotated[
