@@ -109,6 +109,16 @@ def test_an_archive_without_weights_says_what_it_holds(kind: str, tmp_path: Path
         read_checkpoint(tmp_path / "a")
 
 
+def test_a_member_of_a_zip_archive_may_have_no_name(tmp_path: Path) -> None:
+    """Names end at their first zero, so that one that begins with it is empty."""
+    ARCHIVES["zip"]({"@": WEIGHTS[:1], "G.pth": b"\x89PNG...."}, tmp_path / "a")
+    packed = (tmp_path / "a").read_bytes()
+    assert packed.count(b"@") == 2
+    (tmp_path / "a").write_bytes(packed.replace(b"@", b"\0"))
+    with pytest.raises(CheckpointError, match=r"zip archive, holds no weights file: it holds , G\.pth$"):
+        read_checkpoint(tmp_path / "a")
+
+
 TOGETHER = {
     "unpacked file of torch": ["G/data.pkl", "G/data/0", "G/version"],
     "SavedModel of TensorFlow": ["biggan/saved_model.pb", "biggan/variables/variables.data-00000-of-00001"],

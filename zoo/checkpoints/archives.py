@@ -180,7 +180,7 @@ def _unpack_tar(path: Path, target: Path, stream: BoundedStream) -> str:
 
 def _unpack_zip(path: Path, target: Path) -> str:
     with open_zip(path) as archive:
-        members = [member for member in archive.infolist() if not member.is_dir()]
+        members = [member for member in archive.infolist() if not member.filename.endswith("/")]  # may be empty
         found = []
         for member in members:
             if not _is_hidden(member.filename):
