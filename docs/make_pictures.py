@@ -184,7 +184,7 @@ def photograph(model: Model, folder: Path) -> None:
     file = FOLDER / "astronaut.jpg"
     zoo.project(model, file).save(folder / "found")
     directions = zoo.analyze(model, "nullspace", region="mouth", samples=32, seed=1)
-    strengths = (-1.5, 0.0, 1.5, 3.0)
+    strengths = (1.5, 0.0, -1.5, -3.0)
     edit = zoo.edit(model, directions, codes=folder / "found", onto=file, strengths=strengths)
     edit.save(folder / "edited", video="none")
     [onto] = edit.onto

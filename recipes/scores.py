@@ -31,7 +31,7 @@ ANALYSED = 32
 # At how many other codes directions are scored.
 SCORED = 256
 
-# The analyses, and their regions.
+# The analyses, and their regions; nullspace in its published form.
 RUNS = (
     (CHANCE, "all"),
     (CHANCE, "hair"),
@@ -61,7 +61,8 @@ def scored(model: zoo.Model, analyzer: str, region: str) -> dict[str, Any]:
             )
         else:
             request: dict[str, Any] = {"region": region, "label": label, "samples": ANALYSED, "k": SHOWN}
-            directions = zoo.analyze(model, analyzer, **request, unseen=0, show=1)
+            options = {"basis": "published"} if analyzer == "nullspace" else {}
+            directions = zoo.analyze(model, analyzer, **request, **options, unseen=0, show=1)
         scores = zoo.score(model, directions, scorer="avatars", label=label, samples=SCORED, region=region, show=SHOWN)
     dci = scores.dci
     best = {

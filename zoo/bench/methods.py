@@ -56,7 +56,8 @@ class Method:
         """
         start = time.process_time()
         found = self._find(trial, draw, installation, show)
-        return found, time.process_time() - start
+        seconds = trial.supervised_seconds if self.name == SUPERVISED else time.process_time() - start
+        return found, seconds
 
     def _find(self, trial: Trial, draw: int, installation: Installation, show: int) -> Directions:
         space = trial.model.adapter.space

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -109,8 +110,19 @@ class Trial:
     @cached_property
     def supervised(self) -> Directions | None:
         """A direction for each attribute that varies, found from `readings`; None without any."""
+        return self._timed_supervised[0]
+
+    @property
+    def supervised_seconds(self) -> float:
+        """The processor time that `supervised` took, with the codes that scorers read."""
+        return self._timed_supervised[1]
+
+    @cached_property
+    def _timed_supervised(self) -> tuple[Directions | None, float]:
+        start = time.process_time()
         readings = self.readings
-        return None if readings is None else supervised_directions(self.model.adapter.space, readings)
+        found = None if readings is None else supervised_directions(self.model.adapter.space, readings)
+        return found, time.process_time() - start
 
     @cached_property
     def projected(self) -> Codes | None:
