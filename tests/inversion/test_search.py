@@ -1,5 +1,6 @@
 """The search: its solvers on functions with known minima, and what is minimised."""
 
+import math
 from typing import Any
 
 import pytest
@@ -9,8 +10,10 @@ from torch import Tensor
 import zoo
 from tests.support.linear import Banded, Linear, model_of
 from zoo.core.channels import as_rgb
+from zoo.core.compute import ComputeBudget
+from zoo.core.region import parse_region
 from zoo.core.sampling import derived_generator
-from zoo.inversion.solving import levenberg_marquardt, search
+from zoo.inversion.solving import effort, levenberg_marquardt, search
 from zoo.inversion.solving.lbfgs import minimize_lbfgs
 from zoo.inversion.solving.levenberg_marquardt import minimize_levenberg_marquardt
 from zoo.inversion.solving.prior import Prior
@@ -122,6 +125,37 @@ def test_more_starts_are_drawn_of_the_class_of_a_picture() -> None:
     assert starts.order[0][0] == best and starts.codes.labels is not None
     assert {int(starts.codes.labels[start]) for start in starts.order[0][1 : len(drawn) + 1]} == {1}
     assert sorted(starts.order[0]) == list(range(len(starts.codes)))
+
+
+def test_memory_is_counted_within_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    adapter = Linear.tiny(0)
+    prior = Prior.of(adapter, draw_for_prior(adapter, derived_generator(0, "prior"), None))
+    pictures, region = torch.zeros(1, 3, 8, 8), parse_region("all", (8, 8))
+
+    def at_a_time(memory: float) -> int:
+        counted.clear()
+        return effort.batch_size(
+            Problem(adapter, prior, pictures, region, budget=ComputeBudget(memory=math.ceil(memory)))
+        )
+
+    counted: list[int] = []
+    evaluate = Problem.evaluate
+
+    def counting(problem: Problem, coordinates: Tensor, ridge: float) -> tuple[Tensor, Tensor]:
+        counted.append(len(coordinates))
+        return evaluate(problem, coordinates, ridge)
+
+    monkeypatch.setattr(Problem, "evaluate", counting)
+    with pytest.raises(zoo.OptionError, match="one gradient here needs"):
+        at_a_time(100)
+    one = (
+        effort.MEMORY_OVERHEAD
+        * effort.peak_bytes(
+            lambda: evaluate(Problem(adapter, prior, pictures, region), torch.zeros(1, 6, dtype=torch.float64), 0.0)
+        )[0]
+    )
+    assert at_a_time(1.5 * one) == 1 and counted == [1]
+    assert at_a_time(20 * one) == 8
 
 
 def test_what_nobody_sees_does_not_count() -> None:

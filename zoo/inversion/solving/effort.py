@@ -9,7 +9,7 @@ from zoo._utils.sizes import format_size
 from zoo.errors import OptionError
 from zoo.inversion.solving.problem import Problem
 from zoo.jacobian.columns import MEMORY_OVERHEAD
-from zoo.jacobian.memory import MemoryModel
+from zoo.jacobian.memory import MemoryModel, peak_bytes
 
 # Numbers of J up to which Levenberg–Marquardt pays: beyond, one J costs more than the gradients of a whole search.
 _MOST_NUMBERS = {"cpu": 2**25, "cuda": 2**27}
@@ -91,9 +91,10 @@ def batch_size(problem: Problem) -> int:
         zeros = torch.zeros(size, dim, dtype=torch.float64, device=problem.pictures.device)
         return problem.take([0] * size).evaluate(zeros, 0.0)
 
-    model = MemoryModel(work)
-    size = model.largest(int(memory / MEMORY_OVERHEAD), most)
-    if not size:
-        needed = format_size(MEMORY_OVERHEAD * 1.02 * model.of(1))
+    one = MEMORY_OVERHEAD * peak_bytes(lambda: work(1))[0]
+    if one > memory:
+        needed = format_size(1.02 * one)
         raise OptionError(f"--memory {format_size(memory)}: one gradient here needs {needed}: allow that much")
-    return size
+    if most == 1 or 2 * one > memory:  # counting what two need would itself take more than is allowed
+        return 1
+    return max(1, MemoryModel(work).largest(int(memory / MEMORY_OVERHEAD), most))
