@@ -19,6 +19,8 @@ from zoo.inversion.solving.levenberg_marquardt import minimize_levenberg_marquar
 from zoo.inversion.solving.prior import Prior
 from zoo.inversion.solving.problem import Problem, visible_difference
 from zoo.inversion.solving.starts import Starts, draw_for_prior, draw_starts
+from zoo.jacobian.columns import MEMORY_OVERHEAD
+from zoo.jacobian.memory import peak_bytes
 from zoo.plugins import load_plugins
 
 
@@ -149,8 +151,8 @@ def test_memory_is_counted_within_the_memory(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(zoo.OptionError, match="one gradient here needs"):
         at_a_time(100)
     one = (
-        effort.MEMORY_OVERHEAD
-        * effort.peak_bytes(
+        MEMORY_OVERHEAD
+        * peak_bytes(
             lambda: evaluate(Problem(adapter, prior, pictures, region), torch.zeros(1, 6, dtype=torch.float64), 0.0)
         )[0]
     )
