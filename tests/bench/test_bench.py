@@ -30,7 +30,7 @@ from zoo.registry.cards import Card
 from zoo.registry.registry import Installation, load_installation
 
 SIDE, GAIN = 6, 0.2
-QUICK: dict[str, Any] = {"samples": 2, "unseen": 4, "readings": 200, "pictures": 1, "repetitions": 2, "draws": 20}
+QUICK: dict[str, Any] = {"samples": 2, "unseen": 4, "readings": 200, "pictures": 1, "repetitions": 2, "draws": 6}
 
 
 def bands() -> Model:
@@ -104,7 +104,7 @@ def test_every_installed_analysis_stands_between_floor_and_ceiling(found: Bench)
     assert "it needs a moon" in found.skipped["nothing"]
     assert any(note.startswith("nothing was left out: ") for note in found.notes())
     counts = {name: sum(one.method == name for one in found.samples) for name in found.methods}
-    assert counts == {name: 20 if name == "random" else 2 for name in found.methods}
+    assert counts == {name: 6 if name == "random" else 2 for name in found.methods}
 
 
 def test_its_figures_are_those_of_the_generator(found: Bench) -> None:
@@ -163,7 +163,7 @@ def test_json_and_page_have_all_tables(found: Bench, tmp_path: Path) -> None:
     assert set(told["tables"]) == {table.name for table in TABLES}
     assert told["part"] == "top"
     figure = told["tables"]["locality"]["random"]["mean"]
-    assert figure["repetitions"] == 20 and figure["interval"][0] < figure["mean"] < figure["interval"][1]
+    assert figure["repetitions"] == 6 and figure["interval"][0] < figure["mean"] < figure["interval"][1]
     page = (tmp_path / "bench" / "report.html").read_text()
     for table in TABLES:
         assert table.title in page
@@ -172,23 +172,23 @@ def test_json_and_page_have_all_tables(found: Bench, tmp_path: Path) -> None:
 
 
 def test_an_interrupted_bench_goes_on(installation: Installation, tmp_path: Path) -> None:
-    words = {**QUICK, "pictures": 0, "draws": 6, "analyzers": ("sefa",)}
+    words = {**QUICK, "pictures": 0, "draws": 4, "analyzers": ("sefa",)}
     request = BenchRequest(model="test.model", region="top", **words)
     model, path = bands(), tmp_path / "bench.unfinished.json"
     question = request._question(model)
 
     def stop_at_random(done: int, total: int, what: str) -> None:
-        if what == "random directions" and done == 3:
+        if what == "random directions" and done == 1:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         request.measure(model, installation, Samples(path, question), stop_at_random)
     kept = Samples(path, question)
-    assert 2 < kept.resume() < 10
+    assert 2 < kept.resume() < 8
     whole = request.measure(model, installation, Samples(path, question))
     assert list(whole.samples[: len(kept.found)]) == kept.found
     straight = request.measure(model, installation)
-    assert len(whole.samples) == len(straight.samples) == 2 + 2 + 6
+    assert len(whole.samples) == len(straight.samples) == 2 + 2 + 4
     for name in straight.methods:
         for key in ("best@0.02", "mean"):
             wanted = mean(straight, name, "locality", key)
