@@ -83,6 +83,7 @@ def test_a_region_is_painted_and_joined_with_named_ones(small: Studio) -> None:
     small.one("#chips button:last-child").click()  # more
     small.one("#chips [data-name=left]").click()
     small.wait(lambda: small.value("#region").endswith("+left") and float(small.text("#share").strip("% ")) >= 50)
+    assert min(small.browser.execute_script(CONTRASTS))[0] >= 4.5  # the pointer is over the chip that is pressed
     small.one("#invert").click()
     small.wait(lambda: small.value("#region").startswith("mask:") and "+" not in small.value("#region"))
     small.one("#region").send_keys(Keys.CONTROL, "a")
@@ -91,6 +92,12 @@ def test_a_region_is_painted_and_joined_with_named_ones(small: Studio) -> None:
     small.one("#clear-region").click()
     small.wait(lambda: not small.text("#alert"))
     small.one("#draw input[value=none]").click()
+    small.one("#analyzer option[value=nullspace]").click()
+    assert "It needs a region" in small.text("#about-analyzer")
+    small.one("#find").click()
+    assert "nullspace sets a region against the rest" in small.text("#alert")
+    small.one("#alert button").click()
+    small.one("#analyzer option[value=sefa]").click()
 
 
 def test_a_region_is_drawn_by_keyboard(small: Studio) -> None:
@@ -110,6 +117,7 @@ def test_directions_move_pictures_alone_or_added_up(small: Studio) -> None:
     small.pull(4, 1)
     second = small.picture
     assert small.value("li.direction:nth-child(1) input[type=number]") == "0"
+    assert "went back to 0" in small.text("#status")
     small.one("li.direction:nth-child(2) input[type=checkbox]").click()
     small.pull(4)
     assert len({drawn, first, second, small.picture}) == 4
@@ -254,7 +262,9 @@ def save(studio: Studio, what: str, name: str) -> str:
     command = studio.text("#command")
     studio.one("#save-now").click()
     studio.wait(lambda: "Saved in" in studio.text("#save-status"))
-    assert studio.all("#saved button")
+    assert studio.all("#saved button") and studio.text("#status") == studio.text("#save-status")
+    studio.one("#save-now").click()
+    studio.wait(lambda: "exists. Give another name" in studio.text("#save-status"))
     studio.one("#save-dialog .close").click()
     return command
 

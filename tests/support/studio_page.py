@@ -36,10 +36,11 @@ class Studio:
     def open(self, model: str) -> Studio:
         """Choose a model in the dialog, past its licence, and wait for the first pictures."""
         self.wait(lambda: self.all("#model-list button"))
-        self.one("#model-search").send_keys(model)
-        self.one("#model-list button").click()
+        assert self.text("#model-list h3") == "On this computer"
+        self.one("#model-search").send_keys(model, Keys.ENTER)
         assert self.text("#model-about").count("icence")
-        self.one("#model-about button").click()
+        assert self.browser.switch_to.active_element.text == "Open"
+        self.keys(Keys.ENTER)
         self.wait(lambda: self.all("#pictures figure") and self.drawn)
         return self
 

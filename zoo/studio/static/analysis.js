@@ -47,7 +47,8 @@ function showHints() {
     $("about-analyzer").textContent = known.model ? "No analysis runs on this model." : "";
     return;
   }
-  const region = !analyzer.needs_region ? "" : state.region === "all" ? " It looks at the whole picture: choose or draw a region to narrow it." : ` It looks at the region ${regionName()}.`;
+  const region = !analyzer.needs_codes ? "" : state.region !== "all" ? ` It looks at the region ${regionName()}.`
+    : analyzer.needs_region ? " It needs a region: choose or draw one." : " It looks at the whole picture: choose or draw a region to narrow it.";
   const summary = analyzer.summary[0].toUpperCase() + analyzer.summary.slice(1);
   $("about-analyzer").textContent = `${summary}${summary.endsWith(".") ? "" : "."}${region}`;
   $("codes-field").hidden = !analyzer.needs_codes;
@@ -63,6 +64,7 @@ async function find() {
   if (running) return;
   const analyzer = chosen();
   if (!analyzer) throw problem("Choose an analysis first.");
+  if (analyzer.needs_region && state.region === "all") throw problem(`${state.analyzer} sets a region against the rest of the picture. Choose one by its name below the pictures, or draw it.`);
   const drawn = analyzer.needs_codes && state.codesFrom === "drawn";
   if (analyzer.needs_codes && !drawn && !state.codes.length) throw problem("No picture is chosen. Choose one under “Pictures”, or take newly drawn codes.");
   await follow(() => post("analyze", {

@@ -63,7 +63,7 @@ function resultButtons() {
   const result = known.results.get(state.result);
   if (!result) return null;
   const command = result.command
-    ? h("button", { type: "button", title: result.command, onclick: () => attempt(async () => say(await copy(result.command))) }, "Copy the command") : null;
+    ? h("button", { type: "button", title: result.command, onclick: () => attempt(async () => say(await copy(result.command), result.command)) }, "Copy its command") : null;
   const drop = h("button", { type: "button", onclick: () => attempt(() => forgetResult(result)) }, "Remove");
   return h("span", { class: "row" }, command ?? "", drop);
 }

@@ -25,9 +25,14 @@ export function svg(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** Say what happened, where assistive technology reads it. */
-export function say(text) {
-  $("status").textContent = text;
+/** Say what happened, where assistive technology reads it; details are shown on demand. */
+export function say(text, ...details) {
+  fill($("status"), text, details.length ? h("details", {}, h("summary", {}, "Details"), ...details.map((one) => h("p", {}, one))) : null);
+}
+
+/** Take back what was said of something that has ended. */
+export function unsay(text) {
+  if ($("status").textContent === text) say("");
 }
 
 /** Show what went wrong until it is dismissed, or until `clear` is called with the same key. */

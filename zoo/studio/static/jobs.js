@@ -1,7 +1,7 @@
 // What takes long: it is started, asked after, shown with its progress, and cancelled.
 
 import { Gone, Refused, call, callJson, whenBack } from "./api.js";
-import { h, say } from "./dom.js";
+import { h, say, unsay } from "./dom.js";
 
 const PAUSE = 200;  // ms
 const FIRST_PAUSE = 30;  // much is done at once
@@ -20,6 +20,7 @@ export async function runJob(title, place, start, started = () => {}) {
     cancel.addEventListener("click", () => stop(id, cancel));
     return await follow(id, (job) => show(job, bar, text), title);
   } finally {
+    unsay(`${title} …`);
     shown.remove();
   }
 }

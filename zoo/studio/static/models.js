@@ -1,21 +1,29 @@
 // The models: a dialog to choose one, with its licence before it is opened.
 
 import { callJson, post } from "./api.js";
-import { $, attempt, clearAll, fill, h, say } from "./dom.js";
+import { $, attempt, clearAll, fill, h, roving, say } from "./dom.js";
 import { runJob } from "./jobs.js";
 import { forget, known, on, state, touch } from "./store.js";
 
 const FACES_AT_FIRST = 4;
 const FAST = 128;  // pixels: larger networks begin with a single picture
+const HERE = ["in zoo", "downloaded", "on this computer"];
 
 let agreed = new Set();  // models whose licence the user has seen, in this browser
+let settle = () => {};
 
 export function startModels() {
   try {
     agreed = new Set(JSON.parse(localStorage.getItem("zoo-studio-licences") ?? "[]"));
   } catch { /* another program's */ }
   for (const id of ["choose-model", "begin"]) $(id).addEventListener("click", showDialog);
+  settle = roving($("model-list"));
   $("model-search").addEventListener("input", list);
+  $("model-search").addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault();  // or it would press the button that gets the focus
+    first()?.click();
+  });
   on("model", showModel);
 }
 
@@ -32,38 +40,51 @@ export async function loadModels() {
 export async function openFirst(wanted) {
   const card = known.models.find((one) => one.name === wanted);
   if (card && (agreed.has(seenAs(card)) || !card.licence?.text)) return open(card.name);
-  showDialog();
-  if (card) about(card);
+  showDialog(card);
   return undefined;
 }
 
 const seenAs = (card) => `${card.name} ${card.licence?.name ?? ""}`;
 
-function showDialog() {
+const first = () => $("model-list").querySelector("button");
+
+/** Show the list, with a model that is offered; by itself the one that is open. */
+function showDialog(card = known.models.find((one) => one.name === state.model)) {
   list();
-  const open = known.models.find((one) => one.name === state.model);
-  if (open) about(open);
   $("models").showModal();
+  if (card) {
+    const button = [...$("model-list").querySelectorAll("button")].find((one) => one.dataset.name === card.name);
+    if (button) choose(button, card);
+  } else if (!matchMedia("(pointer: coarse)").matches) {
+    $("model-search").focus();
+  }
 }
 
 function list() {
   const words = $("model-search").value.toLowerCase().split(/\s+/);
   const fits = (card) => words.every((word) => `${card.name} ${card.family} ${card.summary} ${card.resolution}`.toLowerCase().includes(word));
-  const rows = known.models.filter(fits).map((card) => h("li", {},
-    h("button", { type: "button", "aria-pressed": String(card.name === state.model), onclick: (event) => choose(event, card) },
-      h("b", {}, card.name), h("span", { class: "soft" }, `${card.resolution}² · ${card.where}`), h("span", {}, card.summary))));
-  $("model-list").replaceChildren(...(rows.length ? rows : [h("li", { class: "hint" }, "No model has these words.")]));
+  const cards = known.models.filter(fits);
+  const here = cards.filter((card) => HERE.includes(card.where));
+  fill($("model-list"), ...group("On this computer", here), ...group("Not on this computer", cards.filter((card) => !here.includes(card))),
+    cards.length ? null : h("p", { class: "hint" }, "No model has these words."));
+  settle();
 }
 
-function choose(event, card) {
-  for (const button of $("model-list").querySelectorAll("button")) button.setAttribute("aria-pressed", "false");
-  event.currentTarget.setAttribute("aria-pressed", "true");
+const group = (title, cards) => (cards.length ? [h("h3", {}, title), h("ul", {}, ...cards.map((card) => h("li", {},
+  h("button", { type: "button", "data-name": card.name, "aria-pressed": "false", onclick: (event) => choose(event.currentTarget, card) },
+    h("b", {}, card.name), h("span", { class: "soft" }, `${card.resolution}² · ${card.where}`), h("span", {}, card.summary)))))] : []);
+
+/** Show a model's licence; Enter opens it. */
+function choose(chosen, card) {
+  for (const button of $("model-list").querySelectorAll("button")) button.setAttribute("aria-pressed", String(button === chosen));
+  chosen.scrollIntoView({ block: "nearest" });
   about(card);
+  $("model-about").querySelector("button").focus();
 }
 
 function about(card) {
   const { name, text, url } = card.licence ?? {};
-  const start = h("button", { type: "button", class: "main", onclick: () => { agree(card); attempt(() => open(card.name)); } }, "Open");
+  const start = h("button", { type: "button", class: "main", onclick: () => { agree(card); attempt(() => openChosen(card)); } }, "Open");
   fill($("model-about"),
     h("h3", {}, card.name),
     h("p", {}, card.summary),
@@ -83,6 +104,11 @@ function agree(card) {
     localStorage.setItem("zoo-studio-licences", JSON.stringify([...agreed]));
   } catch { /* asked again next time */ }
   $("models").close();
+}
+
+async function openChosen(card) {
+  await open(card.name);
+  if (document.activeElement === document.body) $("gallery").querySelector("button")?.focus({ preventScroll: true });
 }
 
 /** Open a model: download it if it is not there, and show its first pictures. */

@@ -31,7 +31,7 @@ const terms = () => (state.region === "all" ? [] : state.region.split("+"));
 
 function chips() {
   const named = known.model.regions.map((region) => region.name).filter((name) => name !== "all");
-  const names = [...named, ...COMMON.filter((name) => !named.includes(name))];
+  const names = plainFirst([...named, ...COMMON.filter((name) => !named.includes(name))]);
   const buttons = names.map((name) => h("button", { type: "button", class: "chip", "data-name": name, onclick: () => toggle(name) }, name));
   const more = h("button", { type: "button", class: "quiet", "aria-expanded": "false", onclick: () => { whole = !whole; fold(); } });
   $("chips").replaceChildren(...buttons, more);
@@ -39,6 +39,12 @@ function chips() {
   more.hidden = whole;
   settle();
   fold();
+}
+
+/** Put names such as mouth before those that are a kind of them, such as lorelei_mouth. */
+function plainFirst(names) {
+  const kind = (name) => names.some((other) => name.endsWith(`_${other}`));
+  return [...names.filter((name) => !kind(name)), ...names.filter(kind)];
 }
 
 /** Show the first chips, those that are pressed, and all on demand. */

@@ -1,9 +1,10 @@
 // Saving: what the commands write, and the commands themselves.
 
 import { download, post } from "./api.js";
-import { $, attempt, copy, debounced, fill, h, say, sentence } from "./dom.js";
+import { $, attempt, brief, copy, debounced, fill, h, say, sentence } from "./dom.js";
 import { runJob } from "./jobs.js";
-import { activeMoves, codeName, known, on, state, view } from "./store.js";
+import { USUAL_STEP } from "./sliders.js";
+import { activeMoves, codeName, known, moveKey, on, state, view } from "./store.js";
 
 const KINDS = [
   ["edit", "The edit", "The pictures from before to after: a sheet, an animation, the codes"],
@@ -51,7 +52,7 @@ function show() {
     h("span", {}, h("b", {}, title), h("span", { class: "hint" }, about)))));
   $("runs-folder").textContent = `under ${known.runs}/`;
   fill($("saved"));
-  $("save-status").textContent = "";
+  tell("");
   choose();
   $("save-dialog").showModal();
 }
@@ -62,7 +63,7 @@ function choose() {
   fill($("save-files"), h("legend", {}, "Also write"), ...files.map(([name, title, checked]) => h("label", { class: "check" }, h("input", { type: "checkbox", value: name, checked }), ` ${title}`)));
   $("onto-field").hidden = what !== "edit" || !photograph();
   const frame = what === "frame";
-  $("name-field").hidden = $("force").parentElement.hidden = frame;
+  $("name-field").hidden = $("force").parentElement.hidden = $("command").parentElement.hidden = frame;
   $("save-now").textContent = frame ? "Download" : "Save";
   $("name").value = slug(suggested());
   preview();
@@ -85,42 +86,67 @@ function body() {
 
 /** Show the command that does the same. */
 const preview = debounced(async () => {
+  if (what === "frame") return;
   try {
     const { command } = await post("command", body());
-    $("command").textContent = command ?? "No command writes this: the page alone chooses and names directions.";
-    $("copy-shown").disabled = !command;
+    $("about-command").textContent = command ? "The command that does the same:" : "The page alone chooses and names directions. This command moves the first of them, once they are saved:";
+    showCommand(command ?? usage());
+    $("copy-shown").disabled = false;
   } catch (error) {
+    $("about-command").textContent = "There is no command:";
     $("command").textContent = sentence(error);
     $("copy-shown").disabled = true;
   }
 }, 150);
 
+/** The command that uses directions which are saved: it moves pictures along the first one. */
+function usage() {
+  const { id, rows } = known.results.get(state.result);
+  const row = rows.find((one) => one.starred) ?? rows[0];
+  const strength = state.moves[moveKey(id, row.index)]?.strength || brief(row.step || USUAL_STEP);
+  return `zoo edit ${[state.model, `${known.runs}/${$("name").value}:0=${strength}`].map(quoted).join(" ")}`;
+}
+
+const quoted = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'"'"'`)}'`);
+
+/** Break the lines of a command between its options. */
+function showCommand(text) {
+  fill($("command"), ...text.split(/ (?=--)/).flatMap((part, place) => [place ? " " : "", h("span", {}, part)]));
+}
+
 async function save() {
   const wanted = body();
   $("save-now").disabled = true;
-  $("save-status").textContent = "Saving …";
+  tell("Saving …");
+  fill($("saved"));
   try {
     if (what === "frame") {
       await download("save", `${slug([state.model, ...state.codes.map(codeName)].join("-"))}.png`, { method: "POST", json: wanted });
-      $("save-status").textContent = "Downloaded.";
+      tell("Downloaded.");
       return;
     }
     const saved = await runJob("Saving", $("save-progress"), () => post("save", wanted));
-    $("save-status").textContent = `Saved in ${saved.folder}.`;
+    tell(`Saved in ${saved.folder}.`);
+    say(`Saved in ${saved.folder}.`);
     fill($("saved"), ...saved.files.map((file) => h("li", {}, h("span", {}, file.name), " ", h("button", { type: "button", "aria-label": `Download ${file.name}`, onclick: () => fetchFile(file) }, "Download"))));
   } catch (error) {
-    $("save-status").textContent = sentence(error);
+    tell(sentence(error).replace(/ exists: pass --force .*/, " exists. Give another name, or choose to replace it."), true);
   } finally {
     $("save-now").disabled = false;
-    $("save-status").scrollIntoView({ block: "nearest" });
+    for (const id of ["saved", "save-status"]) $(id).scrollIntoView({ block: "nearest" });
   }
+}
+
+function tell(text, failed = false) {
+  $("save-status").textContent = text;
+  $("save-status").classList.toggle("failed", failed);
 }
 
 async function fetchFile(file) {
   try {
     await download(file.url, file.name);
   } catch (error) {
-    $("save-status").textContent = sentence(error);
+    tell(sentence(error), true);
   }
 }
 
@@ -130,6 +156,6 @@ async function copyNow() {
   const more = kind === "edit" ? { files: ["gif"], strengths: null } : { result: state.result };
   const name = slug(`${state.model}-${kind}`);
   const { command } = await post("command", { what: kind, name, force: false, ...view(), ...more });
-  say(`${await copy(command)} ${command}`);
+  say(await copy(command), command);
 }
 

@@ -1,10 +1,10 @@
 // One direction: its name, star, strength, layers, and whether it is added to others.
 
-import { brief, debounced, h } from "./dom.js";
+import { brief, debounced, h, say } from "./dom.js";
 import { drag, release } from "./stage.js";
 import { commit, known, moveKey, moveOf, state, touch } from "./store.js";
 
-const USUAL_STEP = 3;  // where nothing says how far a direction is to be moved
+export const USUAL_STEP = 3;  // where nothing says how far a direction is to be moved
 const REACH = 2;  // steps to either side
 const NOTCHES = 40;  // of a slider, by arrow keys and wheel
 const FASTER = 10;  // with Shift
@@ -29,14 +29,15 @@ export function sliderRow(result, row, { patch, several }) {
   const item = h("li", { class: "direction", "data-key": key },
     h("div", { class: "head" }, star, name, rename),
     h("div", { class: "pull" }, slider, number),
-    h("div", { class: "more" }, h("label", { class: "check", title: "It stays while you pull others" }, added, " Add up"), layers(key, row), h("span", { class: "soft" }, figures(row, several))));
+    h("div", { class: "more" }, h("label", { class: "check", title: "It stays while you pull others" }, added, " Keep"), layers(key, row), h("span", { class: "soft" }, figures(row, several))));
   const edit = () => renameIn(name, row, (given) => patch(result, row, { given }));
   slider.addEventListener("input", () => { drag(); pull(key, slider.valueAsNumber); });
   slider.addEventListener("change", () => { release(); commit(); });
   slider.addEventListener("wheel", (event) => wheel(event, key, slider), { passive: false });
   slider.addEventListener("keydown", (event) => arrows(event, key, slider));
   slider.addEventListener("dblclick", () => notch(key, 0));
-  number.addEventListener("change", () => { pull(key, number.valueAsNumber || 0); commit(); });
+  number.addEventListener("focus", () => number.select());
+  number.addEventListener("change", () => { pull(key, number.valueAsNumber || 0); number.value = brief(moveOf(key).strength); commit(); });
   name.addEventListener("dblclick", edit);
   rename.addEventListener("click", edit);
   star.addEventListener("click", () => patch(result, row, { starred: !row.starred }));
@@ -57,11 +58,13 @@ function figures(row, several) {
   return parts.filter(Boolean).join(" · ");
 }
 
-/** Give a direction a strength; others go back to 0 unless they are added up. */
+/** Give a direction a strength; others go back to 0 unless they are kept. */
 function pull(key, strength) {
   const own = moveOf(key);
   own.strength = Number(strength.toPrecision(DIGITS));
-  if (!own.added) for (const [other, move] of Object.entries(state.moves)) if (other !== key && !move.added) move.strength = 0;
+  const others = own.added ? [] : Object.entries(state.moves).filter(([other, move]) => other !== key && !move.added && move.strength).map(([, move]) => move);
+  for (const move of others) move.strength = 0;
+  if (others.length) say(`The other ${others.length > 1 ? "directions" : "direction"} went back to 0. Mark what is to stay with “Keep”.`);
   state.current = key;
   touch("moves");
 }

@@ -8,6 +8,7 @@ import { activeMoves, codeName, codeOf, commit, known, on, question, state, touc
 const ATLAS_LIMIT = 256;  // pixels: of larger networks, no more is asked for than is shown
 const GAP = 12;  // between pictures, in CSS pixels
 const CAPTION = 30;
+const NEARLY = 0.85;  // of the largest size, where no place stays empty
 
 const after = { lane: new Lane("main"), answer: null, shown: "" };
 const before = { lane: new Lane("before"), answer: null, shown: "" };
@@ -80,11 +81,14 @@ function measure() {
   const style = getComputedStyle(place);
   const width = place.clientWidth;
   const height = Math.max(120, parseFloat(style.getPropertyValue("--height")) * innerHeight / 100 || place.clientHeight);
-  const sizes = Array.from({ length: count }, (_, index) => index + 1).map((columns) => {
+  const layouts = Array.from({ length: count }, (_, index) => index + 1).map((columns) => {
     const rows = Math.ceil(count / columns);
-    return Math.min((width - GAP * (columns - 1)) / columns, (height - GAP * (rows - 1)) / rows - CAPTION);
+    return { columns, empty: rows * columns - count, size: Math.min((width - GAP * (columns - 1)) / columns, height / rows - CAPTION) };
   });
-  const best = Math.floor(Math.max(64, ...sizes));
+  const largest = Math.max(...layouts.map(({ size }) => size));
+  const { columns, size } = layouts.filter((one) => one.size >= NEARLY * largest).sort((one, other) => one.empty - other.empty)[0];
+  const best = Math.floor(Math.max(64, size));
+  place.style.setProperty("--columns", Math.max(1, Math.min(columns, Math.floor((width + GAP) / (best + GAP)))));
   if (best === side) return;
   const grown = neededSize(best) !== neededSize(side);
   side = best;
@@ -225,6 +229,6 @@ function tellHeat(answers) {
   const top = Math.max(...answers.map((answer) => answer.top));
   const inside = answers.map((answer) => answer.inside).filter((share) => !Number.isNaN(share));
   const mean = inside.reduce((sum, share) => sum + share, 0) / inside.length;
-  const parts = [Number.isNaN(top) ? "" : `largest squared change ${brief(top)}`, inside.length ? `${Math.round(100 * mean)} % of the change lies inside the region` : ""];
-  $("stage-note").textContent = `Heat map: ${parts.filter(Boolean).join("; ")}.`;
+  const parts = [Number.isNaN(top) ? "" : `largest squared change ${brief(top)}`, inside.length ? `${Math.round(100 * mean)} % inside the region` : ""];
+  $("stage-note").textContent = parts.filter(Boolean).join("; ");
 }

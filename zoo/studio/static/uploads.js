@@ -1,7 +1,7 @@
 // Files of the user: photographs become codes, codes become pictures, directions become sliders.
 
 import { callJson, post } from "./api.js";
-import { $, attempt, choose, problem, say } from "./dom.js";
+import { $, attempt, choose, problem, say, unsay } from "./dom.js";
 import { chooseUploads } from "./faces.js";
 import { runJob } from "./jobs.js";
 import { known, question, state, touch } from "./store.js";
@@ -54,8 +54,9 @@ async function open(file) {
   if (file.size > LARGEST) throw problem(`${file.name} has ${Math.round(file.size / 2 ** 20)} MB. Files of up to ${LARGEST / 2 ** 20} MB can be opened here.`);
   if (!known.model) throw problem(`Choose a model before you open ${file.name}.`);
   if (!file.size) throw problem(`${file.name} is empty.`);
-  say(`Reading ${file.name} …`);
-  const found = await send(file);
+  const reading = `Reading ${file.name} …`;
+  say(reading);
+  const found = await send(file).finally(() => unsay(reading));
   if (!found) return [];
   if (found.kind === "directions") return showDirections(found.result ?? found, file.name);
   if (found.kind === "codes") {
@@ -93,6 +94,6 @@ async function project(picture, name) {
   const found = await runJob(`Finding the code of ${name}`, $("jobs"), () => post("project", {
     model: state.model, options: state.options, space: state.space, picture, label: state.label,
   }));
-  say([`${name}: ${found.figures}`, ...(found.notes ?? [])].join(" "));
+  say(`${name}: ${found.figures}`, ...(found.notes ?? []));
   return [{ upload: found.upload, index: 0, name: stem(name), photograph: true }];
 }
