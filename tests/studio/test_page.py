@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shlex
 from collections.abc import Iterator
@@ -256,6 +257,7 @@ def save(studio: Studio, what: str, name: str) -> str:
     """Save in the dialog, and return the command that it shows."""
     studio.one("#save").click()
     studio.one(f"#what input[value={what}]").click()
+    studio.wait(lambda: re.search(r"--out=runs/\S+", studio.text("#command")))  # a name that is free is offered
     studio.one("#name").clear()
     studio.one("#name").send_keys(name)
     studio.wait(lambda: f"--out=runs/{name}" in studio.text("#command"))

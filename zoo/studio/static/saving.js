@@ -65,14 +65,16 @@ function choose() {
   const frame = what === "frame";
   $("name-field").hidden = $("force").parentElement.hidden = $("command").parentElement.hidden = frame;
   $("save-now").textContent = frame ? "Download" : "Save";
-  $("name").value = slug(suggested());
-  preview();
+  $("name").value = slug(`${state.model}-${what}`);
+  if (!frame) suggest($("name").value);
 }
 
-function suggested() {
-  const result = known.results.get(state.result);
-  const words = { edit: ["edit"], run: [result?.analyzer, result?.region === "all" ? null : result?.region.replaceAll(/mask:[^+]*/g, "drawn")], directions: ["directions"], codes: ["codes"], frame: [] }[what];
-  return [state.model, ...words].filter(Boolean).join("-");
+/** Take the first name that is free, unless the user has written one meanwhile. */
+async function suggest(usual) {
+  const kind = what;
+  const { folder } = await post("command", { ...body(), name: null }).catch(() => ({}));
+  if (folder && kind === what && $("name").value === usual) $("name").value = folder.split(/[\\/]/).at(-1);
+  preview();
 }
 
 const slug = (text) => text.replaceAll(/[^A-Za-z0-9._-]+/g, "-").replace(/^[.-]+/, "").slice(0, 80);
@@ -111,7 +113,7 @@ const quoted = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replac
 
 /** Break the lines of a command between its options. */
 function showCommand(text) {
-  fill($("command"), ...text.split(/ (?=--)/).flatMap((part, place) => [place ? " " : "", h("span", {}, part)]));
+  fill($("command"), ...text.split(/ (?=--|&&)/).flatMap((part, place) => [place ? " " : "", h("span", {}, part)]));
 }
 
 async function save() {
@@ -125,7 +127,9 @@ async function save() {
       tell("Downloaded.");
       return;
     }
-    const saved = await runJob("Saving", $("save-progress"), () => post("save", wanted));
+    const saving = runJob("Saving", $("save-progress"), () => post("save", wanted));
+    $("save-progress").scrollIntoView({ block: "nearest" });
+    const saved = await saving;
     tell(`Saved in ${saved.folder}.`);
     say(`Saved in ${saved.folder}.`);
     fill($("saved"), ...saved.files.map((file) => h("li", {}, h("span", {}, file.name), " ", h("button", { type: "button", "aria-label": `Download ${file.name}`, onclick: () => fetchFile(file) }, "Download"))));
@@ -154,8 +158,7 @@ async function fetchFile(file) {
 async function copyNow() {
   const kind = possible.edit() ? "edit" : possible.codes() ? "codes" : "run";
   const more = kind === "edit" ? { files: ["gif"], strengths: null } : { result: state.result };
-  const name = slug(`${state.model}-${kind}`);
-  const { command } = await post("command", { what: kind, name, force: false, ...view(), ...more });
+  const { command } = await post("command", { what: kind, name: null, force: false, ...view(), ...more });
   say(await copy(command), command);
 }
 

@@ -8,7 +8,7 @@ export const USUAL_STEP = 3;  // where nothing says how far a direction is to be
 const REACH = 2;  // steps to either side
 const NOTCHES = 40;  // of a slider, by arrow keys and wheel
 const FASTER = 10;  // with Shift
-const DIGITS = 4;  // of a strength, so that commands can be read
+const DIGITS = 3;  // of a strength: as many as are shown, so that commands say what is seen
 const SETTLED = 200;  // ms without a key or a notch of the wheel
 
 const settle = debounced(() => { release(); commit(); }, SETTLED);

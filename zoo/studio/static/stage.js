@@ -201,7 +201,7 @@ async function askHeat() {
   if (!wanted) {
     canvases.forEach((canvas) => { canvas.hidden = true; });
     heat.asked = "";
-    $("stage-note").textContent = state.heat && known.model ? "The heat map shows the change as soon as a direction has a strength." : "";
+    $("stage-note").textContent = state.heat && known.model ? "It shows the change once a slider is pulled." : "";
     return;
   }
   const text = JSON.stringify([view(), state.region]);
