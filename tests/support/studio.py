@@ -19,7 +19,7 @@ from zoo.registry.registry import load_installation
 from zoo.studio.server import Server
 
 SESSION = "0123456789abcdef" * 2
-PATIENCE = 60.0
+PATIENCE = 300.0
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
@@ -30,7 +31,7 @@ class NewestOnly:
         self._waiting: OrderedDict[Hashable, tuple[Callable[[], Any], asyncio.Future[Any]]] = OrderedDict()
         self._newest: OrderedDict[Hashable, int] = OrderedDict()
         self._worker = ThreadPoolExecutor(1, "zoo-studio-render")
-        self._busy = False
+        self._busy = self._closed = False
         self.idle = threading.Event()
         self.idle.set()
 
@@ -46,9 +47,9 @@ class NewestOnly:
             What the work returns.
 
         Raises:
-            StaleError: If a newer wish of the lane is known before this one has begun.
+            StaleError: If a newer wish of the lane is known before this one has begun, or the studio ends.
         """
-        if number < self._newest.get(lane, number):
+        if self._closed or number < self._newest.get(lane, number):
             raise StaleError
         self._newest[lane] = number
         self._newest.move_to_end(lane)
@@ -65,14 +66,19 @@ class NewestOnly:
 
     def _begin(self) -> None:
         """Take the wish that has waited longest."""
-        self._busy = bool(self._waiting)
+        self._busy = bool(self._waiting) and not self._closed
         if not self._busy:
             self.idle.set()
             return
         self.idle.clear()
         _, (work, wish) = self._waiting.popitem(last=False)
         loop = asyncio.get_running_loop()
-        self._worker.submit(work).add_done_callback(lambda done: loop.call_soon_threadsafe(self._finish, done, wish))
+
+        def finish(done: Future[Any]) -> None:
+            with suppress(RuntimeError):  # the loop has ended before the picture was drawn
+                loop.call_soon_threadsafe(self._finish, done, wish)
+
+        self._worker.submit(work).add_done_callback(finish)
 
     def _finish(self, done: Future[Any], wish: asyncio.Future[Any]) -> None:
         error = done.exception()
@@ -81,5 +87,6 @@ class NewestOnly:
         self._begin()
 
     def close(self) -> None:
-        """Let the thread end."""
-        self._worker.shutdown(wait=False, cancel_futures=True)
+        """Let the thread end; what is wished for from now on is stale."""
+        self._closed = True
+        self._worker.shutdown(wait=False)

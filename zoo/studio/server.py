@@ -91,6 +91,7 @@ class Server:
                 ws="none",
                 lifespan="off",
                 log_config=None,
+                log_level="error",
                 access_log=False,
                 server_header=False,
                 limit_concurrency=_MOST_CONNECTIONS,

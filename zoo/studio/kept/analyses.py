@@ -22,7 +22,7 @@ from zoo.studio.kept.results import Results, record_of
 from zoo.studio.shown.opened import KeptOpening, OpenModels, refuse_files
 
 # Finished analyses whose pictures are in memory, so that saving them does not run them again.
-_MOST_RUNS = 8
+_MOST_RUNS = 3
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from zoo.studio.bodies import Project, as_texts
 from zoo.studio.jobs import CancelledError
 from zoo.studio.kept.analyses import Analyses
 from zoo.studio.kept.commands import project_command
-from zoo.studio.kept.sessions import Session
+from zoo.studio.kept.sessions import Session, remove
 from zoo.studio.kept.uploads import Uploads
 
 
@@ -51,6 +51,7 @@ def project(session: Session, analyses: Analyses, body: Project, progress: Progr
     )
     result = command.run(models.installation, progress)
     if result.interrupted:
+        remove(folder)
         raise CancelledError
     line = project_command(command, models.installation)
     uploads.add_codes(upload, folder, photograph=picture, command=line)
