@@ -5,16 +5,13 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import torch
 
 from zoo._utils.html_repr import facts_html, table_html
 from zoo._utils.progress import Progress, silent
 from zoo._utils.writing.workspaces import cause_of
-from zoo._version import __version__
 from zoo.analysis.measure import Measures, measure
-from zoo.analysis.request import AnalysisRequest, check_request, command_of, split_options
+from zoo.analysis.record import notes_on_codes, record_of
+from zoo.analysis.request import AnalysisRequest, check_request, split_options
 from zoo.analysis.resolved import ResolvedRequest
 from zoo.analysis.resources import read_limits
 from zoo.core.codes import Codes
@@ -247,23 +244,8 @@ def find_directions(resolved: ResolvedRequest, progress: Progress = silent) -> D
         ContractError: If the analyzer fails, or returns directions of another space.
     """
     directions = _analyze(resolved, progress)
-    notes = [*(directions.provenance.get("notes") or ()), *_notes_on_codes(resolved)]
-    return directions.with_provenance(**_record(resolved), notes=notes)
-
-
-def _notes_on_codes(resolved: ResolvedRequest) -> list[str]:
-    """Say where codes that should differ are the same, as with truncation 0."""
-    codes, derives = resolved.codes, "derivative" in resolved.plugin.requires
-    if codes.truncation == 0 and _are_equal(codes):
-        return ["with truncation 0 all codes are the mean: the unseen ones are the analysed one"]
-    if derives and len(codes) > 1 and _are_equal(codes):
-        return [f"all {len(codes)} codes are the same, so that the analysis is that of one code"]
-    return []
-
-
-def _are_equal(codes: Codes) -> bool:
-    same_latents = bool((codes.latents == codes.latents[:1]).all())
-    return same_latents and (codes.labels is None or bool((codes.labels == codes.labels[:1]).all()))
+    notes = [*(directions.provenance.get("notes") or ()), *notes_on_codes(resolved)]
+    return directions.with_provenance(**record_of(resolved), notes=notes)
 
 
 def _analyze(resolved: ResolvedRequest, progress: Progress) -> Directions:
@@ -274,32 +256,3 @@ def _analyze(resolved: ResolvedRequest, progress: Progress) -> Directions:
     if directions.space != model.adapter.space:
         raise ContractError(f"{name} returned directions of {directions.space}, but codes are in {model.adapter.space}")
     return directions
-
-
-def _record(resolved: ResolvedRequest) -> dict[str, Any]:
-    """Record everything that the result depends on."""
-    request, model, codes = resolved.request, resolved.model, resolved.codes
-    given = request.codes.codes
-    return {
-        "model": model.name,
-        **model.weights,
-        "layout": model.layout,
-        "channels": model.adapter.channels,
-        "licence": str(model.card.licence),
-        "analyzer": resolved.plugin.name,
-        "options": resolved.analyzer.options.model_dump(mode="json"),
-        "region": request.region,
-        "seed": request.codes.seed_or_zero if given is None and codes.seeds is None else None,
-        "seeds": None if codes.seeds is None else list(codes.seeds),
-        "samples": len(codes),
-        "codes": "drawn" if given is None else given.name if isinstance(given, Path) else "given",
-        "labels": None if codes.labels is None else codes.labels.tolist(),
-        "truncation": codes.truncation,
-        "device": model.adapter.device.type,
-        "dtype": model.dtype,
-        "network_options": dict(model.opening.options),
-        "threads": torch.get_num_threads(),
-        "torch_version": torch.__version__,
-        "zoo_version": __version__,
-        "command": command_of(request, model),
-    }

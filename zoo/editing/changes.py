@@ -289,10 +289,7 @@ def _cosines(products: Tensor) -> Tensor:
 
 
 def _unit_rows(changes: Tensor) -> tuple[Tensor, Tensor]:
-    """Scale changes (n, c, h, w), reduced to at most 256 pixels a side, to unit rows (n, numbers); 0 stays 0.
-
-    The norms (n, 1) are returned beside them.
-    """
+    """Scale changes (n, c, h, w), reduced to 256 pixels a side, to unit rows; return these and the norms (n, 1)."""
     height, width = changes.shape[-2:]
     if max(height, width) > _REDUCED_SIDE:
         changes = adaptive_avg_pool2d(changes, (min(height, _REDUCED_SIDE), min(width, _REDUCED_SIDE)))
