@@ -17,7 +17,7 @@ from tests.support.toys import write_tiny
 from zoo import OptionError, Options
 from zoo.analysis.request import AnalysisRequest, command_of
 from zoo.analysis.run import run_analysis
-from zoo.editing.requests import CodesRequest
+from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest
 from zoo.plugins.entries import AdapterPlugin
 from zoo.plugins.manager import Plugins
 from zoo.registry.registry import load_installation
@@ -80,6 +80,25 @@ def test_a_wrong_value_for_the_architecture_is_refused_before_anything_is_fetche
             AnalysisRequest(analyzer="sefa", options={"noise": "loud"}), "dcgan.digiface64", load_installation()
         )
     assert capsys.readouterr().err == ""
+
+
+def test_folders_are_named_after_what_was_chosen() -> None:
+    def name(opening: OpeningRequest = USUAL_OPENING, **words: Any) -> str:
+        return AnalysisRequest(analyzer="lowrank", **words).usual_folder("dcgan.a", opening).as_posix()
+
+    def drawn(**words: Any) -> str:
+        return name(codes=CodesRequest(**words)).removeprefix("runs/dcgan.a-lowrank-all")
+
+    assert name() == name(show=3, unseen=0) == name(OpeningRequest(device="cpu")) == "runs/dcgan.a-lowrank-all"
+    assert name(layers="coarse,4-7", options={"k": 2}) == "runs/dcgan.a-lowrank-all-layers-coarse_4-7-k-2"
+    assert name(OpeningRequest(space="z", dtype="float64")) == "runs/dcgan.a-lowrank-all-space-z-dtype-float64"
+    assert drawn(seed=0, samples=1) == drawn() == ""
+    assert drawn(seed=3, samples=2, label="a b", truncation=0.5) == "-samples-2-seed-3-label-a_b-truncation-0.5"
+    assert drawn(seeds="1-8") == drawn(seeds="1-8") != drawn(seeds="1-9")
+    assert drawn(codes=Path("x/codes.npy"), read_as="rows") == "-codes-codes-codes-as-rows"
+    long = {name(options={"directions": "a" * 300 + end}) for end in "bc"}
+    assert len(long) == 2 and max(map(len, long)) < 120
+    assert len(name(options={f"o{n}": "a" * 50 for n in range(9)})) <= len("runs/") + 200
 
 
 def test_the_command_asks_the_same_again() -> None:

@@ -65,10 +65,10 @@ def test_info_crops_neither_names_nor_licences(capsys: pytest.CaptureFixture[str
 def test_analyze_writes_a_run_folder_and_prints_a_table(registry: str, capsys: pytest.CaptureFixture[str]) -> None:
     question = ["-a", "nullspace", "-r", "spot", "--samples", "2", "-o", "energy=0.99"]
     assert run(["--registry", registry, "analyze", "dcgan.mine", *question, "--npy"]) == 0
-    folder = Path("runs/dcgan.mine-nullspace-spot")
+    folder = Path("runs/dcgan.mine-nullspace-spot-energy-0.99-samples-2")
     assert {file.name for file in folder.glob("[!.]*")} == FILES | {"directions.npy"}
     out, err = capsys.readouterr()
-    assert "kept norm" in out
+    assert "redundancy" in out
     assert str(folder / "sheet.png") in out
     assert err == "dcgan.mine · weights: CC0\n"
     card = Directions.load(folder / "directions.safetensors").provenance

@@ -46,7 +46,7 @@ _FENCE = re.compile(
     flags=re.DOTALL | re.MULTILINE,
 )
 _NOT_RUN = re.compile(r"<!-- not run: (.+?) -->")
-_MANY_CODES = re.compile(r"^(zoo (?:analyze|score) .*--samples) (?:[89]|\d\d+)\b", flags=re.MULTILINE)
+_MANY_CODES = re.compile(r"^(zoo (?:analyze|score) .*--samples) ([89]|\d\d+)\b(.*)$", flags=re.MULTILINE)
 _USUAL_CODES = (
     (re.compile(r"^zoo analyze(?!.*--unseen)", flags=re.MULTILINE), "zoo analyze --unseen 2"),
     (
@@ -83,10 +83,19 @@ class Block:
         """The body with few codes."""
         if self.language != "sh":
             return self.body
-        body = _MANY_CODES.sub(r"\1 2", self.body)
+        body = _MANY_CODES.sub(_take_two_codes, self.body)
         for command, with_few in _USUAL_CODES:
             body = command.sub(with_few, body)
         return body
+
+
+def _take_two_codes(command: re.Match[str]) -> str:
+    """Let a command take two codes; the run folder, which is named after their number, gets the name of the page."""
+    few = f"{command[1]} 2{command[3]}"
+    if "zoo analyze" not in few or "--out" in few:
+        return few
+    rename = f'mv "$run" "${{run/-samples-2/-samples-{command[2]}}}"'
+    return f"{few}\nfor run in runs/*-samples-2*; do {rename}; done"
 
 
 def blocks(text: str) -> list[Block]:

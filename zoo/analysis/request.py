@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,8 +14,8 @@ from zoo.analysis.resolved import ResolvedRequest
 from zoo.analysis.resources import NO_CACHE, ResourceLimits, budget_for
 from zoo.core.options import GENERAL_OPTIONS, Options, parse_options
 from zoo.core.region import Region
-from zoo.editing.requests import CodesRequest, command_line
-from zoo.editing.run_folder import folder_under_runs, name_chosen_layers, short_model_name
+from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest, command_line
+from zoo.editing.run_folder import folder_under_runs, name_choices, short_model_name, short_part
 from zoo.errors import OptionError, unknown_name
 from zoo.models.limits import check_count
 from zoo.models.model import Model
@@ -27,6 +26,12 @@ from zoo.scoring.effects import fitting_scorers
 
 # Pixels of a side. Masks of larger images are made only once a card's file has been seen to have such images.
 _MAX_CLAIMED_SIDE = 2048
+# Characters of the name of a run folder, and of its first part: model, analyzer and region.
+_LONGEST_FOLDER = 200
+_LONGEST_NAME = 120
+# What is not in the name a second time or at all, and what is there only where something else was chosen.
+_NOT_NAMED = {"region", "show", "unseen"}
+_USUAL = {"samples": 1, "seed": 0, "dtype": USUAL_OPENING.dtype}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -71,18 +76,31 @@ class AnalysisRequest:
             model, installation, limits
         )
 
-    def usual_folder(self, model: str) -> Path:
+    def usual_folder(self, model: str, opening: OpeningRequest = USUAL_OPENING) -> Path:
         """Name the run folder, unless another one was chosen.
+
+        What changes the directions is in the name where it was chosen, so that different analyses have different
+        folders; how many of them are measured, and on how many unseen codes, is not.
 
         Args:
             model: The name of a card, or the path of a weights file.
+            opening: How the model is opened.
 
         Returns:
-            ``runs/MODEL-ANALYZER-REGION``, with ``-layers-4-7`` at the end where layers were chosen, and with unusual
-            characters replaced by underscores.
+            ``runs/MODEL-ANALYZER-REGION``, with parts such as ``-layers-4-7`` or ``-seed-3`` at the end for what was
+            chosen, and with unusual characters replaced by underscores.
         """
-        name = "-".join((short_model_name(model), self.analyzer, self.region))
-        return folder_under_runs(re.sub(r"[^A-Za-z0-9._-]+", "_", name)[:120], *name_chosen_layers(self.layers))
+        opened = {"space": opening.space, "tuned": opening.tuned, "dtype": opening.dtype}
+        chosen = {"layers": self.layers, **self.options, **opening.options, **self.words(), **opened}
+        if not isinstance(self.codes.codes, Path):
+            chosen["codes"] = None
+        named = {
+            name: value
+            for name, value in chosen.items()
+            if name not in _NOT_NAMED and (name not in _USUAL or value != _USUAL[name])
+        }
+        name = short_part("-".join((short_model_name(model), self.analyzer, self.region)), _LONGEST_NAME)
+        return folder_under_runs(short_part("-".join([name, *name_choices(named)]), _LONGEST_FOLDER))
 
     def words(self) -> dict[str, Any]:
         """Return what the request says besides the analyzer and its options, by the names of the command's options."""

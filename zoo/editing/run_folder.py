@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from zoo._utils.files import atomic_folder, is_dir
 from zoo._utils.writing.claims import claim
@@ -14,6 +16,9 @@ from zoo._utils.writing.manifest import RUN_FOLDER, write_manifest
 from zoo.core.codes import Codes
 from zoo.registry.cards import is_file_name
 
+# Characters of a choice in the name of a folder, and of the digest of one that is longer.
+_LONGEST_CHOICE = 60
+_DIGITS = 8
 # The names of `picture_name`.
 _PICTURE = re.compile(r"(code|seed|unseen)-\d{4,10}(_[\w.+-]{1,100})?\.png")
 
@@ -121,10 +126,44 @@ def name_chosen_layers(layers: str | Sequence[int] | None) -> list[str]:
     Returns:
         Nothing, or one part such as ``layers-4-7``, with unusual characters replaced by underscores.
     """
-    if layers is None:
-        return []
-    text = layers if isinstance(layers, str) else ",".join(map(str, layers))
-    return [f"layers-{re.sub(r'[^A-Za-z0-9-]+', '_', text)[:60]}"]
+    return name_choices({"layers": layers})
+
+
+def name_choices(choices: Mapping[str, Any]) -> list[str]:
+    """Make the parts of a folder's name that tell what was chosen.
+
+    Args:
+        choices: Values by the names of options; None for what was not chosen.
+
+    Returns:
+        A part for each choice, such as ``layers-4-7`` or ``truncation-0.7``, with unusual characters replaced by
+        underscores. A value that is long is cut, and then ends with a digest.
+    """
+    return [f"{name}-{_short(value)}" for name, value in choices.items() if value is not None]
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, Path):
+        value = short_file_name(value)
+    listed = isinstance(value, Sequence) and not isinstance(value, str)
+    return short_part(",".join(map(str, value)) if listed else str(value), _LONGEST_CHOICE)
+
+
+def short_part(text: str, longest: int) -> str:
+    """Make a text fit into the name of a folder.
+
+    Args:
+        text: The text.
+        longest: The most characters; a text that has more is cut, and then ends with a digest.
+
+    Returns:
+        The text, with unusual characters replaced by underscores.
+    """
+    part = re.sub(r"[^A-Za-z0-9._-]+", "_", text)
+    if len(part) <= longest:
+        return part
+    digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:_DIGITS]
+    return f"{part[: longest - _DIGITS - 1]}-{digest}"
 
 
 def short_model_name(model: str) -> str:

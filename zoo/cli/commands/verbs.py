@@ -99,13 +99,14 @@ def analyze(
         show=show,
         unseen=unseen,
     )
-    folder = out or request.usual_folder(model)
+    opening = opening_request(space, tuned, device, dtype)
+    folder = out or request.usual_folder(model, opening)
     with progress_bars(settings) as progress:
         run = run_analysis(
             request,
             model,
             settings.installation,
-            opening=opening_request(space, tuned, device, dtype),
+            opening=opening,
             out=folder,
             force=force,
             npy=npy,
