@@ -152,6 +152,26 @@ def test_names_and_stars_stay(small: Studio) -> None:
     assert small.one("li.direction .star").get_attribute("aria-pressed") == "true"
 
 
+def test_fingers_draw_and_pull(small: Studio) -> None:
+    """On a narrow page: a finger draws where a tool is chosen, and pulls a slider."""
+    resize(small.browser, 360, 740)
+    small.browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    try:
+        small.one("#draw input[value=brush]").click()
+        small.touch(small.one("#pictures .picture"), (0.3, 0.5), (0.5, 0.6), (0.7, 0.5))
+        small.wait(lambda: small.value("#region").startswith("mask:"))
+        small.one("#draw input[value=none]").click()
+        before = small.picture
+        small.touch(small.slider(), (0.5, 0.5), (0.6, 0.5), (0.8, 0.5))
+        small.wait(lambda: small.picture != before and small.settled)
+        small.one("#undo").click()
+        small.wait(lambda: small.picture == before)
+        small.one("#clear-region").click()
+    finally:
+        small.browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
+        resize(small.browser, 1280)
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_it_fits_and_can_be_read(small: Studio, theme: str) -> None:
     for width in (360, 768, 1280):

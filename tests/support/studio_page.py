@@ -83,6 +83,17 @@ class Studio:
             actions.move_to_element_with_offset(picture, *point)
         actions.release().perform()
 
+    def touch(self, element: WebElement, *places: tuple[float, float]) -> None:
+        """Draw a finger over an element, at shares of its width and height from its upper left corner."""
+        self.browser.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", element)
+        box = self.browser.execute_script(
+            "const box = arguments[0].getBoundingClientRect(); return [box.x, box.y, box.width, box.height]", element
+        )
+        points = [{"x": box[0] + x * box[2], "y": box[1] + y * box[3]} for x, y in places]
+        for kind, point in zip(["touchStart", *["touchMove"] * (len(points) - 1)], points, strict=True):
+            self.browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [point]})
+        self.browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
     @property
     def picture(self) -> str:
         """The first of the chosen pictures."""

@@ -10,6 +10,7 @@ const SLOW_COUNT = 6;
 const SLOW = 256;  // pixels: fewer pictures of larger networks
 const BATCH_MS = 120;  // so that a slider never waits long for the gallery
 const MOST_CHOSEN = 12;
+const MOST_UPLOADS = 48;
 const THUMB = 64;  // pixels
 const LAST_SEED = 2 ** 32 - 1;
 
@@ -65,9 +66,9 @@ function syncFields() {
   $("earlier").disabled = state.first === 0;
 }
 
-/** The uploaded codes that are chosen stand before the seeds. */
+/** Uploaded codes of the open space stand before the seeds. */
 function offered() {
-  const uploads = state.codes.filter((code) => code.upload !== undefined);
+  const uploads = state.uploads.filter((code) => code.model === state.model && code.space === known.model.space);
   return [...uploads, ...Array.from({ length: count() }, (_, place) => ({ seed: state.first + place }))];
 }
 
@@ -96,6 +97,7 @@ async function fill(codes, buttons, run) {
     }), "gallery");
     if (!answer || run !== drawing) return;
     batch.forEach((_, place) => drawColumn(buttons[start + place].querySelector("canvas"), answer, place));
+    answer.bitmap.close();
     start += batch.length;
     const perPicture = answer.milliseconds / batch.length;
     size = Math.min(12, 2 * size, Math.max(1, Math.floor(BATCH_MS / perPicture)));
@@ -126,7 +128,10 @@ export const remove = (code) => toggle(code);
 
 /** Choose codes that were uploaded or found, in place of the seeds that were chosen. */
 export function chooseUploads(codes) {
-  state.codes = codes.slice(0, MOST_CHOSEN);
+  const ours = codes.map((code) => ({ ...code, model: state.model, space: known.model.space }));
+  const rest = state.uploads.filter((old) => !ours.some((code) => sameCode(old, code)));
+  state.uploads = [...ours, ...rest].slice(0, MOST_UPLOADS);
+  state.codes = ours.slice(0, MOST_CHOSEN);
   touch("codes", "draw");
   commit();
 }

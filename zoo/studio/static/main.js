@@ -16,10 +16,14 @@ import { startUploads } from "./uploads.js";
 
 connection.addEventListener("lost", ({ detail: { pause, attempt: tries } }) => {
   const again = h("button", { type: "button", onclick: tryNow }, "Try now");
-  const text = `The studio's server does not answer. The page tries again ${pause < 1 ? "at once" : `in ${pause} s`}${tries > 1 ? ` (attempt ${tries + 1})` : ""}, and nothing is lost.`;
+  const when = `Attempt ${tries + 1} ${pause < 1 ? "follows at once" : `follows in ${pause} s`}.`;
   document.body.dataset.gone = "";
-  if (tries === 0 || !$("gone")) $("alert").append(h("p", { id: "gone", "data-key": "gone" }, h("span", {}, text), " ", again));
-  else $("gone").firstChild.textContent = text;
+  if ($("gone")) {
+    $("when").textContent = when;
+    return;
+  }
+  const text = "The studio's server does not answer. The page goes on as soon as it does, and nothing is lost.";
+  $("alert").append(h("p", { id: "gone", "data-key": "gone" }, h("span", {}, text), h("small", { id: "when", "aria-live": "off" }, when), again));
 });
 
 connection.addEventListener("back", () => {

@@ -9,6 +9,7 @@ const REACH = 2;  // steps to either side
 const NOTCHES = 40;  // of a slider, by arrow keys and wheel
 const FASTER = 10;  // with Shift
 const DIGITS = 3;  // of a strength: as many as are shown, so that commands say what is seen
+const FIGURES = "Locality: how many times more the region changes than the rest, with a 95 % interval. Repeats: the direction that changes pictures alike.";
 const SETTLED = 200;  // ms without a key or a notch of the wheel
 
 const settle = debounced(() => { release(); commit(); }, SETTLED);
@@ -29,7 +30,7 @@ export function sliderRow(result, row, { patch, several }) {
   const item = h("li", { class: "direction", "data-key": key },
     h("div", { class: "head" }, star, name, rename),
     h("div", { class: "pull" }, slider, number),
-    h("div", { class: "more" }, h("label", { class: "check", title: "It stays while you pull others" }, added, " Keep"), layers(key, row), h("span", { class: "soft" }, figures(row, several))));
+    h("div", { class: "more" }, h("label", { class: "check", title: "It stays while you pull others" }, added, " Keep"), layers(key, row), h("span", { class: "soft", title: FIGURES }, figures(row, several))));
   const edit = () => renameIn(name, row, (given) => patch(result, row, { given }));
   slider.addEventListener("input", () => { drag(); pull(key, slider.valueAsNumber); });
   slider.addEventListener("change", () => { release(); commit(); });
@@ -54,7 +55,7 @@ const plain = (event) => !event.ctrlKey && !event.metaKey && !event.altKey && ![
 
 function figures(row, several) {
   const parts = [several, row.score ? `score ${row.score}` : null, row.locality ? `locality ${typeof row.locality === "number" ? brief(row.locality, 2) : row.locality}` : null,
-    row.redundant ? `repeats ${row.redundant}` : null];
+    Number.isInteger(row.redundant) ? `repeats ${row.redundant}` : null, row.visible === false ? "hardly visible" : null];
   return parts.filter(Boolean).join(" · ");
 }
 

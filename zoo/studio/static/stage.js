@@ -126,6 +126,7 @@ function askAfter() {
   after.lane.wish({ ...body, preview: dragging }, (answer) => {
     if (codes !== codesText()) return;
     clear("render");
+    after.answer?.bitmap.close();
     Object.assign(after, { answer, shown: text });
     $("exactness").hidden = answer.exact;
     busy(dragging || !answer.exact || after.lane.waiting);
@@ -144,7 +145,7 @@ function askBefore() {
   const text = JSON.stringify(body);
   if (before.shown === text) return;
   before.shown = text;
-  before.lane.wish(body, (answer) => { before.answer = answer; paint(); }, (error) => { before.shown = ""; failed(error); });
+  before.lane.wish(body, (answer) => { before.answer?.bitmap.close(); before.answer = answer; paint(); }, (error) => { before.shown = ""; failed(error); });
 }
 
 function failed(error) {
@@ -211,7 +212,8 @@ async function askHeat() {
   for (const [column, code] of state.codes.entries()) {
     const answer = await attempt(() => heatOf(code, moves), "heat");
     if (!answer || heat.asked !== text) return;
-    drawColumn(canvases[column], { ...answer, columns: 1 }, 0);
+    drawColumn(canvases[column], answer, 0);
+    answer.bitmap.close();
     canvases[column].hidden = false;
     figures.push(answer);
   }

@@ -9,7 +9,7 @@ const MOST_STEPS = 200;
 
 export const state = {
   startedWith: null, model: null, options: {}, space: null,
-  first: 0, codes: [], label: null, truncation: null,
+  first: 0, codes: [], uploads: [], label: null, truncation: null,
   region: "all", compare: "after", heat: false, outline: true,
   analyzer: null, settings: {}, codesFrom: "chosen", samples: 8, seed: 0,
   result: null, current: null,

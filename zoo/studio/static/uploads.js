@@ -46,7 +46,7 @@ async function take(files) {
   }
   const codes = [];
   for (const file of files) codes.push(...(await attempt(() => open(file), `upload ${file.name.replaceAll('"', "")}`) ?? []));
-  if (codes.length) chooseUploads([...state.codes.filter((code) => code.upload !== undefined), ...codes]);
+  if (codes.length) chooseUploads(codes);
 }
 
 /** Open one file by its content; returns the codes that it gave. */
