@@ -9,6 +9,7 @@ const COUNT = 24;
 const SLOW_COUNT = 6;
 const SLOW = 256;  // pixels: fewer pictures of larger networks
 const BATCH_MS = 120;  // so that a slider never waits long for the gallery
+const PAUSE = 40;  // ms
 const MOST_CHOSEN = 12;
 const MOST_UPLOADS = 48;
 const THUMB = 64;  // pixels
@@ -75,33 +76,43 @@ function offered() {
 async function refill() {
   if (!known.model) return;
   const codes = offered();
-  const wanted = JSON.stringify([question(), state.label, state.truncation, codes]);
-  if (wanted === shown) return;
-  shown = wanted;
+  const keys = codes.map((code) => JSON.stringify([question(), codeOf(code)]));
+  if (String(keys) === shown) return;
+  shown = String(keys);
   drawing += 1;
-  const buttons = codes.map(faceButton);
+  const drawn = new Map([...$("gallery").children].filter((button) => button.drawn).map((button) => [button.key, button]));
+  const buttons = codes.map((code, place) => drawn.get(keys[place]) ?? Object.assign(faceButton(code), { key: keys[place] }));
   $("gallery").replaceChildren(...buttons);
   settle();
   mark();
-  await fill(codes, buttons, drawing);
+  await fill(buttons.filter((button) => !button.drawn), drawing);
 }
 
 /** Draw the gallery batch by batch, each about as long as a slider may wait. */
-async function fill(codes, buttons, run) {
+async function fill(buttons, run) {
   let size = 1;
-  for (let start = 0; start < codes.length && run === drawing;) {
-    const batch = codes.slice(start, start + size);
+  for (let start = 0; start < buttons.length && run === drawing;) {
+    await quiet(run);
+    const batch = buttons.slice(start, start + size);
     const side = Math.max(...known.model.resolution) > THUMB ? THUMB * 2 : null;
     const answer = await attempt(() => new Promise((arrived, refused) => {
-      lane.wish({ ...question(), codes: batch.map(codeOf), moves: [], size: side, preview: false }, arrived, refused);
+      lane.wish({ ...question(), codes: batch.map((button) => codeOf(button.code)), moves: [], size: side, preview: false }, arrived, refused);
     }), "gallery");
     if (!answer || run !== drawing) return;
-    batch.forEach((_, place) => drawColumn(buttons[start + place].querySelector("canvas"), answer, place));
+    batch.forEach((button, place) => {
+      drawColumn(button.querySelector("canvas"), answer, place);
+      button.drawn = true;
+    });
     answer.bitmap.close();
     start += batch.length;
     const perPicture = answer.milliseconds / batch.length;
     size = Math.min(12, 2 * size, Math.max(1, Math.floor(BATCH_MS / perPicture)));
   }
+}
+
+/** Wait until nothing large is being drawn, which comes first. */
+async function quiet(run) {
+  while ($("pictures").getAttribute("aria-busy") === "true" && run === drawing) await new Promise((resolve) => setTimeout(resolve, PAUSE));
 }
 
 function faceButton(code) {

@@ -15,7 +15,7 @@ const KINDS = [
 ];
 const EACH = ["each", "Every picture as PNG", false];
 const NPY = ["npy", "Directions as NumPy array", false];
-const FILES = { edit: [["gif", "GIF", true], ["mp4", "MP4", false], EACH], run: [NPY, EACH], directions: [NPY], codes: [EACH] };
+const FILES = { edit: [["gif", "GIF animation", true], ["mp4", "MP4 video", false], EACH], run: [NPY, EACH], directions: [NPY], codes: [EACH] };
 
 let what = null;
 

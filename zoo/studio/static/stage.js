@@ -107,6 +107,7 @@ function neededSize(shown) {
 function ask() {
   if (!known.model || !state.codes.length) {
     after.lane.drop();
+    busy(false);
     return;
   }
   askAfter();
