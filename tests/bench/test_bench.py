@@ -252,3 +252,23 @@ def test_coordinates_of_directions_that_are_not_orthogonal() -> None:
     directions = Directions(space, torch.tensor([[1.0, 0, 0], [0.6, 0.8, 0]]).double(), torch.ones(2))
     code = 2 * directions.vectors[0] - 3 * directions.vectors[1]
     torch.testing.assert_close(coordinates_along(directions, code[None]), torch.tensor([[2.0, -3.0]]).double())
+
+
+@pytest.mark.long
+def test_other_seeds_give_the_same_figures_within_their_intervals(installation: Installation) -> None:
+    """The intervals of two benches meet for nine figures of ten, at least, as they should for nearly all."""
+    model = zoo.load("stylegan2.avatars32", device="cpu")
+    words = {"samples": 4, "unseen": 16, "readings": 300, "pictures": 0, "repetitions": 4, "draws": 8, "show": 3}
+    asked = {"analyzers": ("sefa", "resefa"), "region": "mouth", **words}
+    one, other = (
+        BenchRequest(model="stylegan2.avatars32", seed=seed, **asked).measure(model, installation) for seed in (0, 50)
+    )
+    meeting = []
+    for table in TABLES:
+        for name in one.methods:
+            for key, _ in one.columns(table):
+                first, second = (bench.figure(name, table.name, key) for bench in (one, other))
+                if first.half_width and second.half_width:
+                    meeting.append(first.ends[0] <= second.ends[1] and second.ends[0] <= first.ends[1])
+    assert len(meeting) > 50
+    assert sum(meeting) >= 0.9 * len(meeting)
