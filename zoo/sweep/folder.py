@@ -71,7 +71,8 @@ class SweepFolder:
             SweepError: If the folder holds something else than a sweep.
             OutputError: If the operating system refuses.
         """
-        if not self.plan.exists() and self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        # hidden names are those of another command that is about to write the plan
+        if not self.plan.exists() and self.path.exists() and (not self.path.is_dir() or _names(self.path)):
             raise SweepError(f"{self.path} exists and is not the folder of a sweep: pass another --out")
         _write(self.plan, plan)
         (self.path / "cells").mkdir(exist_ok=True)
