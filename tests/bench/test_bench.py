@@ -259,7 +259,7 @@ def test_other_seeds_give_the_same_figures_within_their_intervals(installation: 
     """The intervals of two benches meet for nine figures of ten, at least, as they should for nearly all."""
     model = zoo.load("stylegan2.avatars32", device="cpu")
     words = {"samples": 4, "unseen": 16, "readings": 300, "pictures": 0, "repetitions": 4, "draws": 8, "show": 3}
-    asked = {"analyzers": ("sefa", "resefa"), "region": "mouth", **words}
+    asked: dict[str, Any] = {"analyzers": ("sefa", "resefa"), "region": "mouth", **words}
     one, other = (
         BenchRequest(model="stylegan2.avatars32", seed=seed, **asked).measure(model, installation) for seed in (0, 50)
     )
