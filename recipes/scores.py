@@ -61,8 +61,9 @@ def scored(model: zoo.Model, analyzer: str, region: str) -> dict[str, Any]:
             )
         else:
             request: dict[str, Any] = {"region": region, "label": label, "samples": ANALYSED, "k": SHOWN}
-            options = {"basis": "published"} if analyzer == "nullspace" else {}
-            directions = zoo.analyze(model, analyzer, **request, **options, unseen=0, show=1)
+            if analyzer == "nullspace":
+                request["basis"] = "published"
+            directions = zoo.analyze(model, analyzer, **request, unseen=0, show=1)
         scores = zoo.score(model, directions, scorer="avatars", label=label, samples=SCORED, region=region, show=SHOWN)
     dci = scores.dci
     best = {
