@@ -174,6 +174,12 @@ def test_fingers_draw_and_pull(small: Studio) -> None:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_it_fits_and_can_be_read(small: Studio, theme: str) -> None:
+    beyond = (
+        "const place = document.querySelector('#pictures').getBoundingClientRect(); return "
+        "[...document.querySelectorAll('figure')].filter((one) => one.getBoundingClientRect().right > place.right)"
+    )
+    more = "[...document.querySelectorAll('#gallery button')].slice(4, 9).forEach((one) => one.click())"
+    small.browser.execute_script(more)
     for width in (360, 768, 1280):
         resize(small.browser, width, theme=theme)
         assert small.browser.execute_script("return document.documentElement.scrollWidth") == width
@@ -183,6 +189,8 @@ def test_it_fits_and_can_be_read(small: Studio, theme: str) -> None:
             ".map((one) => one.outerHTML.slice(0, 80))"
         )
         assert small.browser.execute_script(lost) == []
+        small.wait(lambda: len(small.all("#pictures figure")) == 9 and small.browser.execute_script(beyond) == [])
+    small.browser.execute_script(more)
     contrasts = small.browser.execute_script(CONTRASTS)
     assert len(contrasts) > 80
     assert min(contrasts)[0] >= 4.5, min(contrasts)

@@ -16,7 +16,7 @@ export function startModels() {
   try {
     agreed = new Set(JSON.parse(localStorage.getItem("zoo-studio-licences") ?? "[]"));
   } catch { /* another program's */ }
-  for (const id of ["choose-model", "begin"]) $(id).addEventListener("click", showDialog);
+  for (const id of ["choose-model", "begin"]) $(id).addEventListener("click", () => showDialog());
   settle = roving($("model-list"));
   $("model-search").addEventListener("input", list);
   $("model-search").addEventListener("keydown", (event) => {

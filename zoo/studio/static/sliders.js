@@ -9,7 +9,7 @@ const REACH = 2;  // steps to either side
 const NOTCHES = 40;  // of a slider, by arrow keys and wheel
 const FASTER = 10;  // with Shift
 const DIGITS = 3;  // of a strength: as many as are shown, so that commands say what is seen
-const FIGURES = "Locality: how many times more the region changes than the rest, with a 95 % interval. Repeats: the direction that changes pictures alike.";
+const FIGURES = "Score: the analysis's own measure. Locality: how many times more the region changes than the rest, with a 95 % interval. Repeats: the direction that changes pictures alike.";
 const SETTLED = 200;  // ms without a key or a notch of the wheel
 
 const settle = debounced(() => { release(); commit(); }, SETTLED);

@@ -8,6 +8,7 @@ import { activeMoves, codeName, codeOf, commit, known, on, question, state, touc
 const ATLAS_LIMIT = 256;  // pixels: of larger networks, no more is asked for than is shown
 const GAP = 12;  // between pictures, in CSS pixels
 const CAPTION = 30;
+const SMALL = 96;  // pixels: captions leave a word out
 const NEARLY = 0.85;  // of the largest size, where no place stays empty
 
 const after = { lane: new Lane("main"), answer: null, shown: "" };
@@ -71,7 +72,7 @@ function figureOf(code, key, width, height) {
       h("canvas", { class: "change", hidden: true }),
       svg("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", "aria-hidden": "true" }, svg("path", { class: "outline halo" }), svg("path", { class: "outline" }), svg("path", { class: "cut" }), svg("path", { class: "cursor halo" }), svg("path", { class: "cursor" })),
       h("canvas", { class: "paint", width, height })),
-    h("figcaption", {}, h("span", {}, name), take));
+    h("figcaption", {}, h("span", {}, code.name ?? h("span", { class: "word" }, "seed "), code.name ? null : String(code.seed)), take));
 }
 
 /** Make the pictures as large as their place allows. */
@@ -79,7 +80,7 @@ function measure() {
   const place = $("pictures");
   const count = state.codes.length || 1;
   const style = getComputedStyle(place);
-  const width = place.clientWidth;
+  const width = place.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
   const height = Math.max(120, parseFloat(style.getPropertyValue("--height")) * innerHeight / 100 || place.clientHeight);
   const layouts = Array.from({ length: count }, (_, index) => index + 1).map((columns) => {
     const rows = Math.ceil(count / columns);
@@ -88,6 +89,7 @@ function measure() {
   const largest = Math.max(...layouts.map(({ size }) => size));
   const { columns, size } = layouts.filter((one) => one.size >= NEARLY * largest).sort((one, other) => one.empty - other.empty)[0];
   const best = Math.floor(Math.max(64, size));
+  place.toggleAttribute("data-small", best < SMALL);
   place.style.setProperty("--columns", Math.max(1, Math.min(columns, Math.floor((width + GAP) / (best + GAP)))));
   if (best === side) return;
   const grown = neededSize(best) !== neededSize(side);
