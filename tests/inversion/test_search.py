@@ -82,9 +82,9 @@ def test_levenberg_marquardt_of_a_linear_residual_with_a_ridge_is_its_closed_for
 
 
 def test_a_value_that_creeps_ends_a_brief_run_and_hands_lbfgs_over() -> None:
-    assert levenberg_marquardt._creeps([1.0, 0.9, 0.8, 0.75, 0.7])
-    assert not levenberg_marquardt._creeps([1.0, 0.9, 0.8, 0.75, 0.4])
-    assert not levenberg_marquardt._creeps([1.0, 0.9, 0.8, 0.75])
+    assert levenberg_marquardt._creeps([1.0, 0.9, 0.8, 0.75, 0.7, 0.7, 0.7])
+    assert not levenberg_marquardt._creeps([1.0, 0.9, 0.8, 0.75, 0.7, 0.7, 0.4])
+    assert not levenberg_marquardt._creeps([1.0, 0.9, 0.8, 0.75, 0.7, 0.7])
     rounds = []
 
     def evaluate(points: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:

@@ -25,7 +25,7 @@ _NEAR = 4 / 10**2.6 / 2
 _LEAST_FALL = 0.9
 # In a brief run, the value must fall to this share (2 dB) within so many exact Jacobians: towards the picture it does,
 # and elsewhere it creeps.
-_BRIEF_PATIENCE, _BRIEF_FALL = 3, 0.6
+_BRIEF_PATIENCE, _BRIEF_FALL = 5, 0.6
 
 # Returns r (rows,) at u (dim,); and r with J (rows, dim).
 Residual = Callable[[Tensor], Tensor]

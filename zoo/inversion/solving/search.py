@@ -29,9 +29,9 @@ _FREE_ROUNDS = 60
 _LM_ROUNDS = 100
 # Images with a longer side above the first number are compared at these sizes first.
 _COARSE_SIDES = (64, 256)
-# How many starts are tried at most where exact Jacobians pay: of a picture that is nearly reproduced (26 dB), the model
-# seems to be able to draw it, so more are. L-BFGS alone seldom reproduces a picture from any start.
-_USUAL_STARTS, _STARTS_NEAR = 6, 12
+# How many starts are tried at most where exact Jacobians pay: the second number where 24 dB are reached, as the model
+# then seems to be able to draw the picture. L-BFGS alone seldom reproduces a picture from any start.
+_USUAL_STARTS, _STARTS_NEAR, _SEEMS_DRAWN = 6, 12, 4 / 10**2.4
 # Classes whose best starts are searched before one is chosen, and how many times the least value others may have to be
 # kept beside it.
 _MOST_TRIED_CLASSES, _AS_GOOD = 6, 2.0
@@ -117,7 +117,7 @@ class Search:
         found = self.found[index]
         if found is None or self._options.starts is not None or attempt < _USUAL_STARTS:
             return not self._is_reproduced(index)
-        return not found.reproduces and found.error < NEAR
+        return not found.reproduces and found.error < _SEEMS_DRAWN
 
     def _is_reproduced(self, index: int) -> bool:
         found = self.found[index]
