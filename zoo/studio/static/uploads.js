@@ -4,7 +4,7 @@ import { callJson, post } from "./api.js";
 import { $, attempt, choose, problem, say, unsay } from "./dom.js";
 import { chooseUploads } from "./faces.js";
 import { runJob } from "./jobs.js";
-import { known, question, state, touch } from "./store.js";
+import { activeMoves, known, question, state, touch } from "./store.js";
 
 const LARGEST = 64 * 2 ** 20;  // bytes, as the server has it
 const OF_A_FOLDER = ["directions.safetensors", "codes.safetensors"];
@@ -94,6 +94,6 @@ async function project(picture, name) {
   const found = await runJob(`Finding the code of ${name}`, $("jobs"), () => post("project", {
     model: state.model, options: state.options, space: state.space, picture, label: state.label,
   }));
-  say(`${name}: ${found.figures}`, ...(found.notes ?? []));
+  say(`${name}: ${found.figures}.${activeMoves().length ? " It is shown with the strengths that the sliders have." : ""}`, ...(found.notes ?? []));
   return [{ upload: found.upload, index: 0, name: stem(name), photograph: true }];
 }
