@@ -331,5 +331,7 @@ def test_a_mouth_is_painted_found_pulled_named_starred_and_saved(
         for line in command.replace(f"runs/{name}", f"again-{name}").split(" && "):
             assert run([*shlex.split(line)[1:], "-q"]) == 0
         assert contents(folder / f"again-{name}") == contents(folder / "runs" / name), name
+
     if whole:
+        assert (folder / "runs" / "run" / "report.html").exists()
         assert "--region mask:runs/studio/masks/" in commands["run"] and "--seeds 0,5" in commands["run"]

@@ -132,6 +132,17 @@ def test_what_is_there_stays(page: Page, results: list[dict[str, Any]]) -> None:
     assert nameless == ["runs/stylegan2.avatars32-samples", "runs/stylegan2.avatars32-samples-2"]
 
 
+def test_a_painted_region_is_offered_a_name_that_is_one(page: Page) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(np.eye(32, dtype=np.uint8) * 255).save(buffer, "PNG")
+    region = page.post("region", buffer.getvalue(), Content_Type="image/png").value["region"]
+    asked = {**MODEL, "analyzer": "sefa", "settings": {"k": 1}, "show": 1, "unseen": 2, "region": region}
+    body = {**MODEL, "what": "run", "result": page.work("analyze", asked)["id"]}
+    offered = page.post("command", {**body, "name": None}).value["folder"]
+    assert "painted" in offered
+    assert page.post("command", {**body, "name": Path(offered).name}).value["folder"] == offered
+
+
 def test_a_frame_in_full_size(page: Page, results: list[dict[str, Any]]) -> None:
     answer = page.post("save", edit_of(results, what="frame", size=16))
     assert answer.headers["content-type"] == "image/png" and answer.picture.size == (64, 32)

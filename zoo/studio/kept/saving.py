@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from zoo.core.directions import Directions
 from zoo.core.files.naming import name_direction
 from zoo.editing.edit_request import EditRequest
 from zoo.editing.requests import CodesRequest
-from zoo.editing.run_folder import new_run_folder, short_model_name
+from zoo.editing.run_folder import new_run_folder, short_model_name, short_part
 from zoo.editing.samples import SampleRequest
 from zoo.errors import OptionError, UnknownNameError
 from zoo.studio.bodies import Analyze, Save
@@ -36,6 +37,8 @@ from zoo.studio.shown.views import Scene, batches
 # Shares of the strengths that the page shows, from the unmoved codes to what is seen.
 _SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 _MOST_NAMES = 1000
+# Characters of a name that is offered, so that a number fits behind it.
+_LONGEST = 72
 
 
 @dataclass(frozen=True)
@@ -163,8 +166,9 @@ class Saving:
             return self._directions(body)
         asked = Analyze.model_validate(record["asked"])
         codes = codes_request(self.session, self.analyses.models, asked)
-        usual = self.analyses.request(asked, codes).usual_folder(asked.model).name
-        folder = self._folder(body, usual)
+        request = self.analyses.request(asked, codes)
+        called = replace(request, region=re.sub(r"mask:[^+]*", "painted", request.region))  # not after the mask's file
+        folder = self._folder(body, called.usual_folder(asked.model).name)
         names = {row["index"]: row["given"] for row in record["rows"] if row["given"]}
 
         def write(progress: Progress) -> None:
@@ -240,6 +244,7 @@ class Saving:
         runs = self.session.runs
         if body.name is not None:
             return runs / body.name
+        usual = short_part(usual, _LONGEST)
         names = [usual, *(f"{usual}-{number}" for number in range(2, _MOST_NAMES))]
         return runs / next(name for name in names if not exists(runs / name))
 
