@@ -42,7 +42,7 @@ _WISHES = (
 
 
 def advise(bench: Bench) -> list[Advice]:
-    """Say for each wish which analysis has the best figure, and whether it is better than random directions.
+    """Say for each wish which analysis has the best figure, of those that are better than random directions.
 
     Args:
         bench: The figures.
@@ -59,13 +59,14 @@ def _advise(bench: Bench, wish: str, table: str, key: str, called: str) -> Advic
     ranked = sorted((one for one in figures.items() if not math.isnan(one[1].mean)), key=lambda one: -one[1].mean)
     if not ranked or floor is None:
         return None
-    name, best = ranked[0]
+    better = [one for one in ranked if bench.beats(one[0], RANDOM, table, key)]
+    name, best = (better or ranked)[0]
     compared = f"{called} {best.text()}, random directions {floor.text()}"
     if ceiling is not None and not math.isnan(ceiling.mean):
         compared += f", supervised ones {ceiling.text()}"
-    if not bench.beats(name, RANDOM, table, key):
+    if not better:
         return Advice(wish, None, f"no analysis is clearly better than random directions: {name} has {compared}")
-    equal = [other for other, _ in ranked[1:] if not bench.beats(name, other, table, key)]
+    equal = [other for other, _ in ranked if other != name and not bench.beats(name, other, table, key)]
     also = f"; {_listed(equal)} cannot be told apart from it" if equal else ""
     return Advice(wish, name, f"use {name}: {compared}{also}")
 
