@@ -20,6 +20,7 @@ import pytest
 from tests.support import fork_server
 from tests.sweep.test_sweep import OUT, content, sweep
 from zoo.cli import INTERRUPTED, run
+from zoo.sweep.folder import SweepFolder
 from zoo.sweep.watch import Watch
 
 REAL = """
@@ -35,20 +36,24 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows knows no SIGKIL
 
 
 @contextmanager
-def killing(kills: int, seconds: float) -> Iterator[list[int]]:
-    """Kill processes of this one at random moments, so many times, or until the body ends."""
+def killing(kills: int) -> Iterator[list[int]]:
+    """Kill processes of this one at random moments, so many times, or until the body ends.
+
+    After a kill, some cell is finished before the next one: else, where all is slow, none would ever be.
+    """
     killed: list[int] = []
     end = threading.Event()
     moments = random.Random(0)
 
     def kill() -> None:
-        while len(killed) < kills and not end.wait(seconds * moments.random()):
-            children = [child for child in multiprocessing.active_children() if child.pid]
-            if children:
-                chosen = moments.choice(children)
+        finished = -1
+        while len(killed) < kills and not end.wait(0.5 * moments.random()):
+            children = [child.pid for child in multiprocessing.active_children() if child.pid]
+            if children and len(SweepFolder(OUT).finished()) > finished:
                 with suppress(ProcessLookupError):
-                    os.kill(chosen.pid or 0, signal.SIGKILL)
-                    killed.append(chosen.pid or 0)
+                    finished = len(SweepFolder(OUT).finished())
+                    killed.append(moments.choice(children))
+                    os.kill(killed[-1], signal.SIGKILL)
 
     thread = threading.Thread(target=kill)
     thread.start()
@@ -71,7 +76,7 @@ def test_interrupted_and_killed_processes_lose_nothing(
     assert "the same command computes the rest" in capsys.readouterr().err
     assert not list(OUT.rglob("*.partial")) and not list(OUT.glob("running/*"))
     assert not multiprocessing.active_children()
-    with killing(3, 1.0) as killed:
+    with killing(3) as killed:
         assert sweep(registry, "--jobs", "2") == 0
     assert killed and "finished\t6" in capsys.readouterr().out
     assert not list(OUT.rglob("*.partial"))
@@ -91,7 +96,7 @@ def test_a_hundred_kills_and_one_of_the_driver(
         time.sleep(0.05)
     os.kill(driver.pid, signal.SIGKILL)
     driver.wait()
-    with killing(100, 3.0) as killed:
+    with killing(100) as killed:
         assert run(["sweep", "s.yaml", "--jobs", "2"]) == 0
     assert len(killed) == 100 and "finished\t126" in capsys.readouterr().out
     assert not list(OUT.rglob("*.partial"))
