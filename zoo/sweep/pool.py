@@ -178,6 +178,7 @@ class _Pool:
                 raise SweepError(f"processes end as soon as they are started; see {self.watch.folder.log}")
         if worker.planned is not None:
             self._begin_again(worker, worker.planned)
+        self.watch.forget(worker.name)
         if self.queue.waiting:
             self.start(worker.device)
 
@@ -189,7 +190,7 @@ class _Pool:
         if self.watch.folder.has(planned.id):  # it died after its last step
             self.watch.finish(worker.name)
         elif counts[planned.id] < most:
-            self.watch.lose(worker.name)
+            self.watch.again += 1
             self.queue.postpone(planned, 0)
         else:
             how = "was killed, perhaps for lack of memory" if killed else f"ended with code {code}"

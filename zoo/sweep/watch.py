@@ -80,13 +80,12 @@ class Watch:
         self.tell(f"failed: {planned.cell}: {printable(error)}")
         self.progress(self.done + self.failed, self.total, "cells")
 
-    def lose(self, worker: str) -> None:
-        """Note that a process has died in the middle of a cell.
+    def forget(self, worker: str) -> None:
+        """Note that a process has died.
 
         Args:
             worker: The name of the process.
         """
-        self.again += 1
         self.workers.pop(worker, None)
 
     def account(self) -> None:
