@@ -19,7 +19,12 @@ def test_the_head_and_the_command_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     head = yaml.safe_load((SPACE / "README.md").read_text("utf-8").split("---")[1])
     assert head["sdk"] == "docker" and head["title"] and head["license"] == "apache-2.0"
     asked: dict[str, Any] = {}
-    monkeypatch.setattr("zoo.studio.start.serve", lambda model, installation, **options: asked.update(options))
+
+    def serve(model: object, installation: object, **options: Any) -> bool:
+        asked.update(options)
+        return True
+
+    monkeypatch.setattr("zoo.studio.start.serve", serve)
     docker = (SPACE / "Dockerfile").read_text("utf-8")
     command = re.findall(r"^CMD (.*)$", docker, flags=re.MULTILINE)[-1].replace("$SPACE_HOST", "owner-space.hf.space")
     words = shlex.split(command)

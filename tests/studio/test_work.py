@@ -25,6 +25,7 @@ from tests.support.linear import Linear, model_of
 from tests.support.studio import Page, running
 from zoo.cli import run
 from zoo.errors import CapabilityError
+from zoo.registry.registry import load_installation
 from zoo.studio import server
 from zoo.studio.newest import NewestOnly, StaleError
 from zoo.studio.shown.opened import OpenModel, Origin
@@ -224,6 +225,19 @@ def test_a_killed_studio_goes_on_where_it_was(tmp_path: Path) -> None:
     os.kill(process.pid, signal.SIGINT)
     assert process.wait() == 0
     assert not [path for path in tmp_path.rglob("*") if "partial" in path.name]
+
+
+def test_the_end_does_not_wait_for_a_long_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_SECONDS_TO_END", 0.1)
+    opened = server.Server(None, load_installation(), host="127.0.0.1", port=0, runs=tmp_path)
+    opened.start()
+    step_ends = threading.Event()
+    job = opened._services.jobs.start("session", lambda progress: step_ends.wait(60))
+    while job.state == "waiting":
+        time.sleep(0.01)
+    assert not opened.stop()
+    step_ends.set()
+    assert opened.stop()
 
 
 def test_a_taken_port_is_one_line(capsys: pytest.CaptureFixture[str], page: Page) -> None:

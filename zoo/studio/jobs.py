@@ -165,6 +165,11 @@ class Jobs:
             raise UnknownNameError("this work is not known: the studio was restarted meanwhile, so begin it again")
         return job
 
+    @property
+    def running(self) -> bool:
+        """Whether a job is under way."""
+        return any(job.state == "running" for job in self._jobs.values())
+
     def close(self) -> None:
         """Cancel everything."""
         for job in self._jobs.values():

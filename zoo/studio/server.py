@@ -115,11 +115,16 @@ class Server:
         """Wait until the server has ended."""
         self._thread.join()
 
-    def stop(self) -> None:
-        """End the server, and cancel the work that it does."""
+    def stop(self) -> bool:
+        """End the server, and cancel the work that it does.
+
+        Returns:
+            Whether all work has ended; a step of it that takes long goes on in its thread.
+        """
         self._server.should_exit = True
         self._services.close()
         self._thread.join()
+        return self._services.wait(_SECONDS_TO_END)
 
 
 def _require_libraries() -> None:

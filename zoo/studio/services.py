@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -21,6 +22,9 @@ from zoo.studio.shown.preview import Pictures
 from zoo.studio.shown.views import Scene
 
 Result = TypeVar("Result")
+
+# Seconds between two looks at work that is ending.
+_SECONDS_BETWEEN = 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +63,20 @@ class Services:
             What it returns.
         """
         return await asyncio.get_running_loop().run_in_executor(self._files, work)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the end of what was under way when everything was cancelled.
+
+        Args:
+            seconds: How long to wait at most.
+
+        Returns:
+            Whether it has ended.
+        """
+        until = time.monotonic() + seconds
+        while self.jobs.running and time.monotonic() < until:
+            time.sleep(_SECONDS_BETWEEN)
+        return self.renders.idle.wait(max(0.0, until - time.monotonic())) and not self.jobs.running
 
     def close(self) -> None:
         """Cancel all work, and let the threads end."""

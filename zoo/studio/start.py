@@ -72,7 +72,7 @@ def serve(
     device: str,
     memory: str | int | None,
     origins: Sequence[str],
-) -> None:
+) -> bool:
     """Start the server, print where it is, and wait for Ctrl-C; see `studio`.
 
     Args:
@@ -85,6 +85,9 @@ def serve(
         device: See `studio`.
         memory: See `studio`.
         origins: See `studio`.
+
+    Returns:
+        Whether all work has ended; a step of it that takes long goes on in its thread.
     """
     from zoo.studio.server import Server
 
@@ -99,5 +102,4 @@ def serve(
         server.wait()
     except KeyboardInterrupt:
         print("studio: ending", flush=True)
-    finally:
-        server.stop()
+    return server.stop()

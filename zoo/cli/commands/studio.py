@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from zoo.cli import arguments, completion
 from zoo.cli.console import Settings
-from zoo.studio.start import USUAL_HOST, USUAL_PORT, serve
+from zoo.studio.start import USUAL_HOST, USUAL_PORT
 
 
 def studio(
@@ -42,8 +43,10 @@ def studio(
     memory: arguments.Memory = None,
 ) -> None:
     """Look at models and their directions in a browser: pull sliders, paint regions, name directions, save runs."""
+    from zoo.studio.start import serve
+
     settings: Settings = context.obj
-    serve(
+    ended = serve(
         model,
         settings.installation,
         port=port,
@@ -54,3 +57,5 @@ def studio(
         memory=memory,
         origins=origin or (),
     )
+    if not ended:  # a step of an analysis, which no signal interrupts, would keep the process until it is done
+        os._exit(0)
