@@ -45,6 +45,12 @@ def session() -> str:
     return secrets.token_hex(16)
 
 
+def find(port: int, session: str) -> None:
+    """Find three directions in a session, with next to nothing measured, before its page is opened."""
+    asked = {"model": SMALL, "analyzer": "sefa", "settings": {"k": 3}, "show": 1, "unseen": 1}
+    Page(port, session).work("analyze", asked)
+
+
 @pytest.fixture
 def small(browser: webdriver.Chrome, server: Page, session: str) -> Studio:
     """A page with a small model, and three directions that were found."""
@@ -54,8 +60,8 @@ def small(browser: webdriver.Chrome, server: Page, session: str) -> Studio:
         if not studio.wait(lambda: studio.all("#model-list button") or studio.all("#pictures figure")):
             return studio
         if not studio.all("#pictures figure"):
-            studio.open(SMALL)
-            studio.find("sefa", k="3")
+            find(server.port, session)
+            studio.show().open(SMALL)
         studio.wait(lambda: studio.all("li.direction") and studio.drawn)
     return studio
 
@@ -220,7 +226,7 @@ def test_it_asks_no_other_host_and_complains_of_nothing(browser: webdriver.Chrom
     assert studio.errors is not None
     browser.get_log("performance")  # type: ignore[no-untyped-call]
     studio.show().open(LAYERED)
-    studio.find("sefa", k="2")
+    studio.find("sefa", k="1")
     studio.pull(3)
     studio.one("li.direction details.layers summary").click()
     studio.one("li.direction .layers button:nth-child(2)").click()
@@ -252,8 +258,9 @@ def test_two_browsers_at_once_know_nothing_of_each_other(small: Studio, tmp_path
 
 def test_a_server_that_is_started_again_mid_drag_is_found_again(browser: webdriver.Chrome, tmp_path: Path) -> None:
     with running(tmp_path / "runs") as page:
-        studio = Studio(browser, page.port).show().open(SMALL)
-        studio.find("sefa", k="3")
+        studio = Studio(browser, page.port)
+        find(page.port, studio.session)
+        studio.show().open(SMALL)
         studio.one("li.direction .star").click()
         studio.wait(lambda: studio.one("li.direction .star").get_attribute("aria-pressed") == "true")
         studio.mouse("mousePressed", 0.5)
