@@ -134,7 +134,7 @@ def test_every_command_prints_json(capsys: pytest.CaptureFixture[str], tmp_path:
     for words, shown in calls:
         assert run([*words, "--json"]) == 0
         assert shown(json.loads(capsys.readouterr().out))
-    for name in COMMANDS:
+    for name in COMMANDS.keys() - {"studio"}:  # which serves a page, and has no result
         assert run([name, "--help"]) == 0
         assert "--json" in capsys.readouterr().out
 
