@@ -66,6 +66,19 @@ def test_levenberg_marquardt_needs_few_jacobians() -> None:
     assert jacobians < 25
 
 
+def test_levenberg_marquardt_stays_where_nothing_can_be_changed() -> None:
+    """As where every pixel is clamped, and the Jacobian is 0."""
+    start = torch.ones(3, dtype=torch.float64)
+
+    def residual(u: Tensor) -> Tensor:
+        return torch.ones(5, dtype=torch.float64)
+
+    def linearize(u: Tensor) -> tuple[Tensor, Tensor]:
+        return residual(u), torch.zeros(5, 3, dtype=torch.float64)
+
+    assert torch.equal(minimize_levenberg_marquardt(residual, linearize, start, 100, tick=nothing), start)
+
+
 def test_levenberg_marquardt_of_a_linear_residual_with_a_ridge_is_its_closed_form() -> None:
     matrix = torch.randn(9, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     wanted = torch.arange(9, dtype=torch.float64)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 # The damping μ is a share of the largest entry on the diagonal of JᵀJ (Nielsen 1999; Madsen, Nielsen & Tingleff,
 # Methods for Non-Linear Least Squares Problems, 2004, algorithm 3.16).
-_FIRST_DAMPING = 1e-3
+_FIRST_DAMPING, _MOST_DAMPING = 1e-3, 1e8
 # A step that gains less than this share of what the Jacobian predicted calls for an exact one.
 _LEAST_GAIN = 0.25
 # Steps between two exact Jacobians, at most.
@@ -56,54 +56,98 @@ def minimize_levenberg_marquardt(
     Returns:
         The point found, (dim,); its value is not above that at the start.
     """
-    weight = 2 * ridge
-    r, jacobian = linearize(point)
-    exact, corrections = True, 0
-    damping, growth = _FIRST_DAMPING, 2.0
-    value = float(r.square().sum() + weight * point.square().sum()) / 2
-    past, at_exact = [value], [value]
+    descent = _Descent(residual, linearize, point, 2 * ridge)
+    values, at_exact = [descent.value], [descent.value]
     for _ in range(rounds):
-        if 2 * value <= _NOTHING:
+        values.append(descent.value)
+        if 2 * descent.value <= _NOTHING or _stays(values):
             break
-        past.append(value)
-        patience = _PATIENCE_NEAR if value < _NEAR else _PATIENCE
-        if len(past) > patience and value > _LEAST_FALL * past[-1 - patience]:
+        step, promised = descent.propose()
+        if descent.exact and promised <= _LEAST_PROGRESS * descent.value:
             break
-        normal = jacobian.T @ jacobian
-        normal.diagonal().add_(weight)
-        gradient = jacobian.T @ r + weight * point
-        scale = float(normal.diagonal().max())
-        normal.diagonal().add_(damping * scale)
-        step = -torch.linalg.solve(normal, gradient)
-        promised = -float(gradient @ step) / 2 + damping * scale * float(step @ step) / 2
-        if exact and promised <= _LEAST_PROGRESS * value:
-            break
-        new_r = residual(point + step)
-        new_value = float(new_r.square().sum() + weight * (point + step).square().sum()) / 2
-        gain = (value - new_value) / max(promised, 1e-300)
+        gain = descent.attempt(step, promised)
         tick()
-        change = new_r - r - jacobian @ step
-        if gain > 0:
-            point, r, value = point + step, new_r, new_value
-            damping *= max(1 / 3, 1 - (2 * gain - 1) ** 3)
-            growth = 2.0
-        if (gain < _LEAST_GAIN and not exact) or corrections >= _MOST_CORRECTIONS:
-            at_exact.append(value)
+        if descent.is_stale(gain):
+            at_exact.append(descent.value)
             if brief and _creeps(at_exact):
                 break
-            r, jacobian = linearize(point)
-            exact, corrections = True, 0
-            continue
-        if gain <= 0:
-            damping *= growth
-            growth *= 2
-            if damping > 1e8:
-                break
-            continue
-        # Broyden's rank-one correction: the change of J, of the smallest norm, with which J s is what was seen.
-        jacobian = jacobian + torch.outer(change, step) / (step @ step)
-        exact, corrections = False, corrections + 1
-    return point
+            descent.linearize()
+        elif gain > 0:
+            descent.correct(step)
+        elif not descent.damp():
+            break
+    return descent.point
+
+
+class _Descent:
+    """A point with its residual and Jacobian, and how much the next step is damped."""
+
+    def __init__(self, residual: Residual, linearize: Linearize, point: Tensor, weight: float) -> None:
+        self._residual, self._linearize, self._weight = residual, linearize, weight
+        self.point = point
+        self.linearize()
+        self.value = self._measure(point, self._r)
+        self._damping, self._growth = _FIRST_DAMPING, 2.0
+
+    def linearize(self) -> None:
+        """Compute an exact Jacobian."""
+        self._r, self._jacobian = self._linearize(self.point)
+        self._corrections = 0
+
+    @property
+    def exact(self) -> bool:
+        """Whether the Jacobian is that of the point, and not a corrected one."""
+        return not self._corrections
+
+    def is_stale(self, gain: float) -> bool:
+        """Say whether an exact Jacobian is due after a step of some gain."""
+        return (gain < _LEAST_GAIN and not self.exact) or self._corrections >= _MOST_CORRECTIONS
+
+    def propose(self) -> tuple[Tensor, float]:
+        """Return the damped step, and how much less the value is there if the Jacobian is right.
+
+        Without any step that the Jacobian knows of, as where all pixels are clamped, both are 0.
+        """
+        normal = self._jacobian.T @ self._jacobian
+        normal.diagonal().add_(self._weight)
+        gradient = self._jacobian.T @ self._r + self._weight * self.point
+        damping = self._damping * float(normal.diagonal().max())
+        normal.diagonal().add_(damping)
+        solved, failed = torch.linalg.solve_ex(normal, gradient)
+        step = torch.zeros_like(gradient) if failed else -solved
+        return step, -float(gradient @ step) / 2 + damping * float(step @ step) / 2
+
+    def attempt(self, step: Tensor, promised: float) -> float:
+        """Take a step if the value falls; return the share of what was promised by which it does."""
+        r = self._residual(self.point + step)
+        value = self._measure(self.point + step, r)
+        gain = (self.value - value) / max(promised, 1e-300)
+        self._unforeseen = r - self._r - self._jacobian @ step
+        if gain > 0:
+            self.point, self._r, self.value = self.point + step, r, value
+            self._damping *= max(1 / 3, 1 - (2 * gain - 1) ** 3)
+            self._growth = 2.0
+        return gain
+
+    def correct(self, step: Tensor) -> None:
+        """Change J by a matrix of rank one, of the smallest norm, so that J s is what was seen (Broyden 1965)."""
+        self._jacobian = self._jacobian + torch.outer(self._unforeseen, step) / (step @ step)
+        self._corrections += 1
+
+    def damp(self) -> bool:
+        """Damp the next step more, after one that was not taken; say whether that has a point."""
+        self._damping *= self._growth
+        self._growth *= 2
+        return self._damping <= _MOST_DAMPING
+
+    def _measure(self, point: Tensor, r: Tensor) -> float:
+        return float(r.square().sum() + self._weight * point.square().sum()) / 2
+
+
+def _stays(values: Sequence[float]) -> bool:
+    """Say whether the value, the last one, has hardly fallen for as long as it may."""
+    patience = _PATIENCE_NEAR if values[-1] < _NEAR else _PATIENCE
+    return len(values) > patience and values[-1] > _LEAST_FALL * values[-1 - patience]
 
 
 def _creeps(values: Sequence[float]) -> bool:
