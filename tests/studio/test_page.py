@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from selenium import webdriver
 from selenium.webdriver.common.keys import Keys
@@ -237,6 +238,27 @@ def test_it_asks_no_other_host_and_complains_of_nothing(browser: webdriver.Chrom
     asked = {one["params"]["request"]["url"] for one in messages if one["method"] == "Network.requestWillBeSent"}
     outside = [url for url in asked if not url.startswith((f"http://127.0.0.1:{server.port}/", "data:", "about:"))]
     assert not outside
+
+
+@pytest.mark.real
+def test_files_are_opened_by_what_they_hold(browser: webdriver.Chrome, server: Page, tmp_path: Path) -> None:
+    """An array that may be codes or directions is asked about; what is neither is a sentence."""
+    np.save(tmp_path / "drawn größer.npy", np.random.default_rng(0).normal(size=(3, 100)).astype(np.float32))
+    (tmp_path / "letter.txt").write_text("Dear studio")
+    studio = Studio(browser, server.port).show().open(FACES)
+    studio.one("#files").send_keys(str(tmp_path / "letter.txt"))
+    studio.wait(lambda: "letter.txt" in studio.text("#alert") and "codes or directions" in studio.text("#alert"))
+    studio.one("#alert button").click()
+    studio.one("#files").send_keys(str(tmp_path / "drawn größer.npy"))
+    studio.wait(lambda: len(studio.all("#alert button")) == 3)
+    studio.one("#alert button:nth-of-type(2)").click()
+    studio.wait(lambda: len(studio.all("li.direction")) == 3)
+    studio.one("#files").send_keys(str(tmp_path / "drawn größer.npy"))
+    studio.wait(lambda: len(studio.all("#alert button")) == 3)
+    studio.one("#alert button:nth-of-type(1)").click()
+    studio.wait(lambda: len(studio.all("#pictures figure")) == 3 and studio.settled)
+    assert studio.text("#pictures figcaption").startswith("drawn größer")
+    assert studio.one("#gallery button").get_attribute("aria-pressed") == "true"
 
 
 @pytest.mark.long

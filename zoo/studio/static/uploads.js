@@ -69,7 +69,7 @@ async function open(file) {
 /** Send a file; where it may be one of several things, the user is asked which. */
 async function send(file, as = null) {
   const query = new URLSearchParams({ model: JSON.stringify(question()), ...(as && { as }) });
-  const headers = { "X-Zoo-Name": file.name.replaceAll(/[^\x20-\x7e]/g, "_"), "Content-Type": "application/octet-stream" };
+  const headers = { "X-Zoo-Name": encodeURIComponent(file.name), "Content-Type": "application/octet-stream" };
   try {
     return await callJson(`upload?${query}`, { method: "POST", body: file, headers });
   } catch (error) {
