@@ -47,7 +47,11 @@ def _figures(name: str) -> str:
     """Show the main figures of one model."""
     measured = _read(name)
     tables, names = measured["tables"], _names(measured)
-    columns = [(one, key, title) for one, key, title in COLUMNS if one in tables]
+    columns = [
+        (one, key, title)
+        for one, key, title in COLUMNS
+        if one in tables and any(_text(row.get(key)) for row in tables[one].values())
+    ]
     rows = [
         [
             name if name in {"random", "supervised"} else code(name),
