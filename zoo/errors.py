@@ -47,7 +47,7 @@ class AnalysisWarning(UserWarning):
 
 
 class UnknownNameError(ZooError):
-    """No model, adapter, analyzer, scorer, label or region has that name."""
+    """No model, adapter, analyzer, scorer, label, region or direction has that name."""
 
 
 class OptionError(ZooError):

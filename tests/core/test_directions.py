@@ -113,7 +113,9 @@ def test_an_index_that_is_not_there() -> None:
             some()[index]
     with pytest.raises(TypeError, match="a direction is chosen by its number, not by True"):
         some()[[True, False]]
-    with pytest.raises(UnknownNameError, match="there are none"):
+    with pytest.raises(
+        UnknownNameError, match="no direction is called 'smile': they have numbers, 0 to 1, and no names"
+    ):
         some()["smile"]
     with pytest.raises(UnknownNameError, match="did you mean smile"):
         replace(some(), attributes=("age", "smile"))["smiles"]

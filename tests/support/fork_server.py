@@ -195,13 +195,16 @@ def _stop(server: subprocess.Popen[bytes], folder: Path) -> None:
 
 
 def modules() -> Iterator[str]:
-    """Name every module of zoo, except the scaffold's templates and what runs when it is imported."""
+    """Name every module of zoo, except the scaffold's templates, what runs when it is imported, and the studio.
+
+    The studio's server imports anyio, which is a plugin of pytest too; pytest must be the first to import its plugins.
+    """
     for name in PACKAGES:
         package = importlib.import_module(name)
         yield from (
             module.name
             for module in pkgutil.walk_packages(package.__path__, f"{name}.")
-            if not module.name.endswith("__main__")
+            if not module.name.endswith("__main__") and not module.name.startswith("zoo.studio.")
         )
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from zoo._utils.html_repr import plain
-from zoo.errors import DirectionsError, unknown_name
+from zoo.errors import DirectionsError, UnknownNameError, unknown_name
 
 _LONGEST_NAME = 60
 
@@ -32,11 +32,12 @@ def check_name(name: str) -> str:
     return name
 
 
-def find_name(name: str, kinds: Sequence[Sequence[str]]) -> int:
+def find_name(name: str, count: int, kinds: Sequence[Sequence[str]]) -> int:
     """Find the position of a name.
 
     Args:
         name: the name.
+        count: how many positions there are.
         kinds: names of several kinds, each with one for each position, empty for none; the first kind comes first.
 
     Returns:
@@ -53,6 +54,10 @@ def find_name(name: str, kinds: Sequence[Sequence[str]]) -> int:
         if name and name in names:
             return names.index(name)
     known = dict.fromkeys(one for names in kinds for one in names if one)
+    if not known:
+        raise UnknownNameError(
+            f"no direction is called {plain(name)!r}: they have numbers, 0 to {count - 1}, and no names"
+        )
     raise unknown_name("direction", name, [plain(one) for one in known])
 
 

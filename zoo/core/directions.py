@@ -114,7 +114,7 @@ class Directions:
             DirectionsError: several directions have it.
 
         """
-        return find_name(name, (self.given_names or (), self.attributes or (), self.suggested_names))
+        return find_name(name, len(self), (self.given_names or (), self.attributes or (), self.suggested_names))
 
     @property
     def suggested_names(self) -> tuple[str, ...]:

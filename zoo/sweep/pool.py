@@ -226,7 +226,7 @@ def _context() -> BaseContext:
 def _without_main() -> Iterator[None]:
     """Let a new process not run the script of this one again, as it needs nothing of that."""
     main: Any = sys.modules["__main__"]
-    hidden = {name: vars(main).get(name) for name in ("__file__", "__spec__")}
+    hidden = {name: vars(main)[name] for name in ("__file__", "__spec__") if name in vars(main)}
     for name in hidden:
         setattr(main, name, None)
     try:
