@@ -23,6 +23,8 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 # This page is short, and takes derivatives; its commands are processes of their own.
 TRUE_PROCESSES = "formats"
+# This page's whole benches take a quarter of an hour; tests/bench runs one of half the size.
+ONLY_QUICK = "bench"
 MODELS = tuple(load_installation().registry.cards)
 
 
@@ -34,7 +36,7 @@ def params() -> Sequence[ParameterSet]:
         real = any(re.search(rf"{re.escape(model)}[ \"]", block.body + " ") for block in runs for model in MODELS)
         marks = [pytest.mark.real] if real else []
         found.append(pytest.param(page, id=page.stem, marks=marks))
-        if any(block.quick != block.body for block in runs):
+        if page.stem != ONLY_QUICK and any(block.quick != block.body for block in runs):
             found.append(pytest.param(page, id=f"{page.stem}-whole", marks=[*marks, pytest.mark.long]))
     return found
 
