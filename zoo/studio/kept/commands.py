@@ -10,7 +10,6 @@ from zoo.analysis.request import AnalysisRequest, command_of, split_options
 from zoo.editing.edit_request import EditRequest
 from zoo.editing.requests import CodesRequest, OpeningRequest
 from zoo.editing.samples import SampleRequest
-from zoo.inversion.command import ProjectCommand
 from zoo.models.model import Model
 from zoo.registry.registry import Installation
 
@@ -40,9 +39,34 @@ def analysis_command(
         The line.
     """
     own, _ = split_options(request, installation, model.card)
-    words = _flags(device=_device(opening), memory=memory, out=out)
-    words += [f"--{name}" for name in ("npy", "each") if name in files]
-    return " ".join(filter(None, (command_of(own, model), shlex.join([*words, *_registries(installation)]))))
+    words = [f"--{name}" for name in ("npy", "each") if name in files]
+    return completed(command_of(own, model), opening, installation, words, memory=memory, out=out)
+
+
+def completed(
+    command: str | None,
+    opening: OpeningRequest,
+    installation: Installation,
+    words: Sequence[str] = (),
+    *,
+    memory: str | int | None,
+    out: Path | None = None,
+) -> str:
+    """Add to a recorded command what does not belong to its result.
+
+    Args:
+        command: The line that was recorded.
+        opening: How the model was opened.
+        installation: The plugins and the registry.
+        words: Further options.
+        memory: How much derivatives may use.
+        out: The folder that is written; None leaves it to the command.
+
+    Returns:
+        The line.
+    """
+    added = [*_flags(device=_device(opening), memory=memory, out=out), *words, *_registries(installation)]
+    return " ".join(filter(None, (command, shlex.join(added))))
 
 
 def edit_command(request: EditRequest, installation: Installation) -> str:
@@ -91,26 +115,6 @@ def name_command(folder: Path, index: int, name: str) -> str:
     return shlex.join(["zoo", "name", str(folder), str(index), name])
 
 
-def project_command(command: ProjectCommand, installation: Installation) -> str:
-    """Write the command of a projection.
-
-    Args:
-        command: The command.
-        installation: The plugins and the registry.
-
-    Returns:
-        The line, without the folder that is written.
-    """
-    asked = command.projection
-    pictures = asked.pictures if isinstance(asked.pictures, list | tuple) else [asked.pictures]
-    words = ["zoo", "project", command.model, *map(str, pictures)]
-    words += _flags(label=None if asked.label == "auto" else asked.label, align=_unless("auto", asked.align))
-    words += _flags(region=_unless("all", asked.region), starts=asked.starts, memory=asked.memory)
-    for name, value in asked.options.items():
-        words += ["-o", f"{name}={value}"]
-    return shlex.join([*words, *_opening(command.opening), *_registries(installation)])
-
-
 def _line(
     words: list[str],
     opening: OpeningRequest,
@@ -136,11 +140,7 @@ def _opening(opening: OpeningRequest) -> list[str]:
 
 
 def _device(opening: OpeningRequest) -> str | None:
-    return _unless("auto", opening.device)
-
-
-def _unless(usual: str, value: str) -> str | None:
-    return None if value == usual else value
+    return None if opening.device == "auto" else opening.device
 
 
 def _flags(**values: object) -> list[str]:

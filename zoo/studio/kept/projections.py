@@ -11,7 +11,7 @@ from zoo.inversion.request import ProjectionRequest
 from zoo.studio.bodies import Project, as_texts
 from zoo.studio.jobs import CancelledError
 from zoo.studio.kept.analyses import Analyses
-from zoo.studio.kept.commands import project_command
+from zoo.studio.kept.commands import completed
 from zoo.studio.kept.sessions import Session, remove
 from zoo.studio.kept.uploads import Uploads
 
@@ -53,7 +53,7 @@ def project(session: Session, analyses: Analyses, body: Project, progress: Progr
     if result.interrupted:
         remove(folder)
         raise CancelledError
-    line = project_command(command, models.installation)
+    line = completed(result.record["command"], command.opening, models.installation, memory=analyses.memory)
     uploads.add_codes(upload, folder, photograph=picture, command=line)
     return {
         "upload": upload,
