@@ -26,7 +26,9 @@ from zoo.weights.cache import status
 
 # Bytes of the weights that are kept in memory; the newest model stays, however large.
 _MOST_BYTES = 4 * 2**30
-_MOST_CODES = 2048
+# Drawn codes that are kept, some pages full. They are small and lie between the large buffers of a network's steps, so
+# that many of them keep the allocator from using the same memory again (2048 took up to 60 MB of it with 32² images).
+_MOST_CODES = 256
 _MOST_FILES = 64
 
 _numbers = itertools.count()
