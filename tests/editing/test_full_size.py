@@ -15,6 +15,7 @@ from zoo_adapters.dcgan.adapter import DCGAN
 import zoo
 from tests.support.linear import Linear, model_of
 from zoo import Codes, Directions, LatentSpace, Model, OptionError, OutputError
+from zoo.core.codes import join
 from zoo.editing import edited, samples
 from zoo.imaging.images import to_pixels
 
@@ -73,6 +74,20 @@ def test_files_are_named_after_seeds(tmp_path: Path) -> None:
     zoo.sample(model, seeds="12345,7-8").save(tmp_path / "s", each=True)
     assert names(tmp_path / "s", "seed-*") == ["seed-00007.png", "seed-00008.png", "seed-12345.png"]
     assert (read(tmp_path / "s" / "seed-00008.png") == drawn(model, model.sample(1, seed=8))).all()
+
+
+def test_codes_of_one_seed_have_files_of_their_own(tmp_path: Path) -> None:
+    """Files and captions are named after seeds only where each code has another one."""
+    model = model_of(DCGAN.tiny(0))
+    codes = join([model.sample_seeds([7, 3]), model.sample_seeds([7])])
+    directions = zoo.analyze(model, "sefa", k=1)
+    zoo.sample(model, codes=codes).save(tmp_path / "s", each=True)
+    zoo.edit(model, directions, codes=codes, strengths=[1]).save(tmp_path / "e", each=True, video="none")
+    zoo.analyze(model, "sefa", codes=codes, k=1, unseen=0, out=tmp_path / "r", each=True)
+    for folder, count in (("s", 3), ("e", 3), ("r", 3 * 5)):
+        assert len(names(tmp_path / folder, "code-000[0-2]*.png")) == count, folder
+        assert not names(tmp_path / folder, "seed-*"), folder
+    assert [model.code_name(codes, index) for index in range(3)] == ["code 0", "code 1", "code 2"]
 
 
 def test_samples_are_shown_in_any_size(tmp_path: Path) -> None:

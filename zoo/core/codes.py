@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain
 from typing import Any
 
@@ -60,8 +61,7 @@ class Codes:
         labels: (n,) class indices of a conditional network, or None.
         truncation: the truncation that `latents` were drawn with, already applied to them. Networks whose forward pass
             depends on it (BigGAN-deep) read it here. None where none was asked for.
-        seeds: (n,) the seeds that the codes were drawn with, where each code has a seed of its own; else None. Pictures
-            and files are named after them.
+        seeds: (n,) the seeds that the codes were drawn with, where each code has a seed of its own; else None.
 
     Raises:
         CodesError: the shapes do not fit together.
@@ -83,6 +83,15 @@ class Codes:
 
     def __len__(self) -> int:
         return int(self.latents.shape[0])
+
+    @property
+    def naming_seeds(self) -> tuple[int, ...] | None:
+        """The seeds, if pictures and files can be named after them: no two codes have the same one."""
+        return self.seeds if self._are_seeds_distinct else None
+
+    @cached_property
+    def _are_seeds_distinct(self) -> bool:
+        return self.seeds is not None and len(set(self.seeds)) == len(self)
 
     def _facts(self) -> dict[str, str]:
         facts = {"codes": f"{len(self)} of {' x '.join(map(str, self.latents.shape[1:]))} numbers"}

@@ -103,8 +103,8 @@ class Edit:
         ranges. It shows at most 16 pictures: the first codes, moved along the first moves.
 
         With `each`, every picture is written to a PNG as well, in the size that the network draws, such as
-        ``code-0000_direction-2_00_-3.png`` (the first strength, −3), or ``seed-0007_…`` where each code has a seed of
-        its own. Pictures are made and written one after the other, so that their number is not bounded by memory; of
+        ``code-0000_direction-2_00_-3.png`` (the first strength, −3), or ``seed-0007_…`` where each code has another
+        seed. Pictures are made and written one after the other, so that their number is not bounded by memory; of
         more than 6,000, the sheet shows the first.
 
         Args:

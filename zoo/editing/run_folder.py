@@ -57,12 +57,13 @@ def picture_name(codes: Codes, index: int, *parts: str) -> str:
         *parts: What was done to it, if anything.
 
     Returns:
-        A name such as ``code-0003.png``, ``seed-0007.png`` where codes have seeds of their own, or
+        A name such as ``code-0003.png``, ``seed-0007.png`` where each code has another seed, or
         ``seed-0007_02_-1.png``.
     """
-    numbers = range(len(codes)) if codes.seeds is None else codes.seeds
+    seeds = codes.naming_seeds
+    numbers = range(len(codes)) if seeds is None else seeds
     digits = max(4, len(str(max(numbers))))
-    name = f"{'code' if codes.seeds is None else 'seed'}-{numbers[index]:0{digits}}"
+    name = f"{'code' if seeds is None else 'seed'}-{numbers[index]:0{digits}}"
     return "_".join((name, *parts)) + ".png"
 
 

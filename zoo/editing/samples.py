@@ -72,8 +72,8 @@ class Samples:
         """Write a new folder: `samples.png`, `codes.safetensors`, and with `each` a PNG of every picture.
 
         `samples.png` shows the pictures side by side, and says so where they are reduced. The others have the size that
-        the network draws; they are called ``code-0000.png`` and so on, or ``seed-0007.png`` where each code has a seed
-        of its own. They are written one after the other, so that their number is not bounded by memory; of those that
+        the network draws; they are called ``code-0000.png`` and so on, or ``seed-0007.png`` where each code has
+        another seed. They are written one after the other, so that their number is not bounded by memory; of those that
         are too many for it, `samples.png` shows the first.
 
         Args:
@@ -128,7 +128,7 @@ class Samples:
 
     def _grid(self, pictures: Iterator[Tensor], shown: int, size: str | int | None) -> Image.Image:
         count = len(self.codes)
-        named = self.codes.seeds is not None
+        named = self.codes.naming_seeds is not None
         return draw_grid(
             (pixels for _, pixels in zip(range(shown), pictures, strict=False)),
             shown,

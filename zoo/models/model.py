@@ -193,9 +193,9 @@ class Model:
             index: Which of them.
 
         Returns:
-            Its index, or its own seed if it has one, and its class if it has one, such as ``code 3, sorrel``.
+            Its index, or its seed if each code has another one, and its class if any, such as ``code 3, sorrel``.
         """
-        name = f"code {index}" if codes.seeds is None else f"seed {codes.seeds[index]}"
+        name = f"code {index}" if codes.naming_seeds is None else f"seed {codes.naming_seeds[index]}"
         return name + ("" if codes.labels is None else f", {self.adapter.classes[int(codes.labels[index])]}")
 
     def read_codes(self, path: str | Path, *, label: int | str | None = None, read_as: str | None = None) -> Codes:

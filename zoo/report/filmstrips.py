@@ -120,7 +120,8 @@ def shown_codes(codes: Codes, unseen: Codes | None) -> tuple[Codes, list[str]]:
         The codes, and a title for each.
     """
     own, others = count_shown(codes, unseen)
-    names = [f"code {index}" for index in range(own)] if codes.seeds is None else [f"seed {one}" for one in codes.seeds]
+    seeds = codes.naming_seeds
+    names = [f"code {index}" for index in range(own)] if seeds is None else [f"seed {one}" for one in seeds]
     titles = [f"{name}, analysed" for name in names[:own]]
     if unseen is None:
         return codes[:own], titles

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from zoo._utils.files import is_file
@@ -83,8 +82,6 @@ def request_for(session: Session, opened: OpenModel, codes: Sequence[Origin], us
     if whole is not None:
         return CodesRequest(codes=whole, label=codes[0].label, usual=usual)
     joined = join([opened.code(origin) for origin in codes])
-    if joined.seeds is not None and len(set(joined.seeds)) < len(joined):  # files of pictures are named after seeds
-        joined = replace(joined, seeds=None)
     return CodesRequest(codes=keep_codes(session, opened, joined, repr(codes)), usual=usual)
 
 
