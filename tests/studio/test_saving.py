@@ -111,13 +111,29 @@ def test_codes(page: Page, results: list[dict[str, Any]]) -> None:
     same_as_command(plain)
 
 
-def test_directions(page: Page, results: list[dict[str, Any]]) -> None:
-    name = results[1]["id"]
-    page.ask("PATCH", f"results/{name}", {"index": 2, "given": "smile", "starred": True})
-    saved = page.work("save", {**MODEL, "what": "directions", "result": name, "name": "kept"})
-    [kept, whole] = zoo.Directions.load("runs/kept"), zoo.Directions.load(f"runs/studio/{page.session}/results/{name}")
-    assert kept.given_names == ("smile",) and bool((kept.vectors == whole.vectors[2:]).all())
-    assert saved["command"] is None
+def test_directions_of_several_results(page: Page, results: list[dict[str, Any]]) -> None:
+    first, second = (result["id"] for result in results)
+    page.ask("PATCH", f"results/{second}", {"index": 2, "given": "smile", "starred": True})
+    body = {
+        **MODEL,
+        "what": "directions",
+        "name": "kept",
+        "picks": [{"result": second, "indices": [2]}, {"result": first}],
+    }
+    saved = page.work("save", body)
+    kept = zoo.Directions.load("runs/kept")
+    whole = [zoo.Directions.load(f"runs/studio/{page.session}/results/{name}") for name in (first, second)]
+    assert kept.index_of("smile") == 0 and len(kept) == 4
+    assert bool((kept.vectors[0] == whole[1].vectors[2]).all() and (kept.vectors[1:] == whole[0].vectors).all())
+    same_as_command(saved)
+    assert run(["edit", MODEL["model"], "runs/kept:smile", "--video", "none", "--samples", "1", "-q"]) == 0
+
+
+def test_directions_that_do_not_fit_together_are_a_sentence(page: Page, results: list[dict[str, Any]]) -> None:
+    asked = {**MODEL, "analyzer": "sefa", "settings": {"k": 1}, "show": 1, "unseen": 0, "layers": "0-1"}
+    picks = [{"result": result["id"]} for result in (results[0], page.work("analyze", asked))]
+    answer = page.ask("POST", "command", {**MODEL, "what": "directions", "picks": picks})
+    assert answer.status == 400 and "for different rows of the code" in answer.error
 
 
 def test_what_is_there_stays(page: Page, results: list[dict[str, Any]]) -> None:

@@ -37,6 +37,7 @@ COMMANDS = {
     "score": "zoo.cli.commands.verbs:score",
     "bench": "zoo.cli.commands.bench:bench",
     "name": "zoo.cli.commands.naming:name",
+    "pick": "zoo.cli.commands.naming:pick",
     "sweep": "zoo.cli.commands.sweeps:sweep",
     "project": "zoo.cli.commands.pictures:project",
     "studio": "zoo.cli.commands.studio:studio",

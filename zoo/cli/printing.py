@@ -34,7 +34,7 @@ def print_run(settings: Settings, run: Run, folder: Path, *, as_json: bool = Fal
     from zoo.report.table import lay_out
 
     if as_json:
-        print_json({**_values_of_run(settings, run), **_written(folder)})
+        print_json({**_values_of_run(settings, run), **list_written(folder)})
         return
     columns, rows = lay_out(run.table())
     titles, texts = list(columns.values()), [list(row.values()) for row in rows]
@@ -130,7 +130,7 @@ def print_bench(settings: Settings, bench: Bench, folder: Path, *, as_json: bool
     from zoo.bench.result import TABLES
 
     if as_json:
-        print_json({**bench.as_json(), **_written(folder)})
+        print_json({**bench.as_json(), **list_written(folder)})
         return
     for title, (columns, rows) in [
         *((table.title, bench.lay_out(table)) for table in TABLES if bench.measured(table)),
@@ -156,7 +156,7 @@ def print_inversion(settings: Settings, result: Inversion, folder: Path, *, as_j
         as_json: Print JSON instead of a table and lines.
     """
     if as_json:
-        print_json({**result.as_json(), **_written(folder)})
+        print_json({**result.as_json(), **list_written(folder)})
         return
     columns, rows = result.table()
     print_table(settings, columns, rows, right=columns[1:], elastic="picture")
@@ -191,7 +191,7 @@ def print_codes_written(settings: Settings, written: Written, *, as_json: bool =
         "seeds": None if codes.seeds is None else list(codes.seeds),
         "notes": list(written.notes),
     }
-    print_json({**facts, **_written(folder)})
+    print_json({**facts, **list_written(folder)})
 
 
 def print_files(settings: Settings, folder: Path) -> None:
@@ -213,7 +213,15 @@ def print_files(settings: Settings, folder: Path) -> None:
         settings.console.print(escape(line), soft_wrap=True)
 
 
-def _written(folder: Path) -> dict[str, Any]:
+def list_written(folder: Path) -> dict[str, Any]:
+    """List the files of a folder, for JSON.
+
+    Args:
+        folder: The folder.
+
+    Returns:
+        The paths of the folder and of its files.
+    """
     return {"folder": str(folder), "files": [str(path) for path in _files(folder)]}
 
 

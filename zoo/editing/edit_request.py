@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from zoo._utils.files import is_dir
+from zoo._utils.files import is_file
 from zoo._utils.progress import Progress, silent
 from zoo.core.codes import Codes
 from zoo.core.files.arrays import DIRECTIONS
@@ -142,9 +142,10 @@ class EditRequest:
 
     def _take_codes(self, model: Model, first: Path) -> Codes:
         """Read or draw the codes; `first` is the first file of directions."""
-        if not self.codes.given and is_dir(first):
+        own = first / "codes.safetensors"
+        if not self.codes.given and is_file(own):
             self.codes.refuse_truncation("those of the run (--samples draws others)")
-            return model.read_codes(first / "codes.safetensors", label=self.codes.label)[:MOST_CODES_OF_A_RUN]
+            return model.read_codes(own, label=self.codes.label)[:MOST_CODES_OF_A_RUN]
         return self.codes.take(model)
 
 

@@ -48,12 +48,12 @@ class MoveSpec:
         return short_file_name(self.path)
 
 
-def parse_move_spec(text: str, index: str) -> MoveSpec:
+def parse_move_spec(text: str, index: str | None) -> MoveSpec:
     """Read ``FILE`` or ``FILE:terms``; a file whose name holds a colon is recognised if it exists.
 
     Args:
         text: The text.
-        index: The terms to take where the text has none.
+        index: The terms to take where the text has none; None takes none.
 
     Returns:
         The file and the terms.
@@ -62,11 +62,9 @@ def parse_move_spec(text: str, index: str) -> MoveSpec:
         OptionError: If the terms cannot be read.
     """
     file, colon, terms = text.rpartition(":")
-    if not colon or not file or exists(Path(text)):
-        return MoveSpec(Path(text), _terms(index, f"--index {index}"))
-    if not exists(Path(file)) and not _INDEX.match(terms):
-        # The colon belongs to the name, as in C:\directions.
-        return MoveSpec(Path(text), _terms(index, f"--index {index}"))
+    # The colon may belong to the name, as in C:\directions.
+    if not colon or not file or exists(Path(text)) or not (exists(Path(file)) or _INDEX.match(terms)):
+        return MoveSpec(Path(text), () if index is None else _terms(index, f"--index {index}"))
     return MoveSpec(Path(file), _terms(terms, text))
 
 

@@ -15,6 +15,7 @@ Text = Annotated[str, StringConstraints(max_length=4000)]
 Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,79}$")]
 Value = str | bool | int | float | None
 Number = Annotated[float, Field(ge=-1e6, le=1e6)]
+Index = Annotated[int, Field(ge=0, lt=100_000)]
 Row = Annotated[int, Field(ge=0, le=1000)]
 Lane = Literal["main", "gallery", "before", "heat"]
 
@@ -30,7 +31,7 @@ class Code(Body):
 
     seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
     upload: Slug | None = None
-    index: Annotated[int, Field(ge=0, lt=100_000)] = 0
+    index: Index = 0
     label: Text | None = None
     truncation: Annotated[float, Field(ge=0, le=2)] | None = None
 
@@ -39,7 +40,7 @@ class Step(Body):
     """How far codes are moved along one direction of a result; `layers` are rows of the code, None for its own."""
 
     result: Slug
-    index: Annotated[int, Field(ge=0, lt=100_000)]
+    index: Index
     strength: Number
     layers: tuple[Row, ...] | None = None
 
@@ -89,7 +90,7 @@ class Analyze(Opened):
 class Marks(Body):
     """What a person says of one direction of a result."""
 
-    index: Annotated[int, Field(ge=0, lt=100_000)]
+    index: Index
     given: Annotated[str, StringConstraints(max_length=80)] | None = None
     starred: bool | None = None
 
@@ -104,6 +105,15 @@ class Project(Opened):
     starts: int | None = None
 
 
+class Pick(Body):
+    """Some directions of a result; all where `indices` is None."""
+
+    result: Slug
+    indices: (
+        Annotated[tuple[Annotated[int, Field(ge=0, lt=100_000)], ...], Field(min_length=1, max_length=1000)] | None
+    ) = None
+
+
 class Save(View):
     """What is saved, and under which name."""
 
@@ -114,7 +124,7 @@ class Save(View):
     result: Slug | None = None
     upload: Slug | None = None
     onto: bool = False
-    indices: Annotated[tuple[int, ...], Field(max_length=1000)] | None = None
+    picks: Annotated[tuple[Pick, ...], Field(max_length=100)] = ()
     files: tuple[Literal["sheet", "gif", "mp4", "each", "npy"], ...] = ("sheet",)
     strengths: Annotated[tuple[Number, ...], Field(min_length=1, max_length=32)] | None = None
     pixels: Text | None = None

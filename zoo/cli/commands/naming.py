@@ -1,4 +1,4 @@
-"""The command that names directions: name. It reads the file of directions; the network is not needed."""
+"""The commands that name and pick directions: name, pick. They read files of directions; the network is not needed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 from zoo.cli import arguments
 from zoo.cli.console import Settings
+from zoo.cli.printing import list_written, print_files
 from zoo.cli.tables import print_json, print_table
 
 if TYPE_CHECKING:
@@ -38,12 +39,40 @@ def name(
         raise OptionError(f"direction {index}: write its name behind it, or '' to take its name away")
     else:
         found = name_direction(directions, int(index) if index.lstrip("-").isdecimal() else index, new_name)
-    rows = _rows(found)
     if as_json:
-        print_json(rows)
+        print_json(_rows(found))
     else:
-        columns = list(rows[0])
-        print_table(settings, columns, [[str(row[key] or "–") for key in columns] for row in rows], right=["score"])
+        _print_table(settings, found)
+
+
+def pick(
+    context: typer.Context,
+    directions: Annotated[
+        list[str],
+        typer.Argument(metavar="DIRECTIONS", help="Directions files or run folders; FILE:0,smile takes some of them."),
+    ],
+    npy: arguments.Npy = False,
+    as_json: arguments.AsJson = False,
+    out: arguments.Out = None,
+    force: arguments.Force = False,
+) -> None:
+    """Put directions of one or several files into a file of their own."""
+    from zoo.analysis.picking import PickRequest
+
+    settings: Settings = context.obj
+    request = PickRequest(directions=directions, npy=npy, out=out, force=force)
+    picked = request.run()
+    if as_json:
+        print_json({"directions": _rows(picked), **list_written(request.folder)})
+    else:
+        _print_table(settings, picked)
+        print_files(settings, request.folder)
+
+
+def _print_table(settings: Settings, directions: Directions) -> None:
+    rows = _rows(directions)
+    columns = list(rows[0])
+    print_table(settings, columns, [[str(row[key] or "–") for key in columns] for row in rows], right=["score"])
 
 
 def _rows(directions: Directions) -> list[dict[str, Any]]:

@@ -5,34 +5,35 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from zoo._utils.files import exists, is_file
 from zoo._utils.progress import Progress
 from zoo._utils.writing.manifest import NAME as MANIFEST
+from zoo.analysis.picking import PickRequest
 from zoo.core.codes import join
-from zoo.core.directions import Directions
 from zoo.core.files.naming import name_direction
 from zoo.editing.edit_request import EditRequest
 from zoo.editing.requests import CodesRequest
 from zoo.editing.run_folder import new_run_folder, short_model_name, short_part
 from zoo.editing.samples import SampleRequest
 from zoo.errors import OptionError, UnknownNameError
-from zoo.studio.bodies import Analyze, Save
+from zoo.studio.bodies import Analyze, Pick, Save
 from zoo.studio.kept.analyses import Analyses
 from zoo.studio.kept.commands import edit_command, name_command, sample_command
 from zoo.studio.kept.pulled import move_texts
 from zoo.studio.kept.requests import codes_request, keep_codes, origins, request_for, steps
 from zoo.studio.kept.results import Results
-from zoo.studio.kept.selection import select
 from zoo.studio.kept.sessions import Session, plain_name, read_json
 from zoo.studio.kept.uploads import Uploads
 from zoo.studio.shown.opened import Origin
 from zoo.studio.shown.views import Scene, batches
+
+Value = TypeVar("Value")
 
 # Shares of the strengths that the page shows, from the unmoved codes to what is seen.
 _SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -47,13 +48,13 @@ class Plan:
 
     Attributes:
         folder: The folder that is written.
-        command: The command that writes the same; None where there is none.
+        command: The command that writes the same.
         write: Writes it.
         address: Where its files are answered.
     """
 
     folder: Path
-    command: str | None
+    command: str
     write: Callable[[Progress], object]
     address: str
 
@@ -163,7 +164,7 @@ class Saving:
         results = Results(self.session)
         record = results.read(_given(body.result, "result"))
         if "asked" not in record:
-            return self._directions(body)
+            return self._directions(body.model_copy(update={"picks": (Pick(result=record["id"]),)}))
         asked = Analyze.model_validate(record["asked"])
         codes = codes_request(self.session, self.analyses.models, asked)
         request = self.analyses.request(asked, codes)
@@ -207,21 +208,20 @@ class Saving:
         )
 
     def _directions(self, body: Save) -> Plan:
-        """Write some directions of a result, named as a person named them."""
+        """Write some directions of one or several results into one file."""
         results = Results(self.session)
-        record = results.read(_given(body.result, "result"))
-        chosen = list(body.indices) if body.indices else [row["index"] for row in record["rows"] if row["starred"]]
-        directions = Directions.load(results.path(record["id"]))
-        taken = select(directions, chosen or list(range(len(directions))))
-        folder = self._folder(body, f"{record['id']}-directions")
-
-        def write(progress: Progress) -> None:
-            with new_run_folder(folder, force=body.force) as partial:
-                taken.save(partial / "directions.safetensors")
-                if "npy" in body.files:
-                    taken.save(partial / "directions.npy")
-
-        return Plan(folder, None, write, self._address)
+        [first, *_] = _given(body.picks or None, "directions")
+        request = PickRequest(
+            directions=[
+                f"{results.shown_path(results.path(pick.result))}{_terms(pick.indices)}" for pick in body.picks
+            ],
+            npy="npy" in body.files,
+            out=self._folder(body, f"{first.result}-directions"),
+            force=body.force,
+        )
+        request.read()  # what cannot be put together is said before it is saved
+        command = f"{request.command} --out={shlex.quote(str(request.folder))}"
+        return Plan(request.folder, command, lambda _: request.run(), self._address)
 
     @property
     def _address(self) -> str:
@@ -271,7 +271,11 @@ def saved_file(runs: Path, folder: str, name: str) -> Path:
     return path
 
 
-def _given(name: str | None, what: str) -> str:
-    if name is None:
-        raise OptionError(f"{what}: say which one is to be saved")
-    return name
+def _given(value: Value | None, what: str) -> Value:
+    if value is None:
+        raise OptionError(f"{what}: say what is to be saved")
+    return value
+
+
+def _terms(indices: Sequence[int] | None) -> str:
+    return "" if indices is None else f":{','.join(map(str, indices))}"

@@ -7,7 +7,7 @@ import { sliderRow, syncRow } from "./sliders.js";
 import { commit, known, moveKey, on, state, touch } from "./store.js";
 
 const FIRST = 8;  // rows; the others are shown on demand
-const STARRED = "starred";
+export const STARRED = "starred";  // stands for the starred directions of all results
 let whole = false;
 
 export function startDirections() {
@@ -21,7 +21,7 @@ export async function loadResults() {
   known.results = new Map(results.map((result) => [result.id, result]));
 }
 
-const ofModel = () => [...known.results.values()].filter((result) => result.model === state.model && (!result.space || result.space === known.model?.space));
+export const ofModel = () => [...known.results.values()].filter((result) => result.model === state.model && (!result.space || result.space === known.model?.space));
 const titleOf = (result) => [result.title ?? result.analyzer ?? result.id, result.region && result.region !== "all" ? regionName(result.region, "drawn region") : null].filter(Boolean).join(" · ");
 
 /** The directions that are listed: those of one result, or the starred ones of all. */

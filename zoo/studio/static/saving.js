@@ -1,15 +1,15 @@
 // Saving: what the commands write, and the commands themselves.
 
 import { download, post } from "./api.js";
-import { $, attempt, brief, copy, debounced, fill, h, say, sentence } from "./dom.js";
+import { STARRED, ofModel } from "./directions.js";
+import { $, attempt, copy, debounced, fill, h, say, sentence } from "./dom.js";
 import { runJob } from "./jobs.js";
-import { USUAL_STEP } from "./sliders.js";
-import { activeMoves, codeName, known, moveKey, on, state, view } from "./store.js";
+import { activeMoves, codeName, known, on, state, view } from "./store.js";
 
 const KINDS = [
   ["edit", "The edit", "The pictures from before to after: a sheet, an animation, the codes"],
   ["run", "The analysis", "A run folder: directions, codes, sheet and report"],
-  ["directions", "The directions", "A file of those with a star; of all, if none has one"],
+  ["directions", "The directions", "One file of those with a star; of all, if none has one"],
   ["codes", "The codes", "Of the pictures as they are shown, and a sheet of them"],
   ["frame", "What is shown", "A PNG at full size, to download"],
 ];
@@ -29,7 +29,7 @@ export function startSaving() {
 }
 
 function allow() {
-  const nothing = !known.model || !(state.codes.length || known.results.has(state.result));
+  const nothing = !known.model || !(state.codes.length || picks().length);
   $("save").disabled = $("copy-command").disabled = nothing;
 }
 
@@ -39,7 +39,7 @@ const photograph = () => state.codes.length === 1 && Boolean(state.codes[0].phot
 const possible = {
   edit: () => state.codes.length > 0 && activeMoves().length > 0,
   run: () => Boolean(known.results.get(state.result)?.analyzer),
-  directions: () => known.results.has(state.result),
+  directions: () => picks().length > 0,
   codes: () => state.codes.length > 0,
   frame: () => state.codes.length > 0,
 };
@@ -79,9 +79,15 @@ async function suggest(usual) {
 
 const slug = (text) => text.replaceAll(/[^A-Za-z0-9._-]+/g, "-").replace(/^[.-]+/, "").slice(0, 80);
 
+/** The directions that are saved: those with a star of what is listed; all of a result that has none. */
+function picks() {
+  const results = state.result === STARRED ? ofModel() : [known.results.get(state.result)].filter(Boolean);
+  const starred = results.map(({ id, rows }) => ({ result: id, indices: rows.filter((row) => row.starred).map((row) => row.index) })).filter(({ indices }) => indices.length);
+  return starred.length ? starred : results.map(({ id }) => ({ result: id, indices: null }));
+}
+
 function body() {
-  const starred = known.results.get(state.result)?.rows.filter((row) => row.starred).map((row) => row.index) ?? [];
-  const more = { run: { result: state.result }, directions: { result: state.result, indices: starred.length ? starred : null }, edit: { strengths: null, onto: photograph() && $("onto").checked } }[what] ?? {};
+  const more = { run: { result: state.result }, directions: { picks: picks() }, edit: { strengths: null, onto: photograph() && $("onto").checked } }[what] ?? {};
   const files = [...$("save-files").querySelectorAll("input:checked")].map((input) => input.value);
   return { what, name: $("name").value, force: $("force").checked, ...view(), files, ...more };
 }
@@ -91,8 +97,8 @@ const preview = debounced(async () => {
   if (what === "frame") return;
   try {
     const { command } = await post("command", body());
-    $("about-command").textContent = command ? "The command that does the same:" : "The page alone chooses and names directions. This command moves the first of them, once they are saved:";
-    showCommand(command ?? usage());
+    $("about-command").textContent = "The command that does the same:";
+    showCommand(command);
     $("copy-shown").disabled = false;
   } catch (error) {
     $("about-command").textContent = "There is no command:";
@@ -100,16 +106,6 @@ const preview = debounced(async () => {
     $("copy-shown").disabled = true;
   }
 }, 150);
-
-/** The command that uses directions which are saved: it moves pictures along the first one. */
-function usage() {
-  const { id, rows } = known.results.get(state.result);
-  const row = rows.find((one) => one.starred) ?? rows[0];
-  const strength = state.moves[moveKey(id, row.index)]?.strength || brief(row.step || USUAL_STEP);
-  return `zoo edit ${[state.model, `${known.runs}/${$("name").value}:0=${strength}`].map(quoted).join(" ")}`;
-}
-
-const quoted = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'"'"'`)}'`);
 
 /** Break the lines of a command between its options. */
 function showCommand(text) {

@@ -4,7 +4,7 @@ import { brief, debounced, h, say } from "./dom.js";
 import { drag, release } from "./stage.js";
 import { commit, known, moveKey, moveOf, state, touch } from "./store.js";
 
-export const USUAL_STEP = 3;  // where nothing says how far a direction is to be moved
+const USUAL_STEP = 3;  // where nothing says how far a direction is to be moved
 const REACH = 2;  // steps to either side
 const NOTCHES = 40;  // of a slider, by arrow keys and wheel
 const FASTER = 10;  // with Shift
