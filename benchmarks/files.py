@@ -65,6 +65,8 @@ FILES: dict[str, Write] = {
     "stylegan2-1024": partial(_stylegan2, 1024),
     "stylegan3-t-1024": partial(_object, partial(pickled.stylegan3, "t", 1024)),
     "stylegan3-r-1024": partial(_object, partial(pickled.stylegan3, "r", 1024)),
+    "stylegan-xl-imagenet128": partial(_object, partial(pickled.stylegan_xl, "imagenet128")),
+    "stylegan-xl-imagenet1024": partial(_object, partial(pickled.stylegan_xl, "imagenet1024")),
     "biggan-128": partial(_torch, partial(official.biggan, 128)),
     "biggan-deep-128": partial(_torch, partial(official.biggan_deep, 128)),
     "biggan-deep-256": partial(_torch, partial(official.biggan_deep, 256)),
@@ -78,5 +80,6 @@ FILES: dict[str, Write] = {
     "stylegan2-256": partial(_stylegan2, 256),
     "stylegan3-t-128": partial(_object, partial(pickled.stylegan3, "t", 128)),
     "stylegan3-t-256": partial(_object, partial(pickled.stylegan3, "t", 256)),
+    "stylegan-xl-imagenet32": partial(_object, partial(pickled.stylegan_xl, "imagenet32")),
     "stylegan3-r-256": partial(_object, partial(pickled.stylegan3, "r", 256)),
 }

@@ -1,9 +1,10 @@
 """Pickled networks of the published sizes with random weights: the tensors and attributes of each object in a file.
 
-from benchmarks.pickled import r3gan, stylegan3
+from benchmarks.pickled import r3gan, stylegan3, stylegan_xl
 
 stylegan3("t", 1024).state            # the state dict
 stylegan3("r", 256).meta              # the settings beside it, flat, as `read_checkpoint` gives them
+stylegan_xl("imagenet128").state      # of the stem and three superresolution stages
 
 Weights are scaled so that pictures are not saturated. Filters and sizes of StyleGAN3 are those of the paper (Karras et
 al., NeurIPS 2021, section 3.2 and appendix C): low-pass filters of 6 taps for each factor of the rate under a Kaiser
@@ -12,7 +13,7 @@ window, by scipy, or a jinc under the same window where the filter is radial.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import log2, pi, prod
@@ -30,6 +31,10 @@ _MARGIN = 10
 _LAYERS = 14
 _CRITICAL = 2
 _DIM = 512
+
+# Of StyleGAN-XL: numbers of z, and features of a class.
+_XL_DIM = 64
+_FEATURES = 320
 
 
 @dataclass(frozen=True)
@@ -81,19 +86,56 @@ class _Signal:
     half_width: float
 
 
-def _signals(resolution: int) -> list[_Signal]:
-    """Compute the schedule of all layers: cutoffs grow geometrically, up to the critically sampled last ones."""
-    # Cutoff and stopband frequencies of the first and of the last layer.
+@dataclass(frozen=True)
+class _Layer:
+    """A layer of a synthesis network between two signals.
+
+    Attributes:
+        key: its key.
+        before: the signal that it reads.
+        after: the signal that it makes.
+        inputs: channels of the one.
+        outputs: channels of the other.
+        critical: whether it is critically sampled.
+    """
+
+    key: str
+    before: _Signal
+    after: _Signal
+    inputs: int
+    outputs: int
+    critical: bool
+
+
+def _stage(
+    resolution: int, layers: int, base: int, most: int, stem: Sequence[_Layer] = (), *, channels: int = 3
+) -> list[_Layer]:
+    """Make the layers of a resolution, up to ToRGB, after those of a stem without its critically sampled ones.
+
+    Cutoffs grow geometrically from those of the input, or of the stem, up to the critically sampled last layers.
+    """
     first = (2.0, 2**2.1)
+    if stem:
+        first = (stem[-1].after.cutoff, stem[-1].after.cutoff + stem[-1].after.half_width)
     last = (resolution / 2, resolution / 2 * 2**0.3)
-    signals = []
-    for index in range(_LAYERS + 1):
-        share = min(index / (_LAYERS - _CRITICAL), 1)
+    signals, widths = [], []
+    for index in range(layers + 1):
+        share = min(index / (layers - _CRITICAL), 1)
         cutoff, stop = (low * (high / low) ** share for low, high in zip(first, last, strict=True))
         rate = 2 ** int(np.ceil(log2(min(2 * stop, resolution))))
-        size = resolution if index >= _LAYERS - 1 else rate + 2 * _MARGIN
+        if stem and not index:
+            rate = stem[-1].after.rate
+        size = resolution if index >= layers - 1 else rate + 2 * _MARGIN
         signals.append(_Signal(size, rate, cutoff, max(stop, rate / 2) - cutoff))
-    return signals
+        widths.append(int(min(np.rint(base / 2 / cutoff), most)))
+    widths = [stem[-1].outputs if stem else widths[0], *widths[1:-1], channels]
+    number = len(stem) + 1 if stem else 0
+    made = []
+    for index, (before, after) in enumerate(pairwise([signals[0], *signals])):
+        key = f"synthesis.L{number + index}_{after.size}_{widths[index]}"
+        critical = index >= layers - _CRITICAL
+        made.append(_Layer(key, before, after, widths[max(index - 1, 0)], widths[index], critical))
+    return made
 
 
 def _low_pass(taps: int, of: _Signal, rate: int, *, radial: bool = False) -> Tensor:
@@ -116,25 +158,40 @@ def stylegan3(config: str = "t", resolution: int = 1024, seed: int = 0, classes:
     base = (32768 if resolution > 256 else 16384) * (1 + radial)
     most = 512 * (1 + radial)
     draw = _Draw(seed)
-    signals = _signals(resolution)
-    channels = [*(int(min(np.rint(base / 2 / signal.cutoff), most)) for signal in signals[:-1]), 3]
-    attributes = {"synthesis": {"num_ws": _LAYERS + 2, "output_scale": 0.25}}
     draw.dense("mapping.fc0", _DIM, _DIM * (2 if classes else 1), rate=0.01)
     draw.dense("mapping.fc1", _DIM, _DIM, rate=0.01)
     if classes:
         draw.dense("mapping.embed", _DIM, classes)
     draw.state["mapping.w_avg"] = draw.normal(_DIM) * 0.1
-    attributes["synthesis.input"] = _draw_input(draw, channels[0], signals[0])
-    for index, (before, after) in enumerate(pairwise([signals[0], *signals])):
-        inputs = channels[max(index - 1, 0)]
-        outputs = channels[index]
-        key = f"synthesis.L{index}_{after.size}_{outputs}"
-        shape = (outputs, inputs, 1, 1) if index == _LAYERS else (outputs, inputs, kernel, kernel)
-        attributes[key] = _draw_layer(draw, key, shape, (before, after), radial and index < _LAYERS - _CRITICAL)
+    attributes = _draw_synthesis(draw, _stage(resolution, _LAYERS, base, most), kernel, radial=radial)
     kwargs: dict[str, Any] = {"z_dim": _DIM, "c_dim": classes, "w_dim": _DIM, "img_resolution": resolution}
     kwargs |= {"img_channels": 3, "mapping_kwargs": {"num_layers": 2}, "channel_base": base, "channel_max": most}
     kwargs |= {"conv_kernel": kernel, "use_radial_filters": radial}
     return Pickled("training.networks_stylegan3.Generator", draw.state, kwargs, attributes)
+
+
+def stylegan_xl(name: str = "imagenet128", seed: int = 0) -> Pickled:
+    """Make G_ema of StyleGAN-XL as its paper describes it: imagenet16, 32, 64 and so on, up to imagenet1024.
+
+    A stem of 16 x 16 pixels has 11 layers. Each doubling of the resolution adds seven after it has cut off the last
+    two, and the last one adds five (section 3.3).
+    """
+    resolution = int(name.removeprefix("imagenet"))
+    base, most = 65536, 1024
+    layers = _stage(16, 10, base, most)
+    for level in range(5, resolution.bit_length()):
+        layers = [layer for layer in layers if not layer.critical]
+        layers += _stage(1 << level, 5 if level == 10 else 7, base, most, layers)
+    draw = _Draw(seed)
+    draw.dense("mapping.fc0", _DIM, 2 * _XL_DIM, rate=0.01)
+    draw.dense("mapping.fc1", _DIM, _DIM, rate=0.01)
+    draw.state["mapping.embed.weight"] = draw.normal(1000, _FEATURES)
+    draw.dense("mapping.embed_proj", _XL_DIM, _FEATURES)
+    draw.state["mapping.w_avg"] = draw.normal(1000, _DIM) * 0.1
+    attributes = _draw_synthesis(draw, layers, 3, radial=False)
+    attributes["mapping"] = {"z_dim": _XL_DIM, "c_dim": 1000}
+    kwargs = {"img_resolution": resolution, "path_stem": "stem.pkl", "head_layers": 7, "up_factor": 2}
+    return Pickled("training.networks_stylegan3_resetting.SuperresGenerator", draw.state, kwargs, attributes)
 
 
 class _Draw:
@@ -156,6 +213,18 @@ class _Draw:
         """Draw a fully connected layer of equalised learning rate."""
         self.state[f"{key}.weight"] = self.normal(outputs, inputs) / rate
         self.state[f"{key}.bias"] = torch.full([outputs], bias)
+
+
+def _draw_synthesis(draw: _Draw, layers: Sequence[_Layer], kernel: int, *, radial: bool) -> dict[str, dict[str, Any]]:
+    """Draw the input and the layers; return the attributes of their objects."""
+    attributes = {"synthesis": {"num_ws": len(layers) + 1, "output_scale": 0.25}}
+    attributes["synthesis.input"] = _draw_input(draw, layers[0].inputs, layers[0].before)
+    for layer in layers:
+        taps = 1 if layer is layers[-1] else kernel
+        shape = (layer.outputs, layer.inputs, taps, taps)
+        signals = (layer.before, layer.after)
+        attributes[layer.key] = _draw_layer(draw, layer.key, shape, signals, radial and not layer.critical)
+    return attributes
 
 
 def _draw_input(draw: _Draw, channels: int, of: _Signal) -> dict[str, Any]:

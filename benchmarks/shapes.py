@@ -1,6 +1,6 @@
 """Generators of the published sizes with random weights, for measuring costs, which do not depend on the weights.
 
-from benchmarks.shapes import biggan, pggan, r3gan, stylegan, stylegan2, stylegan3
+from benchmarks.shapes import biggan, pggan, r3gan, stylegan, stylegan2, stylegan3, stylegan_xl
 
 adapter = stylegan2(128)
 
@@ -20,6 +20,7 @@ from zoo_adapters.stylegan.network import untrained as untrained_stylegan
 from zoo_adapters.stylegan2.adapter import StyleGAN2
 from zoo_adapters.stylegan2.network import untrained as untrained_stylegan2
 from zoo_adapters.stylegan3.adapter import StyleGAN3
+from zoo_adapters.stylegan3.xl_adapter import StyleGANXL
 
 from benchmarks import pickled
 from zoo.checkpoints import detect_network
@@ -64,6 +65,12 @@ def stylegan3(config: str = "t", resolution: int = 256, seed: int = 0) -> StyleG
     """Build a StyleGAN3 of configuration T or R, codes w of 16 x 512 numbers, of 256², 512² or 1024²."""
     network = pickled.stylegan3(config, resolution, seed)
     return StyleGAN3.load(*StyleGAN3.layouts[0].convert(network.state, network.meta))
+
+
+def stylegan_xl(name: str = "imagenet64", seed: int = 0) -> StyleGANXL:
+    """Build a StyleGAN-XL of a thousand classes, codes w of 512 numbers: imagenet16, 32, 64 and so on, to 1024."""
+    network = pickled.stylegan_xl(name, seed)
+    return StyleGANXL.load(*StyleGANXL.layouts[0].convert(network.state, network.meta))
 
 
 def r3gan(config: str = "ffhq-256", seed: int = 0) -> R3GAN:

@@ -63,7 +63,7 @@ def tiny_with_channels(family: str, channels: int) -> tuple[Adapter, Adapter]:
     state = rgb.network.state_dict()
     last = r"convs\.2\.weight" if family == "dcgan" else CANONICAL
     config: dict[str, Any] = {"shared": True, "epsilon": 1e-5} if family == "biggan-deep" else {}
-    if family == "stylegan3":
+    if family in {"stylegan3", "stylegan-xl"}:
         plan = {"up": 4, "down": 2, "upper": 12, "lower": 6, "before": None}
         plans = [{"inside": 10, "outside": 10, **plan}, {"inside": 12, "outside": 8, **plan, "up": 2, "upper": 6}]
         config = {"plans": plans, "rate": 4, "bandwidth": 1, "clamp": 256.0, "scale": 0.25}

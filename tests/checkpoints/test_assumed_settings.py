@@ -79,7 +79,7 @@ def test_a_stylegan3_of_other_settings_is_drawn_as_the_original_draws_it(
 def test_the_rate_of_nonlinearities_is_an_option_where_filters_do_not_tell_it(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zoo_adapters.stylegan3.checkpoint._RESPONSE_TOLERANCE", -1.0)
+    monkeypatch.setattr("zoo_adapters.stylegan3.synthesis_conversion._RESPONSE_TOLERANCE", -1.0)
     recorded = load_file(data / "stylegan3_settings.safetensors")
     prefix = "lrelu_upsampling=4/state/"
     torch.save({k.removeprefix(prefix): t for k, t in recorded.items() if k.startswith(prefix)}, tmp_path / "x.pt")

@@ -25,6 +25,7 @@ PACKS = {
     "stylegan3_t": "stylegan3",
     "stylegan3_r": "stylegan3",
     "stylegan3 of margin 6": "stylegan3",
+    "stylegan_xl_superres": "stylegan-xl",
     "biggan_ajbrock": "biggan",
     "biggan_deep": "biggan-deep",
     "r3gan": "r3gan",

@@ -49,6 +49,7 @@ def test_multiplications_are_those_of_the_formula() -> None:
         ("pggan", (1024,)),
         pytest.param("stylegan3", ("t", 1024), marks=pytest.mark.long),
         pytest.param("stylegan3", ("r", 1024), marks=pytest.mark.long),
+        pytest.param("stylegan_xl", ("imagenet1024",), marks=pytest.mark.long),
         pytest.param("biggan", (512,), marks=pytest.mark.long),
     ],
 )

@@ -44,25 +44,34 @@ class MappingNetwork(nn.Module):
         classes: how many classes there are; 0 for an unconditional network.
         normalize_with_label: normalise z and the embedded label together, as StyleGAN does; else each by itself, as
             NVIDIA's PyTorch code.
+        w_avg_per_class: whether each class has a mean code, as in StyleGAN-XL.
 
     Attributes:
-        w_avg: (w_dim,), the mean of w over many codes.
+        w_avg: (w_dim,), the mean of w over many codes; (classes, w_dim) if each class has its own.
     """
 
-    def __init__(self, z_dim: int, widths: Sequence[int], classes: int, *, normalize_with_label: bool = False) -> None:
+    def __init__(
+        self,
+        z_dim: int,
+        widths: Sequence[int],
+        classes: int,
+        *,
+        normalize_with_label: bool = False,
+        w_avg_per_class: bool = False,
+    ) -> None:
         super().__init__()
         self.z_dim = z_dim
         self.classes = classes
         self.normalize_with_label = normalize_with_label
         self.embed = nn.Linear(classes, widths[0] - z_dim) if classes else None
         self.layers = nn.ModuleList(nn.Linear(inputs, outputs) for inputs, outputs in pairwise(widths))
-        self.w_avg = nn.Buffer(torch.zeros(widths[-1]))
+        self.w_avg = nn.Buffer(torch.zeros([classes, widths[-1]] if w_avg_per_class else widths[-1]))
         store_as(self, {"w_avg": "mean"})
 
     @property
     def w_dim(self) -> int:
         """Numbers of a row of w."""
-        return len(self.w_avg)
+        return self.w_avg.shape[-1]
 
     def forward(self, z: Tensor, one_hot: Tensor | None = None) -> Tensor:
         """Map codes to w.
@@ -121,7 +130,13 @@ def mapping_from_state(state: State, *, normalize_with_label: bool = False, z_di
             f"the mapping reads {widths[0]:,} numbers, which are not the {z_dim:,} of z and the {embedding_dim:,} of "
             "an embedded label"
         )
-    return MappingNetwork(widths[0] - embedding_dim, widths, classes, normalize_with_label=normalize_with_label)
+    return MappingNetwork(
+        widths[0] - embedding_dim,
+        widths,
+        classes,
+        normalize_with_label=normalize_with_label,
+        w_avg_per_class="mapping.mean" in state and state["mapping.mean"].ndim == 2,
+    )
 
 
 def rescale_mapping(state: State, config: Mapping[str, Any]) -> State:

@@ -195,7 +195,7 @@ class StyleAdapter(Adapter):
             z, drawn = self._draw(count, generator)
             return Codes(z, drawn if labels is None else labels, truncation)
         w, labels = self._draw_w(count, generator, labels)
-        return Codes(self._broadcast(w, truncation), labels, truncation)
+        return Codes(self._broadcast(w, truncation, labels), labels, truncation)
 
     def synthesize(self, codes: Codes) -> Tensor:
         """Render whole images.
@@ -239,7 +239,7 @@ class StyleAdapter(Adapter):
             return codes.latents
         if self.classes and codes.labels is None:
             raise CodesError(f"this {self.family} is conditional: its codes z need labels")
-        return self._broadcast(self._map(codes.latents, codes.labels), codes.truncation)
+        return self._broadcast(self._map(codes.latents, codes.labels), codes.truncation, codes.labels)
 
     def _map(self, z: Tensor, labels: Tensor | None) -> Tensor:
         one_hot = None
@@ -260,13 +260,15 @@ class StyleAdapter(Adapter):
         labels = drawn if labels is None else labels
         return self._map(z.to(self.device, self.dtype), None if labels is None else labels.to(self.device)), labels
 
-    def _broadcast(self, w: Tensor, truncation: float | None) -> Tensor:
-        """Repeat w (n, w_dim) for each layer, and truncate the first rows."""
+    def _broadcast(self, w: Tensor, truncation: float | None, labels: Tensor | None = None) -> Tensor:
+        """Repeat w (n, w_dim) for each layer, and truncate the first rows: towards their class's mean if it has one."""
         rows = w[:, None].expand(-1, self.network.num_ws, -1)
         if truncation is None:
             return rows.clone()
         # w_avg + ψ (w − w_avg)
         w_avg = self.network.mapping.w_avg
+        if w_avg.ndim == 2 and labels is not None:
+            w_avg = w_avg[labels.to(w_avg.device), None]
         first, rest = rows[:, : self._truncated_rows], rows[:, self._truncated_rows :]
         return torch.cat([w_avg + truncation * (first - w_avg), rest], dim=1)
 

@@ -9,10 +9,11 @@ import torch
 
 from zoo import Projection, State
 from zoo.nn import StyleAdapter, StyleNetwork
-from zoo_adapters.stylegan3.checkpoint import LAYOUTS, lrelu_upsampling_ratio, network_from_state
+from zoo_adapters.stylegan3.checkpoint import LAYOUTS
 from zoo_adapters.stylegan3.layers import name_rows
 from zoo_adapters.stylegan3.network import StyleGAN3Generator, untrained
 from zoo_adapters.stylegan3.settings import StyleGAN3Settings
+from zoo_adapters.stylegan3.synthesis_conversion import lrelu_upsampling_ratio, network_from_state
 
 
 class StyleGAN3(StyleAdapter):

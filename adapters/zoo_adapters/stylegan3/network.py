@@ -126,11 +126,13 @@ def untrained(
     radial: bool = False,
     classes: int = 0,
     img_channels: int = 3,
+    z_dim: int | None = None,
+    w_avg_per_class: bool = False,
 ) -> StyleGAN3Generator:
     """Build a network of random weights.
 
     Args:
-        w_dim: numbers of z, and of a row of w.
+        w_dim: numbers of a row of w.
         channels: those of the maps, from the input's on.
         sizes: heights and widths of the maps; where a map is larger than the one before, the sampling rate doubles.
         seed: the same seed gives the same weights.
@@ -138,6 +140,8 @@ def untrained(
         radial: whether filters that lower the rate are radial, as in configuration R.
         classes: how many classes there are; 0 for an unconditional network.
         img_channels: channels of the image.
+        z_dim: numbers of z, and of an embedded label; `w_dim` by default.
+        w_avg_per_class: whether each class has a mean code.
 
     Returns:
         The network.
@@ -150,7 +154,9 @@ def untrained(
         layers.append(SynthesisLayer(w_dim, shape, resampling, radial=radial, conv_clamp=256.0))
     start = SynthesisInput(w_dim, channels[0], sizes[0], 4, 1)
     to_rgb = ToRGB(w_dim, channels[-1], img_channels, 64.0)
-    mapping = MappingNetwork(w_dim, [w_dim + (w_dim if classes else 0), w_dim, w_dim], classes)
+    z_dim = z_dim or w_dim
+    widths = [z_dim + (z_dim if classes else 0), w_dim, w_dim]
+    mapping = MappingNetwork(z_dim, widths, classes, w_avg_per_class=w_avg_per_class)
     network = StyleGAN3Generator(mapping, start, layers, to_rgb)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
