@@ -266,7 +266,7 @@ class StyleAdapter(Adapter):
         if truncation is None:
             return rows.clone()
         # w_avg + ψ (w − w_avg)
-        w_avg = self.network.mapping.w_avg
+        w_avg: Tensor = self.network.mapping.w_avg
         if w_avg.ndim == 2 and labels is not None:
             w_avg = w_avg[labels.to(w_avg.device), None]
         first, rest = rows[:, : self._truncated_rows], rows[:, self._truncated_rows :]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 import torch
 
-from zoo import Projection, State
+from zoo import Layout, Projection, State
 from zoo.nn import StyleAdapter, StyleNetwork
 from zoo_adapters.stylegan3.checkpoint import LAYOUTS
 from zoo_adapters.stylegan3.layers import name_rows
@@ -20,7 +20,7 @@ class StyleGAN3(StyleAdapter):
     """A StyleGAN3 generator, in w (a row for the input and for each layer) or in z; conditional ones read labels."""
 
     family = "StyleGAN3"
-    layouts = LAYOUTS
+    layouts: ClassVar[Sequence[Layout]] = LAYOUTS
     settings = StyleGAN3Settings
     network: StyleGAN3Generator
 
