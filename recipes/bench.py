@@ -46,11 +46,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", default=list(MODELS), metavar="MODEL")
     parser.add_argument("--out", type=Path, default=Path("runs") / "bench", help="the folder of their run folders")
+    parser.add_argument("--repetitions", type=int, default=3, help="how often everything is drawn anew")
     arguments = parser.parse_args()
     if not set(arguments.models) <= set(MODELS):
         parser.error(f"the models are {', '.join(MODELS)}")
     for name in arguments.models:
-        request = BenchRequest(model=name, analyzers=ANALYZERS, out=arguments.out / name, **MODELS[name])
+        asked = {"analyzers": ANALYZERS, "repetitions": arguments.repetitions, **MODELS[name]}
+        request = BenchRequest(model=name, out=arguments.out / name, **asked)
         write(request.run(load_installation()))
         print(f"{name}: {MEASURED / name}.json", flush=True)
 
