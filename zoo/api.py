@@ -10,7 +10,7 @@ from typing import Any
 from zoo._utils.paths import expand_home
 from zoo._utils.progress import Progress, silent
 from zoo.analysis.compare import compare
-from zoo.analysis.request import AnalysisRequest
+from zoo.analysis.request import AnalysisRequest, usual_analyzer
 from zoo.analysis.run import run_analysis
 from zoo.core.analyzer import Scorer
 from zoo.core.directions import Directions
@@ -70,7 +70,7 @@ def load(
 
 def analyze(
     model: Model | str | Path,
-    analyzer: str = "sefa",
+    analyzer: str | None = None,
     *,
     region: str = "all",
     samples: int | None = None,
@@ -99,7 +99,7 @@ def analyze(
 
     Args:
         model: A model, the name of a card, or a weights file.
-        analyzer: The name of the analyzer.
+        analyzer: The name of the analyzer; None is ``sefa``, and ``nullspace`` for a region other than ``all``.
         region: The region of the image, such as ``mouth`` or ``box:8,8,16,16``.
         samples: How many codes to draw; None is 1.
         seed: The seed of everything that is drawn; None is 0.
@@ -134,7 +134,7 @@ def analyze(
     if isinstance(model, Model) and (registry or opening != USUAL_OPENING):
         raise OptionError(f"{model.name} is open already: pass space, device, dtype, tuned and registry to zoo.load")
     request = AnalysisRequest(
-        analyzer=analyzer,
+        analyzer=analyzer or usual_analyzer(region),
         region=region,
         codes=CodesRequest(
             codes=as_path(codes), samples=samples, seed=seed, seeds=seeds, label=label, truncation=truncation

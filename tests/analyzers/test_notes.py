@@ -138,7 +138,32 @@ def test_the_command_line_and_the_page_tell_it(
     assert run([*asked, "-o", "relax=99"]) == 0
     assert "relax=99, but the rest of the image has rank" in capsys.readouterr().out
     assert "<p>Relax=99, but the rest" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
-    assert run(["analyze", "./tiny.safetensors", "-r", "top", "-o", "k=99", "--samples", "2"]) == 0
+    assert run(["analyze", "./tiny.safetensors", "-a", "sefa", "-r", "top", "-o", "k=99", "--samples", "2"]) == 0
     out = capsys.readouterr().out
     assert "sefa reads weights alone" in out
     assert "k=99: there are no more than these 12" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "analyzer", "told"),
+    [
+        ([], "sefa", False),
+        (["-r", "top"], "nullspace", True),
+        (["-r", "top", "--samples", "2"], "nullspace", False),
+        (["-r", "top", "-a", "lowrank"], "lowrank", False),
+    ],
+)
+def test_a_region_is_analysed_locally_where_no_analysis_is_named(
+    words: list[str], analyzer: str, told: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, folder = tmp_path / "tiny.safetensors", tmp_path / "run"
+    write_tiny(file)
+    assert run(["analyze", str(file), *words, "--unseen", "2", "--out", str(folder)]) == 0
+    assert zoo.Directions.load(folder).provenance["analyzer"] == analyzer
+    assert ("found at one code: --samples 16" in capsys.readouterr().out) is told
+
+
+def test_python_takes_the_same_analysis_where_none_is_named() -> None:
+    model = model_of(DCGAN.tiny(0))
+    for region, analyzer in (("all", "sefa"), ("top", "nullspace")):
+        assert zoo.analyze(model, region=region, unseen=0).provenance["analyzer"] == analyzer

@@ -229,9 +229,13 @@ def test_a_scorer_whose_masks_fail_is_told_of_once() -> None:
     part = part_masks("micah_mouth", model.card, {"broken": Broken()})
     steps = torch.full((len(directions),), 0.1)
     meter = ChangeMeter(model.region("center"), steps, part)
-    with pytest.warns(PluginWarning, match=r"broken failed .*masks of shape \(\d+, 2\)"):
+    with pytest.warns(PluginWarning, match=r"broken failed .*masks are float32 on cpu of shape \(\d+, 2\)"):
         render_ends(model, model.sample(2), directions, steps, [meter], progress=silent, what="")
     assert meter.result().part_localities == ()
+    for parts in ("mouth", 3, ("mouth", "mouth")):
+        Broken.parts = parts  # type: ignore[assignment]
+        with pytest.warns(PluginWarning, match="but a list or tuple of different names is needed"):
+            assert part_masks("mouth", model.card, {"broken": Broken()}) is None
 
 
 def test_consistency() -> None:

@@ -348,12 +348,17 @@ class Brightness(Scorer):
     """A scorer that passes every check."""
 
     attributes = ("bright", "red")
+    parts = ("light", "shade")
 
     def fits(self, card: Card) -> bool:
         return card.adapter == "dcgan"
 
     def score(self, images: Tensor) -> Tensor:
         return torch.stack([images.mean(dim=(1, 2, 3)), images[:, 0].mean(dim=(1, 2))], dim=1)
+
+    def masks(self, images: Tensor) -> Tensor:
+        light = images.mean(dim=1) > 0
+        return torch.stack([light, ~light], dim=1)
 
 
 def scorer_entry(attributes: tuple[str, ...] = Brightness.attributes, **methods: Any) -> ScorerPlugin:
@@ -367,12 +372,19 @@ def _subtract_batch_mean(self: Any, images: Tensor) -> Tensor:
     return scores - 0.1 * scores.mean(dim=0)
 
 
+def _light_in_batch(self: Any, images: Tensor) -> Tensor:
+    """Compare pixels with the mean of the batch, instead of a fixed brightness."""
+    return Brightness.masks(self, images - images.mean())
+
+
 # For each check of a scorer: one that fails only this check, and words of the message.
 SCORERS: dict[str, tuple[ScorerPlugin, str]] = {
     "attributes": (scorer_entry(("bright",)), "the entry lists the attributes of the class, ('bright', 'red')"),
     "fits": (scorer_entry(fits=lambda self, card: 1), "True or False for"),
     "scores": (scorer_entry(score=lambda self, images: torch.ones(len(images), 2)), "other images get other scores"),
     "batches": (scorer_entry(score=_subtract_batch_mean), "scores do not depend on the batch; seen: a deviation"),
+    "parts": (scorer_entry(masks=Scorer.masks), "a scorer with parts defines masks; seen: light, shade, but no masks"),
+    "masks": (scorer_entry(masks=_light_in_batch), "masks do not depend on the batch"),
     "traces": (
         scorer_entry(score=lambda self, images: Brightness.score(self, images.mul_(0.5))),
         "images stay unchanged; seen: they changed",

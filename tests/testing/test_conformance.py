@@ -120,6 +120,11 @@ def test_the_built_in_analyses(analyzer: str) -> None:
         check()
 
 
+@pytest.mark.parametrize("scorer", INSTALLATION.plugins.scorers)
+def test_the_built_in_scorers(scorer: str) -> None:
+    assert failures("scorer", INSTALLATION.plugins.scorer(scorer)) == {}
+
+
 @pytest.mark.parametrize("card", [card.name for card in INSTALLATION.registry.cards.values()])
 def test_the_built_in_cards(card: str) -> None:
     """Only the checks that need no weights."""
@@ -159,6 +164,28 @@ def test_projections_that_the_network_does_not_compute(fault: str) -> None:
     messages = failures("adapter", entry)
     assert set(messages) == {"first-steps"}
     assert words in messages["first-steps"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "check", "words"),
+    [
+        ({"parts": "light"}, "parts", "parts are 'light', but a list or tuple of different names"),
+        ({"parts": ("light", "light")}, "parts", "parts are ('light', 'light'), but"),
+        ({"parts": ("light", "")}, "parts", "parts are ('light', ''), but"),
+        ({"parts": 2}, "parts", "parts are 2, but"),
+        ({"parts": ()}, "parts", "a scorer that defines masks names the parts"),
+        ({"parts": ("light",)}, "masks", "masks are bool on cpu of shape (3, 2, 64, 64), but bools of shape (3, 1, 64"),
+        ({"masks": lambda self, images: images[:, :2]}, "masks", "masks are float32 on cpu of shape"),
+        ({"masks": lambda self, images: (images[:, :2] > 0).to("meta")}, "masks", "masks are bool on meta"),
+        ({"masks": lambda self, images: (images[:, :2] > 0).numpy()}, "masks", "masks are a ndarray, but a tensor"),
+        ({"masks": lambda self, images: images[:, :2, :9] > 0}, "masks", "of shape (3, 2, 9, 64), but bools"),
+        ({"masks": lambda self, images: torch.rand(len(images), 2, 64, 64) > 0.5}, "masks", "the same masks"),
+        ({"masks": lambda self, images: images.mul_(0)[:, :2] > 0}, "traces", "images stay unchanged"),
+    ],
+)
+def test_parts_that_zoo_could_not_use(fault: dict[str, Any], check: str, words: str) -> None:
+    with torch.random.fork_rng():
+        assert words in failures("scorer", broken.scorer_entry(**fault))[check]
 
 
 @pytest.mark.parametrize(

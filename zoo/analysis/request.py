@@ -34,6 +34,18 @@ _NOT_NAMED = {"region", "show", "unseen"}
 _USUAL = {"samples": 1, "seed": 0, "dtype": USUAL_OPENING.dtype}
 
 
+def usual_analyzer(region: str) -> str:
+    """Choose the analysis where none is named, as docs/findings.md advises.
+
+    Args:
+        region: The region, as text.
+
+    Returns:
+        For the whole image the quickest one, and for a part of it one that leaves the rest alone.
+    """
+    return "sefa" if region == "all" else "nullspace"
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AnalysisRequest:
     """An analysis in the words of the command line.

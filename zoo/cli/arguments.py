@@ -213,11 +213,12 @@ ScoresOut = Annotated[
     typer.Option("--out", metavar="DIR", help="Folder to write scores.json and scores.md to.", rich_help_panel=OUTPUT),
 ]
 AnalyzerName = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--analyzer",
         "-a",
-        help="An analysis of 'zoo list --analyzers'; --help -a NAME lists its options.",
+        help="An analysis of 'zoo list --analyzers', by default sefa, and nullspace for a --region; "
+        "--help -a NAME lists its options.",
         autocompletion=completion.analyzers,
     ),
 ]

@@ -70,10 +70,13 @@ def _notes(settings: Settings, run: Run) -> list[str]:
     redundancy = directions.provenance.get("redundancy")
     if redundancy is not None:
         notes.append(f"redundancy {redundancy:.2f}: how alike the changes of two directions are, the mean |cosine|")
-    analyzer = directions.provenance["analyzer"]
-    weights_alone = settings.installation.plugins.analyzer(analyzer).requires == {"projection"}
-    if weights_alone and (len(run.codes) > 1 or not run.region.whole):
-        notes.append(f"{analyzer} reads weights alone: region and codes only tell where changes are measured and shown")
+    plugin = settings.installation.plugins.analyzer(directions.provenance["analyzer"])
+    if plugin.requires == {"projection"} and (len(run.codes) > 1 or not run.region.whole):
+        notes.append(
+            f"{plugin.name} reads weights alone: region and codes only tell where changes are measured and shown"
+        )
+    if plugin.local and len(run.codes) == 1 and directions.provenance["codes"] == "drawn":
+        notes.append("found at one code: --samples 16 finds directions that hold at other codes too")
     if run.region.whole:
         notes.append("locality is measured where there is a region: see --region")
     wanted = directions.provenance["options"].get("k")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,10 +27,34 @@ def part_masks(region: str, card: Card, scorers: Mapping[str, Scorer]) -> PartMa
         What finds the masks of that part; None where no scorer has the part.
     """
     for name, scorer in scorers.items():
-        for index, part in enumerate(scorer.parts):
+        try:
+            parts = checked_parts(scorer)
+        except ValueError as error:
+            skip_scorer(name, card, error)
+            continue
+        for index, part in enumerate(parts):
             if region == part or region.endswith(f"_{part}"):
                 return PartMasks(part, _finder(name, scorer, index, card))
     return None
+
+
+def checked_parts(scorer: Scorer) -> tuple[str, ...]:
+    """Read the names of the parts that a scorer finds, and refuse what is no list of different names.
+
+    Args:
+        scorer: The scorer.
+
+    Returns:
+        The names.
+
+    Raises:
+        ValueError: If they are anything else.
+    """
+    parts: Any = scorer.parts
+    named = isinstance(parts, Sequence) and not isinstance(parts, str)
+    if not named or not all(isinstance(part, str) and part for part in parts) or len(set(parts)) < len(parts):
+        raise ValueError(f"parts are {parts!r}, but a list or tuple of different names is needed")
+    return tuple(parts)
 
 
 def _finder(name: str, scorer: Scorer, index: int, card: Card) -> Callable[[Tensor], Tensor | None]:
@@ -41,14 +66,33 @@ def _finder(name: str, scorer: Scorer, index: int, card: Card) -> Callable[[Tens
         if failed:
             return None
         try:
-            masks = scorer.masks(as_rgb(images.clamp(-1, 1)))
-            shape = (len(images), len(scorer.parts), *images.shape[2:])
-            if tuple(masks.shape) != shape or masks.dtype != torch.bool:
-                raise ValueError(f"masks of shape {tuple(masks.shape)}, but bools of shape {shape} are needed")
+            return checked_masks(scorer, as_rgb(images.clamp(-1, 1)))[:, index]
         except Exception as error:
             failed = True
             skip_scorer(name, card, error)
             return None
-        return masks[:, index].cpu()
 
     return find
+
+
+def checked_masks(scorer: Scorer, images: Tensor) -> Tensor:
+    """Find the parts of images, and refuse what is no mask.
+
+    Args:
+        scorer: The scorer.
+        images: The images (n, 3, h, w) in [-1, 1].
+
+    Returns:
+        (n, parts, h, w) of bool, on the CPU.
+
+    Raises:
+        ValueError: If the scorer returns anything but a bool for each image, part and pixel.
+    """
+    masks: object = scorer.masks(images)
+    shape = (len(images), len(checked_parts(scorer)), *images.shape[2:])
+    if not isinstance(masks, Tensor):
+        raise ValueError(f"masks are a {type(masks).__name__}, but a tensor of bools of shape {shape} is needed")
+    if tuple(masks.shape) != shape or masks.dtype != torch.bool or masks.is_meta:
+        seen = f"{str(masks.dtype).removeprefix('torch.')} on {masks.device.type}"
+        raise ValueError(f"masks are {seen} of shape {tuple(masks.shape)}, but bools of shape {shape} are needed")
+    return masks.cpu()

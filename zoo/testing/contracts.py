@@ -114,6 +114,8 @@ CONTRACTS: Mapping[str, Mapping[str, Contract]] = {
         "fits": _scorer("fits returns True or False for every card", "check_fits"),
         "scores": _scorer("scores are finite, (images, attributes), and depend on the images", "check_scores"),
         "batches": _scorer("the scores of an image do not depend on the rest of its batch", "check_batches"),
+        "parts": _scorer("each part has a name of its own; parts and masks come together", "check_parts"),
+        "masks": _scorer("masks are bools (images, parts, height, width), one by one as in batches", "check_masks"),
         "traces": _scorer("images, settings and random states stay unchanged", "check_traces"),
     },
     "projector": {

@@ -12,6 +12,7 @@ from zoo.core.analyzer import Scorer
 from zoo.errors import ContractError
 from zoo.plugins.entries import ScorerPlugin
 from zoo.registry.registry import load_installation
+from zoo.scoring.parts import checked_masks, checked_parts
 from zoo.testing.assertions import OUTPUT_TOLERANCE, leaves_no_trace, require, require_close
 
 # Pixels a side of the images that are scored where the scorer fits no installed model.
@@ -53,13 +54,37 @@ def check_batches(entry: ScorerPlugin) -> None:
     require_close(alone, _scores(entry, images), OUTPUT_TOLERANCE, "scores do not depend on the batch")
 
 
+def check_parts(entry: ScorerPlugin) -> None:
+    """Each part has a name of its own, and a scorer with parts finds their masks."""
+    scorer = _scorer(entry)
+    try:
+        names = checked_parts(scorer)
+    except ValueError as error:
+        raise ContractError(f"the contract is: each part has a name of its own; seen: {error}") from error
+    finds = type(scorer).masks is not Scorer.masks
+    require(finds or not names, "a scorer with parts defines masks", f"{', '.join(names)}, but no masks")
+    require(bool(names) or not finds, "a scorer that defines masks names the parts", "no parts")
+
+
+def check_masks(entry: ScorerPlugin) -> None:
+    """Masks are bools (n, parts, h, w), the same for the same images, whatever the rest of their batch."""
+    if not _scorer(entry).parts:
+        return
+    images = _images(entry)
+    masks = _masks(entry, images)
+    require(torch.equal(masks, _masks(entry, images)), "the same images get the same masks", "different masks")
+    alone = torch.cat([_masks(entry, image[None]) for image in images])
+    require(torch.equal(alone, masks), "masks do not depend on the batch", "other masks for a single image")
+
+
 def check_traces(entry: ScorerPlugin) -> None:
-    """Scoring leaves the images, settings and random states unchanged."""
+    """Scoring and finding parts leave the images, settings and random states unchanged."""
     scorer = _scorer(entry)
     images = _images(entry)
     before = images.clone()
     with leaves_no_trace():
         scorer.score(images)
+        scorer.masks(images)
     require(torch.equal(images, before), "images stay unchanged", "they changed")
 
 
@@ -72,6 +97,13 @@ def _scorer(entry: ScorerPlugin) -> Scorer:
 
 def _scores(entry: ScorerPlugin, images: Tensor) -> Tensor:
     return _scorer(entry).score(images.clone()).detach().cpu().to(torch.float64)
+
+
+def _masks(entry: ScorerPlugin, images: Tensor) -> Tensor:
+    try:
+        return checked_masks(_scorer(entry), images.clone())
+    except ValueError as error:
+        raise ContractError(f"the contract is: masks are bools (images, parts, h, w); seen: {error}") from error
 
 
 def _images(entry: ScorerPlugin) -> Tensor:

@@ -59,7 +59,7 @@ def sample(
 def analyze(
     context: typer.Context,
     model: arguments.ModelName,
-    analyzer: arguments.AnalyzerName = "sefa",
+    analyzer: arguments.AnalyzerName = None,
     region: arguments.AnalyzedRegion = "all",
     samples: arguments.Samples = None,
     seed: arguments.Seed = None,
@@ -85,13 +85,13 @@ def analyze(
     force: arguments.Force = False,
 ) -> None:
     """Find directions in a model's latent space and write a run folder: directions, codes, sheet, report."""
-    from zoo.analysis.request import AnalysisRequest
+    from zoo.analysis.request import AnalysisRequest, usual_analyzer
     from zoo.analysis.run import run_analysis
     from zoo.core.options import parse_pairs
 
     settings: Settings = context.obj
     request = AnalysisRequest(
-        analyzer=analyzer,
+        analyzer=analyzer or usual_analyzer(region),
         region=region,
         codes=codes_request(codes, codes_as, samples, seed, seeds, label, truncation),
         layers=layers,
