@@ -108,7 +108,7 @@ def _likeness(measured: dict[str, Any]) -> list[str]:
 
 def _score_row(score: dict[str, Any], attributes: list[str]) -> list[str]:
     return [
-        code(score["analyzer"]) if score["analyzer"] in PLUGINS.analyzers else score["analyzer"],
+        code(score["analyzer"]) if score["analyzer"].partition(":")[0] in PLUGINS.analyzers else score["analyzer"],
         code(score["region"].rpartition("_")[2]),
         *(_two(score["strengths"][name]) for name in attributes),
         _two(median(score["outside"])) if None not in score["outside"] else "",

@@ -16,6 +16,7 @@ import numpy as np
 import zoo
 from recipes.generators import GENERATORS
 from zoo._utils.files import atomic_file
+from zoo.core.options import parse_pairs
 
 MEASURED = Path(__file__).parent / "measured"
 
@@ -31,7 +32,7 @@ ANALYSED = 32
 # At how many other codes directions are scored.
 SCORED = 256
 
-# The analyses, and their regions; nullspace in its published form.
+# The analyses, perhaps with options, and their regions.
 RUNS = (
     (CHANCE, "all"),
     (CHANCE, "hair"),
@@ -39,8 +40,8 @@ RUNS = (
     ("resefa", "hair"),
     ("lowrank", "all"),
     ("lowrank", "hair"),
-    ("nullspace", "hair"),
-    ("nullspace", "mouth"),
+    ("nullspace:basis=published", "hair"),
+    ("nullspace:basis=published", "mouth"),
 )
 
 # The class of all codes, and of the regions, where a model has classes.
@@ -60,10 +61,10 @@ def scored(model: zoo.Model, analyzer: str, region: str) -> dict[str, Any]:
                 directions, np.linalg.qr(np.random.default_rng(0).normal(size=(model.adapter.space.dim, SHOWN)))[0].T
             )
         else:
-            request: dict[str, Any] = {"region": region, "label": label, "samples": ANALYSED, "k": SHOWN}
-            if analyzer == "nullspace":
-                request["basis"] = "published"
-            directions = zoo.analyze(model, analyzer, **request, unseen=0, show=1)
+            name, _, chosen = analyzer.partition(":")
+            options = {"k": SHOWN, **(parse_pairs(chosen.split(",")) if chosen else {})}
+            request: dict[str, Any] = {"region": region, "label": label, "samples": ANALYSED, **options}
+            directions = zoo.analyze(model, name, **request, unseen=0, show=1)
         scores = zoo.score(model, directions, scorer="avatars", label=label, samples=SCORED, region=region, show=SHOWN)
     dci = scores.dci
     best = {

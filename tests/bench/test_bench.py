@@ -137,14 +137,14 @@ def test_the_advice_names_the_best_and_what_cannot_be_told_apart(found: Bench) -
 def test_differences_at_the_same_codes_count(found: Bench) -> None:
     """What both methods have in common in a repetition is no reason to doubt that one is better."""
 
-    def bench_of(ours: list[float], theirs: list[float]) -> Bench:
+    def beats(ours: list[float], theirs: list[float], table: str, key: str) -> bool:
         rows = {"ours": ours, "theirs": theirs}
         samples = [
-            Sample(name, seed, 0, {"locality": {"mean": value}}, 0.0, 1)
+            Sample(name, seed, 0, {table: {key: value}}, 0.0, 1)
             for name, values in rows.items()
             for seed, value in enumerate(values)
         ]
-        return Bench(found.model, samples, {}, found.record)
+        return Bench(found.model, samples, {}, found.record).beats("ours", "theirs", table, key)
 
     for ours, theirs, better in [
         ([1.1, 5.12, 9.1], [1.0, 5.0, 9.0], True),
@@ -153,7 +153,11 @@ def test_differences_at_the_same_codes_count(found: Bench) -> None:
         ([2.0], [1.0], False),
         ([math.nan, 5.0, 6.0], [1.0, 3.0, 4.0], True),
     ]:
-        assert bench_of(ours, theirs).beats("ours", "theirs", "locality", "mean") is better
+        assert beats(ours, theirs, "factors", "effect") is better
+    # a locality is a ratio: three times as much each time, of whatever size
+    assert beats([9.0, 4.2, 3.6], [3.0, 1.5, 1.2], "locality", "mean")
+    assert not beats([9.0, 4.2, 3.6], [3.0, 1.5, 1.2], "factors", "effect")
+    assert not beats([9.0, 1.2, 1.1], [3.0, 1.5, 1.2], "locality", "mean")
 
 
 def test_json_and_page_have_all_tables(found: Bench, tmp_path: Path) -> None:

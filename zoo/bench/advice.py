@@ -66,7 +66,7 @@ def _advise(bench: Bench, wish: str, table: str, key: str, called: str) -> Advic
         compared += f", supervised ones {ceiling.text()}"
     if not better:
         return Advice(wish, None, f"no analysis is clearly better than random directions: {name} has {compared}")
-    equal = [other for other, _ in ranked if other != name and not bench.beats(name, other, table, key)]
+    equal = [other for other, _ in better if other != name and not bench.beats(name, other, table, key)]
     also = f"; {_listed(equal)} cannot be told apart from it" if equal else ""
     return Advice(wish, name, f"use {name}: {compared}{also}")
 

@@ -81,7 +81,7 @@ class Figure:
 
 
 def _digits(value: float) -> str:
-    """Write two significant digits, and numbers from 0.01 on without an exponent."""
+    """Write two significant digits without an exponent; less than 0.0001 is 0."""
     if value == 0:
         return "0"
-    return f"{value:.2g}".replace("-", "−") if 0.001 <= abs(value) < 100 else f"{value:.0f}".replace("-", "−")
+    return f"{value:.2g}".replace("-", "−") if 0.0001 <= abs(value) < 100 else f"{value:.0f}".replace("-", "−")

@@ -32,6 +32,9 @@ FORMAT = "zoo-bench/1"
 # The tables, in their order.
 TABLES = (LOCALITY, FACTORS, COORDINATES, TRANSFER, READBACK, NEAREST)
 
+# The table and key of each column of ratios.
+_RATIOS = {(table.name, column.key) for table in TABLES for column in table.columns if column.ratio}
+
 # Figures that differ by a smaller share than this are equal.
 _ROUNDING = 1e-4
 
@@ -79,7 +82,8 @@ class Bench:
         """Say whether a figure of one method is larger than that of another, beyond chance.
 
         Both are measured at the same codes in each repetition, so that what counts is the difference there: its 95 %
-        interval over repetitions must lie above 0.
+        interval over repetitions must lie above 0. Of ratios such as localities, whose errors grow with their size, it
+        is the difference of the logarithms.
 
         Args:
             method: The name of the method.
@@ -91,10 +95,14 @@ class Bench:
             Whether it is; False for a single repetition.
         """
         ours, theirs = (self._by_seed(name, table, key) for name in (method, other))
-        shared = ours.keys() & theirs.keys()
-        difference = Figure.of([ours[seed].mean - theirs[seed].mean for seed in shared])
-        size = max((abs(ours[seed].mean) for seed in shared), default=0.0)
-        return difference.half_width is not None and difference.ends[0] > _ROUNDING * size
+        pairs = [(ours[seed].mean, theirs[seed].mean) for seed in sorted(ours.keys() & theirs.keys())]
+        if (table, key) in _RATIOS:
+            pairs = [(math.log(one), math.log(two)) for one, two in pairs if min(one, two) > 0]
+            rounding = _ROUNDING
+        else:
+            rounding = _ROUNDING * max((abs(one) for one, _ in pairs), default=0.0)
+        difference = Figure.of([one - two for one, two in pairs])
+        return difference.half_width is not None and difference.ends[0] > rounding
 
     def _by_seed(self, method: str, table: str, key: str) -> dict[int, Figure]:
         """Return the mean figure of a method in each repetition that has one."""

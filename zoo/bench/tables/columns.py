@@ -23,11 +23,13 @@ class Column:
         key: The key of its figures.
         title: Its title.
         meaning: What it says, a sentence without its full stop.
+        ratio: Whether its figures are positive ratios, of which two are compared by their quotient.
     """
 
     key: str
     title: str
     meaning: str
+    ratio: bool = False
 
 
 @dataclass(frozen=True)

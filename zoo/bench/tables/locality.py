@@ -68,10 +68,12 @@ TABLE = TableKind(
     "changes are pooled over unseen codes, and the change outside is read off the curve. Inside is the part of each "
     "picture that the region is named after where a scorer finds it, else the region.",
     columns=(
-        Column("best@0.005", "best, small", "change inside over outside where 0.005 changes inside, best direction"),
-        Column("best@0.02", "best, visible", "the same at 0.02, which can be seen"),
-        Column("best@0.05", "best, large", "the same at 0.05"),
-        Column("mean", "mean, visible", "the same at 0.02, mean of the directions that reach it"),
+        Column(
+            "best@0.005", "best, small", "change inside over outside at 0.005 inside, of the best direction", ratio=True
+        ),
+        Column("best@0.02", "best, visible", "the same at 0.02, which can be seen", ratio=True),
+        Column("best@0.05", "best, large", "the same at 0.05", ratio=True),
+        Column("mean", "mean, visible", "the same at 0.02, mean of the directions that reach it", ratio=True),
         Column("reached", "reach it", "the share of directions that change so much inside"),
         Column("redundancy", "redundancy", "the mean |cosine| of the changes of two directions, 0 where all differ"),
     ),

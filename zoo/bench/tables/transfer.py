@@ -38,9 +38,9 @@ TABLE = TableKind(
     question="Does what was found at some codes hold at others? As LOCO Edit (Chen et al., NeurIPS 2024) asks of local "
     "directions; here at the same steps.",
     columns=(
-        Column("own", "locality, own", "the median locality of the directions at the codes that were analysed"),
-        Column("unseen", "locality, unseen", "the same at unseen codes"),
-        Column("kept", "kept", "the second over the first"),
+        Column("own", "locality, own", "the median locality of directions at the codes that were analysed", ratio=True),
+        Column("unseen", "locality, unseen", "the same at unseen codes", ratio=True),
+        Column("kept", "kept", "the second over the first", ratio=True),
         Column("consistency", "consistency", "how alike a direction's changes at unseen codes are, the mean cosine"),
         Column("agreement", "agreement", "the share of unseen codes at which the strongest effect goes the same way"),
     ),
