@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import shlex
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
 from tests.support.chromium import CONTRASTS, chromium, resize
-from tests.support.studio import Page, running
+from tests.support.studio import Page, free_port, killable, running
 from tests.support.studio_page import Studio
 from zoo.cli import run
 
@@ -147,9 +148,7 @@ def test_directions_move_pictures_alone_or_added_up(small: Studio) -> None:
 
 
 def test_names_and_stars_stay(small: Studio) -> None:
-    webdriver.ActionChains(small.browser).double_click(small.one("li.direction .name")).perform()
-    small.keys("open mouth", Keys.ENTER)
-    small.wait(lambda: small.text("li.direction .name") == "open mouth")
+    small.name("open mouth")
     small.browser.execute_script("arguments[0].focus()", small.slider())
     small.keys("s")
     small.wait(lambda: small.one("li.direction .star").get_attribute("aria-pressed") == "true")
@@ -278,27 +277,37 @@ def test_two_browsers_at_once_know_nothing_of_each_other(small: Studio, tmp_path
         assert len(small.all("li.direction")) == 3 and small.picture == moved
 
 
-def test_a_server_that_is_started_again_mid_drag_is_found_again(browser: webdriver.Chrome, tmp_path: Path) -> None:
-    with running(tmp_path / "runs") as page:
-        studio = Studio(browser, page.port)
-        find(page.port, studio.session)
-        studio.show().open(SMALL)
-        studio.one("li.direction .star").click()
-        studio.wait(lambda: studio.one("li.direction .star").get_attribute("aria-pressed") == "true")
-        studio.mouse("mousePressed", 0.5)
-        studio.mouse("mouseMoved", 0.6)
+def test_a_server_that_is_killed_mid_drag_is_found_again(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    """Nothing that was named or starred is lost, and the drag goes on."""
+    port = free_port()
+    process = killable(tmp_path, port)
+    studio = Studio(browser, port)
+    find(port, studio.session)
+    studio.show().open(SMALL)
+    studio.name("open mouth")
+    studio.one("li.direction .star").click()
+    studio.wait(lambda: studio.one("li.direction .star").get_attribute("aria-pressed") == "true")
+    studio.mouse("mousePressed", 0.5)
+    studio.mouse("mouseMoved", 0.6)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
     studio.mouse("mouseMoved", 0.7)
     studio.wait(lambda: "does not answer" in studio.text("#alert"))
     before = studio.picture
-    with running(tmp_path / "runs", port=page.port):
-        studio.wait(lambda: studio.picture != before)
-        assert "does not answer" not in studio.text("#alert")
-        moved = studio.picture
-        studio.mouse("mouseMoved", 0.2)
-        studio.mouse("mouseReleased", 0.2)
-        studio.wait(lambda: studio.picture != moved and studio.settled)
-        assert studio.one("li.direction .star").get_attribute("aria-pressed") == "true"
-        studio.pull(2, 1)
+    process = killable(tmp_path, port)
+    studio.wait(lambda: studio.picture != before)
+    assert "does not answer" not in studio.text("#alert")
+    moved = studio.picture
+    studio.mouse("mouseMoved", 0.2)
+    studio.mouse("mouseReleased", 0.2)
+    studio.wait(lambda: studio.picture != moved and studio.settled)
+    studio.show()  # what was named and starred is read from the server
+    studio.wait(lambda: studio.all("li.direction") and studio.drawn)
+    assert studio.text("li.direction .name") == "open mouth"
+    assert studio.one("li.direction .star").get_attribute("aria-pressed") == "true"
+    assert studio.text("#pictures figcaption").startswith("seed 0") and studio.value("li.direction input") != "0"
+    os.kill(process.pid, signal.SIGINT)
+    assert process.wait() == 0
 
 
 @pytest.fixture
@@ -349,10 +358,7 @@ def test_a_mouth_is_painted_found_pulled_named_starred_and_saved(
         studio.wait(lambda: studio.value("#region").startswith("mask:runs/studio/masks/"))
         studio.find("nullspace", k="3" if whole else "1")
         studio.pull(10)
-        studio.browser.execute_script("arguments[0].focus()", studio.slider())
-        studio.keys(Keys.F2)
-        studio.keys("open mouth", Keys.ENTER)
-        studio.wait(lambda: studio.text("li.direction .name") == "open mouth")
+        studio.name("open mouth", by_key=True)
         studio.one("li.direction .star").click()
         studio.wait(lambda: studio.one("li.direction .star").get_attribute("aria-pressed") == "true")
         commands = {name: save(studio, name, name) for name in (("run", "edit", "codes") if whole else ("edit",))}

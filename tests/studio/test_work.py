@@ -6,7 +6,6 @@ import asyncio
 import io
 import os
 import signal
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -20,9 +19,8 @@ import torch
 from PIL import Image
 
 import zoo
-from tests.support import fork_server
 from tests.support.linear import Linear, model_of
-from tests.support.studio import Page, running
+from tests.support.studio import Page, free_port, killable, running
 from zoo.cli import run
 from zoo.errors import CapabilityError
 from zoo.registry.registry import load_installation
@@ -186,29 +184,10 @@ def test_a_quick_network_is_never_previewed(slow: OpenModel, tmp_path: Path) -> 
 # Starting and ending
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
-
-
-def started(folder: Path, port: int) -> Any:
-    process = fork_server.start(
-        ["-m", "zoo", "studio", "--port", str(port), "--device", "cpu"], folder, dict(os.environ)
-    )
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-            return process
-        except OSError:
-            time.sleep(0.05)
-    raise AssertionError("the studio did not start")
-
-
 def test_a_killed_studio_goes_on_where_it_was(tmp_path: Path) -> None:
     port = free_port()
     page = Page(port)
-    process = started(tmp_path, port)
+    process = killable(tmp_path, port)
     result = page.work("analyze", {**MODEL, "analyzer": "sefa", "settings": {"k": 2}, "show": 1, "unseen": 1})
     marked = page.ask("PATCH", f"results/{result['id']}", {"index": 1, "given": "smile", "starred": True}).value
     page.ask("PUT", "state", {"seeds": [4]})
@@ -216,7 +195,7 @@ def test_a_killed_studio_goes_on_where_it_was(tmp_path: Path) -> None:
     shown = page.post("render", {**body, "seq": 1}).content
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    process = started(tmp_path, port)
+    process = killable(tmp_path, port)
     assert page.ask("GET", "results").value["results"] == [marked]
     assert page.ask("GET", "state").value == {"seeds": [4]}
     assert page.post("render", {**body, "seq": 2}).content == shown

@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.client
 import io
 import json
+import os
+import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ from urllib.parse import urlsplit
 
 from PIL import Image
 
+from tests.support import fork_server
 from zoo.registry.registry import load_installation
 from zoo.studio.server import Server
 
@@ -110,3 +113,32 @@ def running(runs: Path, model: str | None = None, **options: Any) -> Iterator[Pa
         yield Page(server.port, token=urlsplit(server.url).query.removeprefix("token="))
     finally:
         server.stop()
+
+
+def free_port() -> int:
+    """Find a port that is free."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+def killable(folder: Path, port: int) -> Any:
+    """Start a studio in a process of its own, and wait until it listens.
+
+    Args:
+        folder: where it works; runs are in its folder `runs`.
+        port: the port to listen at.
+
+    Returns:
+        The process, which has a `pid`.
+    """
+    process = fork_server.start(
+        ["-m", "zoo", "studio", "--port", str(port), "--device", "cpu"], folder, dict(os.environ)
+    )
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            return process
+        except OSError:
+            time.sleep(0.05)
+    raise AssertionError("the studio did not start")

@@ -132,6 +132,16 @@ class Studio:
         self.one("#find").click()
         self.wait(lambda: self.all("li.direction"))
 
+    def name(self, name: str, *, by_key: bool = False) -> None:
+        """Name the first direction, by a double click or from its slider."""
+        if by_key:
+            self.browser.execute_script("arguments[0].focus()", self.slider())
+            self.keys(Keys.F2)
+        else:
+            webdriver.ActionChains(self.browser).double_click(self.one("li.direction .name")).perform()
+        self.keys(name, Keys.ENTER)
+        self.wait(lambda: self.text("li.direction .name") == name)
+
     def slider(self, place: int = 0) -> WebElement:
         return self.all("li.direction input[type=range]")[place]
 
