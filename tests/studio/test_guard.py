@@ -9,13 +9,16 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from select import select
 from urllib.parse import quote
 
 import pytest
 from PIL import Image
 
 from tests.support.studio import SESSION, Answer, Page, running
+from zoo.studio import protocol
 
 MODEL = {"model": "dcgan.digiface64"}
 
@@ -157,6 +160,26 @@ def test_too_many_requests_are_answered_at_once(page: Page) -> None:
     while (answer := page.ask("GET", "/api/models")).status == 503 and time.monotonic() < until:
         time.sleep(0.01)
     assert answer.status == 200
+
+
+@pytest.mark.parametrize("head", [b"", b"GET / HTTP/1.1\r\nHost: 127", b"POST / HTTP/1.1\r\n" * 3], ids=range(3))
+def test_a_head_that_does_not_end_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, head: bytes) -> None:
+    """Connections that send nothing, or one byte after the other, would keep all others out."""
+    monkeypatch.setattr(protocol, "PATIENCE", 0.3)
+    with running(tmp_path / "runs") as page, socket.create_connection(("127.0.0.1", page.port), 20) as slow:
+        began = time.monotonic()
+        slow.sendall(head)
+        with suppress(OSError):
+            while not select([slow], [], [], 0.05)[0]:
+                slow.sendall(b"x")
+        assert time.monotonic() - began < 10
+        assert page.ask("GET", "/api/models").status == 200
+        keeping = http.client.HTTPConnection("127.0.0.1", page.port, timeout=20)
+        for pause in (0.0, 0.5, 0.0):  # one that has been answered may stay longer
+            time.sleep(pause)
+            keeping.request("GET", "/", headers={"Host": f"127.0.0.1:{page.port}"})
+            assert keeping.getresponse().read()
+        keeping.close()
 
 
 @pytest.mark.parametrize(

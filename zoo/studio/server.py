@@ -72,6 +72,7 @@ class Server:
 
         from zoo.studio.app import build_app
         from zoo.studio.guard import Door
+        from zoo.studio.protocol import ImpatientProtocol
 
         read_limits(memory)
         choose_device(device)
@@ -88,6 +89,7 @@ class Server:
         self._server = uvicorn.Server(
             uvicorn.Config(
                 build_app(self._services, door),
+                http=ImpatientProtocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,
