@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
 from zoo.studio.bodies import View
 from zoo.studio.jobs import Jobs
 from zoo.studio.kept.analyses import Analyses
+from zoo.studio.kept.limits import Limits
 from zoo.studio.kept.masks import Masks
 from zoo.studio.kept.requests import origins, steps
 from zoo.studio.kept.sessions import Session
@@ -47,6 +49,23 @@ class Services:
     jobs: Jobs
     pictures: Pictures = field(default_factory=Pictures)
     _files: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "zoo-studio-files"))
+
+    @cached_property
+    def limits(self) -> Limits:
+        """How much is kept."""
+        return Limits(self.runs)
+
+    async def make_room(self, session: Session, more: int = 0) -> None:
+        """Make room for what a session is about to keep.
+
+        Args:
+            session: The session.
+            more: How many bytes it is.
+
+        Raises:
+            OptionError: If there is none.
+        """
+        await self.on_files(lambda: self.limits.make_room(session.id, more))
 
     @property
     def masks(self) -> Masks:

@@ -87,9 +87,21 @@ def open_session(name: str, runs: Path) -> Session:
     Raises:
         UnknownNameError: If that is no name of a session.
     """
-    if not _SESSION.fullmatch(name):
+    if not is_session(name):
         raise UnknownNameError("a session is called by 32 hexadecimal digits")
     return Session(name, runs)
+
+
+def is_session(name: str) -> bool:
+    """Tell whether a folder is called as sessions are.
+
+    Args:
+        name: The name of a folder.
+
+    Returns:
+        Whether it is.
+    """
+    return _SESSION.fullmatch(name) is not None
 
 
 def plain_name(name: str) -> str:
