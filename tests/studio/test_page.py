@@ -17,6 +17,7 @@ from selenium import webdriver
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
+import zoo
 from tests.support.chromium import CONTRASTS, chromium, resize
 from tests.support.studio import Page, free_port, killable, running
 from tests.support.studio_page import Studio
@@ -245,7 +246,7 @@ def test_files_are_opened_by_what_they_hold(browser: webdriver.Chrome, server: P
     np.save(tmp_path / "drawn größer.npy", np.random.default_rng(0).normal(size=(3, 100)).astype(np.float32))
     (tmp_path / "letter.txt").write_text("Dear studio")
     studio = Studio(browser, server.port).show().open(FACES)
-    studio.one("#files").send_keys(str(tmp_path / "letter.txt"))
+    studio.drop(tmp_path / "letter.txt")
     studio.wait(lambda: "letter.txt" in studio.text("#alert") and "codes or directions" in studio.text("#alert"))
     studio.one("#alert button").click()
     studio.one("#files").send_keys(str(tmp_path / "drawn größer.npy"))
@@ -258,6 +259,36 @@ def test_files_are_opened_by_what_they_hold(browser: webdriver.Chrome, server: P
     studio.wait(lambda: len(studio.all("#pictures figure")) == 3 and studio.settled)
     assert studio.text("#pictures figcaption").startswith("drawn größer")
     assert studio.one("#gallery button").get_attribute("aria-pressed") == "true"
+
+
+def test_what_commands_wrote_is_dropped(browser: webdriver.Chrome, server: Page, tmp_path: Path) -> None:
+    """A run folder gives both its directions and its codes, a folder of something else is a sentence."""
+    zoo.analyze(SMALL, "sefa", k=2, seeds=[3, 8], unseen=0, out=tmp_path / "run")
+    studio = Studio(browser, server.port).show().open(SMALL)
+    studio.drop(tmp_path / "run")
+    studio.wait(lambda: len(studio.all("li.direction")) == 2 and len(studio.all("#pictures figure")) == 2)
+    studio.wait(lambda: studio.drawn and studio.settled)
+    studio.pull(4)
+    studio.drop(tmp_path)
+    studio.wait(lambda: "so it is no run folder" in studio.text("#alert"))
+    studio.drop(tmp_path / "run" / "directions.safetensors")
+    studio.wait(lambda: len(studio.all("#directions select option")) == 2)
+
+
+@pytest.mark.long
+@pytest.mark.real
+def test_a_photograph_stands_beside_what_was_found(browser: webdriver.Chrome, server: Page, tmp_path: Path) -> None:
+    zoo.sample(zoo.load(FACES, device="cpu"), seeds=[5]).save(tmp_path / "drawn", each=True)
+    studio = Studio(browser, server.port).show().open(FACES)
+    studio.drop(tmp_path / "drawn" / "seed-0005.png")
+    studio.wait(lambda: len(studio.all("#photograph canvas")) == 3 and studio.settled, 300)
+    captions = [one.text for one in studio.all("#photograph figcaption")]
+    assert captions == ["Original", "Found", "Difference"] and "PSNR" in studio.text("#photograph .hint")
+    tell = "const [a, b] = document.querySelectorAll('#photograph canvas'); return [a.toDataURL(), b.toDataURL()]"
+    studio.wait(lambda: all(len(one) > 1000 for one in studio.browser.execute_script(tell)))
+    assert studio.one("#tune").is_enabled() and re.search(r"About [\d.]+ (s|min) here", studio.text("#photograph"))
+    studio.one("#choose-none").click()
+    studio.wait(lambda: not studio.one("#photograph").is_displayed())
 
 
 @pytest.mark.long

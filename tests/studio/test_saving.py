@@ -6,6 +6,7 @@ import io
 import os
 import shlex
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import zoo
 from tests.support.studio import Page, running
 from tests.test_packaging import write_tiny
 from zoo.cli import run
+from zoo.inversion.options import TuneOptions
 
 MODEL = {"model": "stylegan2.avatars32"}
 
@@ -142,7 +144,7 @@ def test_what_is_there_stays(page: Page, results: list[dict[str, Any]]) -> None:
     job = page.post("save", body).value
     while (told := page.ask("GET", f"jobs/{job['id']}").value)["state"] in {"waiting", "running"}:
         pass
-    assert told["state"] == "failed" and "runs/there exists" in told["error"]
+    assert told["state"] == "failed" and told["taken"] and "runs/there exists" in told["error"]
     page.work("save", {**body, "force": True})
     nameless = [page.work("save", {**body, "name": None})["folder"] for _ in range(2)]
     assert nameless == ["runs/stylegan2.avatars32-samples", "runs/stylegan2.avatars32-samples-2"]
@@ -184,3 +186,31 @@ def test_a_photograph_in_a_file_of_ones_own(folder: Path) -> None:
         onto = page.work("save", body)
         assert "--onto=runs/studio/" in onto["command"]
         same_as_command(onto)
+
+
+def test_a_network_is_tuned_to_a_photograph(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The price is measured first; then all is drawn by the tuned network, and commands name it."""
+    monkeypatch.setattr("zoo.inversion.request.TuneOptions", partial(TuneOptions, steps=3))
+    write_tiny(Path("tuned.safetensors"))
+    model = {"model": "./tuned.safetensors"}
+    with running(Path("runs"), "./tuned.safetensors") as page:
+        content = io.BytesIO()
+        Image.new("RGB", (8, 8), (200, 90, 20)).save(content, "PNG")
+        picture = page.post("upload", content.getvalue()).value["id"]
+        found = page.work("project", {**model, "picture": picture, "starts": 1})
+        assert found["shown"] == ["picture", "found", "difference"] and found["tuning_seconds"] > 0
+        columns = page.ask("GET", f"compared/{found['upload']}").picture
+        assert columns.width == 3 * columns.height and columns.getpixel((0, 0)) == (200, 90, 20)
+        tuned = page.work("project", {**model, "picture": picture, "starts": 1, "tune": True})
+        assert tuned["tuning_seconds"] is None and "the tuned network draws" in tuned["price"]
+        shown = np.asarray(page.ask("GET", f"compared/{tuned['upload']}").picture)
+        side = len(shown)
+        view = {**model, "codes": [{"upload": tuned["upload"]}], "tuned": tuned["upload"]}
+        drawn = np.asarray(page.post("render", view).picture)
+        assert np.array_equal(drawn, shown[:, 2 * side : 3 * side])
+        assert not np.array_equal(drawn, shown[:, side : 2 * side])
+        saved = page.work("save", {**view, "what": "codes", "name": "tuned-codes"})
+        assert "--tuned=runs/studio/" in saved["command"]
+        same_as_command(saved)
+        for wrong in ("../x", picture, "0" * 16):
+            assert page.ask("POST", "render", {**view, "tuned": wrong}).status == 404

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from pathlib import Path
 from typing import Any
 
 from selenium import webdriver
@@ -119,6 +120,16 @@ class Studio:
         place = {"x": box["x"] + share * box["width"], "y": box["y"] + box["height"] / 2}
         held = {"button": "left", "buttons": 1, "clickCount": 1}
         self.browser.execute_cdp_cmd("Input.dispatchMouseEvent", {"type": kind, **place, **held})
+
+    def drop(self, *paths: Path) -> None:
+        """Drop files or folders onto the pictures."""
+        box = self.one("#pictures").rect
+        place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+        data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            self.browser.execute_cdp_cmd("Input.dispatchDragEvent", {"type": kind, **place, "data": data})
+            if kind == "dragOver":
+                self.wait(lambda: self.one("#drop").is_displayed())
 
     def find(self, analyzer: str, **options: str) -> None:
         """Find directions, and wait for their sliders."""

@@ -34,7 +34,7 @@ from zoo.inversion.solving.problem import Problem
 from zoo.inversion.solving.search import Search
 from zoo.inversion.solving.starts import Starts, draw_for_prior, draw_starts
 from zoo.inversion.tuning.result import UNSEEN, Tuning
-from zoo.inversion.tuning.tune import Pivots, tune_network
+from zoo.inversion.tuning.tune import Pivots, step_seconds, tune_network
 from zoo.jacobian.outputs import Output
 from zoo.jacobian.timm_features import open_output
 from zoo.models.model import Model
@@ -244,6 +244,22 @@ def _tune(task: _Task, found: _Found, options: TuneOptions) -> Tuning:
     return Tuning.of(
         task.model, tuned, options, codes=found.codes, targets=task.targets, region=task.region, unseen=unseen
     )
+
+
+def tuning_seconds(result: Inversion) -> float | None:
+    """Measure how long the usual tuning of a projection would take, by one step of it.
+
+    Args:
+        result: The projection.
+
+    Returns:
+        Seconds; None where the network cannot be tuned.
+    """
+    adapter = result.model.adapter
+    pictures = torch.stack([target.pixels for target in result.pictures]).to(adapter.device, adapter.dtype)
+    options = TuneOptions()
+    step = step_seconds(result.model, Pivots(result.codes, pictures, result.region), options)
+    return None if step is None else step * options.steps * len(result)
 
 
 def _record(model: Model, settings: ProjectionSettings) -> dict[str, Any]:

@@ -32,6 +32,7 @@ _CALLS: list[tuple[str, str, Call]] = [
     ("DELETE", "/results/{name}", Api.delete),
     ("POST", "/upload", Api.upload),
     ("POST", "/project", Api.project),
+    ("GET", "/compared/{name}", Api.compared),
     ("POST", "/save", Api.save),
     ("POST", "/command", Api.command),
     ("GET", "/files/{folder}/{file}", Api.file),

@@ -46,11 +46,12 @@ class Step(Body):
 
 
 class Opened(Body):
-    """A model, and how it is opened."""
+    """A model, and how it is opened; `tuned` is the upload whose picture its weights were tuned for, then its path."""
 
     model: Text
     options: dict[Text, Value] = Field(default_factory=dict)
     space: Text | None = None
+    tuned: Text | None = None
 
 
 class View(Opened):
@@ -103,6 +104,7 @@ class Project(Opened):
     region: Text | None = None
     align: Text = "auto"
     starts: int | None = None
+    tune: bool = False
 
 
 class Pick(Body):

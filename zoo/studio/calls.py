@@ -11,9 +11,10 @@ from urllib.parse import unquote
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
+from zoo._utils.files import is_dir, is_file
 from zoo._utils.progress import Progress
 from zoo._version import __version__
-from zoo.errors import OptionError
+from zoo.errors import OptionError, UnknownNameError
 from zoo.studio.answers import answer
 from zoo.studio.bodies import Analyze, Body, Marks, Opened, Project, RegionText, Save, View, read_body
 from zoo.studio.kept.projections import project
@@ -89,10 +90,10 @@ class Api:
 
     async def region(self, request: Request) -> Response:
         """Keep a painted mask, or read a region in words."""
-        services, content = self.services, await request.body()
-        self._session(request)
+        services, content, session = self.services, await request.body(), self._session(request)
+        await services.make_room(session, len(content))
         if request.headers.get("content-type", "").startswith("application/json"):
-            body = read_body(RegionText, content)
+            body = Uploads(session).read_tuned(read_body(RegionText, content))
             models = services.models
             return answer(await services.on_files(lambda: services.masks.describe(models.get(body).model, body.text)))
         return answer(await services.on_files(lambda: services.masks.paint(content)))
@@ -102,6 +103,7 @@ class Api:
         body, session = await self._body(Analyze, request), self._session(request)
         services = self.services
         services.masks.check(body.region or "all")
+        await services.make_room(session)
 
         def find(progress: Progress) -> dict[str, Any]:
             codes = codes_request(session, services.models, body)
@@ -129,22 +131,33 @@ class Api:
     async def upload(self, request: Request) -> Response:
         """Keep a file."""
         session = self._session(request)
+        uploads = Uploads(session)
         name = request.headers.get("x-zoo-name", "file")
         asked, as_kind = _asked(request), request.query_params.get("as")
 
         def keep(content: bytes) -> dict[str, Any]:
-            model = None if asked is None else self.services.models.get(asked).model
-            return Uploads(session).receive(content, unquote(name), model, asked, as_kind)
+            opened = None if asked is None else uploads.read_tuned(asked)
+            model = None if opened is None else self.services.models.get(opened).model
+            return uploads.receive(content, unquote(name), model, opened, as_kind)
 
         async with self._uploading:
             content = await request.body()
+            await self.services.make_room(session, len(content))
             return answer(await self.services.on_files(lambda: keep(content)))
 
     async def project(self, request: Request) -> Response:
         """Find the code of a picture."""
         body, session = await self._body(Project, request), self._session(request)
         self.services.masks.check(body.region or "all")
+        await self.services.make_room(session)
         return self._start(session, lambda progress: project(session, self.services.analyses, body, progress))
+
+    async def compared(self, request: Request) -> Response:
+        """Show a photograph beside what was found for it."""
+        path = Uploads(self._session(request)).compared(request.path_params["name"])
+        if not await self.services.on_files(lambda: is_file(path)):
+            raise UnknownNameError("there is no projection of that name in this session")
+        return FileResponse(path)
 
     async def save(self, request: Request) -> Response:
         """Save what a command would write, or send one picture in full size."""
@@ -204,14 +217,19 @@ class Api:
             answer(state)  # it can be told again
         except (ValueError, RecursionError):
             raise OptionError("the state is a JSON object") from None
+        if not is_dir(session.folder):
+            await self.services.make_room(session)
         await self.services.on_files(lambda: session.write_state(state))
         return answer({})
 
     async def _body(self, kind: type[AnyBody], request: Request) -> AnyBody:
-        return read_body(kind, await request.body())
+        body = read_body(kind, await request.body())
+        return Uploads(self._session(request)).read_tuned(body) if isinstance(body, Opened) else body
 
     def _session(self, request: Request) -> Session:
-        return open_session(request.path_params["session"], self.services.runs)
+        session = open_session(request.path_params["session"], self.services.runs)
+        self.services.limits.note(session.id)
+        return session
 
     def _job(self, request: Request) -> Any:
         return self.services.jobs.find(self._session(request).id, request.path_params["name"])

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from zoo._utils.progress import Progress
+from zoo._utils.writing.claims import TakenError
 from zoo.errors import OptionError, UnknownNameError, ZooError, is_out_of_memory, message_of, one_line
 
 # Jobs that wait, and finished ones that are remembered.
@@ -43,6 +44,7 @@ class Job:
         total: Steps in all; 0 where that is not known.
         result: What came of it.
         error: Why it failed, in a sentence.
+        taken: Whether it failed because the folder that it was to write exists.
     """
 
     session: str
@@ -54,6 +56,7 @@ class Job:
     total: int = 0
     result: Any = None
     error: str | None = None
+    taken: bool = False
     _cancelled: threading.Event = field(default_factory=threading.Event)
     _since: float = 0.0
     _from: int = 0
@@ -85,7 +88,8 @@ class Job:
     def as_json(self) -> dict[str, Any]:
         """Tell the page how far it is."""
         told = {"id": self.id, "state": self.state, "text": one_line(self.text), "done": self.done, "total": self.total}
-        return {**told, "left_s": self._seconds_left(), "result": self.result, "error": self.error}
+        ended = {"result": self.result, "error": self.error, "taken": self.taken}
+        return {**told, "left_s": self._seconds_left(), **ended}
 
     def _seconds_left(self) -> float | None:
         """Estimate the time for what is being done now."""
@@ -109,7 +113,7 @@ class Job:
         except CancelledError:
             self.state = "cancelled"
         except BaseException as error:  # code of plugins may raise anything
-            self.error = explain(error)
+            self.error, self.taken = explain(error), isinstance(error, TakenError)
             self.state = "failed"
 
 

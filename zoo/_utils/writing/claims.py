@@ -29,6 +29,10 @@ class ClaimedError(OutputError):
     """Another process has claimed the name."""
 
 
+class TakenError(OutputError):
+    """Something has the name already, which was not to be replaced."""
+
+
 @dataclass(frozen=True)
 class Replaceable:
     """Which files or folders `force` may replace.
@@ -175,9 +179,9 @@ def refuse_existing(path: Path, *, force: bool, replaceable: Replaceable | None)
     if found is None:
         return None
     if replaceable is None:
-        raise OutputError(f"{path} exists: choose another name")
+        raise TakenError(f"{path} exists: choose another name")
     if not force:
-        raise OutputError(f"{path} exists: pass --force (from Python, force=True) to replace it, or another --out")
+        raise TakenError(f"{path} exists: pass --force (from Python, force=True) to replace it, or another --out")
     with write_errors(path):
         replaceable.check(path, path)
     return found

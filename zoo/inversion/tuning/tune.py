@@ -7,6 +7,7 @@ Graphics 42(1), 2022. The codes are the paper's pivots.
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -109,6 +110,27 @@ def tune_network(
         except KeyboardInterrupt:
             interrupted = True
         return TunedNetwork(tuning.adapter, tuning.finish(), interrupted)
+
+
+def step_seconds(model: Model, pivots: Pivots, options: TuneOptions) -> float | None:
+    """Measure how long one step at one picture takes.
+
+    Args:
+        model: The model; it is not changed.
+        pivots: Codes and pictures, of which the first is taken.
+        options: How it would be tuned.
+
+    Returns:
+        Seconds; None where the network cannot be tuned.
+    """
+    with exact_products(model.adapter.device), _repeatable(model.adapter.device), torch.enable_grad():
+        tuning = _Tuning(model, pivots, options, torch.Generator().manual_seed(0))
+        began = time.perf_counter()
+        try:
+            tuning.gradients(torch.tensor([0]))
+        except CapabilityError:
+            return None
+        return time.perf_counter() - began
 
 
 class _Tuning:

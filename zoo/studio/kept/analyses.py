@@ -49,7 +49,8 @@ class Analyses:
             The request.
         """
         options = as_texts(asked.options)
-        return KeptOpening(space=asked.space, device=self.models.device, options=options, models=self.models)
+        device = self.models.device
+        return KeptOpening(space=asked.space, tuned=asked.tuned, device=device, options=options, models=self.models)
 
     def run(self, results: Results, body: Analyze, codes: CodesRequest, progress: Progress) -> dict[str, Any]:
         """Find directions, measure them, and keep them in the session.

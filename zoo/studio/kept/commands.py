@@ -136,7 +136,7 @@ def _codes(codes: CodesRequest) -> list[str]:
 
 def _opening(opening: OpeningRequest) -> list[str]:
     options = [word for name, value in opening.options.items() for word in ("-o", f"{name}={value}")]
-    return [*_flags(space=opening.space, device=_device(opening)), *options]
+    return [*_flags(space=opening.space, tuned=opening.tuned, device=_device(opening)), *options]
 
 
 def _device(opening: OpeningRequest) -> str | None:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
+import torch
+
+from zoo._utils.pixels import to_image
 from zoo._utils.progress import Progress
 from zoo.inversion.command import ProjectCommand
+from zoo.inversion.project import tuning_seconds
 from zoo.inversion.request import ProjectionRequest
 from zoo.studio.bodies import Project, as_texts
 from zoo.studio.jobs import CancelledError
@@ -43,6 +47,7 @@ def project(session: Session, analyses: Analyses, body: Project, progress: Progr
             align=body.align,
             label=body.label or "auto",
             starts=body.starts,
+            tune=body.tune,
             memory=analyses.memory,
             options=as_texts(body.options),
         ),
@@ -55,10 +60,16 @@ def project(session: Session, analyses: Analyses, body: Project, progress: Progr
         raise CancelledError
     line = completed(result.record["command"], command.opening, models.installation, memory=analyses.memory)
     uploads.add_codes(upload, folder, photograph=picture, command=line)
+    shown = torch.cat([tile.pixels for tile in result.tiles(0)], dim=1)
+    to_image(shown).save(uploads.compared(upload), "PNG", compress_level=1)
     return {
         "upload": upload,
+        "shown": result.tile_names,
+        "tuned": result.tuning is not None,
+        "tuning_seconds": None if body.tune or body.tuned else tuning_seconds(result),
         "count": len(result.codes),
         "figures": "; ".join(f"PSNR {fit.psnr:.1f} dB: {fit.sentence()}" for fit in result.fits),
+        "price": None if result.tuning is None else result.tuning.sentence(),
         "label": result.fits[0].label,
         "notes": result.notes(),
         "command": line,

@@ -6,7 +6,7 @@ import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from zoo._utils.files import exists
 from zoo._utils.pictures import PictureError, open_picture
@@ -19,6 +19,8 @@ from zoo.models.model import Model
 from zoo.studio.bodies import Opened
 from zoo.studio.kept.results import Results, record_of
 from zoo.studio.kept.sessions import Session, plain_name, read_json, short_hash, write_json
+
+AnyOpened = TypeVar("AnyOpened", bound=Opened)
 
 _KIND = "uploads"
 _FORMATS: dict[str, str] = {"zoo-codes/1": "codes", "zoo-directions/1": "directions"}
@@ -102,6 +104,33 @@ class Uploads:
         if record["kind"] != kind:
             raise UnknownNameError(f"{name} is no file of {kind}")
         return self.session.folder / str(record["path"])
+
+    def read_tuned(self, asked: AnyOpened) -> AnyOpened:
+        """Read where the tuned weights of a model are.
+
+        Args:
+            asked: The model; `tuned` is the name of an upload.
+
+        Returns:
+            The same, with the path of its folder.
+
+        Raises:
+            UnknownNameError: If there is no such upload.
+        """
+        if asked.tuned is None:
+            return asked
+        return asked.model_copy(update={"tuned": str(self.path(asked.tuned, "codes"))})
+
+    def compared(self, name: str) -> Path:
+        """Return the path of the picture that shows a photograph beside what was found for it.
+
+        Args:
+            name: What the codes are called.
+
+        Returns:
+            The path.
+        """
+        return self.session.place(_KIND, f"{plain_name(name)}.png")
 
     def record(self, name: str) -> dict[str, Any]:
         """Read what is known of an upload.

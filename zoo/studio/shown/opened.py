@@ -158,14 +158,17 @@ class OpenModels:
             ZooError: If it cannot be opened.
         """
         options = as_texts(asked.options)
-        key = self.name(asked.model), asked.space, tuple(sorted(options.items()))
+        key = self.name(asked.model), asked.space, asked.tuned, tuple(sorted(options.items()))
         found = self._take(key)
         if found is not None:
             return found
         with self._lock:
             opening = self._opening.setdefault(key, threading.Lock())
-        with opening:  # a thread that waited here finds what the other one opened
-            return self._take(key) or self._add(key, self._read(asked, options, progress))
+        try:
+            with opening:  # a thread that waited here finds what the other one opened
+                return self._take(key) or self._add(key, self._read(asked, options, progress))
+        finally:
+            self._opening.pop(key, None)
 
     def _take(self, key: Any) -> OpenModel | None:
         with self._lock:
@@ -177,7 +180,6 @@ class OpenModels:
     def _add(self, key: Any, model: Model) -> OpenModel:
         with self._lock:
             self._open[key] = added = OpenModel(model)
-            self._opening.pop(key, None)
             while len(self._open) > 1 and sum(each.bytes for each in self._open.values()) > _MOST_BYTES:
                 self._open.popitem(last=False)
                 gc.collect()  # a model and its caches refer to each other
@@ -188,7 +190,7 @@ class OpenModels:
         if progress is None and status(card) not in {"local", "cached"}:
             raise OptionError(f"the weights of {card.name} are not on this computer yet: choose the model again")
         refuse_files(options, self.installation.plugins.adapter(card.adapter).schema() if card.adapter else None)
-        opening = OpeningRequest(space=asked.space, device=self.device, options=options)
+        opening = OpeningRequest(space=asked.space, tuned=asked.tuned, device=self.device, options=options)
         return opening.open(self.name(asked.model), self.installation, progress or silent)
 
 
@@ -229,5 +231,6 @@ class KeptOpening(OpeningRequest):
         Returns:
             The model.
         """
-        asked = Opened(model=str(name), space=self.space, options=dict(self.options))
+        tuned = None if self.tuned is None else str(self.tuned)
+        asked = Opened(model=str(name), space=self.space, tuned=tuned, options=dict(self.options))
         return self.models.get(asked, progress).model

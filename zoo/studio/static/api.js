@@ -6,9 +6,9 @@ const PAUSES = [0.3, 0.6, 1, 2, 4, 8, 10];  // seconds
 export class Refused extends Error {
   expected = true;
 
-  constructor(message, status, ask = null) {
+  constructor(message, status, { ask = null, taken = false } = {}) {
     super(message);
-    Object.assign(this, { status, ask });  // ask: what the user may choose from, where the server cannot tell
+    Object.assign(this, { status, ask, taken });  // ask: what the user may choose from; taken: a folder exists
   }
 }
 
@@ -87,7 +87,7 @@ export async function call(path, options = {}) {
     lose();
     throw new Gone();
   }
-  throw new Refused(told.error ?? `The server answered ${response.status} without a reason.`, response.status, told.ask);
+  throw new Refused(told.error ?? `The server answered ${response.status} without a reason.`, response.status, told);
 }
 
 /** Call the server, and return the JSON of its answer. */

@@ -36,7 +36,7 @@ async function follow(id, show, title) {
     const job = await look(id, title);
     show(job);
     if (job.state === "done") return job.result;
-    if (job.state === "failed") throw new Refused(job.error ?? `${title}: this failed without a reason.`, 400);
+    if (job.state === "failed") throw new Refused(job.error ?? `${title}: this failed without a reason.`, 400, job);
     if (job.state === "cancelled") throw new Refused(`${title}: cancelled.`, 400);
     await new Promise((resolve) => setTimeout(resolve, pause));
   }

@@ -7,6 +7,7 @@ import { $, attempt, clear, h, say } from "./dom.js";
 import { startFaces } from "./faces.js";
 import { loadModels, openFirst, startModels } from "./models.js";
 import { startPaint } from "./paint.js";
+import { startPhotograph } from "./photograph.js";
 import { startRegions } from "./regions.js";
 import { startSaving } from "./saving.js";
 import { pullCurrent } from "./sliders.js";
@@ -61,7 +62,7 @@ function keys(event) {
   }
 }
 
-for (const start of [startModels, startFaces, startStage, startRegions, startPaint, startAnalysis, startDirections, startSaving, startUploads]) start();
+for (const start of [startModels, startFaces, startStage, startPhotograph, startRegions, startPaint, startAnalysis, startDirections, startSaving, startUploads]) start();
 on("history codes moves region", () => { $("undo").disabled = !canUndo(); $("redo").disabled = !canRedo(); });
 $("undo").addEventListener("click", undo);
 $("redo").addEventListener("click", redo);

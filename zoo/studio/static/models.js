@@ -3,6 +3,7 @@
 import { callJson, post } from "./api.js";
 import { $, attempt, clearAll, fill, h, roving, say } from "./dom.js";
 import { runJob } from "./jobs.js";
+import { openAgain } from "./photograph.js";
 import { forget, known, on, state, touch } from "./store.js";
 
 const FACES_AT_FIRST = 4;
@@ -39,7 +40,7 @@ export async function loadModels() {
 /** Open the model that is wanted, or ask for one. */
 export async function openFirst(wanted) {
   const card = known.models.find((one) => one.name === wanted);
-  if (card && (agreed.has(seenAs(card)) || !card.licence?.text)) return open(card.name);
+  if (card && (agreed.has(seenAs(card)) || !card.licence?.text)) return card.name === state.model ? openAgain() : open(card.name);
   showDialog(card);
   return undefined;
 }
@@ -112,14 +113,14 @@ async function openChosen(card) {
 }
 
 /** Open a model: download it if it is not there, and show its first pictures. */
-export async function open(name, space = null) {
+export async function open(name, space = null, tuned = null) {
   clearAll();
   const other = name !== state.model || space !== state.space;
-  const body = { model: name, options: name === state.model ? state.options : {}, space };
+  const body = { model: name, options: name === state.model ? state.options : {}, space, tuned };
   const model = await runJob(`Opening ${name}`, $("jobs"), () => post("open", body));
   known.model = model;
   if (other) startAfresh(model, name);
-  state.space = space;
+  Object.assign(state, { space, tuned });
   touch("model", "codes", "moves", "region", "draw");
   say(`${name} is open.`);
 }

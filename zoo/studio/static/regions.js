@@ -2,7 +2,7 @@
 
 import { Gone, call, connection, post } from "./api.js";
 import { $, attempt, clear, h, problem, roving } from "./dom.js";
-import { commit, known, on, state, touch } from "./store.js";
+import { commit, known, on, question, state, touch } from "./store.js";
 
 const COMMON = ["center", "left", "right", "top", "bottom"];
 const FIRST = 10;  // chips; the others are shown on demand
@@ -75,7 +75,7 @@ async function show() {
     return;
   }
   try {
-    const found = await post("region", { model: state.model, text: state.region });
+    const found = await post("region", { ...question(), text: state.region });
     if (text === asked) take(found);
   } catch (error) {
     if (text !== asked) return;

@@ -130,7 +130,7 @@ async function save() {
     say(`Saved in ${saved.folder}.`);
     fill($("saved"), ...saved.files.map((file) => h("li", {}, h("span", {}, file.name), " ", h("button", { type: "button", "aria-label": `Download ${file.name}`, onclick: () => fetchFile(file) }, "Download"))));
   } catch (error) {
-    tell(sentence(error).replace(/ exists: pass --force .*/, " exists. Give another name, or choose to replace it."), true);
+    tell(error.taken ? `${known.runs}/${wanted.name} exists. Give another name, or choose to replace it.` : sentence(error), true);
   } finally {
     $("save-now").disabled = false;
     for (const id of ["saved", "save-status"]) $(id).scrollIntoView({ block: "nearest" });

@@ -9,6 +9,7 @@ const MOST_STEPS = 200;
 
 export const state = {
   startedWith: null, model: null, options: {}, space: null,
+  tuned: null,  // the upload whose photograph the weights are tuned to
   first: 0, codes: [], uploads: [], label: null, truncation: null,
   region: "all", compare: "after", heat: false, outline: true,
   analyzer: null, settings: {}, codesFrom: "chosen", samples: 8, seed: 0,
@@ -132,7 +133,7 @@ export function codeOf(code) {
   return drawn;
 }
 
-export const question = () => ({ model: state.model, options: state.options, space: state.space });
+export const question = () => ({ model: state.model, options: state.options, space: state.space, tuned: state.tuned });
 
 /** The pictures that are to be seen, as the server takes them. */
 export function view(more = {}) {

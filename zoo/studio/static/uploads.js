@@ -4,6 +4,7 @@ import { callJson, post } from "./api.js";
 import { $, attempt, choose, problem, say, unsay } from "./dom.js";
 import { chooseUploads } from "./faces.js";
 import { runJob } from "./jobs.js";
+import { open } from "./models.js";
 import { activeMoves, known, question, state, touch } from "./store.js";
 
 const LARGEST = 64 * 2 ** 20;  // bytes, as the server has it
@@ -45,12 +46,12 @@ async function take(files) {
     return;
   }
   const codes = [];
-  for (const file of files) codes.push(...(await attempt(() => open(file), `upload ${file.name.replaceAll('"', "")}`) ?? []));
+  for (const file of files) codes.push(...(await attempt(() => read(file), `upload ${file.name.replaceAll('"', "")}`) ?? []));
   if (codes.length) chooseUploads(codes);
 }
 
 /** Open one file by its content; returns the codes that it gave. */
-async function open(file) {
+async function read(file) {
   if (file.size > LARGEST) throw problem(`${file.name} has ${Math.round(file.size / 2 ** 20)} MB. Files of up to ${LARGEST / 2 ** 20} MB can be opened here.`);
   if (!known.model) throw problem(`Choose a model before you open ${file.name}.`);
   if (!file.size) throw problem(`${file.name} is empty.`);
@@ -90,10 +91,20 @@ function showDirections(result, name) {
   return [];
 }
 
-async function project(picture, name) {
-  const found = await runJob(`Finding the code of ${name}`, $("jobs"), () => post("project", {
-    model: state.model, options: state.options, space: state.space, picture, label: state.label,
-  }));
-  say(`${name}: ${found.figures}.${activeMoves().length ? " It is shown with the strengths that the sliders have." : ""}`, ...(found.notes ?? []));
-  return [{ upload: found.upload, index: 0, name: stem(name), photograph: true }];
+async function project(picture, name, more = {}) {
+  const title = more.tune ? `Tuning the network to ${name}` : `Finding the code of ${name}`;
+  const found = await runJob(title, $("jobs"), () => post("project", { ...question(), picture, label: state.label, ...more }));
+  const moved = activeMoves().length ? " It is shown with the strengths that the sliders have." : "";
+  say(`${name}: ${found.price ?? found.figures}.${moved}`, ...(found.notes ?? []));
+  const { shown, figures, price, tuned, tuning_seconds: seconds } = found;
+  return [{ upload: found.upload, index: 0, name: stem(name), photograph: true, picture, file: name, found: { shown, figures, price, tuned, seconds } }];
+}
+
+/** Find a photograph's code once more, and tune the network at it. */
+export async function tune({ picture, file }) {
+  const { model, space } = state;
+  const codes = await project(picture, file, { tune: true });
+  if (state.model !== model || state.space !== space) return;  // another one was opened meanwhile
+  await open(model, space, codes[0].upload);
+  chooseUploads(codes);
 }
