@@ -110,16 +110,16 @@ def test_blocks_are_of_known_kinds(page: Path) -> None:
 
 def test_few_blocks_are_left_out() -> None:
     left_out = [block for page in PAGES for block in pages.blocks(page.read_text("utf-8")) if block.reason]
-    assert len(left_out) <= 8
+    assert len(left_out) <= 10
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_cards_are_cards(page: Path) -> None:
-    """All but the one that shows an error; the files of sweeps hold no cards."""
+    """All but the one that shows an error; the files of sweeps and of Kubernetes hold none."""
     for block in pages.blocks(page.read_text("utf-8")):
         if block.language == "yaml" and block.title != "bad.yaml":
             content = yaml.safe_load(block.body)
-            for card in () if "analyzers" in content else content["models"]:
+            for card in () if {"analyzers", "kind"} & {*content} else content["models"]:
                 TypeAdapter(Card).validate_python(card)
 
 

@@ -90,6 +90,10 @@ class SweepError(ZooError):
     """The file of a sweep is wrong, or some of its cells are, or have failed."""
 
 
+class EngineError(ZooError):
+    """Processes or a cluster cannot carry out what they were asked to."""
+
+
 class OutputError(ZooError):
     """Results cannot be written where they were asked for."""
 

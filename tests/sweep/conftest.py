@@ -7,12 +7,9 @@ import pytest
 
 from tests.registry.test_registry import CARD
 from tests.support.toys import write_tiny
+from zoo.cli import run
+from zoo.engines.tasks import FAILED, Listener, Queue, Setup, carry_out
 from zoo.registry.plain_yaml import dump_plain_yaml
-from zoo.registry.registry import load_installation
-from zoo.sweep.compute import CellComputer
-from zoo.sweep.plan import PlannedCell
-from zoo.sweep.watch import Watch
-from zoo.sweep.worker import FAILED, Setup, carry_out
 
 SWEEP = """
 models: [dcgan.mine, dcgan.other]
@@ -23,6 +20,16 @@ show: 1
 unseen: 2
 exclude:
 - {analyzers: lowrank, regions: all}
+"""
+
+# 126 cells of bundled models.
+REAL = """
+models: [stylegan2.avatars32, pggan, biggan]
+analyzers: [sefa, {name: lowrank, options: {k: 3}}, {name: nullspace, options: {k: 3}}]
+regions: [eyes, center]
+seeds: 0-6
+show: 1
+unseen: 0
 """
 
 
@@ -40,19 +47,31 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return str(tmp_path / "cards.yaml")
 
 
-def run_here(cells: Sequence[PlannedCell], setup: Setup, jobs: int, devices: Sequence[str], watch: Watch) -> None:
-    """Compute cells in this process, as each process of `zoo.sweep.pool` does."""
-    computer = CellComputer(watch.folder, setup.settings, load_installation(setup.registry))
-    for planned in cells:
-        watch.begin("here", planned)
-        answer, error = carry_out(computer, planned.id, planned.cell)
+def run_here(queue: Queue, setup: Setup, jobs: int, devices: Sequence[str], listener: Listener) -> None:
+    """Carry tasks out in this process, as each process of `zoo.engines.pool` does."""
+    function = setup.work.open(None)
+    while (task := queue.take(None)) is not None:
+        listener.begin("here", task)
+        answer, value = carry_out(function, task)
         if answer == FAILED:
-            watch.fail("here", planned, str(error))
+            listener.fail("here", task, value)
         else:
-            watch.finish("here")
-        watch.account()
+            listener.finish("here", task, value)
+        listener.account()
 
 
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zoo.sweep.request.run_local", run_here)
+    monkeypatch.setattr("zoo.engines.engine.run_local", run_here)
+
+
+@pytest.fixture(scope="session")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Carry `REAL` out in four shards, and return the folder of the sweep."""
+    folder = tmp_path_factory.mktemp("shards")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        Path("s.yaml").write_text(REAL)
+        for shard in ("1/4", "2/4", "3/4", "4/4"):
+            assert run(["sweep", "s.yaml", "--shard", shard, "--out", "shards", "--jobs", "2"]) == 0
+    return folder / "shards"

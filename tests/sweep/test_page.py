@@ -12,6 +12,7 @@ from zoo.sweep.cells import AnalyzerWords, Cell, ModelWords, Settings
 from zoo.sweep.folder import CELL, SweepFolder
 from zoo.sweep.grid import file_sha256
 from zoo.sweep.page import write_page
+from zoo.sweep.places import place_at
 from zoo.sweep.plan import Plan, PlannedCell
 
 pytestmark = pytest.mark.browser
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.browser
 
 def written(folder: Path) -> Path:
     """Write the page of two models with two directions each, one of which was not measured."""
-    file, of_sweep = folder / "s.yaml", SweepFolder(folder / "out")
+    file, of_sweep = folder / "s.yaml", SweepFolder(place_at(folder / "out"))
     file.write_text("")
     cells = [Cell(model=ModelWords(name), analyzer=AnalyzerWords("sefa")) for name in ("b.1", "a.<i>")]
     plan = Plan(file_sha256(file), Settings(), tuple(PlannedCell(str(n), cell) for n, cell in enumerate(cells)))
@@ -27,10 +28,11 @@ def written(folder: Path) -> Path:
     measured: list[list[float | None]] = [[10.0, 9.0], [100.0, None]]
     for planned, scores in zip(plan.cells, measured, strict=True):
         rows = [{"index": index, "score": score} for index, score in enumerate(scores)]
-        of_sweep.cell(planned.id).mkdir()
+        cell = folder / "out" / "cells" / planned.id
+        cell.mkdir(parents=True)
         result = {"rows": rows, "facts": {"model": planned.cell.model.name}}
-        (of_sweep.cell(planned.id) / CELL).write_text(json.dumps(result))
-    return write_page(file, of_sweep)
+        (cell / CELL).write_text(json.dumps(result))
+    return Path(write_page(file, of_sweep))
 
 
 def test_the_table_sorts_filters_and_ranks(tmp_path: Path) -> None:

@@ -18,19 +18,12 @@ from pathlib import Path
 import pytest
 
 from tests.support import fork_server
+from tests.sweep.conftest import REAL
 from tests.sweep.test_sweep import OUT, content, sweep
 from zoo.cli import INTERRUPTED, run
 from zoo.sweep.folder import SweepFolder
+from zoo.sweep.places import place_at
 from zoo.sweep.watch import Watch
-
-REAL = """
-models: [stylegan2.avatars32, pggan, biggan]
-analyzers: [sefa, {name: lowrank, options: {k: 3}}, {name: nullspace, options: {k: 3}}]
-regions: [eyes, center]
-seeds: 0-6
-show: 1
-unseen: 0
-"""
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows knows no SIGKILL")
 
@@ -49,9 +42,9 @@ def killing(kills: int) -> Iterator[list[int]]:
         finished = -1
         while len(killed) < kills and not end.wait(0.5 * moments.random()):
             children = [child.pid for child in multiprocessing.active_children() if child.pid]
-            if children and len(SweepFolder(OUT).finished()) > finished:
+            if children and len(SweepFolder(place_at(OUT)).finished()) > finished:
                 with suppress(ProcessLookupError):
-                    finished = len(SweepFolder(OUT).finished())
+                    finished = len(SweepFolder(place_at(OUT)).finished())
                     killed.append(moments.choice(children))
                     os.kill(killed[-1], signal.SIGKILL)
 
@@ -85,12 +78,10 @@ def test_interrupted_and_killed_processes_lose_nothing(
 @pytest.mark.long
 @pytest.mark.real
 def test_a_hundred_kills_and_one_of_the_driver(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("s.yaml").write_text(REAL)
-    for shard in ("1/4", "2/4", "3/4", "4/4"):
-        assert run(["sweep", "s.yaml", "--shard", shard, "--out", "shards", "--jobs", "2"]) == 0
     driver = fork_server.start(["-m", "zoo", "sweep", "s.yaml", "--jobs", "2"], tmp_path, dict(os.environ))
     while not len(list(OUT.glob("cells/*"))) > 10:
         time.sleep(0.05)
@@ -100,4 +91,4 @@ def test_a_hundred_kills_and_one_of_the_driver(
         assert run(["sweep", "s.yaml", "--jobs", "2"]) == 0
     assert len(killed) == 100 and "finished\t126" in capsys.readouterr().out
     assert not list(OUT.rglob("*.partial"))
-    assert content(OUT) == content(Path("shards"))
+    assert content(OUT) == content(shards)

@@ -11,6 +11,7 @@ import pytest
 
 from zoo.cli import run
 from zoo.sweep.folder import SweepFolder
+from zoo.sweep.places import place_at
 
 OUT = Path("runs/sweep-s")
 
@@ -159,7 +160,7 @@ def test_status_tells_what_runs_elsewhere(registry: str, capsys: pytest.CaptureF
     assert "runs/sweep-s is not the folder of a sweep that was started" in capsys.readouterr().err
     assert sweep(registry, "--shard", "1/6") == 0
     state = {"shard": "2/12", "seconds": 60, "done": 1, "failed": 0, "again": 2, "total": 3, "left": 100.0}
-    SweepFolder(OUT).say("node7-12", {**state, "workers": {"13": {"cell": "a b", "since": 0, "finished": 1}}})
+    SweepFolder(place_at(OUT)).say("node7-12", {**state, "workers": {"13": {"cell": "a b", "since": 0, "finished": 1}}})
     Path("s.yaml").write_text(Path("s.yaml").read_text() + "\n")
     capsys.readouterr()
     assert sweep(registry, "--status") == 0
@@ -168,9 +169,32 @@ def test_status_tells_what_runs_elsewhere(registry: str, capsys: pytest.CaptureF
     assert "process 13: 1 cells a minute; a b, for " in out and "the file has changed since" in out
 
 
+def test_a_sweep_in_an_object_store_has_the_same_bytes(registry: str, capsys: pytest.CaptureFixture[str]) -> None:
+    import fsspec
+
+    Path("s.yaml").write_text("{models: dcgan.mine, analyzers: sefa, regions: [spot, all], show: 1, unseen: 0}")
+    store, url = fsspec.filesystem("memory"), "memory://bucket/sweep"
+    store.store.clear()
+    assert sweep(registry) == sweep(registry, "--out", url) == 0
+    kept = {name.removeprefix("/bucket/sweep/"): store.cat(name) for name in store.find("/bucket")}
+    assert content(OUT).items() <= kept.items()
+    assert len([name for name in kept if name.startswith("costs/")]) == 2
+    store.rm(f"/bucket/sweep/costs/{rows()[0]['cell']}.json")  # as if it had been killed before its last step
+    capsys.readouterr()
+    assert sweep(registry, "--out", url, "--status") == 0 and "missing\t1" in capsys.readouterr().out
+    assert sweep(registry, "--out", url) == sweep(registry, "--out", url, "--report") == 0
+    assert capsys.readouterr().out.endswith(f"{url}/report.html\n") and store.exists("/bucket/sweep/report.html")
+    store.pipe("/bucket/other/picture.png", b"")
+    assert sweep(registry, "--out", "memory://bucket/other") == 2
+    assert "exists and is not the folder of a sweep" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
+        (["--out", "nowhere://a"], "--out nowhere://a: Protocol not known: nowhere"),
+        (["--on", "mars"], "--on mars: there are local and ray"),
+        (["--address", "a:1"], "--address is that of a Ray cluster, which needs --on ray"),
         (["--shard", "0/4"], "--shard 0/4: shards are counted from 1, so that of four the first is 1/4"),
         (["--shard", "5/4"], "shards are counted from 1"),
         (["--shard", "a"], "shards are counted from 1"),

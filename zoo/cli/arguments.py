@@ -103,6 +103,15 @@ Out = Annotated[
     Path | None,
     typer.Option("--out", metavar="DIR", help="Folder to write; by default under runs/.", rich_help_panel=OUTPUT),
 ]
+OutOrUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--out",
+        metavar="DIR",
+        help="Folder or URL, such as s3://bucket/sweep, to write; by default under runs/.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 Option = Annotated[
     list[str] | None,
     typer.Option("-o", metavar="NAME=VALUE", help="An option of the architecture.", rich_help_panel=NETWORK),
@@ -122,6 +131,22 @@ Memory = Annotated[
     str | None,
     typer.Option(
         metavar="SIZE", help="A budget for derivatives, such as 2GB; less is slower.", rich_help_panel=NETWORK
+    ),
+]
+Jobs = Annotated[int | None, typer.Option("--jobs", help="Processes; by default one a core, or one a GPU.")]
+EngineName = Annotated[
+    str,
+    typer.Option(
+        "--on",
+        metavar="local|ray",
+        help="What computes: this machine, or a Ray cluster.",
+        autocompletion=completion.words("local", "ray"),
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--address", metavar="URL", help="The cluster of --on ray; by default one that runs, or one on this machine."
     ),
 ]
 Keep = Annotated[

@@ -1,4 +1,4 @@
-"""One cell of a sweep carried out, and written whole or not at all."""
+"""The cells of a sweep carried out in a process of an engine, each written whole or not at all."""
 
 from __future__ import annotations
 
@@ -6,19 +6,52 @@ import json
 import sys
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from zoo.analysis.run import Run, run_analysis
-from zoo.editing.run_folder import claimed_run_folder, new_run_folder
+from zoo.engines.tasks import Task
 from zoo.models.model import Model
-from zoo.registry.registry import Installation
+from zoo.registry.registry import Installation, load_installation
 from zoo.report.table import DirectionSummary
 from zoo.sweep.cells import Cell, ModelWords, Settings
 from zoo.sweep.folder import CELL, SweepFolder
 from zoo.sweep.plan import model_key
+
+
+@dataclass(frozen=True)
+class CellWork:
+    """The cells of a sweep as the work of an engine.
+
+    Attributes:
+        folder: The folder of the sweep.
+        settings: What all cells have in common.
+        registry: Registry files beside those that are always read.
+        command: The name of the command that hands the cells out.
+    """
+
+    folder: SweepFolder
+    settings: Settings
+    registry: tuple[Path, ...]
+    command: str
+
+    def open(self, device: str | None) -> CellComputer:
+        """Prepare a process.
+
+        Args:
+            device: The device, where it is not that of the settings.
+
+        Returns:
+            What carries cells out.
+
+        Raises:
+            SweepError: If this process does not see the folder of the sweep.
+        """
+        self.folder.require_command(self.command)
+        return CellComputer(self.folder, self.settings, load_installation(self.registry), device)
 
 
 class CellComputer:
@@ -29,6 +62,10 @@ class CellComputer:
     ) -> None:
         self.folder, self.settings, self.installation, self.device = folder, settings, installation, device
         self.opened: tuple[str, Model] | None = None
+
+    def __call__(self, task: Task) -> None:
+        """Carry a cell out, as `compute` does."""
+        self.compute(task.name, task.content)
 
     def compute(self, name: str, cell: Cell) -> None:
         """Carry a cell out and write its run folder, unless that is there.
@@ -41,12 +78,11 @@ class CellComputer:
             ClaimedError: If another process is at work on the cell.
             ZooError: If the analysis fails, or its result cannot be written.
         """
-        path = self.folder.cell(name)
-        if path.is_dir():
+        if self.folder.has(name):
             return
         begun = time.perf_counter()
         _forget_peak()
-        with claimed_run_folder(path, force=False):
+        with self.folder.place.claim_cell(name):
             run = run_analysis(
                 cell.request(self.settings),
                 self._model(cell.model),
@@ -54,7 +90,7 @@ class CellComputer:
                 memory=self.settings.memory,
                 pictures=True,
             )
-            with new_run_folder(path) as partial:
+            with self.folder.place.writing_cell(name) as partial:
                 run.write(partial)
                 _write_rows(partial / CELL, cell, run)
         self.folder.record_cost(name, {"seconds": round(time.perf_counter() - begun, 3), "peak_bytes": _peak()})

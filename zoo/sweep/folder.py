@@ -14,21 +14,21 @@
 from __future__ import annotations
 
 import json
+import platform
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo._utils.files import atomic_file
-from zoo._utils.writing.workspaces import remove_abandoned
 from zoo.errors import SweepError
 from zoo.sweep.cells import Cell, cell_from_json
+from zoo.sweep.places import Place, place_at
 
 CELL = "cell.json"
 _FORMAT = "zoo-sweep/1"
+_PLAN = "plan.json"
 # A command that has not said anything for so many seconds has ended.
 _SILENCE = 30.0
 
@@ -38,28 +38,13 @@ class SweepFolder:
     """The folder of a sweep.
 
     Attributes:
-        path: Its path.
+        place: Where it is.
     """
 
-    path: Path
+    place: Place
 
-    @property
-    def plan(self) -> Path:
-        """The file of the plan."""
-        return self.path / "plan.json"
-
-    @property
-    def log(self) -> Path:
-        """The file of what processes print."""
-        return self.path / "log.txt"
-
-    def cell(self, name: str) -> Path:
-        """Return the run folder of a cell, which need not exist.
-
-        Args:
-            name: The name of the cell.
-        """
-        return self.path / "cells" / name
+    def __str__(self) -> str:
+        return str(self.place)
 
     def write_plan(self, plan: Mapping[str, Any]) -> None:
         """Write the plan, unless it is the one that is there.
@@ -71,11 +56,10 @@ class SweepFolder:
             SweepError: If the folder holds something else than a sweep.
             OutputError: If the operating system refuses.
         """
-        # hidden names are those of another command that is about to write the plan
-        if not self.plan.exists() and self.path.exists() and (not self.path.is_dir() or _names(self.path)):
-            raise SweepError(f"{self.path} exists and is not the folder of a sweep: pass another --out")
-        _write(self.plan, plan)
-        (self.path / "cells").mkdir(exist_ok=True)
+        # hidden names, which are not listed, are those of another command that is about to write the plan
+        if not self.place.exists(_PLAN) and self.place.names(""):
+            raise SweepError(f"{self} exists and is not the folder of a sweep: pass another --out")
+        self._write(_PLAN, plan)
 
     def read_plan(self) -> dict[str, Any]:
         """Read the plan.
@@ -86,9 +70,9 @@ class SweepFolder:
         Raises:
             SweepError: If there is none.
         """
-        plan = _read(self.plan)
+        plan = self._read(_PLAN)
         if plan.get("format") != _FORMAT:
-            raise SweepError(f"{self.path} is not the folder of a sweep that was started: run 'zoo sweep FILE' first")
+            raise SweepError(f"{self} is not the folder of a sweep that was started: run 'zoo sweep FILE' first")
         return plan
 
     def cells(self) -> list[tuple[str, Cell]]:
@@ -100,7 +84,7 @@ class SweepFolder:
 
     def finished(self) -> set[str]:
         """Return the names of the finished cells, of this plan and of earlier ones."""
-        return _names(self.path / "cells")
+        return {name.removesuffix(".json") for name in self.place.names(self.place.cells_by)}
 
     def has(self, name: str) -> bool:
         """Say whether a cell is finished.
@@ -108,15 +92,15 @@ class SweepFolder:
         Args:
             name: The name of the cell.
         """
-        return self.cell(name).is_dir()
+        return self.place.exists(f"cells/{name}" if self.place.cells_by == "cells" else f"costs/{name}.json")
 
-    def result(self, name: str) -> dict[str, Any]:
-        """Return what `CELL` of a finished cell holds.
+    def results(self, names: Iterable[str]) -> Iterator[dict[str, Any]]:
+        """Yield what `CELL` of each of some cells holds; nothing for one that is not finished.
 
         Args:
-            name: The name of the cell.
+            names: The names of the cells.
         """
-        return _read(self.cell(name) / CELL)
+        return map(_parse, self.place.read(f"cells/{name}/{CELL}" for name in names))
 
     def record_cost(self, name: str, cost: Mapping[str, Any]) -> None:
         """Record what a cell took.
@@ -125,15 +109,15 @@ class SweepFolder:
             name: The name of the cell.
             cost: Plain values.
         """
-        _write(self.path / "costs" / f"{name}.json", cost)
+        self._write(f"costs/{name}.json", cost)
 
-    def cost(self, name: str) -> dict[str, Any]:
-        """Return what a cell took; nothing where that is not known.
+    def costs(self, names: Iterable[str]) -> Iterator[dict[str, Any]]:
+        """Yield what each of some cells took; nothing where that is not known.
 
         Args:
-            name: The name of the cell.
+            names: The names of the cells.
         """
-        return _read(self.path / "costs" / f"{name}.json")
+        return map(_parse, self.place.read(f"costs/{name}.json" for name in names))
 
     def record_failure(self, name: str, cell: Cell, error: str) -> None:
         """Record why a cell failed.
@@ -143,15 +127,17 @@ class SweepFolder:
             cell: The cell.
             error: What went wrong, in a line.
         """
-        _write(self.path / "failed" / f"{name}.json", {"error": error, "cell": str(cell)})
+        self._write(f"failed/{name}.json", {"error": error, "cell": str(cell)})
 
     def failures(self) -> dict[str, str]:
         """Return why cells failed, by their names; of this plan and of earlier ones."""
-        return {name: str(_read(self.path / "failed" / f"{name}.json").get("error")) for name in self.failed()}
+        names = sorted(self.failed())
+        records = map(_parse, self.place.read(f"failed/{name}.json" for name in names))
+        return {name: str(record.get("error")) for name, record in zip(names, records, strict=True)}
 
     def failed(self) -> set[str]:
         """Return the names of failed cells, of this plan and of earlier ones."""
-        return {name.removesuffix(".json") for name in _names(self.path / "failed")}
+        return {name.removesuffix(".json") for name in self.place.names("failed")}
 
     def forget_failures(self, names: Iterable[str]) -> None:
         """Delete the records of failed cells, so that they are computed again.
@@ -160,13 +146,7 @@ class SweepFolder:
             names: The names of the cells.
         """
         for name in names:
-            (self.path / "failed" / f"{name}.json").unlink(missing_ok=True)
-
-    def tidy(self) -> None:
-        """Delete what killed processes began to write."""
-        for folder in ("cells", "costs", "failed", "running"):
-            with suppress(OSError):
-                remove_abandoned(self.path / folder)
+            self.place.delete(f"failed/{name}.json")
 
     def say(self, worker: str, state: Mapping[str, Any]) -> None:
         """Write down what a command is doing.
@@ -175,7 +155,7 @@ class SweepFolder:
             worker: The name of the command, such as its host and process.
             state: Plain values.
         """
-        _write(self.path / "running" / f"{worker}.json", {**state, "at": time.time()})
+        self._write(f"running/{worker}.json", {**state, "at": time.time()})
 
     def fall_silent(self, worker: str) -> None:
         """Delete what a command was doing.
@@ -183,14 +163,49 @@ class SweepFolder:
         Args:
             worker: The name of the command.
         """
-        (self.path / "running" / f"{worker}.json").unlink(missing_ok=True)
+        self.place.delete(f"running/{worker}.json")
+
+    def require_command(self, worker: str) -> None:
+        """Require that this process sees what a command has written down, and so the same folder.
+
+        Args:
+            worker: The name of the command.
+
+        Raises:
+            SweepError: If it does not.
+        """
+        if not self.place.exists(f"running/{worker}.json"):
+            raise SweepError(f"{platform.node()} does not see {self}: all processes need one place that they share")
 
     def running(self) -> Iterator[dict[str, Any]]:
         """Yield what each command is doing that works on the sweep."""
-        for name in sorted(_names(self.path / "running")):
-            state = _read(self.path / "running" / name)
+        for name in sorted(self.place.names("running")):
+            state = self._read(f"running/{name}")
             if state and time.time() - state["at"] < _SILENCE:
                 yield {"command": name.removesuffix(".json"), **state}
+
+    def _write(self, name: str, values: Mapping[str, Any]) -> None:
+        text = json.dumps(values, indent=1, sort_keys=True, default=str)
+        self.place.write(name, text.encode())
+
+    def _read(self, name: str) -> dict[str, Any]:
+        return _parse(next(iter(self.place.read([name]))))
+
+
+def open_folder(file: Path, out: str | None) -> SweepFolder:
+    """Find the folder of a sweep.
+
+    Args:
+        file: The file of the sweep.
+        out: The path of the folder or a URL; None is ``runs/sweep-NAME``.
+
+    Returns:
+        The folder, which need not exist.
+
+    Raises:
+        OptionError: If nothing can be written at the URL.
+    """
+    return SweepFolder(place_at(usual_folder(file) if out is None else out))
 
 
 def usual_folder(file: Path) -> Path:
@@ -205,23 +220,10 @@ def usual_folder(file: Path) -> Path:
     return Path("runs") / f"sweep-{re.sub(r'[^A-Za-z0-9._-]+', '_', file.stem)[:120]}"
 
 
-def _names(folder: Path) -> set[str]:
-    """List a folder, without what is being written."""
+def _parse(content: bytes | None) -> dict[str, Any]:
+    """Read plain values; a file that is not there, or not whole, has none."""
     try:
-        return {path.name for path in folder.iterdir() if not path.name.startswith(".")}
-    except FileNotFoundError:
-        return set()
-
-
-def _write(path: Path, values: Mapping[str, Any]) -> None:
-    with atomic_file(path) as partial:
-        partial.write_text(json.dumps(values, indent=1, sort_keys=True, default=str), encoding="utf-8")
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """Read a file of plain values; one that is not there, or not whole, has none."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        values = json.loads(content or b"")
+    except ValueError:
         return {}
-    return content if isinstance(content, dict) else {}
+    return values if isinstance(values, dict) else {}

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from zoo._utils.files import atomic_file
 from zoo.errors import SweepError
 from zoo.report.report import render_page
 from zoo.report.table import NOTHING, format_number
@@ -44,7 +43,7 @@ _ASKED = ("model", "model_options", "analyzer", "options", "region", "layers", "
 _GROUPS = ("model", "analyzer", "region", "layers", "label", "seed")
 
 
-def write_page(file: Path, folder: SweepFolder) -> Path:
+def write_page(file: Path, folder: SweepFolder) -> str:
     """Write the tables and `report.html` of what is finished.
 
     Args:
@@ -52,7 +51,7 @@ def write_page(file: Path, folder: SweepFolder) -> Path:
         folder: Its folder.
 
     Returns:
-        The page.
+        Where the page is.
 
     Raises:
         SweepError: If the sweep has not been started, or nothing is finished.
@@ -62,11 +61,9 @@ def write_page(file: Path, folder: SweepFolder) -> Path:
     write_table(folder)
     rows = list(rows_of(folder))
     if not rows:
-        raise SweepError(f"{folder.path}: no cell has a direction yet: 'zoo sweep {file}' computes them")
-    page = folder.path / "report.html"
-    with atomic_file(page) as partial:
-        partial.write_text(_render(file, folder, rows, status), encoding="utf-8", errors="replace")
-    return page
+        raise SweepError(f"{folder}: no cell has a direction yet: 'zoo sweep {file}' computes them")
+    folder.place.write("report.html", _render(file, folder, rows, status).encode(errors="replace"))
+    return f"{folder}/report.html"
 
 
 def _render(file: Path, folder: SweepFolder, rows: list[dict[str, Any]], status: Status) -> str:
@@ -79,7 +76,7 @@ def _render(file: Path, folder: SweepFolder, rows: list[dict[str, Any]], status:
         if key not in same and values[key] != {None}
     ]
     varying = [key for key in _GROUPS if len(values[key]) > 1]
-    out = [] if folder.path == usual_folder(file) else ["--out", str(folder.path)]
+    out = [] if str(folder) == str(usual_folder(file)) else ["--out", str(folder)]
     cells = [
         {"report": f"{row['report']}#direction-{row['index']}", "cells": [_cell(row[one["key"]]) for one in columns]}
         for row in shown

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from zoo._utils.progress import Progress, silent
+from zoo.engines.engine import USUAL_ENGINE, Engine
+from zoo.engines.tasks import Queue, Setup, Task
 from zoo.errors import OptionError, SweepError
 from zoo.registry.registry import Installation
+from zoo.sweep.compute import CellWork
 from zoo.sweep.folder import SweepFolder
 from zoo.sweep.grid import read_sweep
-from zoo.sweep.plan import Plan, PlannedCell, make_plan
-from zoo.sweep.pool import run_local, usual_jobs
+from zoo.sweep.plan import Plan, PlannedCell, make_plan, model_key
 from zoo.sweep.status import Preview, preview
 from zoo.sweep.table import write_table
 from zoo.sweep.watch import Watch, command_name
-from zoo.sweep.worker import Setup
 
 Tell = Callable[[str], None]
 
@@ -33,14 +32,14 @@ class SweepRequest:
         file: The file of the sweep.
         folder: The folder to write.
         shard: Which part of the cells to compute, such as ``2/8``; None is all.
-        jobs: How many processes compute; None is one for each core.
+        engine: What computes them.
         retry_failed: Compute cells again that have failed.
     """
 
     file: Path
     folder: SweepFolder
     shard: str | None = None
-    jobs: int | None = None
+    engine: Engine = USUAL_ENGINE
     retry_failed: bool = False
 
     def plan(self, installation: Installation, *, timed: bool, progress: Progress = silent, tell: Tell = print) -> Plan:
@@ -57,11 +56,10 @@ class SweepRequest:
 
         Raises:
             SweepError: If the file or a cell is wrong.
-            OptionError: If the shard or the number of processes is.
+            OptionError: If the shard or the engine is.
         """
         self._parse_shard()
-        if self.jobs is not None and not 1 <= self.jobs <= 1024:
-            raise OptionError(f"--jobs {self.jobs}: it is at least 1 and at most 1,024")
+        self.engine.check()
         return make_plan(read_sweep(self.file), installation, timed=timed, progress=progress, tell=tell)
 
     def chosen(self, plan: Plan) -> tuple[PlannedCell, ...]:
@@ -78,7 +76,7 @@ class SweepRequest:
         Args:
             plan: The plan.
         """
-        return self.jobs or len(_devices(plan)) or usual_jobs(plan.settings.threads)
+        return self.engine.jobs_for(plan.settings.threads, plan.settings.device)
 
     def preview(self, installation: Installation, progress: Progress = silent, tell: Tell = print) -> Preview:
         """Check every cell, and say what there is to do and for how long.
@@ -115,18 +113,19 @@ class SweepRequest:
         plan = self.plan(installation, timed=False, progress=progress, tell=tell)
         folder = self.folder
         folder.write_plan(plan.as_json())
-        folder.tidy()
+        folder.place.tidy()
         missing = self._missing(plan, folder)
         watch = Watch(folder, len(missing), self.shard, progress, tell)
         try:
             if missing:
                 watch.account()
-                run_local(missing, _setup(plan, folder, installation), self.jobs_of(plan), _devices(plan), watch)
+                tasks = [Task(planned.id, planned.cell, model_key(planned.cell.model)) for planned in missing]
+                self.engine.run(Queue(tasks), _setup(plan, folder, installation), watch, len(tasks))
         except KeyboardInterrupt:
             tell(f"{watch.done:,} of {len(missing):,} cells were finished, and the same command computes the rest")
             raise
         finally:
-            folder.tidy()
+            folder.place.tidy()
             folder.fall_silent(command_name())
             write_table(folder)
         return len(folder.failed() & {planned.id for planned in self.chosen(plan)})
@@ -166,20 +165,13 @@ class SweepRequest:
         return index, count
 
 
-def _devices(plan: Plan) -> Sequence[str]:
-    """Return the GPUs that processes take in turn, where the settings name none of them."""
-    wanted = plan.settings.device
-    if wanted not in {"auto", "cuda"} or not torch.cuda.is_available():
-        return ()
-    return [f"cuda:{index}" for index in range(torch.cuda.device_count())]
-
-
 def _setup(plan: Plan, folder: SweepFolder, installation: Installation) -> Setup:
+    registry = tuple(path.resolve() for path in installation.extra)
     return Setup(
-        folder=folder.path.resolve(),
-        settings=plan.settings,
-        registry=tuple(path.resolve() for path in installation.extra),
-        device=None,
+        work=CellWork(SweepFolder(folder.place.resolved()), plan.settings, registry, command_name()),
+        threads=plan.settings.threads,
+        device=plan.settings.device,
         environment=dict(os.environ),
         working_folder=os.getcwd(),  # noqa: PTH109
+        log=folder.place.log,
     )

@@ -67,10 +67,8 @@ def _lines(command: Mapping[str, Any]) -> list[str]:
     lines = [f"{command['command']}{of_shard}: {ended} of {command['total']} cells{again}{left}"]
     minutes = command["seconds"] / 60
     for name, worker in command["workers"].items():
-        doing = (
-            "waits" if worker["cell"] is None else f"{worker['cell']}, for {in_words(command['at'] - worker['since'])}"
-        )
-        lines.append(f"process {name}: {worker['finished'] / minutes:.3g} cells a minute; {doing}")
+        doing = "" if worker["cell"] is None else f"; {worker['cell']}, for {in_words(command['at'] - worker['since'])}"
+        lines.append(f"process {name}: {worker['finished'] / minutes:.3g} cells a minute{doing}")
     return lines
 
 
@@ -159,8 +157,9 @@ def preview(plan: Plan, chosen: tuple[PlannedCell, ...], jobs: int, folder: Swee
     finished, failed = folder.finished(), folder.failed()
     states = tuple("finished" if one.id in finished else "failed" if one.id in failed else "missing" for one in chosen)
     known: dict[tuple[str, str], list[float]] = {}
-    for planned in plan.cells:
-        if planned.id in finished and "seconds" in (cost := folder.cost(planned.id)):
+    ended = [planned for planned in plan.cells if planned.id in finished]
+    for planned, cost in zip(ended, folder.costs(one.id for one in ended), strict=True):
+        if "seconds" in cost:
             known.setdefault(_kind(planned), []).append(cost["seconds"])
     missing = [planned for planned, state in zip(chosen, states, strict=True) if state == "missing"]
     seconds = [_seconds(planned, known) for planned in missing]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import csv
 import importlib.util
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from zoo._utils.files import atomic_file
-from zoo._utils.locks import locked
 from zoo.sweep.cells import Cell
 from zoo.sweep.folder import SweepFolder
+from zoo.sweep.places import Place
 
 # The columns, and what they hold where a file of types is written.
 COLUMNS: dict[str, type] = {
@@ -44,7 +44,12 @@ COLUMNS: dict[str, type] = {
     "strength": float,
     "report": str,
 }
+# Rows that are in memory at a time.
+_TOGETHER = 5000
 _COSTS = ("cell", "model", "analyzer", "seconds", "peak_bytes")
+
+
+_Write = Callable[[list[dict[str, Any]]], object]
 
 
 def rows_of(folder: SweepFolder) -> Iterator[dict[str, Any]]:
@@ -56,8 +61,8 @@ def rows_of(folder: SweepFolder) -> Iterator[dict[str, Any]]:
     Yields:
         Plain values, by `COLUMNS`.
     """
-    for name, cell in folder.cells():
-        result = folder.result(name)
+    cells = folder.cells()
+    for (name, cell), result in zip(cells, folder.results(name for name, _ in cells), strict=True):
         for row in result.get("rows", ()):
             known = {**_words(name, cell), **result["facts"], **row}
             yield {column: known.get(column) for column in COLUMNS}
@@ -89,33 +94,46 @@ def write_table(folder: SweepFolder) -> None:
     Raises:
         OutputError: If the operating system refuses.
     """
-    with locked(folder.path / "table"):
-        rows = list(rows_of(folder))
-        _write_csv(folder.path / "table.csv", list(COLUMNS), rows)
-        _write_csv(folder.path / "costs.csv", _COSTS, list(_costs(folder)))
+    with folder.place.locked("table"), ExitStack() as stack:
+        writers = [stack.enter_context(_writing_csv(folder.place, "table.csv", list(COLUMNS)))]
         if importlib.util.find_spec("pyarrow"):
-            _write_parquet(folder.path / "table.parquet", rows)
+            writers.append(stack.enter_context(_writing_parquet(folder.place, "table.parquet")))
+        for rows in _batches(rows_of(folder)):
+            for write in writers:
+                write(rows)
+        with _writing_csv(folder.place, "costs.csv", _COSTS) as write:
+            for rows in _batches(_costs(folder)):
+                write(rows)
+
+
+def _batches(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Yield rows together, so that memory does not grow with their number."""
+    while batch := list(itertools.islice(rows, _TOGETHER)):
+        yield batch
 
 
 def _costs(folder: SweepFolder) -> Iterator[dict[str, Any]]:
-    for name, cell in folder.cells():
-        cost = folder.cost(name)
+    cells = folder.cells()
+    for (name, cell), cost in zip(cells, folder.costs(name for name, _ in cells), strict=True):
         if cost:
             yield {"cell": name, "model": cell.model.name, "analyzer": cell.analyzer.name, **cost}
 
 
-def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
-    with atomic_file(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+@contextmanager
+def _writing_csv(place: Place, name: str, columns: Sequence[str]) -> Iterator[_Write]:
+    with place.writing(name) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        yield writer.writerows
+        file.flush()
 
 
-def _write_parquet(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+@contextmanager
+def _writing_parquet(place: Place, name: str) -> Iterator[_Write]:
     import pyarrow
     from pyarrow import parquet
 
     types = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64(), bool: pyarrow.bool_()}
     schema = pyarrow.schema([(name, types[kind]) for name, kind in COLUMNS.items()])
-    with atomic_file(path) as partial:
-        parquet.write_table(pyarrow.Table.from_pylist(rows, schema=schema), partial)
+    with place.writing(name) as partial, parquet.ParquetWriter(partial, schema) as writer:
+        yield lambda rows: writer.write_table(pyarrow.Table.from_pylist(rows, schema=schema))

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from zoo._utils.progress import Progress, silent
+from zoo.engines.tasks import Task
 from zoo.errors import OutputError, printable
 from zoo.sweep.folder import SweepFolder
-from zoo.sweep.plan import PlannedCell
 
 # Seconds between two accounts of what is being done.
 _EVERY = 2.0
@@ -46,39 +46,44 @@ class Watch:
     _begun: float = field(default_factory=time.time)
     _said: float = 0.0
 
-    def begin(self, worker: str, planned: PlannedCell) -> None:
+    def begin(self, worker: str, task: Task) -> None:
         """Note that a process has begun a cell.
 
         Args:
             worker: The name of the process.
-            planned: The cell.
+            task: The cell.
         """
         finished = self.workers.get(worker, {}).get("finished", 0)
-        self.workers[worker] = {"cell": str(planned.cell), "since": time.time(), "finished": finished}
+        self.workers[worker] = {"cell": str(task.content), "since": time.time(), "finished": finished}
 
-    def finish(self, worker: str) -> None:
+    def finish(self, worker: str, task: Task, _value: object = None) -> None:
         """Note that a process has finished its cell.
 
         Args:
             worker: The name of the process.
+            task: The cell.
         """
         self.done += 1
         self._rest(worker, 1)
         self.progress(self.done + self.failed, self.total, "cells")
 
-    def fail(self, worker: str, planned: PlannedCell, error: str) -> None:
+    def fail(self, worker: str, task: Task, error: str) -> None:
         """Record that a cell has failed.
 
         Args:
             worker: The name of the process.
-            planned: The cell.
+            task: The cell.
             error: What went wrong, in a line.
         """
-        self.folder.record_failure(planned.id, planned.cell, error)
+        self.folder.record_failure(task.name, task.content, error)
         self.failed += 1
         self._rest(worker)
-        self.tell(f"failed: {planned.cell}: {printable(error)}")
+        self.tell(f"failed: {task.content}: {printable(error)}")
         self.progress(self.done + self.failed, self.total, "cells")
+
+    def repeat(self, _worker: str, _task: Task) -> None:
+        """Note that a cell is begun again, as its process has died."""
+        self.again += 1
 
     def forget(self, worker: str) -> None:
         """Note that a process has died.

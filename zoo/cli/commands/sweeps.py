@@ -12,7 +12,7 @@ from zoo.cli import arguments, say
 from zoo.cli.console import Settings, progress_bars
 from zoo.cli.tables import print_facts, print_json, print_table
 from zoo.errors import one_line
-from zoo.sweep.folder import SweepFolder, usual_folder
+from zoo.sweep.folder import open_folder
 from zoo.sweep.status import Preview, Status, read_status
 
 
@@ -26,13 +26,15 @@ def sweep(
     shard: Annotated[
         str | None, typer.Option(metavar="I/N", help="Compute one of N parts, such as 1/4; for arrays of jobs.")
     ] = None,
-    jobs: Annotated[int | None, typer.Option(help="Processes; by default one a core, or one a GPU.")] = None,
-    out: arguments.Out = None,
+    jobs: arguments.Jobs = None,
+    on: arguments.EngineName = "local",
+    address: arguments.Address = None,
+    out: arguments.OutOrUrl = None,
     as_json: arguments.AsJson = False,
 ) -> None:
     """Run many analyses: what is missing of a grid of models, analyzers, regions, layers, labels and seeds."""
     settings: Settings = context.obj
-    folder = SweepFolder(out or usual_folder(file))
+    folder = open_folder(file, out)
     if status:
         _print_status(settings, read_status(file, folder), as_json=as_json)
         return
@@ -41,9 +43,11 @@ def sweep(
 
         _print_page(settings, write_page(file, folder), as_json=as_json)
         return
+    from zoo.engines.engine import Engine
     from zoo.sweep.request import SweepRequest
 
-    request = SweepRequest(file=file, folder=folder, shard=shard, jobs=jobs, retry_failed=retry_failed)
+    engine = Engine(on=on, address=address, jobs=jobs)
+    request = SweepRequest(file=file, folder=folder, shard=shard, engine=engine, retry_failed=retry_failed)
     if dry_run:
         with progress_bars(settings) as progress:
             preview = request.preview(settings.installation, progress, _tell)
@@ -74,8 +78,8 @@ def _print_status(settings: Settings, status: Status, *, as_json: bool) -> None:
         print_facts(settings, status.facts())
 
 
-def _print_page(settings: Settings, page: Path, *, as_json: bool) -> None:
+def _print_page(settings: Settings, page: str, *, as_json: bool) -> None:
     if as_json:
-        print_json({"page": str(page)})
+        print_json({"page": page})
     else:
-        settings.console.print(escape(str(page)), soft_wrap=True)
+        settings.console.print(escape(page), soft_wrap=True)

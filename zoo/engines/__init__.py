@@ -1,0 +1,1 @@
+"""Where many tasks are carried out: in processes of this machine, or on a Ray cluster."""

@@ -1,0 +1,170 @@
+"""The engine ray: plain tasks of a Ray cluster, which begins those again whose process or node is lost."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from zoo._version import __version__
+from zoo.engines.tasks import DONE, LATER, Listener, Queue, Setup, Task, carry_out
+from zoo.engines.worker import prepare
+from zoo.errors import EngineError, OptionError, message_of, one_line
+
+# How often Ray begins a task again whose process has died.
+_MOST_RETRIES = 10
+# Tasks that are submitted for each that can run at a time, so that no process waits: more would only take memory.
+_AHEAD = 2
+# Seconds between two looks at the tasks, and until one is asked for again on which another command is at work.
+_EVERY, _LATER = 1.0, 2.0
+# Seconds between two looks at the size of the cluster, which may grow.
+_LOOK = 10.0
+# Bytes for results on the way, where zoo starts a cluster on this machine; Ray would take 30 % of the memory.
+_OBJECT_STORE = 200 * 10**6
+
+# In a process of the cluster: what the process was prepared for, and the function that carries tasks out.
+_prepared: list[tuple[Setup, Callable[[Task], Any]]] = []
+
+
+def import_ray() -> Any:
+    """Import Ray, without its usage statistics.
+
+    Returns:
+        The module.
+
+    Raises:
+        OptionError: If it is not installed.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # what Ray is going to do; else it warns
+    try:
+        import ray
+    except ImportError:
+        raise OptionError("--on ray needs Ray: pip install 'latent-zoo[ray]'") from None
+    return ray
+
+
+def run_on_ray(queue: Queue, setup: Setup, jobs: int | None, address: str | None, listener: Listener) -> None:
+    """Carry tasks out on a Ray cluster, whose nodes all have this version of zoo.
+
+    Args:
+        queue: The tasks.
+        setup: What each process needs to know; each task gets its threads as CPUs, and a GPU where it has one.
+        jobs: How many tasks run at a time, at most; None is as many as the cluster has room for.
+        address: The address of the cluster; None is that of ``RAY_ADDRESS``, one that runs on this machine, or else a
+            new one on this machine.
+        listener: Is told what becomes of each task.
+
+    Raises:
+        OptionError: If Ray is not installed, or no cluster answers at the address.
+        EngineError: If a process of the cluster cannot do the work.
+    """
+    ray = import_ray()
+    started = not ray.is_initialized()
+    if started:
+        _connect(ray, setup.threads, jobs, address)
+    try:
+        _Tasks(ray, queue, setup, jobs, listener).run()
+    finally:
+        if started:
+            ray.shutdown()
+
+
+def _connect(ray: Any, threads: int, jobs: int | None, address: str | None) -> None:
+    quiet = {"log_to_driver": False, "logging_level": "ERROR"}
+    try:
+        ray.init(address=address or "auto", **quiet)
+    except Exception as error:
+        if address is not None or os.environ.get("RAY_ADDRESS") or not isinstance(error, ConnectionError):
+            where = address or os.environ.get("RAY_ADDRESS") or "auto"
+            raise OptionError(f"--address {where}: no Ray cluster answers: {one_line(message_of(error))}") from error
+        cpus = None if jobs is None else jobs * threads
+        ray.init(address="local", num_cpus=cpus, object_store_memory=_OBJECT_STORE, include_dashboard=False, **quiet)
+
+
+class _Tasks:
+    """The tasks: as many are submitted as keep the cluster busy, and the others stay in the queue."""
+
+    def __init__(self, ray: Any, queue: Queue, setup: Setup, jobs: int | None, listener: Listener) -> None:
+        self.ray, self.queue, self.listener, self.jobs = ray, queue, listener, jobs
+        gpu = setup.device.startswith("cuda") or (setup.device == "auto" and torch.cuda.is_available())
+        self.needs = {"CPU": float(setup.threads), "GPU": 1.0 if gpu else 0.0}
+        variables = _variables(setup)
+        self.compute = ray.remote(
+            num_cpus=setup.threads,
+            num_gpus=self.needs["GPU"],
+            max_retries=_MOST_RETRIES,
+            runtime_env={"env_vars": variables},
+        )(_compute)
+        device = "cuda" if gpu else "cpu"
+        self.setup = ray.put(replace(setup, device=device, environment=variables, log=None))
+        self.submitted: dict[Any, Task] = {}
+        self.most, self.looked = 1, 0.0
+
+    def run(self) -> None:
+        try:
+            while self.queue.waiting or self.submitted:
+                self._submit()
+                if not self.submitted:
+                    time.sleep(_EVERY / 10)
+                else:
+                    waiting = list(self.submitted)
+                    ready, _ = self.ray.wait(waiting, num_returns=1, timeout=_EVERY)
+                    for reference in ready:
+                        self._take(reference, self.submitted.pop(reference))
+                self.listener.account()
+        finally:
+            for reference in self.submitted:
+                self.ray.cancel(reference, force=True)
+
+    def _submit(self) -> None:
+        if time.monotonic() - self.looked > _LOOK:
+            self.most, self.looked = self._room(), time.monotonic()
+        while len(self.submitted) < self.most and (task := self.queue.take(None)) is not None:
+            self.submitted[self.compute.remote(self.setup, task, (__version__, torch.__version__))] = task
+
+    def _room(self) -> int:
+        """Return how many tasks to submit: all that can run at a time, and some to follow."""
+        there = self.ray.cluster_resources()
+        slots = min(int(there.get(name, 0.0) // need) for name, need in self.needs.items() if need)
+        return max(1, _AHEAD * slots) if self.jobs is None else self.jobs
+
+    def _take(self, reference: Any, task: Task) -> None:
+        try:
+            answer, value, worker = self.ray.get(reference)
+        except self.ray.exceptions.RayTaskError as error:  # what `carry_out` does not catch is no fault of the task
+            cause = getattr(error, "cause", None) or error
+            raise EngineError(f"a process of the cluster cannot do this work: {one_line(message_of(cause))}") from None
+        except self.ray.exceptions.RayError as error:
+            self.listener.fail("lost", task, f"its process was lost again and again: {type(error).__name__}")
+            return
+        if answer == LATER:
+            self.queue.postpone(task, _LATER)
+        elif answer == DONE:
+            self.listener.finish(worker, task, value)
+        else:
+            self.listener.fail(worker, task, str(value))
+
+
+def _variables(setup: Setup) -> dict[str, str]:
+    """Return the variables that processes of the cluster get: those of zoo, and where Python finds it."""
+    variables = {name: value for name, value in setup.environment.items() if name.startswith("ZOO_")}
+    if path := setup.environment.get("PYTHONPATH"):
+        variables["PYTHONPATH"] = os.pathsep.join(os.path.abspath(one) for one in path.split(os.pathsep) if one)  # noqa: PTH100
+    return {**variables, "OMP_NUM_THREADS": str(setup.threads)}
+
+
+def _compute(setup: Setup, task: Task, versions: tuple[str, str]) -> tuple[str, Any, str]:
+    """Carry a task out in a process of the cluster, which stays prepared for the next one of the same work."""
+    worker = f"{platform.node()}-{os.getpid()}"
+    if not _prepared or _prepared[0][0] != setup:
+        if versions != (__version__, torch.__version__):
+            here = f"zoo {__version__} and torch {torch.__version__}"
+            raise EngineError(f"{worker} has {here}, but zoo {versions[0]} and torch {versions[1]} are needed")
+        _prepared[:] = [(setup, prepare(setup, setup.device))]
+    return (*carry_out(_prepared[0][1], task), worker)
