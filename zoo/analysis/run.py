@@ -14,11 +14,13 @@ from zoo.analysis.record import notes_on_codes, record_of
 from zoo.analysis.request import AnalysisRequest, check_request, split_options
 from zoo.analysis.resolved import ResolvedRequest
 from zoo.analysis.resources import read_limits
+from zoo.analysis.spread import check_engine, spread_over
 from zoo.core.codes import Codes
 from zoo.core.directions import Directions
 from zoo.core.region import Region
 from zoo.editing.requests import USUAL_OPENING, OpeningRequest, card_by_name
 from zoo.editing.run_folder import claimed_run_folder, new_run_folder
+from zoo.engines.engine import Engine
 from zoo.errors import ContractError, OutputError
 from zoo.models.model import Model
 from zoo.plugins.containment import blaming
@@ -164,6 +166,7 @@ def run_analysis(
     memory: str | int | None = None,
     keep: bool = True,
     pictures: bool | None = None,
+    engine: Engine | None = None,
     progress: Progress = silent,
 ) -> Run:
     """Check a request, open the model, carry the analysis out, and write the run folder.
@@ -182,6 +185,7 @@ def run_analysis(
         memory: How much derivatives may use, in bytes or as text such as ``2GB``; None is what the usual chunk needs.
         keep: Use the cache of Jacobians.
         pictures: Keep the pictures that `Run.save` writes; None keeps them where there is a folder to write.
+        engine: Processes that share the derivatives; None takes them in this one.
         progress: Called while the work goes on.
 
     Returns:
@@ -189,9 +193,12 @@ def run_analysis(
 
     Raises:
         ContractError: If the analyzer fails, or returns directions of another space.
+        EngineError: If processes of the engine fail.
         ZooError: Whatever is wrong with the request.
     """
     limits = read_limits(memory, keep=keep)
+    if engine is not None:
+        check_engine(engine, request.analyzer, installation)
     with ExitStack() as claims:
         if isinstance(model, Model):
             claims.enter_context(claimed_run_folder(out, force=force))
@@ -201,8 +208,12 @@ def run_analysis(
             request, others = split_options(request, installation, card)
             checked = check_request(request, installation, card, space=opening.space)
             claims.enter_context(claimed_run_folder(out, force=force))
-            opened = replace(opening, options=others).open(model, installation, progress)
+            opening = replace(opening, options=others)
+            opened = opening.open(model, installation, progress)
             resolved = checked.resolve(opened, installation, limits)
+            if engine is not None:
+                spread = spread_over(engine, opened, installation, opening)
+                resolved = replace(resolved, budget=replace(resolved.budget, spread=spread))
         run = run_resolved(resolved, progress, pictures=out is not None if pictures is None else pictures)
         if out is not None:
             run.save(out, force=force, npy=npy, each=each, progress=progress)

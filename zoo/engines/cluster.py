@@ -57,7 +57,7 @@ def run_on_ray(queue: Queue, setup: Setup, jobs: int | None, address: str | None
         setup: What each process needs to know; each task gets its threads as CPUs, and a GPU where it has one.
         jobs: How many tasks run at a time, at most; None is as many as the cluster has room for.
         address: The address of the cluster; None is that of ``RAY_ADDRESS``, one that runs on this machine, or else a
-            new one on this machine.
+            new one on this machine, which ``local`` starts in any case.
         listener: Is told what becomes of each task.
 
     Raises:
@@ -65,26 +65,24 @@ def run_on_ray(queue: Queue, setup: Setup, jobs: int | None, address: str | None
         EngineError: If a process of the cluster cannot do the work.
     """
     ray = import_ray()
-    started = not ray.is_initialized()
-    if started:
+    if not ray.is_initialized():  # it stays connected until this process ends, for tasks to come
         _connect(ray, setup.threads, jobs, address)
-    try:
-        _Tasks(ray, queue, setup, jobs, listener).run()
-    finally:
-        if started:
-            ray.shutdown()
+    _Tasks(ray, queue, setup, jobs, listener).run()
 
 
 def _connect(ray: Any, threads: int, jobs: int | None, address: str | None) -> None:
     quiet = {"log_to_driver": False, "logging_level": "ERROR"}
-    try:
-        ray.init(address=address or "auto", **quiet)
-    except Exception as error:
-        if address is not None or os.environ.get("RAY_ADDRESS") or not isinstance(error, ConnectionError):
-            where = address or os.environ.get("RAY_ADDRESS") or "auto"
-            raise OptionError(f"--address {where}: no Ray cluster answers: {one_line(message_of(error))}") from error
-        cpus = None if jobs is None else jobs * threads
-        ray.init(address="local", num_cpus=cpus, object_store_memory=_OBJECT_STORE, include_dashboard=False, **quiet)
+    address = address or os.environ.get("RAY_ADDRESS")
+    if address != "local":
+        try:
+            ray.init(address=address or "auto", **quiet)
+            return
+        except Exception as error:
+            if address is not None or not isinstance(error, ConnectionError):
+                told = one_line(message_of(error))
+                raise OptionError(f"--address {address or 'auto'}: no Ray cluster answers: {told}") from error
+    cpus = None if jobs is None else jobs * threads
+    ray.init(address="local", num_cpus=cpus, object_store_memory=_OBJECT_STORE, include_dashboard=False, **quiet)
 
 
 class _Tasks:

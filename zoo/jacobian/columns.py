@@ -6,7 +6,8 @@ See `zoo.jacobian.operator` for what is differentiated, and `zoo.jacobian.gram` 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -15,7 +16,7 @@ from zoo._utils.progress import Progress, silent
 from zoo._utils.sizes import format_size
 from zoo.core.adapter import Adapter
 from zoo.core.codes import Codes
-from zoo.core.compute import ComputeBudget
+from zoo.core.compute import ComputeBudget, Spread
 from zoo.core.region import Region
 from zoo.errors import CheckpointError, OptionError, is_out_of_memory
 from zoo.jacobian.memory import MemoryModel
@@ -96,6 +97,40 @@ def jacobian(
     return torch.cat([columns for _, columns in stream.compute(progress=progress)]).T
 
 
+@dataclass(frozen=True, eq=False)
+class _Question:
+    """What is differentiated, besides the network."""
+
+    codes: Codes
+    region: Region
+    layers: tuple[int, ...] | None
+    output: Output
+
+    def operator(self, adapter: Adapter) -> RegionJacobian:
+        return RegionJacobian(adapter, self.codes, self.region, layers=self.layers, output=self.output)
+
+    def on_cpu(self) -> _Question:
+        return replace(self, codes=self.codes.to("cpu", self.codes.latents.dtype))
+
+    def beside(self, adapter: Adapter) -> _Question:
+        """Move codes and output to where a network is."""
+        place = adapter.device, adapter.dtype
+        return replace(self, codes=self.codes.to(*place), output=self.output.to(*place))
+
+
+def _compute_block(adapter: Adapter, part: tuple[_Question, int, int]) -> tuple[int, Tensor]:
+    """Compute columns of a Jacobian in another process, as many as `ColumnStream.compute` would at a time."""
+    question, first, end = part
+    basis = torch.eye(adapter.space.dim, dtype=adapter.dtype, device=adapter.device)
+    return first, _finite(question.beside(adapter).operator(adapter).jvp(basis[first:end])).cpu()
+
+
+def _finite(columns: Tensor) -> Tensor:
+    if not bool(torch.isfinite(columns).all()):
+        raise CheckpointError("a derivative is not finite: the weights are damaged")
+    return columns
+
+
 class ColumnStream:
     """The columns of a Jacobian at some codes, computed `chunk` at a time within a budget.
 
@@ -128,7 +163,8 @@ class ColumnStream:
         reserved: int = 0,
         needed_later: int = 0,
     ) -> None:
-        self._operator = RegionJacobian(adapter, codes, region, layers=layers, output=output)
+        self._question = _Question(codes, region, None if layers is None else tuple(layers), output)
+        self._operator = self._question.operator(adapter)
         self._basis = torch.eye(adapter.space.dim, dtype=adapter.dtype, device=adapter.device)
         chunk = min(budget.chunk or default_chunk(adapter, region), adapter.space.dim)
         if budget.memory is not None:
@@ -159,11 +195,31 @@ class ColumnStream:
                     raise
                 size = max(1, size // 2)
                 continue
-            if not bool(torch.isfinite(columns).all()):
-                raise CheckpointError("a derivative is not finite: the weights are damaged")
-            yield start, columns
+            yield start, _finite(columns)
             start += len(columns)
         progress(start, start, "Jacobian")
+
+    def spread(self, spread: Spread, take: Callable[[int, Tensor], object], start: int, progress: Progress) -> None:
+        """Let several processes compute the columns: the same chunks as `compute`, and so the same bits.
+
+        Args:
+            spread: The processes.
+            take: Called with what `compute` yields, in its order, on the CPU.
+            start: Index of the first column.
+            progress: Told how many columns are done.
+
+        Raises:
+            EngineError: If the processes fail, for lack of memory too.
+        """
+        count = len(self._basis)
+        question = self._question.on_cpu()
+        blocks = [(question, first, min(first + self.chunk, count)) for first in range(start, count, self.chunk)]
+
+        def take_block(block: tuple[int, Tensor]) -> None:
+            take(*block)
+            progress(block[0] + len(block[1]), count, "Jacobian")
+
+        spread.each(_compute_block, blocks, take_block)
 
     def _fit_chunk(self, memory: int, reserved: int, needed_later: int, most: int) -> int:
         """Find the largest chunk, at most `most`, that fits into a budget of `memory` bytes."""

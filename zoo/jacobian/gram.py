@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -14,8 +14,12 @@ from zoo.core.codes import Codes
 from zoo.core.compute import ComputeBudget
 from zoo.core.region import Region
 from zoo.errors import CapabilityError
-from zoo.jacobian.gram_request import CodeGrams, GramRequest
+from zoo.jacobian.gram_request import GramRequest
 from zoo.jacobian.outputs import GREY, Output
+
+# Codes whose matrices are summed before they are added to those of others: as many whatever computes them, so that the
+# sum has the same bits. With fewer, more matrices would have to be sent between processes.
+_GROUP = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +56,9 @@ def gram_matrices(
     region has a Jacobian of its own. Memory does not grow with the number of codes. With a cache, an equal request
     about an equal code is answered from it, to the last bit.
 
+    Where the budget has processes to spread the work over, each of them sums the matrices of a group of codes. With
+    fewer codes than a group, each computes some columns of a Jacobian. The result has the same bits in all cases.
+
     Args:
         adapter: The network.
         codes: The codes to average over.
@@ -71,45 +78,84 @@ def gram_matrices(
         OutputError: Columns that do not fit into memory cannot be written to disk.
     """
     budget = budget or ComputeBudget()
-    requests = _split_by_region(adapter, regions, layers, output, budget)
-    average = _GramAverage(adapter.space.dim, len(regions))
-    codes_per_batch = requests[0].codes_per_batch
-    for start in range(0, len(codes), codes_per_batch):
-        batch = codes[start : start + codes_per_batch]
-        batch_progress = _part_of(progress, start, len(batch), len(codes))
-        for grams_of_code in zip(*(request.compute(batch, batch_progress) for request in requests), strict=True):
-            average.add(grams_of_code)
-        if budget.cache is not None:
-            budget.cache.evict()
+    question = _Question(tuple(regions), None if layers is None else tuple(layers), output, budget)
+    batch = question.requests(adapter)[0].codes_per_batch
+    group = max(1, _GROUP // batch) * batch
+    groups = [codes[start : start + group] for start in range(0, len(codes), group)]
+    average = _GramAverage(adapter.space.dim, len(regions), len(codes), progress)
+    if budget.spread is not None and len(groups) > 1:
+        question = replace(question, budget=replace(budget, spread=None))
+        parts = [(question, part.to("cpu", part.latents.dtype)) for part in groups]
+        budget.spread.each(_sum_of_part, parts, average.add)
+    else:
+        for part in groups:
+            within = _part_of(progress, average.count, len(part), len(codes))
+            average.add(_sum_over(adapter, question, part, within))
     return average.result()
 
 
+@dataclass(frozen=True, eq=False)
+class _Question:
+    """What is asked about each code."""
+
+    regions: tuple[Region, ...]
+    layers: tuple[int, ...] | None
+    output: Output
+    budget: ComputeBudget
+
+    def requests(self, adapter: Adapter) -> list[GramRequest]:
+        """Make one request about all regions, or one for each region where the output mixes pixels."""
+        groups = [self.regions] if self.output.per_pixel else [(region,) for region in self.regions]
+        return [GramRequest(adapter, group, self.layers, self.output, self.budget) for group in groups]
+
+
+# The sums of the matrices of some codes, how many codes, and how many tangents were computed at a time.
+_Sums = tuple[list[Tensor], int, int]
+
+
+def _sum_of_part(adapter: Adapter, part: tuple[_Question, Codes]) -> _Sums:
+    """Sum the matrices of some codes in another process."""
+    question, codes = part
+    question = replace(question, output=question.output.to(adapter.device, adapter.dtype))
+    return _sum_over(adapter, question, codes.to(adapter.device, adapter.dtype), silent)
+
+
+def _sum_over(adapter: Adapter, question: _Question, codes: Codes, progress: Progress) -> _Sums:
+    """Sum the matrices of each region over some codes, one code after another."""
+    requests = question.requests(adapter)
+    totals = [torch.zeros(adapter.space.dim, adapter.space.dim, dtype=torch.float64) for _ in question.regions]
+    chunk, size = 1, requests[0].codes_per_batch
+    for start in range(0, len(codes), size):
+        batch = codes[start : start + size]
+        of_batch = _part_of(progress, start, len(batch), len(codes))
+        for grams_of_code in zip(*(request.compute(batch, of_batch) for request in requests), strict=True):
+            matrices = [matrix for grams in grams_of_code for matrix in grams.matrices]
+            totals = [total + matrix for total, matrix in zip(totals, matrices, strict=True)]
+            chunk = max(chunk, *(grams.chunk for grams in grams_of_code))
+        if question.budget.cache is not None:
+            question.budget.cache.evict()
+    return totals, len(codes), chunk
+
+
 class _GramAverage:
-    """Averages the matrices of some regions over codes, one code after another."""
+    """Averages the matrices of some regions over codes, one group of codes after another."""
 
-    def __init__(self, dim: int, regions: int) -> None:
+    def __init__(self, dim: int, regions: int, codes: int, progress: Progress) -> None:
         self._totals = [torch.zeros(dim, dim, dtype=torch.float64) for _ in range(regions)]
-        self._count = 0
+        self._codes, self._progress = codes, progress
         self._chunk = 1
+        self.count = 0
 
-    def add(self, grams_of_code: Sequence[CodeGrams]) -> None:
-        """Add the matrices of one code, in order of the regions."""
-        matrices = [matrix for grams in grams_of_code for matrix in grams.matrices]
+    def add(self, sums: _Sums) -> None:
+        """Add the sums of a group of codes."""
+        matrices, count, chunk = sums
         self._totals = [total + matrix for total, matrix in zip(self._totals, matrices, strict=True)]
-        self._count += 1
-        self._chunk = max(self._chunk, *(grams.chunk for grams in grams_of_code))
+        self.count += count
+        self._chunk = max(self._chunk, chunk)
+        self._progress(self.count, self._codes, "derivatives")
 
     def result(self) -> Grams:
-        return Grams([total / self._count for total in self._totals], self._chunk)
-
-
-def _split_by_region(
-    adapter: Adapter, regions: Sequence[Region], layers: Sequence[int] | None, output: Output, budget: ComputeBudget
-) -> list[GramRequest]:
-    """Make one request about all regions, or one for each region where the output mixes pixels."""
-    groups = [tuple(regions)] if output.per_pixel else [(region,) for region in regions]
-    rows = None if layers is None else tuple(layers)
-    return [GramRequest(adapter, group, rows, output, budget) for group in groups]
+        return Grams([total / self.count for total in self._totals], self._chunk)
 
 
 def require_change(matrix: Tensor, region: Region) -> None:

@@ -174,9 +174,16 @@ class GramRequest:
                 for entry in entries
             ]
             done = min(buffer.end for buffer in buffers)
-            for start, columns in stream.compute(done, progress):
+
+            def take(start: int, columns: Tensor) -> None:
                 for buffer, columns_of_code in zip(buffers, columns.cpu().chunk(len(buffers), dim=1), strict=True):
                     buffer.add(start, columns_of_code)
+
+            if self.budget.spread is None:
+                for start, columns in stream.compute(done, progress):
+                    take(start, columns)
+            else:
+                stream.spread(self.budget.spread, take, done, progress)
             return [self._finish(buffer, entry) for buffer, entry in zip(buffers, entries, strict=True)]
 
     def _finish(self, buffer: ColumnBuffer, entry: CacheEntry | None) -> CodeGrams:

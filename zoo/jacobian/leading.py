@@ -62,7 +62,10 @@ def leading_or_gram(
     record: dict[str, Any] = {}
     if method == "sketched":
         _require_searchable(probe, obstacle)
-    if method == "sketched" or (method == "auto" and rank and not obstacle and _pays(adapter, probe, rank, tau)):
+    searches = method == "sketched" or (method == "auto" and rank and not obstacle and _pays(adapter, probe, rank, tau))
+    if searches and probe.budget.spread is not None:
+        raise OptionError("a search for leading directions is not spread: pass -o method=exact, or leave --on out")
+    if searches:
         max_cost = 4.0 * adapter.space.dim if method == "sketched" else None
         eigen = _search(adapter, probe, regions, rank or 1, output=output, tau=tau, max_cost=max_cost)
         record = {"residual": eigen.residual, "cost": round(eigen.cost() / adapter.space.dim, 3)}

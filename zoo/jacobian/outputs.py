@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Self
 
+import torch
 from torch import Tensor
 
 from zoo.core.region import Region
@@ -31,6 +33,18 @@ class Output(ABC):
             The number of rows.
         """
         return len(region.pixels) * max(self.per_pixel, 1)
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> Self:
+        """Move what the map computes with.
+
+        Args:
+            device: The device.
+            dtype: The dtype.
+
+        Returns:
+            The same output there.
+        """
+        return self
 
     @abstractmethod
     def __call__(self, pixels: Tensor, region: Region) -> Tensor:

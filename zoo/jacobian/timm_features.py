@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,8 @@ class Features(Output):
         size: Height and width of the network's input.
         mean: Mean of the channels that the network expects, (3, 1, 1), for values in [0, 1].
         std: Their standard deviation, (3, 1, 1).
+        source: The name of the timm model and the file of its weights, by which another process opens the network
+            again.
         per_pixel: 0, since features mix pixels.
     """
 
@@ -73,7 +76,12 @@ class Features(Output):
     size: tuple[int, int]
     mean: Tensor
     std: Tensor
+    source: tuple[str, Path | None]
     per_pixel: int = 0
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let another process open the network once, instead of sending it there with each question."""
+        return _open_again, self.source
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Features:
         """Move the network and its constants.
@@ -86,7 +94,7 @@ class Features(Output):
             The same output there.
         """
         mean, std = (constant.to(device, dtype) for constant in (self.mean, self.std))
-        return Features(self.name, self.network.to(device, dtype), self.size, mean, std)
+        return replace(self, network=self.network.to(device, dtype), mean=mean, std=std)
 
     def rows(self, region: Region) -> int:
         """Return the number of features.
@@ -163,7 +171,13 @@ def _open_features(name: str, file: Path | None, progress: Progress) -> Features
     state = _without_classifier(read_checkpoint(path).state, network, config)
     fill_module(network, state, f"{path}, as output={FEATURES}{name},")
     _show_licence(full_name, file, str(config.get("license") or "not stated"))
-    return Features(f"{FEATURES}{full_name}:{sha256}", network.eval().requires_grad_(False), tuple(size), mean, std)
+    title, opened = f"{FEATURES}{full_name}:{sha256}", network.eval().requires_grad_(False)
+    return Features(title, opened, tuple(size), mean, std, (name, None if file is None else file.resolve()))
+
+
+@lru_cache(maxsize=1)
+def _open_again(name: str, file: Path | None) -> Features:
+    return _open_features(name, file, silent)
 
 
 def _require_known(name: str) -> None:

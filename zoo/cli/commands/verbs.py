@@ -78,6 +78,9 @@ def analyze(
     dtype: arguments.Dtype = "float32",
     memory: arguments.Memory = None,
     keep: arguments.Keep = True,
+    on: arguments.AnalysisEngine = None,
+    address: arguments.Address = None,
+    jobs: arguments.Jobs = None,
     npy: arguments.Npy = False,
     each: arguments.Each = False,
     as_json: arguments.AsJson = False,
@@ -113,6 +116,7 @@ def analyze(
             each=each,
             memory=memory,
             keep=keep,
+            engine=arguments.engine(on, address, jobs),
             progress=progress,
         )
     print_run(settings, run, folder, as_json=as_json)
