@@ -166,7 +166,8 @@ def folder(tmp_path: Path) -> Path:
 def test_a_terminal_shows_bars_with_the_time_left_one_at_a_time(folder: Path) -> None:
     out, drawn = run_in_terminal(folder, "edit", "./tiny.safetensors", "d.npy", "--samples", "12", "--frames", "8")
     assert out.splitlines() == [
-        f"runs/tiny-edit-d/{name}" for name in ("edit.gif", "edit.mp4", "sheet.png", "codes.safetensors")
+        f"runs/tiny-edit-d-frames-8-samples-12/{name}"
+        for name in ("edit.gif", "edit.mp4", "sheet.png", "codes.safetensors")
     ]
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "\x1b", drawn)  # every control sequence is one sign
     for what in ("images", "rendering frames"):
@@ -184,7 +185,7 @@ def test_no_bar_where_nobody_waits_for_it(folder: Path) -> None:
     arguments = [fork_server.python(), "-c", SLOW, "sample", "./tiny.safetensors", "--samples", "20"]
     done = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, check=True)
     assert "━" not in done.stderr and "images" not in done.stderr
-    assert done.stdout.splitlines()[0] == "runs/tiny-samples/samples.png"
+    assert done.stdout.splitlines()[0] == "runs/tiny-samples-20/samples.png"
 
 
 @pytest.mark.parametrize(("moment", "drawn"), [(0.0, True), (1000.0, False)])

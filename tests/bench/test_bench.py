@@ -229,7 +229,8 @@ def test_an_analysis_with_options_and_no_scorer(tmp_path: Path, monkeypatch: pyt
     words = "-a sefa -a nullspace:basis=published,background_energy=0.5 -r center --samples 2 --unseen 4 --draws 2"
     more = "--repetitions 1 --pictures 0 --show 2"
     assert run(["bench", "./tiny.safetensors", *words.split(), *more.split()]) == 0
-    told = json.loads(Path("runs/tiny-bench-center/bench.json").read_text())
+    [file] = Path("runs").glob("tiny-bench-center-analyzers-sefa_nullspace_basis_*-samples-2-unseen-4-*/bench.json")
+    told = json.loads(file.read_text())
     assert set(told["tables"]) == {"locality", "transfer"}
     assert list(told["tables"]["locality"]) == ["random", "sefa", "nullspace:basis=published,background_energy=0.5"]
     assert told["command"].startswith("zoo bench ./tiny.safetensors --analyzer sefa --analyzer nullspace:basis")

@@ -156,7 +156,7 @@ def test_compare_as_json_and_with_pictures(registry: str, capsys: pytest.Capture
     capsys.readouterr()
     assert run([*zoo_run, "compare", "a.run", "b", "--model", "dcgan.mine", "--json", "--top", "2"]) == 0
     told = json.loads(capsys.readouterr().out)
-    folder = Path("runs/compare-a.run-b")
+    folder = Path("runs/compare-a.run-b-model-dcgan.mine-top-2")
     assert {file.name for file in folder.glob("[!.]*")} == {"comparison.json", "comparison.png", "codes.safetensors"}
     assert json.loads((folder / "comparison.json").read_text()) == told
     assert told["a"]["count"] == 10 and told["b"]["count"] == 3

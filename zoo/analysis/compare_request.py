@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,18 @@ from zoo.analysis.resources import read_limits
 from zoo.analysis.run import find_directions
 from zoo.core.directions import Directions
 from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest, card_by_name
-from zoo.editing.run_folder import claimed_run_folder, folder_under_runs, short_file_name
+from zoo.editing.run_folder import (
+    claimed_run_folder,
+    short_file_name,
+    short_model_name,
+    short_part,
+    usual_run_folder,
+)
 from zoo.errors import AnalysisWarning, OptionError
 from zoo.models.model import Model
 from zoo.registry.registry import Installation
 
-_LONGEST_NAME = 60  # of each side, in the name of a folder
+_LONGEST_NAME = 55  # of each side, in the name of a folder
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,7 +64,17 @@ class CompareRequest:
         """The folder to write, if any."""
         if self.out is not None or self.model is None:
             return self.out
-        return folder_under_runs("compare", *(short_file_name(path)[:_LONGEST_NAME] for path in (self.a, self.b)))
+        sides = (short_part(short_file_name(path), _LONGEST_NAME) for path in (self.a, self.b))
+        choices = {
+            "model": short_model_name(self.model),
+            "region": self.region,
+            "as": self.read_as,
+            "top": self.top,
+            **self.codes.choices(),
+            **self.opening.choices(),
+        }
+        usual = {field.name: field.default for field in fields(self)}
+        return usual_run_folder(("compare", *sides), choices, usual)
 
     def run(self, installation: Installation, progress: Progress = silent) -> Comparison:
         """Carry out analyses where sides name them, compare the two sets, and write the folder.

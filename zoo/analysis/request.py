@@ -15,7 +15,7 @@ from zoo.analysis.resources import NO_CACHE, ResourceLimits, budget_for
 from zoo.core.options import GENERAL_OPTIONS, Options, parse_options
 from zoo.core.region import Region
 from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest, command_line
-from zoo.editing.run_folder import folder_under_runs, name_choices, short_model_name, short_part
+from zoo.editing.run_folder import short_model_name, usual_run_folder
 from zoo.errors import OptionError, unknown_name
 from zoo.models.limits import check_count
 from zoo.models.model import Model
@@ -26,12 +26,6 @@ from zoo.scoring.effects import fitting_scorers
 
 # Pixels of a side. Masks of larger images are made only once a card's file has been seen to have such images.
 _MAX_CLAIMED_SIDE = 2048
-# Characters of the name of a run folder, and of its first part: model, analyzer and region.
-_LONGEST_FOLDER = 200
-_LONGEST_NAME = 120
-# What is not in the name a second time or at all, and what is there only where something else was chosen.
-_NOT_NAMED = {"region", "show", "unseen"}
-_USUAL = {"samples": 1, "seed": 0, "dtype": USUAL_OPENING.dtype}
 
 
 def usual_analyzer(region: str) -> str:
@@ -102,17 +96,8 @@ class AnalysisRequest:
             ``runs/MODEL-ANALYZER-REGION``, with parts such as ``-layers-4-7`` or ``-seed-3`` at the end for what was
             chosen, and with unusual characters replaced by underscores.
         """
-        opened = {"space": opening.space, "tuned": opening.tuned, "dtype": opening.dtype}
-        chosen = {"layers": self.layers, **self.options, **opening.options, **self.words(), **opened}
-        if not isinstance(self.codes.codes, Path):
-            chosen["codes"] = None
-        named = {
-            name: value
-            for name, value in chosen.items()
-            if name not in _NOT_NAMED and (name not in _USUAL or value != _USUAL[name])
-        }
-        name = short_part("-".join((short_model_name(model), self.analyzer, self.region)), _LONGEST_NAME)
-        return folder_under_runs(short_part("-".join([name, *name_choices(named)]), _LONGEST_FOLDER))
+        choices = {"layers": self.layers, **self.options, **self.codes.choices(), **opening.choices()}
+        return usual_run_folder((short_model_name(model), self.analyzer, self.region), choices, {})
 
     def words(self) -> dict[str, Any]:
         """Return what the request says besides the analyzer and its options, by the names of the command's options."""

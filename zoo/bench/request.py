@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from zoo.bench.result import TABLES, Bench
 from zoo.bench.samples import Sample, Samples
 from zoo.bench.trial import Trial, draw_trial_codes
 from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest
-from zoo.editing.run_folder import claimed_run_folder, folder_under_runs, short_model_name
+from zoo.editing.run_folder import claimed_run_folder, short_model_name, usual_run_folder
 from zoo.errors import OptionError, RegionError, ZooError
 from zoo.models.limits import check_count, check_seed
 from zoo.models.model import Model
@@ -72,10 +72,13 @@ class BenchRequest:
     @property
     def folder(self) -> Path:
         """The folder that is written."""
+        if self.out is not None:
+            return self.out
         parts = (short_model_name(self.model), "bench", *([self.region] if self.region else []))
-        return self.out or folder_under_runs(
-            *("".join(c if c.isalnum() or c in "._-" else "_" for c in p) for p in parts)
-        )
+        usual = {field.name: field.default for field in fields(self)}
+        unnamed = {"model", "opening", "region", "out", "force"}
+        choices = {name: getattr(self, name) for name in usual if name not in unnamed}
+        return usual_run_folder(parts, {**choices, **self.opening.choices()}, usual)
 
     def run(self, installation: Installation, progress: Progress = silent, model: Model | None = None) -> Bench:
         """Carry the bench out, or go on with one that was interrupted, and write the folder.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from zoo._utils.files import is_file
@@ -18,9 +18,9 @@ from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest
 from zoo.editing.run_folder import (
     Written,
     claimed_run_folder,
-    folder_under_runs,
-    name_chosen_layers,
+    short_file_name,
     short_model_name,
+    usual_run_folder,
 )
 from zoo.errors import OptionError
 from zoo.imaging.animation import FRAMES_PER_SECOND, check_animation
@@ -137,8 +137,18 @@ class EditRequest:
         return Written(folder, reduced_note(model, shown, self.size) if shown else ())
 
     def _usual_folder(self, specs: Sequence[MoveSpec]) -> Path:
-        names = "+".join(dict.fromkeys(spec.name for spec in specs))[:120]
-        return folder_under_runs(short_model_name(self.model), "edit", names, *name_chosen_layers(self.layers))
+        names = "+".join(dict.fromkeys(spec.title for spec in specs))
+        choices = {
+            "layers": self.layers,
+            **{name: getattr(self, name) or None for name in ("together", "grid", "each")},
+            **{name: getattr(self, name) for name in ("strengths", "region", "video", "frames", "fps", "size")},
+            "as": self.read_as,
+            "onto": [short_file_name(path) for path in self.onto] or None,
+            **self.codes.choices(),
+            **self.opening.choices(),
+        }
+        usual = {field.name: field.default for field in fields(self)}
+        return usual_run_folder((short_model_name(self.model), "edit", names), choices, usual)
 
     def _take_codes(self, model: Model, first: Path) -> Codes:
         """Read or draw the codes; `first` is the first file of directions."""

@@ -47,6 +47,12 @@ class MoveSpec:
         """What the file is called in names of folders and in pictures."""
         return short_file_name(self.path)
 
+    @property
+    def title(self) -> str:
+        """The name, with the terms unless they are the first direction alone."""
+        terms = ",".join(f"{key}" if weight == 1 else f"{key}={weight:g}" for key, weight in self.terms)
+        return self.name if terms == "0" else f"{self.name}-{terms}"
+
 
 def parse_move_spec(text: str, index: str | None) -> MoveSpec:
     """Read ``FILE`` or ``FILE:terms``; a file whose name holds a colon is recognised if it exists.

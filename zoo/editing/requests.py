@@ -71,6 +71,11 @@ class OpeningRequest:
             progress=progress,
         )
 
+    def choices(self) -> dict[str, Any]:
+        """Return what decides the images, by the names of options; None for what is as usual."""
+        dtype = None if self.dtype == "float32" else self.dtype
+        return {**self.options, "space": self.space, "tuned": self.tuned, "dtype": dtype}
+
 
 def command_line(
     command: Sequence[str], words: Mapping[str, Any], usual: Mapping[str, Any], options: Mapping[str, Any], model: Model
@@ -163,6 +168,18 @@ class CodesRequest:
     def seed_or_zero(self) -> int:
         """The seed of everything that is drawn."""
         return self.seed or 0
+
+    def choices(self) -> dict[str, Any]:
+        """Return what decides the codes, by the names of options; None for what is as usual."""
+        return {
+            "samples": None if self.samples == self.usual else self.samples,
+            "seed": self.seed or None,
+            "seeds": self.seeds,
+            "codes": self.codes if isinstance(self.codes, Path) else None,
+            "codes-as": self.read_as,
+            "label": self.label,
+            "truncation": self.truncation,
+        }
 
     def check(self) -> None:
         """Refuse what is wrong without any model.

@@ -16,7 +16,9 @@ from zoo._utils.writing.manifest import RUN_FOLDER, write_manifest
 from zoo.core.codes import Codes
 from zoo.registry.cards import is_file_name
 
-# Characters of a choice in the name of a folder, and of the digest of one that is longer.
+# Characters of the name of a folder, of its first part, of a choice, and of the digest of what is longer.
+_LONGEST_FOLDER = 200
+_LONGEST_NAME = 120
 _LONGEST_CHOICE = 60
 _DIGITS = 8
 # The names of `picture_name`.
@@ -118,16 +120,20 @@ def folder_under_runs(*parts: str) -> Path:
     return Path("runs") / "-".join(parts)
 
 
-def name_chosen_layers(layers: str | Sequence[int] | None) -> list[str]:
-    """Make the part of a folder's name that tells which layers were chosen.
+def usual_run_folder(parts: Sequence[str], choices: Mapping[str, Any], usual: Mapping[str, Any]) -> Path:
+    """Name a run folder after what was asked for and chosen, so that what differs has different folders.
 
     Args:
-        layers: Text such as ``4-7``, or indices; None where none were chosen.
+        parts: The first parts of the name.
+        choices: What was chosen, by the names of options; None for what was not.
+        usual: The values of options that are as good as not chosen.
 
     Returns:
-        Nothing, or one part such as ``layers-4-7``, with unusual characters replaced by underscores.
+        A path under ``runs/``. What is long is cut, and then ends with a digest.
     """
-    return name_choices({"layers": layers})
+    chosen = {name: value for name, value in choices.items() if name not in usual or value != usual[name]}
+    name = short_part("-".join(parts), _LONGEST_NAME)
+    return folder_under_runs(short_part("-".join([name, *name_choices(chosen)]), _LONGEST_FOLDER))
 
 
 def name_choices(choices: Mapping[str, Any]) -> list[str]:
@@ -138,9 +144,10 @@ def name_choices(choices: Mapping[str, Any]) -> list[str]:
 
     Returns:
         A part for each choice, such as ``layers-4-7`` or ``truncation-0.7``, with unusual characters replaced by
-        underscores. A value that is long is cut, and then ends with a digest.
+        underscores. A value that is long is cut, and then ends with a digest. Of what is True there is the name.
     """
-    return [f"{name}-{_short(value)}" for name, value in choices.items() if value is not None]
+    chosen = {name: value for name, value in choices.items() if value is not None}
+    return [name if value is True else f"{name}-{_short(value)}" for name, value in chosen.items()]
 
 
 def _short(value: Any) -> str:

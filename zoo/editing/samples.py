@@ -20,10 +20,10 @@ from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest, as
 from zoo.editing.run_folder import (
     Written,
     claimed_run_folder,
-    folder_under_runs,
     new_run_folder,
     picture_name,
     short_model_name,
+    usual_run_folder,
 )
 from zoo.imaging.contact_sheet import draw_grid
 from zoo.imaging.images import PNG_LEVEL, data_url, picture_side, save_picture
@@ -215,7 +215,7 @@ class SampleRequest:
         Raises:
             ZooError: Whatever is wrong with the request; an existing folder is refused before anything is fetched.
         """
-        folder = self.out or folder_under_runs(short_model_name(self.model), "samples")
+        folder = self.out or self._usual_folder()
         with claimed_run_folder(folder, force=self.force):
             self.codes.check()
             picture_side(self.size, 1)
@@ -223,3 +223,10 @@ class SampleRequest:
             made = Samples(self.codes.take(model), model)
             made.save(folder, each=self.each, size=self.size, force=self.force, progress=progress)
             return Written(folder, () if self.each else reduced_note(model, "samples.png", self.size))
+
+    def _usual_folder(self) -> Path:
+        drawn = {"each": self.each or None, "size": self.size}
+        choices = {**self.codes.choices(), **self.opening.choices(), **drawn}
+        count = choices.pop("samples")
+        parts = (short_model_name(self.model), "samples", *([] if count is None else [str(count)]))
+        return usual_run_folder(parts, choices, {})

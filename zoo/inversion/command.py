@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from zoo._utils.paths import expand_home
 from zoo._utils.progress import Progress, silent
 from zoo.core.region import parse_region
 from zoo.editing.requests import USUAL_OPENING, OpeningRequest, card_by_name
-from zoo.editing.run_folder import claimed_run_folder, folder_under_runs, short_model_name
+from zoo.editing.run_folder import claimed_run_folder, short_model_name, usual_run_folder
 from zoo.imaging.images import picture_side
 from zoo.inversion.options import AUTO
 from zoo.inversion.pictures import find_files
@@ -46,7 +46,21 @@ class ProjectCommand:
     @property
     def folder(self) -> Path:
         """The folder that is written."""
-        return self.out or folder_under_runs(short_model_name(self.model), "project")
+        if self.out is not None:
+            return self.out
+        projection = self.projection
+        pictures = [Path(one).stem for one in projection.pictures if isinstance(one, str | Path)]  # type: ignore[union-attr]
+        usual = {field.name: field.default for field in fields(projection)}
+        unnamed = {"pictures", "options", "memory", "seed"}
+        choices = {
+            **{name: getattr(projection, name) for name in usual if name not in unnamed},
+            "seed": projection.seed or None,
+            **projection.options,
+            **self.opening.choices(),
+            "each": self.each or None,
+            "size": self.size,
+        }
+        return usual_run_folder((short_model_name(self.model), "project", "+".join(pictures)), choices, usual)
 
     def run(self, installation: Installation, progress: Progress = silent) -> Inversion:
         """Open the model, project the pictures, and write the folder.
