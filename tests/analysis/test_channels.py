@@ -102,7 +102,7 @@ def test_features_get_three_channels(file: tuple[int, str]) -> None:
         torch.manual_seed(0)
         network = timm.create_model("resnet10t", pretrained=False, num_classes=0).eval().requires_grad_(False)
     mean = torch.full((3, 1, 1), 0.5)
-    features = Features("features", network, (32, 32), mean, mean).to(torch.device("cpu"), torch.float64)
+    features = Features("features", network, (32, 32), mean, mean, ("features", None)).to(torch.device("cpu"), torch.float64)
     code, region = model.sample(1), model.region("box:2,2,9,8")
     found = jacobian(model.adapter, code, region, output=features)
     delta = torch.zeros(12, dtype=torch.float64)
