@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from zoo.cli import run
 from zoo.sweep.folder import SweepFolder
 from zoo.sweep.places import place_at
+from zoo.sweep.status import progress_line
 
 OUT = Path("runs/sweep-s")
 
@@ -153,6 +155,19 @@ def test_the_page_opens_the_reports(registry: str, capsys: pytest.CaptureFixture
     assert f'<a href="cells/{rows()[0]["cell"]}/report.html#direction-0">0</a>' in page
     assert "2 directions of 2 analyses." in page and '<option value="region">' in page
     assert "All of them: model dcgan.mine, analyzer sefa, seed 0, samples 1." in page.split("<main")[0]
+
+
+def test_a_log_tells_how_far_the_work_is(
+    registry: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zoo.sweep.watch._EVERY", 0)
+    monkeypatch.setattr("zoo.sweep.watch._LOG_EVERY", 0)
+    assert sweep(registry) == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if " of 6 cells" in line]
+    assert re.fullmatch(r"zoo: 1 of 6 cells, about .* left; \S+ cells a minute by 1 process", lines[1])
+    workers = {"1": {"cell": None, "finished": 2}, "2": {"cell": "a", "finished": 1}}
+    state = {"seconds": 60, "done": 3, "failed": 1, "again": 0, "total": 9, "left": None, "workers": workers}
+    assert progress_line(state) == "4 of 9 cells, 1 failed; 4 cells a minute by 2 processes, 1 to 2 each"
 
 
 def test_status_tells_what_runs_elsewhere(registry: str, capsys: pytest.CaptureFixture[str]) -> None:

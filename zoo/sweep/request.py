@@ -95,13 +95,16 @@ class SweepRequest:
         plan = self.plan(installation, timed=True, progress=progress, tell=tell)
         return preview(plan, self.chosen(plan), self.jobs_of(plan), self.folder)
 
-    def run(self, installation: Installation, progress: Progress = silent, tell: Tell = print) -> int:
+    def run(
+        self, installation: Installation, progress: Progress = silent, tell: Tell = print, *, logs: bool = False
+    ) -> int:
         """Compute the cells that are missing, and write the table.
 
         Args:
             installation: The plugins and the registry.
             progress: Called as cells are finished.
             tell: Called with a line for each cell that is wrong, or fails.
+            logs: Tell every half minute how far the work is.
 
         Returns:
             How many of the cells have failed.
@@ -115,7 +118,7 @@ class SweepRequest:
         folder.write_plan(plan.as_json())
         folder.place.tidy()
         missing = self._missing(plan, folder)
-        watch = Watch(folder, len(missing), self.shard, progress, tell)
+        watch = Watch(folder, len(missing), self.shard, progress, tell, logs)
         try:
             if missing:
                 watch.account()

@@ -13,6 +13,9 @@ from zoo.sweep.grid import file_sha256
 if TYPE_CHECKING:
     from zoo.sweep.plan import Plan, PlannedCell
 
+# Processes of a command that are told one by one.
+_MOST_TOLD = 100
+
 
 @dataclass(frozen=True)
 class Status:
@@ -58,15 +61,35 @@ class Status:
         return facts
 
 
+def _far(state: Mapping[str, Any]) -> str:
+    failed = f", {state['failed']:,} failed" if state["failed"] else ""
+    again = f", {state['again']:,} begun again" if state["again"] else ""
+    left = "" if state["left"] is None else f", about {in_words(state['left'])} left"
+    return f"{state['done'] + state['failed']:,} of {state['total']:,} cells{failed}{again}{left}"
+
+
+def progress_line(state: Mapping[str, Any]) -> str:
+    """Say in a line of a log how far a command is, and how fast its processes are.
+
+    Args:
+        state: How far it is; see `zoo.sweep.watch.Watch.state`.
+
+    Returns:
+        The line.
+    """
+    minutes = state["seconds"] / 60
+    rates = sorted(worker["finished"] / minutes for worker in state["workers"].values())
+    each = f", {rates[0]:.3g} to {rates[-1]:.3g} each" if len(rates) > 1 else ""
+    speed = f"{(state['done'] + state['failed']) / minutes:.3g} cells a minute"
+    return f"{_far(state)}; {speed} by {_count(len(rates), 'process', 'es')}{each}"
+
+
 def _lines(command: Mapping[str, Any]) -> list[str]:
     """Describe a command, and each of its processes."""
     of_shard = f", shard {command['shard']}" if command["shard"] else ""
-    ended = command["done"] + command["failed"]
-    again = f", {command['again']} begun again" if command["again"] else ""
-    left = "" if command["left"] is None else f", about {in_words(command['left'])} left"
-    lines = [f"{command['command']}{of_shard}: {ended} of {command['total']} cells{again}{left}"]
+    lines = [f"{command['command']}{of_shard}: {_far(command)}"]
     minutes = command["seconds"] / 60
-    for name, worker in command["workers"].items():
+    for name, worker in list(command["workers"].items())[:_MOST_TOLD]:
         doing = "" if worker["cell"] is None else f"; {worker['cell']}, for {in_words(command['at'] - worker['since'])}"
         lines.append(f"process {name}: {worker['finished'] / minutes:.3g} cells a minute{doing}")
     return lines

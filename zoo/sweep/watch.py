@@ -6,6 +6,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,9 +14,12 @@ from zoo._utils.progress import Progress, silent
 from zoo.engines.tasks import Task
 from zoo.errors import OutputError, printable
 from zoo.sweep.folder import SweepFolder
+from zoo.sweep.status import progress_line
 
-# Seconds between two accounts of what is being done.
-_EVERY = 2.0
+# Seconds between two accounts of what is being done, and between two lines about it in a log.
+_EVERY, _LOG_EVERY = 2.0, 30.0
+# A process that has finished nothing for so many seconds, and is at no cell that is known, is not listed.
+_SILENCE = 600.0
 
 
 @dataclass
@@ -28,6 +32,7 @@ class Watch:
         shard: Which shard they are, such as ``2/8``.
         progress: Called when a cell is finished.
         tell: Called with a line for each cell that fails.
+        logs: Whether it is also called every half minute, to say how far the work is.
         done: How many cells are finished.
         failed: How many have failed.
         again: How many were begun again, as their process had died.
@@ -39,12 +44,14 @@ class Watch:
     shard: str | None = None
     progress: Progress = silent
     tell: Callable[[str], None] = print
+    logs: bool = False
     done: int = 0
     failed: int = 0
     again: int = 0
     workers: dict[str, dict[str, Any]] = field(default_factory=dict)
     _begun: float = field(default_factory=time.time)
     _said: float = 0.0
+    _logged: float = field(default_factory=time.time)
 
     def begin(self, worker: str, task: Task) -> None:
         """Note that a process has begun a cell.
@@ -95,27 +102,33 @@ class Watch:
 
     def account(self) -> None:
         """Write down what is being done, for ``--status`` in another shell; a full disk does not stop the work."""
-        if time.time() - self._said < _EVERY:
+        now = time.time()
+        if now - self._said < _EVERY:
             return
-        self._said = time.time()
-        seconds = self._said - self._begun
-        ended = self.done + self.failed
-        try:
-            self.folder.say(
-                command_name(),
-                {
-                    "shard": self.shard,
-                    "seconds": seconds,
-                    "done": self.done,
-                    "failed": self.failed,
-                    "again": self.again,
-                    "total": self.total,
-                    "left": seconds / ended * (self.total - ended) if ended else None,
-                    "workers": self.workers,
-                },
-            )
-        except OutputError:
-            return
+        self._said = now
+        self.workers = {
+            name: worker for name, worker in self.workers.items() if worker["cell"] or now - worker["since"] < _SILENCE
+        }
+        state = self.state()
+        if self.logs and now - self._logged >= _LOG_EVERY:
+            self._logged = now
+            self.tell(progress_line(state))
+        with suppress(OutputError):
+            self.folder.say(command_name(), state)
+
+    def state(self) -> dict[str, Any]:
+        """Return how far the command is, as plain values."""
+        seconds, ended = time.time() - self._begun, self.done + self.failed
+        return {
+            "shard": self.shard,
+            "seconds": seconds,
+            "done": self.done,
+            "failed": self.failed,
+            "again": self.again,
+            "total": self.total,
+            "left": seconds / ended * (self.total - ended) if ended else None,
+            "workers": self.workers,
+        }
 
     def _rest(self, worker: str, finished: int = 0) -> None:
         state: Mapping[str, Any] = self.workers.get(worker, {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -54,7 +55,7 @@ def sweep(
         _print_preview(settings, preview, as_json=as_json)
         return
     with progress_bars(settings) as progress:
-        failed = request.run(settings.installation, progress, _tell)
+        failed = request.run(settings.installation, progress, _tell, logs=not (settings.quiet or sys.stderr.isatty()))
     _print_status(settings, read_status(file, folder), as_json=as_json)
     request.require_all(failed)
 
