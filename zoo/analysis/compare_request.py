@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,8 @@ class CompareRequest:
         read_as: How to read arrays of directions; see `Directions.load`.
         out: The folder to write; None is one under ``runs/`` where there is a model, and otherwise none.
         force: Replace an existing run folder.
+        more: Further sets, which only a ranking takes.
+        rank: Whether the sets are ranked instead; see `zoo.sweep.ranking`.
     """
 
     a: Path
@@ -58,6 +60,8 @@ class CompareRequest:
     read_as: str | None = None
     out: Path | None = None
     force: bool = False
+    more: Sequence[Path] = ()
+    rank: bool = False
 
     @property
     def folder(self) -> Path | None:
@@ -90,7 +94,10 @@ class CompareRequest:
             ZooError: Whatever is wrong with the request; what its words alone show is refused before anything is
                 fetched.
         """
-        self._check_needs_of_model()
+        if self.more:
+            raise OptionError(f"{2 + len(self.more)} sets: two are compared; pass --rank to rank those of more")
+        if not self.model:
+            self._refuse_words("is about pictures or analyses, which need --model")
         self.codes.check()
         analyses, options = self._check_analyses(installation)
         with claimed_run_folder(self.folder, force=self.force):
@@ -102,8 +109,19 @@ class CompareRequest:
                 comparison.save(self.folder, force=self.force, progress=progress)
             return comparison
 
-    def _check_needs_of_model(self) -> None:
-        """Refuse options that would have no effect without a model."""
+    def check_ranked(self) -> None:
+        """Refuse options that would have no effect on a ranking.
+
+        Raises:
+            OptionError: If there is one.
+        """
+        if self.model is not None or self.read_as is not None:
+            name = "--model" if self.model is not None else "--as"
+            raise OptionError(f"{name} is about two sets: leave it out with --rank, which reads run folders")
+        self._refuse_words("is about two sets: leave it out with --rank, which reads run folders")
+
+    def _refuse_words(self, reason: str) -> None:
+        """Refuse options that would have no effect."""
         given = {
             "--codes": self.codes.codes is not None,
             "--samples": self.codes.samples is not None,
@@ -116,9 +134,9 @@ class CompareRequest:
             "-o": bool(self.opening.options),
             "-r": self.region is not None,
         }
-        without_effect = [name for name, is_given in given.items() if is_given and not self.model]
+        without_effect = [name for name, is_given in given.items() if is_given]
         if without_effect:
-            raise OptionError(f"{without_effect[0]} is about pictures or analyses, which need --model")
+            raise OptionError(f"{without_effect[0]} {reason}")
 
     def _check_analyses(self, installation: Installation) -> tuple[dict[Path, CheckedRequest], dict[str, Any]]:
         """Check a request for each side that names an analyzer, unless there is a file of that name.

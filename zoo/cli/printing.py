@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,6 +108,39 @@ def print_comparison(settings: Settings, comparison: Comparison, top: int) -> No
         print_table(settings, columns, texts[:top], right=right)
         if len(texts) > top:
             settings.console.print(f"and {len(texts) - top} more; --top {len(texts)} shows all")
+
+
+def print_ranking(
+    settings: Settings, rows: Sequence[Mapping[str, Any]], folder: Path, top: int, *, as_json: bool
+) -> None:
+    """Print directions of several runs in the order of their ranks, and the files that were written.
+
+    Args:
+        settings: The settings of the command line.
+        rows: The rows of `zoo.sweep.ranking.RankRequest.run`.
+        folder: The folder.
+        top: How many rows are printed.
+        as_json: Whether to print JSON instead.
+    """
+    from zoo.report.table import NOTHING, format_number
+    from zoo.sweep.ranking import SHOWN
+
+    if as_json:
+        print_json({"folder": str(folder), "directions": rows})
+        return
+    texts = [
+        [
+            NOTHING if row[key] is None else format_number(row[key]) if isinstance(row[key], float) else str(row[key])
+            for key in SHOWN
+        ]
+        for row in rows[:top]
+    ]
+    table = [[str(rank), *cells] for rank, cells in enumerate(texts, start=1)]
+    columns = ["rank", *SHOWN.values()]
+    print_table(settings, columns, table, right=[columns[0], *columns[2:-1]], elastic="run")
+    if len(rows) > top:
+        settings.console.print(f"and {len(rows) - top} more; --top {len(rows)} shows all")
+    print_files(settings, folder)
 
 
 def print_scores(settings: Settings, scores: Scores) -> None:

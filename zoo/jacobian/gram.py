@@ -82,7 +82,8 @@ def gram_matrices(
     batch = question.requests(adapter)[0].codes_per_batch
     group = max(1, _GROUP // batch) * batch
     groups = [codes[start : start + group] for start in range(0, len(codes), group)]
-    average = _GramAverage(adapter.space.dim, len(regions), len(codes), progress)
+    told = silent if budget.spread is None else progress  # which else hears of each Jacobian
+    average = _GramAverage(adapter.space.dim, len(regions), len(codes), told)
     if budget.spread is not None and len(groups) > 1:
         question = replace(question, budget=replace(budget, spread=None))
         parts = [(question, part.to("cpu", part.latents.dtype)) for part in groups]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from zoo.errors import SweepError
@@ -18,6 +19,7 @@ from zoo.sweep.table import COLUMNS, rows_of, write_table
 _MOST_ROWS = 20_000
 _TITLES = {
     "index": "direction",
+    "run": "run",
     "model": "model",
     "model_options": "opened",
     "analyzer": "analyzer",
@@ -40,7 +42,7 @@ _TITLES = {
 # What was asked: where it is the same in all rows, it stands above the table.
 _ASKED = ("model", "model_options", "analyzer", "options", "region", "layers", "label", "seed", "samples", "truncation")
 # By these, only the first of each can be shown.
-_GROUPS = ("model", "analyzer", "region", "layers", "label", "seed")
+_GROUPS = ("run", "model", "analyzer", "region", "layers", "label", "seed")
 
 
 def write_page(file: Path, folder: SweepFolder) -> str:
@@ -67,32 +69,67 @@ def write_page(file: Path, folder: SweepFolder) -> str:
 
 
 def _render(file: Path, folder: SweepFolder, rows: list[dict[str, Any]], status: Status) -> str:
+    out = [] if str(folder) == str(usual_folder(file)) else ["--out", str(folder)]
+    return render_directions(
+        rows,
+        title=file.stem,
+        kind="a sweep",
+        summary=_summary(status, len(rows)),
+        command=shlex.join(["zoo", "sweep", str(file), *out]),
+        failed=status.failed,
+    )
+
+
+def render_directions(
+    rows: list[dict[str, Any]],
+    *,
+    title: str,
+    kind: str,
+    summary: str,
+    command: str,
+    failed: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """Write the page of a table of directions, which sorts, filters and ranks them.
+
+    Args:
+        rows: The directions, by `zoo.sweep.table.COLUMNS`, with the address of the report of each.
+        title: What they are of.
+        kind: What the page is, such as ``a sweep``.
+        summary: A sentence about all of them.
+        command: The command that makes the same.
+        failed: Why analyses failed, by what they are.
+
+    Returns:
+        The page.
+    """
     shown = rows[:_MOST_ROWS]
-    values = {key: {row[key] for row in shown} for key in _TITLES}
+    values = {key: {row.get(key) for row in shown} for key in _TITLES}
     same = {key: str(*values[key]) for key in _ASKED if len(values[key]) == 1 and values[key] != {None}}
     columns: list[dict[str, Any]] = [
-        {"key": key, "title": title, "number": COLUMNS[key] in {int, float}}
-        for key, title in _TITLES.items()
+        {"key": key, "title": name, "number": COLUMNS.get(key) in {int, float}}
+        for key, name in _TITLES.items()
         if key not in same and values[key] != {None}
     ]
-    varying = [key for key in _GROUPS if len(values[key]) > 1]
-    out = [] if str(folder) == str(usual_folder(file)) else ["--out", str(folder)]
     cells = [
-        {"report": f"{row['report']}#direction-{row['index']}", "cells": [_cell(row[one["key"]]) for one in columns]}
+        {
+            "report": f"{row['report']}#direction-{row['index']}",
+            "cells": [_cell(row.get(one["key"])) for one in columns],
+        }
         for row in shown
     ]
     return render_page(
         "sweep",
         scripts=("report", "sweep"),
-        title=file.stem,
-        summary=_summary(status, len(rows)),
+        title=title,
+        kind=kind,
+        summary=summary,
         same=", ".join(f"{_TITLES[key]} {value}" for key, value in same.items()),
-        command=shlex.join(["zoo", "sweep", str(file), *out]),
+        command=command,
         columns=columns,
-        groups=_groups(varying),
+        groups=_groups(key for key in _GROUPS if len(values[key]) > 1),
         rows=cells,
         hidden=len(rows) - len(shown),
-        failed=status.failed,
+        failed=failed,
     )
 
 

@@ -13,7 +13,14 @@ import typer
 from zoo.cli import arguments
 from zoo.cli.arguments import codes_request, opening_request
 from zoo.cli.console import Settings, progress_bars
-from zoo.cli.printing import print_codes_written, print_comparison, print_files, print_run, print_scores
+from zoo.cli.printing import (
+    print_codes_written,
+    print_comparison,
+    print_files,
+    print_ranking,
+    print_run,
+    print_scores,
+)
 from zoo.cli.tables import print_json
 
 
@@ -195,6 +202,10 @@ def compare(
     context: typer.Context,
     a: arguments.SideA,
     b: Annotated[Path, typer.Argument(metavar="B", help="Another one, of the same latent space.")],
+    more: Annotated[list[Path] | None, typer.Argument(metavar="C...", help="Further run folders for --rank.")] = None,
+    rank: Annotated[
+        bool, typer.Option("--rank", help="Rank all directions of run folders, in a table, a page and one sheet.")
+    ] = False,
     model: arguments.ComparedModel = None,
     region: arguments.AnalysesRegion = None,
     read_as: arguments.DirectionsAs = None,
@@ -230,7 +241,16 @@ def compare(
         read_as=read_as,
         out=out,
         force=force,
+        more=more or (),
+        rank=rank,
     )
+    if rank:
+        from zoo.sweep.ranking import RankRequest
+
+        request.check_ranked()
+        ranked = RankRequest(runs=[a, b, *(more or [])], out=out, force=force)
+        print_ranking(settings, ranked.run(), ranked.folder, top, as_json=as_json)
+        return
     with progress_bars(settings) as progress:
         comparison = request.run(settings.installation, progress)
     if as_json:
