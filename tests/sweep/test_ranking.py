@@ -89,6 +89,7 @@ def test_records_of_any_kind_are_read() -> None:
 def test_bad_calls(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
     for name in "abc":
         written(name)
-    written("e", {"analyzer": 3})
+    Path("e").mkdir()
+    Directions(SPACE, torch.eye(3), torch.ones(3)).save("e/directions.safetensors")
     assert run(["compare", *arguments]) == 2
     assert told in capsys.readouterr().err and not Path("runs").exists()
