@@ -31,7 +31,7 @@ COMMANDS = {
     "info": "zoo.cli.commands.browse:info",
     "plugins": "zoo.cli.commands.browse:plugins",
     "sample": "zoo.cli.commands.verbs:sample",
-    "analyze": "zoo.cli.commands.verbs:analyze",
+    "analyze": "zoo.cli.commands.analyses:analyze",
     "edit": "zoo.cli.commands.verbs:edit",
     "compare": "zoo.cli.commands.verbs:compare",
     "score": "zoo.cli.commands.verbs:score",
@@ -53,6 +53,7 @@ COMMANDS = {
 _GROUPS = {
     "zoo.cli.commands.browse": "Look things up",
     "zoo.cli.commands.verbs": "Work with a model",
+    "zoo.cli.commands.analyses": "Work with a model",
     "zoo.cli.commands.bench": "Work with a model",
     "zoo.cli.commands.naming": "Work with a model",
     "zoo.cli.commands.sweeps": "Work with a model",

@@ -12,7 +12,6 @@ from zoo.cli import completion
 
 if TYPE_CHECKING:
     from zoo.editing.requests import CodesRequest, OpeningRequest
-    from zoo.engines.engine import Engine
 
 # The groups of `--help`; see `zoo.cli.help`.
 CODES = "Codes"
@@ -132,32 +131,6 @@ Memory = Annotated[
     str | None,
     typer.Option(
         metavar="SIZE", help="A budget for derivatives, such as 2GB; less is slower.", rich_help_panel=NETWORK
-    ),
-]
-Jobs = Annotated[int | None, typer.Option("--jobs", help="Processes; by default one a core, or one a GPU.")]
-EngineName = Annotated[
-    str,
-    typer.Option(
-        "--on",
-        metavar="local|ray",
-        help="What computes: this machine, or a Ray cluster.",
-        autocompletion=completion.words("local", "ray"),
-    ),
-]
-AnalysisEngine = Annotated[
-    str | None,
-    typer.Option(
-        "--on",
-        metavar="local|ray",
-        help="Share the derivatives of many codes, or of a large network, out to processes.",
-        rich_help_panel=NETWORK,
-        autocompletion=completion.words("local", "ray"),
-    ),
-]
-Address = Annotated[
-    str | None,
-    typer.Option(
-        "--address", metavar="URL", help="The cluster of --on ray; by default one that runs, or else a new one here."
     ),
 ]
 Keep = Annotated[
@@ -295,31 +268,6 @@ def opening_request(
     from zoo.editing.requests import OpeningRequest
 
     return OpeningRequest(space=space, device=device, dtype=dtype, options=parse_pairs(options or []), tuned=tuned)
-
-
-def engine(on: str | None, address: str | None, jobs: int | None) -> "Engine | None":
-    """Make an engine of the words of an analysis.
-
-    Args:
-        on: The name of the engine; None takes derivatives in this process.
-        address: The address of a cluster.
-        jobs: How many processes there are.
-
-    Returns:
-        The engine, if one was named.
-
-    Raises:
-        OptionError: If an option of an engine is given without one.
-    """
-    from zoo.engines.engine import Engine
-    from zoo.errors import OptionError
-
-    if on is not None:
-        return Engine(on=on, address=address, jobs=jobs)
-    for name, value in {"--address": address, "--jobs": jobs}.items():
-        if value is not None:
-            raise OptionError(f"{name} {value} is of processes that share an analysis: pass --on local or --on ray too")
-    return None
 
 
 def codes_request(

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
-from zoo.cli import arguments, say
+from zoo.cli import arguments, engines, say
 from zoo.cli.console import Settings, progress_bars
 from zoo.cli.tables import print_facts, print_json, print_table
 from zoo.errors import one_line
 from zoo.sweep.folder import open_folder
 from zoo.sweep.status import Preview, Status, read_status
+
+if TYPE_CHECKING:
+    from zoo.analysis.request import AnalysisRequest
+    from zoo.editing.requests import OpeningRequest
+    from zoo.engines.engine import Engine
+    from zoo.sweep.lists import AnalysisLists
+    from zoo.sweep.request import SweepRequest
 
 
 def sweep(
@@ -27,9 +35,9 @@ def sweep(
     shard: Annotated[
         str | None, typer.Option(metavar="I/N", help="Compute one of N parts, such as 1/4; for arrays of jobs.")
     ] = None,
-    jobs: arguments.Jobs = None,
-    on: arguments.EngineName = "local",
-    address: arguments.Address = None,
+    jobs: engines.Jobs = None,
+    on: engines.EngineName = "local",
+    address: engines.Address = None,
     out: arguments.OutOrUrl = None,
     as_json: arguments.AsJson = False,
 ) -> None:
@@ -54,9 +62,60 @@ def sweep(
             preview = request.preview(settings.installation, progress, _tell)
         _print_preview(settings, preview, as_json=as_json)
         return
+    _run(settings, request, as_json=as_json)
+
+
+def run_lists(
+    settings: Settings,
+    lists: AnalysisLists,
+    request: AnalysisRequest,
+    opening: OpeningRequest,
+    memory: str | None,
+    engine: Engine,
+    out: Path | None,
+    alone: Mapping[str, Any],
+    *,
+    as_json: bool,
+) -> None:
+    """Carry out the analyses of a command with lists, as a sweep with a page.
+
+    Args:
+        settings: The settings of the command line.
+        lists: What the analyses differ in.
+        request: What they have in common.
+        opening: How models are opened.
+        memory: How much derivatives may use.
+        engine: What carries them out.
+        out: The folder to write.
+        alone: The values of options that a single analysis has alone.
+        as_json: Whether to print JSON.
+
+    Raises:
+        OptionError: If one of these options is given.
+        SweepError: If an analysis is wrong, or fails.
+    """
+    from zoo.errors import OptionError
+    from zoo.sweep.lists import write_sweep
+    from zoo.sweep.page import write_page
+    from zoo.sweep.request import SweepRequest
+
+    for name, value in alone.items():
+        if value:
+            raise OptionError(f"{name} is of one analysis: leave it out with lists, which are several")
+    request.codes.check()
+    file = write_sweep(lists, request, opening, memory, settings.installation)
+    folder = open_folder(file, None if out is None else str(out))
+    _tell(f"these are several analyses, and so a sweep: {file}")
+    _run(settings, SweepRequest(file=file, folder=folder, engine=engine), as_json=as_json)
+    if not as_json:
+        _print_page(settings, write_page(file, folder), as_json=False)
+
+
+def _run(settings: Settings, request: SweepRequest, *, as_json: bool) -> None:
+    """Compute what is missing, and print how far the sweep is."""
     with progress_bars(settings) as progress:
         failed = request.run(settings.installation, progress, _tell, logs=not (settings.quiet or sys.stderr.isatty()))
-    _print_status(settings, read_status(file, folder), as_json=as_json)
+    _print_status(settings, read_status(request.file, request.folder), as_json=as_json)
     request.require_all(failed)
 
 

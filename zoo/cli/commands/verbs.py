@@ -1,4 +1,4 @@
-"""Commands that run a network: sample, analyze, edit, compare, score. torch is imported inside them, never before.
+"""Commands that run a network: sample, edit, compare, score. torch is imported inside them, never before.
 
 Each command maps its options to a request, carries it out, and prints the result.
 """
@@ -18,7 +18,6 @@ from zoo.cli.printing import (
     print_comparison,
     print_files,
     print_ranking,
-    print_run,
     print_scores,
 )
 from zoo.cli.tables import print_json
@@ -61,72 +60,6 @@ def sample(
     with progress_bars(settings) as progress:
         written = request.run(settings.installation, progress)
     print_codes_written(settings, written, as_json=as_json)
-
-
-def analyze(
-    context: typer.Context,
-    model: arguments.ModelName,
-    analyzer: arguments.AnalyzerName = None,
-    region: arguments.AnalyzedRegion = "all",
-    samples: arguments.Samples = None,
-    seed: arguments.Seed = None,
-    seeds: arguments.Seeds = None,
-    codes: arguments.CodesFile = None,
-    codes_as: arguments.CodesAs = None,
-    layers: arguments.Layers = None,
-    label: arguments.Label = None,
-    truncation: arguments.Truncation = None,
-    option: arguments.AnalysisOption = None,
-    show: Annotated[int, typer.Option(help="How many directions to measure and show.")] = 5,
-    unseen: Annotated[int, typer.Option(help="How many unseen codes to measure on.")] = 32,
-    space: arguments.Space = None,
-    tuned: arguments.Tuned = None,
-    device: arguments.Device = "auto",
-    dtype: arguments.Dtype = "float32",
-    memory: arguments.Memory = None,
-    keep: arguments.Keep = True,
-    on: arguments.AnalysisEngine = None,
-    address: arguments.Address = None,
-    jobs: arguments.Jobs = None,
-    npy: arguments.Npy = False,
-    each: arguments.Each = False,
-    as_json: arguments.AsJson = False,
-    out: arguments.Out = None,
-    force: arguments.Force = False,
-) -> None:
-    """Find directions in a model's latent space and write a run folder: directions, codes, sheet, report."""
-    from zoo.analysis.request import AnalysisRequest, usual_analyzer
-    from zoo.analysis.run import run_analysis
-    from zoo.core.options import parse_pairs
-
-    settings: Settings = context.obj
-    request = AnalysisRequest(
-        analyzer=analyzer or usual_analyzer(region),
-        region=region,
-        codes=codes_request(codes, codes_as, samples, seed, seeds, label, truncation),
-        layers=layers,
-        options=parse_pairs(option or []),
-        show=show,
-        unseen=unseen,
-    )
-    opening = opening_request(space, tuned, device, dtype)
-    folder = out or request.usual_folder(model, opening)
-    with progress_bars(settings) as progress:
-        run = run_analysis(
-            request,
-            model,
-            settings.installation,
-            opening=opening,
-            out=folder,
-            force=force,
-            npy=npy,
-            each=each,
-            memory=memory,
-            keep=keep,
-            engine=arguments.engine(on, address, jobs),
-            progress=progress,
-        )
-    print_run(settings, run, folder, as_json=as_json)
 
 
 def edit(
