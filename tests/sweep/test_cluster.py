@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from tests.sweep.conftest import REAL
 from tests.sweep.test_sweep import OUT, content
@@ -89,3 +90,23 @@ def test_a_cluster_with_killed_processes_and_a_lost_node_gives_the_same_bytes(
     assert len(lost) == 21 and "finished\t126" in capsys.readouterr().out
     assert not list(OUT.rglob("*.partial")) and not list(OUT.glob("failed/*"))
     assert content(OUT) == content(shards)
+
+
+@pytest.mark.parametrize("samples", ["20", "2"])
+def test_an_analysis_on_a_cluster_has_the_same_bits(
+    cluster: Any, samples: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty codes are shared out by groups, and two by the columns of their Jacobians."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    words = ["analyze", "stylegan2.avatars32", "-a", "nullspace", "-r", "eyes", "--samples", samples, "--no-keep"]
+    words += ["--show", "1", "--unseen", "0"]
+    try:
+        assert run([*words, "--out", "alone"]) == 0
+        assert run([*words, "--out", "shared", "--on", "ray", "--address", cluster.address]) == 0
+    finally:
+        torch.set_num_threads(threads)
+    for name in ("directions.safetensors", "codes.safetensors", "sheet.png"):
+        assert Path("shared", name).read_bytes() == Path("alone", name).read_bytes()
