@@ -105,7 +105,8 @@ def test_analyses_are_carried_out_as_zoo_analyze_does(here: Path, capsys: pytest
     assert [row["nearest"] for row in told["nearest_of_a"]] == [row["nearest"] for row in wanted["nearest_of_a"]]
     assert told["principal_angles"] == pytest.approx(wanted["principal_angles"], abs=1e-3)  # float32 derivatives
     assert (told["a"]["analyzer"], told["b"]["analyzer"]) == ("sefa", "lowrank")
-    assert (here / "runs" / "compare-sefa-lowrank" / "comparison.png").exists()
+    folder = "compare-sefa-lowrank-model-tiny-samples-2-seed-3-k-4-normalize-false"
+    assert (here / "runs" / folder / "comparison.png").exists()
 
 
 def test_an_analysis_against_a_file(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -578,7 +578,7 @@ DIRECTIONS = [
 
 COMPARISONS = [
     Bad("compare-one", "compare dirs.safetensors", "Missing argument|B", early=True),
-    Bad("compare-three", "compare dirs.safetensors dirs.safetensors c", "unexpected extra argument|c", early=True),
+    Bad("compare-three", "compare dirs.safetensors dirs.safetensors c", "3 sets|--rank", early=True),
     Bad("compare-missing", "compare dirs.safetensors none.npy", "none.npy|No such file", early=True),
     Bad("compare-folder-without", "compare earlier dirs.safetensors", "earlier|No such file", early=True),
     Bad(
