@@ -335,9 +335,10 @@ def test_folders_are_named_after_the_layers(
         "stylegan2.avatars32-sefa-all-layers-0-1",
         "stylegan2.avatars32-sefa-all-layers-4-7",
         "stylegan2.avatars32-sefa-all-layers-coarse_16x16",
-        "stylegan2.avatars32-edit-stylegan2.avatars32-sefa-all-layers-4-7",
-        "stylegan2.avatars32-edit-stylegan2.avatars32-sefa-all-layers-4-7-layers-0-1",
-        "stylegan2.avatars32-edit-stylegan2.avatars32-sefa-all-layers-4-7-layers-middle",
+        *(
+            f"stylegan2.avatars32-edit-stylegan2.avatars32-sefa-all-layers-4-7{chosen}-video-none-samples-1"
+            for chosen in ("", "-layers-0-1", "-layers-middle")
+        ),
     }
     capsys.readouterr()
     assert run(["analyze", "stylegan2.avatars32", "--layers", "fine"]) == 2

@@ -129,6 +129,9 @@ class _Collector:
     def fail(self, _worker: str, _task: Task, error: str) -> None:
         raise EngineError(f"a part of the analysis failed: {error}")
 
+    def note(self, line: str) -> None:
+        return
+
     def begin(self, worker: str, task: Task) -> None:
         return
 

@@ -27,6 +27,9 @@ _LOOK = 10.0
 # Bytes for results on the way, where zoo starts a cluster on this machine; Ray would take 30 % of the memory.
 _OBJECT_STORE = 200 * 10**6
 
+# What Ray says where none runs on this machine.
+_NONE_RUNS = "Could not find any running Ray instance"
+
 # In a process of the cluster: what the process was prepared for, and the function that carries tasks out.
 _prepared: list[tuple[Setup, Callable[[Task], Any]]] = []
 
@@ -67,6 +70,8 @@ def run_on_ray(queue: Queue, setup: Setup, jobs: int | None, address: str | None
     ray = import_ray()
     if not ray.is_initialized():  # it stays connected until this process ends, for tasks to come
         _connect(ray, setup.threads, jobs, address)
+    there, nodes = ray.cluster_resources(), sum(bool(node["Alive"]) for node in ray.nodes())
+    listener.note(f"Ray has nodes: {nodes}, CPUs: {there.get('CPU', 0):g}, GPUs: {there.get('GPU', 0):g}")
     _Tasks(ray, queue, setup, jobs, listener).run()
 
 
@@ -78,7 +83,7 @@ def _connect(ray: Any, threads: int, jobs: int | None, address: str | None) -> N
             ray.init(address=address or "auto", **quiet)
             return
         except Exception as error:
-            if address is not None or not isinstance(error, ConnectionError):
+            if address is not None or _NONE_RUNS not in str(error):
                 told = one_line(message_of(error))
                 raise OptionError(f"--address {address or 'auto'}: no Ray cluster answers: {told}") from error
     cpus = None if jobs is None else jobs * threads

@@ -71,6 +71,9 @@ class Setup:
 class Listener(Protocol):
     """Is told what becomes of each task."""
 
+    def note(self, line: str) -> None:
+        """Take what the engine has to say of itself."""
+
     def begin(self, worker: str, task: Task) -> None:
         """Note that a process has begun a task, as far as the engine knows."""
 

@@ -57,9 +57,14 @@ class SweepFolder:
             OutputError: If the operating system refuses.
         """
         # hidden names, which are not listed, are those of another command that is about to write the plan
-        if not self.place.exists(_PLAN) and self.place.names(""):
+        if not self.started and self.place.names(""):
             raise SweepError(f"{self} exists and is not the folder of a sweep: pass another --out")
         self._write(_PLAN, plan)
+
+    @property
+    def started(self) -> bool:
+        """Whether there is a plan."""
+        return self.place.exists(_PLAN)
 
     def read_plan(self) -> dict[str, Any]:
         """Read the plan.

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from zoo._utils.files import atomic_file, exists, is_file
+from zoo._utils.writing.workspaces import parents_of
 from zoo.analysis.request import AnalysisRequest, split_options, usual_analyzer
 from zoo.editing.requests import USUAL_OPENING, OpeningRequest, parse_seeds
 from zoo.editing.run_folder import short_model_name, short_part, usual_run_folder
 from zoo.errors import OptionError
 from zoo.registry.plain_yaml import dump_plain_yaml
 from zoo.registry.registry import Installation
+from zoo.sweep.folder import SweepFolder, open_folder
 
 # Characters of the name of a file, to which the name of the folder adds some.
 _LONGEST_NAME = 100
@@ -64,7 +67,7 @@ def read_lists(model: str, analyzer: str | None, region: str, seed: str | None) 
     return AnalysisLists(
         models=[model] if is_file(Path(model)) else _parts("MODEL", model, ","),
         analyzers=[None] if analyzer is None else _parts("--analyzer", analyzer, ","),
-        regions=[region] if one_region else _parts("--region", region, r",(?=\s*[A-Za-z]|\s*$|,)"),
+        regions=[region] if one_region else _parts("--region", region, r",(?=\s*[A-Za-z])"),
         seeds=_seeds(seed),
     )
 
@@ -89,14 +92,19 @@ def _seeds(text: str | None) -> list[int | None]:
         raise OptionError(str(error).replace("--seeds", "--seed")) from None
 
 
-def write_sweep(
+@contextmanager
+def written_sweep(
     lists: AnalysisLists,
     request: AnalysisRequest,
     opening: OpeningRequest,
     memory: str | None,
     installation: Installation,
-) -> Path:
-    """Write the file of a sweep that makes the same analyses.
+    *,
+    out: str | None,
+) -> Iterator[tuple[Path, SweepFolder]]:
+    """Write the file of a sweep that makes the same analyses, for the body of a ``with`` statement that starts it.
+
+    If that is refused before the sweep has a folder, the file is deleted again.
 
     Args:
         lists: What they differ in.
@@ -104,9 +112,10 @@ def write_sweep(
         opening: How models are opened.
         memory: How much derivatives may use.
         installation: The plugins and the registry.
+        out: The folder of the sweep, or a URL; None is the usual one.
 
-    Returns:
-        The file, under ``runs/``.
+    Yields:
+        The file, under ``runs/``, and the folder.
 
     Raises:
         OptionError: If a file of that name holds another sweep, or an option is of no analyzer and no architecture.
@@ -116,9 +125,16 @@ def write_sweep(
     file = _file(lists, request, opening)
     if exists(file) and file.read_text(encoding="utf-8", errors="replace") != content:
         raise OptionError(f"{file} is the file of another sweep: delete it, or run 'zoo sweep' with a file of your own")
-    with atomic_file(file) as partial:
-        partial.write_text(content, encoding="utf-8")
-    return file
+    folder, is_new = open_folder(file, out), not exists(file)
+    with parents_of(file):
+        with atomic_file(file) as partial:
+            partial.write_text(content, encoding="utf-8")
+        try:
+            yield file, folder
+        except BaseException:
+            if is_new and not folder.started:
+                file.unlink(missing_ok=True)
+            raise
 
 
 def _file(lists: AnalysisLists, request: AnalysisRequest, opening: OpeningRequest) -> Path:

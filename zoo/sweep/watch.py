@@ -53,6 +53,10 @@ class Watch:
     _said: float = 0.0
     _logged: float = field(default_factory=time.time)
 
+    def note(self, line: str) -> None:
+        """Tell what the engine has to say of itself."""
+        self.tell(line)
+
     def begin(self, worker: str, task: Task) -> None:
         """Note that a process has begun a cell.
 

@@ -95,7 +95,7 @@ def run_lists(
         SweepError: If an analysis is wrong, or fails.
     """
     from zoo.errors import OptionError
-    from zoo.sweep.lists import write_sweep
+    from zoo.sweep.lists import written_sweep
     from zoo.sweep.page import write_page
     from zoo.sweep.request import SweepRequest
 
@@ -103,10 +103,10 @@ def run_lists(
         if value:
             raise OptionError(f"{name} is of one analysis: leave it out with lists, which are several")
     request.codes.check()
-    file = write_sweep(lists, request, opening, memory, settings.installation)
-    folder = open_folder(file, None if out is None else str(out))
-    _tell(f"these are several analyses, and so a sweep: {file}")
-    _run(settings, SweepRequest(file=file, folder=folder, engine=engine), as_json=as_json)
+    place = None if out is None else str(out)
+    with written_sweep(lists, request, opening, memory, settings.installation, out=place) as (file, folder):
+        _tell(f"these are several analyses, and so a sweep: {file}")
+        _run(settings, SweepRequest(file=file, folder=folder, engine=engine), as_json=as_json)
     if not as_json:
         _print_page(settings, write_page(file, folder), as_json=False)
 
