@@ -59,6 +59,7 @@ def test_what_is_missing_is_computed_and_shards_give_the_same_bytes(
     assert content(OUT) == whole and kept.stat().st_mtime_ns == before
 
     for shard in ("2/2", "1/2"):
+        assert not Path("b/table.csv").exists()
         assert sweep(registry, "--shard", shard, "--out", "b") == 0
     assert content(Path("b")) == whole
 

@@ -118,6 +118,8 @@ class _Tasks:
                 else:
                     waiting = list(self.submitted)
                     ready, _ = self.ray.wait(waiting, num_returns=1, timeout=_EVERY)
+                    if ready:  # and whatever else is: each look at many tasks takes its time
+                        ready, _ = self.ray.wait(waiting, num_returns=len(waiting), timeout=0)
                     for reference in ready:
                         self._take(reference, self.submitted.pop(reference))
                 self.listener.account()

@@ -130,7 +130,9 @@ class SweepRequest:
         finally:
             folder.place.tidy()
             folder.fall_silent(command_name())
-            write_table(folder)
+            # Of many shards, each would read the cells of all: the last one does.
+            if self.shard is None or {one.id for one in plan.cells} <= folder.finished() | folder.failed():
+                write_table(folder)
         return len(folder.failed() & {planned.id for planned in self.chosen(plan)})
 
     def require_all(self, failed: int) -> None:
