@@ -5,15 +5,22 @@ from __future__ import annotations
 import pickle
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
 
 from tests.support.toys import write_tiny
-from zoo.analysis.spread import _Collector, _InOrder
+from zoo.analysis.spread import EngineSpread, _Collector, _InOrder
 from zoo.cli import run
+from zoo.core.adapter import Adapter
+from zoo.core.analyzer import Probe
+from zoo.engines.engine import Engine
 from zoo.engines.tasks import FAILED, Listener, Queue, Setup, Task, carry_out
+from zoo.jacobian.leading import leading_or_gram
 from zoo.jacobian.timm_features import Features
 
 ANALYZE = ["analyze", "./netG.safetensors", "-r", "box:4,4,6,6", "--no-keep", "--show", "1", "--unseen", "0"]
@@ -103,6 +110,20 @@ def test_a_result_is_not_waited_for_without_end() -> None:
 def test_bad_options(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*ANALYZE, *arguments]) == 2
     assert told in capsys.readouterr().err and not Path("runs").exists()
+
+
+def test_an_engine_that_had_nothing_to_do_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("zoo.analysis.run.spread_over", lambda *_: EngineSpread(Engine(), Mock(), "cpu"))
+    monkeypatch.setattr("zoo_analyzers.lowrank.analyzer.leading_or_gram", searching)
+    assert run([*ANALYZE, "-a", "lowrank", "--on", "local", "--out", "here"]) == 0
+    assert "warning: --on local shared nothing out: this analysis computes no Gram" in capsys.readouterr().err
+
+
+def searching(adapter: Adapter, probe: Probe, *words: Any, **options: Any) -> Any:
+    """Compute Gram matrices in this process, as an analysis that knows nothing of processes."""
+    return leading_or_gram(adapter, replace(probe, budget=replace(probe.budget, spread=None)), *words, **options)
 
 
 def test_a_part_that_fails_ends_the_analysis(

@@ -14,7 +14,7 @@ from zoo.analysis.record import notes_on_codes, record_of
 from zoo.analysis.request import AnalysisRequest, check_request, split_options
 from zoo.analysis.resolved import ResolvedRequest
 from zoo.analysis.resources import read_limits
-from zoo.analysis.spread import check_engine, spread_over
+from zoo.analysis.spread import check_engine, note_unused, spread_over
 from zoo.core.codes import Codes
 from zoo.core.directions import Directions
 from zoo.core.region import Region
@@ -215,6 +215,7 @@ def run_analysis(
                 spread = spread_over(engine, opened, installation, opening)
                 resolved = replace(resolved, budget=replace(resolved.budget, spread=spread))
         run = run_resolved(resolved, progress, pictures=out is not None if pictures is None else pictures)
+        note_unused(resolved.budget.spread)
         if out is not None:
             run.save(out, force=force, npy=npy, each=each, progress=progress)
     return run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,10 +11,11 @@ from typing import Any
 
 from zoo.analysis.resources import cache_key
 from zoo.core.adapter import Adapter
+from zoo.core.compute import Spread
 from zoo.editing.requests import OpeningRequest
 from zoo.engines.engine import Engine
 from zoo.engines.tasks import Queue, Setup, Task
-from zoo.errors import EngineError, OptionError
+from zoo.errors import AnalysisWarning, EngineError, OptionError
 from zoo.models.model import Model
 from zoo.registry.registry import Installation, load_installation
 
@@ -177,6 +179,17 @@ def spread_over(engine: Engine, model: Model, installation: Installation, openin
     registry = tuple(path.resolve() for path in installation.extra)
     work = NetworkWork(str(file.resolve()) if file.is_file() else name, opening, registry, cache_key(model))
     return EngineSpread(engine, work, model.adapter.device.type)
+
+
+def note_unused(spread: Spread | None) -> None:
+    """Warn of an engine that had nothing to do.
+
+    Args:
+        spread: The processes that shared the work of an analysis; None for none.
+    """
+    if isinstance(spread, EngineSpread) and not spread.used:
+        line = f"--on {spread.engine.on} shared nothing out: this analysis computes no Gram matrices of zoo.jacobian"
+        warnings.warn(line, AnalysisWarning, stacklevel=3)
 
 
 def check_engine(engine: Engine, analyzer: str, installation: Installation) -> None:
