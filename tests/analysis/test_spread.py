@@ -112,6 +112,7 @@ def test_bad_options(arguments: list[str], told: str, capsys: pytest.CaptureFixt
     assert told in capsys.readouterr().err and not Path("runs").exists()
 
 
+@pytest.mark.filterwarnings("always::zoo.errors.AnalysisWarning")
 def test_an_engine_that_had_nothing_to_do_is_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
