@@ -22,11 +22,13 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import inspect
 import json
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -43,6 +45,7 @@ from zoo.core.codes import Codes
 from zoo.core.sampling import derived_generator
 from zoo.inversion.solving.prior import Prior
 from zoo.inversion.solving.problem import Problem
+from zoo.inversion.solving.search import SEEMS_DRAWN, STARTS_NEAR, USUAL_STARTS
 from zoo.inversion.solving.starts import Starts, draw_for_prior, draw_starts
 from zoo.jacobian import gram_matrices
 from zoo.models.model import Model
@@ -53,10 +56,9 @@ MODELS = (
     *("stylegan2.avatars32", "stylegan.avatars32", "pggan.avatars32", "biggan.avatars32"),
     *("stylegan2.avatars64", "biggan.avatars64", "dcgan.digiface64", "dcgan.celeba64", "dcgan.omniart-eyes128"),
 )
-# Decibels from which a picture counts as found, seeds of the pictures, and starts that both methods may try.
+# Decibels from which a picture counts as found, and the first seed of the pictures.
 FOUND = 60.0
 FIRST_SEED = 1000
-STARTS = 6
 ADAM_STEPS = 500
 # Factors that are edited, the value that each is moved to, and the part of the picture that shows it.
 EDITS = {"glasses": ("yes", "glasses"), "mouth": ("open", "mouth"), "hair_colour": ("red", "hair")}
@@ -98,33 +100,38 @@ class Outcome:
     trace: Trace
 
 
-Method = Callable[[Model, Tensor], Outcome]
+@dataclass(frozen=True)
+class State:
+    """A folder that keeps what was measured; without a folder, nothing is kept."""
 
+    folder: Path | None
 
-def kept(method: Method, version: str, state: Path | None) -> Callable[[Model, Tensor, int], Outcome]:
-    """Make a method keep what it finds in a folder, by model and seed, and look there first."""
-
-    def ask(model: Model, picture: Tensor, seed: int) -> Outcome:
-        if state is None:
-            return method(model, picture)
-        file = state / f"{method.__name__}-{version}-{model.name}-{seed}.json"
+    def ask(self, name: str, measure: Callable[[], Outcome]) -> Outcome:
+        """Return what is kept under a name; measure and keep it if nothing is."""
+        if self.folder is None:
+            return measure()
+        file = self.folder / f"{name}.json"
         if file.exists():
             known = json.loads(file.read_text())
             return Outcome(known["level"], known["seconds"], Trace(known["trace"]["points"]))
-        found = method(model, picture)
-        state.mkdir(parents=True, exist_ok=True)
+        found = measure()
+        self.folder.mkdir(parents=True, exist_ok=True)
         new = file.with_suffix(".new")
         new.write_text(json.dumps(asdict(found)))
         new.replace(file)
         return found
-
-    return ask
 
 
 def version_of_search() -> str:
     """Name the code of the search by a digest."""
     files = sorted(Path(zoo.inversion.__path__[0]).rglob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:8]
+
+
+def version_of_adam() -> str:
+    """Name the code of Adam by a digest."""
+    code = "".join(inspect.getsource(part) for part in (Adam, _minimize))
+    return hashlib.sha256(f"{code}{ADAM_STEPS}".encode()).hexdigest()[:8]
 
 
 def search(model: Model, picture: Tensor) -> Outcome:
@@ -145,32 +152,42 @@ def search(model: Model, picture: Tensor) -> Outcome:
 
     Problem.evaluate, Problem.residual = evaluate_traced, residual_traced  # type: ignore[method-assign, assignment]
     try:
-        found = zoo.project(model, picture, starts=STARTS)
+        found = zoo.project(model, picture)
     finally:
         Problem.evaluate, Problem.residual = evaluate, residual  # type: ignore[method-assign]
     return Outcome(found.fits[0].psnr, time.process_time() - trace.began, trace)
 
 
-def adam(model: Model, picture: Tensor) -> Outcome:
-    """Project one picture by Adam."""
-    trace, adapter = Trace(), model.adapter
-    region = model.region("all")
-    prior = Prior.of(adapter, draw_for_prior(adapter, derived_generator(0, "prior"), None))
-    drawn = draw_starts(adapter, derived_generator(0, "starts"), None)
-    starts = Starts(model, drawn, picture, region)
-    best = 0.0
-    for attempt in range(STARTS):
-        codes = starts.take([0], attempt)
-        problem = Problem(adapter, prior, picture, region, codes.labels)
-        point = prior.whiten(codes)
+class Adam:
+    """Adam in the schedule of the StyleGAN2 projector, from the starts that the search has."""
+
+    def __init__(self, model: Model, picture: Tensor) -> None:
+        self._model, self._picture, self._region = model, picture, model.region("all")
+
+    @cached_property
+    def _prior(self) -> Prior:
+        adapter = self._model.adapter
+        return Prior.of(adapter, draw_for_prior(adapter, derived_generator(0, "prior"), None))
+
+    @cached_property
+    def _starts(self) -> Starts:
+        drawn = draw_starts(self._model.adapter, derived_generator(0, "starts"), None)
+        return Starts(self._model, drawn, self._picture, self._region)
+
+    def attempt(self, rank: int) -> Outcome:
+        """Go on from one start."""
+        if rank:  # the first attempt is charged with what all of them need
+            self._prior, self._starts  # noqa: B018
+        trace = Trace()
+        codes = self._starts.take([0], rank)
+        problem = Problem(self._model.adapter, self._prior, self._picture, self._region, codes.labels)
+        point = self._prior.whiten(codes)
         point = point.mean(dim=1) if point.ndim == 3 else point
-        best = max(best, _adam_once(problem, point, trace, derived_generator(attempt, "noise")))
-        if best >= FOUND:
-            break
-    return Outcome(best, time.process_time() - trace.began, trace)
+        best = _minimize(problem, point, trace, derived_generator(rank, "noise"))
+        return Outcome(best, time.process_time() - trace.began, trace)
 
 
-def _adam_once(problem: Problem, point: Tensor, trace: Trace, generator: torch.Generator) -> float:
+def _minimize(problem: Problem, point: Tensor, trace: Trace, generator: torch.Generator) -> float:
     best = 0.0
     variable = point.clone().requires_grad_()
     optimizer = torch.optim.Adam([variable], betas=(0.9, 0.999))
@@ -190,14 +207,39 @@ def _adam_once(problem: Problem, point: Tensor, trace: Trace, generator: torch.G
     return best
 
 
-def own_pictures(name: str, seeds: int, adams: int, state: Path | None) -> None:
+def adam(model: Model, picture: Tensor, seed: int, state: State) -> Outcome:
+    """Project one picture by Adam, from as many starts as the search would make where it finds as much."""
+    method = Adam(model, picture)
+    tried: list[Outcome] = []
+    best = 0.0
+    while best < FOUND and len(tried) < (STARTS_NEAR if best >= decibels(SEEMS_DRAWN) else USUAL_STARTS):
+        rank = len(tried)
+        name = f"adam-{version_of_adam()}-{model.name}-{seed}-{rank}"
+        tried.append(state.ask(name, lambda rank=rank: method.attempt(rank)))  # type: ignore[misc]
+        best = max(one.level for one in tried)
+    return in_turn(tried)
+
+
+def in_turn(tried: Sequence[Outcome]) -> Outcome:
+    """Join outcomes of attempts that were made one after the other."""
+    points, spent = [], 0.0
+    for one in tried:
+        points += [(spent + seconds, level) for seconds, level in one.trace.points]
+        spent += one.seconds
+    return Outcome(max(one.level for one in tried), spent, Trace(points))
+
+
+def own_pictures(name: str, seeds: int, adams: int, state: State) -> None:
     """Measure both methods on a model's own pictures, and print a line."""
     model = zoo.load(name, device="cpu")
     numbers = range(FIRST_SEED, FIRST_SEED + seeds)
     pictures = as_rgb(model.render(model.sample_seeds(numbers))).clamp(-1, 1)
     pairs = list(zip(pictures[:, None], numbers, strict=True))
-    theirs = [kept(adam, "1", state)(model, *pair) for pair in pairs[:adams]]
-    ours = [kept(search, version_of_search(), state)(model, *pair) for pair in pairs]
+    ours = [
+        state.ask(f"search-{version_of_search()}-{name}-{seed}", lambda picture=picture: search(model, picture))  # type: ignore[misc]
+        for picture, seed in pairs
+    ]
+    theirs = [adam(model, *pair, state) for pair in pairs[:adams]]
     missed = [seed for one, seed in zip(ours, numbers, strict=True) if one.level < FOUND]
     text = f"{name:24}{summary(ours)}"
     if theirs:
@@ -389,7 +431,7 @@ def main() -> None:
             f"{'own pictures':24}{'>=60 dB':>8}{'median':>10}{'':>11} |{'Adam':>8}{'median':>10}{'':>11} | to its level"
         )
     for name in options.models if options.seeds else ():
-        own_pictures(name, options.seeds, options.adam, options.state)
+        own_pictures(name, options.seeds, options.adam, State(options.state))
     if options.avatars:
         held_out(options.held_model, options.avatars, options.held, options.rows)
 

@@ -31,7 +31,7 @@ _LM_ROUNDS = 100
 _COARSE_SIDES = (64, 256)
 # How many starts are tried at most where exact Jacobians pay: the second number where 24 dB are reached, as the model
 # then seems to be able to draw the picture. L-BFGS alone seldom reproduces a picture from any start.
-_USUAL_STARTS, _STARTS_NEAR, _SEEMS_DRAWN = 6, 12, 4 / 10**2.4
+USUAL_STARTS, STARTS_NEAR, SEEMS_DRAWN = 6, 12, 4 / 10**2.4
 # Classes whose best starts are searched before one is chosen, and how many times the least value others may have to be
 # kept beside it.
 _MOST_TRIED_CLASSES, _AS_GOOD = 6, 2.0
@@ -67,7 +67,7 @@ class Search:
         if options.rows == "free" and not self._layered:
             raise OptionError(f"--rows free: codes of {problem.adapter.space} have a single row")
         self._exact_jacobian, self.method = choose_method(problem)
-        self._most_starts = options.starts or (_STARTS_NEAR if self._exact_jacobian else 1)
+        self._most_starts = options.starts or (STARTS_NEAR if self._exact_jacobian else 1)
         if options.rows == "free":
             self._most_starts = 1  # rows are freed at once
         count = len(problem)
@@ -115,9 +115,9 @@ class Search:
     def _goes_on(self, index: int, attempt: int) -> bool:
         """Say whether a picture is sought from one more start."""
         found = self.found[index]
-        if found is None or self._options.starts is not None or attempt < _USUAL_STARTS:
+        if found is None or self._options.starts is not None or attempt < USUAL_STARTS:
             return not self._is_reproduced(index)
-        return not found.reproduces and found.error < _SEEMS_DRAWN
+        return not found.reproduces and found.error < SEEMS_DRAWN
 
     def _is_reproduced(self, index: int) -> bool:
         found = self.found[index]
@@ -196,7 +196,7 @@ class Search:
 
     def _go_on_where_it_crept(self, index: int) -> None:
         """Go on from where exact Jacobians were given up: from the best, and from others that are near the picture."""
-        crept = sorted(self._crept[index], key=lambda candidate: candidate.error)[:_USUAL_STARTS]
+        crept = sorted(self._crept[index], key=lambda candidate: candidate.error)[:USUAL_STARTS]
         for rank, candidate in enumerate(crept):
             if self._is_reproduced(index) or (rank and candidate.error > NEAR):
                 return
