@@ -159,13 +159,13 @@ def test_memory_is_counted_with_the_classes_of_a_conditional_network() -> None:
 
 def test_what_is_found_before_ctrl_c_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     model = model_of(DCGAN.tiny(0))
-    attempt: Callable[..., None] = Search._attempt
+    turn: Callable[..., None] = Search._turn
 
-    def interrupted(search: Search, pictures: list[int], number: int) -> None:
-        attempt(search, pictures[:1], number)
+    def interrupted(search: Search, pictures: list[int], ranks: range) -> None:
+        turn(search, pictures[:1], ranks)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Search, "_attempt", interrupted)
+    monkeypatch.setattr(Search, "_turn", interrupted)
     found = zoo.project(model, own_pictures(model, 2))
     assert found.interrupted and len(found) == 2
     assert found.fits[0].psnr > found.fits[1].psnr

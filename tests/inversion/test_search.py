@@ -134,12 +134,35 @@ def test_more_starts_are_drawn_of_the_class_of_a_picture() -> None:
     pictures = as_rgb(model.render(model.sample(2, 5, label=1))).clamp(-1, 1)
     drawn = draw_starts(model.adapter, derived_generator(0, "starts"), None)
     starts = Starts(model, drawn, pictures, model.region("all"))
-    before, [best, *_] = [list(order) for order in starts.order], starts.nearest_of_classes(0, 3)
+    before, [best, *_] = [list(order) for order in starts.order], starts.nearest_of_classes(0, 3, 1)
     starts.prefer(0, best, torch.tensor([1]), derived_generator(0, "more"))
     assert starts.order[1] == before[1]
     assert starts.order[0][0] == best and starts.codes.labels is not None
     assert {int(starts.codes.labels[start]) for start in starts.order[0][1 : len(drawn) + 1]} == {1}
     assert sorted(starts.order[0]) == list(range(len(starts.codes)))
+
+
+def test_starts_are_held_together_and_the_best_half_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = model_of(Linear.tiny(0))
+    held, finished = [], []
+    hold, finish = search.Search._hold, search.Search._finish
+
+    def holding(self: search.Search, pictures: list[int], codes: Any) -> Any:
+        candidates = hold(self, pictures, codes)
+        held.append([candidate.value for candidate in candidates])
+        return candidates
+
+    def finishing(self: search.Search, problem: Problem, coordinates: Tensor) -> Any:
+        finished.append(len(coordinates))
+        return finish(self, problem, coordinates)
+
+    monkeypatch.setattr(search.Search, "_hold", holding)
+    monkeypatch.setattr(search.Search, "_finish", finishing)
+    gray = torch.linspace(-1, 1, 64).view(1, 1, 8, 8).repeat(1, 3, 1, 1)  # not what the network draws
+    found = zoo.project(model, gray, starts=8)
+    assert [len(values) for values in held] == [1, 5, 2]
+    assert finished == [1, 1, 1, 1, 1]  # of one, five and two
+    assert found.fits[0].starts == 8
 
 
 def test_memory_is_counted_within_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -32,9 +34,11 @@ _COARSE_SIDES = (64, 256)
 # How many starts are tried at most where exact Jacobians pay: the second number where 24 dB are reached, as the model
 # then seems to be able to draw the picture. L-BFGS alone seldom reproduces a picture from any start.
 USUAL_STARTS, STARTS_NEAR, SEEMS_DRAWN = 6, 12, 4 / 10**2.4
-# Classes whose best starts are searched before one is chosen, and how many times the least value others may have to be
-# kept beside it.
-_MOST_TRIED_CLASSES, _AS_GOOD = 6, 2.0
+# Of starts that are held together, this share goes on without a ridge, the best first.
+_SHARE_THAT_GOES_ON = 0.5
+# Classes whose best starts are searched before one is chosen, how many of each where exact Jacobians pay, and how many
+# times the least value others may have to be kept beside it.
+_MOST_TRIED_CLASSES, _STARTS_OF_CLASS, _AS_GOOD = 6, 2, 2.0
 
 
 class Search:
@@ -62,8 +66,7 @@ class Search:
         generator: torch.Generator,
     ) -> None:
         self._problem, self._starts, self._options = problem, starts, options
-        self._generator = generator
-        self._layered = problem.adapter.space.layers > 1
+        self._generator, self._layered = generator, problem.adapter.space.layers > 1
         if options.rows == "free" and not self._layered:
             raise OptionError(f"--rows free: codes of {problem.adapter.space} have a single row")
         self._exact_jacobian, self.method = choose_method(problem)
@@ -77,7 +80,7 @@ class Search:
         # Where exact Jacobians were given up because the value crept.
         self._crept: list[list[Candidate]] = [[] for _ in range(count)]
         # What the first start of a picture came to while its class was sought.
-        self._begun: dict[int, Tensor] = {}
+        self._begun: dict[int, Candidate] = {}
         self.found: list[Candidate | None] = [None] * count
         self.tried = [0] * count
         self._clock = Clock(progress, count * (self._most_starts * self._rounds_each + _LONG_ROUNDS))
@@ -86,18 +89,21 @@ class Search:
         """Search. What has been found stands in `found` whenever this is interrupted."""
         everything = range(len(self._problem))
         for index in everything:
-            self.found[index] = self._begin([index], 0)[index]
+            self._begin(index)
         self._choose_classes()
-        for attempt in range(self._most_starts):
-            pending = [index for index in everything if self._goes_on(index, attempt)]
-            if not pending:
-                break
-            self._attempt(pending, attempt)
-            self._clock.advance_to((attempt + 1) * len(everything) * self._rounds_each)
+        for ranks in self._turns():
+            if pending := [index for index in everything if self._goes_on(index, ranks.start)]:
+                self._turn(pending, ranks)
+            self._clock.advance_to(ranks.stop * len(everything) * self._rounds_each)
         for index in everything:
             self._go_on_where_it_crept(index)
         self._settle([index for index in everything if not self._is_reproduced(index)])
         self._clock.finish()
+
+    def _turns(self) -> list[range]:
+        """Say which starts are tried together: the nearest alone, and then as many as are tried in any case."""
+        ends = [end for end in (1, USUAL_STARTS) if end < self._most_starts]
+        return [range(*pair) for pair in pairwise([0, *ends, self._most_starts])]
 
     @property
     def _rounds_each(self) -> int:
@@ -112,10 +118,10 @@ class Search:
     def _held_ridge(self) -> float:
         return max(WEAK_RIDGE, self._options.ridge or 0.0)
 
-    def _goes_on(self, index: int, attempt: int) -> bool:
-        """Say whether a picture is sought from one more start."""
+    def _goes_on(self, index: int, rank: int) -> bool:
+        """Say whether a picture is sought from more starts, this one and others."""
         found = self.found[index]
-        if found is None or self._options.starts is not None or attempt < USUAL_STARTS:
+        if found is None or self._options.starts is not None or rank < USUAL_STARTS:
             return not self._is_reproduced(index)
         return not found.reproduces and found.error < SEEMS_DRAWN
 
@@ -123,11 +129,10 @@ class Search:
         found = self.found[index]
         return found is not None and found.reproduces
 
-    def _begin(self, pictures: Sequence[int], rank: int) -> dict[int, Candidate]:
-        codes = self._starts.take(pictures, rank)
-        coordinates = self._tied(codes)
-        problem = self._problem.take(pictures).with_labels(codes.labels)
-        return dict(zip(pictures, judged(problem, coordinates, STRONG_RIDGE, "the nearest drawn code"), strict=True))
+    def _begin(self, index: int) -> None:
+        codes = self._starts.take([index], 0)
+        problem = self._problem.take([index]).with_labels(codes.labels)
+        [self.found[index]] = judged(problem, self._tied(codes), STRONG_RIDGE, "the nearest drawn code")
 
     def _tied(self, codes: Codes) -> Tensor:
         coordinates = self._problem.prior.whiten(codes)
@@ -135,59 +140,68 @@ class Search:
 
     def _choose_classes(self) -> None:
         """Search from the nearest starts of a few classes, and draw more starts of those as good as the best."""
-        if self._starts.codes.labels is None:
+        labels = self._starts.codes.labels
+        if labels is None or len(labels.unique()) < 2:
             return
+        each = _STARTS_OF_CLASS if self._exact_jacobian else 1
         for picture in range(len(self._problem)):
-            nearest = self._starts.nearest_of_classes(picture, _MOST_TRIED_CLASSES)
-            if len(nearest) < 2:
-                continue
-            codes = self._starts.at(nearest)
-            problem = self._problem.take([picture] * len(nearest)).with_labels(codes.labels)
-            coordinates = self._hold(problem, self._tied(codes))
-            held = judged(problem, coordinates, self._held_ridge, "")
+            nearest = self._starts.nearest_of_classes(picture, _MOST_TRIED_CLASSES, each)
+            held = self._hold([picture] * len(nearest), self._starts.at(nearest))
             best = min(held, key=lambda candidate: candidate.value)
             kept = [one.label for one in held if one.label is not None and one.value <= _AS_GOOD * best.value]
             self._starts.prefer(picture, nearest[held.index(best)], torch.stack(kept), self._generator)
-            self._begun[picture] = best.coordinates
+            self._begun[picture] = best
 
-    def _hold(self, problem: Problem, coordinates: Tensor) -> Tensor:
-        """Search under the strong ridge and then under the weak one."""
-        first, last = self._sides()
-        coordinates = self._descend(problem.at_side(first), coordinates, STRONG_RIDGE, _RIDGE_ROUNDS)
-        return self._descend(problem.at_side(last), coordinates, self._held_ridge, _RIDGE_ROUNDS)
-
-    def _attempt(self, pictures: list[int], attempt: int) -> None:
-        """Search from the next start of some pictures."""
-        codes = self._starts.take(pictures, attempt)
+    def _hold(self, pictures: Sequence[int], codes: Codes) -> list[Candidate]:
+        """Search from codes, one for each picture, under the strong ridge and then under the weak one."""
         problem = self._problem.take(pictures).with_labels(codes.labels)
-        coordinates = self._tied(codes)
-        fresh = [position for position, index in enumerate(pictures) if index not in self._begun]
-        if fresh:
-            coordinates[fresh] = self._hold(problem.take(fresh), coordinates[fresh])
-        for position in {*range(len(pictures))}.difference(fresh):
-            coordinates[position] = self._begun.pop(pictures[position])
-        held = judged(problem, coordinates, self._held_ridge, "L-BFGS under a ridge")
-        promising = []
-        for position, index in enumerate(pictures):
-            self.tried[index] += 1
-            better = held[position].is_better_than(self._held[index])
-            if better:
-                self._held[index] = held[position]
-            near = held[position].error < NEAR
-            if near or (better and not self._only_frees):
-                promising.append(position)
-            self._keep(index, held[position])
-        if not promising or self._options.rows == "free":
-            return
-        chosen = torch.tensor(promising)
-        for index, candidate in zip(
-            [pictures[position] for position in promising],
-            self._finish(problem.take(promising), coordinates[chosen.to(coordinates.device)]),
-            strict=True,
-        ):
-            self._keep(index, candidate)
-            if self._exact_jacobian:
-                self._crept[index].append(candidate)
+        first, last = self._sides()
+        coordinates = self._descend(problem.at_side(first), self._tied(codes), STRONG_RIDGE, _RIDGE_ROUNDS)
+        coordinates = self._descend(problem.at_side(last), coordinates, self._held_ridge, _RIDGE_ROUNDS)
+        return judged(problem, coordinates, self._held_ridge, "L-BFGS under a ridge")
+
+    def _turn(self, pictures: list[int], ranks: range) -> None:
+        """Search from the next starts of some pictures: from all under a ridge, and from the best of them without."""
+        held = {index: [self._begun[index]] if index in self._begun and not ranks.start else [] for index in pictures}
+        items = [(index, rank) for index in pictures for rank in ranks if rank or not held[index]]
+        if items:
+            owners = [index for index, _ in items]
+            codes = self._starts.at([self._starts.order[index][rank] for index, rank in items])
+            for index, candidate in zip(owners, self._hold(owners, codes), strict=True):
+                held[index].append(candidate)
+        for index, candidates in held.items():
+            candidates.sort(key=lambda candidate: candidate.value)
+            self.tried[index] += len(candidates)
+            if candidates[0].is_better_than(self._held[index]):
+                self._held[index] = candidates[0]
+            self._keep(index, min(candidates, key=lambda candidate: candidate.error))
+        if self._options.rows != "free":
+            self._go_on_from(held)
+
+    def _go_on_from(self, held: Mapping[int, list[Candidate]]) -> None:
+        """Go on without a ridge from the best of what was held, and from the next until a picture is reproduced."""
+        waiting = {index: self._promising(candidates) for index, candidates in held.items()}
+        for turn in range(max(map(len, waiting.values()))):
+            going_on = [index for index in held if turn == 0 or not self._is_reproduced(index)]
+            pending = [index for index in going_on if turn < len(waiting[index])]
+            if not pending:
+                return
+            finished = self._finish(*self._at({index: waiting[index][turn] for index in pending}))
+            for index, candidate in zip(pending, finished, strict=True):
+                self._keep(index, candidate)
+                if self._exact_jacobian:
+                    self._crept[index].append(candidate)
+
+    def _promising(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        share = 0.0 if self._only_frees else _SHARE_THAT_GOES_ON
+        count = math.ceil(share * len(candidates))
+        return [one for rank, one in enumerate(candidates) if rank < count or one.error < NEAR]
+
+    def _at(self, candidates: Mapping[int, Candidate]) -> tuple[Problem, Tensor]:
+        """Return the problem of some pictures with the classes of candidates, and their coordinates."""
+        labels = [one.label for one in candidates.values() if one.label is not None]
+        problem = self._problem.take(list(candidates)).with_labels(torch.stack(labels) if labels else None)
+        return problem, torch.stack([one.coordinates for one in candidates.values()])
 
     def _keep(self, index: int, candidate: Candidate) -> None:
         found = self.found[index]
@@ -200,9 +214,7 @@ class Search:
         for rank, candidate in enumerate(crept):
             if self._is_reproduced(index) or (rank and candidate.error > NEAR):
                 return
-            labels = None if candidate.label is None else candidate.label[None]
-            problem = self._problem.take([index]).with_labels(labels)
-            [again] = self._finish_exactly(problem, candidate.coordinates[None], candidate.ridge, brief=False)
+            [again] = self._finish_exactly(*self._at({index: candidate}), candidate.ridge, brief=False)
             self._keep(index, again)
 
     def _finish(self, problem: Problem, coordinates: Tensor) -> list[Candidate]:
@@ -237,13 +249,11 @@ class Search:
         """Choose codes for pictures that the model cannot draw, or does not from the starts that were tried."""
         free = self._layered and self._options.rows in {"auto", "free"}
         ridge = WEAK_RIDGE if self._options.ridge is None else self._options.ridge
-        chosen = [index for index in pictures if self._held[index] is not None and (free or self._is_far(index))]
+        wanted = [index for index in pictures if free or self._is_far(index)]
+        chosen = {index: held for index in wanted if (held := self._held[index]) is not None}
         if not chosen:
             return
-        held = [candidate for candidate in map(self._held.__getitem__, chosen) if candidate is not None]
-        coordinates = torch.stack([candidate.coordinates for candidate in held])
-        labels = None if held[0].label is None else torch.stack([one.label for one in held if one.label is not None])
-        problem = self._problem.take(chosen).with_labels(labels)
+        problem, coordinates = self._at(chosen)
         if free:
             coordinates = coordinates[:, None].repeat(1, problem.adapter.space.layers, 1)
         coordinates = self._descend(problem, coordinates, ridge, _LONG_ROUNDS)

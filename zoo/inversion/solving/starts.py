@@ -151,19 +151,19 @@ class Starts:
         self.order[picture] = [*first, *(start for start in self.order[picture] if start != nearest)]
         self.codes = join([self.codes, others])
 
-    def nearest_of_classes(self, picture: int, most: int) -> list[int]:
-        """Return the nearest start of each of the classes that come nearest to a picture.
+    def nearest_of_classes(self, picture: int, most: int, each: int) -> list[int]:
+        """Return the nearest starts of each of the classes that come nearest to a picture.
 
         Args:
             picture: Its index.
             most: How many classes, at most.
+            each: How many starts of a class, at most.
 
         Returns:
             Indices into `codes`.
         """
-        if self.codes.labels is None:
-            return self.order[picture][:1]
-        nearest: dict[int, int] = {}
+        classes: dict[int, list[int]] = {}
         for start in self.order[picture]:
-            nearest.setdefault(int(self.codes.labels[start]), start)
-        return list(nearest.values())[:most]
+            label = 0 if self.codes.labels is None else int(self.codes.labels[start])
+            classes.setdefault(label, []).append(start)
+        return [start for starts in list(classes.values())[:most] for start in starts[:each]]
