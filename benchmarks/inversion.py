@@ -2,13 +2,14 @@
 
     python -m benchmarks.inversion [MODEL …] [--seeds 16] [--adam 16] [--state DIR] [--avatars DIR] [--held 64]
 
-*Own pictures*: images of seeds that no start was drawn with. The share that is found to 60 dB, the median seconds of
-processor time, and the same of Adam in the schedule of the StyleGAN2 projector (Karras et al., CVPR 2020, appendix D:
-rate 0.1 with its ramps, noise on the code for three quarters of the way). Of that projector, the perceptual network is
-left out: Adam minimises the same squared error as the search, in the same whitened coordinates, from the same starts,
-and tries the next ones while the picture is below 60 dB. *To its level*: the median over pictures of how much earlier
-the search came to where Adam ended. With ``--state``, each picture's result is kept in that folder, and a later run
-goes on from there; what the search found is measured again once its code has changed.
+*Own pictures*: images of seeds that no start was drawn with. The share that is found to 60 dB, the seconds of processor
+time (median and quartiles) and the decibels (median), and the same of Adam in the schedule of the StyleGAN2 projector
+(Karras et al., CVPR 2020, appendix D: rate 0.1 with its ramps, noise on the code for three quarters of the way). Of
+that projector, the perceptual network is left out: Adam minimises the same squared error as the search, in the same
+whitened coordinates, from the nearest of the same drawn codes. It goes on to the next while the picture is below 60 dB,
+as often as `zoo project` does by default. *To its level*: how many times earlier the search came to where Adam ended.
+With ``--state``, each result is kept in that folder, and a later run goes on from there; what the search found is
+measured again once its code has changed.
 
 *Held-out avatars* (recipes/avatars, split ``test``): factors that the scorer reads alike in the picture and in what was
 found, with tied rows (w) and with free ones (w+). Then edits of one factor, along four directions that drawn codes
@@ -28,9 +29,9 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from statistics import median
+from statistics import mean, median, quantiles, stdev
 from typing import Any
 
 import torch
@@ -56,7 +57,7 @@ MODELS = (
     *("stylegan2.avatars32", "stylegan.avatars32", "pggan.avatars32", "biggan.avatars32"),
     *("stylegan2.avatars64", "biggan.avatars64", "dcgan.digiface64", "dcgan.celeba64", "dcgan.omniart-eyes128"),
 )
-# Decibels from which a picture counts as found, and the first seed of the pictures.
+# Decibels from which a picture counts as found, and the first seed of the pictures. Adam's steps from each start.
 FOUND = 60.0
 FIRST_SEED = 1000
 ADAM_STEPS = 500
@@ -102,24 +103,27 @@ class Outcome:
 
 @dataclass(frozen=True)
 class State:
-    """A folder that keeps what was measured; without a folder, nothing is kept."""
+    """A folder that keeps what was measured, as JSON; without a folder, nothing is kept."""
 
     folder: Path | None
 
-    def ask(self, name: str, measure: Callable[[], Outcome]) -> Outcome:
+    def ask(self, name: str, measure: Callable[[], Any]) -> Any:
         """Return what is kept under a name; measure and keep it if nothing is."""
         if self.folder is None:
             return measure()
         file = self.folder / f"{name}.json"
-        if file.exists():
-            known = json.loads(file.read_text())
-            return Outcome(known["level"], known["seconds"], Trace(known["trace"]["points"]))
-        found = measure()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        new = file.with_suffix(".new")
-        new.write_text(json.dumps(asdict(found)))
-        new.replace(file)
-        return found
+        if not file.exists():
+            found = measure()
+            self.folder.mkdir(parents=True, exist_ok=True)
+            new = file.with_suffix(".new")
+            new.write_text(json.dumps(found))
+            new.replace(file)
+        return json.loads(file.read_text())
+
+    def outcome(self, name: str, measure: Callable[[], Outcome]) -> Outcome:
+        """Return the outcome of a method that is kept under a name; measure and keep it if none is."""
+        known = self.ask(name, lambda: asdict(measure()))
+        return Outcome(known["level"], known["seconds"], Trace(known["trace"]["points"]))
 
 
 def version_of_search() -> str:
@@ -128,10 +132,10 @@ def version_of_search() -> str:
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:8]
 
 
-def version_of_adam() -> str:
-    """Name the code of Adam by a digest."""
-    code = "".join(inspect.getsource(part) for part in (Adam, _minimize))
-    return hashlib.sha256(f"{code}{ADAM_STEPS}".encode()).hexdigest()[:8]
+def version_of(*parts: Any) -> str:
+    """Name some classes and functions of this module, and texts, by a digest of their code."""
+    code = "".join(part if isinstance(part, str) else inspect.getsource(part) for part in parts)
+    return hashlib.sha256(code.encode()).hexdigest()[:8]
 
 
 def search(model: Model, picture: Tensor) -> Outcome:
@@ -214,8 +218,8 @@ def adam(model: Model, picture: Tensor, seed: int, state: State) -> Outcome:
     best = 0.0
     while best < FOUND and len(tried) < (STARTS_NEAR if best >= decibels(SEEMS_DRAWN) else USUAL_STARTS):
         rank = len(tried)
-        name = f"adam-{version_of_adam()}-{model.name}-{seed}-{rank}"
-        tried.append(state.ask(name, lambda rank=rank: method.attempt(rank)))  # type: ignore[misc]
+        name = f"adam-{version_of(Adam, _minimize, str(ADAM_STEPS))}-{model.name}-{seed}-{rank}"
+        tried.append(state.outcome(name, partial(method.attempt, rank)))
         best = max(one.level for one in tried)
     return in_turn(tried)
 
@@ -236,7 +240,7 @@ def own_pictures(name: str, seeds: int, adams: int, state: State) -> None:
     pictures = as_rgb(model.render(model.sample_seeds(numbers))).clamp(-1, 1)
     pairs = list(zip(pictures[:, None], numbers, strict=True))
     ours = [
-        state.ask(f"search-{version_of_search()}-{name}-{seed}", lambda picture=picture: search(model, picture))  # type: ignore[misc]
+        state.outcome(f"search-{version_of_search()}-{name}-{seed}", partial(search, model, picture))
         for picture, seed in pairs
     ]
     theirs = [adam(model, *pair, state) for pair in pairs[:adams]]
@@ -247,15 +251,21 @@ def own_pictures(name: str, seeds: int, adams: int, state: State) -> None:
             one.trace.seconds_to(one.level) / own.trace.seconds_to(one.level)
             for one, own in zip(theirs, ours, strict=False)
         ]
-        text += f" |{summary(theirs)} | {median(faster):.1f} x"
+        text += f" |{summary(theirs)} | {middle(faster, 1)} x"
     print(f"{text}   {f'missed: seeds {missed}' if missed else ''}", flush=True)
 
 
 def summary(results: Sequence[Outcome]) -> str:
-    """Write how many pictures were found, the median seconds and decibels."""
+    """Write how many pictures were found, and the seconds and decibels of the middle one."""
     share = f"{sum(one.level >= FOUND for one in results)}/{len(results)}"
-    seconds, level = median(one.seconds for one in results), median(one.level for one in results)
-    return f"{share:>8}{seconds:8.1f} s{level:8.0f} dB"
+    seconds, level = middle([one.seconds for one in results], 1), median(one.level for one in results)
+    return f"{share:>8}{seconds:>19} s{level:6.0f} dB"
+
+
+def middle(numbers: Sequence[float], digits: int) -> str:
+    """Write the median of numbers, with the quartiles behind it."""
+    low, half, high = quantiles(numbers, n=4, method="inclusive") if len(numbers) > 1 else [*numbers] * 3
+    return f"{half:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def scores_of(model: Model, scorer: zoo.Scorer, codes: Codes) -> Tensor:
@@ -302,8 +312,11 @@ class FactorEdit:
 
     def judge(
         self, model: Model, scorer: zoo.Scorer, codes: Codes, before: Tensor | None = None
-    ) -> tuple[float, float]:
-        """Return how often codes without the value reach it, and how often all their other factors stay."""
+    ) -> tuple[float, float, int]:
+        """Return how many codes without the value reach it, how many other factors stay, and of how many codes.
+
+        The first two are shares.
+        """
         before = scores_of(model, scorer, codes) if before is None else before
         delta = (self.step * self.direction).to(codes.latents)
         after = scores_of(model, scorer, model.adapter.move(codes, delta, self.layers))
@@ -311,7 +324,7 @@ class FactorEdit:
         reached = (self.attribute.predicted(after) == self.value)[lacking].double().mean()
         others = [one for one in read_attributes({"scorer": scorer}) if one != self.attribute]
         stays = torch.stack([(one.predicted(after) == one.predicted(before))[lacking] for one in others])
-        return float(reached), float(stays.double().mean())
+        return float(reached), float(stays.double().mean()), int(lacking.sum())
 
 
 @dataclass(frozen=True)
@@ -371,46 +384,87 @@ def choose_edits(
         for name, direction in directions.ways(layers):
             for step in (2.0, 4.0, 6.0):
                 edit = FactorEdit(attribute, value, direction, step, layers)
-                merit = math.prod(edit.judge(model, scorer, tried, before))
+                merit = math.prod(edit.judge(model, scorer, tried, before)[:2])
                 if name not in best or merit > best[name][0]:
                     best[name] = merit, edit
     return {name: edit for name, (_, edit) in best.items()}
 
 
-def held_out(name: str, folder: str, count: int, chosen: Sequence[str]) -> None:
+WAYS: dict[str, dict[str, Any]] = {"w+": {"rows": "free"}, "w": {"rows": "tied", "starts": 1, "ridge": 1e-5}}
+# Held-out pictures that are projected at a time.
+TOGETHER = 8
+
+
+def project_some(model: Model, images: Sequence[Any], way: str) -> list[dict[str, Any]]:
+    """Project held-out pictures, and tell what became of each as JSON."""
+    began = time.process_time()
+    found = zoo.project(model, list(images), **WAYS[way])
+    seconds = (time.process_time() - began) / len(images)
+    return [
+        {
+            "psnr": fit.psnr,
+            "distance": fit.distance,
+            "seconds": seconds,
+            "kept": {attribute.name: bool(attribute.kept) for attribute in fit.attributes},
+            "latents": code.latents[0].tolist(),
+        }
+        for fit, code in zip(found.fits, (found.codes[index] for index in range(len(images))), strict=True)
+    ]
+
+
+def project_held(model: Model, images: Sequence[Any], way: str, state: State) -> list[dict[str, Any]]:
+    """Project held-out pictures one way, and print how well."""
+    results = []
+    for start in range(0, len(images), TOGETHER):
+        some = images[start : start + TOGETHER]
+        name = f"held-{version_of_search()}-{model.name}-{way}-{start}-{len(some)}"
+        results += state.ask(name, partial(project_some, model, some, way))
+    kept = {factor: [float(one["kept"][factor]) for one in results] for factor in results[0]["kept"]}
+    print(
+        f"{model.name}, {len(results)} held-out avatars, {way}: {middle([one['psnr'] for one in results], 1)} dB, "
+        f"distance {middle([one['distance'] for one in results], 2)}, "
+        f"factors kept {share([sum(one['kept'].values()) / len(kept) for one in results])}, "
+        f"{sum(one['seconds'] for one in results) / len(results):.1f} s each",
+        flush=True,
+    )
+    for factor, values in kept.items():
+        print(f"    {factor:12}{share(values)}", flush=True)
+    return results
+
+
+def share(values: Sequence[float]) -> str:
+    """Write the mean of shares, and its standard error."""
+    return f"{mean(values):.3f} ± {stdev(values) / math.sqrt(len(values)):.3f}"
+
+
+def held_out(name: str, folder: str, count: int, chosen: Sequence[str], state: State) -> None:
     """Measure projections of held-out avatars, and edits of what was found."""
     model = zoo.load(name, device="cpu")
-    images = read(folder, "test").images[:count]
+    images = list(read(folder, "test").images[:count])
     [scorer] = choose_scorers(model.card, load_plugins()).values()
-    attributes = read_attributes({"scorer": scorer})
     drawn = replace(model.sample(1000, seed=77), labels=None)  # w has read them
-    ways: dict[str, dict[str, Any]] = {"w+": {"rows": "free"}, "w": {"rows": "tied", "starts": 1, "ridge": 1e-5}}
-    found = {}
+    sets = {"drawn": drawn[200:400]}
     for way in chosen:
-        options = ways[way]
-        began = time.process_time()
-        found[way] = zoo.project(model, list(images), **options)
-        fits = found[way].fits
-        kept = sum(fit.kept[0] for fit in fits if fit.kept) / sum(fit.kept[1] for fit in fits if fit.kept)
-        print(
-            f"{name}, {len(fits)} held-out avatars, {way}: {median(fit.psnr for fit in fits):.1f} dB, distance "
-            f"{median(fit.distance or math.nan for fit in fits):.2f}, factors kept {kept:.3f}, "
-            f"{(time.process_time() - began) / len(fits):.1f} s each",
-            flush=True,
-        )
-        for attribute in attributes:
-            one = [next(a for a in fit.attributes if a.name == attribute.name).kept for fit in fits]
-            print(f"    {attribute.name:12}{sum(map(bool, one)) / len(one):6.2f}", flush=True)
+        latents = torch.tensor([one["latents"] for one in project_held(model, images, way, state)])
+        sets[way] = replace(drawn[0], latents=latents.to(drawn.latents), seeds=None)
     print("edits: reached, and share of the other factors that stay, of codes that lacked the value", flush=True)
     known = read(folder, "val")
-    for attribute in attributes:
+    version = version_of(FactorEdit, Directions, choose_edits, fit_directions, without)
+    for attribute in read_attributes({"scorer": scorer}):
         if attribute.name not in EDITS:
             continue
         value, part = EDITS[attribute.name]
-        for kind, edit in choose_edits(model, scorer, attribute, drawn, part_region(known, part)).items():
-            line = f"    {attribute.name}={value}, {kind}, rows {edit.layers}, {edit.step:g} deviations: "
-            for title, codes in {"drawn": drawn[200:400], **{way: one.codes for way, one in found.items()}}.items():
-                line += "{}: {:.2f} and {:.2f}; ".format(title, *edit.judge(model, scorer, codes))
+
+        def choose(attribute: Attribute = attribute, part: str = part) -> dict[str, Any]:
+            edits = choose_edits(model, scorer, attribute, drawn, part_region(known, part))
+            return {kind: (edit.direction.tolist(), edit.step, edit.layers) for kind, edit in edits.items()}
+
+        for kind, (direction, step, layers) in state.ask(f"edits-{version}-{name}-{attribute.name}", choose).items():
+            rows = None if layers is None else tuple(layers)
+            edit = FactorEdit(attribute, attribute.values.index(value), torch.tensor(direction).double(), step, rows)
+            line = f"    {attribute.name}={value}, {kind}, rows {rows}, {step:g} deviations: "
+            for title, codes in sets.items():
+                line += "{}: {:.2f} and {:.2f} of {}; ".format(title, *edit.judge(model, scorer, codes))
             print(line, flush=True)
 
 
@@ -427,13 +481,11 @@ def main() -> None:
     parser.add_argument("--held-model", default="stylegan2.avatars64")
     options = parser.parse_args()
     if options.seeds:
-        print(
-            f"{'own pictures':24}{'>=60 dB':>8}{'median':>10}{'':>11} |{'Adam':>8}{'median':>10}{'':>11} | to its level"
-        )
+        print(f"{'own pictures':24}{'>=60 dB':>8}{'median (quartiles)':>21}{'':9} |{'Adam':>8}{'':30} | to its level")
     for name in options.models if options.seeds else ():
         own_pictures(name, options.seeds, options.adam, State(options.state))
     if options.avatars:
-        held_out(options.held_model, options.avatars, options.held, options.rows)
+        held_out(options.held_model, options.avatars, options.held, options.rows, State(options.state))
 
 
 if __name__ == "__main__":
