@@ -9,7 +9,9 @@ from zoo.analysis.compare_request import CompareRequest
 from zoo.editing.edit_request import EditRequest
 from zoo.editing.move_syntax import parse_move_spec
 from zoo.editing.requests import CodesRequest, OpeningRequest
+from zoo.editing.run_folder import claimed_run_folder, new_run_folder
 from zoo.editing.samples import SampleRequest
+from zoo.errors import OutputError
 from zoo.inversion.command import ProjectCommand
 from zoo.inversion.request import ProjectionRequest
 
@@ -41,6 +43,16 @@ def test_what_is_as_usual_is_not_in_the_name() -> None:
     assert edit("d.npy") == edit("d.npy:0") == edit("d.npy", video="auto", frames=50) == "runs/m-edit-d"
     assert project("x.png", opening=OpeningRequest()) == "runs/m-project-x"
     assert compare() == compare(top=10) == "runs/compare-a-b-model-m"
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/run", "memory://run"])
+def test_a_url_is_no_folder(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = f"cannot write {url}: only 'zoo sweep' writes to a URL; name a folder"
+    for writing in (claimed_run_folder(Path(url), force=False), new_run_folder(Path(url))):
+        with pytest.raises(OutputError, match=told), writing:
+            pass
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

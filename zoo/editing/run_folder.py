@@ -14,6 +14,7 @@ from zoo._utils.files import atomic_folder, is_dir
 from zoo._utils.writing.claims import claim
 from zoo._utils.writing.manifest import RUN_FOLDER, write_manifest
 from zoo.core.codes import Codes
+from zoo.errors import OutputError
 from zoo.registry.cards import is_file_name
 
 # Characters of the name of a folder, of its first part, of a choice, and of the digest of what is longer.
@@ -85,6 +86,7 @@ def new_run_folder(folder: str | Path, *, force: bool = False) -> Iterator[Path]
     Raises:
         OutputError: If `folder` exists and may not be replaced, or cannot be written.
     """
+    _refuse_url(Path(folder))
     with atomic_folder(Path(folder), force=force, replaceable=RUN_FOLDER) as partial:
         yield partial
         write_manifest(partial)
@@ -104,8 +106,17 @@ def claimed_run_folder(folder: Path | None, *, force: bool) -> Iterator[None]:
     if folder is None:
         yield
         return
+    _refuse_url(folder)
     with claim(folder, force=force, replaceable=RUN_FOLDER):
         yield
+
+
+def _refuse_url(folder: Path) -> None:
+    """Refuse a URL, of which a path makes a folder called, say, ``s3:``."""
+    scheme = re.fullmatch(r"([A-Za-z][A-Za-z0-9+.-]+):", folder.parts[0]) if folder.parts else None
+    if scheme is not None:
+        url = f"{scheme[1]}://{'/'.join(folder.parts[1:])}"
+        raise OutputError(f"cannot write {url}: only 'zoo sweep' writes to a URL; name a folder")
 
 
 def folder_under_runs(*parts: str) -> Path:

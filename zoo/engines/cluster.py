@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
+import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -69,10 +72,24 @@ def run_on_ray(queue: Queue, setup: Setup, jobs: int | None, address: str | None
     """
     ray = import_ray()
     if not ray.is_initialized():  # it stays connected until this process ends, for tasks to come
-        _connect(ray, setup.threads, jobs, address)
+        with _own_signals():
+            _connect(ray, setup.threads, jobs, address)
     there, nodes = ray.cluster_resources(), sum(bool(node["Alive"]) for node in ray.nodes())
     listener.note(f"Ray has nodes: {nodes}, CPUs: {there.get('CPU', 0):g}, GPUs: {there.get('GPU', 0):g}")
     _Tasks(ray, queue, setup, jobs, listener).run()
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Keep what a signal does to this process: Ray would end it at SIGTERM without cleaning up."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, handler)
 
 
 def _connect(ray: Any, threads: int, jobs: int | None, address: str | None) -> None:
