@@ -25,6 +25,8 @@ _MOST_RETRIES = 10
 _AHEAD = 2
 # Seconds between two looks at the tasks, and until one is asked for again on which another command is at work.
 _EVERY, _LATER = 1.0, 2.0
+# Seconds that tasks have to end.
+_GRACE = 5.0
 # Seconds between two looks at the size of the cluster, which may grow.
 _LOOK = 10.0
 # Bytes for results on the way, where zoo starts a cluster on this machine; Ray would take 30 % of the memory.
@@ -74,8 +76,6 @@ def run_on_ray(queue: Queue, setup: Setup, jobs: int | None, address: str | None
     if not ray.is_initialized():  # it stays connected until this process ends, for tasks to come
         with _own_signals():
             _connect(ray, setup.threads, jobs, address)
-    there, nodes = ray.cluster_resources(), sum(bool(node["Alive"]) for node in ray.nodes())
-    listener.note(f"Ray has nodes: {nodes}, CPUs: {there.get('CPU', 0):g}, GPUs: {there.get('GPU', 0):g}")
     _Tasks(ray, queue, setup, jobs, listener).run()
 
 
@@ -125,8 +125,10 @@ class _Tasks:
         self.setup = ray.put(replace(setup, device=device, environment=variables, log=None))
         self.submitted: dict[Any, Task] = {}
         self.most, self.looked = 1, 0.0
+        self.kind: str | None = None
 
     def run(self) -> None:
+        self._describe()
         try:
             while self.queue.waiting or self.submitted:
                 self._submit()
@@ -141,20 +143,41 @@ class _Tasks:
                         self._take(reference, self.submitted.pop(reference))
                 self.listener.account()
         finally:
-            for reference in self.submitted:
-                self.ray.cancel(reference, force=True)
+            self._end()
+
+    def _end(self) -> None:
+        """End what still runs, and wait until it has ended, so that what it began to write can be deleted."""
+        for reference in self.submitted:
+            self.ray.cancel(reference, force=True)
+        if self.submitted:
+            self.ray.wait(list(self.submitted), num_returns=len(self.submitted), timeout=_GRACE)
 
     def _submit(self) -> None:
-        if time.monotonic() - self.looked > _LOOK:
+        if not self.looked or time.monotonic() - self.looked > _LOOK:
             self.most, self.looked = self._room(), time.monotonic()
-        while len(self.submitted) < self.most and (task := self.queue.take(None)) is not None:
+        while len(self.submitted) < self.most and (task := self.queue.take(self.kind)) is not None:
+            self.kind = task.kind  # one after the other, as any process gets any task
             self.submitted[self.compute.remote(self.setup, task, (__version__, torch.__version__))] = task
 
     def _room(self) -> int:
         """Return how many tasks to submit: all that can run at a time, and some to follow."""
-        there = self.ray.cluster_resources()
-        slots = min(int(there.get(name, 0.0) // need) for name, need in self.needs.items() if need)
-        return max(1, _AHEAD * slots) if self.jobs is None else self.jobs
+        return max(1, _AHEAD * self._slots(self._nodes())) if self.jobs is None else self.jobs
+
+    def _nodes(self) -> list[dict[str, float]]:
+        return [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
+
+    def _slots(self, nodes: list[dict[str, float]]) -> int:
+        """Return how many tasks run at a time on some nodes, of which each has room for whole ones."""
+        return sum(min(int(node.get(name, 0) // need) for name, need in self.needs.items() if need) for node in nodes)
+
+    def _describe(self) -> None:
+        """Tell what the cluster has, and if a task cannot run there."""
+        nodes = self._nodes()
+        there = {name: sum(node.get(name, 0) for node in nodes) for name in self.needs}
+        self.listener.note(f"Ray has nodes: {len(nodes)}, CPUs: {there['CPU']:g}, GPUs: {there['GPU']:g}")
+        if not self._slots(nodes):
+            needs = " and ".join(f"{name}s: {need:g}" for name, need in self.needs.items() if need)
+            self.listener.note(f"no node has what a task needs ({needs}): they wait until there is one")
 
     def _take(self, reference: Any, task: Task) -> None:
         try:
