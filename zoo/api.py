@@ -19,6 +19,7 @@ from zoo.core.files.directions import GivenDirections
 from zoo.editing.edit import edit
 from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest, as_path
 from zoo.editing.samples import sample
+from zoo.engines.engine import engine_of
 from zoo.errors import AnalysisWarning, OptionError
 from zoo.inversion.request import project
 from zoo.models.model import Model
@@ -87,6 +88,9 @@ def analyze(
     each: bool = False,
     memory: str | int | None = None,
     keep: bool = True,
+    on: str | None = None,
+    address: str | None = None,
+    jobs: int | None = None,
     space: str | None = None,
     device: str = "auto",
     dtype: str = "float32",
@@ -115,6 +119,10 @@ def analyze(
         each: Write every picture of the sheet to a PNG of its own too, in the size that the network draws.
         memory: How much derivatives may use, in bytes or as text such as ``2GB``; None is what the usual chunk needs.
         keep: Use the cache of Jacobians.
+        on: Share the derivatives out to processes of this machine, ``local``, or of a Ray cluster, ``ray``; None takes
+            them in this one. The processes open the model by its name.
+        address: The address of the cluster; None looks for one, or starts one on this machine.
+        jobs: How many processes there are; None is one for each core, or for each GPU.
         space: The latent space of a model that is given by name, as in `load`.
         device: Its device.
         dtype: Its dtype.
@@ -154,6 +162,7 @@ def analyze(
         each=each,
         memory=memory,
         keep=keep,
+        engine=engine_of(on, address, jobs),
         progress=progress,
     )
     for note in run.notes:

@@ -13,6 +13,7 @@ from unittest.mock import Mock
 import pytest
 import torch
 
+import zoo
 from tests.support.toys import write_tiny
 from zoo.analysis.spread import EngineSpread, _Collector, _InOrder
 from zoo.cli import run
@@ -92,6 +93,14 @@ def test_a_result_is_not_waited_for_without_end() -> None:
     assert queue.take("") == first
     collector.finish("", first, 0)
     assert taken == list(range(33)) and not collector.held
+
+
+def test_from_python_too() -> None:
+    model = zoo.load("./netG.safetensors", device="cpu")
+    alone, shared = (zoo.analyze(model, "lowrank", samples=9, keep=False, on=on) for on in (None, "local"))
+    assert shared.vectors.equal(alone.vectors) and len(done_here) == 2
+    with pytest.raises(zoo.OptionError, match="--jobs 2 is of processes"):
+        zoo.analyze(model, "lowrank", jobs=2)
 
 
 @pytest.mark.parametrize(

@@ -203,17 +203,17 @@ def run_analysis(
         if isinstance(model, Model):
             claims.enter_context(claimed_run_folder(out, force=force))
             resolved = request.resolve(model, installation, limits)
+            opened = model
         else:
             card = card_by_name(model, installation)
             request, others = split_options(request, installation, card)
             checked = check_request(request, installation, card, space=opening.space)
             claims.enter_context(claimed_run_folder(out, force=force))
-            opening = replace(opening, options=others)
-            opened = opening.open(model, installation, progress)
+            opened = replace(opening, options=others).open(model, installation, progress)
             resolved = checked.resolve(opened, installation, limits)
-            if engine is not None:
-                spread = spread_over(engine, opened, installation, opening)
-                resolved = replace(resolved, budget=replace(resolved.budget, spread=spread))
+        if engine is not None:
+            spread = spread_over(engine, opened, installation)
+            resolved = replace(resolved, budget=replace(resolved.budget, spread=spread))
         run = run_resolved(resolved, progress, pictures=out is not None if pictures is None else pictures)
         note_unused(resolved.budget.spread)
         if out is not None:

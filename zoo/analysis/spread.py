@@ -162,23 +162,25 @@ class _InOrder(Queue):
         return task
 
 
-def spread_over(engine: Engine, model: Model, installation: Installation, opening: OpeningRequest) -> EngineSpread:
+def spread_over(engine: Engine, model: Model, installation: Installation) -> EngineSpread:
     """Let an engine share the work of an analysis.
 
     Args:
         engine: The engine.
-        model: The open model.
+        model: The open model, which its processes open again by its name.
         installation: The plugins and the registry.
-        opening: How the model was opened, with the options of the architecture.
 
     Returns:
         What `zoo.core.compute.ComputeBudget.spread` takes.
     """
-    name = model.opening.name
-    file = Path(name).expanduser()
+    chosen, device = model.opening, model.adapter.device
+    opening = OpeningRequest(
+        space=chosen.space, device=str(device), dtype=model.dtype, options=chosen.options, tuned=chosen.tuned
+    )
+    file = Path(chosen.name).expanduser()
     registry = tuple(path.resolve() for path in installation.extra)
-    work = NetworkWork(str(file.resolve()) if file.is_file() else name, opening, registry, cache_key(model))
-    return EngineSpread(engine, work, model.adapter.device.type)
+    work = NetworkWork(str(file.resolve()) if file.is_file() else chosen.name, opening, registry, cache_key(model))
+    return EngineSpread(engine, work, device.type)
 
 
 def note_unused(spread: Spread | None) -> None:

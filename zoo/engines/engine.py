@@ -77,6 +77,28 @@ class Engine:
 USUAL_ENGINE = Engine()
 
 
+def engine_of(on: str | None, address: str | None, jobs: int | None) -> Engine | None:
+    """Make an engine of the words of a single analysis.
+
+    Args:
+        on: The name of the engine; None takes derivatives in this process.
+        address: The address of a cluster.
+        jobs: How many processes there are.
+
+    Returns:
+        The engine, if one was named.
+
+    Raises:
+        OptionError: If an option of an engine is given without one.
+    """
+    if on is not None:
+        return Engine(on=on, address=address, jobs=jobs)
+    for name, value in {"--address": address, "--jobs": jobs}.items():
+        if value is not None:
+            raise OptionError(f"{name} {value} is of processes that share an analysis: pass --on local or --on ray too")
+    return None
+
+
 def _gpus(device: str) -> Sequence[str]:
     """Return the GPUs that processes take in turn, where none of them is named."""
     if device not in {"auto", "cuda"} or not torch.cuda.is_available():

@@ -62,12 +62,12 @@ def analyze(
     from zoo.analysis.request import AnalysisRequest, usual_analyzer
     from zoo.analysis.run import run_analysis
     from zoo.core.options import parse_pairs
-    from zoo.engines.engine import Engine
+    from zoo.engines.engine import USUAL_ENGINE, engine_of
     from zoo.sweep.lists import read_lists
 
     settings: Settings = context.obj
     lists = read_lists(model, analyzer, region, seed)
-    engine = engines.engine(on, address, jobs, lists=lists.several)
+    engine = engine_of(on or ("local" if lists.several else None), address, jobs)
     request = AnalysisRequest(
         analyzer=analyzer or usual_analyzer(region),
         region=region,
@@ -87,7 +87,7 @@ def analyze(
             "--no-keep": not keep,
             "--force": force,
         }
-        run_lists(settings, lists, request, opening, memory, engine or Engine(), out, alone, as_json=as_json)
+        run_lists(settings, lists, request, opening, memory, engine or USUAL_ENGINE, out, alone, as_json=as_json)
         return
     folder = out or request.usual_folder(model, opening)
     with progress_bars(settings) as progress:
