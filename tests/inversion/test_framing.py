@@ -12,7 +12,6 @@ from zoo_adapters.dcgan.adapter import DCGAN
 import zoo
 from tests.support.linear import Linear, model_of
 from zoo import OptionError
-from zoo.faces.detector import find_faces
 from zoo.inversion.framing import Framing
 from zoo.inversion.pictures import PictureReader, Target
 from zoo.registry.alignment import parse_alignment
@@ -35,6 +34,8 @@ def read(photograph: Image.Image, framing: Framing = _CELEBA) -> Target:
 
 
 def test_the_face_is_taken(photograph: Image.Image) -> None:
+    from zoo.faces.detector import find_faces  # here, as torchvision takes a second to import
+
     target = read(photograph)
     assert target.frame is not None and target.note() is None
     again = find_faces(target.frame.cut(photograph).resize((200, 200), Image.Resampling.BICUBIC))[0].points / 200

@@ -29,7 +29,7 @@ import timeit
 import warnings
 import zipfile
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -617,9 +617,10 @@ def _encrypted(content: bytes) -> bytes:
     return bytes(changed)
 
 
-def corpus() -> list[Hostile]:
-    """Every hostile file there is, made anew."""
-    return [
+@functools.cache
+def corpus() -> Sequence[Hostile]:
+    """Every hostile file there is."""
+    return (
         *_routes(),
         *_functions(),
         *_places(),
@@ -628,7 +629,7 @@ def corpus() -> list[Hostile]:
         *_types(),
         *_references(),
         *_archives(),
-    ]
+    )
 
 
 # --- what becomes of them, in a process of its own --------------------------------------------------------------------

@@ -22,7 +22,7 @@ from pathlib import Path
 
 ENOUGH = 3 * 10**9
 BLOCK = b"a" * 2**16
-ZEROS = gzip.compress(bytes(2**28))
+ZEROS = gzip.compress(bytes(2**20)) * 2**8  # members, which a reader joins
 OK, FOUND, ERROR = "200 OK", "302 Found", "500 Internal Server Error"
 PAGE = b"<html>\r\n"
 # Ids of Google Drive have at least ten characters, hence the long names.
