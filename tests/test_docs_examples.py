@@ -32,11 +32,11 @@ def params() -> Sequence[ParameterSet]:
     """The pages; those whose examples name a real model need its weights. Some are run again with all their codes."""
     found = []
     for page in PAGES:
-        runs = [block for block in pages.blocks(page.read_text("utf-8")) if block.runs]
-        real = any(re.search(rf"{re.escape(model)}[ \"]", block.body + " ") for block in runs for model in MODELS)
+        runs = [(block, out) for block, out in pages.with_outputs(pages.blocks(page.read_text("utf-8"))) if block.runs]
+        real = any(re.search(rf"{re.escape(model)}[ \"]", block.body + " ") for block, _ in runs for model in MODELS)
         marks = [pytest.mark.real] if real else []
         found.append(pytest.param(page, id=page.stem, marks=marks))
-        if page.stem != ONLY_QUICK and any(block.quick != block.body for block in runs):
+        if page.stem != ONLY_QUICK and any(block.long or block.quick(out) != block.body for block, out in runs):
             found.append(pytest.param(page, id=f"{page.stem}-whole", marks=[*marks, pytest.mark.long]))
     return found
 
@@ -96,7 +96,7 @@ def test_only_commands_whose_output_is_not_shown_take_fewer_codes(tmp_path: Path
     done = run(tmp_path / "page.md", tmp_path / "folder")
     assert done.returncode == 0, done.stderr
     told = (tmp_path / "folder" / "work" / "told").read_text()
-    assert told == "score one --samples 2 -o k=4\nanalyze --unseen 2 one\nscore two --samples 32 -o k=4\n"
+    assert told == "score one --samples 2 -o k=4\nanalyze --show 2 --unseen 2 one\nscore two --samples 32 -o k=4\n"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -24,9 +24,9 @@ MODELS = [card.name for card in CARDS if card.weights.verified]
 SMALL = "box:0.45,0.45,0.1,0.1"
 
 
-def check(model: Model, analyzer: str, folder: Path, region: str = "center") -> None:
+def check(model: Model, analyzer: str, folder: Path, region: str = "center", unseen: int = 1, show: int = 2) -> None:
     with leaves_no_trace(model.adapter):
-        found = zoo.analyze(model, analyzer, region=region, unseen=1, show=2, out=folder)
+        found = zoo.analyze(model, analyzer, region=region, unseen=unseen, show=show, out=folder)
     assert len(found) >= 1
     assert found.space == model.adapter.space
     assert bool(torch.isfinite(found.scores).all())
@@ -55,14 +55,14 @@ def test_tiny(adapter: str, analyzer: str, tmp_path: Path) -> None:
 @pytest.mark.real
 @pytest.mark.parametrize("model", MODELS)
 def test_every_real_model(model: str, tmp_path: Path) -> None:
-    check(zoo.load(model, device="cpu"), "lowrank", tmp_path / "run", SMALL)
+    check(zoo.load(model, device="cpu"), "lowrank", tmp_path / "run", SMALL, unseen=0, show=1)
 
 
 @pytest.mark.real
 @pytest.mark.parametrize("analyzer", [name for name in ZOO.plugins.analyzers if name != "lowrank"])
 def test_every_analyzer_on_a_real_model(analyzer: str, tmp_path: Path) -> None:
     """`lowrank` runs on each of them."""
-    check(zoo.load("dcgan.digiface64", device="cpu"), analyzer, tmp_path / "run", SMALL)
+    check(zoo.load("dcgan.digiface64", device="cpu"), analyzer, tmp_path / "run", SMALL, unseen=0, show=1)
 
 
 @pytest.mark.parametrize("analyzer", list(ZOO.plugins.analyzers))

@@ -1,9 +1,7 @@
 """Files whose shapes, settings or metadata are false are refused in one line, quickly, and in little memory."""
 
 import json
-import resource
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 import zoo
+from tests.support import fork_server
 from tests.support.golden import Golden
 from zoo.errors import CheckpointError, ZooError
 from zoo.models.export import convert, inspect_file
@@ -79,26 +78,33 @@ HUGE: dict[str, tuple[str, dict[str, Tensor]]] = {
 
 
 def test_shapes_beyond_every_memory_are_refused_before_any_is_taken(tmp_path: Path) -> None:
-    files = [converted_file(tmp_path / f"{index}.safetensors", *made) for index, made in enumerate(HUGE.values())]
+    huge = [converted_file(tmp_path / f"{index}.safetensors", *made) for index, made in enumerate(HUGE.values())]
     gain = Golden.read("studiogan_sngan").state
     key = next(key for key in gain if key.endswith("blocks.0.0.bn1.gain.weight"))
     torch.save({**gain, key: torch.zeros(1, 100_000)}, tmp_path / "classes.pt")
     torch.save(wide_mapping(), tmp_path / "wide.pt")
+    files = [*huge, tmp_path / "classes.pt", tmp_path / "wide.pt"]
     done = subprocess.run(
-        [sys.executable, "-c", _OPEN, *map(str, [*files, tmp_path / "classes.pt", tmp_path / "wide.pt"])],
+        [
+            fork_server.python(),
+            "-c",
+            _OPEN,
+            str(MEMORY),
+            *map(str, [*files, tmp_path / "classes.pt", tmp_path / "wide.pt"]),
+        ],
         capture_output=True,
         text=True,
         timeout=300,
         check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY)),
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [*["refused"] * (len(HUGE) + 1), "read"]
 
 
 _OPEN = """
-import sys, zoo
-for file in sys.argv[1:]:
+import resource, sys, zoo
+resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[1]),) * 2)
+for file in sys.argv[2:]:
     try:
         zoo.load(file, device="cpu")
         print("read")

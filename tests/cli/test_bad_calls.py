@@ -1154,7 +1154,9 @@ WRITERS = [
     pytest.param("sample toy --samples 2 --out deep/in/new/run", 8, id="sample-into-new-folders"),
     pytest.param("sample toy --samples 2 --out earlier --force", 6, id="sample"),
     pytest.param(
-        "edit toy dirs.safetensors --samples 1 --strengths 0,1 --frames 2 --out earlier --force", 8, id="edit"
+        "edit toy dirs.safetensors --samples 1 --strengths 0,1 --frames 2 --video gif --out earlier --force",
+        7,
+        id="edit",
     ),
     pytest.param("compare dirs.safetensors dirs.safetensors --out deep/new/run", 5, id="compare-into-new-folders"),
     pytest.param(

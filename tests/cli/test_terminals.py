@@ -327,7 +327,7 @@ def test_folders_are_named_after_the_layers(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for layers in ("0-1", "4-7", "coarse,16x16"):
-        assert run(["analyze", "stylegan2.avatars32", "--layers", layers, "--show", "1", "-q"]) == 0
+        assert run(["analyze", "stylegan2.avatars32", "--layers", layers, "--show", "1", "--unseen", "2", "-q"]) == 0
     directions = "runs/stylegan2.avatars32-sefa-all-layers-4-7"
     for chosen in ([], ["--layers", "0-1"], ["--layers", "middle"]):
         assert run(["edit", "stylegan2.avatars32", directions, *chosen, "--samples", "1", "--video", "none"]) == 0

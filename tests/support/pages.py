@@ -2,8 +2,9 @@
 
 ``python tests/support/pages.py PAGE.md FOLDER [COMMANDS]``
 
-``zoo analyze``, ``zoo bench`` and ``zoo score`` take two codes instead of eight or more, analysed or unseen, except
-where the page shows what they print, and where `WHOLE` is in the environment.
+Where the page does not show what they print, and `WHOLE` is not in the environment, ``zoo analyze``, ``zoo bench`` and
+``zoo score`` take two codes instead of eight or more, analysed or unseen; ``zoo analyze`` shows two directions, ``zoo
+bench`` compares one analysis, ``zoo project`` begins at one start, and ``zoo edit`` writes no animation.
 
 The commands ``zoo``, ``python`` and ``pytest`` of an example are those of the folder COMMANDS, and otherwise those of
 the environment that runs it. What an example installs with pip goes into FOLDER, never into that environment. For the
@@ -18,6 +19,7 @@ page `examples.md` FOLDER holds a copy of the repository's `examples`.
                                  numbers may differ by one per cent, the width of spaces does not count
     ```text title="exit code 2"  the same, and the code that it must end with
     <!-- not run: REASON -->     before a block: leave it out
+    <!-- long -->                the same, unless `WHOLE` is in the environment
 """
 
 from __future__ import annotations
@@ -46,15 +48,19 @@ _FENCE = re.compile(
     flags=re.DOTALL | re.MULTILINE,
 )
 _NOT_RUN = re.compile(r"<!-- not run: (.+?) -->")
+_LONG = "<!-- long -->"
 _MANY_CODES = re.compile(r"^(zoo (?:analyze|score) .*--samples) ([89]|\d\d+)\b(.*)$", flags=re.MULTILINE)
-_USUAL_CODES = (
-    (re.compile(r"^zoo analyze(?!.*--unseen)", flags=re.MULTILINE), "zoo analyze --unseen 2"),
-    (
-        re.compile(r"^zoo bench(?!.*--draws)", flags=re.MULTILINE),
-        "zoo bench --repetitions 1 --draws 1 --samples 2 --unseen 2 --readings 50 --pictures 0 --show 2",
-    ),
-    (re.compile(r"^zoo score(?!.*--(?:samples|seeds|codes))", flags=re.MULTILINE), "zoo score --samples 2"),
+# Options that make a command quick: the command, what it must not say already, and what it says then.
+_QUICK = (
+    ("analyze", "--unseen", "--unseen 2"),
+    ("analyze", "--show", "--show 2"),
+    ("bench", "--draws", "--repetitions 1 --draws 1 --samples 2 --unseen 2 --readings 50 --pictures 0 --show 2"),
+    ("bench", "--analyzer", "--analyzer sefa"),
+    ("edit", "--(?:video|fps|frames)", "--video none"),
+    ("project", "--(?:starts|projector)", "--starts 1"),
+    ("score", "--(?:samples|seeds|codes)", "--samples 2"),
 )
+_FIGURE = re.compile(r"\d\.\d")
 _EXIT_CODE = re.compile(r"exit code (\d+)")
 
 
@@ -64,13 +70,24 @@ class PageError(Exception):
 
 @dataclass(frozen=True)
 class Block:
-    """One fenced block, the line that it begins at, why it is not run, and whether nothing stands before it."""
+    """One fenced block.
+
+    Attributes:
+        language: as the fence says.
+        body: what stands in it.
+        title: the file that it is written to, or the exit code of what it shows.
+        line: the line that it begins at.
+        reason: why it is not run.
+        long: whether it is run with `WHOLE` only.
+        follows: whether nothing stands before it.
+    """
 
     language: str
     body: str
     title: str = ""
     line: int = 0
     reason: str | None = None
+    long: bool = False
     follows: bool = False
 
     @property
@@ -78,14 +95,20 @@ class Block:
         """Whether it is executed."""
         return self.language in {"python", "sh"} and not self.title and self.reason is None
 
-    @property
-    def quick(self) -> str:
-        """The body with few codes."""
-        if self.language != "sh":
+    def quick(self, output: Block | None) -> str:
+        """The body as it is run by default.
+
+        Args:
+            output: What the page shows of its output. If it shows no figures, they may be measured at other codes.
+
+        Returns:
+            The body with few codes, directions and starts.
+        """
+        if self.language != "sh" or (output and _FIGURE.search(output.body)):
             return self.body
-        body = _MANY_CODES.sub(_take_two_codes, self.body)
-        for command, with_few in _USUAL_CODES:
-            body = command.sub(with_few, body)
+        body = self.body if output else _MANY_CODES.sub(_take_two_codes, self.body)
+        for command, unless, options in _QUICK[:1] if output else _QUICK:
+            body = re.sub(rf"^zoo {command} (?!.*{unless})", f"zoo {command} {options} ", body, flags=re.MULTILINE)
         return body
 
 
@@ -110,6 +133,7 @@ def blocks(text: str) -> list[Block]:
                 title=match["title"] or "",
                 line=text.count("\n", 0, match.start("language")) + 1,
                 reason=reason[1] if reason else None,
+                long=_LONG in match["comments"],
                 follows=not text[end : match.start()].strip(),
             )
         )
@@ -117,14 +141,20 @@ def blocks(text: str) -> list[Block]:
     return found
 
 
+def with_outputs(found: Sequence[Block]) -> Iterator[tuple[Block, Block | None]]:
+    """Yield every block, and the block that shows its output, if any."""
+    for block, after in pairwise([*found, Block("", "")]):
+        yield block, after if after.language == "text" and after.follows else None
+
+
 def run_page(page: Path) -> None:
     """Execute a page's blocks in the current folder. Raises `PageError` at the first that does not do what it says."""
     parts = blocks(page.read_text(encoding="utf-8"))
     names: dict[str, object] = {"__name__": page.stem}
-    for block, after in pairwise([*parts, Block("", "")]):
+    for block, output in with_outputs(parts):
         try:
-            if block.runs:
-                _execute(block, after if after.language == "text" and after.follows else None, names)
+            if block.runs and (WHOLE in os.environ or not block.long):
+                _execute(block, output, names)
             elif block.title and block.language != "text":
                 Path(block.title).parent.mkdir(parents=True, exist_ok=True)
                 Path(block.title).write_text(block.body, encoding="utf-8")
@@ -133,7 +163,7 @@ def run_page(page: Path) -> None:
 
 
 def _execute(block: Block, output: Block | None, names: dict[str, object]) -> None:
-    body = block.body if output or WHOLE in os.environ else block.quick
+    body = block.body if WHOLE in os.environ else block.quick(output)
     printed, code = _run_python(body, names) if block.language == "python" else _run_shell(body)
     wanted = _EXIT_CODE.fullmatch(output.title) if output else None
     if code != (int(wanted[1]) if wanted else 0):

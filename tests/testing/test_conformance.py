@@ -211,6 +211,7 @@ def test_an_entry_that_imports_torch(tmp_path: Path, monkeypatch: pytest.MonkeyP
     code += "    return [AdapterPlugin(name='NAME', summary='', load=list, provides=frozenset())]\n"
     write_plugin(tmp_path, "a-light-plugin", code.replace("NAME", "light"))
     write_plugin(tmp_path, "a-heavy-plugin", "import torch\n" + code.replace("NAME", "heavy"))
+    (tmp_path / "torch.py").write_text("")  # the new process finds this one, which is imported sooner
     monkeypatch.syspath_prepend(tmp_path)
     require_torch_free("adapter", "light", "a-light-plugin 1.2")
     with pytest.raises(ContractError, match="they import torch"):
