@@ -5,7 +5,6 @@ import json
 import pkgutil
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ import yaml
 from zoo_adapters.dcgan.adapter import DCGAN
 
 import zoo
+from tests.support import fork_server
 from tests.support.linear import model_of
 from tests.test_public_names import PUBLIC
 from zoo.registry.card_files import read_cards
@@ -38,7 +38,7 @@ def test_the_formats_page_is_enough_to_read_a_run_without_zoo(analyzer: str, tmp
     run = tmp_path / "runs" / "dcgan.digiface64-nullspace-mouth"
     directions = zoo.analyze(model, analyzer, region="center", out=run)
     code = WITHOUT_ZOO + "".join(blocks(FORMATS, "python")) + "print(json.dumps(card))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    done = subprocess.run([fork_server.python(), "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     card = json.loads(done.stdout.splitlines()[-1])
     assert not [key for key in card if f"`{key}`" not in FORMATS]
     moved = model.read_codes(tmp_path / "moved.safetensors")

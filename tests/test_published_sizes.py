@@ -60,6 +60,7 @@ def test_what_stands_beside_a_stylegan3_is_what_its_tensors_tell(config: str) ->
     assert assumed[0].keys() < assumed[1].keys()
 
 
+@pytest.mark.long
 def test_small_pictures_are_not_saturated() -> None:
     """A StyleGAN3 of 32 x 32 pixels at full width, and an R3GAN for CIFAR-10: of 23 and 21 million numbers."""
     one, two = stylegan3("t", 32), r3gan("cifar10")

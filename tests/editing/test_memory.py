@@ -66,7 +66,12 @@ def unit(count: int) -> Directions:
     ("job", "pictures"),
     [
         pytest.param("zoo.edit(model, unit(1), samples=16).images", 4 * 112, id="edit"),
-        pytest.param('zoo.edit(model, unit(1), samples=64).save(out / "e", video="none")', 0, id="sheet"),
+        pytest.param(
+            'zoo.edit(model, unit(1), samples=64).save(out / "e", video="none")',
+            0,
+            id="sheet",
+            marks=pytest.mark.long,
+        ),
         pytest.param(
             'zoo.edit(model, unit(1), samples=40).save(out / "e", each=True, video="none")',
             0,

@@ -120,7 +120,7 @@ def test_the_table_tells_step_interval_and_what_repeats(
     vectors = sefa.vectors[[0, 1, 0]] * torch.tensor([1, 1, -1])[:, None]
     replace(sefa, vectors=vectors, scores=torch.ones(3), provenance={}).save("twice.safetensors")
     options = ["-o", "directions=twice.safetensors", "-o", "background_energy=0.1"]
-    assert run(["analyze", "biggan", "-a", "nullspace", "-r", "eyes", *options]) == 0
+    assert run(["analyze", "biggan", "-a", "nullspace", "-r", "eyes", "--unseen", "4", *options]) == 0
     heading, *rows = capsys.readouterr().out.splitlines()
     assert "step" in heading and "locality, unseen" in heading and "repeats" in heading
     assert len(re.findall(r"[\d.]+ \([\d.]+–[\d.]+\)", "\n".join(rows[:3]))) == 6

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
+
+from tests.support import fork_server
 
 MODEL = "mosaic.pebbles32"
 """The model that the sample plugin ships."""
@@ -31,9 +32,10 @@ def environment(*site: Path, **further: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": os.pathsep.join(map(str, site)), **further}
 
 
-def python(*arguments: str | Path, site: Path, cwd: Path) -> None:
+def python(*arguments: str | Path, site: Path, cwd: Path, executable: str | None = None) -> None:
+    """Run Python, by default that of the fork server, with a folder on its search path."""
     done = subprocess.run(
-        [sys.executable, *map(str, arguments)],
+        [executable or fork_server.python(), *map(str, arguments)],
         cwd=cwd,
         env=environment(site),
         capture_output=True,
