@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import fork_server
 from tests.support.hostile_pickles import BOMB, Hostile, corpus
 from zoo import CheckpointError
 from zoo.checkpoints.reader import read_checkpoint
@@ -27,7 +26,7 @@ FILES = corpus()
 
 def in_a_process(call: str, folder: Path) -> str:
     """Run a function of the corpus in an empty folder; return what it printed last."""
-    command = [fork_server.python(), "-c", f"from tests.support import hostile_pickles; hostile_pickles.{call}"]
+    command = [sys.executable, "-c", f"from tests.support import hostile_pickles; hostile_pickles.{call}"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)])}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=True)
     return done.stdout.splitlines()[-1]
