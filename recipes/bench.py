@@ -29,8 +29,8 @@ MODELS: dict[str, dict[str, Any]] = {
     "dcgan.digiface64": {},
 }
 
-# The analyses: all that come with zoo, and null-space editing in its published form.
-ANALYZERS = ("sefa", "lowrank", "nullspace", "nullspace:basis=published", "resefa")
+# The analyses: all that come with zoo, lowrank of the whole picture too, and null-space editing in its published form.
+ANALYZERS = ("sefa", "lowrank", "nullspace", "nullspace:basis=published", "resefa", "lowrank:region=all")
 
 
 def write(found: Bench) -> None:

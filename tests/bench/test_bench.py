@@ -19,11 +19,13 @@ from tests.support.toys import write_tiny
 from zoo import AnalyzerPlugin, Directions, ScorerPlugin
 from zoo.bench import Bench, BenchRequest
 from zoo.bench.intervals import Figure
+from zoo.bench.methods import read_methods
 from zoo.bench.result import TABLES
 from zoo.bench.samples import Sample, Samples
 from zoo.bench.tables.coordinates import coordinates_along
 from zoo.bench.tables.locality import _interpolate
 from zoo.cli import run
+from zoo.editing.requests import CodesRequest
 from zoo.errors import OptionError, OutputError, RegionError, UnknownNameError
 from zoo.models.model import Model
 from zoo.registry.cards import Card
@@ -100,7 +102,8 @@ def mean(bench: Bench, method: str, table: str, key: str) -> float:
 
 def test_every_installed_analysis_stands_between_floor_and_ceiling(found: Bench) -> None:
     assert found.methods[0] == "random" and found.methods[-1] == "supervised"
-    assert {"sefa", "lowrank", "nullspace", "resefa", "axes"} <= set(found.methods)
+    assert {"sefa", "lowrank", "nullspace", "resefa", "axes", "lowrank:region=all"} <= set(found.methods)
+    assert "nullspace:region=all" not in {*found.methods, *found.skipped}
     assert "it needs a moon" in found.skipped["nothing"]
     assert any(note.startswith("nothing was left out: ") for note in found.notes())
     counts = {name: sum(one.method == name for one in found.samples) for name in found.methods}
@@ -221,6 +224,16 @@ def test_what_is_wrong_is_said_before_anything_is_measured(installation: Install
     for words, error, match in cases:
         with pytest.raises(error, match=match):
             BenchRequest(model="test.model", **{"region": "top", **QUICK, **words}).measure(model, installation)
+
+
+def test_an_analysis_may_have_a_region_of_its_own(installation: Installation) -> None:
+    model = bands()
+    asked = ("lowrank:region=not:top", "lowrank:region=all,k=2", "lowrank")
+    methods, _ = read_methods(asked, model, "top", installation)
+    assert [(one.region, dict(one.options)) for one in methods] == [("not:top", {}), ("all", {"k": "2"}), (None, {})]
+    assert [one.request("top", CodesRequest()).region for one in methods] == ["not:top", "all", "top"]
+    with pytest.raises(UnknownNameError, match="nose"):
+        read_methods(("lowrank:region=nose",), model, "top", installation)
 
 
 def test_an_analysis_with_options_and_no_scorer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,11 +33,13 @@ class Method:
         name: Its name: an analysis, perhaps with options, or `RANDOM` or `SUPERVISED`.
         analyzer: The name of the analyzer; None for the others.
         options: Its options.
+        region: The region that it analyses; None is the one that is measured.
     """
 
     name: str
     analyzer: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    region: str | None = None
 
     def find(self, trial: Trial, draw: int, installation: Installation, show: int) -> tuple[Directions, float]:
         """Find directions, and tell the seconds of processor time that took.
@@ -73,9 +75,21 @@ class Method:
         return find_directions(request.resolve(trial.model, installation), trial.progress).take(show)
 
     def request(self, region: str, codes: CodesRequest) -> AnalysisRequest:
-        """Return the request that finds the directions."""
+        """Return the request that finds the directions, of the method's own region or of this one."""
         assert self.analyzer is not None
-        return AnalysisRequest(analyzer=self.analyzer, region=region, codes=codes, options=self.options)
+        return AnalysisRequest(analyzer=self.analyzer, region=self.region or region, codes=codes, options=self.options)
+
+    @classmethod
+    def read(cls, text: str) -> Method:
+        """Read an analysis, perhaps with options, one of which may be the region.
+
+        Raises:
+            OptionError: If an option has no value, or is named twice.
+        """
+        name, _, options = text.partition(":")
+        pairs = parse_pairs(options.split(",")) if options else {}
+        region = pairs.pop("region", None)
+        return cls(text, name, pairs, region)
 
 
 def read_methods(
@@ -84,8 +98,9 @@ def read_methods(
     """Read which analyses are benched.
 
     Args:
-        texts: Their names, each perhaps with options, as ``nullspace:basis=published,tau=0.01``; None takes all that
-            are installed.
+        texts: Their names, each perhaps with options and a region of its own, as ``nullspace:basis=published,tau=0.01``
+            or ``lowrank:region=all``; None takes all that are installed, and those that can differentiate the whole
+            image a second time, with that as their region.
         model: The model.
         region: The region.
         installation: The plugins.
@@ -98,9 +113,8 @@ def read_methods(
     """
     methods: list[Method] = []
     skipped: dict[str, str] = {}
-    for text in texts or list(installation.plugins.analyzers):
-        name, _, options = text.partition(":")
-        method = Method(text, name, parse_pairs(options.split(",")) if options else {})
+    for text in texts or _installed(installation):
+        method = Method.read(text)
         if method.name in {RANDOM, SUPERVISED} or any(method.name == other.name for other in methods):
             raise OptionError(
                 f"--analyzer {text}: it is measured once, and random and supervised directions always are"
@@ -116,7 +130,13 @@ def read_methods(
         except ZooError as error:
             if texts:
                 raise
-            skipped[name] = str(error)
+            skipped[text] = str(error)
         else:
             methods.append(method)
     return methods, skipped
+
+
+def _installed(installation: Installation) -> list[str]:
+    analyzers = installation.plugins.analyzers
+    whole = [name for name, entry in analyzers.items() if "derivative" in entry.requires and not entry.local]
+    return [*analyzers, *(f"{name}:region=all" for name in whole)]

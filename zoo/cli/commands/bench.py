@@ -21,7 +21,8 @@ def bench(
             "--analyzer",
             "-a",
             metavar="NAME[:OPTION=VALUE,…]",
-            help="An analysis, perhaps with options; repeatable. By default all that are installed.",
+            help="An analysis, perhaps with options, or a region of its own (region=all); repeatable. By default all "
+            "that are installed.",
             autocompletion=completion.analyzers,
         ),
     ] = None,
