@@ -14,6 +14,7 @@ from _pytest.mark import ParameterSet
 from pydantic import TypeAdapter
 
 from tests.support import fork_server, pages
+from tests.support.hub import TOKEN, local_hub
 from zoo._utils.paths import cache_folder
 from zoo.registry.cards import Card
 from zoo.registry.registry import load_installation
@@ -25,6 +26,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TRUE_PROCESSES = "formats"
 # This page's whole benches take a quarter of an hour; tests/bench runs one of half the size.
 ONLY_QUICK = "bench"
+# The commands of these pages talk to a Hub on this machine.
+ON_HUB = ("share", "commands")
 MODELS = tuple(load_installation().registry.cards)
 
 
@@ -82,7 +85,11 @@ def test_the_examples_of_a_page_run(
         request.getfixturevalue("cached")
     if request.node.get_closest_marker("long"):
         monkeypatch.setenv(pages.WHOLE, "1")
-    done = run(page, tmp_path / "page")
+    with local_hub() if page.stem in ON_HUB else contextlib.nullcontext() as hub:
+        if hub is not None:
+            monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+            monkeypatch.setenv("HF_TOKEN", TOKEN)
+        done = run(page, tmp_path / "page")
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -2,7 +2,8 @@
 
 ::
 
-    directions = FILE [":" terms]      a directions file, an array or a run folder; without terms, those of --index
+    directions = FILE [":" terms]      a directions file, an array, a run folder or hf://owner/name[@revision];
+                                       without terms, those of --index
     terms      = term ("," term)*
     term       = (INDEX | NAME) ["=" WEIGHT]    the weight is 1 unless it is given
 
@@ -23,6 +24,7 @@ from zoo._utils.files import exists
 from zoo._utils.naming import check_name
 from zoo.core.codes import LatentSpace
 from zoo.core.directions import Directions
+from zoo.core.files.hub_address import is_hub_address
 from zoo.core.moves import Move
 from zoo.editing.run_folder import short_file_name
 from zoo.errors import DirectionsError, OptionError
@@ -68,8 +70,10 @@ def parse_move_spec(text: str, index: str | None) -> MoveSpec:
         OptionError: If the terms cannot be read.
     """
     file, colon, terms = text.rpartition(":")
-    # The colon may belong to the name, as in C:\directions.
-    if not colon or not file or exists(Path(text)) or not (exists(Path(file)) or _INDEX.match(terms)):
+    on_hub = is_hub_address(file)
+    # The colon may belong to the name, as in C:\directions, or to hf://owner/name.
+    whole = not colon or not file or exists(Path(text)) or (is_hub_address(text) and not on_hub)
+    if whole or not (on_hub or exists(Path(file)) or _INDEX.match(terms)):
         return MoveSpec(Path(text), () if index is None else _terms(index, f"--index {index}"))
     return MoveSpec(Path(file), _terms(terms, text))
 

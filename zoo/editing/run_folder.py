@@ -14,6 +14,7 @@ from zoo._utils.files import atomic_folder, is_dir
 from zoo._utils.writing.claims import claim
 from zoo._utils.writing.manifest import RUN_FOLDER, write_manifest
 from zoo.core.codes import Codes
+from zoo.core.files.hub_address import is_hub_address, parse_hub_address
 from zoo.errors import OutputError
 from zoo.registry.cards import is_file_name
 
@@ -201,9 +202,11 @@ def short_file_name(path: Path) -> str:
     """Shorten the name of directions for the name of a folder.
 
     Args:
-        path: A directions file, or a run folder.
+        path: A directions file, a run folder, or an address on the Hub.
 
     Returns:
-        The name of the file without its ending, or of the folder; at most 120 characters.
+        The name of the file without its ending, of the folder, or of the repository; at most 120 characters.
     """
+    if is_hub_address(path):
+        return parse_hub_address(path).repo.replace("/", "-")[:120]
     return (path.name if is_dir(path) else path.stem)[:120]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from zoo.core.files.arrays import (
     pick,
     warn_of_reading,
 )
+from zoo.core.files.hub_address import is_hub_address
 from zoo.core.files.reading import read_arrays, split_name, to_tensor
 from zoo.core.moves import measure_lengths
 from zoo.errors import DirectionsError
@@ -30,6 +32,9 @@ from zoo.errors import DirectionsError
 GivenDirections = Directions | Tensor | NDArray[Any] | str | Path
 
 FORMAT = "zoo-directions/1"
+
+# `zoo.hub` stands above the core, so that its function is named here, and imported for an address only.
+_FETCH = "zoo.hub.fetching:fetch_directions"
 
 # Entries of the metadata that are looked up and compared.
 _TEXTS = ("weights_sha256", "model", "analyzer", "region", "source")
@@ -97,6 +102,8 @@ def load_directions(path: Path, space: LatentSpace | None, read_as: str | None) 
 
     """
     DIRECTIONS.check_reading(read_as)
+    if is_hub_address(path):
+        return _fetched(path, space)
     file, name = split_name(path / "directions.safetensors" if is_dir(path) else path)
     try:
         tensors, metadata = read_arrays(file)
@@ -117,6 +124,15 @@ def load_directions(path: Path, space: LatentSpace | None, read_as: str | None) 
     if space is not None and directions.space != space:
         raise DirectionsError(f"{file} holds directions of {directions.space}, but the model's codes are in {space}")
     return directions
+
+
+def _fetched(path: Path, space: LatentSpace | None) -> Directions:
+    """Fetch a set of directions from the Hub, and read it; it records the commit that it is from."""
+    file, address = pkgutil.resolve_name(_FETCH)(path)
+    try:
+        return load_directions(file, space, None).with_provenance(fetched_from=address)
+    except DirectionsError as error:
+        raise DirectionsError(str(error).replace(str(file), address)) from None
 
 
 def take_directions(given: GivenDirections, space: LatentSpace | None, read_as: str | None = None) -> Directions:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -15,6 +18,7 @@ from zoo.weights.sources.http import MAX_REDIRECTS, content_length, download, ge
 from zoo.weights.sources.request import DownloadRequest, describe, timeout
 from zoo.weights.sources.session import open_session
 
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 _REPO_TYPES = {"spaces": "space", "datasets": "dataset"}
 
 
@@ -34,6 +38,33 @@ def fetch(request: DownloadRequest) -> Path:
         WeightsError: If the Hub or the network fails, or if the Hub's file has another size than the card says.
         OSError: If the local disk refuses.
     """
+    with _session(request) as (session, url):
+        size = _announced(request, session, url).size
+        _check_size(request, size)
+        known = replace(request, size=request.size or size)
+        return download(known, lambda headers: get(session, url, headers), keep=False)
+
+
+def find_commit(request: DownloadRequest) -> str | None:
+    """Ask which commit the revision of a source is at present; the file itself is not fetched.
+
+    Args:
+        request: The file, at a revision.
+
+    Returns:
+        The 40 hexadecimal digits of the commit; None where the Hub does not tell.
+
+    Raises:
+        WeightsError: If the Hub or the network fails, or there is no such file.
+    """
+    with _session(request) as (session, url):
+        commit = _announced(request, session, url).commit
+    return commit if commit is not None and _COMMIT.fullmatch(commit) else None
+
+
+@contextmanager
+def _session(request: DownloadRequest) -> Iterator[tuple[requests.Session, str]]:
+    """Open a session with the user's token, where there is one; also yield the address of the file."""
     from huggingface_hub import constants, hf_hub_url
     from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
@@ -42,10 +73,15 @@ def fetch(request: DownloadRequest) -> Path:
     url = hf_hub_url(filename=str(request.source.parts["path"]), **_repository(request))
     with open_session(request, secure=url.startswith("https:")) as session:
         session.auth = _HubHeaders(build_hf_headers())
-        size = _announced_size(request, session, url)
-        _check_size(request, size)
-        known = replace(request, size=request.size or size)
-        return download(known, lambda headers: get(session, url, headers), keep=False)
+        yield session, url
+
+
+@dataclass(frozen=True)
+class _Announced:
+    """What the Hub says of a file before it sends it."""
+
+    size: int | None
+    commit: str | None
 
 
 class _HubHeaders(AuthBase):
@@ -68,24 +104,34 @@ def _repository(request: DownloadRequest) -> dict[str, Any]:
     return {"repo_id": name, "repo_type": _REPO_TYPES.get(prefix, "model"), "revision": parts["revision"]}
 
 
-def _announced_size(request: DownloadRequest, session: requests.Session, url: str) -> int | None:
-    """Ask for the file's size: the Hub tells it before it redirects to a large file, which lies elsewhere."""
+def _announced(request: DownloadRequest, session: requests.Session, url: str) -> _Announced:
+    """Ask for a file's size and commit: the Hub tells them before it redirects to a large file elsewhere."""
+    commit = None
     try:
         for _ in range(MAX_REDIRECTS):
             headers = {"Accept-Encoding": "identity"}
             with session.head(url, headers=headers, timeout=timeout()) as response:
                 status, reason = response.status_code, response.headers.get("X-Error-Message") or response.reason
                 linked = response.headers.get("X-Linked-Size")
+                commit = response.headers.get("X-Repo-Commit") or commit
                 target = response.headers.get("Location", "") if response.is_redirect else ""
                 if status >= requests.codes.bad_request:
                     busy = status >= requests.codes.internal_server_error or status == requests.codes.too_many_requests
-                    raise request.failure(f"the Hub answered {status} {reason}", retryable=busy)
+                    raise request.failure(f"the Hub answered {status} {reason}{_hint(response)}", retryable=busy)
                 if linked is not None or not target or urlsplit(target).netloc:
-                    return content_length({"Content-Length": linked} if linked else {} if target else response.headers)
+                    told = {"Content-Length": linked} if linked else {} if target else response.headers
+                    return _Announced(content_length(told), commit)
                 url = urljoin(url, target)
     except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
         raise request.failure(describe(error), retryable=not is_permanent(error)) from error
     raise request.failure(f"the Hub redirects more than {MAX_REDIRECTS} times")
+
+
+def _hint(response: requests.Response) -> str:
+    """Say what a refusal may mean: the Hub tells nobody that a private repository exists."""
+    if response.status_code != requests.codes.unauthorized and response.headers.get("X-Error-Code") != "RepoNotFound":
+        return ""
+    return ": there is no such repository, or it is private and needs your token, which 'hf auth login' keeps"
 
 
 def _check_size(request: DownloadRequest, size: int | None) -> None:

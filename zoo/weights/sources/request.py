@@ -54,6 +54,7 @@ class DownloadRequest:
         size: Bytes of what the source gives (the archive, if it is one), or None if unknown.
         pinned: Whether the sha256 of what the source gives is known, so that a wrongly resumed file is noticed.
         progress: Called with (bytes so far, bytes in all, what is being done).
+        limit: The largest number of bytes that is accepted where `size` is unknown.
     """
 
     source: Source
@@ -61,11 +62,12 @@ class DownloadRequest:
     size: int | None
     pinned: bool
     progress: Progress
+    limit: int = MAX_BYTES
 
     @property
     def max_bytes(self) -> int:
         """The largest number of bytes that is accepted."""
-        return self.size or MAX_BYTES
+        return self.size or self.limit
 
     def report(self, done: int, total: int | None = None) -> None:
         """Report how far the download is.

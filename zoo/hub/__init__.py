@@ -1,0 +1,1 @@
+"""Directions shared on the Hugging Face Hub: fetching, pushing and searching sets of them."""
