@@ -129,6 +129,16 @@ def test_of_several_arrays_one_is_chosen_by_its_name(tmp_path: Path) -> None:
         codes_of(Path(f"{tmp_path}/two.npz#third"))
 
 
+def test_an_array_becomes_directions() -> None:
+    found = Directions.from_array(ROWS, space=W, read_as="rows")
+    assert found.vectors.shape == (1, 3, 4) and found.space == W
+    with pytest.raises(DirectionsError, match="which can be read in 2 ways: pass --as rows"):
+        Directions.from_array(ROWS, space=W)
+    with pytest.raises(OptionError, match="it is an array of numbers"):
+        Directions.from_array("smile.npy", space=W)
+    assert Directions.from_array([[3.0, 0, 0, 0]]).vectors.tolist() == [[1, 0, 0, 0]]
+
+
 def test_names_of_codes_are_believed(tmp_path: Path) -> None:
     np.savez(tmp_path / "z.npz", z=ROWS[:1])
     np.savez(tmp_path / "w.npz", w=ROWS[None])

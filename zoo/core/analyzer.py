@@ -107,6 +107,10 @@ class Scorer(ABC):
     def score(self, images: Tensor) -> Tensor:
         """Score a batch of images.
 
+        Where it is made of differentiable operations of torch, outside of `torch.no_grad`, analyses can find what the
+        scores respond to, as `nullspace` does with ``preserve``. Log-probabilities and logits have gradients where a
+        value is certain; probabilities hardly have any.
+
         Args:
             images: (n, 3, height, width), in [-1, 1], as `zoo.core.as_rgb` makes them of grey and RGBA images.
 

@@ -271,8 +271,30 @@ class Directions:
         save_directions(Path(path), self)
 
     @classmethod
+    def from_array(cls, array: Any, *, space: LatentSpace | None = None, read_as: str | None = None) -> Directions:
+        """Take an array of another project; each direction is scaled to unit length.
+
+        Args:
+            array: numbers (k, dim), or (k, layers, dim) with a vector for each row of a code: of numpy or torch, or
+                lists.
+            space: the space that they are in; None is one named ``unknown``, as large as the array says.
+            read_as: how to read a shape that leaves it open; see `load`.
+
+        Returns:
+            The directions.
+
+        Raises:
+            DirectionsError: the array does not fit the space, or can be read in several ways.
+            OptionError: it is nothing of numbers, or there is no such reading.
+
+        """
+        from zoo.core.files.directions import directions_from_array
+
+        return directions_from_array(array, space, read_as)
+
+    @classmethod
     def load(cls, path: str | Path, *, space: LatentSpace | None = None, read_as: str | None = None) -> Directions:
-        """Read directions from a file of `save`, from a run folder, or from a file of another project.
+        """Read directions from a file of `save`, a run folder, ``hf://owner/name``, or a file of another project.
 
         That is an ``.npy`` or ``.npz`` file of numpy, safetensors, a torch file or a pickle, of which nothing is
         executed. ``FILE#NAME`` is one array of several. An array is (k, dim), or (k, layers, dim) with a vector for

@@ -11,6 +11,7 @@ from zoo.linalg import LowRank, factorize, fix_signs
 from zoo_analyzers.nullspace.bases import LocalDirections, generalized_basis, project_directions
 from zoo_analyzers.nullspace.notes import notes_on
 from zoo_analyzers.nullspace.options import NullSpaceOptions
+from zoo_analyzers.nullspace.preserve import attribute_gram, preserved_names
 
 
 class NullSpace(Analyzer[NullSpaceOptions]):
@@ -36,6 +37,7 @@ class NullSpace(Analyzer[NullSpaceOptions]):
             The local directions; with the published form, the part of the length that the projection left of each.
 
         Raises:
+            CapabilityError: if attributes shall be preserved, and no scorer that fits gives gradients.
             OptionError: for a file of directions with basis=generalized.
             RegionError: if the region is the whole image.
             DirectionsError: for a file of directions that cannot be read, or of another space.
@@ -43,18 +45,21 @@ class NullSpace(Analyzer[NullSpaceOptions]):
         """
         options = self.options
         source = self._read_source(adapter.space)
+        preserved = preserved_names(options.preserve, probe.scorers, options.scorer) if options.preserve else []
         layers = source.layers if probe.layers is None and source is not None else probe.layers
         output = open_output(options, adapter, probe.progress)
         grams = self._grams(adapter, replace(probe, layers=layers), output)
         foreground, background = grams.matrices
         require_change(foreground, probe.region)
+        if preserved:
+            background = self._beside_attributes(adapter, replace(probe, layers=layers), background)
         # With factorization=spectrum, the columns of V_B carry this share of tr(M_B).
         low_rank = factorize(background, options.factorization, options.share_projected_out, probe.progress)
         # At least one direction is removed where there is any, and at least one dimension is left.
         removed = min(max(low_rank.rank - options.relax, min(low_rank.rank, 1)), adapter.space.dim - 1)
         own = factorize(foreground, options.factorization, options.energy, probe.progress)
         given = own.vectors if source is None else source.vectors
-        local = self._localize(given, low_rank, removed, grams)
+        local = self._localize(given, low_rank, removed, foreground, background)
         local = local.first(options.k or len(given))
         provenance = {
             "output": output.name,
@@ -62,6 +67,7 @@ class NullSpace(Analyzer[NullSpaceOptions]):
             "rank": removed,
             "basis": "generalized" if options.generalized else "published",
             **_origins(options, local),
+            **({"preserved": preserved} if preserved else {}),
             "spectrum_of": f"{low_rank.spectrum_of} of the rest of the image; coloured: what was projected out",
             "spectrum": low_rank.spectrum.tolist(),
             "notes": notes_on(options, low_rank, removed, rest_changes=bool(background.any())),
@@ -101,9 +107,17 @@ class NullSpace(Analyzer[NullSpaceOptions]):
             progress=probe.progress,
         )
 
-    def _localize(self, vectors: Tensor, low_rank: LowRank, removed: int, grams: Grams) -> LocalDirections:
+    def _beside_attributes(self, adapter: Adapter, probe: Probe, background: Tensor) -> Tensor:
+        """Add what attributes respond to: M_B / tr M_B + M_A, so that the pixels count as much as all attributes."""
+        options = self.options
+        attributes = attribute_gram(adapter, probe, options.preserve, options.scorer, options.chunk)
+        scale = background.trace() if bool(background.any()) else 1.0
+        return background / scale + attributes
+
+    def _localize(
+        self, vectors: Tensor, low_rank: LowRank, removed: int, foreground: Tensor, background: Tensor
+    ) -> LocalDirections:
         """Choose directions of the null space, or project vectors (k, dim) onto it."""
-        foreground, background = grams.matrices
         if self.options.generalized:
             return generalized_basis(low_rank.basis[removed:], foreground, background, self.options.tau)
         return project_directions(vectors, low_rank.basis[:removed], foreground, background)

@@ -1,11 +1,17 @@
 """The options of the nullspace analysis."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from zoo.jacobian import OutputOptions
+
+# Names with commas between them, or a sequence of names.
+Names = Annotated[
+    tuple[str, ...],
+    BeforeValidator(lambda given: [part.strip() for part in given.split(",")] if isinstance(given, str) else given),
+]
 
 
 class NullSpaceOptions(OutputOptions):
@@ -21,6 +27,12 @@ class NullSpaceOptions(OutputOptions):
     directions_as: Literal["directions", "columns", "rows"] | None = Field(
         None, description="how to read an array of directions whose shape leaves it open"
     )
+    preserve: Names = Field(
+        (),
+        description="scored attributes to keep beside the pixels outside of the region, with commas, such as "
+        "background,eyes; not:hair_colour is all others",
+    )
+    scorer: str | None = Field(None, description="the scorer of these attributes; by default the only one that fits")
     factorization: Literal["spectrum", "pursuit", "published"] = Field(
         "spectrum",
         description="spectrum: eigenvectors; pursuit: low rank plus sparse, solved; published: the released loop",
@@ -30,7 +42,8 @@ class NullSpaceOptions(OutputOptions):
         None,
         gt=0,
         le=1,
-        description="share of the rest's trace that is projected out; by default 0.8, and 0.97 for basis=published",
+        description="share of the rest's trace that is projected out; by default 0.8, or 0.3 with preserve, and 0.97 "
+        "for basis=published",
     )
     tau: float = Field(
         1e-4, gt=0, description="share of the rest's trace that is added to each of its eigenvalues (generalized)"
@@ -53,4 +66,7 @@ class NullSpaceOptions(OutputOptions):
         """The share of the rest's trace that is projected out."""
         if self.background_energy is not None:
             return self.background_energy
-        return 0.8 if self.generalized else 0.97
+        if not self.generalized:
+            return 0.97
+        # Gradients of attributes spread over many directions, which the quotient weighs better than a projection.
+        return 0.3 if self.preserve else 0.8

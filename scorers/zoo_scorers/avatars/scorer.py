@@ -96,9 +96,8 @@ class Avatars(Scorer):
 
 
 def _in_batches(function: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-    """Apply a function to images at the network's size, batch by batch."""
-    with torch.no_grad():
-        return torch.cat([function(_resize(part.cpu().float())) for part in images.split(_BATCH_SIZE)])
+    """Apply a function to images at the network's size, batch by batch; it can be differentiated in the images."""
+    return torch.cat([function(_resize(part.cpu().float())) for part in images.split(_BATCH_SIZE)])
 
 
 def _resize(images: Tensor) -> Tensor:

@@ -156,9 +156,28 @@ def take_directions(given: GivenDirections, space: LatentSpace | None, read_as: 
         return given
     if isinstance(given, str | Path):
         return Directions.load(given, space=space, read_as=read_as)
+    return directions_from_array(given, space, read_as)
+
+
+def directions_from_array(given: object, space: LatentSpace | None, read_as: str | None) -> Directions:
+    """Take an array; see `Directions.from_array`.
+
+    Args:
+        given: the array.
+        space: the space that it must be in; None if it is not known.
+        read_as: the reading to take where its shape allows several.
+
+    Returns:
+        The directions.
+
+    Raises:
+        DirectionsError: see `Directions.from_array`.
+        OptionError: see `Directions.from_array`.
+
+    """
     DIRECTIONS.check_reading(read_as)
+    array = to_tensor(given, "directions")
     try:
-        array = to_tensor(given, "directions")
         return _scaled(array, space or _unknown_space(array), "an array", read_as, "")
     except MisfitError as error:
         raise DirectionsError(f"directions: the array {error}") from None
