@@ -176,7 +176,7 @@ def models(_: str) -> str:
     """List the models of the registry."""
     rows = [
         [
-            *(code(card.name), card.summary, f"{card.resolution}²", code(card.codes)),
+            *(code(card.name), card.summary, card.pixels, code(card.codes)),
             "yes" if card.weights.verified else "no",
         ]
         for card in load_registry(PLUGINS).match(None)

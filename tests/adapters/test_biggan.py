@@ -14,8 +14,10 @@ import zoo
 from tests.support import families
 from tests.support.golden import Golden
 from zoo import CheckpointError, Codes, CodesError, OptionError, UnknownNameError
+from zoo.checkpoints import detect_network
 from zoo.checkpoints.conversion import fold_upsample_into_conv
 from zoo.testing import check_adapter, in_float64, render
+from zoo.testing.network_checks import check_regions
 
 # Relative to the largest value, in float64: the same sums in another order.
 EXACT = 1e-12
@@ -60,6 +62,44 @@ def test_upsampling_and_convolution_are_one_transposed_convolution() -> None:
     wanted = nn.functional.conv2d(nn.functional.interpolate(x, scale_factor=2.0), weight, padding=1)
     found = nn.functional.conv_transpose2d(x, fold_upsample_into_conv(weight), stride=2, padding=1)
     assert torch.allclose(found, wanted, rtol=0, atol=EXACT * float(wanted.abs().max()))
+
+
+# A network trained with --mybn and without --G_shared; one with --G_param N and without --hier; a BigGAN-deep.
+VARIANTS = {"biggan_unshared": "ajbrock", "biggan_plain": "ajbrock", "biggan_ajbrock_deep": "ajbrock-deep"}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_networks_of_other_options(name: str) -> None:
+    golden = Golden.read(name)
+    adapter = families.opened(golden.state, ("biggan", VARIANTS[name]))
+    codes = Codes(golden.inputs["z"], golden.inputs["label"])
+    golden.check("image", adapter.synthesize(codes))
+    check_regions(adapter)
+    rows = [len(part.weight) for part in adapter.projections()]
+    assert (len(rows), rows[0]) == (9 if "deep" in name else 1, golden.state["linear.weight"].shape[0])
+
+
+def test_statistics_of_training_on_several_devices_are_read_and_in_doubt() -> None:
+    """Their sums stand elsewhere; the original multiplies by gains in training, and adds them in evaluation."""
+    golden = Golden.read("biggan_unshared")
+    renamed = {key.replace("bn.stored_", "bn.running_"): tensor for key, tensor in golden.state.items()}
+    state = {key: tensor for key, tensor in renamed.items() if not key.endswith("accumulation_counter")}
+    found = detect_network(families.families(), state, {})
+    assert found.convert()[1]["in_doubt"] == ["cross_replica"]
+    golden.check(
+        "image",
+        families.opened(state, ("biggan", "ajbrock")).synthesize(Codes(golden.inputs["z"], golden.inputs["label"])),
+    )
+
+
+def test_standing_statistics_are_sums() -> None:
+    golden = Golden.read("biggan_unshared")
+    state = {key: tensor * 16 if ".bn.stored_" in key else tensor for key, tensor in golden.state.items()}
+    state |= {key: tensor + 16 for key, tensor in state.items() if key.endswith("accumulation_counter")}
+    golden.check(
+        "image",
+        families.opened(state, ("biggan", "ajbrock")).synthesize(Codes(golden.inputs["z"], golden.inputs["label"])),
+    )
 
 
 # Files

@@ -206,8 +206,8 @@ def check_request(
     region = None
     if card is not None:
         check_capabilities(plugin, installation, card, space)
-        if size or card.resolution <= _MAX_CLAIMED_SIDE:
-            region = read_region(request.region, plugin, card, size or (card.resolution, card.resolution))
+        if size or max(card.size) <= _MAX_CLAIMED_SIDE:
+            region = read_region(request.region, plugin, card, size or card.size)
     return CheckedRequest(request=request, plugin=plugin, options=options, region=region)
 
 

@@ -139,7 +139,7 @@ def layers(context: typer.Context, incomplete: str) -> Proposals:
     def known(settings: Settings) -> Proposals:
         card = settings.installation.registry.resolve(str(model))
         adapter = settings.installation.plugins.adapter(card.adapter)
-        named = adapter.name_layers(card.space, card.layers, card.resolution)
+        named = adapter.name_layers(card.space, card.layers, *card.size)
         return [(name, f"layers {format_layers(rows)}") for name, rows in named.items()]
 
     return [(f"{before}{comma}{name}", text) for name, text in _propose(context, last, known)]

@@ -142,6 +142,8 @@ def describe_card(card: Card) -> Values:
         "default": card.default,
         "adapter": card.adapter,
         "resolution": card.resolution,
+        "width": card.size[1],
+        "pixels": card.pixels,
         "channels": card.channels,
         "space": card.space,
         "layers": card.layers,
@@ -162,7 +164,7 @@ def _describe_model(installation: Installation, name: str) -> Values:
         "kind": "model",
         **describe_card(card),
         "layer_names": {
-            name: list(rows) for name, rows in adapter.name_layers(card.space, card.layers, card.resolution).items()
+            name: list(rows) for name, rows in adapter.name_layers(card.space, card.layers, *card.size).items()
         },
         "classes": list(card.classes),
         "dataset": card.dataset,

@@ -98,6 +98,6 @@ class ProjectCommand:
             return
         if settings.projector is not None:
             open_projector(settings.projector, settings.options, card)
-        parse_region(settings.region, (card.resolution, card.resolution), card.regions)
+        parse_region(settings.region, card.size, card.regions)
         if settings.label != AUTO and card.classes:
             find_class(card.name, card.classes, settings.label)

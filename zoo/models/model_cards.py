@@ -117,10 +117,12 @@ def completed(card: Card, family: str, adapter: Adapter) -> Card:
     Returns:
         The card with the network's architecture, resolution, channels, space and classes.
     """
+    height, width = adapter.resolution
     return replace(
         card,
         adapter=family,
-        resolution=adapter.resolution[0],
+        resolution=height,
+        width=None if width == height else width,
         channels=adapter.channels,
         space=adapter.space.name,
         dim=adapter.space.dim,
@@ -147,7 +149,7 @@ def check_card(card: Card, actual: Card, path: Path, *, has_options: bool) -> No
     pair = (card, actual)
     if card.layers == 1 or has_options:
         pair = (replace(card, layers=1), replace(actual, layers=1))
-    sizes = [f"{one.resolution}², {one.codes}" for one in pair]
+    sizes = [f"{one.pixels}, {one.codes}" for one in pair]
     if actual.space == card.space and sizes[0] != sizes[1]:
         raise CardError(
             f"{card.name}: its card says {sizes[0]}, but {path} holds {sizes[1]}: mend the card or the file"

@@ -35,7 +35,7 @@ from zoo.weights.fetch import import_file
 _SEAL = "# Written by zoo add. The SHA-256 of the other lines: {}\n"
 _MOST_NAMES = 1000
 # Fields of a card that are written only if they differ from the default.
-_OPTIONAL_FIELDS = ("channels", "layers", "classes", "dataset", "origin", "paper", "regions", "config")
+_OPTIONAL_FIELDS = ("width", "channels", "layers", "classes", "dataset", "origin", "paper", "regions", "config")
 
 
 class EditedCardWarning(UserWarning):

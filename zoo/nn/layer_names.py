@@ -10,18 +10,19 @@ from collections.abc import Sequence
 _COARSE, _MIDDLE = 4, 8
 
 
-def name_resolutions(sides: Sequence[int]) -> dict[str, tuple[int, ...]]:
+def name_resolutions(sides: Sequence[int | tuple[int, int]]) -> dict[str, tuple[int, ...]]:
     """Name layers after the size of the maps that they compute.
 
     Args:
-        sides: height and width of each layer's map, in pixels, from layer 0 on.
+        sides: height and width of each layer's map, in pixels, from layer 0 on; pairs where they differ.
 
     Returns:
         The layers by names such as ``64x64``, from the first layer's on.
     """
     names: dict[str, tuple[int, ...]] = {}
     for layer, side in enumerate(sides):
-        names[f"{side}x{side}"] = (*names.get(f"{side}x{side}", ()), layer)
+        height, width = side if isinstance(side, tuple) else (side, side)
+        names[f"{height}x{width}"] = (*names.get(f"{height}x{width}", ()), layer)
     return names
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -11,6 +12,9 @@ from torch import Tensor
 
 from zoo.checkpoints.conversion import StateDictConverter, fold_upsample_into_conv
 from zoo.checkpoints.modules import require_modules
+from zoo.errors import CheckpointError
+
+_MOST_CLASSES = 4_000
 
 # The layers of torch in residual generators.
 _CLASSES: Mapping[str, Mapping[str, Any]] = {
@@ -124,6 +128,39 @@ class ResidualConverter(StateDictConverter, ABC):
                 self.norm(f"{name}.{part}", f"{key}.{file_part}")
             else:
                 self.layer(f"{name}.{part}", f"{key}.{file_part}", upsample=upsample and part == "conv1")
+
+    def set_one_hot(self, gain: Tensor) -> None:
+        """Set the identity as the embedding of classes, for gains and biases that have a column for each class.
+
+        Args:
+            gain: the gain of a normalisation, (channels, classes).
+
+        Raises:
+            CheckpointError: for more classes than networks have.
+        """
+        classes = gain.shape[-1] if gain.ndim else 0
+        if classes > _MOST_CLASSES:
+            raise CheckpointError(f"{self.owner} has {classes:,} classes; at most {_MOST_CLASSES:,} are read")
+        self.converted["embed"] = torch.eye(classes)
+
+    def stage_ends(self, blocks: Sequence[str], inputs: str, outputs: str) -> list[bool]:
+        """Say which blocks of a deep network upsample: the last one of each stage.
+
+        Stages are equally deep, and channels change at their ends only. Where they never change, the network is the one
+        of 32² pixels, which has three stages.
+
+        Args:
+            blocks: keys of the blocks in the file, in order.
+            inputs: what follows a block's key in that of a tensor with a number for each channel of its input.
+            outputs: the same of its output.
+
+        Returns:
+            For each block whether it upsamples.
+        """
+        channels = [(len(self.peek(f"{key}.{inputs}")), len(self.peek(f"{key}.{outputs}"))) for key in blocks]
+        changes = [index for index, (before, after) in enumerate(channels) if before != after]
+        depth = min((after - before for before, after in pairwise(changes)), default=max(1, len(blocks) // 3))
+        return [index % depth == depth - 1 for index in range(len(blocks))]
 
     def pair_attention(self, modules: Iterable[str], gamma: str) -> list[tuple[str, str | None]]:
         """Pair the blocks in a list of modules with the attention that follows each, if any.

@@ -41,13 +41,13 @@ class StyleNetwork(nn.Module):
 
     Attributes:
         mapping: the mapping from z to w.
-        img_resolution: height and width of the image.
+        img_resolution: height and width of the image; a pair where they differ.
         img_channels: channels of the image, 3 unless a family says otherwise.
         num_ws: rows of w that the layers read.
     """
 
     mapping: MappingNetwork
-    img_resolution: int
+    img_resolution: int | tuple[int, int]
     img_channels: int = 3
     num_ws: int
 
@@ -95,7 +95,8 @@ class StyleAdapter(Adapter):
         else:
             self.space = LatentSpace("w", mapping.w_dim, network.num_ws)
         self._truncated_rows = network.num_ws if truncation_cutoff is None else min(truncation_cutoff, network.num_ws)
-        self.resolution = (network.img_resolution, network.img_resolution)
+        side = network.img_resolution
+        self.resolution = side if isinstance(side, tuple) else (side, side)
         self.channels = network.img_channels
 
     @classmethod

@@ -121,13 +121,16 @@ class AdapterPlugin(_EntryWithOptions["Adapter"]):
         """
         return self.provides if space is None else self.spaces.get(space, self.provides)
 
-    def name_layers(self, space: str, rows: int, resolution: int) -> Mapping[str, Sequence[int]]:
+    def name_layers(
+        self, space: str, rows: int, resolution: int, width: int | None = None
+    ) -> Mapping[str, Sequence[int]]:
         """Name the layers of a model that is not open, as `Adapter.layer_names` does of one that is.
 
         Args:
             space: the latent space.
             rows: the number of rows of its codes.
             resolution: height and width of the images, in pixels.
+            width: their width, where they are not square.
 
         Returns:
             The layers by name; empty where a card does not tell.
@@ -136,7 +139,7 @@ class AdapterPlugin(_EntryWithOptions["Adapter"]):
             PluginError: the import fails.
 
         """
-        if self.layers is None:
+        if self.layers is None or width not in {None, resolution}:
             return {}
         function = _resolve(f"the layers of {self.name}", self.layers)
         names: Mapping[str, Sequence[int]] = function(space, rows, resolution)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 # The largest sizes that a card may claim. They cost memory and time before its weights are there to be compared with.
-_LIMITS = {"resolution": MAX_SIDE, "dim": 2**20, "layers": 1000}
+_LIMITS = {"resolution": MAX_SIDE, "width": MAX_SIDE, "dim": 2**20, "layers": 1000}
 
 
 @cache
@@ -140,7 +140,7 @@ def _validate(path: Path, index: int, fields: Any) -> Card:
             f"registry {path}, card {label}, field {where}: {first['msg'].removeprefix('Value error, ')}"
         ) from None
     for field, limit in _LIMITS.items():
-        if getattr(card, field) > limit:
+        if (getattr(card, field) or 0) > limit:
             raise CardError(
                 f"registry {path}, card {label}, field {field}: {getattr(card, field):,} is above {limit:,}"
             )

@@ -87,11 +87,12 @@ class Card(Strict):
         name: the name, ``architecture.variant``.
         adapter: the adapter that loads the weights.
         summary: one line on what the images show.
-        resolution: pixels a side of the images.
+        resolution: pixels a side of the images; their height where they are not square.
         space: the name of the latent space.
         dim: the number of components of a code, or of each of its rows.
         weights: where the weights are.
         licence: the terms of use.
+        width: the width of images that are not square, in pixels; None for square ones.
         channels: those of the images: 1 (grey), 3 (RGB) or 4 (RGBA).
         layers: the number of rows of a code.
         default: whether the architecture's name alone means this model.
@@ -116,6 +117,7 @@ class Card(Strict):
     dim: int
     weights: Weights
     licence: Licence
+    width: int | None = None
     channels: int = 3
     layers: int = 1
     default: bool = False
@@ -133,8 +135,8 @@ class Card(Strict):
             raise ValueError("texts in a card are single lines without control characters")
         if not _NAME.fullmatch(self.name):
             raise ValueError("a model's name is architecture.variant, in lower-case letters, digits, '-' and '_'")
-        if min(self.resolution, self.dim, self.layers) <= 0:
-            raise ValueError("resolution, dim and layers are above 0")
+        if min(self.resolution, self.dim, self.layers, *self.size) <= 0:
+            raise ValueError("resolution, width, dim and layers are above 0")
         if self.channels not in CHANNELS:
             raise ValueError(f"channels are {', '.join(map(describe_channels, CHANNELS))}")
         parse_alignment(self.alignment)
@@ -143,6 +145,17 @@ class Card(Strict):
         invalid = [region for region in self.regions if not re.fullmatch(r"[A-Za-z_][\w-]*", region)]
         if invalid:
             raise ValueError(f"the region name {invalid[0]!r} must consist of letters, digits, '_' and '-'")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the images."""
+        return self.resolution, self.resolution if self.width is None else self.width
+
+    @property
+    def pixels(self) -> str:
+        """The size of the images in words, such as ``64²``, or ``64 x 128``: height and width."""
+        height, width = self.size
+        return f"{height}²" if height == width else f"{height} x {width}"
 
     @property
     def codes(self) -> str:

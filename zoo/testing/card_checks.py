@@ -57,9 +57,9 @@ def check_container(subject: Subject) -> None:
 def check_model(subject: Subject) -> None:
     """The model opens, with the resolution, space, rows and number of classes that its card says."""
     card: Card = subject.item
-    height, width = subject.model.adapter.resolution
-    square = (height, width) == (card.resolution, card.resolution)
-    require(square, f"images of {card.resolution} pixels a side", f"{height}x{width}")
+    height, width = card.size
+    size = subject.model.adapter.resolution
+    require(tuple(size) == card.size, f"images of {height}x{width} pixels", f"{size[0]}x{size[1]}")
     space = subject.model.adapter.space
     rows_agree = card.layers in {1, space.layers}  # 1 is the default of a card that does not say
     same = (card.space, card.dim) == (space.name, space.dim) and rows_agree
@@ -69,12 +69,12 @@ def check_model(subject: Subject) -> None:
 def check_regions(subject: Subject) -> None:
     """Every region of the card can be read, is within the image, and is not the whole image."""
     card: Card = subject.item
-    size = (card.resolution, card.resolution)
+    height, width = card.size
     for name in card.regions:
         try:
-            region = parse_region(name, size, card.regions)
+            region = parse_region(name, card.size, card.regions)
         except ZooError as error:
-            contract = f"the region {name} fits {card.resolution}x{card.resolution} pixels"
+            contract = f"the region {name} fits {height}x{width} pixels"
             raise ContractError(f"the contract is: {contract}; seen: {error}") from error
         whole = f"all of it: {COMMON_REGIONS['all']}"
         require(not region.whole, f"the region {name} is a part of the image", whole)

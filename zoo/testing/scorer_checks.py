@@ -107,9 +107,9 @@ def _masks(entry: ScorerPlugin, images: Tensor) -> Tensor:
 
 
 def _images(entry: ScorerPlugin) -> Tensor:
-    """Draw three smooth images in [-1, 1], (3, 3, side, side), of the size of the first model that the scorer fits."""
+    """Draw three smooth images in [-1, 1], (3, 3, height, width), as large as the first model that the scorer fits."""
     scorer = _scorer(entry)
-    sides = [card.resolution for card in load_installation().registry.cards.values() if scorer.fits(card)]
+    sizes = [card.size for card in load_installation().registry.cards.values() if scorer.fits(card)]
     coarse = torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    side = sides[0] if sides else _SIDE
-    return torch.nn.functional.interpolate(coarse, (side, side), mode="bilinear")
+    size = sizes[0] if sizes else (_SIDE, _SIDE)
+    return torch.nn.functional.interpolate(coarse, size, mode="bilinear")

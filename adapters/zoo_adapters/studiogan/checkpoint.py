@@ -5,21 +5,16 @@ They are converted to the keys of `zoo.nn.ResidualGenerator`. Normalisations use
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Mapping
 from typing import Any
 
-import torch
-from torch import Tensor
-
-from zoo import CheckpointError, Layout, State
+from zoo import Layout, State
 from zoo.checkpoints import count_keys
 from zoo.nn import ResidualConverter
 
 _COMMON_KEYS = ("conv2d5.bias", "linear0.bias", "blocks.0.0.conv2d2.bias", "bn4.running_mean")
 _BOTTLENECK_KEY = "blocks.0.0.conv2d4.bias"
 _SHORTCUT_KEY = "blocks.0.0.conv2d0.bias"
-_MOST_CLASSES = 4_000
 _EPSILON = 1e-4
 _BLOCK_PARTS = {"norm1": "bn1", "conv1": "conv2d1", "norm2": "bn2", "conv2": "conv2d2"}
 _BOTTLENECK_PARTS = {
@@ -100,7 +95,9 @@ def _convert(state: State, meta: Mapping[str, Any], *, deep: bool, embeds: bool)
     converter.layer("start", "linear0")
     modules = count_keys(converter.remaining, r"blocks\.\d+\.0\.(conv2d2\.bias|sigma)")
     pairs = converter.pair_attention((f"blocks.{index}.0" for index in range(modules)), "sigma")
-    upsamples = _upsamples(converter, [key for key, _ in pairs]) if deep else [True] * len(pairs)
+    upsamples = [True] * len(pairs)
+    if deep:
+        upsamples = converter.stage_ends([key for key, _ in pairs], "bn1.bn.running_mean", "conv2d4.bias")
     for index, ((key, attention), upsample) in enumerate(zip(pairs, upsamples, strict=True)):
         parts = dict(_BOTTLENECK_PARTS if deep else _BLOCK_PARTS)
         if f"{key}.conv2d0.bias" in converter.remaining:
@@ -112,32 +109,12 @@ def _convert(state: State, meta: Mapping[str, Any], *, deep: bool, embeds: bool)
     if deep or (embeds and "shared.weight" in converter.remaining):
         converter.assign("embed", "shared.weight")
     elif not embeds and gain is not None:
-        # Gains and biases have a column for each class, so that the embedding is the identity.
-        converter.converted["embed"] = _one_hot(gain.shape[-1] if gain.ndim else 0)
+        converter.set_one_hot(gain)
     converter.norm("norm", "bn4")
     converter.layer("colour", "conv2d5")
     said = meta.get("blocks.0.0.bn1.bn.eps", meta.get("blocks.0.0.bn1.eps"))
     converter.require_modules(meta, r"blocks\.\d+\.0\.bn\d(\.bn)?|bn4", said)
     return converter.finish(), converter.epsilon(said, _EPSILON, shared=deep)
-
-
-def _one_hot(classes: int) -> Tensor:
-    if classes > _MOST_CLASSES:
-        raise CheckpointError(f"the StudioGAN file has {classes:,} classes; at most {_MOST_CLASSES:,} are read")
-    return torch.eye(classes)
-
-
-def _upsamples(converter: _Converter, blocks: Sequence[str]) -> list[bool]:
-    """Say which blocks of a deep network upsample: the last one of each stage.
-
-    Stages are equally deep, and channels change at their ends only. Where they never change, the network is the one of
-    32² pixels, which has three stages.
-    """
-    channels = [(converter.peek(f"{key}.bn1.bn.running_mean"), converter.peek(f"{key}.conv2d4.bias")) for key in blocks]
-    # A block whose outputs are not as many as its inputs ends a stage.
-    changes = [index for index, (inputs, outputs) in enumerate(channels) if inputs.shape != outputs.shape]
-    depth = min((after - before for before, after in pairwise(changes)), default=max(1, len(blocks) // 3))
-    return [index % depth == depth - 1 for index in range(len(blocks))]
 
 
 LAYOUTS = (

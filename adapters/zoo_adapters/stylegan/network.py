@@ -122,6 +122,8 @@ class StyleGANGenerator(StyleNetwork):
         img_channels: channels of the image.
     """
 
+    img_resolution: int
+
     def __init__(
         self,
         mapping: MappingNetwork,

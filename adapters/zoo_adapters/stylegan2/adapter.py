@@ -8,7 +8,7 @@ from typing import Any, Self
 from zoo import Projection, State
 from zoo.nn import StyleAdapter, StyleNetwork, choose_noise
 from zoo_adapters.stylegan2.checkpoint import LAYOUTS, network_from_state
-from zoo_adapters.stylegan2.layers import name_layers
+from zoo_adapters.stylegan2.layers import name_rows
 from zoo_adapters.stylegan2.network import StyleGAN2Generator, untrained
 from zoo_adapters.stylegan2.settings import StyleGAN2Settings
 
@@ -62,7 +62,8 @@ class StyleGAN2(StyleAdapter):
         Returns:
             The rows by name; none for z.
         """
-        return name_layers(self.space.name, self.space.layers, self.resolution[0])
+        sizes = self.network.sizes()
+        return {} if self.space.name == "z" else name_rows([*sizes, sizes[-1]])
 
     def projections(self) -> list[Projection]:
         """List every layer's affine map from its row of w to its styles; the last row's is that of the last ToRGB.

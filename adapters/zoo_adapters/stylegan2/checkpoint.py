@@ -4,7 +4,7 @@ Folded into the weights: equalised learning rates, the activations' gain √2 (i
 and noise strength of the layers), the 1 that is added to styles, and the scale of ToRGB.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import sqrt
 from typing import Any
 
@@ -202,7 +202,7 @@ def _convert_rosinality(state: State, meta: Mapping[str, Any]) -> tuple[State, d
         bias = converter.pop(f"{key}.activate.bias")
         noise = converter.remaining.pop(f"noises.noise_{index}", None)
         if noise is None:
-            noise = _draw_noise(index)
+            noise = _draw_noise(index, converter.converted["constant"].shape[1:])
             converter.assumed["noise"] = "drawn"
             converter.in_doubt.add("noise")
         converter.set_layer(index, weight, bias, noise, converter.pop(f"{key}.noise.weight"))
@@ -214,14 +214,14 @@ def _convert_rosinality(state: State, meta: Mapping[str, Any]) -> tuple[State, d
     return converter.finish(), converter.config()
 
 
-def _draw_noise(index: int) -> Tensor:
+def _draw_noise(index: int, first_size: Sequence[int]) -> Tensor:
     """Draw the noise of a layer as rosinality's code does when it builds a network: files without it do not miss it."""
-    side = 4 << (index + 1) // 2
-    if side > _MOST_DRAWN:
+    height, width = (side << (index + 1) // 2 for side in first_size)
+    if max(height, width) > _MOST_DRAWN:
         raise CheckpointError(
             f"{OWNER} holds no noise of its layers: zoo draws that for images of up to {_MOST_DRAWN:,} pixels a side"
         )
-    return torch.randn(1, 1, side, side, generator=torch.Generator().manual_seed(index))
+    return torch.randn(1, 1, height, width, generator=torch.Generator().manual_seed(index))
 
 
 def _config(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -293,4 +293,7 @@ def network_from_state(state: State, config: Mapping[str, Any]) -> StyleGAN2Gene
     channels = [state[f"colours.{level}.weight"].shape[1] for level in range(levels)]
     mapping = mapping_from_state(state, normalize_with_label=config.get("together", False), z_dim=config.get("z_dim"))
     img_channels = len(state[f"colours.{levels - 1}.weight"])
-    return StyleGAN2Generator(mapping, mapping.w_dim, channels, config.get("conv_clamp"), img_channels)
+    height, width = state["constant"].shape[1:]
+    return StyleGAN2Generator(
+        mapping, mapping.w_dim, channels, config.get("conv_clamp"), img_channels, first_size=(height, width)
+    )

@@ -1,5 +1,7 @@
 """What the rows of a StyleGAN2's w are called. This module does not import torch."""
 
+from collections.abc import Sequence
+
 from zoo.nn import name_resolutions, name_scales
 
 
@@ -17,5 +19,16 @@ def name_layers(space: str, rows: int, resolution: int) -> dict[str, tuple[int, 
     if space != "w":
         return {}
     # 4x4 has one convolution, every other resolution two.
-    sides = [min(4 << (row + 1) // 2, resolution) for row in range(rows)]
-    return {**name_resolutions(sides), **name_scales(rows)}
+    return name_rows([min(4 << (row + 1) // 2, resolution) for row in range(rows)])
+
+
+def name_rows(sizes: Sequence[int | tuple[int, int]]) -> dict[str, tuple[int, ...]]:
+    """Name the rows of w after the maps that they reach, and as the literature does: coarse, middle and fine.
+
+    Args:
+        sizes: height and width of each row's map, in pixels; pairs where they differ.
+
+    Returns:
+        The rows by name.
+    """
+    return {**name_resolutions(sizes), **name_scales(len(sizes))}

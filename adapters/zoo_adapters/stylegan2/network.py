@@ -31,7 +31,7 @@ class SynthesisLayer(nn.Module):
         w_dim: numbers of a row of w.
         in_channels: channels of the input.
         out_channels: channels of the output.
-        resolution: height and width of the output.
+        size: height and width of the output.
         upsample: whether the output is twice as large as the input.
         conv_clamp: the bound of the output's absolute values, or None.
     """
@@ -41,7 +41,7 @@ class SynthesisLayer(nn.Module):
         w_dim: int,
         in_channels: int,
         out_channels: int,
-        resolution: int,
+        size: tuple[int, int],
         *,
         upsample: bool,
         conv_clamp: float | None = None,
@@ -53,7 +53,7 @@ class SynthesisLayer(nn.Module):
         channels = (in_channels, out_channels) if upsample else (out_channels, in_channels)
         self.weight = nn.Parameter(torch.zeros(*channels, 3, 3))
         self.bias = nn.Parameter(torch.zeros(out_channels))
-        self.noise_const = nn.Buffer(torch.zeros(resolution, resolution))
+        self.noise_const = nn.Buffer(torch.zeros(*size))
         self.noise_strength = nn.Buffer(torch.zeros(()))
         self.weight_squares = nn.Buffer(torch.zeros(in_channels, out_channels), persistent=False)
         self.resample_filter = nn.Buffer(_resample_filter(out_channels if upsample else 0), persistent=False)
@@ -77,11 +77,11 @@ class SynthesisLayer(nn.Module):
         Returns:
             The window of the input.
         """
-        size = len(self.noise_const)
+        height, width = self.noise_const.shape
         if not self.upsample:
-            return _CONV_3X3.input_window(window, (size, size))
-        upsampled = _RESAMPLE.input_window(window, (size + 1, size + 1))
-        return _UPSAMPLE_CONV.input_window(upsampled, (size // 2, size // 2))
+            return _CONV_3X3.input_window(window, (height, width))
+        upsampled = _RESAMPLE.input_window(window, (height + 1, width + 1))
+        return _UPSAMPLE_CONV.input_window(upsampled, (height // 2, width // 2))
 
     def forward(self, x: Patch, w: Tensor, window: Window) -> Patch:
         """Compute a window of the output.
@@ -110,8 +110,8 @@ class SynthesisLayer(nn.Module):
     def _convolve(self, x: Patch, window: Window) -> Patch:
         if not self.upsample:
             return _CONV_3X3(x, window, self.weight)
-        size = len(self.noise_const) + 1
-        upsampled = _UPSAMPLE_CONV(x, _RESAMPLE.input_window(window, (size, size)), self.weight)
+        height, width = self.noise_const.shape
+        upsampled = _UPSAMPLE_CONV(x, _RESAMPLE.input_window(window, (height + 1, width + 1)), self.weight)
         return _RESAMPLE(upsampled, window, self.resample_filter, groups=len(self.resample_filter))
 
 
@@ -151,7 +151,7 @@ class ToRGB(nn.Module):
 
 
 class StyleGAN2Generator(StyleNetwork):
-    """From w to images: a constant of 4x4 pixels, two layers for each resolution, and skip connections of RGB images.
+    """From w to images: a constant, two layers for each resolution, and skip connections of RGB images.
 
     Layer i reads row i of w. The ToRGB layer of a resolution reads the row after its layers' rows, which the first
     layer of the next resolution reads too. The state dict holds `const` as ``constant`` and `to_rgb` as ``colours``.
@@ -159,10 +159,11 @@ class StyleGAN2Generator(StyleNetwork):
     Args:
         mapping: the mapping network.
         w_dim: numbers of a row of w.
-        channels: those of the maps, from 4x4 pixels on.
+        channels: those of the maps, from the constant on.
         conv_clamp: the bound of the layers' absolute values, which NVIDIA's networks have that compute in half
             precision; or None.
         img_channels: channels of the image.
+        first_size: height and width of the constant, which each later resolution doubles.
     """
 
     def __init__(
@@ -172,20 +173,22 @@ class StyleGAN2Generator(StyleNetwork):
         channels: Sequence[int],
         conv_clamp: float | None = None,
         img_channels: int = 3,
+        *,
+        first_size: tuple[int, int] = (4, 4),
     ) -> None:
         super().__init__()
         self.mapping = mapping
-        self.const = nn.Parameter(torch.zeros(channels[0], 4, 4))
-        resolution = 4
-        layers = [SynthesisLayer(w_dim, channels[0], channels[0], 4, upsample=False, conv_clamp=conv_clamp)]
+        self.const = nn.Parameter(torch.zeros(channels[0], *first_size))
+        size = first_size
+        layers = [SynthesisLayer(w_dim, channels[0], channels[0], size, upsample=False, conv_clamp=conv_clamp)]
         for inputs, outputs in pairwise(channels):
-            resolution *= 2
-            layers.append(SynthesisLayer(w_dim, inputs, outputs, resolution, upsample=True, conv_clamp=conv_clamp))
-            layers.append(SynthesisLayer(w_dim, outputs, outputs, resolution, upsample=False, conv_clamp=conv_clamp))
+            size = (2 * size[0], 2 * size[1])
+            layers.append(SynthesisLayer(w_dim, inputs, outputs, size, upsample=True, conv_clamp=conv_clamp))
+            layers.append(SynthesisLayer(w_dim, outputs, outputs, size, upsample=False, conv_clamp=conv_clamp))
         self.layers = nn.ModuleList(layers)
         self.to_rgb = nn.ModuleList(ToRGB(w_dim, width, img_channels, conv_clamp) for width in channels)
         self.resample_filter = nn.Buffer(_resample_filter(img_channels), persistent=False)
-        self.img_resolution = resolution
+        self.img_resolution = size
         self.img_channels = img_channels
         self.num_ws = 2 * len(channels)
         store_as(self, {"const": "constant", "to_rgb": "colours"})
@@ -206,8 +209,7 @@ class StyleGAN2Generator(StyleNetwork):
         Returns:
             (n, img_channels, height, width) of the image or of the window.
         """
-        whole = Window.whole((self.img_resolution, self.img_resolution))
-        layer_windows, image_windows = self._windows(window or whole)
+        layer_windows, image_windows = self._windows(window or Window.whole(self.sizes()[-1]))
         x = Patch.whole(self.const.expand(len(w), *self.const.shape))
         image: Patch | None = None
         for index, (layer, wanted) in enumerate(zip(self._layers(), layer_windows, strict=True)):
@@ -231,14 +233,18 @@ class StyleGAN2Generator(StyleNetwork):
         layers = self._layers()
         layer_windows = [window]
         image_windows = [window]
-        for below in (len(layer.noise_const) // 2 for layer in layers[:0:-2]):
-            image_windows.insert(0, _UPSAMPLE_IMAGE.input_window(image_windows[0], (below, below)))
+        for height, width in self.sizes()[:0:-2]:
+            image_windows.insert(0, _UPSAMPLE_IMAGE.input_window(image_windows[0], (height // 2, width // 2)))
             upsampling = layers[len(layers) - len(layer_windows)].input_window(layer_windows[0])
             layer_windows.insert(0, upsampling)
             # The last layer of a resolution is read by the next layer and by ToRGB.
             next_input = layers[len(layers) - len(layer_windows)].input_window(layer_windows[0])
             layer_windows.insert(0, next_input | image_windows[0])
         return layer_windows, image_windows
+
+    def sizes(self) -> list[tuple[int, int]]:
+        """Return height and width of each layer's output."""
+        return [(layer.noise_const.shape[0], layer.noise_const.shape[1]) for layer in self._layers()]
 
     def _layers(self) -> list[SynthesisLayer]:
         return [layer for layer in self.layers if isinstance(layer, SynthesisLayer)]
@@ -255,6 +261,7 @@ def untrained(
     normalize_with_label: bool = False,
     conv_clamp: float | None = None,
     img_channels: int = 3,
+    first_size: tuple[int, int] = (4, 4),
 ) -> StyleGAN2Generator:
     """Build a network of random weights and noise, scaled as at the beginning of training.
 
@@ -268,6 +275,7 @@ def untrained(
         normalize_with_label: as `zoo.nn.MappingNetwork` takes it.
         conv_clamp: as `StyleGAN2Generator` takes it.
         img_channels: channels of the image.
+        first_size: as `StyleGAN2Generator` takes it.
 
     Returns:
         The network.
@@ -275,7 +283,7 @@ def untrained(
     z_dim = z_dim or w_dim
     widths = [z_dim + (w_dim if classes else 0), *[w_dim] * depth]
     mapping = MappingNetwork(z_dim, widths, classes, normalize_with_label=normalize_with_label)
-    network = StyleGAN2Generator(mapping, w_dim, channels, conv_clamp, img_channels)
+    network = StyleGAN2Generator(mapping, w_dim, channels, conv_clamp, img_channels, first_size=first_size)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for key, tensor in network.state_dict().items():

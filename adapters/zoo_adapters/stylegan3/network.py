@@ -61,6 +61,8 @@ class StyleGAN3Generator(StyleNetwork):
         to_rgb: the last layer.
     """
 
+    img_resolution: int
+
     def __init__(
         self, mapping: MappingNetwork, start: SynthesisInput, layers: Sequence[SynthesisLayer], to_rgb: ToRGB
     ) -> None:

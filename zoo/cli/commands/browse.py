@@ -25,7 +25,7 @@ Columns = Mapping[str, Callable[[Values], str]]
 NARROW: Columns = {
     "model": lambda model: model["name"],
     "": lambda model: "*" if model["default"] else "",
-    "size": lambda model: f"{model['resolution']}²",
+    "size": lambda model: model["pixels"],
     "space": codes_in_words,
     "classes": lambda model: str(model["classes"] or ""),
     "licence": lambda model: model["licence"]["short"],

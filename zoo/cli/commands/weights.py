@@ -130,7 +130,7 @@ def add(
     if as_json:
         print_json({**listings.describe_card(card), "registry": str(written)})
         return
-    settings.console.print(f"{card.name}: {card.adapter}, {card.resolution}², {card.codes}")
+    settings.console.print(f"{card.name}: {card.adapter}, {card.pixels}, {card.codes}")
     settings.console.print(escape(str(written)), soft_wrap=True)
 
 

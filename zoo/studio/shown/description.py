@@ -43,6 +43,7 @@ def _describe_card(name: str, card: Card) -> dict[str, Any]:
         "family": card.adapter,
         "summary": card.summary,
         "resolution": card.resolution,
+        "pixels": card.pixels,
         "licence": {"name": card.licence.short, "text": card.terms, "url": None},
         "where": _where(card),
     }

@@ -73,7 +73,7 @@ function list() {
 
 const group = (title, cards) => (cards.length ? [h("h3", {}, title), h("ul", {}, ...cards.map((card) => h("li", {},
   h("button", { type: "button", "data-name": card.name, "aria-pressed": "false", onclick: (event) => choose(event.currentTarget, card) },
-    h("b", {}, card.name), h("span", { class: "soft" }, `${card.resolution}² · ${card.where}`), h("span", {}, card.summary)))))] : []);
+    h("b", {}, card.name), h("span", { class: "soft" }, `${card.pixels} · ${card.where}`), h("span", {}, card.summary)))))] : []);
 
 /** Show a model's licence; Enter opens it. */
 function choose(chosen, card) {
@@ -90,7 +90,7 @@ function about(card) {
     h("h3", {}, card.name),
     h("p", {}, card.summary),
     h("dl", {},
-      row("Architecture", card.family), row("Pictures", `${card.resolution} × ${card.resolution}`), row("Weights", card.where), row("Licence", name ?? "not known")),
+      row("Architecture", card.family), row("Pictures", card.pixels), row("Weights", card.where), row("Licence", name ?? "not known")),
     text ? h("p", { class: "licence" }, text) : null,
     url && /^https?:/.test(url) ? h("p", {}, h("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, "Read the licence")) : null,
     h("p", { class: "hint" }, "With “Open” you accept this licence."),
