@@ -25,6 +25,7 @@ def test_list_as_json(registry: str, capsys: pytest.CaptureFixture[str]) -> None
         "default": False,
         "adapter": "dcgan",
         "resolution": 16,
+        "width": 16,
         "channels": 3,
         "space": "z",
         "layers": 1,

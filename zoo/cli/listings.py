@@ -143,7 +143,6 @@ def describe_card(card: Card) -> Values:
         "adapter": card.adapter,
         "resolution": card.resolution,
         "width": card.size[1],
-        "pixels": card.pixels,
         "channels": card.channels,
         "space": card.space,
         "layers": card.layers,

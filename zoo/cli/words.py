@@ -48,7 +48,7 @@ def _model(model: Values) -> dict[str, Any]:
     remembered = f"not in the card; {model['remembered_sha256']} is remembered from the first fetch"
     facts = {
         "adapter": model["adapter"],
-        "resolution": f"{model['resolution']} x {model['resolution']}",
+        "resolution": f"{model['resolution']} x {model['width']}",
         "channels": describe_channels(model["channels"]),
         "space": codes_in_words(model),
         **({"layers": describe_layers(model["layer_names"])} if model["layer_names"] else {}),

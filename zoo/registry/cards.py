@@ -21,6 +21,19 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\.[a-z0-9][a-z0-9._-]*")
 _FILE_ENDINGS = {".pt", ".pth", ".tar", ".bin", ".ckpt", ".safetensors", ".pkl"}
 
 
+def describe_size(height: int, width: int) -> str:
+    """Describe the size of images in words.
+
+    Args:
+        height: in pixels.
+        width: in pixels.
+
+    Returns:
+        The size, such as ``64²``, or ``64 x 128``: height and width.
+    """
+    return f"{height}²" if height == width else f"{height} x {width}"
+
+
 @dataclass(frozen=True)
 class Weights(Strict):
     """Where the weights of a model are.
@@ -154,8 +167,7 @@ class Card(Strict):
     @property
     def pixels(self) -> str:
         """The size of the images in words, such as ``64²``, or ``64 x 128``: height and width."""
-        height, width = self.size
-        return f"{height}²" if height == width else f"{height} x {width}"
+        return describe_size(*self.size)
 
     @property
     def codes(self) -> str:

@@ -14,7 +14,7 @@ from zoo.cli.console import Settings, progress_bars
 from zoo.cli.listings import Values
 from zoo.cli.tables import print_facts, print_json, print_table
 from zoo.cli.words import codes_in_words, in_words
-from zoo.registry.cards import is_file_name
+from zoo.registry.cards import describe_size, is_file_name
 
 if TYPE_CHECKING:
     from zoo.models.export import Inspected
@@ -25,7 +25,7 @@ Columns = Mapping[str, Callable[[Values], str]]
 NARROW: Columns = {
     "model": lambda model: model["name"],
     "": lambda model: "*" if model["default"] else "",
-    "size": lambda model: model["pixels"],
+    "size": lambda model: describe_size(model["resolution"], model["width"]),
     "space": codes_in_words,
     "classes": lambda model: str(model["classes"] or ""),
     "licence": lambda model: model["licence"]["short"],
