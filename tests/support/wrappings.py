@@ -40,14 +40,14 @@ PACKS: dict[str, tuple[str, ...]] = {
     "biggan": ("biggan_ajbrock",),
     "biggan-deep": ("biggan_deep",),
     "dcgan": ("dcgan",),
+    "fastgan": ("fastgan",),
     "pggan": ("pggan",),
     "r3gan": ("r3gan",),
     "studiogan": ("studiogan_sngan", "studiogan_biggan", "studiogan_bigdeep_studiogan"),
     "stylegan": ("stylegan1", "hammer_stylegan1"),
+    "stylegan-xl": ("stylegan_xl_superres", "stylegan_xl_r"),
     "stylegan2": ("stylegan2", "stylegan2_ada", "stylegan2_rosinality", "hammer_stylegan2"),
     "stylegan3": ("stylegan3_t", "hammer_stylegan3_t"),
-    "fastgan": ("fastgan",),
-    "stylegan-xl": ("stylegan_xl_superres", "stylegan_xl_r"),
 }
 
 
