@@ -51,7 +51,8 @@ from zoo.inversion.solving.starts import Starts, draw_for_prior, draw_starts
 from zoo.jacobian import gram_matrices
 from zoo.models.model import Model
 from zoo.plugins import load_plugins
-from zoo.scoring.effects import Attribute, choose_scorers, read_attributes
+from zoo.scoring.choosing import choose_scorers
+from zoo.scoring.effects import Attribute, read_attributes
 
 MODELS = (
     *("stylegan2.avatars32", "stylegan.avatars32", "pggan.avatars32", "biggan.avatars32"),

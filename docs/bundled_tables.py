@@ -8,8 +8,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import naming_table
 from python_signatures import code, table
 from zoo_scorers.avatars.card import read_card
+from zoo_scorers.text.bundled import read_card as read_towers_card
 
 from zoo.plugins import load_plugins
 from zoo.registry.registry import load_registry
@@ -33,6 +35,16 @@ def avatars(_: str) -> str:
         for name, values in card["attributes"].items()
     ]
     return table(["attribute", "values", "accuracy", "accuracy, degraded pictures"], rows)
+
+
+def towers(_: str) -> str:
+    """List how well the network of words in the box knows each attribute."""
+    card = read_towers_card()
+    rows = [
+        [code(name), f"{100 * share:.2f} %", f"{100 * card['accuracy_spoiled'][name]:.2f} %"]
+        for name, share in card["accuracy"].items()
+    ]
+    return table(["attribute", "accuracy", "accuracy, degraded pictures"], rows)
 
 
 def bundled(_: str) -> str:
@@ -122,6 +134,8 @@ def _two(value: float | None) -> str:
 
 KINDS: dict[str, Callable[[str], str]] = {
     "avatars": avatars,
+    "naming": naming_table.naming,
+    "towers": towers,
     "bundled": bundled,
     "bundled-shares": bundled_shares,
     "bundled-scores": bundled_scores,

@@ -15,6 +15,9 @@ from .api import (
     edit as edit,
 )
 from .api import (
+    find as find,
+)
+from .api import (
     load as load,
 )
 from .api import (

@@ -1,4 +1,4 @@
-"""The functions of the Python interface: `load`, `sample`, `analyze`, `edit`, `compare`, `score`, `project`."""
+"""The functions of the Python interface: `load`, `sample`, `analyze`, `edit`, `compare`, `score`, `find`, `project`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from zoo._utils.paths import expand_home
 from zoo._utils.progress import Progress, silent
 from zoo.analysis.compare import compare
+from zoo.analysis.find_request import find
 from zoo.analysis.request import AnalysisRequest, usual_analyzer
 from zoo.analysis.run import run_analysis
 from zoo.core.analyzer import Scorer
@@ -24,11 +25,11 @@ from zoo.errors import AnalysisWarning, OptionError
 from zoo.inversion.request import project
 from zoo.models.model import Model
 from zoo.registry.registry import load_installation
-from zoo.scoring.effects import choose_scorers
+from zoo.scoring.choosing import ScorerChoice, choose_scorers
 from zoo.scoring.score import score as score_directions
 from zoo.scoring.scores import Scores
 
-__all__ = ["analyze", "compare", "edit", "load", "project", "sample", "score"]
+__all__ = ["analyze", "compare", "edit", "find", "load", "project", "sample", "score"]
 
 
 def load(
@@ -83,6 +84,7 @@ def analyze(
     truncation: float | None = None,
     show: int = 5,
     unseen: int = 32,
+    scorer: str | None = None,
     out: str | Path | None = None,
     force: bool = False,
     each: bool = False,
@@ -114,6 +116,7 @@ def analyze(
         truncation: The truncation of drawn codes, 0 (the mean) to 2.
         show: The locality of so many directions is measured and recorded in the provenance.
         unseen: It is measured on so many unseen codes as well.
+        scorer: The name of the scorer that names directions; None asks all that fit the model.
         out: The run folder to write; None writes nothing.
         force: Replace an existing run folder.
         each: Write every picture of the sheet to a PNG of its own too, in the size that the network draws.
@@ -129,7 +132,8 @@ def analyze(
         tuned: Weights tuned for pictures, likewise.
         registry: Further registry files.
         progress: Called while the work goes on.
-        **options: Options of the analyzer, and of the architecture of a model that is given by name.
+        **options: Options of the analyzer, of the scorer that is named, and of the architecture of a model that is
+            given by name.
 
     Returns:
         The directions, strongest first.
@@ -151,6 +155,7 @@ def analyze(
         options=options,
         show=show,
         unseen=unseen,
+        scorer=ScorerChoice(name=scorer),
     )
     run = run_analysis(
         request,
@@ -187,6 +192,7 @@ def score(
     show: int = 5,
     read_as: str | None = None,
     progress: Progress = silent,
+    **options: Any,
 ) -> Scores:
     """Measure which known attributes directions change (the re-scoring of Shen & Zhou, CVPR 2021, 4).
 
@@ -209,6 +215,7 @@ def score(
         show: How many directions are scored.
         read_as: How to read a file or an array of directions whose shape leaves it open; see `Directions.load`.
         progress: Called while codes are scored.
+        **options: Options of the scorer that is named.
 
     Returns:
         The scores.
@@ -220,7 +227,8 @@ def score(
     if isinstance(scorer, Scorer):
         scorers = {type(scorer).__name__: scorer}
     else:
-        scorers = choose_scorers(model.card, load_installation().plugins, scorer)
+        choice = ScorerChoice(name=scorer, options=options)
+        scorers = choose_scorers(model.card, load_installation().plugins, choice)
     return score_directions(
         model,
         directions,

@@ -19,7 +19,8 @@ from recipes.avatars import read
 from tests.support.linear import Linear, model_of
 from zoo.plugins import load_plugins
 from zoo.registry.cards import Card, Licence, Weights
-from zoo.scoring.effects import fitting_scorers, read_attributes
+from zoo.scoring.choosing import fitting_scorers
+from zoo.scoring.effects import read_attributes
 
 DATA = Path(__file__).parents[1] / "data" / "avatars.npz"
 SURE = ("style", "skin", "hair_colour", "background", "glasses")

@@ -22,7 +22,7 @@ from zoo.cli import run
 from zoo.models.model import Model
 from zoo.plugins import PluginWarning
 from zoo.registry.cards import Card
-from zoo.scoring.effects import Effect
+from zoo.scoring.effects import Attribute, Effect, measure_effect
 from zoo.scoring.score import measure_scores
 
 PLUGIN = """
@@ -323,3 +323,30 @@ def test_an_effect_that_is_not_the_same_at_nine_of_ten_codes_is_not_named(others
 def test_images_are_clamped_before_they_are_scored() -> None:
     """Pixels of 2, 3 and 4 all score 1, which does not vary: there is nothing to name."""
     assert effect_at([20.0, 30.0, 40.0], 1.0) is None
+
+
+def path_of(before: str, after: str) -> str:
+    """Write the name of a change of hair from the values of one row to those of another, a letter each."""
+    values = sorted(set(before + after))
+    attribute = Attribute("hair_colour", "test", tuple(range(len(values))), tuple(values))
+    minus, plus = (
+        torch.nn.functional.one_hot(torch.tensor([values.index(one) for one in row]), len(values)).double()
+        for row in (before, after)
+    )
+    return str(measure_effect(attribute, minus, minus, plus))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "name"),
+    [
+        ("kkkkk", "rrrrk", "hair colour, k to r"),
+        ("kkrrg", "bbbbb", "hair colour, to b"),
+        ("kkkkk", "rrbbk", "hair colour, from k"),
+        # the commonest ends are k and r, but the way from k to r is that of two codes of ten
+        ("kkkkbbbggg", "rrbbrrgrkk", "hair colour"),
+        ("krkrkr", "rkrkrk", "hair colour"),
+        ("kkrr", "rrrr", "hair colour"),  # half of the codes are not most of them
+    ],
+)
+def test_a_name_says_what_most_codes_do(before: str, after: str, name: str) -> None:
+    assert path_of(before, after) == name

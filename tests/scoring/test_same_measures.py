@@ -16,9 +16,13 @@ from zoo.core.directions import Directions
 from zoo.core.sampling import derived_generator
 from zoo.editing.locality import Locality
 from zoo.editing.measured import MeasuredRecord
+from zoo.editing.render import render
 from zoo.models.model import Model
+from zoo.plugins import load_plugins
 from zoo.report.report import _sheet_name
 from zoo.report.table import DirectionSummary
+from zoo.scoring.choosing import choose_scorers
+from zoo.scoring.effects import read_attributes
 from zoo.scoring.scores import Scores
 
 QUESTION: dict[str, Any] = {"region": "micah_hair", "label": "micah", "samples": 4, "show": 3, "seed": 3}
@@ -132,3 +136,27 @@ def test_labels_of_the_sheet_have_signs_that_its_font_has() -> None:
     locality = Locality(2.0, (1.5, 3.0), 1.0, (2.0,), (1.0,))
     summary = DirectionSummary(label="0", score=1.0, retained=None, step=1.0, own=None, unseen=locality)
     assert "unseen 2 (1.5-3)" in _sheet_name(summary)
+
+
+def test_a_name_says_what_is_seen_at_most_codes(model: Model, found: Directions) -> None:
+    """The values are read here, at the codes and steps of the record, from pictures rendered for it."""
+    record = MeasuredRecord.read(found, model)
+    assert record is not None
+    [(scorer_name, scorer)] = choose_scorers(model.card, load_plugins()).items()
+    attributes = {one.name: one for one in read_attributes({scorer_name: scorer})}
+    codes = model.adapter.sample(32, derived_generator(3, "unseen codes"), torch.tensor(record.labels))
+    seen = 0
+    for index, (step, name) in enumerate(zip(record.steps, found.provenance["names"], strict=True)):
+        if name is None:
+            continue
+        attribute = attributes[name["attribute"]]
+        ends = [model.adapter.move(codes, sign * step * found.vectors[index].float()) for sign in (-1, 1)]
+        values = [attribute.predicted(scorer.score(render(model, one).clamp(-1, 1))).tolist() for one in ends]
+        told = [value if value is None else attribute.values.index(value) for value in name["ends"]]
+        changed = [pair for pair in zip(*values, strict=True) if pair[0] != pair[1]]
+        assert len(changed) / 32 == name["effect"] >= 0.5
+        if told != [None, None]:
+            fits = [all(want in {None, one} for want, one in zip(told, pair, strict=True)) for pair in changed]
+            assert sum(fits) > 16
+        seen += 1
+    assert seen

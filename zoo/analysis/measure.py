@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,9 @@ from zoo.editing.measured import ENTRY, MeasuredRecord
 from zoo.editing.steps import choose_steps
 from zoo.report.filmstrips import EndFrames, count_shown
 from zoo.report.table import DirectionSummary
+from zoo.scoring.appearance import Appearance, AppearanceMeter
+from zoo.scoring.chance import FEWEST_CODES, needs_chance
+from zoo.scoring.effects import Effect
 from zoo.scoring.parts import part_masks
 from zoo.scoring.score import ScoreMeter
 from zoo.scoring.scores import Scores
@@ -37,6 +41,7 @@ class Measures:
         unseen: The same at the unseen codes.
         scores: The scores at the unseen codes; None where no scorer fits the model, or each that does failed.
         frames: The pictures of the codes that are shown, unedited and at both ends; empty where none are shown.
+        appearances: What each direction does to pixels at the unseen codes, where no scorer fits.
     """
 
     steps: Tensor | None = None
@@ -46,6 +51,7 @@ class Measures:
     unseen: Changes | None = None
     scores: Scores | None = None
     frames: tuple[EndFrames, ...] = ()
+    appearances: tuple[Appearance | None, ...] | None = None
 
     @property
     def typical(self) -> Changes | None:
@@ -77,8 +83,13 @@ class Measures:
             part=self.typical.part_localities[index] if self.typical and self.typical.part_localities else None,
             repeats=None if self.typical is None else self.typical.repeated_by(index),
             redundancy=None if redundancies is None else float(redundancies[index]),
-            name=None if self.scores is None else self.scores.directions[index].name,
+            name=None if self.names is None else self.names[index],
         )
+
+    @property
+    def names(self) -> Sequence[Effect | Appearance | None] | None:
+        """What each direction can be named after, by scorers or else by its pixels; None where nothing was asked."""
+        return self.appearances if self.scores is None else [one.name for one in self.scores.directions]
 
     def as_json(self, seed: int) -> dict[str, Any]:
         """Return what the record of directions says of it.
@@ -99,7 +110,7 @@ class Measures:
             "locality": localities,
             "repeats": None if self.typical is None else self.typical.repeats_as_json(),
             "redundancy": None if self.typical is None else self.typical.redundancy,
-            "names": None if self.scores is None else self.scores.names_as_json(),
+            "names": None if self.names is None else [None if one is None else one.as_json() for one in self.names],
             ENTRY: None if self.steps is None else MeasuredRecord.of(self.steps, self.drawn, seed).as_json(),
         }
 
@@ -141,19 +152,22 @@ def measure(resolved: ResolvedRequest, shown: Directions, *, pictures: bool, pro
     if drawn is None:
         return Measures(steps=steps, own=own, frames=tuple(frames))
     scores = ScoreMeter(model, resolved.scorers)
-    unseen = changes(drawn, "unseen", scores, *frames[1:])
+    appearance = None if resolved.scorers else AppearanceMeter(region, len(shown))
+    unseen = changes(drawn, "unseen", scores, *([appearance] if appearance else []), *frames[1:])
     return Measures(
         steps=steps,
         drawn=drawn,
         unseen_codes=unseen_codes,
         own=own,
         unseen=None if unseen_codes is None else unseen,
-        scores=scores.result(shown, unseen),
+        scores=scores.result(shown, unseen, drawn, progress),
         frames=tuple(frames),
+        appearances=None if appearance is None else appearance.result(),
     )
 
 
 def _draw_unseen(resolved: ResolvedRequest) -> Codes | None:
-    """Draw the unseen codes, at least 32 where names are suggested."""
-    count = max(resolved.request.unseen, _FEWEST_CODES_FOR_NAMES if resolved.scorers else 0)
+    """Draw the unseen codes, at least 32 where names are suggested, and 64 where random directions are compared."""
+    fewest = FEWEST_CODES if needs_chance(resolved.scorers) else _FEWEST_CODES_FOR_NAMES
+    count = max(resolved.request.unseen, fewest if resolved.scorers else 0)
     return resolved.draw_unseen(count) if count else None

@@ -22,7 +22,7 @@ from zoo.models.model import Model
 from zoo.plugins.entries import AnalyzerPlugin
 from zoo.registry.cards import Card
 from zoo.registry.registry import Installation
-from zoo.scoring.effects import fitting_scorers
+from zoo.scoring.choosing import ALL_FITTING, ScorerChoice, choose_scorers
 
 # Pixels of a side. Masks of larger images are made only once a card's file has been seen to have such images.
 _MAX_CLAIMED_SIDE = 2048
@@ -53,6 +53,7 @@ class AnalysisRequest:
         options: Options of the analyzer, and of the architecture where the model is opened for this request.
         show: How many directions are measured and shown, at least 1.
         unseen: How many unseen codes locality is measured on as well.
+        scorer: The scorer that names directions; those that fit by default.
     """
 
     analyzer: str
@@ -62,6 +63,7 @@ class AnalysisRequest:
     options: Mapping[str, Any] = field(default_factory=dict)
     show: int = 5
     unseen: int = 32
+    scorer: ScorerChoice = ALL_FITTING
 
     def resolve(self, model: Model, installation: Installation, limits: ResourceLimits = NO_CACHE) -> ResolvedRequest:
         """Read every word of the request for an open model.
@@ -78,9 +80,26 @@ class AnalysisRequest:
             ZooError: Whatever is wrong with the request.
         """
         size, space = model.adapter.resolution, model.adapter.space.name
-        return check_request(self, installation, model.card, size=size, space=space).resolve(
-            model, installation, limits
-        )
+        checked = check_request(self.with_scorer(installation), installation, model.card, size=size, space=space)
+        return checked.resolve(model, installation, limits)
+
+    def with_scorer(self, installation: Installation) -> AnalysisRequest:
+        """Hand the options of the scorer that is named over to it; one that the analyzer has too is the analyzer's.
+
+        Args:
+            installation: The plugins and the registry.
+
+        Returns:
+            The request, whose `options` are those of the analyzer and the architecture.
+
+        Raises:
+            UnknownNameError: If there is no analyzer or no scorer of a name.
+        """
+        known = installation.plugins.analyzer(self.analyzer).schema().model_fields
+        others = {name: value for name, value in self.options.items() if name not in known}
+        scorer, left = self.scorer.split(others, installation.plugins)
+        options = {name: value for name, value in self.options.items() if name in known or name in left}
+        return replace(self, options=options, scorer=scorer)
 
     def usual_folder(self, model: str, opening: OpeningRequest = USUAL_OPENING) -> Path:
         """Name the run folder, unless another one was chosen.
@@ -113,6 +132,7 @@ class AnalysisRequest:
             "truncation": self.codes.truncation,
             "show": self.show,
             "unseen": self.unseen,
+            "scorer": self.scorer.name,
         }
 
 
@@ -166,7 +186,7 @@ class CheckedRequest:
             layers=layers,
             codes=codes,
             generator=generator,
-            scorers=fitting_scorers(model.card, installation.plugins.scorers),
+            scorers=request.scorer.scorers(model.card, installation.plugins),
             budget=budget_for(model, limits if derives else replace(limits, cache=0)),
         )
 
@@ -204,6 +224,8 @@ def check_request(
     check_count("--unseen", request.unseen, 0)
     request.codes.check()
     region = None
+    if card is not None and not request.scorer.usual:
+        choose_scorers(card, installation.plugins, request.scorer)
     if card is not None:
         check_capabilities(plugin, installation, card, space)
         if size or max(card.size) <= _MAX_CLAIMED_SIDE:
@@ -214,7 +236,7 @@ def check_request(
 def split_options(
     request: AnalysisRequest, installation: Installation, card: Card | None
 ) -> tuple[AnalysisRequest, dict[str, Any]]:
-    """Separate the options of the analyzer from those of the architecture; one that both have is the analyzer's.
+    """Separate the options of the analyzer, the scorer and the architecture; the first of them that has one, owns it.
 
     Args:
         request: The request, with all options.
@@ -222,12 +244,13 @@ def split_options(
         card: The card of the model, which names the architecture; None for a weights file.
 
     Returns:
-        The request with the options of the analyzer only, and the other options.
+        The request with the options of the analyzer and the scorer only, and the other options.
 
     Raises:
         OptionError: If neither has an option of a name, as far as the architecture is known.
     """
     plugin = installation.plugins.analyzer(request.analyzer)
+    request = request.with_scorer(installation)
     known = plugin.schema().model_fields
     own = {name: value for name, value in request.options.items() if name in known}
     others = {name: value for name, value in request.options.items() if name not in known}
@@ -255,4 +278,4 @@ def command_of(request: AnalysisRequest, model: Model) -> str | None:
         return None
     command = ["zoo", "analyze", model.opening.name, "--analyzer", request.analyzer]
     usual = AnalysisRequest(analyzer=request.analyzer).words()
-    return command_line(command, request.words(), usual, request.options, model)
+    return command_line(command, request.words(), usual, {**request.options, **request.scorer.options}, model)

@@ -23,7 +23,7 @@ from zoo.errors import OptionError, RegionError, ZooError
 from zoo.models.limits import check_count, check_seed
 from zoo.models.model import Model
 from zoo.registry.registry import Installation
-from zoo.scoring.effects import fitting_scorers
+from zoo.scoring.choosing import fitting_scorers
 
 # The region that is taken where none is named, if the card has it.
 _USUAL_REGION = "mouth"

@@ -188,14 +188,6 @@ ComparisonOut = Annotated[
 DirectionsFile = Annotated[
     Path, typer.Argument(metavar="DIRECTIONS", help="A directions file, an array or a run folder.")
 ]
-ScorerName = Annotated[
-    str | None,
-    typer.Option(
-        "--scorer",
-        help="One of 'zoo list --scorers'; by default, all that fit the model.",
-        autocompletion=completion.scorers,
-    ),
-]
 Step = Annotated[
     float | None, typer.Option(help="How far to move each way; by default, until the region changes visibly.")
 ]

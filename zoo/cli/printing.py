@@ -71,12 +71,12 @@ def _notes(settings: Settings, run: Run) -> list[str]:
     redundancy = directions.provenance.get("redundancy")
     if redundancy is not None:
         notes.append(f"redundancy {redundancy:.2f}: how alike the changes of two directions are, the mean |cosine|")
-    plugin = settings.installation.plugins.analyzer(directions.provenance["analyzer"])
-    if plugin.requires == {"projection"} and (len(run.codes) > 1 or not run.region.whole):
+    plugin = settings.installation.plugins.analyzers.get(directions.provenance["analyzer"])  # none for zoo find
+    if plugin and plugin.requires == {"projection"} and (len(run.codes) > 1 or not run.region.whole):
         notes.append(
             f"{plugin.name} reads weights alone: region and codes only tell where changes are measured and shown"
         )
-    if plugin.local and len(run.codes) == 1 and directions.provenance["codes"] == "drawn":
+    if plugin and plugin.local and len(run.codes) == 1 and directions.provenance["codes"] == "drawn":
         notes.append("found at one code: --samples 16 finds directions that hold at other codes too")
     if run.region.whole:
         notes.append("locality is measured where there is a region: see --region")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 import torch
@@ -85,11 +86,20 @@ class Scorer(ABC):
         parts: the names of the parts of an image that `masks` finds, such as ``mouth``; empty where it finds none.
             Locality in a region of that name, or of one that ends in it such as ``micah_mouth``, is then measured by
             the masks of each image too.
+        poles: what images of a low and of a high score show, by the name of the column, for scores between two
+            opposites. A direction is then named "serious face to smiling face" instead of "more smile".
+        against_random: whether names are given only to changes that random directions do not make: 3 standard
+            deviations above what those change, which change the image as much. For scorers that react to any
+            change, such as those that compare pictures with words.
+        differentiable: whether `score` can be differentiated by the images, on any device.
 
     """
 
     attributes: ClassVar[Sequence[str]]
     parts: ClassVar[Sequence[str]] = ()
+    poles: ClassVar[Mapping[str, tuple[str, str]]] = MappingProxyType({})
+    against_random: ClassVar[bool] = False
+    differentiable: ClassVar[bool] = False
 
     @abstractmethod
     def fits(self, card: Card) -> bool:
@@ -102,6 +112,45 @@ class Scorer(ABC):
             Whether to score its images.
 
         """
+
+    def at_hand(self, card: Card) -> bool:
+        """Tell whether images of a model can be scored without fetching anything: else, a scorer must be named.
+
+        Args:
+            card: the card of the model.
+
+        Returns:
+            Whether everything that is needed is there.
+
+        """
+        return True
+
+    def for_model(self, card: Card) -> Scorer:
+        """Return what scores images of a model, for scorers whose attributes depend on it.
+
+        Args:
+            card: the card of the model.
+
+        Returns:
+            The scorer.
+
+        Raises:
+            ZooError: something that is needed is not there; the message says what.
+
+        """
+        return self
+
+    def about(self, words: str) -> Scorer | None:
+        """Return a scorer of one attribute that is described in words, for ``zoo find``.
+
+        Args:
+            words: the description, such as ``open mouth``, or two opposites with a slash between them.
+
+        Returns:
+            The scorer, with one column and its `poles`; None where words are not understood.
+
+        """
+        return None
 
     @abstractmethod
     def score(self, images: Tensor) -> Tensor:

@@ -40,7 +40,7 @@ from zoo.jacobian.timm_features import open_output
 from zoo.models.model import Model
 from zoo.plugins.entries import ProjectorPlugin
 from zoo.plugins.manager import Plugins
-from zoo.scoring.effects import fitting_scorers
+from zoo.scoring.choosing import fitting_scorers
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from zoo.core.analyzer import Scorer
 from zoo.models.model import Model
-from zoo.scoring.effects import read_attributes, skip_scorer
+from zoo.scoring.choosing import skip_scorer
+from zoo.scoring.effects import read_attributes
 from zoo.scoring.score import checked_scores
 
 

@@ -32,6 +32,7 @@ BUILT_IN = (
     "zoo_analyzers.nullspace",
     "zoo_analyzers.resefa",
     "zoo_scorers.avatars",
+    "zoo_scorers.text",
 )
 
 

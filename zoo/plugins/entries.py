@@ -188,20 +188,42 @@ class AnalyzerPlugin(_EntryWithOptions["Analyzer[Any]"]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScorerPlugin(_Entry["Scorer"]):
+class ScorerPlugin(_EntryWithOptions["Scorer"]):
     """The entry of a scorer.
 
     Attributes:
         name: the name of the scorer.
         summary: one line about it.
         load: its `Scorer` class, as ``"module:Class"`` or a function that returns it.
-        attributes: the attributes of the class, in the notation of `zoo.Scorer`.
+        attributes: the attributes of the class, in the notation of `zoo.Scorer`; where they depend on the model, those
+            that it usually has.
+        options: its `Options` model, as for `load`; importing it must not import torch. The class is then built from
+            them. None for none.
+        fallback: whether it is asked only where it is named, or where no other scorer fits.
 
     """
 
     _kind: ClassVar[str] = "scorer"
     load: str | Callable[[], type[Scorer]]
     attributes: tuple[str, ...]
+    fallback: bool = False
+
+    def build(self, options: Options | None = None) -> Scorer:
+        """Build the scorer.
+
+        Args:
+            options: its options; None takes the usual ones.
+
+        Returns:
+            The scorer.
+
+        Raises:
+            PluginError: the import fails.
+
+        """
+        built: type[Any] = self.resolve()
+        scorer: Scorer = built() if self.options is None else built(options or self.schema()())
+        return scorer
 
     @property
     def names(self) -> tuple[str, ...]:

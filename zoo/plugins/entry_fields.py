@@ -15,6 +15,7 @@ _FIELDS: dict[str, tuple[Any, str]] = {
     "spaces": (Mapping, "a mapping"),
     "attributes": (Sequence, "a sequence of texts"),
     "local": (bool, "True or False"),
+    "fallback": (bool, "True or False"),
 }
 
 

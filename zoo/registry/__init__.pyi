@@ -20,5 +20,20 @@ from .registry import (
 from .sources import (
     Source as Source,
 )
+from .words import (
+    Opposites as Opposites,
+)
+from .words import (
+    is_list_name as is_list_name,
+)
+from .words import (
+    parse_lines as parse_lines,
+)
+from .words import (
+    parse_opposites as parse_opposites,
+)
+from .words import (
+    read_words as read_words,
+)
 
 __all__: list[str]

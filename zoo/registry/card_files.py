@@ -161,6 +161,7 @@ def _build_unvalidated(fields: dict[str, Any]) -> Card:
         **{
             **fields,
             "classes": parse_class_names(fields.get("classes", ())),
+            "words": tuple(fields.get("words", ())),
             "weights": Weights(**{**weights, "sources": sources}),
             "licence": Licence(**fields["licence"]),
             "file": built_in_file(),

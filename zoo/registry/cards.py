@@ -14,8 +14,10 @@ from typing import Any
 from zoo._utils.paths import expand_home
 from zoo.core.channels import CHANNELS, describe_channels
 from zoo.core.common_regions import COMMON_REGIONS
+from zoo.errors import OptionError
 from zoo.registry.alignment import NONE, parse_alignment
 from zoo.registry.sources import LOCAL_SCHEMES, Source, Strict, check_sha256
+from zoo.registry.words import is_list_name, parse_opposites
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\.[a-z0-9][a-z0-9._-]*")
 _FILE_ENDINGS = {".pt", ".pth", ".tar", ".bin", ".ckpt", ".safetensors", ".pkl"}
@@ -114,6 +116,8 @@ class Card(Strict):
         origin: the project that published the weights.
         paper: a reference or address.
         regions: named regions of the image, beside the common ones; see `zoo.core.parse_region`.
+        words: what directions may be named after: opposites such as ``smile: a smiling face / a serious face``, or
+            names of lists of the scorer that compares pictures with words.
         alignment: how the training pictures were cut around faces, such as ``ffhq``; see docs/cards.md.
         config: options of the adapter.
         file: the registry file that the card is in.
@@ -139,6 +143,7 @@ class Card(Strict):
     origin: str | None = None
     paper: str | None = None
     regions: dict[str, str] = field(default_factory=dict)
+    words: tuple[str, ...] = ()
     alignment: str = NONE
     config: dict[str, Any] = field(default_factory=dict)
     file: Path | None = None
@@ -153,6 +158,9 @@ class Card(Strict):
         if self.channels not in CHANNELS:
             raise ValueError(f"channels are {', '.join(map(describe_channels, CHANNELS))}")
         parse_alignment(self.alignment)
+        for line in self.words:
+            if not is_list_name(line):
+                _check_opposites(line)
         if taken := sorted(set(self.regions) & set(COMMON_REGIONS)):
             raise ValueError(f"the region name {taken[0]!r} is taken: every model has such a region")
         invalid = [region for region in self.regions if not re.fullmatch(r"[A-Za-z_][\w-]*", region)]
@@ -198,6 +206,13 @@ class Card(Strict):
             for source in self.weights.sources
             if source.scheme in LOCAL_SCHEMES
         ]
+
+
+def _check_opposites(line: str) -> None:
+    try:
+        parse_opposites(line)
+    except OptionError as error:
+        raise ValueError(f"words: {error}") from None
 
 
 def _bundled_folder(base: Path) -> Path:

@@ -8,6 +8,7 @@ from typing import Any
 
 from zoo.editing.locality import Locality
 from zoo.editing.steps import LARGEST_STEP
+from zoo.scoring.appearance import Appearance
 from zoo.scoring.effects import Effect
 
 # The columns of a table of `DirectionSummary.texts`, with their titles.
@@ -42,7 +43,7 @@ class DirectionSummary:
         part: How local it is there to the part of each image that the region is named after.
         repeats: The stronger direction whose changes it repeats, and the cosine of their changes; None for none.
         redundancy: The mean |cosine| of its changes and those of the other directions; None for one direction.
-        name: The effect that a scorer suggests to name it after.
+        name: The effect that a scorer suggests to name it after, or else what it does to pixels.
     """
 
     label: str
@@ -54,7 +55,7 @@ class DirectionSummary:
     part: Locality | None = None
     repeats: tuple[int, float] | None = None
     redundancy: float | None = None
-    name: Effect | None = None
+    name: Effect | Appearance | None = None
 
     @property
     def reached(self) -> bool:

@@ -1,10 +1,10 @@
-"""Attributes of scorers, how much a direction changes one, and which scorers fit a model."""
+"""Attributes of scorers, and how much a direction changes one."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,17 +12,18 @@ import torch
 from torch import Tensor
 
 from zoo.core.analyzer import Scorer
-from zoo.errors import CapabilityError, PluginError
-from zoo.plugins.entries import ScorerPlugin
-from zoo.plugins.manager import Plugins
-from zoo.plugins.skipped import describe_error, warn_skipped
-from zoo.registry.cards import Card
 
 # The smallest effect that a direction is named after: half a standard deviation, or another value at half of the codes.
 CLEAR_EFFECT = 0.5
 
 # The smallest share of codes at which a score must change the same way for that.
 CLEAR_AGREEMENT = 0.9
+
+# For scorers that react to any change, how many standard deviations of random directions an effect must exceed.
+CLEAR_Z = 3.0
+
+# A name says a value, or a path from one value to another, that is seen at more than this share of the codes.
+SEEN_AT_MOST_CODES = 0.5
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,16 @@ class Attribute:
         scorer: The name of its scorer.
         columns: Its columns among the columns of all scorers.
         values: The names of a categorical attribute's values, one for each column; empty otherwise.
+        poles: What images of a low and of a high score show; None where the scorer does not say.
+        against_random: Whether its effects are compared with those of random directions.
     """
 
     name: str
     scorer: str
     columns: tuple[int, ...]
     values: tuple[str, ...] = ()
+    poles: tuple[str, str] | None = None
+    against_random: bool = False
 
     def predicted(self, scores: Tensor) -> Tensor:
         """Predict the value of a categorical attribute.
@@ -92,7 +97,11 @@ def read_attributes(scorers: Mapping[str, Scorer]) -> tuple[Attribute, ...]:
             values = tuple(column.partition("=")[2] for _, column in group)
             attributes.append(Attribute(name, scorer, indices, values))
         else:
-            attributes += [Attribute(column, scorer, (index,)) for index, column in group]
+            asked = scorers[scorer]
+            attributes += [
+                Attribute(column, scorer, (index,), (), asked.poles.get(column), asked.against_random)
+                for index, column in group
+            ]
     return tuple(attributes)
 
 
@@ -106,16 +115,23 @@ class Effect:
         effect: For a score, the mean over codes of the score at +step minus that at −step, in standard deviations of
             the score over the unedited codes; NaN where it does not vary over them. For a categorical attribute, the
             share of codes at which its predicted value differs between the ends.
-        agreement: For a score, the share of codes at which that difference has the sign of `effect`. For a categorical
-            attribute, the same as `effect`.
-        ends: The most common values of a categorical attribute at −step and at +step; None for a score.
+        agreement: For a score, the share of codes at which that difference has the sign of `effect`; for one that is
+            compared with random directions, the share of all differences that has it, so that codes that hardly change
+            hardly count. For a categorical attribute, the same as `effect`.
+        ends: The values of a categorical attribute at −step and at +step, each None unless most codes show it there
+            and another value at the other end; None for a score.
+        z: The effect in standard deviations of the effects of random directions that change the image as much; None
+            where it is not compared with those.
+        poles: What images of a low and of a high score show; None where the scorer does not say.
     """
 
     attribute: str
     scorer: str
     effect: float
     agreement: float
-    ends: tuple[str, str] | None = None
+    ends: tuple[str | None, str | None] | None = None
+    z: float | None = None
+    poles: tuple[str, str] | None = None
 
     @property
     def strength(self) -> float:
@@ -133,7 +149,16 @@ class Effect:
     @property
     def clear(self) -> bool:
         """Whether a direction may be named after this effect."""
-        return abs(self.effect) >= CLEAR_EFFECT and (self.ends is not None or self.agreement >= CLEAR_AGREEMENT)
+        if self.ends is not None:
+            return self.effect >= CLEAR_EFFECT
+        if self.agreement < CLEAR_AGREEMENT:
+            return False
+        return abs(self.effect) >= CLEAR_EFFECT if self.z is None else abs(self.z) > CLEAR_Z
+
+    @property
+    def rank(self) -> tuple[float, float, float]:
+        """What effects are ordered by: clear ones first, then by strength, or by z where there is one."""
+        return float(self.clear), self.strength, abs(self.z if self.z is not None else self.effect)
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values; an effect that is NaN becomes None."""
@@ -144,28 +169,40 @@ class Effect:
             "agreement": self.agreement,
             "strength": self.strength,
             "ends": None if self.ends is None else list(self.ends),
+            **({} if self.z is None else {"z": self.z}),
+            **({} if self.poles is None else {"poles": list(self.poles)}),
         }
 
     def text(self) -> str:
-        """Write the effect as a table does: ``0.82`` of the codes, or ``+1.3 σ``."""
+        """Write the effect as a table does: ``0.82`` of the codes, ``+1.3 σ``, or ``z +4.1`` of random directions."""
         if math.isnan(self.effect):
             return "–"
+        if self.z is not None:
+            return f"z {self.z:+.1f}".replace("-", "−")
         return f"{self.effect:.2f}" if self.ends else f"{self.effect:+.2f} σ".replace("-", "−")
 
     def sentence(self) -> str:
         """Write the effect out."""
         if self.ends:
             return f"another value at {self.effect:.0%} of the codes"
-        return f"{self.effect:+.1f} standard deviations, at {self.agreement:.0%} of the codes".replace("-", "−")
+        beyond = "" if self.z is None else f"; {abs(self.z):.1f} times the deviation of random directions"
+        return f"{self.effect:+.1f} standard deviations, at {self.agreement:.0%} of the codes{beyond}".replace("-", "−")
 
     def __str__(self) -> str:
         name = self.attribute.replace("_", " ")
-        if self.ends is None:
-            return f"{'more' if self.effect > 0 else 'less'} {name}"
-        return name if self.ends[0] == self.ends[1] else f"{name}, {self.ends[0]} to {self.ends[1]}"
+        if self.ends is not None:
+            before, after = self.ends
+            path = " ".join(filter(None, (f"from {before}" if after is None else before, after and f"to {after}")))
+            return f"{name}, {path}" if before or after else name
+        if self.poles is not None:
+            low, high = self.poles
+            return f"{low} to {high}" if self.effect > 0 else f"{high} to {low}"
+        return f"{'more' if self.effect > 0 else 'less'} {name}"
 
 
-def measure_effect(attribute: Attribute, unedited: Tensor, minus: Tensor, plus: Tensor) -> Effect:
+def measure_effect(
+    attribute: Attribute, unedited: Tensor, minus: Tensor, plus: Tensor, z: Tensor | None = None
+) -> Effect:
     """Measure the effect of a direction on one attribute.
 
     Args:
@@ -173,6 +210,7 @@ def measure_effect(attribute: Attribute, unedited: Tensor, minus: Tensor, plus: 
         unedited: The scores of all scorers (n, columns) at unedited codes.
         minus: The scores at the same codes, moved by −step.
         plus: The scores at the same codes, moved by +step.
+        z: The mean changes (columns,) in standard deviations of those of random directions, if they were compared.
 
     Returns:
         The effect.
@@ -180,14 +218,16 @@ def measure_effect(attribute: Attribute, unedited: Tensor, minus: Tensor, plus: 
     if attribute.values:
         before, after = attribute.predicted(minus), attribute.predicted(plus)
         share = float((before != after).to(torch.float64).mean())
-        ends = (_most_common(attribute, before), _most_common(attribute, after))
-        return Effect(attribute.name, attribute.scorer, share, share, ends)
+        return Effect(attribute.name, attribute.scorer, share, share, _common_path(attribute, before, after))
     [column] = attribute.columns
     differences = plus[:, column] - minus[:, column]
     spread = float(unedited[:, column].std())
     effect = float(differences.mean()) / spread if spread > 0 else math.nan
-    agreement = float((differences.sign() == differences.mean().sign()).to(torch.float64).mean())
-    return Effect(attribute.name, attribute.scorer, effect, agreement)
+    agrees = (differences.sign() == differences.mean().sign()).to(torch.float64)
+    compared = float(z[column]) if attribute.against_random and z is not None else None
+    weights = differences.abs() if attribute.against_random else torch.ones_like(differences)
+    agreement = float((weights * agrees).sum() / weights.sum().clamp(min=1e-300))
+    return Effect(attribute.name, attribute.scorer, effect, agreement, None, compared, attribute.poles)
 
 
 def strongest(effects: Sequence[Effect]) -> Effect | None:
@@ -197,79 +237,42 @@ def strongest(effects: Sequence[Effect]) -> Effect | None:
         effects: Its effects.
 
     Returns:
-        The strongest effect; None if it is not clear.
+        The strongest clear effect; None if none is clear.
     """
-    varying = [effect for effect in effects if not math.isnan(effect.effect)]
-    best = max(varying, key=lambda effect: (effect.strength, abs(effect.effect)), default=None)
+    best = next(iter(ranked(effects)), None)
     return best if best is not None and best.clear else None
 
 
-def _most_common(attribute: Attribute, values: Tensor) -> str:
-    [(index, _)] = Counter(map(int, values)).most_common(1)
-    return attribute.values[index]
-
-
-def fitting_scorers(card: Card, plugins: Mapping[str, ScorerPlugin]) -> dict[str, Scorer]:
-    """Load the scorers whose attributes mean something for a model; one that fails is skipped with a warning.
+def ranked(effects: Sequence[Effect]) -> list[Effect]:
+    """Order the effects that a direction may be named after.
 
     Args:
-        card: The card of the model.
-        plugins: The installed scorers by name.
+        effects: Its effects.
 
     Returns:
-        The scorers that fit, by name.
+        Those of attributes that vary, the strongest first.
     """
-    fitting = {}
-    for name, plugin in plugins.items():
-        try:
-            scorer = plugin.resolve()()
-            if scorer.attributes and scorer.fits(card):
-                fitting[name] = scorer
-        except Exception as error:
-            skip_scorer(name, card, error)
-    return fitting
+    varying = [effect for effect in effects if not math.isnan(effect.effect)]
+    return sorted(varying, key=lambda effect: effect.rank, reverse=True)
 
 
-def choose_scorers(card: Card, plugins: Plugins, name: str | None = None) -> dict[str, Scorer]:
-    """Load the scorers that fit a model, or one of them.
+def _common_path(attribute: Attribute, before: Tensor, after: Tensor) -> tuple[str | None, str | None]:
+    """Say from which value to which one most codes change, or only the one of the two that most codes share.
 
-    Args:
-        card: The card of the model.
-        plugins: The installed plugins.
-        name: The scorer to load; None loads all that fit.
-
-    Returns:
-        The scorers by name, at least one.
-
-    Raises:
-        UnknownNameError: If no scorer has that name.
-        CapabilityError: If none fits, or the named one does not.
+    The ends are taken together: a direction that turns black and red hair blond at 40 % of the codes each, changes hair
+    to blond, from no particular colour.
     """
-    if name is not None:
-        plugins.scorer(name)
-    fitting = fitting_scorers(card, plugins.scorers)
-    chosen = {one: scorer for one, scorer in fitting.items() if name in {None, one}}
-    if not chosen:
-        refusal = f"no scorer fits {card.name}"
-        if name is not None:
-            refusal = f"the scorer {name} does not fit {card.name}, but {', '.join(fitting) or 'none'} does"
-        installed = "; ".join(f"{plugin.name} ({plugin.summary})" for plugin in plugins.scorers.values())
-        raise CapabilityError(f"{refusal}: there are {installed or 'none'}; a plugin can bring one")
-    return chosen
+    count = len(before)
+    changed = [(int(first), int(last)) for first, last in zip(before, after, strict=True) if first != last]
 
+    def shared(values: Sequence[Hashable]) -> Any:
+        [(value, times)] = Counter(values).most_common(1) or [(None, 0)]
+        return value if times > SEEN_AT_MOST_CODES * count else None
 
-def skip_scorer(name: str, card: Card, error: Exception) -> None:
-    """Warn that a scorer is left out: suggested names are not worth the loss of an analysis.
-
-    Args:
-        name: The scorer.
-        card: The card of the model.
-        error: What it failed with.
-
-    Raises:
-        PluginError: If ``ZOO_STRICT_PLUGINS`` is set.
-    """
-    if isinstance(error, PluginError):  # its message already says that it could not be loaded
-        warn_skipped(f"{error}; it was skipped", error)
-    else:
-        warn_skipped(f"the scorer {name} failed on {card.name} and was skipped: {describe_error(error)}", error)
+    if (path := shared(changed)) is not None:
+        return attribute.values[path[0]], attribute.values[path[1]]
+    first, last = shared([one for one, _ in changed]), shared([one for _, one in changed])
+    return (
+        None if first is None or last is not None else attribute.values[first],
+        None if last is None else attribute.values[last],
+    )

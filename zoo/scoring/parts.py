@@ -12,7 +12,7 @@ from zoo.core.analyzer import Scorer
 from zoo.core.channels import as_rgb
 from zoo.editing.changes import PartMasks
 from zoo.registry.cards import Card
-from zoo.scoring.effects import skip_scorer
+from zoo.scoring.choosing import skip_scorer
 
 
 def part_masks(region: str, card: Card, scorers: Mapping[str, Scorer]) -> PartMasks | None:

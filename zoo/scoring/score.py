@@ -25,7 +25,9 @@ from zoo.editing.steps import choose_steps
 from zoo.errors import CapabilityError, DirectionsError, OptionError
 from zoo.models.limits import check_count, check_truncation
 from zoo.models.model import Model
-from zoo.scoring.effects import measure_effect, read_attributes, skip_scorer
+from zoo.scoring.chance import FEWEST_CODES, Chance, measure_chance, needs_chance
+from zoo.scoring.choosing import skip_scorer
+from zoo.scoring.effects import measure_effect, read_attributes
 from zoo.scoring.parts import part_masks
 from zoo.scoring.scores import DirectionScores, Scores
 
@@ -75,7 +77,7 @@ def score(
     measured_in = region_of_directions(model, directions, region)
     shown = replace(directions.take(show), layers=directions.layers if rows is None else rows)
     record = MeasuredRecord.read(directions, model)
-    taken = _take_codes(model, codes, record)
+    taken = _take_codes(model, codes, record, FEWEST_CODES if needs_chance(scorers) else 2)
     same_edit = (region is None or measured_in.text == directions.provenance.get("region", "all")) and (
         shown.layers == directions.layers
     )
@@ -119,7 +121,7 @@ def measure_scores(
     part = part_masks(region.text, model.card, scorers)
     changes, meter = ChangeMeter(region, steps, part), ScoreMeter(model, scorers)
     render_ends(model, codes, directions, steps, [changes, meter], progress=progress, what="scoring codes")
-    return meter.result(directions, changes.result())
+    return meter.result(directions, changes.result(), codes, progress)
 
 
 class ScoreMeter:
@@ -156,16 +158,22 @@ class ScoreMeter:
                 del self._remaining[name]
         return scores
 
-    def result(self, directions: Directions, changes: Changes) -> Scores | None:
+    def result(
+        self, directions: Directions, changes: Changes, codes: Codes | None = None, progress: Progress = silent
+    ) -> Scores | None:
         """Compute the effects of all codes.
 
         Args:
             directions: The directions that were rendered.
             changes: What was measured of the same images.
+            codes: The codes that were rendered, for scorers whose effects are compared with those of random
+                directions; None does not compare.
+            progress: Called while codes are moved along random directions.
 
         Returns:
             The scores; None if no scorer is left.
         """
+        chance = None if codes is None else self._chance(directions, changes, codes, progress)
         if not self._remaining:
             return None
         unedited = torch.cat([torch.cat(self._unedited[name]) for name in self._remaining], dim=1)
@@ -174,11 +182,17 @@ class ScoreMeter:
         attributes = read_attributes(self._remaining)
         columns = tuple(column for scorer in self._remaining.values() for column in scorer.attributes)
         inside_and_outside = changes.by_code.mean(dim=1).tolist()
+        beyond = [
+            None if chance is None else chance.z((plus - minus).mean(dim=0), float(changes.by_pixel[index].mean()))
+            for index, (plus, minus) in enumerate(ends)
+        ]
         rows = [
             DirectionScores(
                 label=directions.label(index),
                 step=float(changes.steps[index]),
-                effects=tuple(measure_effect(attribute, unedited, minus, plus) for attribute in attributes),
+                effects=tuple(
+                    measure_effect(attribute, unedited, minus, plus, beyond[index]) for attribute in attributes
+                ),
                 inside=inside_and_outside[index][0],
                 outside=None if changes.region.whole else inside_and_outside[index][1],
                 locality=changes.localities[index] if changes.localities else None,
@@ -199,6 +213,17 @@ class ScoreMeter:
             channels=self._model.adapter.channels,
             directions=tuple(rows),
         )
+
+    def _chance(self, directions: Directions, changes: Changes, codes: Codes, progress: Progress) -> Chance | None:
+        """Measure what random directions change, where a scorer needs that; one that fails there leaves."""
+        while needs_chance(self._remaining):
+            try:
+                return measure_chance(self._model, self._remaining, codes, directions, changes, progress=progress)
+            except Exception as error:
+                name = next(name for name, scorer in self._remaining.items() if scorer.against_random)
+                skip_scorer(name, self._model.card, error)
+                del self._remaining[name]
+        return None
 
 
 def checked_scores(scorer: Scorer, images: Tensor) -> Tensor:
@@ -221,8 +246,8 @@ def checked_scores(scorer: Scorer, images: Tensor) -> Tensor:
     return scores
 
 
-def _take_codes(model: Model, codes: CodesRequest, record: MeasuredRecord | None) -> Codes:
-    """Take codes that were given, or draw some that no analysis draws from the same seed; two at least.
+def _take_codes(model: Model, codes: CodesRequest, record: MeasuredRecord | None, fewest: int) -> Codes:
+    """Take codes that were given, or draw some that no analysis draws from the same seed; `fewest` at least.
 
     Whatever the request leaves open is as in the record, so that by default they are the very codes at which the
     analysis measured the directions.
@@ -230,19 +255,19 @@ def _take_codes(model: Model, codes: CodesRequest, record: MeasuredRecord | None
     if codes.codes is not None or codes.seeds is not None:
         taken = codes.take(model)
         option = "--seeds" if codes.codes is None else "--codes"
-        check_count(f"{option}: the number of codes", len(taken), 2)
+        check_count(f"{option}: the number of codes", len(taken), fewest)
         return taken
     if record is not None and record.codes < 2:
         record = None
     if record is not None:
         codes = replace(
             codes,
-            samples=record.codes if codes.samples is None else codes.samples,
+            samples=max(record.codes, fewest) if codes.samples is None else codes.samples,
             seed=record.seed if codes.seed is None else codes.seed,
             truncation=record.truncation if codes.truncation is None else codes.truncation,
         )
     codes.check()
-    check_count("--samples", codes.count, 2)
+    check_count("--samples", codes.count, fewest)
     if record is None or codes.label is not None:
         return codes.take(model, derived_generator(codes.seed_or_zero, UNSEEN))
     check_truncation(codes.truncation)

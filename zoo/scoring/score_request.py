@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from zoo._utils.progress import Progress, silent
@@ -10,7 +10,7 @@ from zoo.core.files.arrays import DIRECTIONS
 from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest, card_by_name
 from zoo.editing.run_folder import claimed_run_folder
 from zoo.registry.registry import Installation
-from zoo.scoring.effects import choose_scorers
+from zoo.scoring.choosing import ALL_FITTING, ScorerChoice, choose_scorers
 from zoo.scoring.score import score
 from zoo.scoring.scores import Scores
 
@@ -23,7 +23,7 @@ class ScoreRequest:
         model: The name of a card, or the path of a weights file.
         directions: A file of directions, or a run folder.
         opening: How the model is opened.
-        scorer: The scorer to ask; None asks all that fit the model.
+        scorer: The scorer to ask, with its options, of which some may stand among those of the opening.
         codes: The codes to move.
         step: How far to move each way; None is until the region changes visibly.
         region: Where changes of pixels are measured; None is the region that the directions were found for.
@@ -37,7 +37,7 @@ class ScoreRequest:
     model: str
     directions: Path
     opening: OpeningRequest = USUAL_OPENING
-    scorer: str | None = None
+    scorer: ScorerChoice = ALL_FITTING
     codes: CodesRequest = field(default_factory=lambda: CodesRequest(usual=128))
     step: float | None = None
     region: str | None = None
@@ -68,12 +68,13 @@ class ScoreRequest:
     def _score(self, installation: Installation, progress: Progress) -> Scores:
         DIRECTIONS.check_reading(self.read_as)
         card = card_by_name(self.model, installation)
-        scorers = None if card is None else choose_scorers(card, installation.plugins, self.scorer)
-        model = self.opening.open(self.model, installation, progress)
+        choice, others = self.scorer.split(self.opening.options, installation.plugins)
+        scorers = None if card is None else choose_scorers(card, installation.plugins, choice)
+        model = replace(self.opening, options=others).open(self.model, installation, progress)
         scores = score(
             model,
             self.directions,
-            scorers or choose_scorers(model.card, installation.plugins, self.scorer),
+            scorers or choose_scorers(model.card, installation.plugins, choice),
             codes=self.codes,
             step=self.step,
             region=self.region,

@@ -15,7 +15,7 @@ from zoo.core.channels import SEEN_AS
 from zoo.editing.locality import Locality
 from zoo.editing.run_folder import new_run_folder
 from zoo.scoring.dci import DCI, measure_dci
-from zoo.scoring.effects import Attribute, Effect, strongest
+from zoo.scoring.effects import Attribute, Effect, ranked, strongest
 
 FORMAT = "zoo-scores/1"
 
@@ -53,6 +53,12 @@ class DirectionScores:
         """The effect that the direction can be named after, None where none is clear."""
         return strongest(self.effects)
 
+    @property
+    def second(self) -> Effect | None:
+        """The effect that would come next, or the strongest one where the direction has no name."""
+        others = [effect for effect in ranked(self.effects) if effect is not self.name]
+        return next(iter(others), None)
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -87,6 +93,11 @@ class Scores:
         return measure_dci(torch.tensor([[one.strength for one in row.effects] for row in self.directions]))
 
     @property
+    def against_random(self) -> bool:
+        """Whether a scorer's effects are compared with those of random directions."""
+        return any(attribute.against_random for attribute in self.attributes)
+
+    @property
     def redundancy(self) -> float | None:
         """The mean |cosine| of the changes of two directions, from end to end; None for one direction."""
         values = [one.redundancy for one in self.directions if one.redundancy is not None]
@@ -100,28 +111,38 @@ class Scores:
         """
         whole = self.directions[0].outside is None
         several_scorers = len({attribute.scorer for attribute in self.attributes}) > 1
-        names = [f"{one.scorer}: {one.name}" if several_scorers else one.name for one in self.attributes]
+        shown = self._tabled
+        names = [
+            f"{one.scorer}: {one.name}" if several_scorers else one.name
+            for one in (self.attributes[index] for index in shown)
+        ]
         pixels = ["change"] if whole else ["change inside", "locality"]
         pixels += ["locality, part"] if self.directions[0].part is not None else []
         columns = ["direction", "step", *names, *pixels, "redundancy", "disentanglement", "suggested name"]
         rows = [self._row(index) for index in range(len(self.directions))]
         blank = [""] * (len(columns) - 2 - len(names))
-        rows.append(["completeness", "", *map(_two_decimals, self.dci.by_attribute), *blank])
+        rows.append(["completeness", "", *(_two_decimals(self.dci.by_attribute[index]) for index in shown), *blank])
         if any(value is not None for value in self.chance):
-            rows.append(["by chance", "", *map(_two_decimals, self.chance), *blank])
+            rows.append(["by chance", "", *(_two_decimals(self.chance[index]) for index in shown), *blank])
         return columns, rows
+
+    @cached_property
+    def _tabled(self) -> list[int]:
+        """The attributes that have a column: of words, which are many, those that a direction's name or second says."""
+        told = {one.attribute for row in self.directions for one in (row.name, row.second) if one is not None}
+        return [index for index, one in enumerate(self.attributes) if not one.against_random or one.name in told]
 
     def _row(self, index: int) -> list[str]:
         row = self.directions[index]
         return [
             row.label,
             f"{row.step:.3g}",
-            *(effect.text() for effect in row.effects),
+            *(row.effects[shown].text() for shown in self._tabled),
             _two_digits(row.inside),
             *(one.text() for one in (row.locality, row.part) if one is not None),
             _two_decimals(row.redundancy),
             _two_decimals(self.dci.by_direction[index]),
-            _named(row.name),
+            _named(row),
         ]
 
     def facts(self) -> dict[str, str]:
@@ -180,6 +201,7 @@ class Scores:
                     "direction": one.label,
                     "step": one.step,
                     "name": name,
+                    "second": None if one.second is None else one.second.as_json(),
                     "effects": [effect.as_json() for effect in one.effects],
                     "inside": one.inside,
                     "outside": one.outside,
@@ -225,7 +247,7 @@ class Scores:
             (partial / "scores.md").write_text(self.markdown(), encoding="utf-8", errors="replace")
 
     def __repr__(self) -> str:
-        names = ", ".join(_named(one.name) for one in self.directions)
+        names = ", ".join(map(_named, self.directions))
         return f"Scores({len(self.directions)} directions of {self.model}: {names})"
 
     def _repr_html_(self) -> str:
@@ -233,9 +255,18 @@ class Scores:
         return facts_html("Scores", self.facts()) + table_html(*self.table())
 
 
-def _named(name: Effect | None) -> str:
-    """Write a suggested name with its strength, such as ``hair colour, 0.82``."""
-    return "–" if name is None else f"{name}, {name.strength:.2f}"
+def _named(row: DirectionScores) -> str:
+    """Write a suggested name with its strength, such as ``hair colour, 0.82``.
+
+    Where effects are compared with those of random directions, the second best is told too.
+    """
+    name, second = row.name, row.second
+    if (name or second) is None or (name or second).z is None:  # type: ignore[union-attr]
+        return "–" if name is None else f"{name}, {name.strength:.2f}"
+    after = "" if second is None or second.z is None else f"{second}, {second.text()}"
+    if name is None:
+        return f"no name; nearest: {after}"
+    return f"{name}, {name.text()}" + (f"; then {after}" if after else "")
 
 
 def _two_decimals(value: float | None) -> str:

@@ -23,7 +23,7 @@ from zoo.models.choices import choose_device, choose_dtype
 from zoo.models.limits import check_truncation
 from zoo.models.model import Model
 from zoo.registry.registry import Installation
-from zoo.scoring.effects import fitting_scorers
+from zoo.scoring.choosing import fitting_scorers
 from zoo.sweep.cells import Cell, ModelWords, Settings
 from zoo.sweep.grid import Sweep
 

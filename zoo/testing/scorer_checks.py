@@ -89,7 +89,7 @@ def check_traces(entry: ScorerPlugin) -> None:
 
 
 def _scorer(entry: ScorerPlugin) -> Scorer:
-    scorer: object = entry.resolve()()
+    scorer: object = entry.build()
     if not isinstance(scorer, Scorer):
         raise ContractError(f"the contract is: a scorer is a subclass of zoo.Scorer; seen: {type(scorer).__name__}")
     return scorer

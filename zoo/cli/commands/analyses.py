@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from zoo.cli import arguments, engines
+from zoo.cli import arguments, engines, scorers
 from zoo.cli.arguments import CODES, codes_request, opening_request
 from zoo.cli.commands.sweeps import run_lists
 from zoo.cli.console import Settings, progress_bars
@@ -39,6 +39,8 @@ def analyze(
     option: arguments.AnalysisOption = None,
     show: Annotated[int, typer.Option(help="How many directions to measure and show.")] = 5,
     unseen: Annotated[int, typer.Option(help="How many unseen codes to measure on.")] = 32,
+    scorer: scorers.ScorerName = None,
+    words: scorers.Words = None,
     space: arguments.Space = None,
     tuned: arguments.Tuned = None,
     device: arguments.Device = "auto",
@@ -76,12 +78,15 @@ def analyze(
         options=parse_pairs(option or []),
         show=show,
         unseen=unseen,
-    )
+        scorer=scorers.scorer_choice(scorer, words),
+    ).with_scorer(settings.installation)
     opening = opening_request(space, tuned, device, dtype)
     if lists.several:
         alone = {
             "--codes": codes,
             "--seeds": seeds,
+            "--scorer": scorer,
+            "--words": words,
             "--npy": npy,
             "--each": each,
             "--no-keep": not keep,

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from zoo.cli import arguments
+from zoo.cli import arguments, scorers
 from zoo.cli.arguments import codes_request, opening_request
 from zoo.cli.console import Settings, progress_bars
 from zoo.cli.printing import (
@@ -199,7 +199,8 @@ def score(
     model: arguments.ModelName,
     directions: arguments.DirectionsFile,
     read_as: arguments.DirectionsAs = None,
-    scorer: arguments.ScorerName = None,
+    scorer: scorers.ScorerName = None,
+    words: scorers.Words = None,
     samples: arguments.ScoredSamples = None,
     seed: arguments.Seed = None,
     seeds: arguments.Seeds = None,
@@ -228,7 +229,7 @@ def score(
         model=model,
         directions=directions,
         opening=opening_request(space, tuned, device, dtype, option),
-        scorer=scorer,
+        scorer=scorers.scorer_choice(scorer, words),
         codes=codes_request(codes, codes_as, samples, seed, seeds, label, truncation, usual=128),
         step=step,
         region=region,

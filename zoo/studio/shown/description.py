@@ -14,7 +14,7 @@ from zoo.registry.alignment import NONE
 from zoo.registry.cards import Card
 from zoo.registry.registry import Installation
 from zoo.report.plots import outline_path
-from zoo.scoring.effects import fitting_scorers
+from zoo.scoring.choosing import fitting_scorers
 from zoo.studio.shown.forms import fields_of
 from zoo.studio.shown.opened import OpenModels
 from zoo.weights.cache import status
