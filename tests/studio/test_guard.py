@@ -14,6 +14,7 @@ from pathlib import Path
 from select import select
 from urllib.parse import quote
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -162,6 +163,34 @@ def test_too_many_requests_are_answered_at_once(page: Page) -> None:
     assert answer.status == 200
 
 
+def test_a_request_with_two_lengths_ends_the_connection(page: Page) -> None:
+    """What follows is a request to one server and a body to another (smuggling): it is neither."""
+    lines = [f"POST /api/{SESSION}/render HTTP/1.1", f"Host: 127.0.0.1:{page.port}", "X-Zoo-Studio: 1"]
+    lines += ["Content-Length: 6", "Transfer-Encoding: chunked", "", "0", "", ""]
+    follows = f"GET /api/models HTTP/1.1\r\nHost: 127.0.0.1:{page.port}\r\nX-Zoo-Studio: 1\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", page.port), 20) as connection:
+        connection.sendall(("\r\n".join(lines) + follows).encode())
+        answers = b"".join(iter(lambda: connection.recv(2**16), b""))
+    assert answers.count(b"HTTP/1.1 ") == 1 and answers.startswith(b"HTTP/1.1 400")
+
+
+def test_links_are_not_followed(page: Page, tmp_path: Path) -> None:
+    """Whoever can write into the folder of runs, such as another program, leads the studio nowhere else."""
+    runs = Path(page.ask("GET", "/api/models").value["runs"])
+    (tmp_path / ".zoo-run.json").write_text('{"format": "zoo-run/1", "files": {"secret": {}}}')
+    (tmp_path / "secret").write_text("secret")
+    page.ask("PUT", "state", {})
+    for link in ("linked", f"studio/{'b' * 32}", f"studio/{SESSION}/results"):
+        (runs / link).symlink_to(tmp_path)
+    assert page.ask("GET", "files/linked/secret").status == 404
+    assert Page(page.port, "b" * 32).ask("PUT", "state", {}).status == 404
+    assert (
+        page.ask("PATCH", "results/x-0000", {"index": 0}).error == "results is a link, which the studio does not follow"
+    )
+    assert {path.name for path in tmp_path.iterdir()} == {".zoo-run.json", "secret"}
+    (runs / f"studio/{SESSION}/results").unlink()
+
+
 @pytest.mark.parametrize("head", [b"", b"GET / HTTP/1.1\r\nHost: 127", b"POST / HTTP/1.1\r\n" * 3], ids=range(3))
 def test_a_head_that_does_not_end_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, head: bytes) -> None:
     """Connections that send nothing, or one byte after the other, would keep all others out."""
@@ -223,6 +252,13 @@ def test_hostile_masks(page: Page, mask: bytes | tuple[int, int]) -> None:
     """Pictures of another size among them."""
     answer = page.ask("POST", "region", mask if isinstance(mask, bytes) else png(mask), Content_Type="image/png")
     assert answer.status == 400 and "painted region" in answer.error
+
+
+def test_what_is_wrong_with_a_file_names_no_path(page: Page, tmp_path: Path) -> None:
+    np.save(tmp_path / "codes.npy", np.full((2, 100), np.nan, dtype=np.float32))
+    sent = (tmp_path / "codes.npy").read_bytes()
+    answer = page.ask("POST", f"upload?as=codes&model={quote(json.dumps(MODEL))}", sent, X_Zoo_Name="codes.npy")
+    assert answer.status == 400 and answer.error.startswith("codes.npy ")
 
 
 @pytest.mark.parametrize("content", [b"", b"GIF89a", b"PK\x03\x04", b"\x80\x04.", b"<script>", b"\x93NUMPY"], ids=str)

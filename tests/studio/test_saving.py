@@ -146,6 +146,7 @@ def test_what_is_there_stays(page: Page, results: list[dict[str, Any]]) -> None:
         pass
     assert told["state"] == "failed" and told["taken"] and "runs/there exists" in told["error"]
     page.work("save", {**body, "force": True})
+    assert "the studio's own folder" in page.ask("POST", "command", {**body, "name": "studio"}).error
     nameless = [page.work("save", {**body, "name": None})["folder"] for _ in range(2)]
     assert nameless == ["runs/stylegan2.avatars32-samples", "runs/stylegan2.avatars32-samples-2"]
 

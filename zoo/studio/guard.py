@@ -133,13 +133,18 @@ class Guard:
         sender = _with_headers(send, path)
         try:
             self._door.check(headers, path)
+            if "transfer-encoding" in headers and "content-length" in headers:
+                raise Refused(400, "a request has one length")
             if self._requests >= _MOST_REQUESTS:
                 raise Refused(503, "the studio is busy: try again in a moment")
             limit = next(limit for end, limit in _LIMITS.items() if path.endswith(end))
             if int(headers.get("content-length") or 0) > limit:
                 raise _too_large(limit)
         except Refused as error:
-            await fail(error)(scope, receive, sender)
+            refusal = fail(error)
+            # What follows on the connection may be the body, or a request that a proxy took for it (smuggling).
+            refusal.headers["connection"] = "close"
+            await refusal(scope, receive, sender)
             return
         except ValueError:
             await fail(Refused(400, "the length of the body is no number"))(scope, receive, sender)

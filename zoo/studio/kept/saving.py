@@ -28,7 +28,7 @@ from zoo.studio.kept.commands import edit_command, name_command, sample_command
 from zoo.studio.kept.pulled import move_texts
 from zoo.studio.kept.requests import codes_request, keep_codes, origins, request_for, steps
 from zoo.studio.kept.results import Results
-from zoo.studio.kept.sessions import Session, plain_name, read_json
+from zoo.studio.kept.sessions import STUDIO, Session, plain_name, read_json
 from zoo.studio.kept.uploads import Uploads
 from zoo.studio.shown.opened import Origin
 from zoo.studio.shown.views import Scene, batches
@@ -242,6 +242,8 @@ class Saving:
     def _folder(self, body: Save, usual: str) -> Path:
         """Choose the folder: the name that was asked for, or else the first free one like the usual one."""
         runs = self.session.runs
+        if body.name == STUDIO:
+            raise OptionError(f"{STUDIO} is the studio's own folder: choose another name")
         if body.name is not None:
             return runs / body.name
         usual = short_part(usual, _LONGEST)
@@ -264,9 +266,10 @@ def saved_file(runs: Path, folder: str, name: str) -> Path:
         UnknownNameError: If zoo has written no such file.
     """
     path = runs / plain_name(folder) / plain_name(name)
+    linked = path.parent.is_symlink() or path.is_symlink()
     listed = read_json(path.with_name(MANIFEST))
     files = listed.get("files") if isinstance(listed, dict) else None
-    if not isinstance(files, dict) or name not in files or path.is_symlink() or not is_file(path):
+    if not isinstance(files, dict) or name not in files or linked or not is_file(path):
         raise UnknownNameError(f"{folder} holds no file {name} that zoo wrote")
     return path
 

@@ -53,7 +53,9 @@ class Session:
         Raises:
             UnknownNameError: If that is no name that the studio gives.
         """
-        return self.folder / kind / plain_name(name)
+        place = self.folder / kind / plain_name(name)
+        _refuse_links(place.parent, place)
+        return place
 
     def read_state(self) -> dict[str, Any]:
         """Read what the page keeps; nothing in a new session."""
@@ -89,7 +91,16 @@ def open_session(name: str, runs: Path) -> Session:
     """
     if not is_session(name):
         raise UnknownNameError("a session is called by 32 hexadecimal digits")
-    return Session(name, runs)
+    session = Session(name, runs)
+    _refuse_links(session.folder)
+    return session
+
+
+def _refuse_links(*places: Path) -> None:
+    """Refuse links below the studio's folder, which it never makes: they would lead out of it."""
+    for place in places:
+        if place.is_symlink():
+            raise UnknownNameError(f"{place.name} is a link, which the studio does not follow")
 
 
 def is_session(name: str) -> bool:

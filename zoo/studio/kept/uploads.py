@@ -14,7 +14,7 @@ from zoo._utils.tensorfile import UnreadableError
 from zoo.core.directions import Directions
 from zoo.core.files.reading import read_arrays
 from zoo.editing.fit import check_home
-from zoo.errors import OptionError, UnknownNameError, printable
+from zoo.errors import OptionError, UnknownNameError, ZooError, printable
 from zoo.models.model import Model
 from zoo.studio.bodies import Opened
 from zoo.studio.kept.results import Results, record_of
@@ -73,8 +73,15 @@ class Uploads:
             raise OptionError(f"{path.name} holds {kind}, which belong to a model: open that first")
         with warnings.catch_warnings(record=True) as remarks:
             warnings.simplefilter("always")
-            told = self._codes(upload, path, model) if kind == "codes" else self._directions(upload, path, model, asked)
-        return {**told, "notes": [printable(str(remark.message)) for remark in remarks]}
+            try:
+                read = (
+                    self._codes(upload, path, model)
+                    if kind == "codes"
+                    else self._directions(upload, path, model, asked)
+                )
+            except ZooError as error:
+                raise OptionError(str(error).replace(str(path), path.name)) from None
+        return {**read, "notes": [printable(str(one.message).replace(str(path), path.name)) for one in remarks]}
 
     def add_codes(self, name: str, folder: Path, *, photograph: Path, command: str) -> None:
         """Take the folder of a projection in as an upload of codes.
