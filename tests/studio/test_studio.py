@@ -103,6 +103,20 @@ def test_a_state_is_kept(page: Page) -> None:
     assert page.ask("PUT", "state", [1]).status == 400
 
 
+def test_codes_without_classes_take_the_one_that_is_chosen(page: Page) -> None:
+    model = zoo.load("biggan.avatars32", device="cpu")
+    drawn = model.sample_seeds([3], label=1)
+    buffer = io.BytesIO()
+    np.save(buffer, drawn.latents.numpy())
+    asked, label = json.dumps({"model": model.name}), model.adapter.classes[1]
+    without = page.ask("POST", f"upload?as=codes&model={quote(asked)}", buffer.getvalue(), X_Zoo_Name="a.npy")
+    assert without.status == 400 and without.error.startswith("a.npy ") and "choose a class" in without.error
+    told = page.post(f"upload?as=codes&model={quote(asked)}&label={quote(label)}", buffer.getvalue()).value
+    shown = page.post("render", {"model": model.name, "codes": [{"upload": told["id"], "label": told["label"]}]})
+    assert told["label"] == label
+    assert np.array_equal(np.asarray(shown.picture), to_pixels(model.render(drawn))[0].numpy())
+
+
 def test_uploads(page: Page, digiface: Model, tmp_path: Path) -> None:
     digiface.save_codes(tmp_path / "codes.safetensors", digiface.sample(2, 5))
     sent = (tmp_path / "codes.safetensors").read_bytes()

@@ -133,12 +133,13 @@ class Api:
         session = self._session(request)
         uploads = Uploads(session)
         name = request.headers.get("x-zoo-name", "file")
-        asked, as_kind = _asked(request), request.query_params.get("as")
+        asked, query = _asked(request), request.query_params
 
         def keep(content: bytes) -> dict[str, Any]:
             opened = None if asked is None else uploads.read_tuned(asked)
             model = None if opened is None else self.services.models.get(opened).model
-            return uploads.receive(content, unquote(name), model, opened, as_kind)
+            how = {"as_kind": query.get("as"), "label": query.get("label")}
+            return uploads.receive(content, unquote(name), model, opened, **how)
 
         async with self._uploading:
             content = await request.body()

@@ -68,7 +68,8 @@ class Plan:
             The folder, its files, and the command.
         """
         self.write(progress)
-        names = sorted(path.name for path in self.folder.iterdir() if path.name != MANIFEST)
+        listed = (path.name for path in self.folder.iterdir() if path.name != MANIFEST)
+        names = sorted(listed, key=lambda name: (name.endswith((".safetensors", ".npy")), name))  # pictures first
         return {
             "folder": str(self.folder),
             "files": [

@@ -14,7 +14,7 @@ from zoo._utils.tensorfile import UnreadableError
 from zoo.core.directions import Directions
 from zoo.core.files.reading import read_arrays
 from zoo.editing.fit import check_home
-from zoo.errors import OptionError, UnknownNameError, ZooError, printable
+from zoo.errors import CodesError, OptionError, UnknownNameError, ZooError, printable
 from zoo.models.model import Model
 from zoo.studio.bodies import Opened
 from zoo.studio.kept.results import Results, record_of
@@ -45,7 +45,14 @@ class Uploads:
     session: Session
 
     def receive(
-        self, content: bytes, name: str, model: Model | None, asked: Opened | None, as_kind: str | None = None
+        self,
+        content: bytes,
+        name: str,
+        model: Model | None,
+        asked: Opened | None,
+        *,
+        as_kind: str | None = None,
+        label: str | None = None,
     ) -> dict[str, Any]:
         """Keep a file.
 
@@ -55,6 +62,7 @@ class Uploads:
             model: The model that codes and directions must fit; None where none is open.
             asked: How it was opened.
             as_kind: What an array holds, where a person has said so.
+            label: The class of codes that come without one.
 
         Returns:
             What it is, and what it is called from now on.
@@ -74,13 +82,13 @@ class Uploads:
         with warnings.catch_warnings(record=True) as remarks:
             warnings.simplefilter("always")
             try:
-                read = (
-                    self._codes(upload, path, model)
-                    if kind == "codes"
-                    else self._directions(upload, path, model, asked)
-                )
+                if kind == "codes":
+                    read = self._codes(upload, path, model, label)
+                else:
+                    read = self._directions(upload, path, model, asked)
             except ZooError as error:
-                raise OptionError(str(error).replace(str(path), path.name)) from None
+                told = str(error).replace(str(path), path.name)
+                raise OptionError(told.replace("pass --label", "choose a class, and open it again")) from None
         return {**read, "notes": [printable(str(one.message).replace(str(path), path.name)) for one in remarks]}
 
     def add_codes(self, name: str, folder: Path, *, photograph: Path, command: str) -> None:
@@ -194,10 +202,15 @@ class Uploads:
         self._keep(upload, "picture", path)
         return {"kind": "picture", "id": upload, "name": path.name, "size": [picture.height, picture.width]}
 
-    def _codes(self, upload: str, path: Path, model: Model) -> dict[str, Any]:
-        codes = model.read_codes(path)
+    def _codes(self, upload: str, path: Path, model: Model, label: str | None) -> dict[str, Any]:
+        try:
+            codes, used = model.read_codes(path), None
+        except CodesError:
+            if label is None or not model.adapter.needs_labels:
+                raise
+            codes, used = model.read_codes(path, label=label), label
         self._keep(upload, "codes", path)
-        return {"kind": "codes", "id": upload, "name": path.name, "count": len(codes)}
+        return {"kind": "codes", "id": upload, "name": path.name, "count": len(codes), "label": used}
 
     def _directions(self, upload: str, path: Path, model: Model, asked: Opened) -> dict[str, Any]:
         directions = Directions.load(path, space=model.adapter.space)

@@ -126,7 +126,7 @@ export function activeMoves() {
 
 /** A code as the server takes it. */
 export function codeOf(code) {
-  if (code.upload !== undefined) return { upload: code.upload, index: code.index };
+  if (code.upload !== undefined) return { upload: code.upload, index: code.index, label: code.label ?? null };
   const drawn = { seed: code.seed };
   if (state.label !== null) drawn.label = state.label;
   if (state.truncation !== null) drawn.truncation = state.truncation;

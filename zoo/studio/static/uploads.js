@@ -62,14 +62,14 @@ async function read(file) {
   if (found.kind === "directions") return showDirections(found.result ?? found, file.name);
   if (found.kind === "codes") {
     say(`${file.name} holds ${found.count} ${found.count === 1 ? "code" : "codes"}.`);
-    return Array.from({ length: found.count }, (_, index) => ({ upload: found.id, index, name: found.count > 1 ? `${stem(file.name)} ${index}` : stem(file.name) }));
+    return Array.from({ length: found.count }, (_, index) => ({ upload: found.id, index, label: found.label, name: found.count > 1 ? `${stem(file.name)} ${index}` : stem(file.name) }));
   }
   return project(found.id, file.name);
 }
 
 /** Send a file; where it may be one of several things, the user is asked which. */
 async function send(file, as = null) {
-  const query = new URLSearchParams({ model: JSON.stringify(question()), ...(as && { as }) });
+  const query = new URLSearchParams({ model: JSON.stringify(question()), ...(as && { as }), ...(state.label !== null && { label: state.label }) });
   const headers = { "X-Zoo-Name": encodeURIComponent(file.name), "Content-Type": "application/octet-stream" };
   try {
     return await callJson(`upload?${query}`, { method: "POST", body: file, headers });
