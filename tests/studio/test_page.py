@@ -286,7 +286,7 @@ def test_a_photograph_stands_beside_what_was_found(browser: webdriver.Chrome, se
     assert captions == ["Original", "Found", "Difference"] and "PSNR" in studio.text("#photograph .hint")
     tell = "const [a, b] = document.querySelectorAll('#photograph canvas'); return [a.toDataURL(), b.toDataURL()]"
     studio.wait(lambda: all(len(one) > 1000 for one in studio.browser.execute_script(tell)))
-    assert studio.one("#tune").is_enabled() and re.search(r"About [\d.]+ (s|min) here", studio.text("#photograph"))
+    assert not studio.all("#tune"), "the network draws this picture already"
     studio.one("#choose-none").click()
     studio.wait(lambda: not studio.one("#photograph").is_displayed())
 

@@ -28,7 +28,7 @@ from zoo.inversion.pictures import GivenPicture, PictureReader, Target
 from zoo.inversion.projectors import ask_projector
 from zoo.inversion.readback import read_back
 from zoo.inversion.result import Inversion
-from zoo.inversion.solving.candidates import Candidate, found_codes
+from zoo.inversion.solving.candidates import REPRODUCED, Candidate, found_codes
 from zoo.inversion.solving.prior import Prior
 from zoo.inversion.solving.problem import Problem
 from zoo.inversion.solving.search import Search
@@ -253,8 +253,10 @@ def tuning_seconds(result: Inversion) -> float | None:
         result: The projection.
 
     Returns:
-        Seconds; None where the network cannot be tuned.
+        Seconds; None where the network cannot be tuned, or draws the pictures already.
     """
+    if all(fit.error <= REPRODUCED for fit in result.fits):
+        return None
     adapter = result.model.adapter
     pictures = torch.stack([target.pixels for target in result.pictures]).to(adapter.device, adapter.dtype)
     options = TuneOptions()

@@ -45,11 +45,19 @@ function offer(code) {
     return h("div", { class: "row" }, h("span", {}, "The network is tuned to a photograph; all pictures are drawn by it."),
       h("button", { type: "button", id: "untune", onclick: () => attempt(() => open(state.model, state.space)) }, "Use the model's own weights"));
   }
-  if (!code || (!code.found.seconds && !code.found.tuned)) return null;
-  const price = code.found.tuned ? "It was tuned before."
-    : `About ${duration(code.found.seconds)} here, after the search, as one step took. It then draws the photograph nearly as it is; other pictures change a little, and the change is told.`;
-  const start = code.found.tuned ? () => open(state.model, state.space, code.upload) : () => tune(code);
-  return h("div", { class: "row" }, h("button", { type: "button", id: "tune", onclick: () => attempt(start, "upload") }, "Tune the network to it"), h("span", { class: "hint" }, price));
+  if (code?.found.tuned) return h("div", { class: "row" }, action("Use the tuned network", () => open(state.model, state.space, code.upload)));
+  if (!code?.found.seconds) return null;
+  return h("div", { class: "row" }, action("Tune the network to it", () => tune(code)), h("span", { class: "hint" },
+    `This takes about ${duration(code.found.seconds)} on this computer, as one of its steps has shown, and the search once more. The network then draws the photograph nearly as it is. Other pictures change a little, and you are told how much.`));
+}
+
+const action = (text, start) => h("button", { type: "button", id: "tune", onclick: (event) => once(event.currentTarget, start) }, text);
+
+/** Do what a button says, which cannot be pressed again until that has ended. */
+async function once(button, start) {
+  button.disabled = true;
+  await attempt(start, "upload");
+  button.disabled = false;
 }
 
 const duration = (seconds) => (seconds < 90 ? `${brief(Math.max(1, Math.round(seconds)), 2)} s` : `${brief(seconds / 60, 2)} min`);

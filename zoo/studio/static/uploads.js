@@ -97,7 +97,7 @@ async function project(picture, name, more = {}) {
   const moved = activeMoves().length ? " It is shown with the strengths that the sliders have." : "";
   say(`${name}: ${found.price ?? found.figures}.${moved}`, ...(found.notes ?? []));
   const { shown, figures, price, tuned, tuning_seconds: seconds } = found;
-  return [{ upload: found.upload, index: 0, name: stem(name), photograph: true, picture, file: name, found: { shown, figures, price, tuned, seconds } }];
+  return [{ upload: found.upload, index: 0, name: `${stem(name)}${tuned ? ", tuned" : ""}`, photograph: true, picture, file: name, found: { shown, figures, price, tuned, seconds } }];
 }
 
 /** Find a photograph's code once more, and tune the network at it. */
