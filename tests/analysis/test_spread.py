@@ -101,6 +101,10 @@ def test_from_python_too() -> None:
     assert shared.vectors.equal(alone.vectors) and len(done_here) == 2
     with pytest.raises(zoo.OptionError, match="--jobs 2 is of processes"):
         zoo.analyze(model, "lowrank", jobs=2)
+    with torch.no_grad():
+        next(model.adapter.network.parameters()).add_(1)
+    with pytest.raises(zoo.ZooError, match="netG.safetensors is another network there: its weights, its plugin or"):
+        zoo.analyze(model, "lowrank", samples=9, on="local")
 
 
 @pytest.mark.parametrize(
