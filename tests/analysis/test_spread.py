@@ -103,7 +103,7 @@ def test_from_python_too() -> None:
         zoo.analyze(model, "lowrank", jobs=2)
     with torch.no_grad():
         next(model.adapter.network.parameters()).add_(1)
-    with pytest.raises(zoo.ZooError, match="netG.safetensors is another network there: its weights, its plugin or"):
+    with pytest.raises(zoo.ZooError, match=r"netG.safetensors is another network there: its weights, its plugin or"):
         zoo.analyze(model, "lowrank", samples=9, on="local")
 
 
