@@ -79,21 +79,14 @@ def analyze(
         show=show,
         unseen=unseen,
         scorer=scorers.scorer_choice(scorer, words),
-    ).with_scorer(settings.installation)
+    )
     opening = opening_request(space, tuned, device, dtype)
     if lists.several:
-        alone = {
-            "--codes": codes,
-            "--seeds": seeds,
-            "--scorer": scorer,
-            "--words": words,
-            "--npy": npy,
-            "--each": each,
-            "--no-keep": not keep,
-            "--force": force,
-        }
+        alone: dict[str, object] = {"--codes": codes, "--seeds": seeds, "--scorer": scorer, "--words": words}
+        alone |= {"--npy": npy, "--each": each, "--no-keep": not keep, "--force": force}
         run_lists(settings, lists, request, opening, memory, engine or USUAL_ENGINE, out, alone, as_json=as_json)
         return
+    request = request.with_scorer(settings.installation)
     folder = out or request.usual_folder(model, opening)
     with progress_bars(settings) as progress:
         run = run_analysis(
