@@ -69,4 +69,5 @@ def test_an_s3_server_gets_the_same_bytes(store: Any, registry: str, capsys: pyt
     kept = {name.removeprefix("bucket/sweep/"): store.cat_file(name) for name in store.find("bucket/sweep")}
     assert content(OUT).items() <= kept.items() and "report.html" in kept
     tables = {"table.csv", "costs.csv", "report.html", "plan.json"}
-    assert {Path(name).parts[0] for name in kept} == {"cells", "costs", *tables}
+    written = {Path(name).parts[0] for name in kept}
+    assert written - {"table.parquet"} == {"cells", "costs", *tables}  # that one only where pyarrow is installed
