@@ -1,6 +1,6 @@
 """Residual generators of the published sizes with random weights, in the file formats of their authors.
 
-from benchmarks.official import biggan, biggan_deep, studiogan
+from benchmarks.official import biggan, biggan_deep, fastgan, studiogan
 
 biggan_deep(128).save(path)
 model = zoo.load(path)
@@ -284,3 +284,37 @@ def _studio_block(draw: _Draw, key: str, sizes: tuple[int, int, int], config: _S
 def _running(draw: _Draw, key: str, channels: int, square: float) -> None:
     draw.statistics(f"{key}.running_mean", f"{key}.running_var", (channels,), square)
     draw.state[f"{key}.num_batches_tracked"] = torch.tensor(1)
+
+
+# FastGAN: channels of a map by its side, for one channel of 128 x 128 pixels; numbers of a code.
+_FASTGAN_CHANNELS = {4: 16, 8: 8, 16: 4, 32: 2, 64: 2, 128: 1, 256: 0.5, 512: 0.25, 1024: 0.125}
+_FASTGAN_DIM = 256
+
+
+def fastgan(side: int = 1024, seed: int = 0) -> Official:
+    """Make a FastGAN of 256², 512² or 1024², 64 channels at 128 x 128 pixels, as its training saves it."""
+    draw = _Draw(seed, spectral=True)
+    channels = {size: int(64 * share) for size, share in _FASTGAN_CHANNELS.items() if size <= side}
+    square = draw.weight("init.init.0", 2 * channels[4], _FASTGAN_DIM, 4, 4, bias=False)
+    draw.state["init.init.0.weight_orig"] = draw.state["init.init.0.weight_orig"].transpose(0, 1).contiguous()
+    _fastgan_norm(draw, "init.init.1", 2 * channels[4], square)
+    for size in list(channels)[1:]:
+        inputs, outputs = channels[size // 2], channels[size]
+        noisy = size.bit_length() % 2 == 0  # 8, 32, 128 and 512
+        for conv, noise, norm in ((1, 2, 3), (5, 6, 7)) if noisy else ((1, None, 2),):
+            square = draw.weight(f"feat_{size}.{conv}", 2 * outputs, inputs, 3, 3, bias=False)
+            if noise is not None:
+                draw.state[f"feat_{size}.{noise}.weight"] = torch.zeros(1)
+            _fastgan_norm(draw, f"feat_{size}.{norm}", 2 * outputs, square / 4)
+            inputs = outputs
+        if 64 <= size <= 512:
+            draw.weight(f"se_{size}.main.1", outputs, channels[size // 16], 4, 4, bias=False)
+            draw.weight(f"se_{size}.main.3", outputs, outputs, 1, 1, bias=False)
+    draw.weight("to_128", 3, channels[128], 1, 1, bias=False)
+    draw.weight("to_big", 3, channels[side], 3, 3, bias=False)
+    return Official({"g": draw.state})
+
+
+def _fastgan_norm(draw: _Draw, key: str, channels: int, square: float) -> None:
+    draw.plain(key, channels)
+    draw.statistics(f"{key}.running_mean", f"{key}.running_var", (channels,), square)
