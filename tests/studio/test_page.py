@@ -8,7 +8,8 @@ import re
 import secrets
 import shlex
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -308,10 +309,26 @@ def test_two_browsers_at_once_know_nothing_of_each_other(small: Studio, tmp_path
         assert len(small.all("li.direction")) == 3 and small.picture == moved
 
 
-def test_a_server_that_is_killed_mid_drag_is_found_again(browser: webdriver.Chrome, tmp_path: Path) -> None:
+def started(folder: Path, port: int, *, killed: bool) -> Callable[[], None]:
+    """Start a studio; what is returned ends it, in order or by a signal that leaves it no time."""
+    if killed:
+        process = killable(folder, port)
+
+        def kill() -> None:
+            os.kill(process.pid, signal.SIGKILL)
+            assert process.wait() == -signal.SIGKILL
+
+        return kill
+    opened = ExitStack()
+    opened.enter_context(running(folder / "runs", port=port))
+    return opened.close
+
+
+@pytest.mark.parametrize("killed", [False, pytest.param(True, marks=pytest.mark.long)])
+def test_a_server_that_ends_mid_drag_is_found_again(browser: webdriver.Chrome, tmp_path: Path, killed: bool) -> None:
     """Nothing that was named or starred is lost, and the drag goes on."""
     port = free_port()
-    process = killable(tmp_path, port)
+    end = started(tmp_path, port, killed=killed)
     studio = Studio(browser, port)
     find(port, studio.session)
     studio.show().open(SMALL)
@@ -320,12 +337,11 @@ def test_a_server_that_is_killed_mid_drag_is_found_again(browser: webdriver.Chro
     studio.wait(lambda: studio.one("li.direction .star").get_attribute("aria-pressed") == "true")
     studio.mouse("mousePressed", 0.5)
     studio.mouse("mouseMoved", 0.6)
-    os.kill(process.pid, signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    end()
     studio.mouse("mouseMoved", 0.7)
     studio.wait(lambda: "does not answer" in studio.text("#alert"))
     before = studio.picture
-    process = killable(tmp_path, port)
+    end = started(tmp_path, port, killed=killed)
     studio.wait(lambda: studio.picture != before)
     assert "does not answer" not in studio.text("#alert")
     moved = studio.picture
@@ -337,8 +353,7 @@ def test_a_server_that_is_killed_mid_drag_is_found_again(browser: webdriver.Chro
     assert studio.text("li.direction .name") == "open mouth"
     assert studio.one("li.direction .star").get_attribute("aria-pressed") == "true"
     assert studio.text("#pictures figcaption").startswith("seed 0") and studio.value("li.direction input") != "0"
-    os.kill(process.pid, signal.SIGINT)
-    assert process.wait() == 0
+    end()
 
 
 @pytest.fixture
