@@ -39,7 +39,7 @@ from torch import Tensor
 from torch.nn import functional
 
 import zoo
-import zoo.inversion
+import zoo.inversion.solving
 from recipes.avatars import Avatars, read
 from zoo.core.channels import as_rgb
 from zoo.core.codes import Codes
@@ -129,7 +129,7 @@ class State:
 
 def version_of_search() -> str:
     """Name the code of the search by a digest."""
-    files = sorted(Path(zoo.inversion.__path__[0]).rglob("*.py"))
+    files = sorted(Path(zoo.inversion.solving.__path__[0]).glob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:8]
 
 
