@@ -97,11 +97,10 @@ def test_an_example_is_complete(example: Path, site: Path) -> None:
 def test_listing_the_examples_does_not_import_torch(site: Path, tmp_path: Path) -> None:
     """All are listed without importing torch."""
     code = "import sys\nfrom zoo.cli import run\nassert run(['list', '--matrix', '--json']) == 0\n"
-    code += "assert run(['info', 'ganspace']) == run(['info', 'interfacegan']) == 0\nassert 'torch' not in sys.modules"
+    code += "assert run(['info', 'ganspace']) == 0\nassert 'torch' not in sys.modules"
     done = python("-c", code, cwd=tmp_path, site=(site,))
     assert done.returncode == 0, done.stderr
     rows = json.JSONDecoder().raw_decode(done.stdout)[0]
-    assert {row["obstacles"]["interfacegan"] for row in rows} == {None}
     fitting = {row["adapter"] for row in rows if row["obstacles"]["ganspace"] is None}
     assert {"dcgan", "stylegan2", "biggan", "lightweight-gan"} <= fitting
     assert "draws = 10000" in done.stdout
@@ -117,7 +116,7 @@ def pytest_of(*examples: str, cwd: Path, site: tuple[Path, ...]) -> None:
 
 
 def test_the_tests_of_the_analyses_pass(site: Path, tmp_path: Path) -> None:
-    pytest_of("zoo-ganspace", "zoo-interfacegan", cwd=tmp_path, site=(site,))
+    pytest_of("zoo-ganspace", cwd=tmp_path, site=(site,))
 
 
 @pytest.mark.real
@@ -154,7 +153,7 @@ def test_supervised_boundaries_are_compared_with_unsupervised_directions(
     printed = capsys.readouterr().out
     for name, row in nearest.items():
         assert re.search(rf"^\d {name}\s+{row}\s+0\.0", printed, flags=re.MULTILINE), printed
-    assert (here / "runs" / "compare-interfacegan-sefa" / "comparison.png").exists()
+    assert list(here.glob("runs/compare-interfacegan-sefa*/comparison.png"))
 
 
 SCORER = """

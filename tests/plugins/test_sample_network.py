@@ -20,6 +20,11 @@ from zoo.testing import check_adapter, draw, layer_choices, leaves_no_trace
 SEEDS = (0, pytest.param(1, marks=pytest.mark.long))
 
 
+def unsupervised(plugins: Plugins) -> list[AnalyzerPlugin]:
+    """List the analyses that need no scorer, as none fits these networks."""
+    return [entry for entry in plugins.analyzers.values() if not entry.supervised]
+
+
 def assert_contract(plugin: AnalyzerPlugin, adapter: Adapter, layers: tuple[int, ...] | None, seed: int) -> None:
     """Analyse twice, and once with a callback that raises; compare the results, and require that no trace is left."""
     analyzer: Analyzer[Any] = plugin.resolve()(plugin.schema()())
@@ -55,7 +60,7 @@ def assert_contract(plugin: AnalyzerPlugin, adapter: Adapter, layers: tuple[int,
 
 def cells(plugins: Plugins) -> list[tuple[AnalyzerPlugin, str]]:
     """Return every analyzer with every adapter that it can run on."""
-    pairs = [(analyzer, adapter) for analyzer in plugins.analyzers.values() for adapter in plugins.adapters.values()]
+    pairs = [(analyzer, adapter) for analyzer in unsupervised(plugins) for adapter in plugins.adapters.values()]
     return [(analyzer, adapter.name) for analyzer, adapter in pairs if analyzer.obstacle(adapter) is None]
 
 
@@ -77,7 +82,7 @@ def test_matrix_on_tiny_networks(plugins: Plugins, seed: int) -> None:
 
 
 def test_matrix_on_the_shipped_model(plugins: Plugins, mosaic: Model) -> None:
-    for plugin in plugins.analyzers.values():
+    for plugin in unsupervised(plugins):
         if plugin.obstacle(plugins.adapter("mosaic")) is None:
             for layers in (None, (1, 2)):
                 assert_contract(plugin, mosaic.adapter, layers, 0)

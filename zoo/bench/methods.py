@@ -137,6 +137,7 @@ def read_methods(
 
 
 def _installed(installation: Installation) -> list[str]:
-    analyzers = installation.plugins.analyzers
+    # Supervised directions are measured beside all others as the ceiling.
+    analyzers = {name: entry for name, entry in installation.plugins.analyzers.items() if not entry.supervised}
     whole = [name for name, entry in analyzers.items() if "derivative" in entry.requires and not entry.local]
     return [*analyzers, *(f"{name}:region=all" for name in whole)]

@@ -157,6 +157,7 @@ class AnalyzerPlugin(_EntryWithOptions["Analyzer[Any]"]):
         requires: the `CAPABILITIES` that it needs of an architecture.
         options: its `Options` model, as for `load`; importing it must not import torch. None for none.
         local: whether it compares a region with the rest of the image, and so cannot analyse the whole image.
+        supervised: whether it learns from the scorers of the probe, and so needs one that fits the model.
 
     """
 
@@ -164,6 +165,7 @@ class AnalyzerPlugin(_EntryWithOptions["Analyzer[Any]"]):
     load: str | Callable[[], type[Analyzer[Any]]]
     requires: frozenset[str]
     local: bool = False
+    supervised: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -16,6 +16,7 @@ _FIELDS: dict[str, tuple[Any, str]] = {
     "attributes": (Sequence, "a sequence of texts"),
     "local": (bool, "True or False"),
     "fallback": (bool, "True or False"),
+    "supervised": (bool, "True or False"),
 }
 
 

@@ -22,7 +22,7 @@ from zoo.core.region import parse_region
 from zoo.errors import ContractError, ZooError
 from zoo.plugins.entries import AnalyzerPlugin
 from zoo.testing.assertions import draw, leaves_no_trace, require
-from zoo.testing.reference_adapter import ReferenceAdapter
+from zoo.testing.reference_adapter import ReferenceAdapter, ReferenceScorer
 
 # How far the length of a row may be from 1: rounding of float32, in which an analyzer may compute.
 _UNIT_TOLERANCE = 1e-6
@@ -178,7 +178,8 @@ def _probe(
     codes: Codes | None = None,
 ) -> Probe:
     codes = draw(adapter, 2, 0) if codes is None else codes
-    return Probe(codes, parse_region(region, adapter.resolution), layers, torch.Generator().manual_seed(0), progress)
+    shown, generator = parse_region(region, adapter.resolution), torch.Generator().manual_seed(0)
+    return Probe(codes, shown, layers, generator, progress, scorers={"reference": ReferenceScorer()})
 
 
 def _analyze(entry: AnalyzerPlugin, adapter: Adapter, **probe: Any) -> Directions:

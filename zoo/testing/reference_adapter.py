@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
 from zoo.core.adapter import Adapter, Projection, State
+from zoo.core.analyzer import Scorer
 from zoo.core.codes import Codes, LatentSpace
 from zoo.core.region import Region
 from zoo.core.sampling import draw_normal
 from zoo.errors import ContractError
 from zoo.plugins.entries import CAPABILITIES
+
+if TYPE_CHECKING:
+    from zoo.registry.cards import Card
 
 # Pixels a side of the images, and components of a code.
 SIDE = 8
@@ -110,3 +114,17 @@ class ReferenceAdapter(Adapter):
     def _require(self, capability: str) -> None:
         if capability not in self.capabilities:
             raise ContractError(f"{capability} was used")
+
+
+class ReferenceScorer(Scorer):
+    """The brightness of the upper and of the lower half of an image, for analyses that look for given attributes."""
+
+    attributes: ClassVar[Sequence[str]] = ("upper", "lower")
+
+    def fits(self, card: Card) -> bool:
+        """Fit every model."""
+        return True
+
+    def score(self, images: Tensor) -> Tensor:
+        """Return the means (n, 2) of both halves of images (n, 3, h, w)."""
+        return torch.stack([half.mean(dim=(1, 2, 3)) for half in images.chunk(2, dim=2)], dim=1)

@@ -6,7 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.svm import LinearSVC
+
+from zoo import CapabilityError
+
+try:  # here, as importing it sets variables of the environment, which an analysis leaves alone
+    from sklearn.svm import LinearSVC
+except ImportError:
+    LinearSVC = None
 
 Array = NDArray[np.float64]
 
@@ -69,8 +75,11 @@ def fit(samples: Array, signs: Array, penalty: float) -> Boundary:
         The boundary.
 
     Raises:
+        CapabilityError: scikit-learn is not installed.
         ValueError: The samples have one sign only, are all equal, or are separated by no plane.
     """
+    if LinearSVC is None:
+        raise CapabilityError("interfacegan needs scikit-learn: pip install 'latent-zoo[interfacegan]'")
     if set(np.unique(signs)) != {-1.0, 1.0}:
         raise ValueError("a boundary needs samples of both signs")
     mean = samples.mean(axis=0)

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
-from zoo import Adapter, CapabilityError, Codes, CodesError, ContractError, Probe, Scorer, unknown_name
+from zoo import Adapter, CapabilityError, CheckpointError, Codes, CodesError, ContractError, Probe, Scorer, unknown_name
+from zoo.checkpoints import read_checkpoint
 from zoo.core import as_rgb
-from zoo_interfacegan.options import InterFaceGANOptions
+from zoo_analyzers.interfacegan.options import InterFaceGANOptions
 
 # What the keys of scores begin with in a file of labelled codes.
 _PREFIX = "score/"
@@ -123,9 +122,9 @@ def read_scored(path: Path, adapter: Adapter) -> DirectionScores:
 
     """
     try:
-        tensors = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise CodesError(f"cannot read labelled codes from {path}: {' '.join(str(error).split())}") from None
+        tensors = read_checkpoint(path, bare=True).state
+    except CheckpointError as error:
+        raise CodesError(f"cannot read labelled codes: {error}") from None
     names = sorted(key for key in tensors if key.startswith(_PREFIX))
     if "latents" not in tensors or not names:
         raise CodesError(f"{path} holds no tensor 'latents', or none called 'score/NAME': labelled codes have both")

@@ -1,17 +1,18 @@
-"""InterFaceGAN for zoo: directions are the normals of boundaries of attributes, learned from scores."""
+"""InterFaceGAN: directions are the normals of boundaries of attributes, learned from scores."""
 
 from zoo import AnalyzerPlugin, hookimpl
 
 
 @hookimpl
 def zoo_analyzers() -> list[AnalyzerPlugin]:
-    """Return the analyzer."""
+    """Announce InterFaceGAN."""
     return [
         AnalyzerPlugin(
             name="interfacegan",
             summary="boundaries of scored attributes, supervised (Shen et al., CVPR 2020)",
-            load="zoo_interfacegan.analyzer:InterFaceGAN",
+            load="zoo_analyzers.interfacegan.analyzer:InterFaceGAN",
             requires=frozenset({"region"}),
-            options="zoo_interfacegan.options:InterFaceGANOptions",
+            options="zoo_analyzers.interfacegan.options:InterFaceGANOptions",
+            supervised=True,
         )
     ]

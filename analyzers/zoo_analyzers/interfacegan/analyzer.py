@@ -13,9 +13,9 @@ from torch import Tensor
 
 from zoo import Adapter, Analyzer, CapabilityError, Directions, Probe, unknown_name
 from zoo.linalg import project_out
-from zoo_interfacegan.options import InterFaceGANOptions
-from zoo_interfacegan.scored import DirectionScores, draw_scored, read_scored
-from zoo_interfacegan.svm import fit
+from zoo_analyzers.interfacegan.options import InterFaceGANOptions
+from zoo_analyzers.interfacegan.scored import DirectionScores, draw_scored, read_scored
+from zoo_analyzers.interfacegan.svm import fit
 
 # The least number of codes at either end of an attribute: enough to learn from, and at least one to test on.
 _FEWEST = 5

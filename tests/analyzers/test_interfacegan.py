@@ -8,8 +8,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from zoo_interfacegan.analyzer import InterFaceGAN, Learned, conditioned, extremes
-from zoo_interfacegan.options import InterFaceGANOptions
+from zoo_analyzers.interfacegan.analyzer import InterFaceGAN, Learned, conditioned, extremes
+from zoo_analyzers.interfacegan.options import InterFaceGANOptions
 
 from zoo import (
     Adapter,

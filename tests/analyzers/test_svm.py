@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from zoo_interfacegan.svm import fit
+from zoo_analyzers.interfacegan.svm import fit
+
+from zoo import CapabilityError
 
 
 def clouds(seed: int, gap: float, count: int = 40, dim: int = 3) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -59,4 +61,10 @@ def test_what_has_no_boundary() -> None:
     with pytest.raises(ValueError, match="both signs"):
         fit(np.zeros((3, 2)), np.ones(3), 1.0)
     with pytest.raises(ValueError, match="differ"):
+        fit(np.zeros((2, 2)), np.array([-1.0, 1.0]), 1.0)
+
+
+def test_without_scikit_learn_one_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zoo_analyzers.interfacegan.svm.LinearSVC", None)
+    with pytest.raises(CapabilityError, match=r"pip install 'latent-zoo\[interfacegan\]'"):
         fit(np.zeros((2, 2)), np.array([-1.0, 1.0]), 1.0)
