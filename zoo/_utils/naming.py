@@ -1,9 +1,10 @@
-"""Names that people give to things of which there are several, beside their numbers."""
+"""Names of directions: those that people give them beside their numbers, and those by where they are from."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from zoo._utils.html_repr import plain
 from zoo.errors import DirectionsError, UnknownNameError, unknown_name
@@ -83,3 +84,32 @@ def renamed(names: Sequence[str], index: int, name: str) -> tuple[str, ...] | No
         raise DirectionsError(f"direction {names.index(name)} has the name {name} already: choose another")
     changed = (*names[:index], name, *names[index + 1 :])
     return changed if any(changed) else None
+
+
+def origin_of(provenance: Mapping[str, Any]) -> str:
+    """Tell the analyzer, model and region that directions are from.
+
+    Args:
+        provenance: how they came about.
+
+    Returns:
+        A few words; empty if nothing is recorded.
+    """
+    recorded = {key: plain(value) for key, value in provenance.items() if isinstance(value, str)}
+    if "analyzer" not in recorded:
+        return recorded.get("source", "")
+    model = recorded.get("model", "an unknown model")
+    return f"{recorded['analyzer']} of {model}, region {recorded.get('region', 'unknown')}"
+
+
+def title_of(provenance: Mapping[str, Any]) -> str:
+    """Tell what images call a direction, before its index.
+
+    Args:
+        provenance: how it came about.
+
+    Returns:
+        Its region, unless that is the whole image.
+    """
+    region = provenance.get("region", "all")
+    return plain(region) if isinstance(region, str) and region != "all" else "direction"

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from zoo._utils.html_repr import facts_html, plain, table_html
 from zoo._utils.indexing import chosen_of
-from zoo._utils.naming import find_name, renamed
+from zoo._utils.naming import find_name, origin_of, renamed, title_of
 from zoo._utils.paths import expand_home
 from zoo.core.codes import LatentSpace
 from zoo.core.moves import Move, Term, measure_lengths
@@ -46,7 +46,6 @@ class Directions:
 
     Raises:
         DirectionsError: shapes disagree, numbers are not finite, or a row is not of unit length.
-
     """
 
     space: LatentSpace
@@ -112,7 +111,6 @@ class Directions:
         Raises:
             UnknownNameError: no direction has that name.
             DirectionsError: several directions have it.
-
         """
         return find_name(name, len(self), (self.given_names or (), self.attributes or (), self.suggested_names))
 
@@ -135,7 +133,6 @@ class Directions:
 
         Raises:
             DirectionsError: there is no such direction, another one has that name, or it cannot be a name.
-
         """
         return replace(self, given_names=renamed(self.given_names or ("",) * len(self), index, name))
 
@@ -144,7 +141,6 @@ class Directions:
 
         Returns:
             (k, layers, dim), with zeros in rows that are not moved.
-
         """
         vectors = self.vectors if self.vectors.ndim == 3 else self.vectors[:, None].expand(-1, self.space.layers, -1)
         rows = torch.zeros(self.space.layers, 1, dtype=vectors.dtype)
@@ -166,14 +162,15 @@ class Directions:
             DirectionsError: there is no such direction.
             UnknownNameError: no direction has that name.
             OptionError: the weight is not finite.
-
         """
         index = self.index_of(index) if isinstance(index, str) else index
         if not 0 <= index < len(self):
             raise DirectionsError(f"no direction {index}: the file holds 0 to {len(self) - 1}")
         if not abs(weight) < float("inf"):
             raise OptionError(f"weight {weight} of direction {index}: it must be a finite number")
-        return Move((Term(self, index, weight, self.layers, name or f"{self._title} {self.label(index)}"),))
+        return Move(
+            (Term(self, index, weight, self.layers, name or f"{title_of(self.provenance)} {self.label(index)}"),)
+        )
 
     def label(self, index: int) -> str:
         """Return how tables name a direction.
@@ -183,7 +180,6 @@ class Directions:
 
         Returns:
             Its index, followed by the name that it was given, or else by its attribute if it has one.
-
         """
         given = self.given_names[index] if self.given_names else ""
         name = given or (self.attributes[index] if self.attributes else "")
@@ -197,7 +193,6 @@ class Directions:
 
         Returns:
             The first `count` directions.
-
         """
         return self[:count]
 
@@ -209,24 +204,13 @@ class Directions:
 
         Returns:
             The same directions with a longer provenance.
-
         """
         return replace(self, provenance={**self.provenance, **entries})
 
     @property
     def origin(self) -> str:
         """The analyzer, model and region that the directions are from, in a few words; empty if none is recorded."""
-        recorded = {key: plain(value) for key, value in self.provenance.items() if isinstance(value, str)}
-        if "analyzer" not in recorded:
-            return recorded.get("source", "")
-        model = recorded.get("model", "an unknown model")
-        return f"{recorded['analyzer']} of {model}, region {recorded.get('region', 'unknown')}"
-
-    @property
-    def _title(self) -> str:
-        """What images call a direction, before its index: its region, unless that is the whole image."""
-        region = self.provenance.get("region", "all")
-        return plain(region) if isinstance(region, str) and region != "all" else "direction"
+        return origin_of(self.provenance)
 
     def __repr__(self) -> str:
         return ", ".join(filter(None, (f"Directions({len(self)} of {self.space}", self.origin))) + ")"
@@ -236,10 +220,8 @@ class Directions:
         facts = {"directions": f"{len(self)} of {self.space}", "found by": self.origin or "unknown"}
         if self.layers is not None:
             facts["rows moved"] = ", ".join(map(str, self.layers))
-        columns = {"score": self.scores.tolist()}
-        if self.retained is not None:
-            columns["kept norm"] = self.retained.tolist()
-        numbers = zip(*columns.values(), strict=True)
+        columns = {"score": self.scores} | ({} if self.retained is None else {"kept norm": self.retained})
+        numbers = zip(*(column.tolist() for column in columns.values()), strict=True)
         rows = [[self.label(index), *(f"{value:.4g}" for value in row)] for index, row in enumerate(numbers)]
         return facts_html("Directions", facts) + table_html(["direction", *columns], rows)
 
@@ -248,7 +230,6 @@ class Directions:
 
         Returns:
             Everything but `vectors` and `scores`, in values that fit into JSON.
-
         """
         from zoo.core.files.directions import metadata_of
 
@@ -264,7 +245,6 @@ class Directions:
 
         Raises:
             OutputError: the file cannot be written.
-
         """
         from zoo.core.files.directions import save_directions
 
@@ -275,8 +255,7 @@ class Directions:
         """Take an array of another project; each direction is scaled to unit length.
 
         Args:
-            array: numbers (k, dim), or (k, layers, dim) with a vector for each row of a code: of numpy or torch, or
-                lists.
+            array: numbers (k, dim), or (k, layers, dim) with a vector for each row of a code; of numpy, torch or lists.
             space: the space that they are in; None is one named ``unknown``, as large as the array says.
             read_as: how to read a shape that leaves it open; see `load`.
 
@@ -286,7 +265,6 @@ class Directions:
         Raises:
             DirectionsError: the array does not fit the space, or can be read in several ways.
             OptionError: it is nothing of numbers, or there is no such reading.
-
         """
         from zoo.core.files.directions import directions_from_array
 
@@ -315,7 +293,6 @@ class Directions:
             DirectionsError: the file is missing, broken, holds no direction, is of another space, or can be read in
                 several ways.
             OptionError: there is no such reading.
-
         """
         from zoo.core.files.directions import load_directions
 

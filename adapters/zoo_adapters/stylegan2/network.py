@@ -179,16 +179,15 @@ class StyleGAN2Generator(StyleNetwork):
         super().__init__()
         self.mapping = mapping
         self.const = nn.Parameter(torch.zeros(channels[0], *first_size))
-        size = first_size
+        self.img_resolution = size = first_size
         layers = [SynthesisLayer(w_dim, channels[0], channels[0], size, upsample=False, conv_clamp=conv_clamp)]
         for inputs, outputs in pairwise(channels):
-            size = (2 * size[0], 2 * size[1])
+            self.img_resolution = size = (2 * size[0], 2 * size[1])
             layers.append(SynthesisLayer(w_dim, inputs, outputs, size, upsample=True, conv_clamp=conv_clamp))
             layers.append(SynthesisLayer(w_dim, outputs, outputs, size, upsample=False, conv_clamp=conv_clamp))
         self.layers = nn.ModuleList(layers)
         self.to_rgb = nn.ModuleList(ToRGB(w_dim, width, img_channels, conv_clamp) for width in channels)
         self.resample_filter = nn.Buffer(_resample_filter(img_channels), persistent=False)
-        self.img_resolution = size
         self.img_channels = img_channels
         self.num_ws = 2 * len(channels)
         store_as(self, {"const": "constant", "to_rgb": "colours"})
@@ -209,7 +208,7 @@ class StyleGAN2Generator(StyleNetwork):
         Returns:
             (n, img_channels, height, width) of the image or of the window.
         """
-        layer_windows, image_windows = self._windows(window or Window.whole(self.sizes()[-1]))
+        layer_windows, image_windows = self._windows(window or Window.whole(self.img_resolution))
         x = Patch.whole(self.const.expand(len(w), *self.const.shape))
         image: Patch | None = None
         for index, (layer, wanted) in enumerate(zip(self._layers(), layer_windows, strict=True)):
@@ -224,19 +223,16 @@ class StyleGAN2Generator(StyleNetwork):
         rgb = self.to_rgb[level](x, w, window)
         if image is None:
             return Patch(rgb, window)
-        return Patch(
-            _UPSAMPLE_IMAGE(image, window, self.resample_filter, groups=self.img_channels).values + rgb, window
-        )
+        upsampled = _UPSAMPLE_IMAGE(image, window, self.resample_filter, groups=self.img_channels)
+        return Patch(upsampled.values + rgb, window)
 
     def _windows(self, window: Window) -> tuple[list[Window], list[Window]]:
         """Plan the windows of all layers' outputs and of all resolutions' images, from the last ones backwards."""
         layers = self._layers()
-        layer_windows = [window]
-        image_windows = [window]
+        layer_windows, image_windows = [window], [window]
         for height, width in self.sizes()[:0:-2]:
             image_windows.insert(0, _UPSAMPLE_IMAGE.input_window(image_windows[0], (height // 2, width // 2)))
-            upsampling = layers[len(layers) - len(layer_windows)].input_window(layer_windows[0])
-            layer_windows.insert(0, upsampling)
+            layer_windows.insert(0, layers[len(layers) - len(layer_windows)].input_window(layer_windows[0]))
             # The last layer of a resolution is read by the next layer and by ToRGB.
             next_input = layers[len(layers) - len(layer_windows)].input_window(layer_windows[0])
             layer_windows.insert(0, next_input | image_windows[0])
