@@ -85,13 +85,7 @@ def test_shapes_beyond_every_memory_are_refused_before_any_is_taken(tmp_path: Pa
     torch.save(wide_mapping(), tmp_path / "wide.pt")
     files = [*huge, tmp_path / "classes.pt", tmp_path / "wide.pt"]
     done = subprocess.run(
-        [
-            fork_server.python(),
-            "-c",
-            _OPEN,
-            str(MEMORY),
-            *map(str, [*files, tmp_path / "classes.pt", tmp_path / "wide.pt"]),
-        ],
+        [fork_server.python(), "-c", _OPEN, str(MEMORY), *map(str, files)],
         capture_output=True,
         text=True,
         timeout=300,

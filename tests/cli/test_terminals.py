@@ -278,7 +278,7 @@ def proposals(typed: str) -> list[str]:
         ("zoo analyze -a sefa biggan --region mouth+ey", ["mouth+eyes"]),
         ("zoo analyze ./weights.pt -r le", ["left"]),
         ("zoo analyze -r ey", []),
-        ("zoo score biggan x --scorer ", ["avatars"]),
+        ("zoo score biggan x --scorer ", ["avatars", "text"]),
         ("zoo sample biggan --dev", ["--device"]),
         ("zoo sample biggan --device c", ["cpu", "cuda"]),
         ("zoo check analyzer se", ["sefa"]),
