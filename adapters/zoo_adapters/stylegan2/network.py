@@ -208,7 +208,7 @@ class StyleGAN2Generator(StyleNetwork):
         Returns:
             (n, img_channels, height, width) of the image or of the window.
         """
-        layer_windows, image_windows = self._windows(window or Window.whole(self.img_resolution))
+        layer_windows, image_windows = self._windows(window or Window.whole(self.sizes()[-1]))
         x = Patch.whole(self.const.expand(len(w), *self.const.shape))
         image: Patch | None = None
         for index, (layer, wanted) in enumerate(zip(self._layers(), layer_windows, strict=True)):
