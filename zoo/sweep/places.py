@@ -50,7 +50,7 @@ class Place(Protocol):
         """Say whether there is a file, or a folder."""
 
     def read(self, names: Iterable[str]) -> Iterator[bytes | None]:
-        """Yield the content of some files; None for one that is not there."""
+        """Yield the content of some files; None for one that is not there. Raises `OutputError`."""
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file. Raises `OutputError`."""
@@ -132,8 +132,10 @@ class _Folder:
         for name in names:
             try:
                 yield (self.path / name).read_bytes()
-            except OSError:
+            except (FileNotFoundError, NotADirectoryError):
                 yield None
+            except OSError as error:
+                raise OutputError(f"cannot read {self.path / name}: {error.strerror or error}") from error
 
     def write(self, name: str, content: bytes) -> None:
         with self.writing(name) as partial:
@@ -219,6 +221,9 @@ class _Store:
             with self._system() as (system, path):
                 paths = [f"{path}/{name}" for name in waiting[start : start + _TOGETHER]]
                 found = system.cat(paths, on_error="return")
+                for content in found.values():
+                    if isinstance(content, Exception) and not isinstance(content, FileNotFoundError):
+                        raise content  # a cell that cannot be read is not one that is missing
             for one in paths:
                 content = found.get(one)
                 yield content if isinstance(content, bytes) else None
