@@ -71,8 +71,11 @@ def test_an_analysis_that_is_spread_has_the_same_bits(arguments: tuple[str, ...]
     import timm
     from safetensors.torch import save_file
 
-    torch.manual_seed(0)
-    save_file(timm.create_model("test_resnet").state_dict(), "resnet.safetensors")
+    if "features=resnet.safetensors" in arguments:
+        if not timm.is_model("test_resnet"):
+            pytest.skip("this timm is older than its small networks")
+        torch.manual_seed(0)
+        save_file(timm.create_model("test_resnet").state_dict(), "resnet.safetensors")
     alone = bits("alone", *arguments)
     assert bits("spread", *arguments, "--on", "local") == alone
     assert done_here
