@@ -58,6 +58,7 @@ def bits(name: str, *arguments: str) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in Path(name).glob("*.*") if file.suffix != ".html"}
 
 
+@pytest.mark.real  # not with the oldest libraries: their timm has no test_resnet
 @pytest.mark.filterwarnings("ignore:There is a performance drop:UserWarning")  # of torch, in test_resnet
 @pytest.mark.parametrize(
     "arguments",
