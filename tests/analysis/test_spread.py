@@ -58,8 +58,10 @@ def bits(name: str, *arguments: str) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in Path(name).glob("*.*") if file.suffix != ".html"}
 
 
-@pytest.mark.real  # not with the oldest libraries: their timm has no test_resnet
 @pytest.mark.filterwarnings("ignore:There is a performance drop:UserWarning")  # of torch, in test_resnet
+@pytest.mark.filterwarnings(
+    "ignore:.torch.jit.interface. is deprecated:FutureWarning"
+)  # of torch, at old timm's import
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -69,10 +71,10 @@ def bits(name: str, *arguments: str) -> dict[str, bytes]:
     ],
 )
 def test_an_analysis_that_is_spread_has_the_same_bits(arguments: tuple[str, ...]) -> None:
-    import timm
-    from safetensors.torch import save_file
-
     if "features=resnet.safetensors" in arguments:
+        import timm
+        from safetensors.torch import save_file
+
         if not timm.is_model("test_resnet"):
             pytest.skip("this timm is older than its small networks")
         torch.manual_seed(0)
