@@ -59,9 +59,7 @@ def bits(name: str, *arguments: str) -> dict[str, bytes]:
 
 
 @pytest.mark.filterwarnings("ignore:There is a performance drop:UserWarning")  # of torch, in test_resnet
-@pytest.mark.filterwarnings(
-    "ignore:.torch.jit.interface. is deprecated:FutureWarning"
-)  # of torch, at old timm's import
+@pytest.mark.filterwarnings("ignore:.torch.jit.interface. is deprecated:FutureWarning")  # of torch, in an old timm
 @pytest.mark.parametrize(
     "arguments",
     [
