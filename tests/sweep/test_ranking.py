@@ -13,6 +13,8 @@ from PIL import Image
 
 from zoo import Directions, LatentSpace
 from zoo.cli import run
+from zoo.scoring.appearance import Appearance, recorded_name
+from zoo.scoring.effects import Effect
 
 SPACE = LatentSpace("z", 3)
 
@@ -65,6 +67,30 @@ def test_directions_of_several_runs_are_ranked(capsys: pytest.CaptureFixture[str
     assert run(["compare", "a", "b", "c", "--rank"]) == 2 and "exists" in capsys.readouterr().err
     assert run(["compare", "b", "a", "--rank", "--top", "1", "--json", "--out", "d"]) == 0
     assert len(json.loads(capsys.readouterr().out)["directions"]) == 3
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        Effect("hair", "s", 0.8, 0.8, ("short", "long")),
+        Effect("hair", "s", 0.8, 0.8, (None, "long")),
+        Effect("hair", "s", 0.8, 0.8, (None, None)),
+        Effect("smile", "s", -1.5, 0.95),
+        Effect("smile", "s", 2.0, 0.95, z=4.0, poles=("serious face", "smiling face")),
+        Appearance("darker", "mouth", 0.5, 1.0),
+    ],
+)
+def test_suggested_names_are_those_of_the_analysis(name: Effect | Appearance) -> None:
+    assert recorded_name(json.loads(json.dumps(name.as_json()))) == str(name)
+
+
+def test_a_direction_that_nobody_named_keeps_its_suggested_name(capsys: pytest.CaptureFixture[str]) -> None:
+    effect = Effect("smile", "s", 1.5, 0.95).as_json()
+    written("a", {**local(2.0, 5.0), "names": [effect, effect]})
+    Directions.load("a").with_name(0, "grin").save("a/directions.safetensors")
+    written("b")
+    assert run(["compare", "a", "b", "--rank"]) == 0
+    assert [line.split("\t")[-1] for line in capsys.readouterr().out.splitlines()[1:3]] == ["more smile", "grin"]
 
 
 def test_records_of_any_kind_are_read() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, normalize, pad
 
 from zoo.core.channels import as_rgb
 from zoo.core.region import Region
-from zoo.scoring.effects import CLEAR_AGREEMENT
+from zoo.scoring.effects import CLEAR_AGREEMENT, Effect
 
 # The smallest share of the squared change that a kind must make up, on the average over codes.
 CLEAR_SHARE = 0.25
@@ -77,6 +77,35 @@ class Appearance:
 
     def __str__(self) -> str:
         return f"{self.region}: {self.word} (pixels)" if self.region else f"{self.word} (pixels)"
+
+
+def recorded_name(value: object) -> str | None:
+    """Write a suggested name as tables do, from its record: from `Effect.as_json`, or `Appearance.as_json`.
+
+    Args:
+        value: Whatever a file holds.
+
+    Returns:
+        The name; None where it is no record of one.
+    """
+    if not isinstance(value, Mapping) or not isinstance(value.get("attribute"), str):
+        return None
+    word, region, effect = value.get("word"), value.get("region"), value.get("effect")
+    if isinstance(word, str):
+        return str(Appearance(word, region if isinstance(region, str) else "", math.nan, math.nan))
+    ends, poles = _pair(value.get("ends")), _pair(value.get("poles"))
+    if ends is None and not isinstance(effect, int | float):
+        ends = (None, None)  # an attribute of which nothing else is known
+    effect = effect if isinstance(effect, int | float) else math.nan
+    named = None if poles is None or None in poles else (str(poles[0]), str(poles[1]))
+    return str(Effect(value["attribute"], "", effect, math.nan, ends, poles=named))
+
+
+def _pair(value: object) -> tuple[str | None, str | None] | None:
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        return None
+    first, last = (one if isinstance(one, str) else None for one in value)
+    return first, last
 
 
 class AppearanceMeter:

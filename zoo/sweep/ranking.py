@@ -21,6 +21,7 @@ from zoo.editing.run_folder import new_run_folder, short_file_name, usual_run_fo
 from zoo.errors import DirectionsError, OptionError
 from zoo.imaging.images import PNG_LEVEL, blank_sheet
 from zoo.imaging.lettering import LINE_HEIGHT, write
+from zoo.scoring.appearance import recorded_name
 from zoo.sweep.page import render_directions
 
 USUAL_TOP = 10
@@ -114,6 +115,7 @@ def _read_run(path: Path) -> Iterator[dict[str, Any]]:
         raise DirectionsError(f"{path} was not written by 'zoo analyze': its directions have no record of an analysis")
     local = record.get("locality")
     measured = {key: _localities(local, key) for key in ("own", "unseen")}
+    given = directions.given_names
     names, steps, repeats = (_listed(part) for part in (record.get("names"), _steps(record), record.get("repeats")))
     for index in range(max(map(len, (*measured.values(), names, steps))) or len(directions)):
         if index >= len(directions):
@@ -131,7 +133,7 @@ def _read_run(path: Path) -> Iterator[dict[str, Any]]:
             "locality_own": _number(_at(measured["own"], index)),
             "locality_unseen": _number(_at(measured["unseen"], index)),
             "repeats": _number(_at(_listed(_at(repeats, index)), 0)),
-            "name": directions.given_names[index] if directions.given_names else _suggested(_at(names, index)),
+            "name": given[index] if given and given[index] else _text(recorded_name(_at(names, index))),
         }
 
 
@@ -167,13 +169,6 @@ def _steps(record: Mapping[str, Any]) -> Any:
 def _localities(local: Any, key: str) -> list[Any]:
     values = _listed(local.get(key)) if isinstance(local, Mapping) else ()
     return [one.get("value") if isinstance(one, Mapping) else None for one in values]
-
-
-def _suggested(value: Any) -> str | None:
-    if not isinstance(value, Mapping) or not isinstance(value.get("attribute"), str):
-        return None
-    ends = [one for one in _listed(value.get("ends")) if isinstance(one, str)]
-    return plain(", ".join([value["attribute"].replace("_", " "), *([" to ".join(ends)] if len(ends) == 2 else [])]))
 
 
 def _merge_sheets(runs: Sequence[str], path: Path) -> None:
