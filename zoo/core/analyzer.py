@@ -18,6 +18,7 @@ from zoo.core.compute import ComputeBudget
 from zoo.core.directions import Directions
 from zoo.core.options import Options
 from zoo.core.region import Region
+from zoo.errors import CapabilityError, unknown_name
 
 if TYPE_CHECKING:
     from zoo.registry.cards import Card
@@ -48,6 +49,31 @@ class Probe:
     progress: Progress = silent
     budget: ComputeBudget = field(default_factory=ComputeBudget)
     scorers: Mapping[str, Scorer] = field(default_factory=dict)
+
+    def choose_scorer(self, name: str | None, missing: str) -> tuple[str, Scorer]:
+        """Choose one of `scorers`, for an analysis with an option ``scorer``.
+
+        Args:
+            name: the name of one of them; None for the only one.
+            missing: the message where there is none.
+
+        Returns:
+            The name, and the scorer.
+
+        Raises:
+            CapabilityError: no scorer fits the model, or several do and none is named.
+            UnknownNameError: the named scorer does not fit the model.
+
+        """
+        if not self.scorers:
+            raise CapabilityError(missing)
+        if name is None and len(self.scorers) > 1:
+            fitting = ", ".join(self.scorers)
+            raise CapabilityError(f"several scorers fit this model: choose one with -o scorer=, of {fitting}")
+        chosen = name or next(iter(self.scorers))
+        if chosen not in self.scorers:
+            raise unknown_name("scorer that fits this model", chosen, self.scorers)
+        return chosen, self.scorers[chosen]
 
 
 class Analyzer(ABC, Generic[AnyOptions]):

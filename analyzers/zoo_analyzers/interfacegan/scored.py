@@ -8,13 +8,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from zoo import Adapter, CapabilityError, CheckpointError, Codes, CodesError, ContractError, Probe, Scorer, unknown_name
+from zoo import Adapter, CheckpointError, Codes, CodesError, ContractError, Probe
 from zoo.checkpoints import read_checkpoint
 from zoo.core import as_rgb
 from zoo_analyzers.interfacegan.options import InterFaceGANOptions
 
 # What the keys of scores begin with in a file of labelled codes.
 _PREFIX = "score/"
+
+_NO_SCORER = "no installed scorer fits this model: install one, or pass -o labelled=FILE"
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +54,7 @@ def draw_scored(adapter: Adapter, probe: Probe, options: InterFaceGANOptions) ->
         ContractError: the scorer returns something other than finite scores.
 
     """
-    name, scorer = choose_scorer(probe, options.scorer)
+    name, scorer = probe.choose_scorer(options.scorer, _NO_SCORER)
     latents: list[Tensor] = []
     scores: list[Tensor] = []
     for done in range(0, options.draws, options.batch):
@@ -69,32 +71,6 @@ def draw_scored(adapter: Adapter, probe: Probe, options: InterFaceGANOptions) ->
         scores.append(batch_scores)
     probe.progress(options.draws, options.draws, f"scoring images by {name}")
     return DirectionScores(torch.cat(latents), torch.cat(scores), tuple(scorer.attributes), name)
-
-
-def choose_scorer(probe: Probe, name: str | None) -> tuple[str, Scorer]:
-    """Choose a scorer.
-
-    Args:
-        probe: the scorers that fit the model.
-        name: the name of one of them; None for the only one.
-
-    Returns:
-        The name, and the scorer.
-
-    Raises:
-        CapabilityError: no scorer fits the model, or several do and none is named.
-        UnknownNameError: the named scorer does not fit the model.
-
-    """
-    fitting = probe.scorers
-    if not fitting:
-        raise CapabilityError("no installed scorer fits this model: install one, or pass -o labelled=FILE")
-    if name is None and len(fitting) > 1:
-        raise CapabilityError(f"several scorers fit this model: choose one with -o scorer=, of {', '.join(fitting)}")
-    chosen = name or next(iter(fitting))
-    if chosen not in fitting:
-        raise unknown_name("scorer that fits this model", chosen, fitting)
-    return chosen, fitting[chosen]
 
 
 def _draw(adapter: Adapter, probe: Probe, count: int, start: int) -> Codes:

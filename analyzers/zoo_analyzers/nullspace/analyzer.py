@@ -45,7 +45,7 @@ class NullSpace(Analyzer[NullSpaceOptions]):
         """
         options = self.options
         source = self._read_source(adapter.space)
-        preserved = preserved_names(options.preserve, probe.scorers, options.scorer) if options.preserve else []
+        preserved = preserved_names(options.preserve, probe, options.scorer) if options.preserve else []
         layers = source.layers if probe.layers is None and source is not None else probe.layers
         output = open_output(options, adapter, probe.progress)
         grams = self._grams(adapter, replace(probe, layers=layers), output)

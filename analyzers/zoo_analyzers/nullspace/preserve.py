@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -13,6 +13,8 @@ from zoo.jacobian import Output, RegionJacobian
 
 # Scores whose gradients are computed in one pass, unless another chunk is chosen.
 _CHUNK = 8
+
+_NO_SCORER = "preserve= needs a scorer, and none that is installed fits this model"
 
 
 class Scores(Output):
@@ -71,7 +73,7 @@ def attribute_gram(
         UnknownNameError: there is no such scorer or attribute.
         ContractError: the gradients are not finite.
     """
-    name, chosen = _choose(probe.scorers, scorer)
+    name, chosen = probe.choose_scorer(scorer, _NO_SCORER)
     columns = _columns(names, chosen.attributes)
     output = Scores(name, chosen, adapter.resolution)
     whole = parse_region("all", adapter.resolution)
@@ -93,20 +95,9 @@ def attribute_gram(
     return total / total.trace() if bool(total.any()) else total
 
 
-def preserved_names(names: Sequence[str], scorers: Mapping[str, Scorer], scorer: str | None) -> list[str]:
+def preserved_names(names: Sequence[str], probe: Probe, scorer: str | None) -> list[str]:
     """List the attributes that names stand for; see `attribute_gram`."""
-    return list(_columns(names, _choose(scorers, scorer)[1].attributes))
-
-
-def _choose(scorers: Mapping[str, Scorer], name: str | None) -> tuple[str, Scorer]:
-    if not scorers:
-        raise CapabilityError("preserve= needs a scorer, and none that is installed fits this model")
-    if name is None and len(scorers) > 1:
-        raise CapabilityError(f"several scorers fit this model: choose one with -o scorer=, of {', '.join(scorers)}")
-    chosen = name or next(iter(scorers))
-    if chosen not in scorers:
-        raise unknown_name("scorer that fits this model", chosen, scorers)
-    return chosen, scorers[chosen]
+    return list(_columns(names, probe.choose_scorer(scorer, _NO_SCORER)[1].attributes))
 
 
 def _columns(names: Sequence[str], columns: Sequence[str]) -> dict[str, list[int]]:
