@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from zoo.errors import OptionError
 from zoo.studio.kept.sessions import STUDIO, is_session, read_json, remove
@@ -54,24 +53,22 @@ class Limits:
         Raises:
             OptionError: If what is open, starred or named takes all the room.
         """
-        sizes = {path: _size(path) for path in _entries(self.runs / STUDIO)}
-        sessions = [path for path in sizes if is_session(path.name)]
+        kept = {path: _measure(path) for path in _entries(self.runs / STUDIO)}
+        sessions = [path for path in kept if is_session(path.name)]
         others = sum(path.name != session for path in sessions)
-        total = sum(sizes.values()) + more
-        for path in sorted(sessions, key=_last_change):
+        total = sum(one.size for one in kept.values()) + more
+        for path in sorted(sessions, key=lambda path: kept[path].changed):
             if total <= MOST_BYTES and others < MOST_SESSIONS:
                 return
-            if path.name != session and not self._is_open(path) and not _is_dear(path):
+            used = max(kept[path].changed, self.seen.get(path.name, 0.0))
+            if path.name != session and used <= time.time() - _SECONDS_OPEN and not _is_dear(path):
                 remove(path)
-                total, others = total - sizes[path], others - 1
+                total, others = total - kept[path].size, others - 1
         if total > MOST_BYTES or others >= MOST_SESSIONS:
             raise OptionError(
                 f"the studio keeps {total / 2**30:.1f} GB in {others + 1} sessions, and none of them may go: they are "
                 f"open, or have stars or names in them. Delete some of the folders in {self.runs / STUDIO}"
             )
-
-    def _is_open(self, path: Path) -> bool:
-        return max(_last_change(path), self.seen.get(path.name, 0.0)) > time.time() - _SECONDS_OPEN
 
 
 def _is_dear(path: Path) -> bool:
@@ -90,18 +87,20 @@ def _entries(folder: Path) -> list[Path]:
     return []
 
 
-def _files(folder: Path) -> Iterator[os.stat_result]:
+class _Kept(NamedTuple):
+    """How much a folder holds, and when it was last changed."""
+
+    size: int
+    changed: float
+
+
+def _measure(folder: Path) -> _Kept:
+    size, changed = 0, 0.0
+    with suppress(OSError):
+        changed = folder.stat().st_mtime
     for place, _, names in os.walk(folder):
         for name in names:
             with suppress(OSError):
-                yield Path(place, name).lstat()
-
-
-def _size(folder: Path) -> int:
-    return sum(found.st_size for found in _files(folder))
-
-
-def _last_change(folder: Path) -> float:
-    with suppress(OSError):
-        return max([folder.stat().st_mtime, *(found.st_mtime for found in _files(folder))])
-    return 0.0
+                found = Path(place, name).lstat()
+                size, changed = size + found.st_size, max(changed, found.st_mtime)
+    return _Kept(size, changed)
