@@ -242,21 +242,27 @@ def round_to_half(network: nn.Module) -> None:
                 tensor.copy_(tensor.half())
 
 
-def write(out: Path, network: nn.Module, card: Mapping[str, Any]) -> None:
-    """Write `weights.safetensors` (float16) and `card.json`.
+def write(
+    out: Path,
+    network: nn.Module,
+    card: Mapping[str, Any],
+    names: tuple[str, str] = ("weights.safetensors", "card.json"),
+) -> None:
+    """Write a network, in float16, and its card.
 
     Args:
         out: Folder that both files are written into.
         network: The network.
         card: Its card.
+        names: Names of the two files.
     """
     state = {
         key: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
         for key, tensor in network.state_dict().items()
     }
-    with atomic_file(out / "weights.safetensors") as partial:
+    with atomic_file(out / names[0]) as partial:
         partial.write_bytes(save(state))
-    with atomic_file(out / "card.json") as partial:
+    with atomic_file(out / names[1]) as partial:
         partial.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
 
 

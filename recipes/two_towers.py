@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save
 from torch import Tensor
 from torch.nn import functional
 from zoo_scorers.text.bundled import FOLDER
@@ -32,8 +31,7 @@ from zoo_scorers.text.towers import RESOLUTION, Towers
 from recipes.avatars import Avatars, licence_of, read
 from recipes.captions import MISSING, caption, plainest, vocabulary
 from recipes.pictures import to_images
-from recipes.scorer import load_state, perturb, round_to_half, save_state
-from zoo._utils.files import atomic_file
+from recipes.scorer import load_state, perturb, round_to_half, save_state, write
 
 BATCH_SIZE = 192
 CAPTIONS = 64  # of the images of a batch; each is compared with all of them
@@ -82,7 +80,7 @@ def train(folder: Path, out: Path, *, epochs: int, seed: int) -> dict[str, Any]:
         )
         print(f"epoch {epoch + 1} of {epochs}, loss {loss.item():.4f}: {shares}", file=sys.stderr, flush=True)
     card = describe(folder, network, words, seed=seed, epochs=epochs)
-    write(out, network, card)
+    write(out, network, card, ("towers.safetensors", "towers.json"))
     state_file.unlink(missing_ok=True)
     return card
 
@@ -200,24 +198,6 @@ def describe(folder: Path, network: Towers, words: Sequence[str], *, seed: int, 
         },
         "dataset": {"styles": dataset["styles"], "versions": dataset["versions"]},
     }
-
-
-def write(out: Path, network: Towers, card: dict[str, Any]) -> None:
-    """Write `towers.safetensors` (float16) and `towers.json`.
-
-    Args:
-        out: Folder that both files are written into.
-        network: The network.
-        card: Its card.
-    """
-    state = {
-        key: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
-        for key, tensor in network.state_dict().items()
-    }
-    with atomic_file(out / "towers.safetensors") as partial:
-        partial.write_bytes(save(state))
-    with atomic_file(out / "towers.json") as partial:
-        partial.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
 
 
 def main(arguments: Sequence[str]) -> None:

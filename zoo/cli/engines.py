@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from zoo.cli import completion
 from zoo.cli.arguments import NETWORK
-
-if TYPE_CHECKING:
-    pass
 
 Jobs = Annotated[int | None, typer.Option("--jobs", help="Processes; by default one a core, or one a GPU.")]
 EngineName = Annotated[

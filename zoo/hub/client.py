@@ -27,10 +27,10 @@ def hub_api() -> Iterator[HfApi]:
     Raises:
         OutputError: If ``ZOO_OFFLINE`` or ``HF_HUB_OFFLINE`` is set.
     """
-    from huggingface_hub import HfApi, constants, get_session
+    from huggingface_hub import HfApi, get_session
     from huggingface_hub.utils import logging
 
-    if is_offline() or constants.HF_HUB_OFFLINE:
+    if hub_is_forbidden():
         raise OutputError("ZOO_OFFLINE or HF_HUB_OFFLINE forbids to ask the Hub: unset it")
     session, level = get_session(), logging.get_verbosity()
     before = session.timeout
@@ -41,6 +41,13 @@ def hub_api() -> Iterator[HfApi]:
     finally:
         session.timeout = before
         logging.set_verbosity(level)
+
+
+def hub_is_forbidden() -> bool:
+    """Say whether ``ZOO_OFFLINE`` or ``HF_HUB_OFFLINE`` is set."""
+    from huggingface_hub import constants
+
+    return is_offline() or bool(constants.HF_HUB_OFFLINE)
 
 
 def has_token() -> bool:

@@ -16,8 +16,8 @@ from zoo._utils.writing.workspaces import output_error
 from zoo.core.files.directions import FORMAT
 from zoo.core.files.hub_address import HubAddress, parse_hub_address
 from zoo.errors import DirectionsError, WeightsError
+from zoo.hub.client import hub_is_forbidden
 from zoo.registry.sources import Source
-from zoo.weights.fetch import is_offline
 from zoo.weights.sources.hub import fetch, find_commit
 from zoo.weights.sources.request import DownloadRequest
 
@@ -51,7 +51,7 @@ def fetch_directions(path: str | Path, progress: Progress = silent) -> tuple[Pat
     note = folder / "refs" / quote(address.revision or "main", safe="")
     commit = address.revision if address.pinned else None
     if commit is None or not is_file(folder / commit / NAME):
-        commit = _offline_commit(address, note) if _is_offline() else _fetch(address, folder, note, progress)
+        commit = _offline_commit(address, note) if hub_is_forbidden() else _fetch(address, folder, note, progress)
     file = folder / str(commit) / NAME
     if not is_file(file):
         raise DirectionsError(f"{address}: not in the cache, and ZOO_OFFLINE or HF_HUB_OFFLINE forbids to fetch it")
@@ -106,9 +106,3 @@ def _offline_commit(address: HubAddress, note: Path) -> str | None:
         return parse_hub_address(f"hf://{address.repo}@{read_bounded(note, _MOST_NOTE_BYTES).decode()}").revision
     except (OSError, ValueError, DirectionsError):
         return None
-
-
-def _is_offline() -> bool:
-    from huggingface_hub import constants
-
-    return is_offline() or bool(constants.HF_HUB_OFFLINE)

@@ -284,7 +284,7 @@ def choose_noise(layers: Iterable[nn.Module], config: Mapping[str, Any]) -> None
     """Apply the options `noise` and `noise_seed`.
 
     Args:
-        layers: modules with the buffers `noise_const`, the noise itself, and `noise_strength`, its factor.
+        layers: modules with the buffers `noise_const`, the noise itself, and, for "none", `noise_strength`, its factor.
         config: `noise` is "stored" (the file's own, the default), "none", or "drawn", anew from `noise_seed`.
     """
     noise = config.get("noise", "stored")

@@ -11,7 +11,7 @@ from torch import Tensor
 from zoo import Adapter, Codes, LatentSpace, Projection, State, unknown_name
 from zoo.checkpoints import build_module
 from zoo.core import Region, Settings, draw_normal
-from zoo.nn import Patch, Window, to_device
+from zoo.nn import Patch, Window, choose_noise, to_device
 from zoo_adapters.fastgan.checkpoint import LAYOUTS, network_from_state
 from zoo_adapters.fastgan.network import FastGANGenerator, GatedConvolution, LevelSpec, untrained
 
@@ -40,7 +40,8 @@ class FastGAN(Adapter):
         self.resolution = (network.img_resolution, network.img_resolution)
         self.channels = len(network.to_rgb)
         if noise_seed is not None:
-            _draw_noise(network, noise_seed)
+            layers = [layer for layer in network.modules() if isinstance(layer, GatedConvolution)]
+            choose_noise(layers, {"noise": "drawn", "noise_seed": noise_seed})
 
     @classmethod
     def load(
@@ -142,12 +143,3 @@ class FastGAN(Adapter):
         """
         window = Window.around(region)
         return Patch(self.network(codes.latents, window), window).pixels(region)
-
-
-def _draw_noise(network: FastGANGenerator, seed: int) -> None:
-    """Draw the noise of all layers from one stream: that of a layer depends on the sizes of those before it."""
-    generator = torch.Generator().manual_seed(seed)
-    for layer in network.modules():
-        if isinstance(layer, GatedConvolution):
-            noise = torch.randn(layer.noise_const.shape, generator=generator)
-            layer.noise_const.copy_(noise)
