@@ -7,7 +7,8 @@ time (median and quartiles) and the decibels (median), and the same of Adam in t
 (Karras et al., CVPR 2020, appendix D: rate 0.1 with its ramps, noise on the code for three quarters of the way). Of
 that projector, the perceptual network is left out: Adam minimises the same squared error as the search, in the same
 whitened coordinates, from the nearest of the same drawn codes. It goes on to the next while the picture is below 60 dB,
-as often as `zoo project` does by default. *To its level*: how many times earlier the search came to where Adam ended.
+up to six times, or up to twelve where 24 dB are reached. `zoo project` has six starts too, and then hops from the best.
+*To its level*: how many times earlier the search came to where Adam ended.
 With ``--state``, each result is kept in that folder, and a later run goes on from there; what the search found is
 measured again once its code has changed.
 
@@ -46,7 +47,7 @@ from zoo.core.codes import Codes
 from zoo.core.sampling import derived_generator
 from zoo.inversion.solving.prior import Prior
 from zoo.inversion.solving.problem import Problem
-from zoo.inversion.solving.search import SEEMS_DRAWN, STARTS_NEAR, USUAL_STARTS
+from zoo.inversion.solving.search import SEEMS_DRAWN, USUAL_STARTS
 from zoo.inversion.solving.starts import Starts, draw_for_prior, draw_starts
 from zoo.jacobian import gram_matrices
 from zoo.models.model import Model
@@ -62,6 +63,8 @@ MODELS = (
 FOUND = 60.0
 FIRST_SEED = 1000
 ADAM_STEPS = 500
+# How many starts Adam has where the picture seems to be one that the model can draw.
+STARTS_NEAR = 12
 # Factors that are edited, the value that each is moved to, and the part of the picture that shows it.
 EDITS = {"glasses": ("yes", "glasses"), "mouth": ("open", "mouth"), "hair_colour": ("red", "hair")}
 # A part is where at least this share of the pictures shows it.

@@ -29,7 +29,7 @@ from torch import Tensor
 import zoo
 from benchmarks.files import FILES
 from zoo.core.channels import as_rgb
-from zoo.inversion.solving import search, starts
+from zoo.inversion.solving import solvers, starts
 from zoo.inversion.solving.problem import Problem
 
 # The file, how many pictures are projected together, and the memory that derivatives may have.
@@ -67,7 +67,7 @@ def measure(name: str, pictures: int, memory: str | None, rounds: int, drawn: in
         model = zoo.load(path, device="cpu")
     images: Tensor = as_rgb(model.render(model.sample(pictures, seed=1))).clamp(-1, 1)
     before = peak()
-    search._RIDGE_ROUNDS = search._LONG_ROUNDS = rounds
+    solvers._RIDGE_ROUNDS = solvers._LONG_ROUNDS = rounds
     starts._LEAST_STARTS = starts._MOST_STARTS = drawn
     gradients: list[float] = []
     Problem.evaluate = timed(Problem.evaluate, gradients, lambda problem, *_: len(problem))  # type: ignore[method-assign]

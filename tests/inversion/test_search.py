@@ -13,11 +13,12 @@ from zoo.core.channels import as_rgb
 from zoo.core.compute import ComputeBudget
 from zoo.core.region import parse_region
 from zoo.core.sampling import derived_generator
-from zoo.inversion.solving import effort, levenberg_marquardt, search
+from zoo.inversion.solving import effort, levenberg_marquardt, search, solvers
 from zoo.inversion.solving.lbfgs import minimize_lbfgs
 from zoo.inversion.solving.levenberg_marquardt import minimize_levenberg_marquardt
 from zoo.inversion.solving.prior import Prior
 from zoo.inversion.solving.problem import Problem, visible_difference
+from zoo.inversion.solving.search import Search
 from zoo.inversion.solving.starts import Starts, draw_for_prior, draw_starts
 from zoo.jacobian.columns import MEMORY_OVERHEAD
 from zoo.jacobian.memory import peak_bytes
@@ -121,12 +122,34 @@ def test_a_search_goes_on_where_it_was_given_up(monkeypatch: pytest.MonkeyPatch)
         briefly.append(brief)
         return point if brief else minimize_levenberg_marquardt(residual, linearize, point, rounds, **others)
 
-    monkeypatch.setattr(search, "minimize_levenberg_marquardt", giving_up)
-    monkeypatch.setattr(search, "_FREE_ROUNDS", 1)
-    monkeypatch.setattr(search, "_RIDGE_ROUNDS", 2)
+    monkeypatch.setattr(solvers, "minimize_levenberg_marquardt", giving_up)
+    monkeypatch.setattr(solvers, "_FREE_ROUNDS", 1)
+    monkeypatch.setattr(solvers, "_RIDGE_ROUNDS", 2)
     found = zoo.project(model, picture, starts=2)
     assert briefly == [True] * (len(briefly) - 1) + [False]
     assert found.fits[0].psnr > 100
+
+
+def test_where_no_start_leads_to_the_picture_the_search_hops(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = model_of(Linear.tiny(0))
+    pictures = as_rgb(model.render(model.sample(2, 5))).clamp(-1, 1)
+    monkeypatch.setattr(Search, "_turn", lambda *_: None)
+    monkeypatch.setattr(search, "SEEMS_DRAWN", 0.0)
+    hop, lengths = Search._hop, []
+
+    def noted(search: Search, around: Any, length: float, turn: int) -> None:
+        lengths.append(length)
+        hop(search, around, length, turn)
+
+    monkeypatch.setattr(Search, "_hop", noted)
+    together = zoo.project(model, pictures)
+    assert lengths == [0.2]
+    assert all(fit.psnr > 100 and fit.starts == 8 for fit in together.fits)
+    alone = zoo.project(model, pictures[1])
+    assert torch.equal(alone.codes.latents, together.codes.latents[1:])
+    lengths.clear()
+    zoo.project(model, pictures, starts=1)
+    assert not lengths
 
 
 def test_more_starts_are_drawn_of_the_class_of_a_picture() -> None:
@@ -145,19 +168,19 @@ def test_more_starts_are_drawn_of_the_class_of_a_picture() -> None:
 def test_starts_are_held_together_and_the_best_half_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     model = model_of(Linear.tiny(0))
     held, finished = [], []
-    hold, finish = search.Search._hold, search.Search._finish
+    hold, finish = Search._hold, solvers.Solvers.finish
 
-    def holding(self: search.Search, pictures: list[int], codes: Any) -> Any:
+    def holding(self: Search, pictures: list[int], codes: Any) -> Any:
         candidates = hold(self, pictures, codes)
         held.append([candidate.value for candidate in candidates])
         return candidates
 
-    def finishing(self: search.Search, problem: Problem, coordinates: Tensor) -> Any:
+    def finishing(self: solvers.Solvers, problem: Problem, coordinates: Tensor) -> Any:
         finished.append(len(coordinates))
         return finish(self, problem, coordinates)
 
-    monkeypatch.setattr(search.Search, "_hold", holding)
-    monkeypatch.setattr(search.Search, "_finish", finishing)
+    monkeypatch.setattr(Search, "_hold", holding)
+    monkeypatch.setattr(solvers.Solvers, "finish", finishing)
     gray = torch.linspace(-1, 1, 64).view(1, 1, 8, 8).repeat(1, 3, 1, 1)  # not what the network draws
     found = zoo.project(model, gray, starts=8)
     assert [len(values) for values in held] == [1, 5, 2]

@@ -30,7 +30,7 @@ class SearchOptions:
         ridge: The weight of ‖u‖² in the end; None is 0 where the picture is reproduced or the code is like drawn ones,
             else what the search had before.
         starts: How many drawn codes to begin from at most, while the picture is not reproduced; None is 6 where exact
-            Jacobians pay, twice as many where the picture is nearly reproduced, and else 1.
+            Jacobians pay, and then codes around the best that was found, and else 1.
 
     Raises:
         OptionError: If a value is out of range.

@@ -197,8 +197,8 @@ def project(
         rows: Of codes with several rows: ``tied`` seeks one vector for all, ``free`` one for each. None ties them, and
             frees them where the picture is not reproduced.
         ridge: The weight that holds codes near drawn ones in the end; None chooses.
-        starts: How many drawn codes to begin from at most, while a picture is not reproduced; None is 6, twice as many
-            where it is nearly reproduced, or 1 where the Jacobian is too large to be computed.
+        starts: How many drawn codes to begin from at most, while a picture is not reproduced; None is 6, and
+            then codes around the best that was found, or 1 where the Jacobian is too large to be computed.
         loss: ``pixels``, or ``features``, which adds the features of a network: see `output` of ``zoo analyze``.
         region: The pixels that count, such as ``not:top``.
         align: What is taken of photographs: ``none`` is the middle; ``ffhq``, ``celeba`` and ``points:…`` cut out the

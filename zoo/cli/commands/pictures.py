@@ -66,7 +66,8 @@ def project(
     starts: Annotated[
         int | None,
         typer.Option(
-            help="How many starts to try while a picture is not reproduced; by default 6 to 12, for large images 1.",
+            help="How many starts to try while a picture is not reproduced; by default 6, then codes around the best; "
+            "for large images 1.",
             rich_help_panel=SEARCH,
         ),
     ] = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import torch
@@ -11,29 +11,22 @@ from torch import Tensor
 
 from zoo._utils.progress import Progress
 from zoo.core.codes import Codes
-from zoo.errors import CapabilityError, OptionError
+from zoo.errors import OptionError
 from zoo.inversion.options import SearchOptions
 from zoo.inversion.solving.candidates import FAR, NEAR, Candidate, judged
-from zoo.inversion.solving.effort import Clock, batch_size, choose_method
-from zoo.inversion.solving.lbfgs import minimize_lbfgs
-from zoo.inversion.solving.levenberg_marquardt import minimize_levenberg_marquardt
+from zoo.inversion.solving.effort import Clock, batch_size
 from zoo.inversion.solving.problem import Problem
+from zoo.inversion.solving.solvers import BY_JACOBIANS, STRONG_RIDGE, WEAK_RIDGE, Solvers
 from zoo.inversion.solving.starts import Starts
 
-# The ridge of the first rounds, which keeps the search among codes as they are drawn, and the weaker one after it,
-# which is kept where the model cannot draw the picture.
-STRONG_RIDGE, WEAK_RIDGE = 1e-3, 1e-5
-# Rounds of L-BFGS under each; without any ridge, or with rows that may differ; before Levenberg–Marquardt, while the
-# value falls, as a gradient costs a fraction of a Jacobian; and of Levenberg–Marquardt.
-_RIDGE_ROUNDS = 15
-_LONG_ROUNDS = 100
-_FREE_ROUNDS = 60
-_LM_ROUNDS = 100
-# Images with a longer side above the first number are compared at these sizes first.
-_COARSE_SIDES = (64, 256)
-# How many starts are tried at most where exact Jacobians pay: the second number where 24 dB are reached, as the model
-# then seems to be able to draw the picture. L-BFGS alone seldom reproduces a picture from any start.
-USUAL_STARTS, STARTS_NEAR, SEEMS_DRAWN = 6, 12, 4 / 10**2.4
+# How many starts are tried at most where exact Jacobians pay. L-BFGS alone seldom reproduces a picture from any start.
+USUAL_STARTS = 6
+# Where none of them leads to the picture, the search goes on from codes around the best of what was found (basin
+# hopping: Wales & Doye 1997, with all hops of a round at once): how many in a round, and how far off each round's are,
+# in deviations of drawn codes. A picture of 24 dB seems to be one that the model can draw, and gets all rounds; another
+# only as long as its error falls to this share (1 dB) in a round.
+_HOPS, _HOP_LENGTHS = 8, (0.2, 0.4, 0.2, 0.4)
+SEEMS_DRAWN, _FALL_OF_ROUND = 4 / 10**2.4, 0.8
 # Of starts that are held together, this share goes on without a ridge, the best first.
 _SHARE_THAT_GOES_ON = 0.5
 # Classes whose best starts are searched before one is chosen, how many of each where exact Jacobians pay, and how many
@@ -52,7 +45,6 @@ class Search:
         generator: The source of further starts, of the class that a picture turns out to have.
 
     Attributes:
-        method: Which solvers are used, and why.
         found: What has been found so far of each picture; None where nothing has.
         tried: How many starts each picture has had.
     """
@@ -69,21 +61,20 @@ class Search:
         self._generator, self._layered = generator, problem.adapter.space.layers > 1
         if options.rows == "free" and not self._layered:
             raise OptionError(f"--rows free: codes of {problem.adapter.space} have a single row")
-        self._exact_jacobian, self.method = choose_method(problem)
-        self._most_starts = options.starts or (STARTS_NEAR if self._exact_jacobian else 1)
+        batch = batch_size(problem.with_labels(starts.take([0] * len(problem), 0).labels))
+        self._solvers = Solvers(problem, options.ridge, batch)
+        self._most_starts = options.starts or (USUAL_STARTS if self._solvers.exact_jacobian else 1)
         if options.rows == "free":
             self._most_starts = 1  # rows are freed at once
         count = len(problem)
-        self._batch = batch_size(problem.with_labels(starts.take([0] * count, 0).labels))
         # The best code under the weak ridge, and the best one under the last ridge, which is usually none.
         self._held: list[Candidate | None] = [None] * count
-        # Where exact Jacobians were given up because the value crept.
-        self._crept: list[list[Candidate]] = [[] for _ in range(count)]
         # What the first start of a picture came to while its class was sought.
         self._begun: dict[int, Candidate] = {}
         self.found: list[Candidate | None] = [None] * count
         self.tried = [0] * count
-        self._clock = Clock(progress, count * (self._most_starts * self._rounds_each + _LONG_ROUNDS))
+        most = self._most_starts + (len(_HOP_LENGTHS) * _HOPS if self._may_hop else 0)
+        self._clock = self._solvers.clock = Clock(progress, count * self._solvers.rounds(most))
 
     def run(self) -> None:
         """Search. What has been found stands in `found` whenever this is interrupted."""
@@ -92,13 +83,20 @@ class Search:
             self._begin(index)
         self._choose_classes()
         for ranks in self._turns():
-            if pending := [index for index in everything if self._goes_on(index, ranks.start)]:
+            if pending := [index for index in everything if not self._is_reproduced(index)]:
                 self._turn(pending, ranks)
-            self._clock.advance_to(ranks.stop * len(everything) * self._rounds_each)
+            self._clock.advance_to(len(everything) * self._solvers.rounds(ranks.stop))
+        if self._may_hop:
+            self._hop_around()
         for index in everything:
             self._go_on_where_it_crept(index)
         self._settle([index for index in everything if not self._is_reproduced(index)])
         self._clock.finish()
+
+    @property
+    def method(self) -> str:
+        """Which solvers are used, and why."""
+        return self._solvers.method
 
     def _turns(self) -> list[range]:
         """Say which starts are tried together: the nearest alone, and then as many as are tried in any case."""
@@ -106,24 +104,13 @@ class Search:
         return [range(*pair) for pair in pairwise([0, *ends, self._most_starts])]
 
     @property
-    def _rounds_each(self) -> int:
-        return 2 * _RIDGE_ROUNDS + (_FREE_ROUNDS + _LM_ROUNDS if self._exact_jacobian else _LONG_ROUNDS)
+    def _may_hop(self) -> bool:
+        return self._solvers.exact_jacobian and self._options.starts is None and self._options.rows != "free"
 
     @property
     def _only_frees(self) -> bool:
         """Whether a picture that is far off is left to free rows: without exact Jacobians, tied ones come no nearer."""
-        return self._layered and not self._exact_jacobian and self._options.rows == "auto"
-
-    @property
-    def _held_ridge(self) -> float:
-        return max(WEAK_RIDGE, self._options.ridge or 0.0)
-
-    def _goes_on(self, index: int, rank: int) -> bool:
-        """Say whether a picture is sought from more starts, this one and others."""
-        found = self.found[index]
-        if found is None or self._options.starts is not None or rank < USUAL_STARTS:
-            return not self._is_reproduced(index)
-        return not found.reproduces and found.error < SEEMS_DRAWN
+        return self._layered and not self._solvers.exact_jacobian and self._options.rows == "auto"
 
     def _is_reproduced(self, index: int) -> bool:
         found = self.found[index]
@@ -143,7 +130,7 @@ class Search:
         labels = self._starts.codes.labels
         if labels is None or len(labels.unique()) < 2:
             return
-        each = _STARTS_OF_CLASS if self._exact_jacobian else 1
+        each = _STARTS_OF_CLASS if self._solvers.exact_jacobian else 1
         for picture in range(len(self._problem)):
             nearest = self._starts.nearest_of_classes(picture, _MOST_TRIED_CLASSES, each)
             held = self._hold([picture] * len(nearest), self._starts.at(nearest))
@@ -153,12 +140,8 @@ class Search:
             self._begun[picture] = best
 
     def _hold(self, pictures: Sequence[int], codes: Codes) -> list[Candidate]:
-        """Search from codes, one for each picture, under the strong ridge and then under the weak one."""
-        problem = self._problem.take(pictures).with_labels(codes.labels)
-        first, last = self._sides()
-        coordinates = self._descend(problem.at_side(first), self._tied(codes), STRONG_RIDGE, _RIDGE_ROUNDS)
-        coordinates = self._descend(problem.at_side(last), coordinates, self._held_ridge, _RIDGE_ROUNDS)
-        return judged(problem, coordinates, self._held_ridge, "L-BFGS under a ridge")
+        """Search from codes, one for each picture, under a ridge."""
+        return self._solvers.hold(self._problem.take(pictures).with_labels(codes.labels), self._tied(codes))
 
     def _turn(self, pictures: list[int], ranks: range) -> None:
         """Search from the next starts of some pictures: from all under a ridge, and from the best of them without."""
@@ -169,14 +152,19 @@ class Search:
             codes = self._starts.at([self._starts.order[index][rank] for index, rank in items])
             for index, candidate in zip(owners, self._hold(owners, codes), strict=True):
                 held[index].append(candidate)
+        self._note(held)
         for index, candidates in held.items():
-            candidates.sort(key=lambda candidate: candidate.value)
-            self.tried[index] += len(candidates)
-            if candidates[0].is_better_than(self._held[index]):
-                self._held[index] = candidates[0]
-            self._keep(index, min(candidates, key=lambda candidate: candidate.error))
+            best = min(candidates, key=lambda candidate: candidate.value)
+            if best.is_better_than(self._held[index]):
+                self._held[index] = best
         if self._options.rows != "free":
             self._go_on_from(held)
+
+    def _note(self, held: Mapping[int, list[Candidate]]) -> None:
+        """Count starts, and keep the best of what they led to."""
+        for index, candidates in held.items():
+            self.tried[index] += len(candidates)
+            self._keep(index, min(candidates, key=lambda candidate: candidate.error))
 
     def _go_on_from(self, held: Mapping[int, list[Candidate]]) -> None:
         """Go on without a ridge from the best of what was held, and from the next until a picture is reproduced."""
@@ -186,64 +174,66 @@ class Search:
             pending = [index for index in going_on if turn < len(waiting[index])]
             if not pending:
                 return
-            finished = self._finish(*self._at({index: waiting[index][turn] for index in pending}))
+            finished = self._solvers.finish(*self._at([(index, waiting[index][turn]) for index in pending]))
             for index, candidate in zip(pending, finished, strict=True):
                 self._keep(index, candidate)
-                if self._exact_jacobian:
-                    self._crept[index].append(candidate)
 
     def _promising(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         share = 0.0 if self._only_frees else _SHARE_THAT_GOES_ON
         count = math.ceil(share * len(candidates))
-        return [one for rank, one in enumerate(candidates) if rank < count or one.error < NEAR]
+        ranked = sorted(candidates, key=lambda candidate: candidate.value)
+        return [one for rank, one in enumerate(ranked) if rank < count or one.error < NEAR]
 
-    def _at(self, candidates: Mapping[int, Candidate]) -> tuple[Problem, Tensor]:
+    def _at(self, candidates: Sequence[tuple[int, Candidate]]) -> tuple[Problem, Tensor]:
         """Return the problem of some pictures with the classes of candidates, and their coordinates."""
-        labels = [one.label for one in candidates.values() if one.label is not None]
-        problem = self._problem.take(list(candidates)).with_labels(torch.stack(labels) if labels else None)
-        return problem, torch.stack([one.coordinates for one in candidates.values()])
+        labels = [one.label for _, one in candidates if one.label is not None]
+        problem = self._problem.take([index for index, _ in candidates])
+        problem = problem.with_labels(torch.stack(labels) if labels else None)
+        return problem, torch.stack([one.coordinates for _, one in candidates])
 
     def _keep(self, index: int, candidate: Candidate) -> None:
         found = self.found[index]
         if found is None or candidate.error < found.error:
             self.found[index] = candidate
 
-    def _go_on_where_it_crept(self, index: int) -> None:
-        """Go on from where exact Jacobians were given up: from the best, and from others that are near the picture."""
-        crept = sorted(self._crept[index], key=lambda candidate: candidate.error)[:USUAL_STARTS]
-        for rank, candidate in enumerate(crept):
-            if self._is_reproduced(index) or (rank and candidate.error > NEAR):
+    def _hop_around(self) -> None:
+        """Search around what was found, in rounds, where it is worth while."""
+        before = dict.fromkeys(range(len(self._problem)), math.inf)
+        for turn, length in enumerate(_HOP_LENGTHS):
+            best = {index: found for index, found in enumerate(self.found) if found is not None}
+            pending = {index: found for index, found in best.items() if self._is_worth_a_hop(found, before[index])}
+            if not pending:
                 return
-            [again] = self._finish_exactly(*self._at({index: candidate}), candidate.ridge, brief=False)
-            self._keep(index, again)
+            before = {index: found.error for index, found in best.items()}
+            self._hop(pending, length, turn)
 
-    def _finish(self, problem: Problem, coordinates: Tensor) -> list[Candidate]:
-        """Go on with the last ridge."""
-        ridge = self._options.ridge or 0.0
-        if self._exact_jacobian:
-            coordinates = self._descend(problem, coordinates, ridge, _FREE_ROUNDS, while_falling=True)
-            try:
-                return self._finish_exactly(problem, coordinates, ridge, brief=True)
-            except CapabilityError as error:
-                self._exact_jacobian, self.method = False, f"L-BFGS: {error}"
-        coordinates = self._descend(problem, coordinates, ridge, _LONG_ROUNDS)
-        return judged(problem, coordinates, ridge, "L-BFGS")
+    def _is_worth_a_hop(self, found: Candidate, before: float) -> bool:
+        """Say whether to search around a code, by its error and the one before the last round."""
+        if found.reproduces or found.error < SEEMS_DRAWN:
+            return not found.reproduces
+        freed = self._layered and self._options.rows == "auto"
+        return not freed and found.error < _FALL_OF_ROUND * before
 
-    def _finish_exactly(self, problem: Problem, coordinates: Tensor, ridge: float, *, brief: bool) -> list[Candidate]:
-        result = []
-        for index in range(len(problem)):
-            single = problem.take([index])
-            point = minimize_levenberg_marquardt(
-                lambda u, single=single: single.residual(u[None]),  # type: ignore[misc]
-                lambda u, single=single: single.jacobian(u[None]),  # type: ignore[misc]
-                coordinates[index],
-                _LM_ROUNDS,
-                ridge=ridge,
-                brief=brief,
-                tick=self._clock.tick,
-            )
-            result += judged(single, point[None], ridge, "Levenberg–Marquardt")
-        return result
+    def _hop(self, around: Mapping[int, Candidate], length: float, turn: int) -> None:
+        """Search from a round of codes around the best one of each picture."""
+        owners = [index for index in around for _ in range(_HOPS)]
+        problem, coordinates = self._at([(index, around[index]) for index in owners])
+        # The same offsets for each picture, so that what is found of one does not depend on what else is sought.
+        generator = torch.Generator().manual_seed(self._generator.initial_seed() + turn)
+        offsets = length * torch.randn(_HOPS, coordinates.shape[1], generator=generator).to(coordinates)
+        far_out = torch.tensor([max(1.0, around[index].distance) for index in owners]).to(coordinates)
+        coordinates = coordinates + far_out[:, None] * offsets.repeat(len(around), 1)
+        held: dict[int, list[Candidate]] = {index: [] for index in around}
+        for index, candidate in zip(owners, self._solvers.fall(problem, coordinates), strict=True):
+            held[index].append(candidate)
+        self._note(held)
+        self._go_on_from(held)
+
+    def _go_on_where_it_crept(self, index: int) -> None:
+        """Go on with exact Jacobians from the best code, where they were given up."""
+        found = self.found[index]
+        if found is not None and found.how == BY_JACOBIANS and not found.reproduces:
+            self._keep(index, self._solvers.finish_patiently(*self._at([(index, found)])))
 
     def _settle(self, pictures: list[int]) -> None:
         """Choose codes for pictures that the model cannot draw, or does not from the starts that were tried."""
@@ -253,10 +243,10 @@ class Search:
         chosen = {index: held for index in wanted if (held := self._held[index]) is not None}
         if not chosen:
             return
-        problem, coordinates = self._at(chosen)
+        problem, coordinates = self._at([*chosen.items()])
         if free:
             coordinates = coordinates[:, None].repeat(1, problem.adapter.space.layers, 1)
-        coordinates = self._descend(problem, coordinates, ridge, _LONG_ROUNDS)
+        coordinates = self._solvers.descend(problem, coordinates, ridge)
         how = "L-BFGS over all rows" if free else "L-BFGS under a ridge"
         for index, candidate in zip(chosen, judged(problem, coordinates, ridge, how), strict=True):
             found = self.found[index]
@@ -269,31 +259,3 @@ class Search:
         if found is None or self._options.ridge is not None or not self._problem.prior.lengths_count:
             return False
         return found.distance > FAR
-
-    def _sides(self) -> tuple[int | None, int | None]:
-        """At which sizes differences are averaged under the strong and the weak ridge."""
-        longer = max(self._problem.adapter.resolution)
-        first, last = (side if longer > side else None for side in _COARSE_SIDES)
-        return first if longer > _COARSE_SIDES[1] // 2 else None, last
-
-    def _descend(
-        self, problem: Problem, coordinates: Tensor, ridge: float, rounds: int, *, while_falling: bool = False
-    ) -> Tensor:
-        return minimize_lbfgs(
-            self._evaluator(problem, ridge),
-            coordinates,
-            rounds,
-            lambda: self._clock.tick(len(problem)),
-            while_falling=while_falling,
-        )
-
-    def _evaluator(self, problem: Problem, ridge: float) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
-        def evaluate(points: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
-            parts = [
-                problem.take(some).evaluate(at, ridge)
-                for at, some in zip(points.split(self._batch), items.split(self._batch), strict=True)
-            ]
-            values, gradients = zip(*parts, strict=True)
-            return torch.cat(values), torch.cat(gradients)
-
-        return evaluate
