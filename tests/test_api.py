@@ -40,6 +40,7 @@ def test_the_models_that_can_be_loaded(registry: Path) -> None:
         zoo.models("dcgan.nobody")
 
 
+@pytest.mark.long
 def test_the_list_of_models_is_a_package_as_well() -> None:
     """Whichever is asked for first. The list does not need torch."""
     scripts = [

@@ -21,7 +21,7 @@ PIECES = 3000
 
 
 @pytest.mark.parametrize(
-    "words", [("--quick", "--count", "300"), pytest.param(("--count", "30000"), marks=pytest.mark.long)]
+    "words", [("--quick", "--count", "100"), pytest.param(("--count", "30000"), marks=pytest.mark.long)]
 )
 def test_attacks_are_read_or_refused_and_nothing_else(words: tuple[str, ...], tmp_path: Path) -> None:
     command = [fork_server.python(), "-m", "tests.attack", *words, "--state", str(tmp_path)]

@@ -15,6 +15,7 @@ from zoo_adapters.dcgan.adapter import DCGAN
 import zoo
 from tests.support import fork_server
 from tests.support.linear import model_of
+from tests.support.marks import mostly_long
 from tests.test_public_names import PUBLIC
 from zoo.registry.card_files import read_cards
 from zoo.registry.cards import Card
@@ -31,7 +32,7 @@ def blocks(text: str, language: str) -> list[str]:
 WITHOUT_ZOO = "import sys\nsys.modules['zoo'] = None\n"
 
 
-@pytest.mark.parametrize("analyzer", ["sefa", "lowrank", "nullspace", "resefa"])
+@pytest.mark.parametrize("analyzer", mostly_long(["sefa", "lowrank", "nullspace", "resefa"], ("lowrank",)))
 def test_the_formats_page_is_enough_to_read_a_run_without_zoo(analyzer: str, tmp_path: Path) -> None:
     """The page's own code reads the files and moves a code as zoo does, and the page names every key of the card."""
     model = model_of(DCGAN.tiny(0))

@@ -26,6 +26,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TRUE_PROCESSES = "formats"
 # This page's whole benches take a quarter of an hour; tests/bench runs one of half the size.
 ONLY_QUICK = "bench"
+# These take longest, and are run with the long tests only.
+LONG = ("analyses", "bench", "commands", "concepts", "first-analyzer", "photographs", "scores", "share", "tasks")
 # The commands of these pages talk to a Hub on this machine.
 ON_HUB = ("share", "commands")
 MODELS = tuple(load_installation().registry.cards)
@@ -38,8 +40,12 @@ def params() -> Sequence[ParameterSet]:
         runs = [(block, out) for block, out in pages.with_outputs(pages.blocks(page.read_text("utf-8"))) if block.runs]
         real = any(re.search(rf"{re.escape(model)}[ \"]", block.body + " ") for block, _ in runs for model in MODELS)
         marks = [pytest.mark.real] if real else []
-        found.append(pytest.param(page, id=page.stem, marks=marks))
-        if page.stem != ONLY_QUICK and any(block.long or block.quick(out) != block.body for block, out in runs):
+        whole = page.stem != ONLY_QUICK and any(block.long or block.quick(out) != block.body for block, out in runs)
+        if page.stem not in LONG:
+            found.append(pytest.param(page, id=page.stem, marks=marks))
+        elif not whole:
+            found.append(pytest.param(page, id=page.stem, marks=[*marks, pytest.mark.long]))
+        if whole:
             found.append(pytest.param(page, id=f"{page.stem}-whole", marks=[*marks, pytest.mark.long]))
     return found
 

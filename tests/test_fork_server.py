@@ -49,6 +49,7 @@ def test_folder_environment_streams_and_exit_code(code: str, tmp_path: Path) -> 
     assert "given" in true[1] and str(tmp_path) in true[1] and true[2] == "\N{SNOWMAN}"
 
 
+@pytest.mark.long
 def test_commands_write_the_same(tmp_path: Path) -> None:
     write_tiny(tmp_path / "tiny.safetensors")
     question = ["-m", "zoo", "analyze", "./tiny.safetensors", "-a", "lowrank", "-r", "center", "--samples", "2"]

@@ -8,6 +8,7 @@ import torch
 
 import zoo
 from tests.support.linear import model_of
+from tests.support.marks import mostly_long
 from zoo.core.analyzer import Analyzer, Probe
 from zoo.errors import ZooError
 from zoo.models.model import Model
@@ -18,6 +19,8 @@ ZOO = load_installation()
 # Those that learn from scorers, which fit none of these models, have tests of their own.
 ANALYZERS = [name for name, entry in ZOO.plugins.analyzers.items() if not entry.supervised]
 PAIRS = [(adapter, analyzer) for adapter in ZOO.plugins.adapters for analyzer in ANALYZERS]
+# Each analyzer on two families and each family with two analyzers or more, in turn.
+OFTEN = [pair for index, pair in enumerate(PAIRS) if pair[0] in {"biggan", "stylegan2"} or index % 5 == 0]
 CARDS = ZOO.registry.cards.values()
 MODELS = [card.name for card in CARDS if card.weights.verified]
 
@@ -45,7 +48,7 @@ def check(model: Model, analyzer: str, folder: Path, region: str = "center", uns
     assert again.provenance == found.provenance
 
 
-@pytest.mark.parametrize(("adapter", "analyzer"), PAIRS)
+@pytest.mark.parametrize(("adapter", "analyzer"), mostly_long(PAIRS, OFTEN))
 def test_tiny(adapter: str, analyzer: str, tmp_path: Path) -> None:
     plugin = ZOO.plugins.adapter(adapter)
     obstacle = ZOO.plugins.analyzer(analyzer).obstacle(plugin)
@@ -55,7 +58,7 @@ def test_tiny(adapter: str, analyzer: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", mostly_long(MODELS, ("biggan.avatars32", "stylegan2.avatars64", "dcgan.digiface64")))
 def test_every_real_model(model: str, tmp_path: Path) -> None:
     check(zoo.load(model, device="cpu"), "lowrank", tmp_path / "run", SMALL, unseen=0, show=1)
 

@@ -45,6 +45,7 @@ print(*seen)
 """
 
 
+@pytest.mark.long
 @known_torch
 def test_opening_and_differentiating_any_family_do_not_import_the_compiler(tmp_path: Path) -> None:
     environment = {key: value for key, value in os.environ.items() if key != "TORCHINDUCTOR_CACHE_DIR"}

@@ -14,6 +14,7 @@ import zoo
 from tests.support import variables
 from tests.support.families import families
 from tests.support.golden import Golden
+from tests.support.marks import mostly_long
 from zoo.checkpoints.layouts import detect_network
 from zoo.core.adapter import Adapter
 from zoo.core.codes import Codes
@@ -74,7 +75,7 @@ def tiny_with_channels(family: str, channels: int) -> tuple[Adapter, Adapter]:
     return rgb, families()[family].load(state, config)
 
 
-@pytest.mark.parametrize("channels", [1, 4])
+@pytest.mark.parametrize("channels", mostly_long([1, 4], (4,)))
 @pytest.mark.parametrize("family", sorted(families()))
 def test_every_architecture_draws_grey_and_rgba(family: str, channels: int) -> None:
     rgb, adapter = tiny_with_channels(family, channels)

@@ -20,6 +20,7 @@ from tests.support.containers import network, nvidia_pickle
 from tests.support.contract import check_mapped_tangents
 from tests.support.golden import Golden
 from tests.support.linear import model_of
+from tests.support.marks import mostly_long
 from zoo import CheckpointError, Codes, LayersError, UnknownNameError
 from zoo.checkpoints.layouts import detect_network
 from zoo.core.adapter import Adapter
@@ -158,6 +159,7 @@ def test_activations_are_cut_off_where_the_network_did(golden: Golden) -> None:
     assert 0.1 < float(images[0.5].abs().max()) <= 0.125
 
 
+@pytest.mark.parametrize("name", mostly_long(TRUNCATION, ("stylegan3_t",)), scope="module")
 def test_a_file_is_converted_and_analysed(golden: Golden, tmp_path: Path) -> None:
     save_file(golden.state, tmp_path / "mine.safetensors")
     found = convert(

@@ -83,6 +83,7 @@ def directions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return Path("d.safetensors")
 
 
+@pytest.mark.long
 def test_the_command(directions: Path, capsys: pytest.CaptureFixture[str]) -> None:
     call = ["find", "biggan", "closed eyes", "--directions", str(directions), "--region", "eyes", "--label", "micah"]
     assert run([*call, "--samples", "2", "--steps", "2", "--show", "1", "--json"]) == 0

@@ -14,6 +14,7 @@ from zoo_adapters.dcgan.network import DCGANGenerator
 
 import zoo
 from tests.support.golden import Golden
+from tests.support.marks import mostly_long
 from tests.support.toys import sequential
 from zoo._utils import showing
 from zoo.cli import run
@@ -40,7 +41,7 @@ def draw(file: Path, **options: Any) -> Tensor:
     return model.adapter.synthesize(codes)
 
 
-@pytest.mark.parametrize("pack", MAPPINGS)
+@pytest.mark.parametrize("pack", mostly_long(MAPPINGS, list(MAPPINGS)[::3]))
 def test_the_learning_rate_of_a_mapping_is_an_option(pack: str, tmp_path: Path) -> None:
     """Stored numbers times their multiplier are the same network, whatever the multiplier."""
     state = Golden.read(pack).state

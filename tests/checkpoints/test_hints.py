@@ -10,6 +10,7 @@ from torch import Tensor
 
 from tests.support.families import families
 from tests.support.golden import Golden
+from tests.support.marks import mostly_long
 from zoo import CheckpointError
 from zoo.checkpoints import detect_checkpoint
 from zoo.checkpoints.layouts import detect_network
@@ -66,7 +67,7 @@ def test_a_missing_required_key_is_named_with_its_prefix(pack: str, prefix: str)
             assert nearest in layouts_of(family) or "known are files of" in message, (key, message)
 
 
-@pytest.mark.parametrize("pack", PACKS)
+@pytest.mark.parametrize("pack", mostly_long(PACKS, sorted(PACKS)[::4]))
 def test_shapes_are_named_only_where_they_differ(pack: str, tmp_path: Path) -> None:
     state = Golden.read(pack).state
     for key in list(state)[::7]:

@@ -32,6 +32,7 @@ def in_a_process(call: str, folder: Path) -> str:
     return done.stdout.splitlines()[-1]
 
 
+@pytest.mark.long
 def test_every_payload_is_live(tmp_path: Path) -> None:
     ran = json.loads(in_a_process("trust_all()", tmp_path))
     assert [hostile.id for hostile in FILES if hostile.live is not None and hostile.id not in ran] == []

@@ -147,8 +147,8 @@ def bin_file(folder: Path, name: str = "pytorch_model.bin") -> Path:
     [
         ("pytorch_model.bin", "config.json"),
         ("biggan-deep-128-pytorch_model.bin", "biggan-deep-128-config.json"),
-        ("mine.bin", "config.json"),
-        ("model.safetensors", "config.json"),
+        pytest.param("mine.bin", "config.json", marks=pytest.mark.long),
+        pytest.param("model.safetensors", "config.json", marks=pytest.mark.long),
     ],
 )
 def test_config_json_is_read_beside_a_bin_file(weights: str, config: str, tmp_path: Path) -> None:

@@ -1169,16 +1169,18 @@ WRITERS = [
     pytest.param("add toy.pt --name dcgan.mine", 5, id="add"),
     pytest.param("add toy.pt --name toy.far", 5, id="add-by-hand"),
 ]
-# The first strikes every write, one by one; the others strike the first and the last. That all of them do the same at
-# every single write of a file or a folder is tested in tests/_utils/test_write_faults.py.
+# They strike the first write and the last, or every write, one by one. That all of them do the same at every single
+# write of a file or a folder is tested in tests/_utils/test_write_faults.py.
+READ_ONLY = "cannot write|the file system is read-only"
 FAULTS: list[Any] = [
-    pytest.param(errno.EROFS, 2, "cannot write|the file system is read-only", id="EROFS"),
-    pytest.param(errno.ENOSPC, 2, "cannot write|the disk is full", id="ENOSPC"),
-    pytest.param(KeyboardInterrupt, 130, "interrupted", id="Ctrl-C"),
+    pytest.param(errno.EROFS, 2, READ_ONLY, False, id="EROFS"),
+    pytest.param(errno.EROFS, 2, READ_ONLY, True, id="EROFS-each", marks=pytest.mark.long),
+    pytest.param(errno.ENOSPC, 2, "cannot write|the disk is full", False, id="ENOSPC"),
+    pytest.param(KeyboardInterrupt, 130, "interrupted", False, id="Ctrl-C"),
 ]
 
 
-@pytest.mark.parametrize(("fault", "expected", "words"), FAULTS)
+@pytest.mark.parametrize(("fault", "expected", "words", "each"), FAULTS)
 @pytest.mark.parametrize(("command", "fewest"), WRITERS)
 def test_a_fault_at_any_write_leaves_everything_as_it_was(
     command: str,
@@ -1186,6 +1188,7 @@ def test_a_fault_at_any_write_leaves_everything_as_it_was(
     fault: int | type[BaseException],
     expected: int,
     words: str,
+    each: bool,
     home: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -1200,7 +1203,7 @@ def test_a_fault_at_any_write_leaves_everything_as_it_was(
     writes = len(refusal.done)
     assert writes >= fewest
     _restore(home, before)
-    for number in range(1, writes + 1) if fault == errno.EROFS else (1, writes):
+    for number in range(1, writes + 1) if each else (1, writes):
         code, streams = _with_fault(refusal, number, command, capsys)
         assert len(refusal.done) >= number
         point = f"{number}: {refusal.done[-1] if code else refusal.done[number - 1]}"

@@ -19,6 +19,7 @@ import yaml
 
 from tests.registry.test_registry import CARD
 from tests.support import fork_server
+from tests.support.marks import mostly_long
 from tests.test_startup import SLOW, loaded_by
 from zoo.cli import COMMANDS, run
 from zoo.cli.console import Settings
@@ -305,7 +306,7 @@ def test_completion_prints_no_warning(tmp_path: Path) -> None:
     assert done.stderr == b""
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize("shell", mostly_long(["bash", "zsh", "fish"], ("bash",)))
 def test_completion_is_shown_for_every_shell(shell: str) -> None:
     script = in_pipe("--show-completion", shell, _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1")
     assert "_ZOO_COMPLETE" in script
@@ -322,6 +323,7 @@ def test_completion_imports_nothing_slow() -> None:
 # Layers
 
 
+@pytest.mark.long
 def test_folders_are_named_after_the_layers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

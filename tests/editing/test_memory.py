@@ -87,7 +87,10 @@ def unit(count: int) -> Directions:
             marks=pytest.mark.long,
         ),
         pytest.param(
-            'visible_steps(model.adapter, model.sample(1), unit(96).vectors, model.region("all"))', 0, id="strengths"
+            'visible_steps(model.adapter, model.sample(1), unit(96).vectors, model.region("all"))',
+            0,
+            id="strengths",
+            marks=pytest.mark.long,
         ),
     ],
 )

@@ -17,6 +17,7 @@ from zoo_adapters.stylegan2.adapter import StyleGAN2
 
 import zoo
 from tests.support.linear import Banded, Linear, model_of
+from tests.support.marks import mostly_long
 from zoo import Codes, Inversion, Model, OptionError, Options, Pictures, Projector, ProjectorPlugin, hookimpl
 from zoo.core.channels import as_rgb
 from zoo.inversion.options import FeatureOptions
@@ -35,7 +36,7 @@ def own_pictures(model: Model, count: int = 1, seed: int = 5, label: int | None 
     return as_rgb(model.render(model.sample(count, seed, label=label))).clamp(-1, 1)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", mostly_long(FAMILIES, ("biggan", "dcgan", "stylegan2", "stylegan3")))
 def test_every_family_comes_nearer_than_any_drawn_code(family: str) -> None:
     model = model_of(FAMILIES[family].resolve().tiny(0))
     with leaves_no_trace(model.adapter):
@@ -78,7 +79,10 @@ def test_the_class_of_a_picture_is_found() -> None:
 
 
 @pytest.mark.parametrize(
-    ("family", "space"), [("pggan", None), ("stylegan2", "z"), ("dcgan", None), ("stylegan2", None)]
+    ("family", "space"),
+    mostly_long(
+        [("pggan", None), ("stylegan2", "z"), ("dcgan", None), ("stylegan2", None)], (("pggan", None), ("dcgan", None))
+    ),
 )
 def test_a_distance_is_told_only_where_lengths_count(family: str, space: str | None, tmp_path: Path) -> None:
     adapter = FAMILIES[family].resolve().tiny(0)

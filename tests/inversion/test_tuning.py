@@ -9,6 +9,7 @@ from torch import Tensor
 
 import zoo
 from tests.support.linear import Linear, model_of
+from tests.support.marks import mostly_long
 from zoo import CapabilityError, Codes, Model, OptionError
 from zoo.analysis.resources import cache_key
 from zoo.core.channels import as_rgb
@@ -46,7 +47,7 @@ def error(images: Tensor, pictures: Tensor) -> float:
     return float((as_rgb(images).clamp(-1, 1) - pictures).double().square().mean())
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", mostly_long(FAMILIES, ("biggan", "dcgan", "stylegan2", "stylegan3")))
 def test_every_family_is_tuned_and_opened_again(family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = model_of(FAMILIES[family].resolve().tiny(0))
     codes = model.sample(2, 5)

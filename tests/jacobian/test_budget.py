@@ -45,6 +45,7 @@ for budget in map(int, sys.argv[1:]):  # from small to large, as the peak of a p
 
 
 @pytest.mark.real
+@pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process is read from /proc")
 def test_the_peak_of_a_process_stays_within_its_budget() -> None:
     """Gram matrices of a real network, in a process that starts anew.

@@ -16,6 +16,7 @@ from zoo_adapters.dcgan.adapter import DCGAN
 import zoo
 from tests.support.hostile import Payload, pickled
 from tests.support.linear import Linear, model_of
+from tests.support.marks import mostly_long
 from zoo import Adapter, CapabilityError, CheckpointError, UnknownNameError, WeightsError
 from zoo.core.compute import ComputeBudget
 from zoo.core.region import parse_region
@@ -112,7 +113,9 @@ def test_a_network_sees_what_timm_would_show_it(text: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("region", ["all", MIXED])
-@pytest.mark.parametrize("name", ["resnet10t", "test_resnet", "vit_tiny_patch16_224", "test_vit"])
+@pytest.mark.parametrize(
+    "name", mostly_long(["resnet10t", "test_resnet", "vit_tiny_patch16_224", "test_vit"], ("test_resnet", "test_vit"))
+)
 def test_derivatives_equal_central_differences(name: str, region: str, tmp_path: Path) -> None:
     """A step so small that next to no rectifier switches within it; rounding is then 1e-16 / 1e-7 of the features."""
     adapter = in_float64(DCGAN.tiny(0))

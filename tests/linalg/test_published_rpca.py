@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from tests.support.linear import Linear, model_of
+from tests.support.marks import mostly_long
 from zoo import analyze
 from zoo.linalg.robust_pca import rpca_lowrankgan_admm
 from zoo.linalg.symmetric import principal_angles
@@ -25,7 +26,7 @@ def reference(data: Path) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("part", ["fg", "bg"])
-@pytest.mark.parametrize(("size", "name", "weight"), [*CASES, LARGE])
+@pytest.mark.parametrize(("size", "name", "weight"), [*mostly_long(CASES, CASES[:2]), LARGE])
 def test_low_rank_part_rank_and_rounds(
     reference: dict[str, Tensor], size: str, name: str, weight: int, part: str
 ) -> None:

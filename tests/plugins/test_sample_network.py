@@ -17,7 +17,7 @@ from zoo.core.region import parse_region
 from zoo.plugins import Plugins
 from zoo.testing import check_adapter, draw, layer_choices, leaves_no_trace
 
-SEEDS = (0, pytest.param(1, marks=pytest.mark.long))
+SEEDS = (0, 1)
 
 
 def unsupervised(plugins: Plugins) -> list[AnalyzerPlugin]:
@@ -64,6 +64,7 @@ def cells(plugins: Plugins) -> list[tuple[AnalyzerPlugin, str]]:
     return [(analyzer, adapter.name) for analyzer, adapter in pairs if analyzer.obstacle(adapter) is None]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", SEEDS)
 def test_matrix_on_tiny_networks(plugins: Plugins, seed: int) -> None:
     """Every analyzer meets the contract on the tiny network of every adapter, for every choice of layers."""

@@ -125,7 +125,7 @@ def metadata_of(file: Path) -> dict[str, Any]:
     [
         ("-a", "sefa"),
         ("-a", "lowrank", "--region", "pebble", "--samples", "2"),
-        ("-a", "nullspace", "--region", "pebble"),
+        pytest.param(("-a", "nullspace", "--region", "pebble"), marks=pytest.mark.long),
         ("-a", "random-orthonormal", "--region", "pebble+left", "-o", "k=3", "--truncation", "0.7"),
     ],
     ids=lambda arguments: arguments[1],

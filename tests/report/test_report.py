@@ -203,6 +203,7 @@ def test_strips_show_five_of_the_frames() -> None:
     assert SHARES[MIDDLE] == 0
 
 
+@pytest.mark.long
 def test_the_page_stays_small_however_large_the_images_are(tmp_path: Path) -> None:
     """Five directions at three codes, images of 320² with the power spectrum of photographs: below 6 MB."""
     page, _ = make(model_of(Photographs.tiny(0)), tmp_path, unseen=2)

@@ -275,6 +275,7 @@ def test_a_real_network_of_open_clip(tmp_path: Path) -> None:
     assert scores.shape == (2, len(words_of_list("faces"))) and not torch.equal(scores[0], scores[1])
 
 
+@pytest.mark.long
 def test_analyze_and_score_name_alike(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
