@@ -15,7 +15,7 @@ from torch import Tensor
 
 import zoo
 from tests.support.linear import Linear, model_of
-from tests.support.toys import write_tiny
+from tests.support.toys import write_avatars_card, write_tiny
 from zoo import AnalyzerPlugin, Directions, ScorerPlugin
 from zoo.bench import Bench, BenchRequest
 from zoo.bench.intervals import Figure
@@ -248,6 +248,25 @@ def test_an_analysis_with_options_and_no_scorer(tmp_path: Path, monkeypatch: pyt
     assert list(told["tables"]["locality"]) == ["random", "sefa", "nullspace:basis=published,background_energy=0.5"]
     assert told["command"].startswith("zoo bench ./tiny.safetensors --analyzer sefa --analyzer nullspace:basis")
     assert not list(Path("runs").glob("*.unfinished.json"))
+
+
+def test_words_are_what_tables_are_about(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    registry = write_avatars_card(tmp_path)
+    Path("w.txt").write_text("smile: a smiling face / a serious face")
+    few = "-a sefa -r spot --samples 1 --unseen 4 --draws 1 --repetitions 1 --pictures 0 --show 2 --readings 50"
+    words = ["--registry", registry, "bench", "dcgan.avatars", *few.split()]
+    assert run([*words, "--scorer", "text", "--words", "w.txt"]) == 0
+    [file] = Path("runs").glob("*-scorer-text-*/bench.json")
+    told = json.loads(file.read_text())
+    assert told["scorers"] == ["text"]
+    columns = {key for table in told["tables"].values() for key in table["sefa"]}
+    assert {key for key in columns if key.startswith("of:")} == {"of:smile"}
+    assert told["command"].endswith("--scorer text -o words=w.txt")
+    assert run([*words, "--scorer", "nobody"]) == 2
+    assert "no scorer is called 'nobody'" in capsys.readouterr().err
 
 
 def test_figures_have_students_interval() -> None:

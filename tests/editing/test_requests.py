@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from zoo_adapters.dcgan.adapter import DCGAN
 
 import zoo
 from tests.support.linear import model_of
+from tests.support.toys import write_tiny
 from zoo import Codes, OptionError
+from zoo.cli import run
 from zoo.core.codes import join
 from zoo.core.files.codes import load_codes, save_codes
 from zoo.editing.requests import CodesRequest, parse_seeds
@@ -91,3 +94,25 @@ def test_seeds_of_a_file_that_are_none(seeds: object, tmp_path: Path) -> None:
 def test_what_would_have_no_effect_beside_given_codes_is_refused(other: dict[str, object]) -> None:
     with pytest.raises(OptionError, match=f"--{next(iter(other))}"):
         CodesRequest(codes=torch.zeros(1, 4), **other).check()  # type: ignore[arg-type]
+
+
+def test_samples_and_edits_record_the_command_that_writes_them_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_tiny(tmp_path / "tiny.safetensors")
+    assert run(["analyze", "./tiny.safetensors", "-a", "sefa", "--show", "1", "--unseen", "0", "--out", "found"]) == 0
+    commands = (
+        "sample ./tiny.safetensors --samples 2 --seed 4 --truncation 0.5 --each --size 32",
+        "sample ./tiny.safetensors --seeds 1,2 --dtype float64",
+        "edit ./tiny.safetensors found --index 0,1 --strengths -1,0,2.5 --video gif --frames 4 --seeds 3-4",
+        "edit ./tiny.safetensors found:0 found:1 --grid --strengths=-1,1 --video none",
+    )
+    for command in commands:
+        assert run([*command.split(), "--out", "one", "--force"]) == 0
+        told = load_codes(Path("one"))[1]["command"]
+        assert run([*shlex.split(told)[1:], "--out", "two", "--force"]) == 0
+        assert load_codes(Path("two"))[1]["command"] == told
+        assert {path.name for path in Path("one").iterdir()} == {path.name for path in Path("two").iterdir()}
+        for path in Path("one").glob("[!.]*"):
+            assert path.read_bytes() == Path("two", path.name).read_bytes(), path

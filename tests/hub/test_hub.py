@@ -258,8 +258,54 @@ def test_other_weights_warn_and_another_space_is_refused(hub: LocalHub, tmp_path
     model = zoo.load("stylegan2.avatars32", device="cpu")
     with pytest.warns(OtherModelWarning, match="from other weights than those of stylegan2.avatars32"):
         zoo.edit(model, f"hf://{REPO}", samples=1, strengths=[0])
+    with pytest.warns(OtherModelWarning, match="from other weights than those of stylegan2.avatars32"):
+        found = zoo.analyze(model, "nullspace", region="mouth", directions=f"hf://{REPO}", show=1, unseen=0)
+    assert found.provenance["foreground"] == f"hf://{REPO}@{hub.repositories[REPO].head}"
     with pytest.raises(DirectionsError, match=f"hf://{REPO}@.* holds directions of w"):
         Directions.load(f"hf://{REPO}", space=LatentSpace("z", 80))
+
+
+def test_what_was_fetched_is_listed_and_forgotten(
+    hub: LocalHub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made().save(tmp_path / "d.safetensors")
+    commit = hub.add(REPO, {"directions.safetensors": (tmp_path / "d.safetensors").read_bytes()}).head
+    Directions.load(f"hf://{REPO}")
+    file = tmp_path / "cache/directions/owner--open-mouth" / commit / "directions.safetensors"
+    (tmp_path / "cache/directions/owner--open-mouth/notes").mkdir()  # somebody's own
+    assert run(["cache"]) == 0
+    told = capsys.readouterr().out.split()
+    assert told == ["directions", "size", "file", f"hf://{REPO}@{commit}", "0.0", "MiB", str(file)]
+    assert run(["cache", "--json"]) == 0
+    [listed] = json.loads(capsys.readouterr().out)["directions"]
+    assert listed == {"address": f"hf://{REPO}@{commit}", "bytes": file.stat().st_size, "file": str(file)}
+    assert run(["cache", "--forget", f"hf://{REPO}@{'0' * 40}"]) == 2
+    assert f"hf://{REPO}@{'0' * 40} is not in the cache" in capsys.readouterr().err and file.is_file()
+    assert run(["cache", "--forget", f"hf://{REPO}"]) == 0
+    assert f"removed {file}" in capsys.readouterr().out and not file.exists()
+
+
+def test_cells_of_a_sweep_are_named_after_what_an_address_holds(
+    hub: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def name(address: str) -> str:
+        analyzer = f"{{name: nullspace, options: {{directions: '{address}'}}}}"
+        Path("s.yaml").write_text(f"{{models: {MODEL}, analyzers: {analyzer}, regions: mouth, unseen: 0}}")
+        assert run(["sweep", "s.yaml", "--dry-run", "--json"]) == 0
+        return str(json.loads(capsys.readouterr().out)["cells"][0]["cell"])
+
+    made().save(tmp_path / "d.safetensors")
+    repository = hub.add(REPO, {"directions.safetensors": (tmp_path / "d.safetensors").read_bytes()})
+    first = name(f"hf://{REPO}")
+    assert name(f"hf://{REPO}") == first
+    made(region="eyes").save(tmp_path / "d.safetensors")
+    repository.commit({"directions.safetensors": (tmp_path / "d.safetensors").read_bytes()})
+    assert name(f"hf://{REPO}") != first
+    Path("s.yaml").write_text(Path("s.yaml").read_text().replace(REPO, "owner/nothing"))
+    assert run(["sweep", "s.yaml", "--dry-run"]) == 2
+    assert "hf://owner/nothing: the Hub answered" in capsys.readouterr().err
 
 
 def test_names_are_given_before_pushing(hub: LocalHub, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,6 +21,7 @@ from PIL import Image
 import zoo
 from tests.support.linear import Linear, model_of
 from tests.support.studio import Page, free_port, killable, running
+from tests.support.toys import write_avatars_card
 from zoo.cli import run
 from zoo.errors import CapabilityError
 from zoo.registry.registry import load_installation
@@ -246,3 +247,29 @@ def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "find_spec", lambda name: None)
     with pytest.raises(CapabilityError, match=r"pip install 'latent-zoo\[studio\]'"):
         zoo.studio(port=0)
+
+
+def test_words_of_the_page_name_directions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    model = {"model": "dcgan.avatars"}
+    question = {**model, "analyzer": "sefa", "show": 1, "unseen": 2, "scorer": "text"}
+    with running(tmp_path / "runs", installation=load_installation([write_avatars_card(tmp_path)])) as page:
+        told = page.work("open", model)["scorers"]
+        assert [(one["name"], one["usual"], one["takes_words"]) for one in told] == [
+            ("avatars", True, False),
+            ("text", False, True),
+        ]
+        found = page.work("analyze", {**question, "words": "smile: a smiling face / a serious face"})
+        saved = page.work("save", {**model, "what": "run", "result": found["id"], "name": "named"})
+        report = (tmp_path / "runs/named/report.html").read_text()
+        assert "smile" in report and "hair" not in report
+        [file] = (tmp_path / "runs/studio").glob("*/words/*.txt")
+        assert f"--scorer text -o words={file.relative_to(tmp_path)}" in saved["command"].replace(f"{tmp_path}/", "")
+        job = page.post("analyze", {**question, "words": "a smile"}).value
+        until = time.monotonic() + 20
+        while (
+            page.ask("GET", f"jobs/{job['id']}").value["state"] in {"waiting", "running"} and time.monotonic() < until
+        ):
+            time.sleep(0.01)
+        failed = page.ask("GET", f"jobs/{job['id']}").value
+        assert failed["state"] == "failed" and "slash" in failed["error"]

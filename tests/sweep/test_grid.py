@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from zoo.errors import SweepError
-from zoo.sweep.cells import Settings, cell_from_json
+from zoo.sweep.cells import ScorerWords, Settings, cell_from_json
 from zoo.sweep.grid import read_sweep
 
 
@@ -58,6 +58,10 @@ def test_settings_are_of_all_cells(tmp_path: Path) -> None:
     file = tmp_path / "s.yaml"
     file.write_text("{models: a, analyzers: b, show: 2, unseen: 0, dtype: float64, memory: 2GB, threads: 4}")
     assert read_sweep(file).settings == Settings(show=2, unseen=0, dtype="float64", memory="2GB", threads=4)
+    file.write_text("{models: a, analyzers: b, scorer: {name: text, options: {words: w.txt}}}")
+    assert read_sweep(file).settings.scorer == ScorerWords("text", {"words": "w.txt"})
+    file.write_text("{models: a, analyzers: b, scorer: avatars}")
+    assert read_sweep(file).settings.scorer == ScorerWords("avatars")
 
 
 @pytest.mark.parametrize(
@@ -84,6 +88,9 @@ def test_settings_are_of_all_cells(tmp_path: Path) -> None:
         ("{models: a, analyzers: b, threads: 0}", "threads is a whole number from 1 to 1,024, not 0"),
         ("{models: a, analyzers: b, memory: lots}", "memory lots: write a number of bytes such as 500MB"),
         ("{models: a, analyzers: b, device: 3}", "device is a word, not 3"),
+        ("{models: a, analyzers: b, scorer: 3}", "scorer must hold keys and values, not 3"),
+        ("{models: a, analyzers: b, scorer: {name: b, option: 1}}", "scorer: no key is called 'option'"),
+        ("{models: a, analyzers: b, scorer: {name: b, options: {k: [1, 2]}}}", "scorer: an option is one value, since"),
         ("{models: a, analyzers: b, exclude: {models: c}}", "exclude 1 takes no cell out"),
         ("{models: a, analyzers: b, exclude: [{}]}", "exclude 1 takes no cell out"),
         ("{models: a, analyzers: b, exclude: {model: a}}", "exclude 1: no key is called 'model': did you mean models?"),

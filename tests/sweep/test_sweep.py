@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.toys import write_avatars_card
 from zoo.cli import run
 from zoo.sweep.folder import SweepFolder
 from zoo.sweep.places import place_at
@@ -81,6 +82,33 @@ def test_cells_are_named_after_what_they_depend_on(registry: str, capsys: pytest
     assert names("{models: [dcgan.mine, dcgan.mine], analyzers: sefa}") == names(
         "{models: dcgan.mine, analyzers: sefa}"
     )
+
+
+def test_words_name_directions_and_are_part_of_what_a_cell_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    registry, words = write_avatars_card(tmp_path), Path("w.txt")
+
+    def names(text: str) -> list[str]:
+        Path("s.yaml").write_text(text)
+        assert sweep(registry, "--dry-run", "--json") == 0
+        return [cell["cell"] for cell in json.loads(capsys.readouterr().out)["cells"]]
+
+    cells = "models: dcgan.avatars, analyzers: sefa, show: 1, unseen: 2"
+    text = f"{{{cells}, scorer: {{name: text, options: {{words: w.txt}}}}}}"
+    words.write_text("red hair / blue hair")
+    before = names(text)
+    words.write_text("smile: a smiling face / a serious face")
+    assert len({*before, *names(text), *names(f"{{{cells}}}"), *names(f"{{{cells}, scorer: avatars}}")}) == 4
+    lists = ["analyze", "dcgan.avatars", "-a", "sefa", "--seed", "0,1", "--show", "1", "--unseen", "2"]
+    assert run(["--registry", registry, *lists, "--words", "w.txt"]) == 0
+    reports = list(Path("runs").glob("sweep-*/cells/*/report.html"))
+    assert len(reports) == 2
+    assert all("smile" in report.read_text() and "hair" not in report.read_text() for report in reports)
+    Path("s.yaml").write_text(f"{{{cells}, scorer: nobody}}")
+    assert sweep(registry, "--dry-run") == 2
+    assert "no scorer is called 'nobody'" in capsys.readouterr().err
 
 
 def test_a_dry_run_lists_cells_and_writes_nothing(registry: str, capsys: pytest.CaptureFixture[str]) -> None:

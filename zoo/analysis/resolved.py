@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,6 +14,7 @@ from zoo.core.analyzer import Analyzer, Probe, Scorer
 from zoo.core.codes import Codes
 from zoo.core.compute import ComputeBudget
 from zoo.core.region import Region
+from zoo.editing.fit import check_home
 from zoo.editing.measured import draw_unseen
 from zoo.models.model import Model
 from zoo.plugins.entries import AnalyzerPlugin
@@ -58,7 +60,16 @@ class ResolvedRequest:
         Returns:
             The codes, the region and everything else that an analyzer may use.
         """
-        return Probe(self.codes, self.region, self.layers, self.generator, progress, self.budget, self.scorers)
+        return Probe(
+            self.codes,
+            self.region,
+            self.layers,
+            self.generator,
+            progress,
+            self.budget,
+            self.scorers,
+            partial(check_home, self.model),
+        )
 
     def draw_unseen(self, count: int) -> Codes:
         """Draw codes of the same classes and truncation as `codes`, which are none of them.

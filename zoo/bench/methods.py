@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -72,6 +72,7 @@ class Method:
             assert trial.supervised is not None  # otherwise it is no method of this bench
             return trial.supervised
         request = self.request(trial.region.text, CodesRequest(codes=trial.codes, seed=trial.seed))
+        request = replace(request, scorer=trial.scorer)
         return find_directions(request.resolve(trial.model, installation), trial.progress).take(show)
 
     def request(self, region: str, codes: CodesRequest) -> AnalysisRequest:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -17,13 +16,14 @@ from zoo.bench.pictures import measure_pictures
 from zoo.bench.result import TABLES, Bench
 from zoo.bench.samples import Sample, Samples
 from zoo.bench.trial import Trial, draw_trial_codes
-from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest
+from zoo.core.files.digests import digests_of
+from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest, card_by_name, command_line
 from zoo.editing.run_folder import claimed_run_folder, short_model_name, usual_run_folder
 from zoo.errors import OptionError, RegionError, ZooError
 from zoo.models.limits import check_count, check_seed
 from zoo.models.model import Model
 from zoo.registry.registry import Installation
-from zoo.scoring.choosing import fitting_scorers
+from zoo.scoring.choosing import ALL_FITTING, ScorerChoice
 
 # The region that is taken where none is named, if the card has it.
 _USUAL_REGION = "mouth"
@@ -35,7 +35,8 @@ class BenchRequest:
 
     Attributes:
         model: The name of a card, or the path of a weights file.
-        opening: How the model is opened.
+        opening: How the model is opened; its options may be those of the scorer too.
+        scorer: The scorer whose attributes tables are about; those that fit by default.
         analyzers: The analyses, each perhaps with options, as ``nullspace:basis=published``; None is all installed.
         region: The region; None is the card's mouth, or its first one, or the middle.
         samples: How many codes are analysed in each repetition.
@@ -54,6 +55,7 @@ class BenchRequest:
 
     model: str
     opening: OpeningRequest = USUAL_OPENING
+    scorer: ScorerChoice = ALL_FITTING
     analyzers: Sequence[str] | None = None
     region: str | None = None
     samples: int = 16
@@ -76,9 +78,10 @@ class BenchRequest:
             return self.out
         parts = (short_model_name(self.model), "bench", *([self.region] if self.region else []))
         usual = {field.name: field.default for field in fields(self)}
-        unnamed = {"model", "opening", "region", "out", "force"}
+        unnamed = {"model", "opening", "scorer", "region", "out", "force"}
         choices = {name: getattr(self, name) for name in usual if name not in unnamed}
-        return usual_run_folder(parts, {**choices, **self.opening.choices()}, usual)
+        choices |= {"scorer": self.scorer.name, **self.scorer.options, **self.opening.choices()}
+        return usual_run_folder(parts, choices, {**usual, "scorer": None})
 
     def run(self, installation: Installation, progress: Progress = silent, model: Model | None = None) -> Bench:
         """Carry the bench out, or go on with one that was interrupted, and write the folder.
@@ -97,13 +100,33 @@ class BenchRequest:
             ZooError: Whatever is wrong with the request.
         """
         self._check()
+        request = self.with_scorer(installation)
+        card = card_by_name(self.model, installation) if model is None else model.card
+        if card is not None:
+            request.scorer.scorers(card, installation.plugins)
         with claimed_run_folder(self.folder, force=self.force):
-            model = model or self.opening.open(self.model, installation, progress)
-            samples = Samples(self.folder.with_name(f"{self.folder.name}.unfinished.json"), self._question(model))
-            result = self.measure(model, installation, samples, progress)
+            model = model or request.opening.open(self.model, installation, progress)
+            unfinished = self.folder.with_name(f"{self.folder.name}.unfinished.json")
+            samples = Samples(unfinished, request._question(model))
+            result = request.measure(model, installation, samples, progress)
             result.save(self.folder, force=self.force)
             samples.forget()
         return result
+
+    def with_scorer(self, installation: Installation) -> BenchRequest:
+        """Hand the options of the scorer, which stand among those of the opening, over to it.
+
+        Args:
+            installation: The plugins and the registry.
+
+        Returns:
+            The request, whose opening has the options of the architecture.
+
+        Raises:
+            ZooError: If there is no scorer of that name.
+        """
+        scorer, options = self.scorer.split(self.opening.options, installation.plugins)
+        return replace(self, scorer=scorer, opening=replace(self.opening, options=options))
 
     def measure(
         self,
@@ -174,7 +197,8 @@ class BenchRequest:
             codes=codes,
             unseen=draw_trial_codes(model, self.unseen, seed, codes),
             seed=seed,
-            scorers=fitting_scorers(model.card, installation.plugins.scorers),
+            scorer=self.scorer,
+            scorers=self.scorer.scorers(model.card, installation.plugins),
             plugins=installation.plugins,
             readings_count=self.readings,
             pictures=self.pictures,
@@ -199,7 +223,7 @@ class BenchRequest:
     def _words(self) -> dict[str, Any]:
         """Return the request by the names of the command's options."""
         names = ("region", "samples", "unseen", "readings", "pictures", "repetitions", "draws", "show", "seed", "label")
-        return {name: getattr(self, name) for name in (*names, "truncation")}
+        return {**{name: getattr(self, name) for name in (*names, "truncation")}, "scorer": self.scorer.name}
 
     def _question(self, model: Model) -> dict[str, Any]:
         """Return everything that figures depend on."""
@@ -208,17 +232,17 @@ class BenchRequest:
             **model.weights,
             **self._words(),
             "analyzers": self.analyzers,
-            "options": dict(model.opening.options),
+            "options": {**_texts(self.scorer.options), **model.opening.options},
+            "files": digests_of(self.scorer.options),
             "space": model.adapter.space.as_json(),
             "dtype": model.dtype,
             "zoo_version": __version__,
         }
 
     def _record(self, model: Model, trial: Trial) -> dict[str, Any]:
-        usual = replace(BenchRequest(model=self.model))._words()
-        changed = {name: value for name, value in self._words().items() if value != usual[name]}
-        words = [word for name, value in changed.items() for word in (f"--{name}", str(value))]
+        usual = BenchRequest(model=self.model)._words()
         chosen = [word for text in self.analyzers or () for word in ("--analyzer", text)]
+        command = ["zoo", "bench", model.opening.name, *chosen]
         return {
             **self._question(model),
             "region": trial.region.text,
@@ -228,5 +252,10 @@ class BenchRequest:
             "device": model.adapter.device.type,
             "threads": torch.get_num_threads(),
             "torch_version": torch.__version__,
-            "command": shlex.join(["zoo", "bench", model.opening.name, *chosen, *words]),
+            "command": command_line(command, self._words(), usual, self.scorer.options, model),
         }
+
+
+def _texts(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options whose paths are texts."""
+    return {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from zoo._utils.progress import Progress, silent
 from zoo.bench.request import BenchRequest
 from zoo.bench.result import Bench
+from zoo.editing.requests import OpeningRequest
 from zoo.models.model import Model
 from zoo.registry.registry import load_installation
+from zoo.scoring.choosing import ScorerChoice
 
 
 def bench(
@@ -27,9 +30,11 @@ def bench(
     seed: int = 0,
     label: str | None = None,
     truncation: float | None = None,
+    scorer: str | None = None,
     out: str | Path | None = None,
     force: bool = False,
     progress: Progress = silent,
+    **options: Any,
 ) -> Bench:
     """Compare analyses on a model, between random directions and supervised ones.
 
@@ -47,9 +52,11 @@ def bench(
         seed: The seed of the first repetition; the others have the next ones.
         label: The class of a conditional model.
         truncation: The truncation of drawn codes, 0 (the mean) to 2.
+        scorer: The name of the scorer whose attributes tables are about; None asks all that fit the model.
         out: The folder to write; None writes none.
         force: Replace an existing run folder.
         progress: Called while the work goes on.
+        **options: Options of the scorer, and of the architecture of a model that is opened here.
 
     Returns:
         The result.
@@ -73,9 +80,12 @@ def bench(
         seed=seed,
         label=label,
         truncation=truncation,
+        scorer=ScorerChoice(name=scorer),
+        opening=OpeningRequest(options=options),
         out=None if out is None else Path(out),
         force=force,
     )
+    request = request.with_scorer(installation)
     opened = model if isinstance(model, Model) else request.opening.open(model, installation, progress)
     if out is None:
         return request.measure(opened, installation, progress=progress)

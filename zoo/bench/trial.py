@@ -27,6 +27,7 @@ from zoo.inversion.project import ProjectionSettings, project_pictures
 from zoo.models.model import Model
 from zoo.models.rendering import render_batch_size
 from zoo.plugins.manager import Plugins
+from zoo.scoring.choosing import ScorerChoice
 from zoo.scoring.effects import Attribute, read_attributes
 from zoo.scoring.parts import part_masks
 from zoo.scoring.score import checked_scores
@@ -60,7 +61,8 @@ class Trial:
         codes: The codes that are analysed.
         unseen: The codes that directions are measured at.
         seed: The seed.
-        scorers: The scorers that fit the model.
+        scorer: The scorer that was chosen; those that fit by default.
+        scorers: The scorers that look at the images.
         plugins: The installed plugins.
         readings_count: How many codes are drawn for `readings`.
         pictures: How many pictures are projected.
@@ -72,6 +74,7 @@ class Trial:
     codes: Codes
     unseen: Codes
     seed: int
+    scorer: ScorerChoice
     scorers: Mapping[str, Scorer]
     plugins: Plugins
     readings_count: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 AnyOptions = TypeVar("AnyOptions", bound=Options)
 
 
+def _check_nothing(directions: Directions) -> None:
+    """Check nothing: the model is not known."""
+
+
 @dataclass(frozen=True, eq=False)
 class Probe:
     """What an analyzer is asked about. Everything else that it can be told is one of its own options.
@@ -39,6 +43,8 @@ class Probe:
         progress: the callback ``progress(done, total, what)``.
         budget: the memory to use and the cache of Jacobians, for `zoo.jacobian.gram_matrices` and similar functions.
         scorers: the installed scorers that fit the model, by name, for analyses that look for given attributes.
+        check_directions: for analyses that read a file of directions: refuses those of another space, and warns of
+            those that were found in other weights than the model's.
 
     """
 
@@ -49,6 +55,7 @@ class Probe:
     progress: Progress = silent
     budget: ComputeBudget = field(default_factory=ComputeBudget)
     scorers: Mapping[str, Scorer] = field(default_factory=dict)
+    check_directions: Callable[[Directions], None] = _check_nothing
 
     def choose_scorer(self, name: str | None, missing: str) -> tuple[str, Scorer]:
         """Choose one of `scorers`, for an analysis with an option ``scorer``.

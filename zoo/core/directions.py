@@ -26,9 +26,9 @@ _UNIT_TOLERANCE = 1e-4
 class Directions:
     """Unit directions of a latent space, strongest first. All tensors are float64 on the CPU.
 
-    Analyses return vectors (k, dim), which move several rows of a code alike. Directions of other projects may have a
-    vector for each row, (k, layers, dim); the rows that such a direction moves have a root mean square length of 1, so
-    that a step moves a code as far as with the same vector in each of these rows.
+    Most analyses return vectors (k, dim), which move several rows of a code alike. Other directions may have a vector
+    for each row, (k, layers, dim); the rows that such a direction moves have a root mean square length of 1, so that a
+    step moves a code as far as with the same vector in each of these rows.
 
     Indexing gives fewer directions: ``directions[0]``, ``directions[2:5]``, ``directions[[4, 0]]``, or
     ``directions["smile"]`` by the name of one; see `index_of`.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from zoo._utils.files import is_file
@@ -14,7 +14,7 @@ from zoo.editing.edit import USUAL_CODES, check_region, edit
 from zoo.editing.move_syntax import MoveSpec, arrange, parse_move_spec, read_moves
 from zoo.editing.onto.record import find_photographs
 from zoo.editing.render import reduced_note
-from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest
+from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest, codes_command
 from zoo.editing.run_folder import (
     Written,
     claimed_run_folder,
@@ -123,7 +123,7 @@ class EditRequest:
             region=self.region,
             progress=progress,
         )
-        result.save(
+        replace(result, command=self._command(model)).save(
             folder,
             each=self.each,
             size=self.size,
@@ -135,6 +135,13 @@ class EditRequest:
         )
         shown = " and ".join([*(() if self.each else ("sheet.png",)), *(f"edit.{one}" for one in formats)])
         return Written(folder, reduced_note(model, shown, self.size) if shown else ())
+
+    def _command(self, model: Model) -> str | None:
+        names = ("index", "together", "grid", "strengths", "layers", "region", "video", "frames", "fps", "each", "size")
+        words = {**{name: getattr(self, name) for name in names}, "as": self.read_as}
+        usual = {field.name: field.default for field in fields(self) if field.name in words}
+        command = ["zoo", "edit", model.opening.name, *self.directions, *(f"--onto={path}" for path in self.onto)]
+        return codes_command(command, self.codes, words, usual, model)
 
     def _usual_folder(self, specs: Sequence[MoveSpec]) -> Path:
         names = "+".join(dict.fromkeys(spec.title for spec in specs))

@@ -53,6 +53,7 @@ class Edit:
         progress: Called after each batch of `images`.
         onto: The photograph that each code stands for, if the edit is carried over to photographs.
         region: Where the photographs may change; None is the regions that the directions were found for.
+        command: The command line that writes the same again; None where it is not from one.
     """
 
     codes: Codes
@@ -63,6 +64,7 @@ class Edit:
     progress: Progress = silent
     onto: tuple[Onto, ...] = ()
     region: str | None = None
+    command: str | None = None
 
     @property
     def plan(self) -> Plan:
@@ -133,7 +135,7 @@ class Edit:
             save_pages(partial, "sheet", self._pages(rows, shown, size))
             for _ in rows:  # beyond those that the sheet shows, for their files
                 pass
-            self.model.save_codes(partial / "codes.safetensors", self.codes)
+            self.model.save_codes(partial / "codes.safetensors", self.codes, self.command)
             if formats:
                 save_animation(partial, self._animation(frames, size, progress), formats, progress, fps)
             save_onto(partial, self, size=size, formats=formats, frames=frames, fps=fps, progress=progress)

@@ -241,6 +241,20 @@ class CodesRequest:
         return model.draw(self.count, generator, label=self.label, truncation=self.truncation)
 
 
+def codes_command(
+    command: Sequence[str], codes: CodesRequest, words: Mapping[str, Any], usual: Mapping[str, Any], model: Model
+) -> str | None:
+    """Write a command line that works on codes, as `command_line` does; None is left out of its words.
+
+    Returns:
+        The command; None for codes from Python, which no command can name.
+    """
+    if codes.codes is not None and not isinstance(codes.codes, Path):
+        return None
+    words = {**words, **codes.choices()}
+    return command_line(command, words, {**dict.fromkeys(words), **usual}, {}, model)
+
+
 def parse_seeds(seeds: str | Sequence[int]) -> tuple[int, ...]:
     """Read seeds, such as ``1,2,3`` or ``1-8,20``. Both ends of a range are included.
 

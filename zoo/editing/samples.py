@@ -16,7 +16,7 @@ from zoo._utils.progress import Progress, silent
 from zoo.core.codes import Codes
 from zoo.core.files.codes import GivenCodes
 from zoo.editing.render import MOST_BYTES, check_memory_limit, iter_pixels, reduced_note, render
-from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest, as_path
+from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest, as_path, codes_command
 from zoo.editing.run_folder import (
     Written,
     claimed_run_folder,
@@ -42,10 +42,12 @@ class Samples:
     Attributes:
         codes: The codes (n).
         model: The model.
+        command: The command line that writes the same again; None where it is not from one.
     """
 
     codes: Codes
     model: Model
+    command: str | None = None
 
     @cached_property
     def images(self) -> Tensor:
@@ -97,7 +99,7 @@ class Samples:
             progress(0, 1, "writing samples.png")
             grid.save(partial / "samples.png", "PNG", compress_level=PNG_LEVEL)
             progress(1, 1, "writing samples.png")
-            self.model.save_codes(partial / "codes.safetensors", self.codes)
+            self.model.save_codes(partial / "codes.safetensors", self.codes, self.command)
 
     def __repr__(self) -> str:
         return f"Samples({self.model.name}: {self.codes!r})"
@@ -220,9 +222,13 @@ class SampleRequest:
             self.codes.check()
             picture_side(self.size, 1)
             model = self.opening.open(self.model, installation, progress)
-            made = Samples(self.codes.take(model), model)
+            made = Samples(self.codes.take(model), model, self._command(model))
             made.save(folder, each=self.each, size=self.size, force=self.force, progress=progress)
             return Written(folder, () if self.each else reduced_note(model, "samples.png", self.size))
+
+    def _command(self, model: Model) -> str | None:
+        words = {"each": self.each, "size": self.size}
+        return codes_command(["zoo", "sample", model.opening.name], self.codes, words, {"each": False}, model)
 
     def _usual_folder(self) -> Path:
         drawn = {"each": self.each or None, "size": self.size}

@@ -279,15 +279,17 @@ class Model:
         """
         return render_as(to, self.name, self.adapter, self.take_codes(codes), progress=progress)
 
-    def save_codes(self, path: Path, codes: Codes) -> None:
+    def save_codes(self, path: Path, codes: Codes, command: str | None = None) -> None:
         """Write codes of this model to a file that names the model and its space.
 
         Args:
             path: The file.
             codes: The codes.
+            command: The command line that writes the same again, if there is one.
 
         Raises:
             OutputError: If the operating system refuses.
         """
         tuned = {} if self.tuned_sha256 is None else {"tuned_sha256": self.tuned_sha256}
-        save_codes(path, codes, {"model": self.name, "space": self.adapter.space.as_json(), **tuned})
+        told = {} if command is None else {"command": command}
+        save_codes(path, codes, {"model": self.name, "space": self.adapter.space.as_json(), **tuned, **told})

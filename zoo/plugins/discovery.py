@@ -31,6 +31,7 @@ BUILT_IN = (
     "zoo_analyzers.lowrank",
     "zoo_analyzers.nullspace",
     "zoo_analyzers.resefa",
+    "zoo_analyzers.ganalyze",
     "zoo_analyzers.interfacegan",
     "zoo_scorers.avatars",
     "zoo_scorers.text",

@@ -73,9 +73,11 @@ class RegionText(Opened):
 
 
 class Analyze(Opened):
-    """An analysis, in the words of ``zoo analyze``."""
+    """An analysis, in the words of ``zoo analyze``; `words` is what a file of ``--words`` holds."""
 
     analyzer: Text
+    scorer: Text | None = None
+    words: Text | None = None
     settings: dict[Text, Value] = Field(default_factory=dict)
     region: Text | None = None
     codes: Annotated[tuple[Code, ...], Field(max_length=64)] | None = None

@@ -18,7 +18,7 @@ from zoo.errors import OptionError, UnknownNameError
 from zoo.studio.answers import answer
 from zoo.studio.bodies import Analyze, Body, Marks, Opened, Project, RegionText, Save, View, read_body
 from zoo.studio.kept.projections import project
-from zoo.studio.kept.requests import codes_request
+from zoo.studio.kept.requests import question
 from zoo.studio.kept.results import Results
 from zoo.studio.kept.saving import Saving, saved_file
 from zoo.studio.kept.sessions import Session, open_session
@@ -106,8 +106,8 @@ class Api:
         await services.make_room(session)
 
         def find(progress: Progress) -> dict[str, Any]:
-            codes = codes_request(session, services.models, body)
-            return services.analyses.run(Results(session), body, codes, progress)
+            asked = question(session, services.models, body)
+            return services.analyses.run(Results(session), asked, progress)
 
         return self._start(session, find)
 

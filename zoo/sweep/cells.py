@@ -12,6 +12,7 @@ from zoo._utils.html_repr import plain
 if TYPE_CHECKING:
     from zoo.analysis.request import AnalysisRequest
     from zoo.editing.requests import OpeningRequest
+    from zoo.scoring.choosing import ScorerChoice
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,11 @@ class ModelWords:
 
 
 @dataclass(frozen=True)
-class AnalyzerWords:
-    """An analyzer and its options.
+class PluginWords:
+    """A plugin and its options.
 
     Attributes:
-        name: The name of the analyzer.
+        name: The name of the plugin.
         options: Its options, by name.
     """
 
@@ -49,11 +50,25 @@ class AnalyzerWords:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def words(self) -> list[str]:
-        """Return the parts of a line that names the analyzer."""
+        """Return the parts of a line that names the plugin."""
         return [self.name, *_pairs(self)]
 
 
-def _pairs(given: ModelWords | AnalyzerWords) -> list[str]:
+class AnalyzerWords(PluginWords):
+    """An analyzer and its options."""
+
+
+class ScorerWords(PluginWords):
+    """A scorer and its options."""
+
+    def choice(self) -> ScorerChoice:
+        """Make the choice of the scorer."""
+        from zoo.scoring.choosing import ScorerChoice
+
+        return ScorerChoice(name=self.name, options=self.options)
+
+
+def _pairs(given: ModelWords | PluginWords) -> list[str]:
     return [f"{name}={value}" for name, value in given.options.items()]
 
 
@@ -114,6 +129,7 @@ class Cell:
             options=self.analyzer.options,
             show=settings.show,
             unseen=settings.unseen,
+            **({} if settings.scorer is None else {"scorer": settings.scorer.choice()}),
         )
 
 
@@ -139,12 +155,14 @@ class Settings:
         unseen: How many unseen codes they are measured on.
         device: Where networks compute.
         dtype: The type that they compute in.
+        scorer: The scorer that names directions; None asks all that fit a model.
         memory: How much derivatives may use, as text such as ``2GB``; None is what the usual chunk needs.
         threads: How many threads compute a cell.
     """
 
     show: int = 5
     unseen: int = 32
+    scorer: ScorerWords | None = None
     device: str = "auto"
     dtype: str = "float32"
     memory: str | None = None

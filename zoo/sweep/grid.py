@@ -18,7 +18,7 @@ from zoo._utils.sizes import parse_size
 from zoo._utils.untrusted.opening import read_bounded
 from zoo.errors import OptionError, SweepError, unknown_name
 from zoo.registry.plain_yaml import MAX_BYTES, load_plain_yaml
-from zoo.sweep.cells import AnalyzerWords, Cell, Exclusion, ModelWords, Settings
+from zoo.sweep.cells import AnalyzerWords, Cell, Exclusion, ModelWords, ScorerWords, Settings
 
 # The most cells of one file.
 MAX_CELLS = 1_000_000
@@ -113,7 +113,18 @@ def _read_settings(given: Mapping[str, Any]) -> Settings:
         except OptionError as error:
             raise _SweepFileError(str(error)) from None
     memory = given.get("memory")
-    return Settings(**{**given, "memory": None if memory is None else str(memory)})
+    texts = {"memory": None if memory is None else str(memory), "scorer": _scorer(given.get("scorer"))}
+    return Settings(**{**given, **texts})
+
+
+def _scorer(value: Any) -> ScorerWords | None:
+    if value is None or isinstance(value, str):
+        return None if value is None else ScorerWords(value)
+    given = _named(value, "scorer", ("name", "options"))
+    found = [ScorerWords(given["name"], options) for options in _option_grid(given, "scorer")]
+    if len(found) > 1:
+        raise _SweepFileError("scorer: an option is one value, since all cells have the same scorer")
+    return found[0]
 
 
 # Grids

@@ -147,6 +147,8 @@ def _file(lists: AnalysisLists, request: AnalysisRequest, opening: OpeningReques
         **request.codes.choices(),
         "seed": ",".join(seeds) or None,
         **opening.choices(),
+        "scorer": request.scorer.name,
+        **request.scorer.options,
         "show": request.show,
         "unseen": request.unseen,
     }
@@ -170,6 +172,7 @@ def _content(
         regions.setdefault(names, []).append(region)
     used = {name for names in regions for name in names}
     own, others = _shared_options(used, request, installation)
+    scorer, others = request.scorer.split(others, installation.plugins)
     models = [
         _named(name, {"space": opening.space, "tuned": _text(opening.tuned), "options": others})
         for name in lists.models
@@ -193,7 +196,9 @@ def _content(
     ]
     settings = {"show": request.show, "unseen": request.unseen, "memory": memory}
     settings |= {"device": opening.device, "dtype": opening.dtype}
-    usual = {"memory": None, "device": USUAL_OPENING.device, "dtype": USUAL_OPENING.dtype}
+    asked = {name: _text(value) if isinstance(value, Path) else value for name, value in scorer.options.items()}
+    settings["scorer"] = None if scorer.name is None else _named(scorer.name, {"options": asked})
+    usual = {"scorer": None, "memory": None, "device": USUAL_OPENING.device, "dtype": USUAL_OPENING.dtype}
     chosen = {key: value for key, value in settings.items() if key not in usual or value != usual[key]}
     return {**chosen, **grids[0]} if len(grids) == 1 else {**chosen, "include": grids}
 

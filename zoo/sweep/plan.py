@@ -17,13 +17,14 @@ from zoo._version import __version__
 from zoo.analysis.reading import read_layers, read_region
 from zoo.analysis.request import CheckedRequest, check_request
 from zoo.core.codes import Codes
+from zoo.core.files.digests import digests_of
 from zoo.editing.requests import card_by_name
 from zoo.errors import SweepError, ZooError
 from zoo.models.choices import choose_device, choose_dtype
 from zoo.models.limits import check_truncation
 from zoo.models.model import Model
 from zoo.registry.registry import Installation
-from zoo.scoring.choosing import fitting_scorers
+from zoo.scoring.choosing import ALL_FITTING
 from zoo.sweep.cells import Cell, ModelWords, Settings
 from zoo.sweep.grid import Sweep
 
@@ -185,6 +186,7 @@ class _Planner:
         self.timed, self.progress = timed, progress
         self.checked, self.of_model = _Known(), _Known()
         self.key: str | None = None
+        self.scorer = ALL_FITTING if settings.scorer is None else settings.scorer.choice()
         choose_dtype(settings.dtype)
         self.device = choose_device(settings.device).type
 
@@ -237,8 +239,9 @@ class _Planner:
             "classes": model.adapter.classes,
             "versions": [__version__, torch.__version__, plugins.provider("zoo_adapters", model.card.adapter)],
             "scorers": {
-                name: plugins.provider("zoo_scorers", name) for name in fitting_scorers(model.card, plugins.scorers)
+                name: plugins.provider("zoo_scorers", name) for name in self.scorer.scorers(model.card, plugins)
             },
+            "words": digests_of(self.scorer.options),
         }
 
     def _analysis_facts(self, cell: Cell, model: Model) -> dict[str, Any]:
@@ -248,7 +251,7 @@ class _Planner:
         return {
             "analyzer": [checked.plugin.name, self.installation.plugins.provider("zoo_analyzers", checked.plugin.name)],
             "options": options,
-            "files": {name: _content(value) for name, value in checked.options if isinstance(value, Path)},
+            "files": digests_of({name: value for name, value in checked.options if isinstance(value, Path)}),
             "region": [cell.region, hashlib.sha256(region.mask.tobytes()).hexdigest()],
             "layers": read_layers(cell.layers, checked.plugin, model),
         }
@@ -273,10 +276,3 @@ def _seconds_an_image(model: Model) -> float:
     begun = time.perf_counter()
     model.render(codes)
     return (time.perf_counter() - begun) / _TIMED_IMAGES
-
-
-def _content(path: Path) -> dict[str, str] | str:
-    """Hash the file, or the files of the folder, that an option names."""
-    if path.is_dir():
-        return {one.name: str(_content(one)) for one in sorted(path.iterdir()) if one.is_file()}
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "none"

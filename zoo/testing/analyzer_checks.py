@@ -18,6 +18,7 @@ from zoo.core.adapter import Adapter
 from zoo.core.analyzer import Analyzer, Probe
 from zoo.core.codes import Codes
 from zoo.core.directions import Directions
+from zoo.core.moves import measure_lengths
 from zoo.core.region import parse_region
 from zoo.errors import ContractError, ZooError
 from zoo.plugins.entries import AnalyzerPlugin
@@ -37,7 +38,7 @@ def check_directions(entry: AnalyzerPlugin) -> None:
         require(directions.space == adapter.space, f"directions of {adapter.space}", directions.space)
         require(len(directions) > 0, "at least one direction", "none")
         require(bool(torch.isfinite(directions.scores).all()), "finite scores", directions.scores.tolist())
-        length = float((directions.vectors.norm(dim=1) - 1).abs().max()) + 1
+        length = float((measure_lengths(directions.vectors) - 1).abs().max()) + 1
         contract = f"unit rows, to {_UNIT_TOLERANCE:g}"
         require(length <= 1 + _UNIT_TOLERANCE, contract, f"one of length {length:.6g}")
 

@@ -44,7 +44,7 @@ class NullSpace(Analyzer[NullSpaceOptions]):
             CapabilityError: if the region does not change with the code.
         """
         options = self.options
-        source = self._read_source(adapter.space)
+        source = self._read_source(adapter.space, probe)
         preserved = preserved_names(options.preserve, probe, options.scorer) if options.preserve else []
         layers = source.layers if probe.layers is None and source is not None else probe.layers
         output = open_output(options, adapter, probe.progress)
@@ -66,7 +66,7 @@ class NullSpace(Analyzer[NullSpaceOptions]):
             **grams.provenance,
             "rank": removed,
             "basis": "generalized" if options.generalized else "published",
-            **_origins(options, local),
+            **_origins(source, options, local),
             **({"preserved": preserved} if preserved else {}),
             "spectrum_of": f"{low_rank.spectrum_of} of the rest of the image; coloured: what was projected out",
             "spectrum": low_rank.spectrum.tolist(),
@@ -74,7 +74,7 @@ class NullSpace(Analyzer[NullSpaceOptions]):
         }
         return _directions(adapter, source, local, layers, provenance)
 
-    def _read_source(self, space: LatentSpace) -> Directions | None:
+    def _read_source(self, space: LatentSpace, probe: Probe) -> Directions | None:
         """Read the directions to make local, if a file was named."""
         options = self.options
         if options.directions is None:
@@ -93,6 +93,7 @@ class NullSpace(Analyzer[NullSpaceOptions]):
                 f"{options.directions} has a vector for each row of a code, and the null space is one of moves that "
                 "are the same in all rows"
             )
+        probe.check_directions(source)
         return source
 
     def _grams(self, adapter: Adapter, probe: Probe, output: Output) -> Grams:
@@ -123,12 +124,13 @@ class NullSpace(Analyzer[NullSpaceOptions]):
         return project_directions(vectors, low_rank.basis[:removed], foreground, background)
 
 
-def _origins(options: NullSpaceOptions, local: LocalDirections) -> dict[str, Any]:
-    """Record which directions were projected, and what became of each."""
+def _origins(source: Directions | None, options: NullSpaceOptions, local: LocalDirections) -> dict[str, Any]:
+    """Record which directions were projected, and what became of each; of those from the Hub, the commit."""
     if local.origins is None or local.dropped is None:
         return {}
+    name = "lowrank" if options.directions is None else options.directions.name
     return {
-        "foreground": "lowrank" if options.directions is None else options.directions.name,
+        "foreground": name if source is None else source.provenance.get("fetched_from", name),
         "came_from": local.origins.tolist(),
         "dropped": local.dropped.tolist(),
     }

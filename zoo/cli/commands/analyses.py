@@ -82,8 +82,8 @@ def analyze(
     )
     opening = opening_request(space, tuned, device, dtype)
     if lists.several:
-        alone: dict[str, object] = {"--codes": codes, "--seeds": seeds, "--scorer": scorer, "--words": words}
-        alone |= {"--npy": npy, "--each": each, "--no-keep": not keep, "--force": force}
+        alone: dict[str, object] = {"--codes": codes, "--seeds": seeds, "--npy": npy, "--each": each}
+        alone |= {"--no-keep": not keep, "--force": force}
         run_lists(settings, lists, request, opening, memory, engine or USUAL_ENGINE, out, alone, as_json=as_json)
         return
     request = request.with_scorer(settings.installation)

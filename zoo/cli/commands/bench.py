@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from zoo.cli import arguments, completion
+from zoo.cli import arguments, completion, scorers
 from zoo.cli.arguments import opening_request
 from zoo.cli.console import Settings, progress_bars
 from zoo.cli.printing import print_bench
@@ -54,6 +54,8 @@ def bench(
     ] = 0,
     label: arguments.Label = None,
     truncation: arguments.Truncation = None,
+    scorer: scorers.ScorerName = None,
+    words: scorers.Words = None,
     space: arguments.Space = None,
     tuned: arguments.Tuned = None,
     device: arguments.Device = "auto",
@@ -82,6 +84,7 @@ def bench(
         seed=seed,
         label=label,
         truncation=truncation,
+        scorer=scorers.scorer_choice(scorer, words),
         out=out,
         force=force,
     )

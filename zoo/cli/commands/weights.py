@@ -53,7 +53,7 @@ def cache(
         str | None,
         typer.Option(
             metavar="MODEL",
-            help="Delete a model's file and its remembered hash.",
+            help="Delete a model's file and its remembered hash, or the directions hf://owner/name.",
             autocompletion=completion.models,
         ),
     ] = None,
@@ -62,14 +62,18 @@ def cache(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the weights in the cache, verify them, or clean up."""
+    """List the weights and the fetched directions in the cache, verify weights, or clean up."""
+    from zoo.core.files.hub_address import is_hub_address
+    from zoo.hub.fetching import fetched_sets, forget_set
     from zoo.jacobian.cache_folder import clear_cache, damaged_files, delete_damaged, jacobian_limit
     from zoo.weights.fetch import forget as forget_weights
 
     settings: Settings = context.obj
     cards = settings.installation.registry.cards.values()
     removed: list[Path] = []
-    if forget is not None:
+    if forget is not None and is_hub_address(forget):
+        removed += forget_set(forget)
+    elif forget is not None:
         removed += forget_weights(settings.installation.registry.resolve(forget), cards)
     jacobian_limit()  # a limit that cannot be read is refused before anything is deleted
     if drop_jacobians:
@@ -85,17 +89,19 @@ def cache(
         _file_json(file.models, _state(file, damaged, verified=verify), file.path, file.size) for file in files
     ]
     files_json += [_file_json((path.name.rpartition("-")[0],), "unfinished", path, None) for path in unfinished()]
+    sets = [{"address": str(one.address), "bytes": one.size, "file": str(one.path)} for one in fetched_sets()]
     if as_json:
         report: dict[str, Any] = {
             "removed": [str(path) for path in removed],
             "files": files_json,
+            "directions": sets,
             "jacobians": _jacobians_json(),
         }
         if verify:
             report["jacobians"]["damaged"] = [str(path) for path in damaged_jacobians]
         print_json(report)
     else:
-        _print_cache(settings, removed, files_json)
+        _print_cache(settings, removed, files_json, sets)
     _require_intact(files, damaged, damaged_jacobians)
 
 
@@ -182,21 +188,26 @@ def remove(
         settings.console.print(f"removed {escape(str(removed))}", soft_wrap=True)
 
 
-def _print_cache(settings: Settings, removed: list[Path], files: list[dict[str, Any]]) -> None:
+def _print_cache(
+    settings: Settings, removed: list[Path], files: list[dict[str, Any]], sets: list[dict[str, Any]]
+) -> None:
     for path in removed:
         settings.console.print(f"removed {escape(str(path))}", soft_wrap=True)
     if files:
         cells = [
             [
                 ", ".join(file["models"]) or "none",
-                "" if file["bytes"] is None else f"{file['bytes'] / 2**20:.1f} MiB",
+                "" if file["bytes"] is None else _mebibytes(file["bytes"]),
                 file["state"],
                 file["file"],
             ]
             for file in files
         ]
         print_table(settings, ["models", "size", "state", "file"], cells, right=["size"])
-    else:
+    if sets:
+        rows = [[one["address"], _mebibytes(one["bytes"]), one["file"]] for one in sets]
+        print_table(settings, ["directions", "size", "file"], rows, right=["size"])
+    if not files and not sets:
         settings.console.print(f"nothing in {escape(str(cache_folder()))}", soft_wrap=True)
     jacobians = _jacobians_json()
     if jacobians["codes"]:
@@ -205,6 +216,10 @@ def _print_cache(settings: Settings, removed: list[Path], files: list[dict[str, 
             f"{decimal(jacobians['limit'])} in {escape(jacobians['folder'])}",
             soft_wrap=True,
         )
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / 2**20:.1f} MiB"
 
 
 def _require_every_plugin(settings: Settings) -> None:

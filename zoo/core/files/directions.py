@@ -23,6 +23,7 @@ from zoo.core.files.arrays import (
     pick,
     warn_of_reading,
 )
+from zoo.core.files.digests import FETCH
 from zoo.core.files.hub_address import is_hub_address
 from zoo.core.files.reading import read_arrays, split_name, to_tensor
 from zoo.core.moves import measure_lengths
@@ -32,9 +33,6 @@ from zoo.errors import DirectionsError
 GivenDirections = Directions | Tensor | NDArray[Any] | str | Path
 
 FORMAT = "zoo-directions/1"
-
-# `zoo.hub` stands above the core, so that its function is named here, and imported for an address only.
-_FETCH = "zoo.hub.fetching:fetch_directions"
 
 # Entries of the metadata that are looked up and compared.
 _TEXTS = ("weights_sha256", "model", "analyzer", "region", "source")
@@ -128,7 +126,7 @@ def load_directions(path: Path, space: LatentSpace | None, read_as: str | None) 
 
 def _fetched(path: Path, space: LatentSpace | None) -> Directions:
     """Fetch a set of directions from the Hub, and read it; it records the commit that it is from."""
-    file, address = pkgutil.resolve_name(_FETCH)(path)
+    file, address = pkgutil.resolve_name(FETCH)(path)
     try:
         return load_directions(file, space, None).with_provenance(fetched_from=address)
     except DirectionsError as error:

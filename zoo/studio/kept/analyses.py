@@ -14,10 +14,11 @@ from zoo._utils.progress import Progress
 from zoo.analysis.request import AnalysisRequest
 from zoo.analysis.run import Run, run_analysis
 from zoo.core.layers import format_layers
-from zoo.editing.requests import CodesRequest, OpeningRequest
+from zoo.editing.requests import OpeningRequest
 from zoo.editing.run_folder import claimed_run_folder, short_model_name
-from zoo.studio.bodies import Analyze, Opened, as_texts
+from zoo.studio.bodies import Opened, as_texts
 from zoo.studio.kept.commands import analysis_command
+from zoo.studio.kept.requests import Question
 from zoo.studio.kept.results import Results, record_of
 from zoo.studio.shown.opened import KeptOpening, OpenModels, refuse_files
 
@@ -52,19 +53,18 @@ class Analyses:
         device = self.models.device
         return KeptOpening(space=asked.space, tuned=asked.tuned, device=device, options=options, models=self.models)
 
-    def run(self, results: Results, body: Analyze, codes: CodesRequest, progress: Progress) -> dict[str, Any]:
+    def run(self, results: Results, asked: Question, progress: Progress) -> dict[str, Any]:
         """Find directions, measure them, and keep them in the session.
 
         Args:
             results: Where they are kept.
-            body: What was asked.
-            codes: The codes to analyse.
+            asked: What was asked.
             progress: Called while the work goes on.
 
         Returns:
             What the page is told of the result.
         """
-        request = self.request(body, codes)
+        request, body = self.request(asked), asked.body
         installation = self.models.installation
         run = run_analysis(
             request,
@@ -75,7 +75,7 @@ class Analyses:
             progress=progress,
             pictures=True,
         )
-        command = self.command(body, codes)
+        command = self.command(asked)
         name = results.new_id(_name_of(request, run))
         folder = results.folder(name)
         folder.mkdir(parents=True)
@@ -85,35 +85,35 @@ class Analyses:
         record = record_of(body, run.directions, run.table(), notes=run.notes, command=command)
         return results.add(name, {**record, "asked": body.model_dump(mode="json")})
 
-    def request(self, body: Analyze, codes: CodesRequest) -> AnalysisRequest:
+    def request(self, asked: Question) -> AnalysisRequest:
         """Make the request of the command line.
 
         Args:
-            body: What was asked.
-            codes: The codes to analyse.
+            asked: What was asked.
 
         Returns:
             The request, with the options of the architecture.
         """
+        body = asked.body
         plugin = self.models.installation.plugins.analyzer(body.analyzer)
         settings = as_texts(body.settings)
         refuse_files(settings, plugin.schema())
         return AnalysisRequest(
             analyzer=body.analyzer,
             region=body.region or "all",
-            codes=codes,
+            codes=asked.codes,
             layers=layers_text(body.layers),
             options={**as_texts(body.options), **settings},
             show=body.show,
             unseen=body.unseen,
+            scorer=asked.scorer,
         )
 
-    def command(self, body: Analyze, codes: CodesRequest, out: Path | None = None, files: Sequence[str] = ()) -> str:
+    def command(self, asked: Question, out: Path | None = None, files: Sequence[str] = ()) -> str:
         """Write the command of an analysis.
 
         Args:
-            body: What was asked.
-            codes: The codes to analyse.
+            asked: What was asked.
             out: The folder that is written; None leaves it to the command.
             files: What is written beside the usual files.
 
@@ -121,10 +121,10 @@ class Analyses:
             The line.
         """
         return analysis_command(
-            self.request(body, codes),
-            self.models.get(body).model,
+            self.request(asked),
+            self.models.get(asked.body).model,
             self.models.installation,
-            self.opening(body),
+            self.opening(asked.body),
             memory=self.memory,
             out=out,
             files=files,
@@ -133,8 +133,7 @@ class Analyses:
     def save(
         self,
         kept: Path,
-        body: Analyze,
-        codes: CodesRequest,
+        asked: Question,
         out: Path,
         *,
         files: Sequence[str],
@@ -145,8 +144,7 @@ class Analyses:
 
         Args:
             kept: The folder of its result.
-            body: What was asked.
-            codes: The codes to analyse.
+            asked: What was asked.
             out: The folder to write.
             files: What is written beside the usual files: ``npy`` and ``each``.
             force: Replace an existing run folder.
@@ -154,10 +152,10 @@ class Analyses:
         """
         with claimed_run_folder(out, force=force):
             run = self._runs.get(kept) or run_analysis(
-                self.request(body, codes),
-                self.models.name(body.model),
+                self.request(asked),
+                self.models.name(asked.body.model),
                 self.models.installation,
-                opening=self.opening(body),
+                opening=self.opening(asked.body),
                 memory=self.memory,
                 progress=progress,
                 pictures=True,

@@ -1,13 +1,15 @@
-"""Requests of the command line, made of what the page asks for: codes that a command can name."""
+"""Requests of the command line, made of what the page asks for: codes and words that a command can name."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from zoo._utils.files import is_file
+from zoo._utils.files import atomic_file, is_file
 from zoo.core.codes import Codes, join
 from zoo.editing.requests import CodesRequest
+from zoo.scoring.choosing import ScorerChoice
 from zoo.studio.bodies import Analyze, Code, Step
 from zoo.studio.kept.results import Results
 from zoo.studio.kept.sessions import Session, short_hash
@@ -44,20 +46,50 @@ def steps(session: Session, moves: Sequence[Step]) -> tuple[Along, ...]:
     return tuple(along_of(step, results.path) for step in moves)
 
 
-def codes_request(session: Session, models: OpenModels, body: Analyze) -> CodesRequest:
-    """Make the request for the codes of an analysis.
+@dataclass(frozen=True)
+class Question:
+    """An analysis that the page asks for.
+
+    Attributes:
+        body: What it sent.
+        codes: The codes to analyse.
+        scorer: The scorer that names directions.
+    """
+
+    body: Analyze
+    codes: CodesRequest
+    scorer: ScorerChoice
+
+
+def question(session: Session, models: OpenModels, body: Analyze) -> Question:
+    """Read which codes an analysis is of, and which scorer names its directions.
 
     Args:
-        session: The session, which knows uploads.
+        session: The session, which knows uploads and keeps words.
         models: The models.
         body: What the page asks for: its codes, or how many to draw.
 
     Returns:
-        The request.
+        The question.
     """
+    words = {"words": _keep_words(session, body.words)} if body.words and body.words.strip() else {}
+    return Question(body, _codes_of(session, models, body), ScorerChoice(name=body.scorer, options=words))
+
+
+def _codes_of(session: Session, models: OpenModels, body: Analyze) -> CodesRequest:
     if body.codes:
         return request_for(session, models.get(body), origins(session, body.codes))
     return CodesRequest(samples=body.samples, seed=body.seed, label=body.label, truncation=body.truncation)
+
+
+def _keep_words(session: Session, words: str) -> Path:
+    """Write words that commands are to name. As files of codes, the file is never changed."""
+    content = words.encode(errors="replace")
+    path = session.folder / "words" / f"{short_hash(content)}.txt"
+    if not is_file(path):
+        with atomic_file(path) as partial:
+            partial.write_bytes(content)
+    return path
 
 
 def request_for(session: Session, opened: OpenModel, codes: Sequence[Origin], usual: int = 1) -> CodesRequest:

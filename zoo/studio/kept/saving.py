@@ -26,7 +26,7 @@ from zoo.studio.bodies import Analyze, Pick, Save
 from zoo.studio.kept.analyses import Analyses
 from zoo.studio.kept.commands import edit_command, name_command, sample_command
 from zoo.studio.kept.pulled import move_texts
-from zoo.studio.kept.requests import codes_request, keep_codes, origins, request_for, steps
+from zoo.studio.kept.requests import keep_codes, origins, question, request_for, steps
 from zoo.studio.kept.results import Results
 from zoo.studio.kept.sessions import STUDIO, Session, plain_name, read_json
 from zoo.studio.kept.uploads import Uploads
@@ -167,8 +167,8 @@ class Saving:
         if "asked" not in record:
             return self._directions(body.model_copy(update={"picks": (Pick(result=record["id"]),)}))
         asked = Analyze.model_validate(record["asked"])
-        codes = codes_request(self.session, self.analyses.models, asked)
-        request = self.analyses.request(asked, codes)
+        again = question(self.session, self.analyses.models, asked)
+        request = self.analyses.request(again)
         called = replace(request, region=re.sub(r"mask:[^+]*", "painted", request.region))  # not after the mask's file
         folder = self._folder(body, called.usual_folder(asked.model).name)
         names = {row["index"]: row["given"] for row in record["rows"] if row["given"]}
@@ -176,8 +176,7 @@ class Saving:
         def write(progress: Progress) -> None:
             self.analyses.save(
                 results.folder(record["id"]),
-                asked,
-                codes,
+                again,
                 folder,
                 files=body.files,
                 force=body.force,
@@ -187,7 +186,7 @@ class Saving:
                 name_direction(folder, index, name)
             results.update(record["id"], folder=str(folder))
 
-        commands = [self.analyses.command(asked, codes, folder, body.files)]
+        commands = [self.analyses.command(again, folder, body.files)]
         commands += [name_command(folder, index, name) for index, name in names.items()]
         return Plan(folder, " && ".join(commands), write, self._address)
 

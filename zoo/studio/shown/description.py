@@ -10,6 +10,7 @@ from zoo.core.common_regions import COMMON_REGIONS
 from zoo.core.region import Region
 from zoo.errors import RegionError, UnknownNameError
 from zoo.models.model import Model
+from zoo.plugins.entries import ScorerPlugin
 from zoo.registry.alignment import NONE
 from zoo.registry.cards import Card
 from zoo.registry.registry import Installation
@@ -83,7 +84,7 @@ def describe_model(model: Model, installation: Installation) -> dict[str, Any]:
         "row_groups": {name: list(rows) for name, rows in adapter.layer_names().items()},
         "truncation": True,
         "regions": _regions(model),
-        "scorers": list(fitting_scorers(card, installation.plugins.scorers)),
+        "scorers": _scorers(card, installation),
         "aligned": None if card.alignment == NONE else card.alignment.partition(":")[0],
         "command": shlex.join(["zoo", "sample", model.opening.name]),
         "analyzers": [
@@ -100,6 +101,29 @@ def describe_model(model: Model, installation: Installation) -> dict[str, Any]:
         "version": __version__,
         "device": str(adapter.device),
     }
+
+
+def _scorers(card: Card, installation: Installation) -> list[dict[str, Any]]:
+    """Describe the scorers that may name directions; `usual` are those that do where none is chosen."""
+    plugins = installation.plugins.scorers
+    usual = fitting_scorers(card, plugins)
+    return [
+        {
+            "name": name,
+            "summary": plugin.summary,
+            "usual": name in usual,
+            "takes_words": "words" in plugin.schema().model_fields,
+        }
+        for name, plugin in sorted(plugins.items())
+        if name in usual or _may_fit(plugin, card)
+    ]
+
+
+def _may_fit(plugin: ScorerPlugin, card: Card) -> bool:
+    try:
+        return plugin.build().fits(card)
+    except Exception:  # of a plugin; where it is chosen all the same, its error is told
+        return False
 
 
 def _regions(model: Model) -> list[dict[str, Any]]:

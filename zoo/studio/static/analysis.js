@@ -11,8 +11,11 @@ let running = false;
 
 export function startAnalysis() {
   on("model", showAnalyzers);
+  on("model", showScorers);
   on("region codes", showHints);
   $("analyzer").addEventListener("change", (event) => { state.analyzer = event.target.value; showOptions(); touch("question"); });
+  $("scorer").addEventListener("change", (event) => { state.scorer = event.target.value || null; showScorers(); touch("question"); });
+  $("words").addEventListener("change", (event) => { state.words = event.target.value; touch("question"); });
   $("codes-from").addEventListener("change", (event) => { state.codesFrom = event.target.value; showHints(); touch("question"); });
   for (const name of ["samples", "seed"]) {
     $(name).addEventListener("change", (event) => { state[name] = Math.max(name === "samples" ? 1 : 0, Math.floor(event.target.valueAsNumber) || 0); event.target.value = state[name]; touch("question"); });
@@ -30,6 +33,20 @@ function showAnalyzers() {
   $("find").disabled = !names.length;
   showOptions();
 }
+
+function showScorers() {
+  const scorers = known.model.scorers;
+  if (!scorers.some((one) => one.name === state.scorer)) state.scorer = null;
+  const usual = scorers.filter((one) => one.usual).map((one) => one.name).join(", ") || "pixels, as no scorer fits";
+  const options = scorers.map((one) => h("option", { value: one.name, title: one.summary }, one.name));
+  $("scorer").replaceChildren(h("option", { value: "" }, `the usual: ${usual}`), ...options);
+  $("scorer").value = state.scorer ?? "";
+  $("words").value = state.words;
+  $("words-field").hidden = $("about-words").hidden = !takesWords();
+  $("naming").hidden = !scorers.length;
+}
+
+const takesWords = () => Boolean(known.model.scorers.find((one) => one.name === state.scorer)?.takes_words);
 
 function showOptions() {
   const analyzer = chosen();
@@ -70,6 +87,8 @@ async function find() {
   await follow(() => post("analyze", {
     ...question(),
     analyzer: state.analyzer,
+    scorer: state.scorer,
+    words: takesWords() ? state.words : null,
     settings: state.settings[state.analyzer] ?? {},
     region: state.region,
     codes: drawn || !analyzer.needs_codes ? null : state.codes.map(codeOf),

@@ -12,7 +12,7 @@ export const state = {
   tuned: null,  // the upload whose photograph the weights are tuned to
   first: 0, codes: [], uploads: [], label: null, truncation: null,
   region: "all", compare: "after", heat: false, outline: true,
-  analyzer: null, settings: {}, codesFrom: "chosen", samples: 8, seed: 0,
+  analyzer: null, scorer: null, words: "", settings: {}, codesFrom: "chosen", samples: 8, seed: 0,
   result: null, current: null,
   moves: {},  // "result:index" → { strength, added, layers }
   job: null,
