@@ -11,6 +11,7 @@ shape                              reading
 (layers, dim) in batches           as many as the batch has, with a vector for each row
 (dim, dim), directions             asked: a direction in each row, or in each column; rows if it is symmetric
 (dim, k), directions               a direction in each column
+(dim, dim) called eigvec           the same: the eigenvectors of factor.pt
 any of these, then axes of 1       the same
 =================================  ==================================================
 """
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
@@ -40,6 +41,13 @@ _STATISTIC = re.compile(r"(?:.*[./_])?(?:mean|avg|average|std|stdev|var)s?")
 _DIRECTION_NAME = re.compile(
     r"(?:.*[./_])?(?:directions?|boundar(?:y|ies)|eigvecs?|eigenvectors?|comps?|components?|factors?)"
 )
+
+
+# The two sets of components in a file of GANSpace.
+_GANSPACE = {"act_comp", "lat_comp"}
+
+# What closed_form_factorization.py of stylegan2-pytorch calls the eigenvectors in factor.pt; they are its columns.
+_FACTOR = "eigvec"
 
 
 class ReadingWarning(UserWarning):
@@ -166,11 +174,28 @@ def _choose(array: Tensor, readings: Mapping[str, str], kind: ArrayKind, read_as
 
 def _misfit(shape: tuple[int, ...], space: LatentSpace) -> str:
     rows = shape[-2] if len(shape) > 2 and shape[-1] == space.dim else 1
-    return f"but the space is {space}" + (f": these are of a model with {rows} rows" if rows > 1 else "")
+    known = f": these are of a model with {rows} rows" if rows > 1 else ""
+    if not known and space.layers > 1 and shape and shape[-1] > space.dim:
+        known = ": styles, as vectors of StyleSpace, are no codes, which are all that zoo moves"
+    return f"but the space is {space}{known}"
 
 
 def _numbers(shape: tuple[int, ...] | torch.Size) -> str:
     return " x ".join(map(str, shape)) or "no"
+
+
+def reading_by_name(name: str, shape: Sequence[int]) -> str | None:
+    """Return the reading that the name of an array settles, where its shape leaves it open.
+
+    Args:
+        name: the name of the array.
+        shape: its shape.
+
+    Returns:
+        ``columns`` for the square matrix of eigenvectors of ``factor.pt``; else None.
+
+    """
+    return COLUMNS if name == _FACTOR and len(shape) == 2 and shape[0] == shape[1] else None
 
 
 def counted(count: int, kind: ArrayKind) -> str:
@@ -221,6 +246,8 @@ def pick(arrays: Mapping[str, Tensor], name: str | None, space: LatentSpace | No
     fitting = [key for key, array in arrays.items() if _fits(array, space, kind)] if len(arrays) > 1 else list(arrays)
     # Means and spreads of codes lie beside what was computed of them, such as GANSpace's components.
     fitting = [key for key in fitting if not _STATISTIC.fullmatch(key.lower())] or fitting
+    if set(fitting) >= _GANSPACE:
+        fitting = ["lat_comp"]  # of codes, while act_comp is of whatever layer was looked at
     if not fitting:
         raise MisfitError(f"holds {listed}, of which none has the shape of {kind.many} of {space}")
     if len(fitting) > 1:

@@ -21,6 +21,7 @@ from zoo.core.files.arrays import (
     MisfitError,
     arrange,
     pick,
+    reading_by_name,
     warn_of_reading,
 )
 from zoo.core.files.digests import FETCH
@@ -188,6 +189,10 @@ def _from_arrays(
     array = tensors[key]
     if array.is_complex() or array.dtype == torch.bool:
         raise MisfitError(f"holds no numbers of directions in {key}")
+    if read_as is None and (read_as := reading_by_name(key, array.shape)) is not None:
+        remark = " and ".join(
+            filter(None, (remark, f"holds eigenvectors in {key}: each column is read as a direction"))
+        )
     return _scaled(array, space or _unknown_space(array), file.name, read_as, remark)
 
 
