@@ -60,7 +60,7 @@ def npy(array: Array) -> Write:
 
 
 def npz(**arrays: Array) -> Write:
-    return lambda path: np.savez_compressed(path, **arrays)
+    return lambda path: np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
 
 
 def pt(value: Any) -> Write:
