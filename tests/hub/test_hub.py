@@ -327,6 +327,14 @@ def test_strange_cards_are_listed_as_far_as_they_make_sense(hub: LocalHub, capsy
     assert run(["search-directions", "--model", "nothing"]) == 2
 
 
+@pytest.mark.parametrize(
+    "command", ["name hf://owner/x 1 smile", "push hf://owner/x owner/y", "compare hf://owner/x hf://owner/y --rank"]
+)
+def test_commands_of_files_of_this_machine_name_the_address(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(command.split()) == 2
+    assert "zoo: hf://owner/x " in capsys.readouterr().err
+
+
 def test_addresses() -> None:
     for text in ("hf://owner/name@refs/pr/1", Path("hf://owner/name@refs/pr/1")):
         assert str(parse_hub_address(text)) == "hf://owner/name@refs/pr/1"

@@ -15,7 +15,7 @@ from zoo._utils.files import is_dir, is_file
 from zoo._utils.untrusted.opening import read_bounded
 from zoo.core.codes import LatentSpace
 from zoo.core.directions import Directions
-from zoo.core.files.hub_address import is_hub_address, parse_repository
+from zoo.core.files.hub_address import is_hub_address, parse_repository, shown_path
 from zoo.errors import DirectionsError, OptionError, OutputError
 from zoo.hub.card import CardFacts, write_card
 from zoo.hub.fetching import MOST_BYTES, NAME
@@ -81,7 +81,7 @@ def pack(
     """
     repo = parse_repository(repository)
     if is_hub_address(path):
-        raise DirectionsError(f"{path} is on the Hub already")
+        raise DirectionsError(f"{shown_path(path)} is on the Hub already")
     card = None if model is None else installation.registry.resolve(model)
     directions = Directions.load(path, space=_space_of(card), read_as=read_as)
     name, card = _model_of(directions, path, card, installation)

@@ -17,6 +17,7 @@ from zoo._utils.html_repr import plain
 from zoo._utils.paths import expand_home
 from zoo._utils.pictures import PictureError, open_picture
 from zoo.core.directions import Directions
+from zoo.core.files.hub_address import shown_path
 from zoo.editing.run_folder import new_run_folder, short_file_name, usual_run_folder
 from zoo.errors import DirectionsError, OptionError
 from zoo.imaging.images import PNG_LEVEL, blank_sheet
@@ -108,7 +109,7 @@ def _read_run(path: Path) -> Iterator[dict[str, Any]]:
     """Yield a row for each direction of a run that was measured, or for all where none was."""
     run = expand_home(path)
     if not run.is_dir():
-        raise DirectionsError(f"{path} is no run folder: --rank takes those that 'zoo analyze' wrote")
+        raise DirectionsError(f"{shown_path(path)} is no run folder: --rank takes those that 'zoo analyze' wrote")
     directions = Directions.load(run)
     record = directions.provenance
     if not isinstance(record.get("analyzer"), str):

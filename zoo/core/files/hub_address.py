@@ -50,6 +50,20 @@ def is_hub_address(path: str | Path) -> bool:
     return _match(path) is not None
 
 
+def shown_path(path: str | Path) -> str:
+    """Write a path as it was given: that which was made of an address has lost one of its slashes.
+
+    Args:
+        path: any path.
+
+    Returns:
+        The text, with ``hf://`` in front of what lies on the Hub.
+
+    """
+    found = _match(path)
+    return str(path) if found is None else f"hf://{found['rest']}"
+
+
 def parse_hub_address(path: str | Path) -> HubAddress:
     """Read an address.
 
@@ -67,8 +81,9 @@ def parse_hub_address(path: str | Path) -> HubAddress:
     repo, at, revision = (found["rest"] if found else "").partition("@")
     well_formed = _REPO.fullmatch(repo) and ".." not in f"{repo} {revision}"
     if not well_formed or (at and not _REVISION.fullmatch(revision)):
-        shown = f"hf://{found['rest']}" if found else path
-        raise DirectionsError(f"{shown}: write directions on the Hub as hf://owner/name or hf://owner/name@revision")
+        raise DirectionsError(
+            f"{shown_path(path)}: write directions on the Hub as hf://owner/name or hf://owner/name@revision"
+        )
     return HubAddress(repo, revision or None)
 
 

@@ -9,7 +9,7 @@ from zoo._utils.tensorfile import UnreadableError, read_tensor_metadata
 from zoo._utils.writing.manifest import refreshed
 from zoo.core.directions import Directions
 from zoo.core.files.directions import FORMAT
-from zoo.core.files.hub_address import is_hub_address
+from zoo.core.files.hub_address import is_hub_address, shown_path
 from zoo.errors import DirectionsError
 
 
@@ -31,7 +31,9 @@ def name_direction(path: Path, index: int | str, name: str) -> Directions:
 
     """
     if is_hub_address(path):
-        raise DirectionsError(f"{path} lies on the Hub: name its directions in a run folder or file, and push that")
+        raise DirectionsError(
+            f"{shown_path(path)} lies on the Hub: name its directions in a run folder or file, and push that"
+        )
     file = path / "directions.safetensors" if is_dir(path) else path
     directions = Directions.load(file)
     _check_own(file)
