@@ -11,11 +11,14 @@ from torch import Tensor
 
 import zoo
 from tests.support.linear import Linear, model_of
+from zoo._utils.progress import silent
 from zoo.analysis.find import Candidates, Finder, FindOptions
+from zoo.analysis.find_request import FindRequest
 from zoo.cli import run
 from zoo.core.analyzer import Probe
 from zoo.models.model import Model
 from zoo.registry.cards import Card
+from zoo.registry.registry import load_installation
 from zoo.scoring import chance
 
 DIM = 6
@@ -84,6 +87,22 @@ def directions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.long
+class Axes(zoo.Analyzer[zoo.Options]):
+    def analyze(self, adapter: zoo.Adapter, probe: zoo.Probe) -> zoo.Directions:
+        return zoo.Directions(adapter.space, torch.eye(adapter.space.dim), torch.ones(adapter.space.dim))
+
+
+def test_analyses_that_look_for_attributes_are_not_combined(model: Model) -> None:
+    installation = load_installation()
+    installation.plugins.analyzers.clear()
+    for name, supervised in {"axes": False, "taught": True}.items():
+        installation.plugins.analyzers[name] = zoo.AnalyzerPlugin(
+            name=name, summary="axes", load=lambda: Axes, requires=frozenset(), supervised=supervised
+        )
+    candidates = FindRequest(model="test.model", words="light corner")._candidates(model, installation, silent)
+    assert candidates.names == tuple(f"axes {index}" for index in range(DIM))
+
+
 def test_the_command(directions: Path, capsys: pytest.CaptureFixture[str]) -> None:
     call = ["find", "biggan", "closed eyes", "--directions", str(directions), "--region", "eyes", "--label", "micah"]
     assert run([*call, "--samples", "2", "--steps", "2", "--show", "1", "--json"]) == 0

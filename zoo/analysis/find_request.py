@@ -199,9 +199,13 @@ class FindRequest:
         return Candidates(torch.cat(vectors), tuple(names), next(iter(moved)))
 
     def _analyses(self, model: Model, installation: Installation, progress: Progress) -> Mapping[str, Directions]:
-        """Run every analysis that runs on the model without being told more; those that fail are left out."""
+        """Run every analysis that runs on the model without being told more; those that fail are left out.
+
+        So are those that look for given attributes: what is looked for here are the words.
+        """
         found, failed = {}, []
-        for name in installation.plugins.analyzers:
+        unsupervised = [name for name, entry in installation.plugins.analyzers.items() if not entry.supervised]
+        for name in unsupervised:
             request = AnalysisRequest(analyzer=name, region=self.region, codes=self.codes, layers=self.layers)
             try:
                 resolved = request.resolve(model, installation, read_limits(None, keep=True))

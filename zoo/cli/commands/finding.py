@@ -24,7 +24,7 @@ def find(
         typer.Option(
             "--directions",
             metavar="DIRECTIONS",
-            help="Combine those of this file or run folder; repeatable. By default those of all analyses.",
+            help="Combine those of this file or run folder; repeatable. By default those of all unsupervised analyses.",
         ),
     ] = None,
     region: Annotated[
