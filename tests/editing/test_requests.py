@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from zoo_adapters.dcgan.adapter import DCGAN
 
 import zoo
 from tests.support.linear import model_of
-from tests.support.toys import write_tiny
+from tests.support.toys import write_avatars_card, write_tiny
 from zoo import Codes, OptionError
 from zoo.cli import run
 from zoo.core.codes import join
@@ -116,3 +117,22 @@ def test_samples_and_edits_record_the_command_that_writes_them_again(
         assert {path.name for path in Path("one").iterdir()} == {path.name for path in Path("two").iterdir()}
         for path in Path("one").glob("[!.]*"):
             assert path.read_bytes() == Path("two", path.name).read_bytes(), path
+
+
+def test_scores_and_comparisons_record_the_command_that_repeats_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    registry = ["--registry", write_avatars_card(tmp_path)]
+    found = "analyze dcgan.avatars -a sefa --show 1 --unseen 0 --out found"
+    assert run([*registry, *found.split()]) == 0
+    commands = {
+        "score dcgan.avatars found --samples 4 --show 2 --scorer avatars --step 0.5 --region spot": "scores.json",
+        "compare found found --top 2": "comparison.json",
+        "compare found sefa -o k=3 --model dcgan.avatars --top 1 --samples 1 --seed 2": "comparison.json",
+    }
+    for command, name in commands.items():
+        assert run([*registry, *command.split(), "--out", "one", "--force"]) == 0
+        told = Path("one", name).read_text()
+        assert run([*registry, *shlex.split(json.loads(told)["command"])[1:], "--out", "two", "--force"]) == 0
+        assert Path("two", name).read_text() == told

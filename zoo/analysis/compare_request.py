@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -16,7 +17,8 @@ from zoo.analysis.request import AnalysisRequest, CheckedRequest, check_request,
 from zoo.analysis.resources import read_limits
 from zoo.analysis.run import find_directions
 from zoo.core.directions import Directions
-from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest, card_by_name
+from zoo.core.files.hub_address import shown_path
+from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest, card_by_name, codes_command
 from zoo.editing.run_folder import (
     claimed_run_folder,
     short_file_name,
@@ -105,9 +107,23 @@ class CompareRequest:
             if self.model is not None:
                 model = replace(self.opening, options=options).open(self.model, installation, progress)
             comparison = self._compare(analyses, model, installation, progress)
+            comparison = replace(comparison, command=self._command(model))
             if self.folder:
                 comparison.save(self.folder, force=self.force, progress=progress)
             return comparison
+
+    def _command(self, model: Model | None) -> str | None:
+        command = ["zoo", "compare", shown_path(self.a), shown_path(self.b)]
+        words = {"top": self.top, "as": self.read_as}
+        usual = {"top": CompareRequest.top, "as": None}
+        if model is None:
+            return shlex.join(
+                [*command, *(f"--{name}={value}" for name, value in words.items() if value != usual[name])]
+            )
+        own = {name: value for name, value in self.opening.options.items() if name not in model.opening.options}
+        command += [word for name, value in own.items() for word in ("-o", f"{name}={value}")]
+        words |= {"model": model.opening.name, "region": self.region}
+        return codes_command(command, self.codes, words, usual, model)
 
     def check_ranked(self) -> None:
         """Refuse options that would have no effect on a ranking.

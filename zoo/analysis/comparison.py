@@ -65,6 +65,7 @@ class Comparison:
         angles: The principal angles of the two spans (r,) in degrees, ascending.
         ranks: The dimensions of the two spans, of which r is the smaller.
         pairs: Pictures; None without a model.
+        command: The command line that repeats the comparison; None where it is not from one.
     """
 
     a: Directions
@@ -75,6 +76,7 @@ class Comparison:
     angles: Tensor
     ranks: tuple[int, int]
     pairs: Pairs | None = None
+    command: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return everything but the pictures as plain values.
@@ -90,6 +92,7 @@ class Comparison:
             "nearest_of_a": self.nearest_of_a.as_json(),
             "nearest_of_b": self.nearest_of_b.as_json(),
             "principal_angles": self.angles.tolist(),
+            "command": self.command,
             "pictures": None if pairs is None else {"model": pairs.model.name, "rows": len(pairs.pixels)},
         }
 

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from zoo._utils.progress import Progress, silent
 from zoo.core.files.arrays import DIRECTIONS
-from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest, card_by_name
+from zoo.core.files.hub_address import shown_path
+from zoo.editing.requests import USUAL_OPENING, CodesRequest, OpeningRequest, card_by_name, codes_command
 from zoo.editing.run_folder import claimed_run_folder
+from zoo.models.model import Model
 from zoo.registry.registry import Installation
 from zoo.scoring.choosing import ALL_FITTING, ScorerChoice, choose_scorers
 from zoo.scoring.score import score
@@ -83,6 +85,14 @@ class ScoreRequest:
             read_as=self.read_as,
             progress=progress,
         )
+        scores = replace(scores, command=self._command(choice, model))
         if self.out:
             scores.save(self.out, force=self.force)
         return scores
+
+    def _command(self, choice: ScorerChoice, model: Model) -> str | None:
+        options = [word for name, value in choice.options.items() for word in ("-o", f"{name}={value}")]
+        command = ["zoo", "score", model.opening.name, shown_path(self.directions), *options]
+        words = {name: getattr(self, name) for name in ("step", "region", "layers", "show")}
+        words |= {"as": self.read_as, "scorer": choice.name}
+        return codes_command(command, self.codes, words, {"show": ScoreRequest.show}, model)

@@ -75,6 +75,7 @@ class Scores:
             categorical.
         directions: The scores of each direction.
         channels: How many channels the images have; scorers always see RGB (`zoo.core.as_rgb`).
+        command: The command line that repeats the scoring; None where it is not from one.
     """
 
     model: str
@@ -86,6 +87,7 @@ class Scores:
     chance: tuple[float | None, ...]
     directions: tuple[DirectionScores, ...]
     channels: int = 3
+    command: str | None = None
 
     @cached_property
     def dci(self) -> DCI:
@@ -186,6 +188,7 @@ class Scores:
             "region": self.region,
             "samples": self.samples,
             "channels": self.channels,
+            "command": self.command,
             "attributes": [
                 {
                     "name": one.name,
