@@ -102,7 +102,7 @@ def test_listing_the_examples_does_not_import_torch(site: Path, tmp_path: Path) 
     assert done.returncode == 0, done.stderr
     rows = json.JSONDecoder().raw_decode(done.stdout)[0]
     fitting = {row["adapter"] for row in rows if row["obstacles"]["ganspace"] is None}
-    assert {"dcgan", "stylegan2", "biggan", "lightweight-gan"} <= fitting
+    assert {"dcgan", "stylegan2", "biggan", "lightweight-gan-library"} <= fitting
     assert "draws = 10000" in done.stdout
 
 
@@ -202,12 +202,12 @@ def test_boundaries_of_an_installed_scorer_have_the_names_of_its_attributes(
 def test_the_model_that_lightweight_gan_trained(site: Path, library: Path, tmp_path: Path) -> None:
     """It can be opened by its name and analysed."""
     commands = [
-        ["list", "lightweight-gan"],
-        ["sample", "lightweight-gan", "--samples", "2", "--out", "samples"],
+        ["list", "lightweight-gan-library"],
+        ["sample", "lightweight-gan-library", "--samples", "2", "--out", "samples"],
         *(
             [
                 "analyze",
-                "lightweight-gan",
+                "lightweight-gan-library",
                 "-a",
                 name,
                 "--region",
@@ -225,5 +225,5 @@ def test_the_model_that_lightweight_gan_trained(site: Path, library: Path, tmp_p
     code = f"from zoo.cli import run\nfor command in {commands!r}:\n    assert run(command) == 0, command\n"
     done = python("-W", "error", "-c", code, cwd=tmp_path, site=(site, library), executable=fork_server.python())
     assert done.returncode == 0, done.stderr
-    assert "lightweight-gan.avatars32" in done.stdout
+    assert "lightweight-gan-library.avatars32" in done.stdout
     assert zoo.Directions.load(tmp_path / "nullspace").space == zoo.LatentSpace("z", 64)

@@ -1,4 +1,4 @@
-"""Train the model of the card lightweight-gan.avatars32: ``python train.py PICTURES OUT.pt [--minutes 4]``.
+"""Train the model of the card lightweight-gan-library.avatars32: ``python train.py PICTURES OUT.pt [--minutes 4]``.
 
 The package's own trainer, networks and losses are used, on the CPU: what the trainer sends to CUDA stays there. The two
 attention blocks of the discriminator's branch for 32x32 images are removed, because they take nine tenths of the time

@@ -22,7 +22,8 @@ import zoo
 from tests.support.families import families
 from tests.support.golden import Golden
 from tests.support.wrappings import CONTAINERS, OPENINGS, PACKS, WRAPPINGS, adam, below, dcgan, opens, read
-from zoo import CheckpointError
+from zoo import CheckpointError, Layout
+from zoo.checkpoints import detect_network
 from zoo.checkpoints.wrappers import without_wrappers
 from zoo.cli import run
 
@@ -112,6 +113,31 @@ def test_the_option_chooses_from_python_and_stays_with_the_model(tmp_path: Path)
     run([*("analyze", str(tmp_path / "x.pt"), "-o", "network=b.main", "-o", "k=2", "--out", str(tmp_path / "run"))])
     record = zoo.Directions.load(tmp_path / "run").metadata()
     assert "network=b.main" in str(record["command"])
+
+
+@pytest.mark.parametrize("prefix", ["", "netG."])
+def test_of_two_architectures_that_read_the_same_tensors_one_is_chosen(prefix: str) -> None:
+    """Whether the other one looks for the network or for what holds it; further networks beside it change nothing."""
+    state = {f"{prefix}{key}": tensor for key, tensor in dcgan("main.").items()}
+    other = Layout("theirs", lambda state, meta: (state, {}), required_keys=(f"{prefix}main.0.weight",))
+    adapters = {"dcgan": DCGAN, "their-dcgan": type("Theirs", (DCGAN,), {"layouts": (other,)})}
+    layouts = r"architectures, (dcgan/\S+ and their-dcgan/theirs|their-dcgan/theirs and dcgan/\S+)"
+    with pytest.raises(CheckpointError, match=rf"{layouts}: choose one with -o adapter=(their-)?dcgan$"):
+        detect_network(adapters, state, {})
+    for name, adapter in adapters.items():
+        assert detect_network({name: adapter}, state, {}).family == name
+
+
+def test_an_architecture_is_chosen_by_its_name(tmp_path: Path) -> None:
+    torch.save(dcgan("main."), tmp_path / "x.pt")
+    model = zoo.load(tmp_path / "x.pt", device="cpu", options={"adapter": "dcgan"})
+    assert model.opening.options == {"adapter": "dcgan"}
+    with pytest.raises(zoo.UnknownNameError, match="no adapter is called 'dcgann'"):
+        zoo.load(tmp_path / "x.pt", device="cpu", options={"adapter": "dcgann"})
+    with pytest.raises(CheckpointError, match="fits no known layout"):
+        zoo.load(tmp_path / "x.pt", device="cpu", options={"adapter": "biggan"})
+    with pytest.raises(zoo.OptionError, match=r"-o adapter=biggan: dcgan\.digiface64 is a dcgan, as its card says"):
+        zoo.load("dcgan.digiface64", device="cpu", options={"adapter": "biggan"})
 
 
 @pytest.mark.parametrize("kind", [list, tuple])

@@ -41,6 +41,7 @@ PACKS: dict[str, tuple[str, ...]] = {
     "biggan-deep": ("biggan_deep",),
     "dcgan": ("dcgan",),
     "fastgan": ("fastgan",),
+    "lightweight-gan": ("lightweight_gan",),
     "pggan": ("pggan",),
     "r3gan": ("r3gan",),
     "studiogan": ("studiogan_sngan", "studiogan_biggan", "studiogan_bigdeep_studiogan"),

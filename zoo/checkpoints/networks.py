@@ -6,12 +6,14 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import torch
 
 from zoo.checkpoints.wrappers import WRAPPERS
 from zoo.core.adapter import Adapter, Layout, State
+from zoo.core.options import ADAPTER_OPTION
 from zoo.errors import CheckpointError
 
 # Words in the name of a network whose weights are an average over training, of which papers show images.
@@ -19,7 +21,7 @@ _AVERAGED_WORDS = {
     *("ema", "smooth", "avg", "mavg", "average", "averaged", "shadow", "swa", "running", "polyak"),
     "gema",
 }
-_AVERAGED_NAMES = {"Gs", "avgG"}
+_AVERAGED_NAMES = {"Gs", "avgG", "GE"}
 
 # Names that a network has in a training checkpoint beside its average.
 _TRAINED_NAMES = {"G", "g", "generator", "netG", "gen", "params"}
@@ -115,16 +117,9 @@ def choose_network(found: Iterable[FoundNetwork], wanted: str | None = None) -> 
     Raises:
         CheckpointError: if a network fits several layouts, if none is called as wanted, or if several could be meant.
     """
-    by_name: dict[str, list[FoundNetwork]] = defaultdict(list)
-    for network in found:
-        by_name[network.name].append(network)
-    for same in by_name.values():
-        if len(same) > 1:
-            layouts = " and ".join(f"{network.family}/{network.layout.name}" for network in same)
-            raise CheckpointError(
-                f"the file fits several layouts: {layouts}; the `detect` of one of them accepts too much"
-            )
-    networks = {name: one for name, [one] in by_name.items()}
+    found = list(found)
+    _require_one_layout(found)
+    networks = {network.name: network for network in found}
     names = [name or "(the file itself)" for name in networks]
     chosen = _named(networks, wanted) if wanted is not None else list(networks.values())
     if wanted is None and len(chosen) > 1:
@@ -159,6 +154,18 @@ def describe_average(network: FoundNetwork, others: Iterable[str]) -> str:
     if _TRAINED_NAMES.intersection(network.name.split(".")):
         return f"no: the file holds {network.name} only"
     return f"not said: the file holds one network, {network.name}" + (f"; not read: {rest}" if rest else "")
+
+
+def _require_one_layout(found: Iterable[FoundNetwork]) -> None:
+    """Raise `CheckpointError` where two layouts read the same tensors, so that the file could be either network."""
+    for one, other in combinations(found, 2):
+        layouts = " and ".join(f"{network.family}/{network.layout.name}" for network in (one, other))
+        is_nested = one.prefix.startswith(other.prefix) or other.prefix.startswith(one.prefix)
+        if one.family != other.family and is_nested:
+            choice = f"-o {ADAPTER_OPTION}={one.family}"
+            raise CheckpointError(f"the file fits layouts of two architectures, {layouts}: choose one with {choice}")
+        if one.name == other.name:
+            raise CheckpointError(f"the file fits several layouts: {layouts}; the `detect` of one accepts too much")
 
 
 def _is_same(one: FoundNetwork, other: FoundNetwork) -> bool:
@@ -223,7 +230,8 @@ def _without_shells(found: list[FoundNetwork]) -> list[FoundNetwork]:
         network
         for network in found
         if not any(
-            inner.prefix != network.prefix
+            inner.family == network.family
+            and inner.prefix != network.prefix
             and inner.prefix.startswith(network.prefix)
             and len(inner.state) == len(network.state)
             for inner in found

@@ -12,7 +12,9 @@ from zoo.errors import OptionError, unknown_name
 NETWORK_OPTION = "network"
 # The option of every architecture that multiplies the limits on what one image may cost; a card cannot give it.
 LIMIT_OPTION = "image_limit"
-GENERAL_OPTIONS = (NETWORK_OPTION, LIMIT_OPTION)
+# The option that names the architecture of a file, where the layouts of several fit it.
+ADAPTER_OPTION = "adapter"
+GENERAL_OPTIONS = (NETWORK_OPTION, LIMIT_OPTION, ADAPTER_OPTION)
 
 
 class Options(BaseModel):

@@ -15,8 +15,8 @@ from zoo.checkpoints.layouts import DetectedCheckpoint, detect_checkpoint
 from zoo.checkpoints.reader import require_weights
 from zoo.core.adapter import Adapter
 from zoo.core.channels import CHANNELS, MAX_SIDE, describe_channels
-from zoo.core.options import GENERAL_OPTIONS, NETWORK_OPTION, parse_options
-from zoo.errors import CheckpointError, PluginError, is_out_of_memory
+from zoo.core.options import ADAPTER_OPTION, GENERAL_OPTIONS, NETWORK_OPTION, parse_options
+from zoo.errors import CheckpointError, OptionError, PluginError, is_out_of_memory
 from zoo.models.choices import OpeningChoices, choose_device, choose_dtype
 from zoo.models.cost import check_cost, image_cost, read_image_limit
 from zoo.models.licences import print_licence
@@ -88,9 +88,9 @@ def open_card(
         space: The latent space; None stands for the architecture's usual one.
         device: A device of torch, or ``auto``: CUDA if there is a GPU.
         dtype: ``float32`` or ``float64``.
-        options: Options of the architecture, which take precedence over the card's; `network`, the name in the file of
-            the network to read, where there are several; and `image_limit`, by which the limits on the cost of an image
-            are multiplied.
+        options: Options of the architecture, which take precedence over the card's; `adapter`, the architecture, where
+            layouts of several fit the file; `network`, the name in the file of the network to read, where there are
+            several; and `image_limit`, by which the limits on the cost of an image are multiplied.
         progress: Called with (steps done, steps in all, what is being done).
         announce: Called with the card, licence included, before the weights are used.
         tuned: Tuned weights to put in the place of some of the file's: a file, or the run folder that holds it.
@@ -108,8 +108,8 @@ def open_card(
     choose_device(device)
     choose_dtype(dtype)
     image_limit = read_image_limit(options or {})
-    if card.adapter:
-        _validated_options(card.adapter, installation, card, options)
+    if architecture := _architecture(card, options or {}):
+        _validated_options(architecture, installation, card, options)
     tuned_file = None if tuned is None else TunedFile.find(tuned)
     if tuned_file and card.weights.sha256:
         tuned_file.require_weights(card.name, card.weights.sha256)
@@ -178,8 +178,9 @@ def read_model(
         CheckpointError: See `open_card`.
     """
     progress(0, 2, "opening the network")
-    families = _adapter_classes(card, installation)
-    network = {**card.config, **(options or {})}.get(NETWORK_OPTION)
+    chosen = {**card.config, **(options or {})}
+    families = _adapter_classes(_architecture(card, chosen), installation)
+    network = chosen.get(NETWORK_OPTION)
     with _naming(path):
         detected = detect_checkpoint(path, families, None if network is None else str(network))
     progress(1, 2, "opening the network")
@@ -215,20 +216,28 @@ def _validated_options(
     return parse_options(family, schema, chosen).model_dump(exclude_unset=True)
 
 
-def _adapter_classes(card: Card, installation: Installation) -> dict[str, type[Adapter]]:
-    """Load the adapter classes that may read a card's file: its own architecture's, or all.
+def _architecture(card: Card, chosen: Mapping[str, Any]) -> str | None:
+    """Return the architecture that a card or the caller names. Raises `OptionError` where they name two."""
+    name = chosen.get(ADAPTER_OPTION)
+    if name is None or (card.adapter and name == card.adapter):
+        return card.adapter or None
+    if card.adapter:
+        raise OptionError(f"-o {ADAPTER_OPTION}={name}: {card.name} is a {card.adapter}, as its card says")
+    return str(name)
 
-    A plugin that cannot be loaded is an error if the card names it, and skipped otherwise.
+
+def _adapter_classes(architecture: str | None, installation: Installation) -> dict[str, type[Adapter]]:
+    """Load the adapter classes that may read a file: those of one architecture, or of all.
+
+    A plugin that cannot be loaded is an error if the architecture was named, and skipped otherwise.
     """
-    plugins = (
-        [installation.plugins.adapter(card.adapter)] if card.adapter else list(installation.plugins.adapters.values())
-    )
+    plugins = [installation.plugins.adapter(architecture)] if architecture else installation.plugins.adapters.values()
     classes = {}
     for plugin in plugins:
         try:
             classes[plugin.name] = plugin.resolve()
         except PluginError as error:
-            if card.adapter:
+            if architecture:
                 raise
             warn_skipped(str(error), error)
     return classes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from zoo.checkpoints import build_module
 from zoo.core import Region, Settings, draw_normal
 from zoo.nn import Patch, Window, choose_noise, to_device
 from zoo_adapters.fastgan.checkpoint import LAYOUTS, network_from_state
+from zoo_adapters.fastgan.lightweight_network import LightweightGenerator
 from zoo_adapters.fastgan.network import FastGANGenerator, GatedConvolution, LevelSpec, untrained
 
 
@@ -25,23 +26,43 @@ class FastGANSettings(Settings):
 class FastGAN(Adapter):
     """A FastGAN generator, with codes z.
 
+    Families of the same kind set `family`, and define `build_network` and `tiny`.
+
     Args:
         network: the network; it is put into evaluation mode, and its parameters need no gradient.
         noise_seed: the seed of noise that is the same in all images; None for no noise.
+
+    Attributes:
+        family: the family's name in messages.
     """
 
-    layouts = LAYOUTS
-    settings = FastGANSettings
-    network: FastGANGenerator
+    family: ClassVar[str] = "FastGAN"
 
-    def __init__(self, network: FastGANGenerator, noise_seed: int | None = None) -> None:
+    layouts = LAYOUTS
+    settings: ClassVar[type[Settings]] = FastGANSettings
+    network: FastGANGenerator | LightweightGenerator
+
+    def __init__(self, network: FastGANGenerator | LightweightGenerator, noise_seed: int | None = None) -> None:
         self.network = network.eval().requires_grad_(False)
         self.space = LatentSpace("z", len(network.start))
         self.resolution = (network.img_resolution, network.img_resolution)
-        self.channels = len(network.to_rgb)
+        self.channels = network.img_channels
         if noise_seed is not None:
             layers = [layer for layer in network.modules() if isinstance(layer, GatedConvolution)]
             choose_noise(layers, {"noise": "drawn", "noise_seed": noise_seed})
+
+    @classmethod
+    def build_network(cls, state: State, config: Mapping[str, Any]) -> FastGANGenerator | LightweightGenerator:
+        """Build the network whose sizes the shapes of a canonical state give; its weights are not filled in.
+
+        Args:
+            state: the canonical state.
+            config: what the layout's conversion gave beside it, and the family's options.
+
+        Returns:
+            The network.
+        """
+        return network_from_state(state, config)
 
     @classmethod
     def load(
@@ -53,11 +74,11 @@ class FastGAN(Adapter):
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> Self:
-        """Build the adapter from the keys of `FastGANGenerator`, whose shapes give the sizes.
+        """Build the adapter from a canonical state, whose shapes give the sizes.
 
         Args:
             state: the canonical state.
-            config: `activation`, and the options.
+            config: what the layout's conversion gave beside it, and the options.
             space: "z", the default.
             device: where the network computes.
             dtype: in which type.
@@ -70,8 +91,8 @@ class FastGAN(Adapter):
             UnknownNameError: for any other space.
         """
         if space not in {None, "z"}:
-            raise unknown_name("space of a FastGAN", str(space), ["z"])
-        network = build_module(lambda: network_from_state(state, config), state, "the FastGAN file")
+            raise unknown_name(f"space of a {cls.family}", str(space), ["z"])
+        network = build_module(lambda: cls.build_network(state, config), state, f"the {cls.family} file")
         adapter = cls(network, config.get("noise_seed", 0) if config.get("noise") == "drawn" else None)
         to_device(network, device, dtype)
         return adapter

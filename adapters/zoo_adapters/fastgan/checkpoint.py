@@ -22,7 +22,7 @@ _EPSILON = 1e-5
 _BOUNDED_SIDE = 1024  # the original applies a tanh to images of this size only
 
 # The layers of torch in networks that were pickled whole.
-_CLASSES: Mapping[str, Mapping[str, Any]] = {
+CLASSES: Mapping[str, Mapping[str, Any]] = {
     **{name: {} for name in ("AdaptiveAvgPool2d", "Conv2d", "ConvTranspose2d", "GLU", "Sigmoid", "SiLU", "Upsample")},
     "BatchNorm2d": {"eps": _EPSILON},
 }
@@ -34,12 +34,12 @@ _PLAIN = ((1, None, 2),)
 
 
 def _convert(state: State, meta: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
-    require_modules(meta, _OWNER, classes=_CLASSES, attributes={})
+    require_modules(meta, _OWNER, classes=CLASSES, attributes={})
     converter = StateDictConverter(state, _OWNER)
     for key in [key for key in converter.remaining if key.startswith("to_128.")]:
         converter.remaining.pop(key)  # a smaller image, which only training uses
     converter.converted["start"] = converter.effective_weight("init.init.0", axis=1)
-    scale, shift = _normalisation(converter, "init.init.1")
+    scale, shift = fold_normalisation(converter, "init.init.1")
     converter.converted |= {"start_scale": scale, "start_shift": shift}
     levels = count_keys(state, r"feat_\d+\.1\.weight(_orig)?")
     for index in range(levels):
@@ -55,7 +55,7 @@ def _convert_level(converter: StateDictConverter, name: str, side: int) -> None:
     noisy = f"{key}.2.running_mean" not in converter.remaining
     for index, (conv, noise, norm) in enumerate(_NOISY if noisy else _PLAIN):
         weight = converter.effective_weight(f"{key}.{conv}")
-        scale, shift = _normalisation(converter, f"{key}.{norm}")
+        scale, shift = fold_normalisation(converter, f"{key}.{norm}")
         with converter.fitting(f"{key}.{conv}"):
             scaled = weight * scale[:, None, None, None]
             converter.converted[f"{name}.convs.{index}.weight"] = scaled if index else fold_upsample_into_conv(scaled)
@@ -69,8 +69,19 @@ def _convert_level(converter: StateDictConverter, name: str, side: int) -> None:
         converter.converted[f"{name}.excitation.excite"] = converter.effective_weight(f"se_{side}.main.3").flatten(1)
 
 
-def _normalisation(converter: StateDictConverter, key: str) -> tuple[Tensor, Tensor]:
-    """Pop a normalisation; return it as a factor and a term for each channel."""
+def fold_normalisation(converter: StateDictConverter, key: str) -> tuple[Tensor, Tensor]:
+    """Pop a normalisation with its statistics.
+
+    Args:
+        converter: the conversion of the file.
+        key: the normalisation's key in the file.
+
+    Returns:
+        A factor and a term for each channel.
+
+    Raises:
+        CheckpointError: if a tensor is missing, or their shapes differ.
+    """
     weight, bias, mean, variance = (
         converter.pop(f"{key}.{part}") for part in ("weight", "bias", "running_mean", "running_var")
     )

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
-from zoo.nn import Convolution, Patch, TransposedConvolution, Window
+from zoo.nn import Convolution, Kernel, Patch, TransposedConvolution, Window
 
-_FIRST_SIDE = 4
+FIRST_SIDE = 4
 _CONV_3X3 = Convolution(kernel=3, padding=1)
 _UPSAMPLE_CONV = TransposedConvolution(kernel=4, padding=1, stride=2)
 
@@ -43,22 +43,23 @@ class LevelSpec:
 
 
 class GatedConvolution(nn.Module):
-    """A 3x3 convolution, noise, and a gated linear unit: one half of the channels times the sigmoid of the other.
+    """A convolution, noise, and a gated linear unit: one half of the channels times the sigmoid of the other.
 
     Args:
         in_channels: channels of the input.
         out_channels: channels of the output, half as many as the convolution makes.
         side: height and width of the output.
-        upsample: whether the output is twice as large as the input; then the weight is a transposed convolution's.
+        layer: the convolution; its stride is 1, or that of a transposed one, by which the output is larger.
         noisy: whether noise is added before the gate.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, side: int, *, upsample: bool, noisy: bool) -> None:
+    def __init__(self, in_channels: int, out_channels: int, side: int, layer: Kernel, *, noisy: bool) -> None:
         super().__init__()
-        self.layer = _UPSAMPLE_CONV if upsample else _CONV_3X3
-        self.in_side = side // 2 if upsample else side
-        shape = (in_channels, 2 * out_channels, 4, 4) if upsample else (2 * out_channels, in_channels, 3, 3)
-        self.weight = nn.Parameter(torch.zeros(shape))
+        self.layer = layer
+        self.in_side = side // layer.stride
+        channels = (2 * out_channels, in_channels)
+        channels = channels[::-1] if isinstance(layer, TransposedConvolution) else channels
+        self.weight = nn.Parameter(torch.zeros(*channels, layer.kernel, layer.kernel))
         self.bias = nn.Parameter(torch.zeros(2 * out_channels))
         self.noise_strength = nn.Parameter(torch.zeros(2 * out_channels)) if noisy else None
         self.noise_const = nn.Buffer(torch.zeros(side, side) if noisy else torch.zeros(0), persistent=False)
@@ -88,7 +89,7 @@ class GatedConvolution(nn.Module):
         if self.noise_strength is not None:
             noise = Patch.whole(self.noise_const).crop(window).values
             values = values + self.noise_strength[:, None, None] * noise
-        return Patch(_gated(values), window)
+        return Patch(gate(values), window)
 
 
 class Excitation(nn.Module):
@@ -101,7 +102,7 @@ class Excitation(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.squeeze = nn.Parameter(torch.zeros(out_channels, in_channels, _FIRST_SIDE, _FIRST_SIDE))
+        self.squeeze = nn.Parameter(torch.zeros(out_channels, in_channels, FIRST_SIDE, FIRST_SIDE))
         self.excite = nn.Parameter(torch.zeros(out_channels, out_channels))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -113,7 +114,7 @@ class Excitation(nn.Module):
         Returns:
             (n, out_channels, 1, 1), from 0 to 1.
         """
-        pooled = avg_pool2d(x, x.shape[-1] // _FIRST_SIDE)
+        pooled = avg_pool2d(x, x.shape[-1] // FIRST_SIDE)
         squeezed = pooled.flatten(1) @ self.squeeze.flatten(1).T
         swish = squeezed * torch.sigmoid(squeezed)
         return torch.sigmoid(swish @ self.excite.T)[..., None, None]
@@ -132,7 +133,7 @@ class Level(nn.Module):
         self.spec = spec
         channels = [spec.in_channels, *[spec.out_channels] * spec.convolutions]
         self.convs = nn.ModuleList(
-            GatedConvolution(inputs, spec.out_channels, side, upsample=not index, noisy=spec.noisy)
+            GatedConvolution(inputs, spec.out_channels, side, _CONV_3X3 if index else _UPSAMPLE_CONV, noisy=spec.noisy)
             for index, inputs in enumerate(channels[:-1])
         )
         excited = spec.excited_by is not None
@@ -156,6 +157,7 @@ class FastGANGenerator(nn.Module):
 
     Attributes:
         img_resolution: height and width of the image.
+        img_channels: channels of the image.
     """
 
     def __init__(
@@ -170,12 +172,13 @@ class FastGANGenerator(nn.Module):
     ) -> None:
         super().__init__()
         self.tanh = tanh
-        self.start = nn.Parameter(torch.zeros(dim, 2 * channels, _FIRST_SIDE, _FIRST_SIDE))
+        self.start = nn.Parameter(torch.zeros(dim, 2 * channels, FIRST_SIDE, FIRST_SIDE))
         self.start_scale = nn.Parameter(torch.ones(2 * channels))
         self.start_shift = nn.Parameter(torch.zeros(2 * channels))
-        self.levels = nn.ModuleList(Level(spec, 2 * _FIRST_SIDE << index) for index, spec in enumerate(specs))
+        self.levels = nn.ModuleList(Level(spec, 2 * FIRST_SIDE << index) for index, spec in enumerate(specs))
         self.to_rgb = nn.Parameter(torch.zeros(img_channels, specs[-1].out_channels, last_kernel, last_kernel))
-        self.img_resolution = _FIRST_SIDE << len(specs)
+        self.img_resolution = FIRST_SIDE << len(specs)
+        self.img_channels = img_channels
         self._last = Convolution(kernel=last_kernel, padding=last_kernel // 2)
 
     def forward(self, z: Tensor, window: Window | None = None) -> Tensor:
@@ -191,7 +194,7 @@ class FastGANGenerator(nn.Module):
         window = window or Window.whole((self.img_resolution, self.img_resolution))
         first = (z @ self.start.flatten(1)).view(len(z), *self.start.shape[1:])
         scaled = torch.addcmul(self.start_shift[:, None, None], first, self.start_scale[:, None, None])
-        maps = [Patch.whole(_gated(scaled))]
+        maps = [Patch.whole(gate(scaled))]
         for level, windows in zip(self._levels(), self._windows(window), strict=True):
             x = maps[-1]
             for conv, wanted in zip(level.convolutions(), windows, strict=True):
@@ -243,7 +246,14 @@ def untrained(network: FastGANGenerator, seed: int) -> FastGANGenerator:
     return network
 
 
-def _gated(values: Tensor) -> Tensor:
-    """Apply a gated linear unit over channels; torch cannot map forward-mode derivatives of its own over tangents."""
-    linear, gate = values.chunk(2, dim=1)
-    return linear * torch.sigmoid(gate)
+def gate(values: Tensor) -> Tensor:
+    """Apply a gated linear unit, as torch cannot map forward-mode derivatives of its own over tangents.
+
+    Args:
+        values: (n, 2 channels, rows, columns).
+
+    Returns:
+        (n, channels, rows, columns): the first half of the channels times the sigmoid of the second.
+    """
+    linear, gates = values.chunk(2, dim=1)
+    return linear * torch.sigmoid(gates)

@@ -91,9 +91,23 @@ def test_checkpoints_of_the_trainer_open(tmp_path: Path) -> None:
     wanted = LightweightGAN.load(average.state_dict(), {})
     codes = draw(wanted, 1, seed=0)
     for name in ("model_3.pt", "bare.pt"):
-        model = zoo.load(tmp_path / name, device="cpu")
-        assert (model.card.adapter, model.layout) == ("lightweight-gan", "lightweight-gan")
+        model = zoo.load(tmp_path / name, device="cpu", options={"adapter": "lightweight-gan-library"})
+        assert (model.card.adapter, model.layout) == ("lightweight-gan-library", "lightweight-gan")
         assert torch.equal(render(model.adapter, codes), render(wanted, codes))
+
+
+def test_zoo_asks_which_architecture_is_to_read_a_file(tmp_path: Path) -> None:
+    """The built-in lightweight-gan reads the same files, and draws the same pictures."""
+    network = original(SIZES["plain"])
+    torch.save({f"GE.{key}": value for key, value in network.state_dict().items()}, tmp_path / "bare.pt")
+    with pytest.raises(CheckpointError, match=r"lightweight-gan-library/.* -o adapter="):
+        zoo.load(tmp_path / "bare.pt", device="cpu")
+    ours, built_in = (
+        zoo.load(tmp_path / "bare.pt", device="cpu", options={"adapter": name}).adapter
+        for name in ("lightweight-gan-library", "lightweight-gan")
+    )
+    codes = draw(ours, 2, seed=0)
+    torch.testing.assert_close(render(ours, codes), render(built_in, codes), rtol=0, atol=1e-4)
 
 
 def test_directions_of_sefa_are_singular_vectors_of_the_first_layer() -> None:

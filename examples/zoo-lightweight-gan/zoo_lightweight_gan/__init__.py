@@ -10,8 +10,8 @@ def zoo_adapters() -> list[AdapterPlugin]:
     """Return the architecture."""
     return [
         AdapterPlugin(
-            name="lightweight-gan",
-            summary="the generators of the package lightweight-gan (after Liu et al., ICLR 2021)",
+            name="lightweight-gan-library",
+            summary="the package lightweight-gan's own generators (after Liu et al., ICLR 2021)",
             load="zoo_lightweight_gan.adapter:LightweightGAN",
             provides=frozenset({"projection", "derivative", "region"}),
             options="zoo_lightweight_gan.options:LightweightGANOptions",
