@@ -62,9 +62,11 @@ def tiny_with_channels(family: str, channels: int) -> tuple[Adapter, Adapter]:
     """Return the family's tiny RGB network and the one that is made of its rows."""
     rgb = families()[family].tiny(0)
     state = rgb.network.state_dict()
-    last = {"dcgan": r"convs\.2\.weight", "fastgan": "to_rgb", "lightweight-gan": r"to_rgb\.(weight|bias)"}.get(
-        family, CANONICAL
-    )
+    last = {
+        "dcgan": r"convs\.2\.weight",
+        "fastgan": "to_rgb",
+        **dict.fromkeys(("lightweight-gan", "styleswin"), r"to_rgb\.(\d+\.)?(weight|bias)"),
+    }.get(family, CANONICAL)
     config: dict[str, Any] = {"shared": True, "epsilon": 1e-5} if family == "biggan-deep" else {}
     if family in {"fastgan", "lightweight-gan"}:
         config = {"noise": "drawn"}

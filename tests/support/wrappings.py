@@ -49,6 +49,7 @@ PACKS: dict[str, tuple[str, ...]] = {
     "stylegan-xl": ("stylegan_xl_superres", "stylegan_xl_r"),
     "stylegan2": ("stylegan2", "stylegan2_ada", "stylegan2_rosinality", "hammer_stylegan2"),
     "stylegan3": ("stylegan3_t", "hammer_stylegan3_t"),
+    "styleswin": ("styleswin",),
 }
 
 

@@ -27,6 +27,7 @@ BUILT_IN = (
     "zoo_adapters.r3gan",
     "zoo_adapters.stylegan3",
     "zoo_adapters.fastgan",
+    "zoo_adapters.styleswin",
     "zoo_analyzers.sefa",
     "zoo_analyzers.lowrank",
     "zoo_analyzers.nullspace",
