@@ -105,9 +105,8 @@ LAYOUTS = (
         _convert,
         about="the authors' code, `FFHQ_256.pt` and the like, of any size",
         required_keys=(
-            "style.1.weight",
-            "input.input",
             "layers.0.blocks.0.norm1.style.weight",
+            "layers.0.blocks.0.attn.0.relative_position_bias_table",
             "to_rgbs.0.conv.weight",
         ),
         keys_beside=("latent_avg",),
