@@ -1,6 +1,6 @@
 """Make every picture of the documents: `python docs/make_pictures.py [NAME …]`.
 
-All but three show `dcgan.digiface64`, with its published weights. The same weights and libraries give the same
+All but four show `dcgan.digiface64`, with its published weights. The same weights and libraries give the same
 pictures.
 """
 
@@ -56,6 +56,15 @@ def glasses(_: Model, folder: Path) -> None:
     request: dict[str, Any] = {"region": "eyes", "label": "micah", "samples": 32, "k": 4}
     directions = zoo.analyze(model, "nullspace", **request)
     zoo.edit(model, directions, seeds="1,2,3", label="micah").save(folder / "edit")
+
+
+def hair_colour(_: Model, folder: Path) -> None:
+    """The edit of one attribute, of the page on common tasks."""
+    model = zoo.load("stylegan2.avatars64", device="cpu")
+    request: dict[str, Any] = {"region": "micah_hair", "label": "micah", "samples": 96, "attributes": "hair_colour"}
+    directions = zoo.analyze(model, "ganalyze", **request)
+    edit = zoo.edit(model, directions, seeds="1,2,3,5", label="micah", strengths=(-0.8, -0.4, 0.0, 0.4, 0.8))
+    edit.save(folder / "edit")
 
 
 def mouth(model: Model, folder: Path) -> None:
@@ -209,6 +218,7 @@ def _save_sheet(
 PICTURES: dict[str, Callable[[Model, Path], None]] = {
     "biggan": biggan,
     "glasses": glasses,
+    "hair-colour": hair_colour,
     "mouth": mouth,
     "first-steps": first_steps,
     "moving": moving,
