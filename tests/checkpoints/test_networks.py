@@ -108,6 +108,9 @@ def test_the_option_chooses_from_python_and_stays_with_the_model(tmp_path: Path)
         zoo.load(tmp_path / "x.pt", device="cpu", options={"network": name}) for name in ("a.main", "b.main")
     )
     assert second.opening.options == {"network": "b.main"}
+    assert run(["info", str(tmp_path / "x.pt")]) == 2
+    assert run(["info", str(tmp_path / "x.pt"), "-o", "network=b.main"]) == 0
+    assert run(["info", "dcgan", "-o", "network=b.main"]) == 2
     codes = first.sample(1)
     assert not torch.equal(first.adapter.synthesize(codes), second.adapter.synthesize(codes))
     run([*("analyze", str(tmp_path / "x.pt"), "-o", "network=b.main", "-o", "k=2", "--out", str(tmp_path / "run"))])

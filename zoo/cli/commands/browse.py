@@ -14,6 +14,7 @@ from zoo.cli.console import Settings, progress_bars
 from zoo.cli.listings import Values
 from zoo.cli.tables import print_facts, print_json, print_table
 from zoo.cli.words import codes_in_words, in_words
+from zoo.errors import OptionError
 from zoo.registry.cards import describe_size, is_file_name
 
 if TYPE_CHECKING:
@@ -104,13 +105,19 @@ def info(
             autocompletion=completion.names,
         ),
     ],
+    option: Annotated[
+        list[str] | None,
+        typer.Option("-o", metavar="NAME=VALUE", help="An option of the architecture by which to read a weights file."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")] = False,
 ) -> None:
     """Show everything known about a model, an architecture, an analysis, a scorer, a projector or a weights file."""
     settings: Settings = context.obj
     if is_file_name(name):
-        inspected = _inspect(settings, name)
+        inspected = _inspect(settings, name, option or [])
         values, facts = inspected.as_json(), inspected.facts()
+    elif option:
+        raise OptionError(f"-o {option[0]}: options tell how to read a weights file, and {name} is none")
     else:
         values = listings.describe(settings.installation, name)
         facts = in_words(values)
@@ -152,14 +159,15 @@ def plugins(
         print_table(settings, columns, rows)
 
 
-def _inspect(settings: Settings, name: str) -> Inspected | TunedFile:
+def _inspect(settings: Settings, name: str, option: list[str]) -> Inspected | TunedFile:
+    from zoo.core.options import parse_pairs
     from zoo.models.export import inspect_file
     from zoo.models.tuned import TunedFile
 
     if tuned := TunedFile.recognised(name):
         return tuned
     with progress_bars(settings) as progress:
-        return inspect_file(name, settings.installation, progress=progress)
+        return inspect_file(name, settings.installation, options=parse_pairs(option), progress=progress)
 
 
 def _print_values(settings: Settings, values: list[Values], columns: Columns) -> None:
