@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import zoo
+from tests.support.families import families
 from tests.support.linear import model_of
 from tests.support.marks import mostly_long
 from zoo.core.analyzer import Analyzer, Probe
@@ -18,7 +19,7 @@ from zoo.testing import leaves_no_trace
 ZOO = load_installation()
 # Those that learn from scorers, which fit none of these models, have tests of their own.
 ANALYZERS = [name for name, entry in ZOO.plugins.analyzers.items() if not entry.supervised]
-PAIRS = [(adapter, analyzer) for adapter in ZOO.plugins.adapters for analyzer in ANALYZERS]
+PAIRS = [(adapter, analyzer) for adapter in families() for analyzer in ANALYZERS]
 # Each analyzer on two families and each family with two analyzers or more, in turn.
 OFTEN = [pair for index, pair in enumerate(PAIRS) if pair[0] in {"biggan", "stylegan2"} or index % 5 == 0]
 CARDS = ZOO.registry.cards.values()

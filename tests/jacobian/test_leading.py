@@ -116,3 +116,61 @@ def test_few_dimensions_can_be_searched_on_request() -> None:
     found, exact = ask(small, "lowrank", k=20, method="sketched"), ask(small, "lowrank", k=20, method="exact")
     assert len(found) == len(exact) == 12
     assert torch.allclose(found.scores, exact.scores, rtol=1e-3, atol=1e-6)
+
+
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> Model:
+    """A generator whose space counts as large."""
+    monkeypatch.setattr("zoo.jacobian.gram._MOST_DIM", DIM - 1)
+    return model_of(falling())
+
+
+@pytest.mark.parametrize("analyzer", ["lowrank", "nullspace", "resefa"])
+def test_large_spaces_are_searched_without_a_matrix_of_their_size(
+    analyzer: str, large: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*sizes: Any, **options: Any) -> Tensor:
+        assert sizes[:2] not in {(DIM, DIM), ((DIM, DIM),)}
+        return zeros(*sizes, **options)
+
+    zeros = torch.zeros
+    monkeypatch.setattr(torch, "zeros", refuse)
+    monkeypatch.setattr(
+        torch, "eye", lambda size, **options: zeros(size, size, **options).fill_diagonal_(1) if size < DIM else None
+    )
+    found = ask(large, analyzer)
+    assert len(found) == 10
+    assert found.provenance["method"] == "sketched"
+
+
+@pytest.mark.parametrize(
+    ("analyzer", "options", "message"),
+    [
+        ("lowrank", {"method": "exact"}, "codes have 400 numbers, and matrices of 400 x 400 take"),
+        ("nullspace", {"method": "exact"}, "codes have 400 numbers"),
+        (
+            "lowrank",
+            {"factorization": "pursuit"},
+            "a space of 400 numbers is searched: it needs factorization=spectrum$",
+        ),
+        ("nullspace", {"factorization": "published"}, "it needs factorization=spectrum$"),
+        ("resefa", {"tau": 0.0}, "it needs a tau above 0$"),
+        ("nullspace", {"memory": "1 GB"}, "a search keeps to no budget; leave --memory out$"),
+    ],
+)
+def test_what_needs_a_matrix_is_refused_in_large_spaces(
+    analyzer: str, options: dict[str, Any], message: str, large: Model
+) -> None:
+    with pytest.raises(OptionError, match=message):
+        ask(large, analyzer, **options)
+
+
+@pytest.mark.parametrize("basis", ["published", "generalized"])
+def test_a_search_finds_the_null_space_directions_of_whole_jacobians(basis: str, model: Model) -> None:
+    options: dict[str, Any] = {"basis": basis, "background_rank": 6}
+    exact = ask(model, "nullspace", method="exact", energy=0.8, **options)
+    found = ask(model, "nullspace", method="sketched", k=len(exact), **options)
+    assert torch.allclose(found.scores, exact.scores, rtol=0.05)
+    assert float((found.vectors * exact.vectors).sum(dim=1).abs().min()) > 0.95
+    assert 0 < found.provenance["share_projected_out"] < 1
+    assert found.provenance["rank"] == 6

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import zoo
+from tests.support.families import OF_EXTRAS
 from tests.support.plugins import MODEL
 from zoo import Adapter, Analyzer, AnalyzerPlugin, Directions, Model, Probe
 from zoo.core.region import parse_region
@@ -60,7 +61,12 @@ def assert_contract(plugin: AnalyzerPlugin, adapter: Adapter, layers: tuple[int,
 
 def cells(plugins: Plugins) -> list[tuple[AnalyzerPlugin, str]]:
     """Return every analyzer with every adapter that it can run on."""
-    pairs = [(analyzer, adapter) for analyzer in unsupervised(plugins) for adapter in plugins.adapters.values()]
+    pairs = [
+        (analyzer, adapter)
+        for analyzer in unsupervised(plugins)
+        for adapter in plugins.adapters.values()
+        if adapter.name not in OF_EXTRAS
+    ]
     return [(analyzer, adapter.name) for analyzer, adapter in pairs if analyzer.obstacle(adapter) is None]
 
 

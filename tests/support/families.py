@@ -11,11 +11,15 @@ from zoo.checkpoints.layouts import detect_network
 from zoo.core.adapter import Adapter
 from zoo.plugins import load_plugins
 
+# Architectures that are made of libraries of an extra, which need not be installed: they have tests of their own.
+OF_EXTRAS = ("diffusers",)
+
 
 @cache
 def families() -> dict[str, type[Adapter]]:
-    """Return the adapter classes of all architectures, by name."""
-    return {name: plugin.resolve() for name, plugin in load_plugins().adapters.items()}
+    """Return the adapter classes of all architectures that need no extra, by name."""
+    found = load_plugins().adapters.items()
+    return {name: plugin.resolve() for name, plugin in found if name not in OF_EXTRAS}
 
 
 def opened(

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import save_file
 
 from tests.support import broken
+from tests.support.families import families
 from tests.support.hostile import eyes_state
 from tests.support.plugins import write_plugin
 from tests.support.toys import sequential
@@ -110,7 +111,7 @@ OF_ARCHITECTURES = [name for name, contract in CONTRACTS["adapter"].items() if c
 @pytest.mark.parametrize("check", OF_ARCHITECTURES)
 def test_the_built_in_architectures(check: str) -> None:
     """Their networks are checked in tests/adapters, and all their imports at once in test_startup.py."""
-    for name in list(INSTALLATION.plugins.adapters)[: 1 if check == "import" else None]:
+    for name in list(families())[: 1 if check == "import" else None]:
         {str(each): each for each in checks_of("adapter", name, INSTALLATION)}[check]()
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from zoo._utils.untrusted.opening import read_head
+from zoo._utils.untrusted.pipelines import INDEX
 from zoo._utils.untrusted.tarfiles import is_tar, tar_members
 from zoo._utils.untrusted.unpacking import BROKEN, COMPRESSIONS, BombError, BoundedStream, open_zip
 from zoo.errors import CheckpointError
@@ -92,11 +93,13 @@ def weights_file_in(folder: Path) -> Path:
         folder: The folder, or one that holds nothing but that folder.
 
     Returns:
-        The only file in it that begins as weights files do.
+        The only file in it that begins as weights files do; of a pipeline of diffusers, its index.
 
     Raises:
         CheckpointError: If there is none, or if there are several.
     """
+    if (folder / INDEX).is_file():
+        return folder / INDEX
     try:
         paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
         if len(paths) == 1 and paths[0].is_dir():

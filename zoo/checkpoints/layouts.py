@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from zoo._utils.untrusted.pipelines import is_pipeline
 from zoo.checkpoints.config_json import read_config_beside
 from zoo.checkpoints.hints import describe_nearest
 from zoo.checkpoints.loading import COUNTER
@@ -19,6 +20,7 @@ from zoo.checkpoints.networks import (
     describe_average,
     find_networks,
 )
+from zoo.checkpoints.pipelines import read_pipeline
 from zoo.checkpoints.reader import Checkpoint, read_checkpoint
 from zoo.checkpoints.wrappers import is_wrapped_beside_others, without_wrappers
 from zoo.core.adapter import Adapter, State
@@ -99,7 +101,7 @@ def detect_checkpoint(
         CheckpointError: for a file that cannot be read, that fits none or several of the formats, that holds several
             networks of which none is chosen, or whose tensors do not have the shapes of its format.
     """
-    content = read_checkpoint(path)
+    content = read_pipeline(path) if is_pipeline(path) else read_checkpoint(path)
     # Tensors of no elements are dropped here: a tiny file can declare two empty axes whose product is huge.
     state = {key: tensor for key, tensor in content.state.items() if tensor.numel()}
     metadata = parse_metadata(content.meta, path) if content.container.startswith("safetensors") else None

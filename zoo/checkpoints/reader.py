@@ -21,6 +21,7 @@ from safetensors import SafetensorError
 
 from zoo._utils.tensorfile import UnreadableError, open_tensors
 from zoo._utils.untrusted.opening import open_regular, read_head
+from zoo._utils.untrusted.pipelines import is_pipeline
 from zoo._utils.untrusted.unpacking import open_zip
 from zoo.checkpoints.archives import (
     ARCHIVE_HEAD_BYTES,
@@ -123,11 +124,11 @@ def require_weights(path: Path) -> None:
 
     Raises:
         CheckpointError: If it is missing, no regular file, larger than any weights, or begins as nothing does that
-            `read_checkpoint` reads.
+            `read_checkpoint` or `read_pipeline` reads.
     """
     try:
         head = _checked_head(path)
-        if not (is_weights_file(head) or is_archive(read_head(path, ARCHIVE_HEAD_BYTES))):
+        if not (is_pipeline(path) or is_weights_file(head) or is_archive(read_head(path, ARCHIVE_HEAD_BYTES))):
             raise _other_file(path, head)
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror}") from None

@@ -12,12 +12,26 @@ from .gram import (
     gram_matrices as gram_matrices,
 )
 from .gram import (
+    is_large as is_large,
+)
+from .gram import (
     no_change as no_change,
 )
 from .gram import (
     require_change as require_change,
 )
-from .leading import leading_or_gram as leading_or_gram
+from .leading import (
+    DEFAULT_RANK as DEFAULT_RANK,
+)
+from .leading import (
+    leading_or_gram as leading_or_gram,
+)
+from .leading import (
+    require_searchable as require_searchable,
+)
+from .leading import (
+    search_budget as search_budget,
+)
 from .operator import RegionJacobian as RegionJacobian
 from .options import OutputOptions as OutputOptions
 from .outputs import (

@@ -9,17 +9,34 @@ import torch
 from torch import Tensor
 
 from zoo._utils.progress import Progress, silent
+from zoo._utils.sizes import format_size
 from zoo.core.adapter import Adapter
 from zoo.core.codes import Codes
 from zoo.core.compute import ComputeBudget
 from zoo.core.region import Region
-from zoo.errors import CapabilityError
+from zoo.errors import CapabilityError, OptionError
 from zoo.jacobian.gram_request import GramRequest
 from zoo.jacobian.outputs import GREY, Output
 
 # Codes whose matrices are summed before they are added to those of others: as many whatever computes them, so that the
 # sum has the same bits. With fewer, more matrices would have to be sent between processes.
 _GROUP = 8
+
+# Numbers of a code up to which Gram matrices are computed: one of 8,192 x 8,192 takes 0.5 GB, and its eigenvectors four
+# times as much and minutes.
+_MOST_DIM = 8192
+
+
+def is_large(dim: int) -> bool:
+    """Tell whether a space is too large for Gram matrices, so that directions are searched for by products with J.
+
+    Args:
+        dim: The numbers of a code, or of each of its rows.
+
+    Returns:
+        Whether there are more than 8,192.
+    """
+    return dim > _MOST_DIM
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,9 +91,10 @@ def gram_matrices(
     Raises:
         CapabilityError: The network has no forward-mode derivative.
         CheckpointError: A derivative is not finite.
-        OptionError: The budget does not suffice for a single derivative.
+        OptionError: The budget does not suffice for a single derivative, or the space is large (see `is_large`).
         OutputError: Columns that do not fit into memory cannot be written to disk.
     """
+    _require_small(adapter.space.dim)
     budget = budget or ComputeBudget()
     question = _Question(tuple(regions), None if layers is None else tuple(layers), output, budget)
     batch = question.requests(adapter)[0].codes_per_batch
@@ -93,6 +111,14 @@ def gram_matrices(
             within = _part_of(progress, average.count, len(part), len(codes))
             average.add(_sum_over(adapter, question, part, within))
     return average.result()
+
+
+def _require_small(dim: int) -> None:
+    if is_large(dim):
+        raise OptionError(
+            f"codes have {dim:,} numbers, and matrices of {dim:,} x {dim:,} take {format_size(8 * dim**2)} each: use "
+            "lowrank, nullspace or resefa, which search for directions without such a matrix (-o method=sketched)"
+        )
 
 
 @dataclass(frozen=True, eq=False)

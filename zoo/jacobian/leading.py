@@ -12,13 +12,16 @@ from zoo.core.adapter import Adapter
 from zoo.core.analyzer import Probe
 from zoo.core.region import Region
 from zoo.errors import OptionError
-from zoo.jacobian.gram import Grams, gram_matrices
+from zoo.jacobian.gram import Grams, gram_matrices, is_large
 from zoo.jacobian.gram_request import union_of
 from zoo.jacobian.operator import RegionJacobian
 from zoo.jacobian.outputs import Output
 from zoo.linalg import krylov
 from zoo.linalg.davidson import block_davidson
 from zoo.linalg.krylov import PartialEigen
+
+# Directions that are searched for in a large space where nobody says how many.
+DEFAULT_RANK = 10
 
 
 def leading_or_gram(
@@ -37,6 +40,9 @@ def leading_or_gram(
     A search finds the leading eigenvectors of M = JᵀJ / p of one region or, with `tau`, the leading directions of the
     quotient nᵀ M_F n / nᵀ (M_B + τ tr(M_B) I) n of two. The choice does not depend on what is cached.
 
+    In a large space (see `is_large`), a search is the only way, and its directions are returned whether it converged or
+    not.
+
     Args:
         adapter: The network.
         probe: The codes, the layers, the budget and the generator of random numbers.
@@ -44,14 +50,15 @@ def leading_or_gram(
         rank: How many directions are wanted; None means that their number is not known beforehand.
         method: ``exact`` computes Gram matrices. ``sketched`` searches, and gives up once that has cost four times as
             much as the whole Jacobian. ``auto`` searches where that is likely to be cheaper, for one code without a
-            budget, and gives up at half the cost of the whole Jacobian.
+            budget, and gives up at half the cost of the whole Jacobian; in a large space it always searches, and gives
+            up at `search_budget`.
         output: The map of a region's pixels that is differentiated.
         tau: The regularisation τ of a quotient, above 0; None for eigenvectors.
         obstacle: Why no search is possible with the analyzer's options; None if one is.
 
     Returns:
-        The directions of a search that converged, or else Gram matrices; and what a directions file records about the
-        method.
+        The directions of a search that converged, or that had no alternative, or else Gram matrices; and what a
+        directions file records about the method.
 
     Raises:
         OptionError: A search was demanded that is not possible, or the budget does not suffice.
@@ -60,18 +67,23 @@ def leading_or_gram(
         OutputError: Columns that do not fit into memory cannot be written to disk.
     """
     record: dict[str, Any] = {}
-    if method == "sketched":
-        _require_searchable(probe, obstacle)
-    searches = method == "sketched" or (method == "auto" and rank and not obstacle and _pays(adapter, probe, rank, tau))
+    large = is_large(adapter.space.dim)
+    if method == "sketched" or (method == "auto" and large):
+        require_searchable(probe, obstacle)
+    pays = method == "auto" and rank and not obstacle and _pays(adapter, probe, rank, tau)
+    searches = method == "sketched" or pays or (method == "auto" and large)
     if searches and probe.budget.spread is not None:
         raise OptionError("a search for leading directions is not spread: pass -o method=exact, or leave --on out")
     if searches:
+        rank = rank or DEFAULT_RANK
         max_cost = 4.0 * adapter.space.dim if method == "sketched" else None
-        eigen = _search(adapter, probe, regions, rank or 1, output=output, tau=tau, max_cost=max_cost)
+        if large and method == "auto":
+            max_cost = search_budget(rank)
+        eigen = _search(adapter, probe, regions, rank, output=output, tau=tau, max_cost=max_cost)
         record = {"residual": eigen.residual, "cost": round(eigen.cost() / adapter.space.dim, 3)}
         if eigen.trace_error is not None:
             record["trace_error"] = eigen.trace_error
-        if eigen.converged:
+        if eigen.converged or large:
             return eigen, {"method": "sketched", **record}
     grams = gram_matrices(
         adapter,
@@ -85,12 +97,35 @@ def leading_or_gram(
     return grams, {"method": "exact", **({"search": record} if record else {})}
 
 
-def _require_searchable(probe: Probe, obstacle: str | None) -> None:
-    """Raise `OptionError` where no search is possible."""
+def require_searchable(probe: Probe, obstacle: str | None) -> None:
+    """Require that a search for leading directions is possible.
+
+    Args:
+        probe: The codes and the budget.
+        obstacle: Why the analyzer's options allow none; None if they do.
+
+    Raises:
+        OptionError: There is an obstacle, or a limit on memory, which no search keeps to.
+    """
+    dim = probe.codes.latents.shape[-1]
+    instead = "" if is_large(dim) else ", or take method=exact"
+    said = f"a space of {dim:,} numbers is searched" if is_large(dim) else "method=sketched"
     if probe.budget.memory is not None:
-        raise OptionError("method=sketched: a search keeps to no budget; leave --memory out, or take method=exact")
+        raise OptionError(f"{said}: a search keeps to no budget; leave --memory out{instead}")
     if obstacle:
-        raise OptionError(f"method=sketched: {obstacle}; or take method=exact")
+        raise OptionError(f"{said}: {obstacle}{instead and f';{instead[1:]}'}")
+
+
+def search_budget(rank: int) -> float:
+    """Choose the cost at which a search in a large space ends: three times what searches of real generators cost.
+
+    Args:
+        rank: How many directions are searched for.
+
+    Returns:
+        The cost in products with J.
+    """
+    return 3 * 2.0 * (2 * rank + 30)
 
 
 def _pays(adapter: Adapter, probe: Probe, rank: int, tau: float | None) -> bool:

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 
 from zoo._utils.files import exists, new_file
 from zoo._utils.progress import Progress, silent
+from zoo._utils.untrusted.pipelines import pipeline_name
 from zoo._utils.writing.claims import Replaceable
 from zoo.checkpoints.layouts import DetectedCheckpoint
 from zoo.checkpoints.metadata import KEY, ConversionMetadata, read_metadata
@@ -144,7 +145,7 @@ def convert(inspected: Inspected, out: Path | None = None, *, force: bool = Fals
         ContractError: If the architecture gives a setting that it does not declare.
         OutputError: If a file is in the way, or the operating system refuses.
     """
-    out = out or Path(f"{inspected.path.stem[:200]}.safetensors")
+    out = out or Path(f"{Path(pipeline_name(inspected.path)).stem[:200]}.safetensors")
     if out.suffix != ".safetensors":
         raise OptionError(f"-o {out}: a converted file is safetensors, so that its name ends in .safetensors")
     _require_free(out, inspected.path, force=force)
@@ -188,7 +189,7 @@ def _conversion_metadata(inspected: Inspected) -> ConversionMetadata:
     return ConversionMetadata(
         adapter=inspected.detected.family,
         layout=inspected.detected.layout,
-        origin=earlier.origin if earlier else inspected.path.name,
+        origin=earlier.origin if earlier else pipeline_name(inspected.path),
         sha256=earlier.sha256 if earlier else inspected.model.weights_sha256,
         averaged=inspected.detected.averaged,
         licence=inspected.card.licence,

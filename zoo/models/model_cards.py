@@ -9,6 +9,7 @@ from typing import Any
 
 from zoo._utils.files import exists, is_dir, is_file
 from zoo._utils.paths import expand_home
+from zoo._utils.untrusted.pipelines import is_pipeline, pipeline_name
 from zoo.checkpoints.archives import weights_file_in
 from zoo.checkpoints.metadata import read_metadata
 from zoo.core.adapter import Adapter
@@ -72,12 +73,13 @@ def card_of_file(path: Path) -> Card:
         raise UnknownNameError(
             f"the name {str(path.absolute())!r} has characters that a card cannot hold: rename the file"
         )
-    stem = re.sub(r"[^a-z0-9_-]+", "-", path.stem.lower()).strip("-_") or "model"
+    stem = re.sub(r"[^a-z0-9_-]+", "-", Path(pipeline_name(path)).stem.lower()).strip("-_") or "model"
     metadata = read_metadata(path)
+    kind = "folder" if is_pipeline(path) else "file"
     return Card(
         name=f"file.{stem}",
         adapter="",
-        summary=metadata.summary if metadata else f"the file {path.name}",
+        summary=metadata.summary if metadata else f"the {kind} {pipeline_name(path)}",
         resolution=1,
         space="?",
         dim=1,

@@ -28,6 +28,7 @@ BUILT_IN = (
     "zoo_adapters.stylegan3",
     "zoo_adapters.fastgan",
     "zoo_adapters.styleswin",
+    "zoo_adapters.diffusers",
     "zoo_analyzers.sefa",
     "zoo_analyzers.lowrank",
     "zoo_analyzers.nullspace",

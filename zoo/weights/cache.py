@@ -14,6 +14,7 @@ from zoo._utils.files import exists
 from zoo._utils.paths import cache_folder
 from zoo._utils.progress import Progress, silent
 from zoo._utils.untrusted.opening import open_regular
+from zoo._utils.untrusted.pipelines import is_pipeline, pipeline_files
 from zoo._utils.writing.workspaces import output_error, remove_abandoned
 from zoo.errors import WeightsError
 from zoo.registry.cards import Card
@@ -138,18 +139,30 @@ def cached_files(cards: Iterable[Card]) -> list[CachedFile]:
 
 
 def sha256_of(path: Path, progress: Progress = silent) -> str:
-    """Hash a file.
+    """Hash a file; for the index of a pipeline, all files of it that are read.
 
     Args:
         path: The file.
         progress: Told how many bytes are hashed, if the file is large.
 
     Returns:
-        64 hexadecimal digits.
+        64 hexadecimal digits. Those of a pipeline are the hash of its files' names and hashes.
 
     Raises:
-        WeightsError: If the file cannot be read.
+        WeightsError: If a file cannot be read.
     """
+    if not is_pipeline(path):
+        return _sha256_of_file(path, progress)
+    try:
+        files = pipeline_files(path).listed
+    except (OSError, ValueError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())[:100]
+        raise WeightsError(f"cannot read {path}: {reason}") from None
+    lines = [f"{file.relative_to(path.parent).as_posix()} {_sha256_of_file(file, progress)}" for file in files]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _sha256_of_file(path: Path, progress: Progress) -> str:
     digest = hashlib.sha256()
     try:
         with open_regular(path) as file:

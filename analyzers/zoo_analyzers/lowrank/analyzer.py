@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from zoo import Adapter, Analyzer, Directions, Probe
-from zoo.jacobian import Grams, leading_or_gram, no_change, open_output, require_change
+from zoo.jacobian import Grams, is_large, leading_or_gram, no_change, open_output, require_change
 from zoo.linalg import PartialEigen, factorize, numerical_rank
 from zoo_analyzers.lowrank.options import LowRankOptions
 
@@ -34,6 +34,9 @@ class LowRank(Analyzer[LowRankOptions]):
         """
         probe = replace(probe, budget=replace(probe.budget, chunk=self.options.chunk))
         output = open_output(self.options, adapter, probe.progress)
+        large = is_large(adapter.space.dim)
+        searchable = self._searchable or (large and self.options.factorization == "spectrum")
+        needed = "factorization=spectrum" if large else "k, and factorization=spectrum"
         result, provenance = leading_or_gram(
             adapter,
             probe,
@@ -41,7 +44,7 @@ class LowRank(Analyzer[LowRankOptions]):
             self.options.k,
             method=self.options.method,
             output=output,
-            obstacle=None if self._searchable else "it needs k, and factorization=spectrum",
+            obstacle=None if searchable else f"it needs {needed}",
         )
         provenance["output"] = output.name
         # M itself where its dim² numbers are cheaper than products with J and Jᵀ.
@@ -66,9 +69,18 @@ class LowRank(Analyzer[LowRankOptions]):
             "rank": count,
             "spectrum_of": "Leading eigenvalues of the region's Jacobian",
             "spectrum": eigen.values.tolist(),
-            "notes": self._unused(),
+            "notes": [*self._on_search(eigen), *self._unused()],
         }
         return Directions(adapter.space, eigen.rows[:count], eigen.values[:count], probe.layers, provenance=provenance)
+
+    def _on_search(self, eigen: PartialEigen) -> list[str]:
+        """Say that directions of a search that did not converge are approximate."""
+        if eigen.converged:
+            return []
+        return [
+            f"the search ended after {eigen.jvps + eigen.vjps} products at a residual of {eigen.residual:.2g}: the "
+            "last directions are approximate, and -o method=sketched searches longer"
+        ]
 
     def _empty(self) -> str:
         return f"factorization={self.options.factorization} finds rank 0: use factorization=spectrum"

@@ -18,7 +18,8 @@ class LowRankOptions(OutputOptions):
     k: int | None = Field(
         None,
         ge=1,
-        description="return this many directions, whatever their energy; or at most, for the other factorizations",
+        description="return this many directions, whatever their energy; or at most, for the other factorizations; by "
+        "default 10 in spaces of more than 8,192 numbers",
     )
     method: Literal["auto", "exact", "sketched"] = Field(
         "auto", description="the whole Jacobian, or a search for its k leading directions; auto: what is cheaper"

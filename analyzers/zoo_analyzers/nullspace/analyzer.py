@@ -6,12 +6,13 @@ from typing import Any
 from torch import Tensor
 
 from zoo import Adapter, Analyzer, Directions, DirectionsError, LatentSpace, OptionError, Probe
-from zoo.jacobian import Grams, Output, gram_matrices, open_output, require_change
+from zoo.jacobian import Grams, Output, gram_matrices, is_large, open_output, require_change, require_searchable
 from zoo.linalg import LowRank, factorize, fix_signs
 from zoo_analyzers.nullspace.bases import LocalDirections, generalized_basis, project_directions
 from zoo_analyzers.nullspace.notes import notes_on
 from zoo_analyzers.nullspace.options import NullSpaceOptions
 from zoo_analyzers.nullspace.preserve import attribute_gram, preserved_names
+from zoo_analyzers.nullspace.searching import obstacle_to_search, search_directions
 
 
 class NullSpace(Analyzer[NullSpaceOptions]):
@@ -45,6 +46,8 @@ class NullSpace(Analyzer[NullSpaceOptions]):
         """
         options = self.options
         source = self._read_source(adapter.space, probe)
+        if options.method == "sketched" or (options.method == "auto" and is_large(adapter.space.dim)):
+            return self._search(adapter, probe, source)
         preserved = preserved_names(options.preserve, probe, options.scorer) if options.preserve else []
         layers = source.layers if probe.layers is None and source is not None else probe.layers
         output = open_output(options, adapter, probe.progress)
@@ -56,7 +59,8 @@ class NullSpace(Analyzer[NullSpaceOptions]):
         # With factorization=spectrum, the columns of V_B carry this share of tr(M_B).
         low_rank = factorize(background, options.factorization, options.share_projected_out, probe.progress)
         # At least one direction is removed where there is any, and at least one dimension is left.
-        removed = min(max(low_rank.rank - options.relax, min(low_rank.rank, 1)), adapter.space.dim - 1)
+        rank = low_rank.rank if options.background_rank is None else options.background_rank
+        removed = min(max(rank - options.relax, min(low_rank.rank, 1)), adapter.space.dim - 1)
         own = factorize(foreground, options.factorization, options.energy, probe.progress)
         given = own.vectors if source is None else source.vectors
         local = self._localize(given, low_rank, removed, foreground, background)
@@ -72,6 +76,18 @@ class NullSpace(Analyzer[NullSpaceOptions]):
             "spectrum": low_rank.spectrum.tolist(),
             "notes": notes_on(options, low_rank, removed, rest_changes=bool(background.any())),
         }
+        return _directions(adapter, source, local, layers, provenance)
+
+    def _search(self, adapter: Adapter, probe: Probe, source: Directions | None) -> Directions:
+        """Search for the directions by products with the Jacobian."""
+        options = self.options
+        require_searchable(probe, obstacle_to_search(options))
+        layers = source.layers if probe.layers is None and source is not None else probe.layers
+        output = open_output(options, adapter, probe.progress)
+        if not output.per_pixel:
+            raise OptionError("a search needs rows that belong to pixels, so -o output=grey or rgb")
+        local, found = search_directions(adapter, replace(probe, layers=layers), output, options, source)
+        provenance = {"output": output.name, **found, **_origins(options, local)}
         return _directions(adapter, source, local, layers, provenance)
 
     def _read_source(self, space: LatentSpace, probe: Probe) -> Directions | None:

@@ -48,8 +48,21 @@ class NullSpaceOptions(OutputOptions):
     tau: float = Field(
         1e-4, gt=0, description="share of the rest's trace that is added to each of its eigenvalues (generalized)"
     )
+    background_rank: int | None = Field(
+        None,
+        ge=1,
+        description="how many directions of the rest are projected out, instead of a share of its trace; by default 20 "
+        "in a search",
+    )
+    method: Literal["auto", "exact", "sketched"] = Field(
+        "auto",
+        description="whole Jacobians, or a search for leading directions of the region and of the rest; auto: a search "
+        "in spaces of more than 8,192 numbers",
+    )
     relax: int = Field(0, ge=0, description="project out this many background directions fewer")
-    k: int | None = Field(None, ge=1, description="return at most this many directions")
+    k: int | None = Field(
+        None, ge=1, description="return at most this many directions; by default 10 in a search, and else all"
+    )
     chunk: int | None = Field(
         None, ge=1, description="tangents differentiated at a time; by default chosen by image size"
     )

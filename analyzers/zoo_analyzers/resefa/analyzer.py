@@ -58,6 +58,8 @@ class ReSeFa(Analyzer[ReSeFaOptions]):
         )
         provenance["output"] = output.name
         if not isinstance(result, Grams):
+            if not result.converged:
+                provenance["unconverged"] = True
             return self._directions(adapter, probe, result.values, result.rows, provenance)
         foreground, background = result.matrices
         require_change(foreground, probe.region)
@@ -91,6 +93,16 @@ class ReSeFa(Analyzer[ReSeFaOptions]):
             "rank": count,
             "spectrum_of": "Quotients of the region's change and the rest's; coloured: the directions returned",
             "spectrum": quotients.tolist(),
-            "notes": self._notes(),
+            "notes": [*self._notes(), *_on_search(provenance)],
         }
         return Directions(adapter.space, vectors[:count], quotients[:count], probe.layers, provenance=provenance)
+
+
+def _on_search(provenance: dict[str, Any]) -> list[str]:
+    """Say that the directions of a search that did not converge are approximate."""
+    if not provenance.pop("unconverged", False):
+        return []
+    return [
+        f"the search ended at a residual of {provenance['residual']:.2g}: the last directions are approximate, and -o "
+        "method=sketched searches longer"
+    ]
