@@ -23,8 +23,8 @@ OTHER = ("benchmarks", "docs", "recipes", "tests")
 EXAMPLES = sorted(path.parent for path in ROOT.glob("examples/*/pyproject.toml"))
 # No file imports these: they are run as commands, or read by other tools.
 COMMANDS = {"hatchling", "import-linter", "mkdocs-material", "mypy", "pytest-xdist", "ruff"}
-# examples/zoo-lightweight-gan and the scorer of words find these by their names in strings.
-NAMED_IN_STRINGS = {"lightweight-gan", "open-clip-torch"}
+# examples/zoo-lightweight-gan, the scorer of words and one-step diffusion find these by their names in strings.
+NAMED_IN_STRINGS = {"lightweight-gan", "open-clip-torch", "diffusers", "transformers"}
 
 pytestmark = pytest.mark.skipif(not (ROOT / ".git").exists(), reason="a checkout is needed")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,7 @@ def text_pipeline(
     folder: Path, scheduler: dict[str, Any], *, vae: str = "AutoencoderTiny", levels: int = 2, **unet: Any
 ) -> Any:
     """Write a latent pipeline that reads prompts, and return it."""
-    import diffusers
-    import transformers
+    diffusers, transformers = map(import_module, ("diffusers", "transformers"))
 
     torch.manual_seed(0)
     settings: dict[str, Any] = {
@@ -67,7 +67,7 @@ def text_pipeline(
 
 def pixel_pipeline(folder: Path, kind: str, scheduler: dict[str, Any], **unet: Any) -> Any:
     """Write a pipeline that draws pixels, and return it."""
-    import diffusers
+    diffusers = import_module("diffusers")
 
     torch.manual_seed(0)
     settings: dict[str, Any] = {

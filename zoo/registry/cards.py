@@ -185,7 +185,7 @@ class Card(Strict):
     @property
     def terms(self) -> str:
         """The line shown before the weights are used: name, licence, and a note if nobody has verified the file."""
-        unverified = self.weights.remote and not self.weights.verified
+        unverified = (self.weights.remote or self.weights.obtain) and not self.weights.verified
         return f"{self.name} · {self.licence}" + (" · not verified: nobody has tried this file" if unverified else "")
 
     @property
