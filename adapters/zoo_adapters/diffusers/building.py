@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -80,8 +81,21 @@ def _part(state: State, settings: Mapping[str, Any], part: str, classes: tuple[s
     _require_bounded(settings, part)
     own = {key.removeprefix(f"{part}."): value for key, value in state.items() if key.startswith(f"{part}.")}
     plain = {key: value for key, value in settings.items() if not key.startswith("_")}
-    module: nn.Module = build_module(lambda: kind.from_config(plain), own, f"the {part}")
+    with _quiet():
+        module: nn.Module = build_module(lambda: kind.from_config(plain), own, f"the {part}")
     return module
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep diffusers from printing which settings of other versions it does not read; what it prints is restored."""
+    logging = library("diffusers.utils.logging")
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 def _require_bounded(settings: Mapping[str, Any], part: str) -> None:

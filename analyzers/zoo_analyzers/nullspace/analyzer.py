@@ -87,7 +87,7 @@ class NullSpace(Analyzer[NullSpaceOptions]):
         if not output.per_pixel:
             raise OptionError("a search needs rows that belong to pixels, so -o output=grey or rgb")
         local, found = search_directions(adapter, replace(probe, layers=layers), output, options, source)
-        provenance = {"output": output.name, **found, **_origins(options, local)}
+        provenance = {"output": output.name, **found, **_origins(source, options, local)}
         return _directions(adapter, source, local, layers, provenance)
 
     def _read_source(self, space: LatentSpace, probe: Probe) -> Directions | None:
