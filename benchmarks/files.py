@@ -77,6 +77,8 @@ FILES: dict[str, Write] = {
     "studiogan-biggan-deep-128": partial(_torch, partial(official.studiogan, "biggan-deep-legacy")),
     "fastgan-256": partial(_torch, partial(official.fastgan, 256)),
     "fastgan-1024": partial(_torch, partial(official.fastgan, 1024)),
+    "lightweight-gan-256": partial(_torch, partial(official.lightweight_gan, 256)),
+    "styleswin-256": partial(_torch, official.styleswin),
     "pggan-256": partial(_tensorflow, 2, nvidia.pggan_variables, 256),
     "stylegan-256": partial(_tensorflow, 3, nvidia.stylegan_variables, 256),
     "stylegan2-256": partial(_stylegan2, 256),

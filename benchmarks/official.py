@@ -1,6 +1,6 @@
 """Residual generators of the published sizes with random weights, in the file formats of their authors.
 
-from benchmarks.official import biggan, biggan_deep, fastgan, studiogan
+from benchmarks.official import biggan, biggan_deep, fastgan, lightweight_gan, studiogan, styleswin
 
 biggan_deep(128).save(path)
 model = zoo.load(path)
@@ -318,3 +318,69 @@ def fastgan(side: int = 1024, seed: int = 0) -> Official:
 def _fastgan_norm(draw: _Draw, key: str, channels: int, square: float) -> None:
     draw.plain(key, channels)
     draw.statistics(f"{key}.running_mean", f"{key}.running_var", (channels,), square)
+
+
+# lightweight-gan: numbers of a code; the most channels of a map; and those of 1 x 1 pixel, if there were no bound.
+_LIGHTWEIGHT_DIM, _LIGHTWEIGHT_MOST, _LIGHTWEIGHT_FIRST = 256, 512, 12
+
+
+def lightweight_gan(side: int = 256, seed: int = 0) -> Official:
+    """Make a network of the package lightweight-gan 1.2.1 with its own settings, as its training saves it."""
+    draw = _Draw(seed, spectral=False)
+    levels = side.bit_length() - 3
+    bounded = [min(2 ** (_LIGHTWEIGHT_FIRST - n), _LIGHTWEIGHT_MOST) for n in range(2, levels + 2)]
+    channels = [_LIGHTWEIGHT_DIM, *bounded[:6], *[3] * len(bounded[6:])]
+    square = draw.weight("initial_conv.0", 2 * _LIGHTWEIGHT_DIM, _LIGHTWEIGHT_DIM, 4, 4)
+    draw.state["initial_conv.0.weight"] = draw.state["initial_conv.0.weight"].transpose(0, 1).contiguous()
+    _fastgan_norm(draw, "initial_conv.1", 2 * _LIGHTWEIGHT_DIM, square)
+    for index, (inputs, outputs) in enumerate(pairwise(channels)):
+        key = f"layers.{index}"
+        draw.weight(f"{key}.0.0.net.0", 4 * inputs, inputs, 1, 1)
+        square = draw.weight(f"{key}.0.2.1", 2 * outputs, inputs, 4, 4)
+        draw.state[f"{key}.0.3.weight"] = torch.zeros(1)
+        _fastgan_norm(draw, f"{key}.0.4", 2 * outputs, square / 4)
+        if 1 <= index <= 4 and index + 3 < levels:  # excites the map three levels later
+            excited = channels[index + 4]
+            draw.weight(f"{key}.1.to_k", 1, outputs, 1, 1)
+            draw.weight(f"{key}.1.net.0", max(3, excited // 2), outputs, 1, 1)
+            draw.weight(f"{key}.1.net.2", excited, max(3, excited // 2), 1, 1)
+    draw.weight("out_conv", 3, channels[-1], 3, 3)
+    return Official({"GAN": {f"GE.{name}": tensor for name, tensor in draw.state.items()}, "version": "1.2.1"})
+
+
+# StyleSwin of 256 x 256 pixels: channels of its maps, from 4 x 4 pixels on; numbers of a row of w.
+_STYLESWIN_CHANNELS = (512, 512, 512, 512, 512, 256, 128)
+_STYLESWIN_DIM = 512
+
+
+def styleswin(seed: int = 0) -> Official:
+    """Make a StyleSwin of 256 x 256 pixels, as its training saves the average."""
+    draw = _Draw(seed, spectral=False)
+    for index in range(1, 9):
+        draw.state[f"style.{index}.weight"] = 100 * draw.normal(_STYLESWIN_DIM, _STYLESWIN_DIM)
+        draw.state[f"style.{index}.bias"] = torch.zeros(_STYLESWIN_DIM)
+    draw.state["input.input"] = draw.normal(1, _STYLESWIN_CHANNELS[0], 4, 4)
+    for level, channels in enumerate(_STYLESWIN_CHANNELS):
+        for number in (0, 1):
+            _styleswin_block(draw, f"layers.{level}.blocks.{number}", channels, min(4 << level, 8))
+        following = _STYLESWIN_CHANNELS[min(level + 1, len(_STYLESWIN_CHANNELS) - 1)]
+        if level < len(_STYLESWIN_CHANNELS) - 1:
+            key = f"layers.{level}.upsample"
+            draw.plain(f"{key}.norm", channels)
+            draw.weight(f"{key}.reduction", following, channels, bias=False)
+            draw.state[f"{key}.alpha"] = 0.1 * draw.normal(1)
+        draw.weight(f"to_rgbs.{level}.conv", 3, following, 1, 1)
+        draw.state[f"to_rgbs.{level}.bias"] = torch.zeros(1, 3, 1, 1)
+    return Official({"g_ema": draw.state})
+
+
+def _styleswin_block(draw: _Draw, key: str, channels: int, window: int) -> None:
+    for number in (1, 2):
+        styles = draw.normal(2 * channels, _STYLESWIN_DIM) * 0.3
+        draw.state[f"{key}.norm{number}.style.weight"] = styles
+        draw.state[f"{key}.norm{number}.style.bias"] = torch.cat([torch.ones(channels), torch.zeros(channels)])
+    for half in (0, 1):
+        table = draw.normal((2 * window - 1) ** 2, max(channels // 32, 4) // 2)
+        draw.state[f"{key}.attn.{half}.relative_position_bias_table"] = 0.1 * table
+    for layer, outputs, inputs in (("qkv", 3, 1), ("proj", 1, 1), ("mlp.fc1", 4, 1), ("mlp.fc2", 1, 4)):
+        draw.weight(f"{key}.{layer}", outputs * channels, inputs * channels)
