@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 import zoo
 from tests.support.linear import model_of
 from zoo.errors import ZooError
-from zoo.jacobian import RegionJacobian
+from zoo.jacobian import RGB, RegionJacobian
 from zoo.models.model import Model
 from zoo.registry.registry import load_installation
 
@@ -104,6 +104,25 @@ def test_codes_are_brought_to_a_timestep_as_the_scheduler_does(tmp_path: Path) -
     codes = adapter.sample(1, seed())
     assert float((codes.latents.reshape(x.shape) - x).abs().max()) < 1e-4 * float(x.abs().max())
     assert float((adapter.synthesize(codes) - mean).abs().max()) < 1e-4 * float(mean.abs().max())
+
+
+def test_the_setting_of_loco_edit(tmp_path: Path) -> None:
+    """Leading directions of the mean's masked pixels, orthogonal to the leading ones of all other pixels."""
+    pixel_pipeline(tmp_path / "ddpm", "DDPMPipeline", DDPM)
+    model = zoo.load(str(tmp_path / "ddpm"), device="cpu", options={"timestep": 600, "ddim_steps": 3})
+    options: dict[str, Any] = {"basis": "published", "output": "rgb", "k": 5, "background_rank": 5}
+    found = zoo.analyze(model, "nullspace", region="center", method="sketched", unseen=0, seed=SEED, **options)
+    region = model.region("center")
+    codes = model.sample(1, seed=SEED)
+    inside, outside = (
+        RegionJacobian(model.adapter, codes, part, output=RGB).gram() for part in (region, region.complement())
+    )
+    rest = torch.linalg.eigh(outside)[1][:, -5:]
+    assert len(found) == 5
+    assert float((found.vectors @ rest).abs().max()) < 0.02
+    changes = [((found.vectors @ matrix) * found.vectors).sum(dim=1) for matrix in (inside, outside)]
+    pixels = [len(part.pixels) for part in (region, region.complement())]
+    assert found.scores.tolist() == pytest.approx((changes[0] / changes[1] * pixels[1] / pixels[0]).tolist(), rel=1e-3)
 
 
 @pytest.mark.parametrize("space", ["noise", "h", "temb"])
