@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from itertools import compress, pairwise
 
 import torch
 from torch import Tensor
@@ -23,8 +23,8 @@ from zoo.inversion.solving.starts import Starts
 USUAL_STARTS = 6
 # Where none of them leads to the picture, the search goes on from codes around the best of what was found (basin
 # hopping: Wales & Doye 1997, with all hops of a round at once): how many in a round, and how far off each round's are,
-# in deviations of drawn codes. A picture of 24 dB seems to be one that the model can draw, and gets all rounds; another
-# only as long as its error falls to this share (1 dB) in a round.
+# in deviations of drawn codes. There is another round where the error falls to this share (1 dB) in one. From 24 dB on,
+# there are two in any case, as the model then seems to be able to draw the picture.
 _HOPS, _HOP_LENGTHS = 8, (0.2, 0.4, 0.2, 0.4)
 SEEMS_DRAWN, _FALL_OF_ROUND = 4 / 10**2.4, 0.8
 # Of starts that are held together, this share goes on without a ridge, the best first.
@@ -166,9 +166,9 @@ class Search:
             self.tried[index] += len(candidates)
             self._keep(index, min(candidates, key=lambda candidate: candidate.error))
 
-    def _go_on_from(self, held: Mapping[int, list[Candidate]]) -> None:
+    def _go_on_from(self, held: Mapping[int, list[Candidate]], *, hopping: bool = False) -> None:
         """Go on without a ridge from the best of what was held, and from the next until a picture is reproduced."""
-        waiting = {index: self._promising(candidates) for index, candidates in held.items()}
+        waiting = {index: self._promising(candidates, hopping) for index, candidates in held.items()}
         for turn in range(max(map(len, waiting.values()))):
             going_on = [index for index in held if turn == 0 or not self._is_reproduced(index)]
             pending = [index for index in going_on if turn < len(waiting[index])]
@@ -178,11 +178,12 @@ class Search:
             for index, candidate in zip(pending, finished, strict=True):
                 self._keep(index, candidate)
 
-    def _promising(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+    def _promising(self, candidates: Sequence[Candidate], hopping: bool) -> list[Candidate]:
+        """Choose the best ones, and of drawn codes also the others that have come near the picture."""
         share = 0.0 if self._only_frees else _SHARE_THAT_GOES_ON
         count = math.ceil(share * len(candidates))
         ranked = sorted(candidates, key=lambda candidate: candidate.value)
-        return [one for rank, one in enumerate(ranked) if rank < count or one.error < NEAR]
+        return [one for rank, one in enumerate(ranked) if rank < count or (one.error < NEAR and not hopping)]
 
     def _at(self, candidates: Sequence[tuple[int, Candidate]]) -> tuple[Problem, Tensor]:
         """Return the problem of some pictures with the classes of candidates, and their coordinates."""
@@ -201,18 +202,22 @@ class Search:
         before = dict.fromkeys(range(len(self._problem)), math.inf)
         for turn, length in enumerate(_HOP_LENGTHS):
             best = {index: found for index, found in enumerate(self.found) if found is not None}
-            pending = {index: found for index, found in best.items() if self._is_worth_a_hop(found, before[index])}
+            worth = [self._is_worth_a_hop(found, before[index], turn) for index, found in best.items()]
+            pending = dict(compress(best.items(), worth))
             if not pending:
                 return
             before = {index: found.error for index, found in best.items()}
             self._hop(pending, length, turn)
 
-    def _is_worth_a_hop(self, found: Candidate, before: float) -> bool:
+    def _is_worth_a_hop(self, found: Candidate, before: float, turn: int) -> bool:
         """Say whether to search around a code, by its error and the one before the last round."""
-        if found.reproduces or found.error < SEEMS_DRAWN:
-            return not found.reproduces
+        if found.reproduces:
+            return False
+        gained = found.error < _FALL_OF_ROUND * before
+        if found.error < SEEMS_DRAWN:
+            return gained or turn == 1
         freed = self._layered and self._options.rows == "auto"
-        return not freed and found.error < _FALL_OF_ROUND * before
+        return gained and not freed
 
     def _hop(self, around: Mapping[int, Candidate], length: float, turn: int) -> None:
         """Search from a round of codes around the best one of each picture."""
@@ -227,7 +232,7 @@ class Search:
         for index, candidate in zip(owners, self._solvers.fall(problem, coordinates), strict=True):
             held[index].append(candidate)
         self._note(held)
-        self._go_on_from(held)
+        self._go_on_from(held, hopping=True)
 
     def _go_on_where_it_crept(self, index: int) -> None:
         """Go on with exact Jacobians from the best code, where they were given up."""
