@@ -16,6 +16,7 @@ from zoo_adapters.dcgan.adapter import DCGAN
 from zoo_adapters.stylegan2.adapter import StyleGAN2
 
 import zoo
+from tests.support.families import families
 from tests.support.linear import Banded, Linear, model_of
 from tests.support.marks import mostly_long
 from zoo import Codes, Inversion, Model, OptionError, Options, Pictures, Projector, ProjectorPlugin, hookimpl
@@ -29,7 +30,7 @@ from zoo.plugins.manager import Plugins
 from zoo.registry.cards import Card
 from zoo.testing import leaves_no_trace
 
-FAMILIES = load_plugins().adapters
+FAMILIES = families()
 
 
 def own_pictures(model: Model, count: int = 1, seed: int = 5, label: int | None = None) -> torch.Tensor:
@@ -38,7 +39,7 @@ def own_pictures(model: Model, count: int = 1, seed: int = 5, label: int | None 
 
 @pytest.mark.parametrize("family", mostly_long(FAMILIES, ("biggan", "dcgan", "stylegan2", "stylegan3")))
 def test_every_family_comes_nearer_than_any_drawn_code(family: str) -> None:
-    model = model_of(FAMILIES[family].resolve().tiny(0))
+    model = model_of(FAMILIES[family].tiny(0))
     with leaves_no_trace(model.adapter):
         found = zoo.project(model, own_pictures(model), starts=2)
     again = as_rgb(model.render(found.codes)).clamp(-1, 1)
@@ -70,7 +71,7 @@ def test_rows_are_freed_where_the_picture_needs_it() -> None:
 
 
 def test_the_class_of_a_picture_is_found() -> None:
-    model = model_of(FAMILIES["biggan"].resolve().tiny(0))
+    model = model_of(FAMILIES["biggan"].tiny(0))
     picture = own_pictures(model, label=1)
     found = zoo.project(model, picture, starts=1)
     assert found.fits[0].label == model.adapter.classes[int(found.codes.labels[0])]  # type: ignore[index]
@@ -85,7 +86,7 @@ def test_the_class_of_a_picture_is_found() -> None:
     ),
 )
 def test_a_distance_is_told_only_where_lengths_count(family: str, space: str | None, tmp_path: Path) -> None:
-    adapter = FAMILIES[family].resolve().tiny(0)
+    adapter = FAMILIES[family].tiny(0)
     if space is not None:
         adapter = StyleGAN2(adapter.network, space=space)  # type: ignore[arg-type]
     model = model_of(adapter)
@@ -156,7 +157,7 @@ def test_less_memory_gives_the_same_answer() -> None:
 
 
 def test_memory_is_counted_with_the_classes_of_a_conditional_network() -> None:
-    model = model_of(FAMILIES["biggan"].resolve().tiny(0))
+    model = model_of(FAMILIES["biggan"].tiny(0))
     with pytest.raises(OptionError, match="one gradient here needs"):
         zoo.project(model, own_pictures(model), memory=2000)
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 import zoo
+from tests.support.families import families
 from tests.support.linear import Linear, model_of
 from tests.support.marks import mostly_long
 from zoo import CapabilityError, Codes, Model, OptionError
@@ -19,10 +20,9 @@ from zoo.inversion.options import TuneOptions
 from zoo.inversion.tuning.adam import Adam
 from zoo.inversion.tuning.tune import Pivots, TunedNetwork, tune_network
 from zoo.models.tuned import TunedFile, digest, recorded_settings, save_tuned
-from zoo.plugins import load_plugins
 from zoo.testing import leaves_no_trace
 
-FAMILIES = load_plugins().adapters
+FAMILIES = families()
 
 
 def tuned_at(model: Model, codes: Codes, pictures: Tensor, *, steps: int = 12, locality: float = 0.0) -> TunedNetwork:
@@ -49,7 +49,7 @@ def error(images: Tensor, pictures: Tensor) -> float:
 
 @pytest.mark.parametrize("family", mostly_long(FAMILIES, ("biggan", "dcgan", "stylegan2", "stylegan3")))
 def test_every_family_is_tuned_and_opened_again(family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = model_of(FAMILIES[family].resolve().tiny(0))
+    model = model_of(FAMILIES[family].tiny(0))
     codes = model.sample(2, 5)
     pictures = other_pictures(model, codes)
     with leaves_no_trace(model.adapter):
@@ -58,7 +58,7 @@ def test_every_family_is_tuned_and_opened_again(family: str, tmp_path: Path, mon
         assert error(after, pictures) < error(model.render(codes), pictures) / 1.5
     record = {"weights_sha256": model.weights_sha256, "settings": recorded_settings(model)}
     save_tuned(tmp_path / "tuned.safetensors", tuned.tensors, record)
-    fresh = model_of(FAMILIES[family].resolve().tiny(0))
+    fresh = model_of(FAMILIES[family].tiny(0))
     opened = TunedFile.find(tmp_path).put_into(fresh)
     assert torch.equal(opened.adapter.synthesize(codes), after)
     assert opened.tuned_sha256 == digest(model.weights_sha256, tuned.tensors)
@@ -72,7 +72,7 @@ def test_every_family_is_tuned_and_opened_again(family: str, tmp_path: Path, mon
 @pytest.mark.parametrize("family", FAMILIES)
 def test_gradients_are_those_of_the_network_that_is_opened(family: str) -> None:
     """What is folded into other tensors ahead of time must not be missing from the derivative."""
-    model = model_of(FAMILIES[family].resolve().tiny(0))
+    model = model_of(FAMILIES[family].tiny(0))
     network = model.adapter.network.double()
     network.load_state_dict(network.state_dict())
     codes = model.sample(1, 5).to("cpu", torch.float64)
@@ -104,7 +104,7 @@ def test_locality_holds_other_images() -> None:
 
 
 def test_a_seed_gives_the_same_bits() -> None:
-    model = model_of(FAMILIES["dcgan"].resolve().tiny(0))
+    model = model_of(FAMILIES["dcgan"].tiny(0))
     codes = model.sample(1, 5)
     runs = [tuned_at(model, codes, other_pictures(model, codes), locality=1.0, steps=5) for _ in range(2)]
     assert digest("", runs[0].tensors) == digest("", runs[1].tensors)
@@ -144,7 +144,7 @@ def test_a_network_that_keeps_derived_values_is_refused() -> None:
 
 
 def test_a_projection_is_tuned_and_written(tmp_path: Path) -> None:
-    model = model_of(FAMILIES["dcgan"].resolve().tiny(0))
+    model = model_of(FAMILIES["dcgan"].tiny(0))
     pictures = other_pictures(model, model.sample(2, 5))
     found = zoo.project(model, pictures, starts=1, tune=True, steps=40)
     assert found.tuning is not None
@@ -154,7 +154,7 @@ def test_a_projection_is_tuned_and_written(tmp_path: Path) -> None:
     found.save(tmp_path / "run", each=True)
     names = {path.name for path in (tmp_path / "run").iterdir()}
     assert {"tuned.safetensors", "code-0000.png", "code-0001_tuned.png"} <= names
-    fresh = model_of(FAMILIES["dcgan"].resolve().tiny(0))
+    fresh = model_of(FAMILIES["dcgan"].tiny(0))
     opened = TunedFile.find(tmp_path / "run").put_into(fresh)
     assert opened.tuned_sha256 == found.tuning.model.tuned_sha256
     assert torch.equal(as_rgb(opened.render(found.codes)).clamp(-1, 1), found.tuning.images)
@@ -169,7 +169,7 @@ def test_a_projection_is_tuned_and_written(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_keeps_what_was_tuned() -> None:
-    model = model_of(FAMILIES["dcgan"].resolve().tiny(0))
+    model = model_of(FAMILIES["dcgan"].tiny(0))
     codes = model.sample(1, 5)
     pivots = Pivots(codes, other_pictures(model, codes), model.region("all"))
 
@@ -182,7 +182,7 @@ def test_ctrl_c_keeps_what_was_tuned() -> None:
 
 
 def test_less_memory_tunes_fewer_pictures_at_a_time() -> None:
-    model = model_of(FAMILIES["dcgan"].resolve().tiny(0))
+    model = model_of(FAMILIES["dcgan"].tiny(0))
     with pytest.raises(OptionError, match="--memory 2kB: tuning this network needs"):
         tune_network(
             model,

@@ -34,7 +34,7 @@ class LightweightGAN(FastGAN):
 
     @classmethod
     def tiny(cls, seed: int) -> Self:
-        """Build an untrained network of 128x128 pixels, with noise, filters, attention and excitation.
+        """Build an untrained network of 64x64 pixels, with noise, filters, attention and excitation.
 
         Args:
             seed: the same seed gives the same weights; odd ones make a network that excites by frequencies and
@@ -45,10 +45,9 @@ class LightweightGAN(FastGAN):
         """
         upsampling = "bilinear" if seed % 2 else "nearest"
         specs = [
-            LightweightSpec(4, 4, 3, attention="both", blurred=True),
-            LightweightSpec(3, 3, 3, excites=2, frequencies=bool(seed % 2)),
+            LightweightSpec(4, 4, 3, attention="both", blurred=True, excites=2, frequencies=bool(seed % 2)),
+            LightweightSpec(3, 3, 3),
             LightweightSpec(3, 3, 2, upsampling=upsampling, kernel=3, noisy=False),
             LightweightSpec(2, 2, 2, upsampling=upsampling, blurred=True),
-            LightweightSpec(2, 2, 2),
         ]
         return cls(untrained(LightweightGenerator(6, specs), seed), noise_seed=0)
