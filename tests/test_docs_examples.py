@@ -123,7 +123,7 @@ def test_blocks_are_of_known_kinds(page: Path) -> None:
 
 def test_few_blocks_are_left_out() -> None:
     left_out = [block for page in PAGES for block in pages.blocks(page.read_text("utf-8")) if block.reason]
-    assert len(left_out) <= 16
+    assert len(left_out) <= 17
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

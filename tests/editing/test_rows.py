@@ -13,6 +13,7 @@ from zoo_analyzers.nullspace.options import NullSpaceOptions
 import zoo
 from tests.support.linear import Banded, model_of
 from zoo import Codes, CodesError, Directions, DirectionsError, Model, OptionError
+from zoo.core.analyzer import Probe
 from zoo.editing import visible_steps
 from zoo.report.filmstrips import shown_codes
 
@@ -124,13 +125,16 @@ def test_an_analysis_exports_the_rows_that_it_moves(model: Model, tmp_path: Path
 
 
 def test_the_null_space_is_of_moves_that_are_the_same_in_all_rows(model: Model, file: Path) -> None:
+    probe = Probe(model.sample(1), model.region("all"), None, torch.Generator())
     for options, words in [
         ({}, "-o directions_as=rows if it is"),
         ({"directions_as": "rows"}, "has a vector for each row of a code"),
     ]:
         with pytest.raises(DirectionsError, match=words):
-            NullSpace(NullSpaceOptions(directions=file, **options))._read_source(model.adapter.space)
-    source = NullSpace(NullSpaceOptions(directions=file, directions_as="directions"))._read_source(model.adapter.space)
+            NullSpace(NullSpaceOptions(directions=file, **options))._read_source(model.adapter.space, probe)
+    source = NullSpace(NullSpaceOptions(directions=file, directions_as="directions"))._read_source(
+        model.adapter.space, probe
+    )
     assert source is not None and len(source) == 3
 
 

@@ -17,8 +17,9 @@ from zoo.core.codes import LatentSpace
 from zoo.core.directions import Directions
 from zoo.core.files.hub_address import is_hub_address, parse_repository, shown_path
 from zoo.errors import DirectionsError, OptionError, OutputError
+from zoo.hub.cached_sets import NAME
 from zoo.hub.card import CardFacts, write_card
-from zoo.hub.fetching import MOST_BYTES, NAME
+from zoo.hub.fetching import MOST_BYTES
 from zoo.hub.terms import choose_licence, objection, recorded_terms
 from zoo.registry.cards import Card, Licence
 from zoo.registry.registry import Installation

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import OutputError
+from zoo.hub.cached_sets import NAME
 from zoo.hub.card import LIBRARY
 from zoo.hub.client import cause_of, has_token, hub_api, status_of
-from zoo.hub.fetching import NAME
 from zoo.hub.parcel import Parcel
 
 if TYPE_CHECKING:

@@ -64,7 +64,7 @@ def cache(
 ) -> None:
     """List the weights and the fetched directions in the cache, verify weights, or clean up."""
     from zoo.core.files.hub_address import is_hub_address
-    from zoo.hub.fetching import fetched_sets, forget_set
+    from zoo.hub.cached_sets import fetched_sets, forget_set
     from zoo.jacobian.cache_folder import clear_cache, damaged_files, delete_damaged, jacobian_limit
     from zoo.weights.fetch import forget as forget_weights
 
