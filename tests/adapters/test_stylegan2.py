@@ -10,7 +10,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn.functional import conv2d, leaky_relu
 from zoo_adapters.stylegan2.adapter import StyleGAN2
-from zoo_adapters.stylegan2.network import StyleGAN2Generator, SynthesisLayer, ToRGB, untrained
+from zoo_adapters.stylegan2.network import StyleGAN2Generator, untrained
+from zoo_adapters.stylegan2.synthesis_layer import SynthesisLayer, ToRGB
 
 import zoo
 from tests.support import containers, variables

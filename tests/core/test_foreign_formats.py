@@ -1,4 +1,4 @@
-"""The eight kinds of files that other projects keep directions and codes in: each one read, and its ambiguous twin.
+"""The nine kinds of files that other projects keep directions and codes in: each one read, and its ambiguous twin.
 
 Each file is written as the project in question writes it, for a network of 18 rows of 512 numbers. Its twin is the file
 of the same kind that can be read in several ways, or that holds something else: it is refused, in words that say how to
@@ -22,7 +22,9 @@ from zoo.core.files.arrays import ReadingWarning
 from zoo.core.files.codes import load_codes
 
 ROWS, DIM = 18, 512
-W = LatentSpace("w", DIM, layers=ROWS)
+STYLES = (512, 512, 256, 256)
+W = LatentSpace("w", DIM, layers=ROWS, styles=STYLES)
+S = LatentSpace("s", sum(STYLES), styles=STYLES)
 DRAWN = np.random.default_rng(0).normal(size=(ROWS, DIM)).astype(np.float32)
 SQUARE = np.linalg.qr(np.random.default_rng(1).normal(size=(DIM, DIM)))[0].astype(np.float32)
 
@@ -35,7 +37,7 @@ class Format:
     """One kind of file.
 
     Attributes:
-        kind: Which of the eight kinds it is.
+        kind: Which of the nine kinds it is.
         name: The name of the file.
         write: Writes it.
         found: What is read: directions, scaled to a root mean square length of 1, or codes.
@@ -43,6 +45,7 @@ class Format:
         twin: Writes the file of the same name that is refused.
         asked: What the message says of that.
         codes: Whether it holds codes.
+        space: The space that the model is opened in.
     """
 
     kind: str
@@ -53,6 +56,7 @@ class Format:
     asked: str
     said: str = ""
     codes: bool = False
+    space: LatentSpace = W
 
 
 def npy(array: Array) -> Write:
@@ -85,6 +89,13 @@ def dump(**changed: Array) -> dict[str, Array]:
     }
     return {name: array for name, array in {**known, **changed}.items() if array.size}
 
+
+STYLE_VECTORS = np.random.default_rng(2).normal(size=(3, sum(STYLES))).astype(np.float32)
+BY_LAYER = np.split(STYLE_VECTORS, np.cumsum(STYLES)[:-1], axis=1)
+# As StyleCLIP names them; sorted as texts, 16x16 would come first.
+LAYER_NAMES = [
+    f"G_synthesis_1/{name}/mod_bias/add:0" for name in ("4x4/Conv", "4x4/ToRGB", "8x8/Conv0_up", "16x16/Conv")
+]
 
 NONE = np.zeros(0)
 ONE_OR_MANY = "--as rows if it is one .* --as directions if it is 18"
@@ -142,6 +153,26 @@ FORMATS = [
         ),
         *(pt(tensor(DRAWN[:, None])[:, 0]), ONE_OR_MANY),
     ),
+    Format(
+        *("StyleSpace", "styles.npy", npy(STYLE_VECTORS), STYLE_VECTORS),
+        *(npy(np.array([[0, 501], [2, 7]])), "pairs of a layer and a channel are no vectors"),
+        space=S,
+    ),
+    Format(
+        *("StyleSpace", "S.pt", pt([tensor(part[:, None, :, None]) for part in BY_LAYER]), STYLE_VECTORS),
+        *(pt([tensor(part) for part in BY_LAYER[::-1]]), "of 256, 256, 512, 512 numbers, but .* 512, 512, 256, 256"),
+        space=S,
+    ),
+    Format(
+        *("StyleSpace", "S.npz", npz(**dict(sorted(zip(LAYER_NAMES, BY_LAYER, strict=True)))), STYLE_VECTORS),
+        *(npz(b10=BY_LAYER[0], b9=BY_LAYER[1], b11=BY_LAYER[2], b12=BY_LAYER[3]), "fit in two orders"),
+        space=S,
+    ),
+    Format(
+        *("StyleSpace", "S.npz", npz(a=DRAWN[0], b=DRAWN[1], c=DRAWN[2]), DRAWN[:3].reshape(1, -1)),
+        *(npz(a=DRAWN[:2], b=DRAWN[1], c=DRAWN[2]), "not of as many vectors each"),
+        space=LatentSpace("s", 3 * DIM, styles=(DIM,) * 3),
+    ),
 ]
 
 
@@ -153,12 +184,12 @@ def given(request: pytest.FixtureRequest) -> Format:
 
 def read(path: Path, given: Format) -> Array:
     if given.codes:
-        return load_codes(path, space=W)[0].latents.numpy()
-    return Directions.load(path, space=W).vectors.numpy()
+        return load_codes(path, space=given.space)[0].latents.numpy()
+    return Directions.load(path, space=given.space).vectors.numpy()
 
 
-def test_there_are_eight_kinds() -> None:
-    assert len({one.kind for one in FORMATS}) == 8
+def test_there_are_nine_kinds() -> None:
+    assert len({one.kind for one in FORMATS}) == 9
 
 
 def test_it_is_read_right(given: Format, tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
@@ -178,14 +209,34 @@ def test_its_ambiguous_twin_is_refused(given: Format, tmp_path: Path) -> None:
         read(tmp_path / given.name, given)
 
 
-@pytest.mark.parametrize("shape", [(9088,), (1, 9088), (3, 9088)])
-def test_vectors_of_stylespace_are_refused_by_name(shape: tuple[int, ...], tmp_path: Path) -> None:
+@pytest.mark.parametrize("shape", [(1536,), (1, 1536), (3, 1536)])
+def test_vectors_of_stylespace_need_the_space_s(shape: tuple[int, ...], tmp_path: Path) -> None:
     np.save(tmp_path / "styles.npy", np.ones(shape, dtype=np.float32))
-    with pytest.raises(DirectionsError, match="styles, as vectors of StyleSpace, are no codes"):
+    with pytest.raises(DirectionsError, match="for vectors of StyleSpace, open the model with --space s"):
         Directions.load(tmp_path / "styles.npy", space=W)
 
 
-def test_vectors_of_stylespace_by_layer_are_asked_about(tmp_path: Path) -> None:
-    torch.save([torch.ones(512), torch.ones(512), torch.ones(256)], tmp_path / "styles.pt")
-    with pytest.raises(DirectionsError, match="holds several arrays: choose one by its name"):
+def test_vectors_of_stylespace_by_layer_need_the_space_s(tmp_path: Path) -> None:
+    torch.save([tensor(part) for part in BY_LAYER], tmp_path / "styles.pt")
+    with pytest.raises(DirectionsError, match="open the model with --space s if .*, or choose one .* FILE#0"):
         Directions.load(tmp_path / "styles.pt", space=W)
+    codes, _ = load_codes(tmp_path / "styles.pt", space=S)
+    assert np.array_equal(codes.latents.numpy(), STYLE_VECTORS)
+
+
+def test_styles_of_other_layers_are_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "styles.npy", np.ones(1024, dtype=np.float32))
+    with pytest.raises(
+        DirectionsError, match="vectors of StyleSpace have 1,536 numbers here, with the styles of ToRGB"
+    ):
+        Directions.load(tmp_path / "styles.npy", space=W)
+
+
+def test_a_vector_that_fits_w_and_s_is_asked_about(tmp_path: Path) -> None:
+    space = LatentSpace("w", DIM, layers=ROWS, styles=(DIM // 2, DIM // 2))
+    np.save(tmp_path / "vectors.npy", DRAWN[:3])
+    with pytest.raises(DirectionsError, match="--as directions if it is 3 directions.*, or --space s if"):
+        Directions.load(tmp_path / "vectors.npy", space=space)
+    assert len(Directions.load(tmp_path / "vectors.npy", space=space, read_as="directions")) == 3
+    styles = LatentSpace("s", DIM, styles=space.styles)
+    assert len(Directions.load(tmp_path / "vectors.npy", space=styles)) == 3

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
 from typing import Any
@@ -27,12 +27,15 @@ class LatentSpace:
         name: what the space is called, such as ``z`` or ``w``.
         dim: the number of components of a code, or of each of its rows.
         layers: the number of rows of a code.
+        styles: how many styles each layer of a style network has, in the order of the forward pass; empty if there is
+            no StyleSpace. Files do not keep it, and comparisons leave it out.
 
     """
 
     name: str
     dim: int
     layers: int = 1
+    styles: tuple[int, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def shape(self) -> tuple[int, ...]:

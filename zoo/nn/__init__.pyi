@@ -29,6 +29,12 @@ from .mapping import (
     MappingNetwork as MappingNetwork,
 )
 from .mapping import (
+    ModulatedNetwork as ModulatedNetwork,
+)
+from .mapping import (
+    StyleNetwork as StyleNetwork,
+)
+from .mapping import (
     StyleSettings as StyleSettings,
 )
 from .mapping import (
@@ -72,9 +78,6 @@ from .residual_network import (
 from .stored_names import store_as as store_as
 from .style import (
     StyleAdapter as StyleAdapter,
-)
-from .style import (
-    StyleNetwork as StyleNetwork,
 )
 from .style import (
     choose_noise as choose_noise,

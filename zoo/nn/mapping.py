@@ -1,7 +1,8 @@
-"""The mapping network of the StyleGAN families, from z to w."""
+"""The networks of the StyleGAN families: the mapping from z to w, and the interface of what reads w."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -16,6 +17,7 @@ from zoo.core.adapter import State
 from zoo.core.options import Settings
 from zoo.errors import CheckpointError
 from zoo.nn.stored_names import store_as
+from zoo.nn.window import Window
 
 _SLOPE = 0.2
 _EPSILON = 1e-8
@@ -179,3 +181,79 @@ def pixel_norm(x: Tensor) -> Tensor:
         x / √(mean(x²) + 10⁻⁸), of the same shape.
     """
     return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + _EPSILON)
+
+
+class StyleNetwork(nn.Module):
+    """The interface of a network that `StyleAdapter` opens.
+
+    `forward(w, window=None)` renders w (n, num_ws, w_dim) as (n, img_channels, height, width): the whole image, or a
+    window of it.
+
+    Attributes:
+        mapping: the mapping from z to w.
+        img_resolution: height and width of the image; a pair where they differ.
+        img_channels: channels of the image, 3 unless a family says otherwise.
+        num_ws: rows of w that the layers read.
+    """
+
+    mapping: MappingNetwork
+    img_resolution: int | tuple[int, int]
+    img_channels: int = 3
+    num_ws: int
+
+    def fold(self) -> None:
+        """Recompute what depends on the weights alone; called once the weights are in place."""
+
+
+class ModulatedNetwork(StyleNetwork):
+    """A network whose layers read w through their affine maps alone, so that it can be given the styles instead.
+
+    The styles of all layers are the codes of StyleSpace (Wu, Lischinski and Shechtman, CVPR 2021).
+    """
+
+    @abstractmethod
+    def affine_maps(self) -> list[tuple[int, nn.Module]]:
+        """List the affine maps in the order of the forward pass, those of ToRGB layers included.
+
+        Returns:
+            For each map, the row of w that it reads and the linear module.
+        """
+
+    @abstractmethod
+    def synthesize(self, styles: Sequence[Tensor], window: Window | None = None) -> Tensor:
+        """Render images of styles.
+
+        Args:
+            styles: for each of `affine_maps`, (n, its outputs).
+            window: the window of the image to compute; None for all of it.
+
+        Returns:
+            (n, img_channels, height, width) of the image or of the window.
+        """
+
+    def styles(self, w: Tensor) -> list[Tensor]:
+        """Compute the styles of all layers.
+
+        Args:
+            w: (n, num_ws, w_dim).
+
+        Returns:
+            For each of `affine_maps`, (n, its outputs).
+        """
+        return [affine(w[:, row]) for row, affine in self.affine_maps()]
+
+    def style_sizes(self) -> tuple[int, ...]:
+        """Return how many styles each of `affine_maps` gives."""
+        return tuple(len(affine.get_parameter("bias")) for _, affine in self.affine_maps())
+
+    def forward(self, w: Tensor, window: Window | None = None) -> Tensor:
+        """Render images of w.
+
+        Args:
+            w: (n, num_ws, w_dim).
+            window: the window of the image to compute; None for all of it.
+
+        Returns:
+            (n, img_channels, height, width) of the image or of the window.
+        """
+        return self.synthesize(self.styles(w), window)

@@ -20,7 +20,7 @@ from zoo.core.options import Settings, name_classes
 from zoo.core.region import Region
 from zoo.core.sampling import draw_labels, draw_normal
 from zoo.errors import CodesError, unknown_name
-from zoo.nn.mapping import MappingNetwork, StyleSettings, rescale_mapping, zero_w_avg
+from zoo.nn.mapping import ModulatedNetwork, StyleNetwork, StyleSettings, rescale_mapping, zero_w_avg
 from zoo.nn.placement import to_device
 from zoo.nn.window import Patch, Window
 
@@ -33,47 +33,28 @@ _BATCH = 64
 ESTIMATED_W_AVG = f"the mean of {_BATCHES * _BATCH:,} codes"
 
 
-class StyleNetwork(nn.Module):
-    """The interface of a network that `StyleAdapter` opens.
-
-    `forward(w, window=None)` renders w (n, num_ws, w_dim) as (n, img_channels, height, width): the whole image, or a
-    window of it.
-
-    Attributes:
-        mapping: the mapping from z to w.
-        img_resolution: height and width of the image; a pair where they differ.
-        img_channels: channels of the image, 3 unless a family says otherwise.
-        num_ws: rows of w that the layers read.
-    """
-
-    mapping: MappingNetwork
-    img_resolution: int | tuple[int, int]
-    img_channels: int = 3
-    num_ws: int
-
-    def fold(self) -> None:
-        """Recompute what depends on the weights alone; called once the weights are in place."""
-
-
 class StyleAdapter(Adapter):
-    """A generator in w (a row for each layer) or in z.
+    """A generator in w (a row for each layer), in z, or, if it is a `ModulatedNetwork`, in StyleSpace, called s.
 
     A conditional generator needs labels only where z is mapped: codes w contain their class already.
 
-    Families set `family`, define `build_network`, `projections` and `tiny`, and may define `configure`.
+    Families set `family`, and `spaces` if there is s; they
+    define `build_network`, `projections` and `tiny`, and may define `configure`.
 
     Args:
         network: the network; it is put into evaluation mode, and its parameters need no gradient.
-        space: "w" or "z".
+        space: "w", "z" or "s".
         classes: names of the network's classes; else they are numbered.
         truncation_cutoff: how many rows of w truncation changes, from the first; None for all.
 
     Attributes:
         family: the family's name in messages.
+        spaces: the spaces that the family's networks have.
         truncation_cutoff: the family's default of the option `cutoff`.
     """
 
     family: ClassVar[str]
+    spaces: ClassVar[Sequence[str]] = ("w", "z")
     truncation_cutoff: ClassVar[int | None] = None
     settings: ClassVar[type[Settings]] = StyleSettings
     network: StyleNetwork
@@ -90,10 +71,13 @@ class StyleAdapter(Adapter):
         network.fold()
         mapping = network.mapping
         self.classes = name_classes(classes, mapping.classes)
+        styles = network.style_sizes() if isinstance(network, ModulatedNetwork) else ()
         if space == "z":
             self.space = LatentSpace("z", mapping.z_dim)
+        elif space == "s":
+            self.space = LatentSpace("s", sum(styles), styles=styles)
         else:
-            self.space = LatentSpace("w", mapping.w_dim, network.num_ws)
+            self.space = LatentSpace("w", mapping.w_dim, network.num_ws, styles)
         self._truncated_rows = network.num_ws if truncation_cutoff is None else min(truncation_cutoff, network.num_ws)
         side = network.img_resolution
         self.resolution = side if isinstance(side, tuple) else (side, side)
@@ -143,7 +127,7 @@ class StyleAdapter(Adapter):
             state: the canonical state.
             config: what the layout's conversion gave beside it, and the family's options, of which `lr_mlp`, `classes`
                 and `cutoff` are those of all families.
-            space: "w", the default, or "z".
+            space: one of `spaces`; "w" by default.
             device: where the network computes.
             dtype: in which type.
 
@@ -154,8 +138,8 @@ class StyleAdapter(Adapter):
             CheckpointError: if the state does not fit.
             UnknownNameError: for any other space.
         """
-        if space not in {None, "w", "z"}:
-            raise unknown_name(f"space of a {cls.family}", str(space), ["w", "z"])
+        if space is not None and space not in cls.spaces:
+            raise unknown_name(f"space of a {cls.family}", space, cls.spaces)
         state = rescale_mapping(state, config)
         # The mean code is a buffer of the network, so that loading needs a tensor for it.
         placeholder = {} if "mapping.mean" in state else zero_w_avg(state)
@@ -180,7 +164,7 @@ class StyleAdapter(Adapter):
         labels: Tensor | None = None,
         truncation: float | None = None,
     ) -> Codes:
-        """Draw z from a standard normal distribution, and map it to w in an adapter for w.
+        """Draw z from a standard normal distribution; map it to w, and w to styles, as far as the space asks for.
 
         Args:
             count: how many codes.
@@ -196,7 +180,10 @@ class StyleAdapter(Adapter):
             z, drawn = self._draw(count, generator)
             return Codes(z, drawn if labels is None else labels, truncation)
         w, labels = self._draw_w(count, generator, labels)
-        return Codes(self._broadcast(w, truncation, labels), labels, truncation)
+        latents = self._broadcast(w, truncation, labels)
+        if isinstance(self.network, ModulatedNetwork) and self.space.name == "s":
+            latents = torch.cat(self.network.styles(latents), dim=1)
+        return Codes(latents, labels, truncation)
 
     def synthesize(self, codes: Codes) -> Tensor:
         """Render whole images.
@@ -210,8 +197,7 @@ class StyleAdapter(Adapter):
         Raises:
             CodesError: for codes z of a conditional network without labels.
         """
-        images: Tensor = self.network(self._w(codes))
-        return images
+        return self._render(codes, None)
 
     def region_output(self, codes: Codes, region: Region) -> Tensor:
         """Render a region, computing only the window of each layer that it needs.
@@ -227,15 +213,21 @@ class StyleAdapter(Adapter):
             CodesError: for codes z of a conditional network without labels.
         """
         window = Window.around(region)
-        return Patch(self.network(self._w(codes), window), window).pixels(region)
+        return Patch(self._render(codes, window), window).pixels(region)
 
     @property
     def needs_labels(self) -> bool:
         """Whether rendering reads labels: only where z is mapped."""
         return bool(self.classes) and self.space.name == "z"
 
+    def _render(self, codes: Codes, window: Window | None) -> Tensor:
+        if isinstance(self.network, ModulatedNetwork) and self.space.name == "s":
+            return self.network.synthesize(codes.latents.split(self.space.styles, dim=1), window)
+        images: Tensor = self.network(self._w(codes), window)
+        return images
+
     def _w(self, codes: Codes) -> Tensor:
-        """Return the rows of w (n, num_ws, w_dim) of codes of either space."""
+        """Return the rows of w (n, num_ws, w_dim) of codes w or z."""
         if self.space.name == "w":
             return codes.latents
         if self.classes and codes.labels is None:

@@ -13,7 +13,7 @@ def zoo_adapters() -> list[AdapterPlugin]:
             summary="a mapped code that gives each layer's channels a mean and a spread (Karras et al., CVPR 2019)",
             load="zoo_adapters.stylegan.adapter:StyleGAN",
             provides=everywhere | {"projection"},
-            spaces={"z": everywhere},
+            spaces={"z": everywhere, "s": everywhere},
             options="zoo_adapters.stylegan.options:StyleGANOptions",
             layers="zoo_adapters.stylegan.layers:name_layers",
         )

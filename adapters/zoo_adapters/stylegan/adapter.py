@@ -1,4 +1,4 @@
-"""The StyleGAN adapter: codes w with a row for each layer, or z, and the layers' affine maps as projections."""
+"""The StyleGAN adapter: codes w with a row for each layer, z or styles, and the affine maps as projections of w."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from zoo_adapters.stylegan.network import StyleGANGenerator, untrained
 
 
 class StyleGAN(StyleAdapter):
-    """A StyleGAN generator, in w (a row for each layer) or in z; conditional ones read labels when z is mapped."""
+    """A StyleGAN generator, in w (a row for each layer), z or s; conditional ones read labels when z is mapped."""
 
     family = "StyleGAN"
+    spaces = ("w", "z", "s")
     truncation_cutoff = 8
     layouts = LAYOUTS
     network: StyleGANGenerator
@@ -64,7 +65,7 @@ class StyleGAN(StyleAdapter):
         """Name the rows of w after resolutions, and as the literature does: coarse, middle and fine.
 
         Returns:
-            The rows by name; none for z.
+            The rows by name; none for z and s.
         """
         return name_layers(self.space.name, self.space.layers, self.resolution[0])
 
@@ -73,9 +74,9 @@ class StyleGAN(StyleAdapter):
 
         Returns:
             For w, a projection for each row, whose weight has a row for each scale and then for each shift. For z,
-            none: the code is normalised before any weight is applied to it.
+            none: the code is normalised before any weight is applied to it. For s, none: styles are what the maps give.
         """
-        if self.space.name == "z":
+        if self.space.name != "w":
             return []
         indices = range(self.network.num_ws)
         return [Projection(index, self.network.get_parameter(f"layers.{index}.affine.weight")) for index in indices]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu
 
-from zoo.nn import Growth, MappingNetwork, Patch, StyleNetwork, Window, store_as
+from zoo.nn import Growth, MappingNetwork, ModulatedNetwork, Patch, Window, store_as
 
 _SLOPE = 0.2
 _EPSILON = 1e-8
@@ -58,12 +58,12 @@ class SynthesisLayer(nn.Module):
         self.noise_strength = nn.Buffer(torch.zeros(channels))
         store_as(self, {"noise_const": "noise", "noise_strength": "strength"})
 
-    def forward(self, x: Tensor, w: Tensor) -> StyleModulation:
-        """Activate and normalise maps, and compute their style.
+    def forward(self, x: Tensor, styles: Tensor) -> StyleModulation:
+        """Activate and normalise maps, and give them their style.
 
         Args:
             x: (n, channels, height, width).
-            w: the layer's row of w, (n, w_dim).
+            styles: scales and then shifts, as `affine` gives them of the layer's row of w, (n, 2 · channels).
 
         Returns:
             The normalised maps with their style.
@@ -73,7 +73,7 @@ class SynthesisLayer(nn.Module):
         y = leaky_relu(x + (self.bias[:, None, None] + noise), _SLOPE)
         centred = y - y.mean(dim=(2, 3), keepdim=True)
         inverse_std = torch.rsqrt(centred.square().mean(dim=(2, 3)) + _EPSILON)
-        scale, shift = self.affine(w).chunk(2, dim=1)
+        scale, shift = styles.chunk(2, dim=1)
         return StyleModulation(centred, scale * inverse_std, shift)
 
 
@@ -108,7 +108,7 @@ class ToRGB(nn.Module):
         return rgb.view(*rgb.shape[:2], *values.shape[2:])
 
 
-class StyleGANGenerator(StyleNetwork):
+class StyleGANGenerator(ModulatedNetwork):
     """From w to images: a constant of 4x4 pixels, and two layers for each resolution.
 
     Layer i reads row i of w. The first layer follows the constant, every other one a convolution, so that `convs` has
@@ -153,23 +153,31 @@ class StyleGANGenerator(StyleNetwork):
         self.num_ws = 2 * (self.growth.last_level + 1)
         store_as(self, {"const": "constant", "to_rgb": "colours"})
 
-    def forward(self, w: Tensor, window: Window | None = None) -> Tensor:
-        """Render images.
+    def affine_maps(self) -> list[tuple[int, nn.Module]]:
+        """List the affine maps in the order of the forward pass; see `ModulatedNetwork.affine_maps`.
+
+        Returns:
+            For each layer, its number, which is that of its row of w, and the linear module.
+        """
+        return [(index, self.layers[index].get_submodule("affine")) for index in range(self.num_ws)]
+
+    def synthesize(self, styles: Sequence[Tensor], window: Window | None = None) -> Tensor:
+        """Render images of styles.
 
         Args:
-            w: (n, num_ws, w_dim).
+            styles: for each layer, (n, 2 · channels), scales first.
             window: the window of the image to compute; None for all of it. Only the ToRGB layers compute less for a
                 window.
 
         Returns:
             (n, img_channels, height, width) of the image or of the window.
         """
-        x = self.const.expand(len(w), *self.const.shape)
+        x = self.const.expand(len(styles[0]), *self.const.shape)
         modulated: dict[int, StyleModulation] = {}
         # Each resolution has two layers. At a level of detail above 0, the last ones are not computed.
         for index in range(self.num_ws):
             level = index // 2
-            y: StyleModulation = self.layers[index](x, w[:, index])
+            y: StyleModulation = self.layers[index](x, styles[index])
             if index % 2 == 0 or level < self.growth.last_level:
                 x = self._convolve(index, y.apply())
             if index % 2 and level in self.growth.visible_levels:

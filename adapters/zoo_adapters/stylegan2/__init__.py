@@ -13,7 +13,7 @@ def zoo_adapters() -> list[AdapterPlugin]:
             summary="a mapped code that scales the channels of every layer (Karras et al., CVPR 2020)",
             load="zoo_adapters.stylegan2.adapter:StyleGAN2",
             provides=everywhere | {"projection"},
-            spaces={"z": everywhere},
+            spaces={"z": everywhere, "s": everywhere},
             options="zoo_adapters.stylegan2.options:StyleGAN2Options",
             layers="zoo_adapters.stylegan2.layers:name_layers",
         )

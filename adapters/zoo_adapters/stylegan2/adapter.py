@@ -1,4 +1,4 @@
-"""The StyleGAN2 adapter: codes w with a row for each layer, or z, and the layers' affine maps as projections."""
+"""The StyleGAN2 adapter: codes w with a row for each layer, z or styles, and the affine maps as projections of w."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from zoo_adapters.stylegan2.settings import StyleGAN2Settings
 
 
 class StyleGAN2(StyleAdapter):
-    """A StyleGAN2 generator, in w (a row for each layer) or in z; conditional ones read labels when z is mapped."""
+    """A StyleGAN2 generator, in w (a row for each layer), z or s; conditional ones read labels when z is mapped."""
 
     family = "StyleGAN2"
+    spaces = ("w", "z", "s")
     layouts = LAYOUTS
     settings = StyleGAN2Settings
     network: StyleGAN2Generator
@@ -60,18 +61,19 @@ class StyleGAN2(StyleAdapter):
         """Name the rows of w after resolutions, and as the literature does: coarse, middle and fine.
 
         Returns:
-            The rows by name; none for z.
+            The rows by name; none for z and s.
         """
         sizes = self.network.sizes()
-        return {} if self.space.name == "z" else name_rows([*sizes, sizes[-1]])
+        return name_rows([*sizes, sizes[-1]]) if self.space.name == "w" else {}
 
     def projections(self) -> list[Projection]:
         """List every layer's affine map from its row of w to its styles; the last row's is that of the last ToRGB.
 
         Returns:
             For w, a projection for each row. For z, none: the code is normalised before any weight is applied to it.
+            For s, none: styles are what the maps give.
         """
-        if self.space.name == "z":
+        if self.space.name != "w":
             return []
         last = self.network.num_ws - 1
         names = [*(f"layers.{index}" for index in range(last)), f"to_rgb.{last // 2}"]

@@ -118,6 +118,11 @@ def arrange(array: Tensor, space: LatentSpace, kind: ArrayKind, read_as: str | N
     readings = _readings(shape, space, kind)
     if not readings:
         raise MisfitError(f"holds {_numbers(shape)} numbers, {_misfit(shape, space)}")
+    if read_as is None and space.name != "s" and shape[-1] == sum(space.styles):
+        raise MisfitError(
+            f"holds {_numbers(shape)} numbers, which fit {space} and the styles of its layers: pass "
+            f"{_choices(readings, kind)}, or --space s if these are vectors of StyleSpace"
+        )
     if len(shape) == 2 and shape[0] > 1:
         chosen = _choose(array, readings, kind, read_as)
         if chosen == ROWS:
@@ -168,15 +173,25 @@ def _choose(array: Tensor, readings: Mapping[str, str], kind: ArrayKind, read_as
         del left[COLUMNS]
     if len(left) == 1:
         return next(iter(left))
-    choices = ", or ".join(f"{kind.option} {reading} if it is {words}" for reading, words in left.items())
-    raise MisfitError(f"holds {_numbers(array.shape)} numbers, which can be read in {len(left)} ways: pass {choices}")
+    raise MisfitError(
+        f"holds {_numbers(array.shape)} numbers, which can be read in {len(left)} ways: pass {_choices(left, kind)}"
+    )
+
+
+def _choices(readings: Mapping[str, str], kind: ArrayKind) -> str:
+    return ", or ".join(f"{kind.option} {reading} if it is {words}" for reading, words in readings.items())
 
 
 def _misfit(shape: tuple[int, ...], space: LatentSpace) -> str:
     rows = shape[-2] if len(shape) > 2 and shape[-1] == space.dim else 1
     known = f": these are of a model with {rows} rows" if rows > 1 else ""
-    if not known and space.layers > 1 and shape and shape[-1] > space.dim:
-        known = ": styles, as vectors of StyleSpace, are no codes, which are all that zoo moves"
+    if not known and space.styles and shape:
+        if shape[-1] == 2:
+            known = ": pairs of a layer and a channel are no vectors, which have a number for each style"
+        elif space.name != "s" and shape[-1] == sum(space.styles):
+            known = ": for vectors of StyleSpace, open the model with --space s"
+        elif shape[-1] > space.dim:
+            known = f"; vectors of StyleSpace have {sum(space.styles):,} numbers here, with the styles of ToRGB"
     return f"but the space is {space}{known}"
 
 

@@ -22,6 +22,7 @@ from zoo.core.files.arrays import (
     warn_of_reading,
 )
 from zoo.core.files.reading import read_arrays, split_name
+from zoo.core.files.styles import join_styles
 from zoo.errors import CodesError
 
 # What functions take as codes: also the path of a file, or an array.
@@ -125,6 +126,7 @@ def _find_latents(
     if isinstance(metadata.get("format"), str):
         raise MisfitError(f"is a file of {metadata['format']}, not of codes")
     chosen = name or ("latents" if "latents" in tensors else None)
+    tensors = tensors if chosen else join_styles(tensors, space)
     key, remark = pick(tensors, chosen, space, CODES)
     return tensors[key] if space is None else _arranged(tensors[key], space, str(file), read_as, remark)
 

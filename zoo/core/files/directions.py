@@ -27,6 +27,7 @@ from zoo.core.files.arrays import (
 from zoo.core.files.digests import FETCH
 from zoo.core.files.hub_address import is_hub_address
 from zoo.core.files.reading import read_arrays, split_name, to_tensor
+from zoo.core.files.styles import join_styles
 from zoo.core.moves import measure_lengths
 from zoo.errors import DirectionsError
 
@@ -185,6 +186,7 @@ def directions_from_array(given: object, space: LatentSpace | None, read_as: str
 def _from_arrays(
     file: Path, tensors: Mapping[str, Tensor], name: str | None, space: LatentSpace | None, read_as: str | None
 ) -> Directions:
+    tensors = tensors if name else join_styles(tensors, space)
     key, remark = pick(tensors, name, space, DIRECTIONS)
     array = tensors[key]
     if array.is_complex() or array.dtype == torch.bool:
