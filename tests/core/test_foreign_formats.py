@@ -218,7 +218,7 @@ def test_vectors_of_stylespace_need_the_space_s(shape: tuple[int, ...], tmp_path
 
 def test_vectors_of_stylespace_by_layer_need_the_space_s(tmp_path: Path) -> None:
     torch.save([tensor(part) for part in BY_LAYER], tmp_path / "styles.pt")
-    with pytest.raises(DirectionsError, match="open the model with --space s if .*, or choose one .* FILE#0"):
+    with pytest.raises(DirectionsError, match=r"open the model with --space s if .*, or choose one .* FILE#0"):
         Directions.load(tmp_path / "styles.pt", space=W)
     codes, _ = load_codes(tmp_path / "styles.pt", space=S)
     assert np.array_equal(codes.latents.numpy(), STYLE_VECTORS)
@@ -235,7 +235,7 @@ def test_styles_of_other_layers_are_refused(tmp_path: Path) -> None:
 def test_a_vector_that_fits_w_and_s_is_asked_about(tmp_path: Path) -> None:
     space = LatentSpace("w", DIM, layers=ROWS, styles=(DIM // 2, DIM // 2))
     np.save(tmp_path / "vectors.npy", DRAWN[:3])
-    with pytest.raises(DirectionsError, match="--as directions if it is 3 directions.*, or --space s if"):
+    with pytest.raises(DirectionsError, match=r"--as directions if it is 3 directions.*, or --space s if"):
         Directions.load(tmp_path / "vectors.npy", space=space)
     assert len(Directions.load(tmp_path / "vectors.npy", space=space, read_as="directions")) == 3
     styles = LatentSpace("s", DIM, styles=space.styles)
