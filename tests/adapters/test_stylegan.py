@@ -289,8 +289,9 @@ def test_a_style_sets_the_mean_and_the_spread_of_every_channel() -> None:
     network = StyleGAN.tiny(0).network.double()
     w = torch.randn(2, 8, dtype=torch.float64)
     layer = network.layers[4]
-    map_ = layer(torch.randn(2, 4, 16, 16, dtype=torch.float64), w).apply()
-    scale, shift = layer.get_submodule("affine")(w).chunk(2, dim=1)
+    styles = layer.get_submodule("affine")(w)
+    map_ = layer(torch.randn(2, 4, 16, 16, dtype=torch.float64), styles).apply()
+    scale, shift = styles.chunk(2, dim=1)
     assert torch.allclose(map_.mean(dim=(2, 3)), shift, atol=1e-12)
     assert torch.allclose(map_.var(dim=(2, 3), correction=0).sqrt(), scale.abs(), rtol=1e-6)  # 1e-8 is added
 
@@ -328,8 +329,8 @@ def test_names_of_classes() -> None:
 
 
 def test_an_unknown_space(golden: Golden) -> None:
-    with pytest.raises(UnknownNameError, match="there are: w, z"):
-        opened(golden.state, "s")
+    with pytest.raises(UnknownNameError, match="there are: s, w, z"):
+        opened(golden.state, "p")
 
 
 def test_the_untrained_network_depends_on_its_seed_alone() -> None:

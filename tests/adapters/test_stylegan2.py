@@ -509,8 +509,8 @@ def test_names_of_classes() -> None:
 
 
 def test_an_unknown_space() -> None:
-    with pytest.raises(UnknownNameError, match="there are: w, z"):
-        opened(Golden.read("stylegan2_ada").state, "s")
+    with pytest.raises(UnknownNameError, match="there are: s, w, z"):
+        opened(Golden.read("stylegan2_ada").state, "p")
 
 
 def test_the_untrained_network_depends_on_its_seed_alone() -> None:
