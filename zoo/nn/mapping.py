@@ -243,7 +243,11 @@ class ModulatedNetwork(StyleNetwork):
         return [affine(w[:, row]) for row, affine in self.affine_maps()]
 
     def style_sizes(self) -> tuple[int, ...]:
-        """Return how many styles each of `affine_maps` gives."""
+        """Count the styles.
+
+        Returns:
+            How many each of `affine_maps` gives.
+        """
         return tuple(len(affine.get_parameter("bias")) for _, affine in self.affine_maps())
 
     def forward(self, w: Tensor, window: Window | None = None) -> Tensor:
