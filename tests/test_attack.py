@@ -1,4 +1,4 @@
-"""A short run of all attacks, and a longer one by `pytest -m long`; `python -m tests.attack` makes the whole."""
+"""A short run of all attacks, and a longer one, by `pytest -m long`; `python -m tests.attack` makes the whole."""
 
 import gc
 import json
@@ -20,9 +20,8 @@ ROOT = Path(__file__).parents[1]
 PIECES = 3000
 
 
-@pytest.mark.parametrize(
-    "words", [("--quick", "--count", "100"), pytest.param(("--count", "30000"), marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("words", [("--quick", "--count", "300"), ("--count", "30000")])
 def test_attacks_are_read_or_refused_and_nothing_else(words: tuple[str, ...], tmp_path: Path) -> None:
     command = [fork_server.python(), "-m", "tests.attack", *words, "--state", str(tmp_path)]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

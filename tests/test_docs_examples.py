@@ -27,7 +27,10 @@ TRUE_PROCESSES = "formats"
 # This page's whole benches take a quarter of an hour; tests/bench runs one of half the size.
 ONLY_QUICK = "bench"
 # These take longest, and are run with the long tests only.
-LONG = ("analyses", "bench", "commands", "concepts", "first-analyzer", "photographs", "scores", "share", "tasks")
+LONG = (
+    *("analyses", "bench", "commands", "concepts", "first-analyzer", "photographs", "scores", "share", "sweeps"),
+    *("tasks", "which-file"),
+)
 # The commands of these pages talk to a Hub on this machine.
 ON_HUB = ("share", "commands")
 MODELS = tuple(load_installation().registry.cards)

@@ -51,6 +51,7 @@ def test_nothing_is_run(hostile: Hostile, tmp_path: Path, monkeypatch: pytest.Mo
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+@pytest.mark.long
 def test_bombs_stay_within_time_and_memory(tmp_path: Path) -> None:
     outcomes = json.loads(in_a_process(f"read_bombs({MEGABYTES})", tmp_path))
     for bomb in (hostile for hostile in FILES if hostile.kind == BOMB):

@@ -886,7 +886,7 @@ OTHER_FAMILIES = [
     Bad("cutoff-negative", "sample ./file.pt -o cutoff=-1", "option cutoff|'-1'", STYLEGAN2),
     Bad("classes-of-an-unconditional-network", "sample ./file.pt -o classes=a,b", "classes|has 0 classes", STYLEGAN2),
     Bad("label-of-an-unconditional-network", "sample ./file.pt --label 1", "--label 1|not conditional", STYLEGAN2),
-    Bad("space-of-no-network", "sample ./file.pt --space s", "space of a StyleGAN2|'s'|w, z", STYLEGAN2),
+    Bad("space-of-no-network", "sample ./file.pt --space p", "space of a StyleGAN2|'p'|s, w, z", STYLEGAN2),
     Bad("sefa-in-z", "analyze ./file.pt --space z", "sefa needs projection|in z", STYLEGAN2),
     Bad("rows-beyond-the-last", "analyze ./file.pt -a lowrank --layers 6-8", "layers|8", STYLEGAN2),
     Bad("too-few-class-names", "sample ./file.pt -o classes=a,b", "2 different names|10 classes", BIGGAN),

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from tests.support import broken
 from tests.support.families import families
 from tests.support.hostile import eyes_state
+from tests.support.marks import mostly_long
 from tests.support.plugins import write_plugin
 from tests.support.toys import sequential
 from zoo.cli import run
@@ -40,6 +41,7 @@ from zoo.testing.subject import Subject, require_torch_free
 
 ROOT = Path(__file__).parents[2]
 INSTALLATION = load_installation()
+ANALYZERS = INSTALLATION.plugins.analyzers
 BROKEN: dict[str, dict[str, Any]] = {
     "adapter": broken.ADAPTERS,
     "analyzer": broken.ANALYZERS,
@@ -115,7 +117,7 @@ def test_the_built_in_architectures(check: str) -> None:
         {str(each): each for each in checks_of("adapter", name, INSTALLATION)}[check]()
 
 
-@pytest.mark.parametrize("analyzer", INSTALLATION.plugins.analyzers)
+@pytest.mark.parametrize("analyzer", mostly_long(ANALYZERS, {*ANALYZERS} - {"ganalyze"}))
 def test_the_built_in_analyses(analyzer: str) -> None:
     for check in checks_of("analyzer", analyzer, INSTALLATION):
         check()
