@@ -19,6 +19,12 @@ from .analyzer import (
 from .analyzer import (
     Scorer as Scorer,
 )
+from .analyzer import (
+    attribute_columns as attribute_columns,
+)
+from .analyzer import (
+    named_attributes as named_attributes,
+)
 from .channels import (
     CHANNELS as CHANNELS,
 )
@@ -62,6 +68,9 @@ from .layers import (
 from .moves import Move as Move
 from .options import (
     ClassNames as ClassNames,
+)
+from .options import (
+    Names as Names,
 )
 from .options import (
     Options as Options,

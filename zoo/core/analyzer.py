@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
@@ -212,3 +212,41 @@ class Scorer(ABC):
 
         """
         return torch.zeros(len(images), len(self.parts), *images.shape[2:], dtype=torch.bool)
+
+
+def attribute_columns(columns: Sequence[str]) -> dict[str, list[int]]:
+    """Group the columns of a scorer: ``hair=red`` and ``hair=black`` are values of one attribute.
+
+    Args:
+        columns: the names of the columns.
+
+    Returns:
+        The indices of each attribute's columns, by its name.
+
+    """
+    groups: dict[str, list[int]] = {}
+    for index, column in enumerate(columns):
+        groups.setdefault(column.partition("=")[0], []).append(index)
+    return groups
+
+
+def named_attributes(names: Sequence[str], known: Collection[str]) -> list[str]:
+    """List the attributes that names stand for, each once; ``not:NAME`` alone is all others.
+
+    Args:
+        names: the names, at least one.
+        known: the names of all attributes.
+
+    Returns:
+        Their names.
+
+    Raises:
+        UnknownNameError: there is no attribute of a name.
+
+    """
+    left_out = [name.removeprefix("not:") for name in names if name.startswith("not:")]
+    wanted = [name for name in names if not name.startswith("not:")] or list(known)
+    for name in (*left_out, *wanted):
+        if name not in known:
+            raise unknown_name("attribute that is scored", name, known)
+    return [name for name in dict.fromkeys(wanted) if name not in left_out]

@@ -38,6 +38,14 @@ ClassNames = Annotated[
     tuple[str, ...], BeforeValidator(lambda value: parse_class_names(value) if isinstance(value, str) else value)
 ]
 
+# An option of several names: a list in a card, a text with commas on the command line.
+Names = Annotated[
+    tuple[str, ...],
+    BeforeValidator(
+        lambda given: tuple(part.strip() for part in given.split(",")) if isinstance(given, str) else given
+    ),
+]
+
 
 # A positive number, or "none".
 PositiveOrNone = Annotated[

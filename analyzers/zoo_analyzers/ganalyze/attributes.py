@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from zoo import unknown_name
+from zoo.core import attribute_columns, named_attributes
 
 # Probabilities below this one cost hardly more than it does: codes that no step can change do not decide.
 _FLOOR = 0.05
@@ -96,13 +97,10 @@ def read_attributes(columns: Sequence[str], unedited: Tensor) -> dict[str, Attri
     Returns:
         The attributes by name.
     """
-    groups: dict[str, list[int]] = {}
-    for index, column in enumerate(columns):
-        groups.setdefault(column.partition("=")[0], []).append(index)
     deviations = unedited.std(dim=0, correction=0)
     return {
         name: Attribute(name, tuple(group), None, float(deviations[group[0]]) or 1.0 if len(group) == 1 else 1.0)
-        for name, group in groups.items()
+        for name, group in attribute_columns(columns).items()
     }
 
 
@@ -133,10 +131,7 @@ def kept_names(names: Sequence[str] | None, known: Mapping[str, Attribute]) -> l
     Raises:
         UnknownNameError: the scorer knows none of a name.
     """
-    given = [name for name in names or () if name != "none"]
-    for name in given:
-        if name.removeprefix("not:") not in known:
-            raise unknown_name("attribute that is scored", name.removeprefix("not:"), known)
-    named = [name for name in given if not name.startswith("not:")]
-    everything = names is None or any(name.startswith("not:") for name in given)
-    return [name for name in named or (known if everything else ()) if f"not:{name}" not in given]
+    if names is None:
+        return list(known)
+    given = [name for name in names if name != "none"]
+    return named_attributes(given, known) if given else []

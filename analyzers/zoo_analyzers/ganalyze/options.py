@@ -1,16 +1,11 @@
 """The options of GANalyze."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from zoo import Options
-
-# Names with commas between them, or a sequence of names.
-Names = Annotated[
-    tuple[str, ...],
-    BeforeValidator(lambda given: [part.strip() for part in given.split(",")] if isinstance(given, str) else given),
-]
+from zoo.core import Names
 
 
 class GANalyzeOptions(Options):

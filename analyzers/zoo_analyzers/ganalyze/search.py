@@ -60,8 +60,9 @@ class Search:
         self.length = len(chosen) ** 0.5 if self.by_row else 1.0
         self.outside = torch.from_numpy(~probe.region.mask).to(adapter.device)
         self.starts = range(0, len(self.codes), options.batch)
+        self._pixels_outside: dict[int, Tensor] = {}
         with torch.no_grad():
-            self.unedited = self._of_all(lambda start: self._scores(self._images(self._batch(start))))
+            self.unedited = self._of_all(self._unedited_scores)
 
     def learn(self, attribute: Attribute, kept: Sequence[Attribute], progress: Callable[[int], object]) -> Learned:
         """Learn the direction of one attribute.
@@ -113,12 +114,18 @@ class Search:
 
     def _outside(self, start: int, images: Sequence[Tensor]) -> Tensor:
         """Return the mean squared change of the pixels outside of the region, as a share of a visible one ()."""
-        if not self.options.outside or not bool(self.outside.any()):
+        if start not in self._pixels_outside:
             return torch.zeros(())
-        with torch.no_grad():
-            before = self._images(self._batch(start))
-        squares = torch.stack([(one - before)[..., self.outside].square().mean() for one in images])
+        before = self._pixels_outside[start]
+        squares = torch.stack([(one[..., self.outside] - before).square().mean() for one in images])
         return squares.mean() / _VISIBLE_CHANGE
+
+    def _unedited_scores(self, start: int) -> Tensor:
+        """Score a batch of unedited images, and keep their pixels outside of the region if these count."""
+        images = self._images(self._batch(start))
+        if self.options.outside and bool(self.outside.any()):
+            self._pixels_outside[start] = images[..., self.outside]
+        return self._scores(images)
 
     @torch.no_grad()
     def _score(self, delta: Tensor, attribute: Attribute, kept: Sequence[Attribute]) -> float:

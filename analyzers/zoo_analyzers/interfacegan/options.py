@@ -1,19 +1,11 @@
 """The options of InterFaceGAN."""
 
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from zoo import Options
-
-# Names with commas between them, or a sequence of names.
-Names = Annotated[
-    tuple[str, ...],
-    BeforeValidator(
-        lambda given: tuple(part.strip() for part in given.split(",")) if isinstance(given, str) else given
-    ),
-]
+from zoo.core import Names
 
 
 class InterFaceGANOptions(Options):

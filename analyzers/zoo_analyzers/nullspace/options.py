@@ -1,17 +1,12 @@
 """The options of the nullspace analysis."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
+from zoo.core import Names
 from zoo.jacobian import OutputOptions
-
-# Names with commas between them, or a sequence of names.
-Names = Annotated[
-    tuple[str, ...],
-    BeforeValidator(lambda given: [part.strip() for part in given.split(",")] if isinstance(given, str) else given),
-]
 
 
 class NullSpaceOptions(OutputOptions):

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from zoo import Adapter, CapabilityError, ContractError, Probe, Region, Scorer, unknown_name
-from zoo.core import parse_region
+from zoo import Adapter, CapabilityError, ContractError, Probe, Region, Scorer
+from zoo.core import attribute_columns, named_attributes, parse_region
 from zoo.jacobian import Output, RegionJacobian
 
 # Scores whose gradients are computed in one pass, unless another chunk is chosen.
@@ -102,12 +102,5 @@ def preserved_names(names: Sequence[str], probe: Probe, scorer: str | None) -> l
 
 def _columns(names: Sequence[str], columns: Sequence[str]) -> dict[str, list[int]]:
     """Find the columns of each attribute that is named, or of all others."""
-    known: dict[str, list[int]] = {}
-    for index, column in enumerate(columns):
-        known.setdefault(column.partition("=")[0], []).append(index)
-    left_out = [name.removeprefix("not:") for name in names if name.startswith("not:")]
-    wanted = [name for name in names if not name.startswith("not:")] or list(known)
-    for name in (*left_out, *wanted):
-        if name not in known:
-            raise unknown_name("attribute that is scored", name, known)
-    return {name: known[name] for name in dict.fromkeys(wanted) if name not in left_out}
+    known = attribute_columns(columns)
+    return {name: known[name] for name in named_attributes(names, known)}
