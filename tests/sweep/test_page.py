@@ -8,7 +8,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
 
 from tests.support.chromium import CONTRASTS, chromium, resize
-from zoo.sweep.cells import AnalyzerWords, Cell, ModelWords, Settings
+from zoo.sweep.cells import Cell, ModelWords, PluginWords, Settings
 from zoo.sweep.folder import CELL, SweepFolder
 from zoo.sweep.grid import file_sha256
 from zoo.sweep.page import write_page
@@ -22,7 +22,7 @@ def written(folder: Path) -> Path:
     """Write the page of two models with two directions each, one of which was not measured."""
     file, of_sweep = folder / "s.yaml", SweepFolder(place_at(folder / "out"))
     file.write_text("")
-    cells = [Cell(model=ModelWords(name), analyzer=AnalyzerWords("sefa")) for name in ("b.1", "a.<i>")]
+    cells = [Cell(model=ModelWords(name), analyzer=PluginWords("sefa")) for name in ("b.1", "a.<i>")]
     plan = Plan(file_sha256(file), Settings(), tuple(PlannedCell(str(n), cell) for n, cell in enumerate(cells)))
     of_sweep.write_plan(plan.as_json())
     measured: list[list[float | None]] = [[10.0, 9.0], [100.0, None]]

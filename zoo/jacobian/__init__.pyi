@@ -27,6 +27,9 @@ from .leading import (
     leading_or_gram as leading_or_gram,
 )
 from .leading import (
+    note_on_search as note_on_search,
+)
+from .leading import (
     require_searchable as require_searchable,
 )
 from .leading import (

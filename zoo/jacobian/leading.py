@@ -68,17 +68,17 @@ def leading_or_gram(
     """
     record: dict[str, Any] = {}
     large = is_large(adapter.space.dim)
-    if method == "sketched" or (method == "auto" and large):
+    demanded = method == "sketched" or (method == "auto" and large)
+    if demanded:
         require_searchable(probe, obstacle)
-    pays = method == "auto" and rank and not obstacle and _pays(adapter, probe, rank, tau)
-    searches = method == "sketched" or pays or (method == "auto" and large)
+    searches = demanded or (method == "auto" and rank and not obstacle and _pays(adapter, probe, rank, tau))
     if searches and probe.budget.spread is not None:
         raise OptionError("a search for leading directions is not spread: pass -o method=exact, or leave --on out")
     if searches:
         rank = rank or DEFAULT_RANK
-        max_cost = 4.0 * adapter.space.dim if method == "sketched" else None
-        if large and method == "auto":
-            max_cost = search_budget(rank)
+        max_cost = None
+        if demanded:
+            max_cost = 4.0 * adapter.space.dim if method == "sketched" else search_budget(rank)
         eigen = _search(adapter, probe, regions, rank, output=output, tau=tau, max_cost=max_cost)
         record = {"residual": eigen.residual, "cost": round(eigen.cost() / adapter.space.dim, 3)}
         if eigen.trace_error is not None:
@@ -125,7 +125,24 @@ def search_budget(rank: int) -> float:
     Returns:
         The cost in products with J.
     """
-    return 3 * 2.0 * (2 * rank + 30)
+    return 3 * krylov.expected_cost(rank)
+
+
+def note_on_search(eigen: PartialEigen) -> list[str]:
+    """Say that directions of a search that did not converge are approximate.
+
+    Args:
+        eigen: What the search found.
+
+    Returns:
+        A note, or none.
+    """
+    if eigen.converged:
+        return []
+    return [
+        f"the search ended after {eigen.jvps + eigen.vjps} products at a residual of {eigen.residual:.2g}: the "
+        "last directions are approximate, and -o method=sketched searches longer"
+    ]
 
 
 def _pays(adapter: Adapter, probe: Probe, rank: int, tau: float | None) -> bool:

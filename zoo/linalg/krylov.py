@@ -70,11 +70,25 @@ class PartialEigen:
         return self.jvps + vjp_cost * self.vjps
 
 
-def is_worthwhile(rank: int, dim: int, *, quotient: bool = False, vjp_cost: float = VJP_COST) -> bool:
-    """Predict whether a search ends within its budget, and so costs less than `dim` jvps.
+def expected_cost(rank: int, *, quotient: bool = False, vjp_cost: float = VJP_COST) -> float:
+    """Predict what a search costs.
 
     A basis is taken to need 2 `rank` + 30 rows, or 2.5 `rank` + 50 for quotients, each with a jvp and a vjp. These are
     about the largest numbers that were observed on real generators, and on spectra that fall as theirs do.
+
+    Args:
+        rank: Number of directions.
+        quotient: Whether quotients are searched for, instead of eigenvalues.
+        vjp_cost: The cost of a vjp, in jvps.
+
+    Returns:
+        The cost in jvps.
+    """
+    return PROBES + (1 + vjp_cost) * (2.5 * rank + 50) if quotient else (1 + vjp_cost) * (2 * rank + 30)
+
+
+def is_worthwhile(rank: int, dim: int, *, quotient: bool = False, vjp_cost: float = VJP_COST) -> bool:
+    """Predict whether a search ends within its budget, and so costs less than `dim` jvps; see `expected_cost`.
 
     Args:
         rank: Number of directions.
@@ -85,8 +99,7 @@ def is_worthwhile(rank: int, dim: int, *, quotient: bool = False, vjp_cost: floa
     Returns:
         Whether a search is worthwhile.
     """
-    cost = PROBES + (1 + vjp_cost) * (2.5 * rank + 50) if quotient else (1 + vjp_cost) * (2 * rank + 30)
-    return cost <= MAX_COST_SHARE * dim
+    return expected_cost(rank, quotient=quotient, vjp_cost=vjp_cost) <= MAX_COST_SHARE * dim
 
 
 def block_krylov_eigsh(

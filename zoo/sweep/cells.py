@@ -54,10 +54,6 @@ class PluginWords:
         return [self.name, *_pairs(self)]
 
 
-class AnalyzerWords(PluginWords):
-    """An analyzer and its options."""
-
-
 class ScorerWords(PluginWords):
     """A scorer and its options."""
 
@@ -88,7 +84,7 @@ class Cell:
     """
 
     model: ModelWords
-    analyzer: AnalyzerWords
+    analyzer: PluginWords
     region: str = "all"
     layers: str | None = None
     label: str | int | None = None
@@ -142,7 +138,7 @@ def cell_from_json(values: Mapping[str, Any]) -> Cell:
     Returns:
         The cell.
     """
-    parts = {"model": ModelWords(**values["model"]), "analyzer": AnalyzerWords(**values["analyzer"])}
+    parts = {"model": ModelWords(**values["model"]), "analyzer": PluginWords(**values["analyzer"])}
     return Cell(**{**values, **parts})
 
 
@@ -214,7 +210,7 @@ class Exclusion:
 
 
 def _equal(pattern: Any, value: Any) -> bool:
-    if isinstance(pattern, ModelWords | AnalyzerWords):
+    if isinstance(pattern, ModelWords | PluginWords):
         given = {name: part for name, part in vars(pattern).items() if part is not None and name != "options"}
         return all(_equal(part, getattr(value, name)) for name, part in given.items()) and all(
             name in value.options and _equal(part, value.options[name]) for name, part in pattern.options.items()

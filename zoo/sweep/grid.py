@@ -18,7 +18,7 @@ from zoo._utils.sizes import parse_size
 from zoo._utils.untrusted.opening import read_bounded
 from zoo.errors import OptionError, SweepError, unknown_name
 from zoo.registry.plain_yaml import MAX_BYTES, load_plain_yaml
-from zoo.sweep.cells import AnalyzerWords, Cell, Exclusion, ModelWords, ScorerWords, Settings
+from zoo.sweep.cells import Cell, Exclusion, ModelWords, PluginWords, ScorerWords, Settings
 
 # The most cells of one file.
 MAX_CELLS = 1_000_000
@@ -193,13 +193,13 @@ def _models(value: Any, where: str) -> Iterator[ModelWords]:
         yield ModelWords(given["name"], given.get("space"), given.get("tuned"), options)
 
 
-def _analyzers(value: Any, where: str) -> Iterator[AnalyzerWords]:
+def _analyzers(value: Any, where: str) -> Iterator[PluginWords]:
     if isinstance(value, str):
-        yield AnalyzerWords(value)
+        yield PluginWords(value)
         return
     given = _named(value, where, ("name", "options"))
     for options in _option_grid(given, where):
-        yield AnalyzerWords(given["name"], options)
+        yield PluginWords(given["name"], options)
 
 
 def _named(value: Any, where: str, known: Sequence[str]) -> Mapping[str, Any]:

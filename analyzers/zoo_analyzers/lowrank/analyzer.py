@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from zoo import Adapter, Analyzer, Directions, Probe
-from zoo.jacobian import Grams, is_large, leading_or_gram, no_change, open_output, require_change
+from zoo.jacobian import Grams, is_large, leading_or_gram, no_change, note_on_search, open_output, require_change
 from zoo.linalg import PartialEigen, factorize, numerical_rank
 from zoo_analyzers.lowrank.options import LowRankOptions
 
@@ -69,18 +69,9 @@ class LowRank(Analyzer[LowRankOptions]):
             "rank": count,
             "spectrum_of": "Leading eigenvalues of the region's Jacobian",
             "spectrum": eigen.values.tolist(),
-            "notes": [*self._on_search(eigen), *self._unused()],
+            "notes": [*note_on_search(eigen), *self._unused()],
         }
         return Directions(adapter.space, eigen.rows[:count], eigen.values[:count], probe.layers, provenance=provenance)
-
-    def _on_search(self, eigen: PartialEigen) -> list[str]:
-        """Say that directions of a search that did not converge are approximate."""
-        if eigen.converged:
-            return []
-        return [
-            f"the search ended after {eigen.jvps + eigen.vjps} products at a residual of {eigen.residual:.2g}: the "
-            "last directions are approximate, and -o method=sketched searches longer"
-        ]
 
     def _empty(self) -> str:
         return f"factorization={self.options.factorization} finds rank 0: use factorization=spectrum"

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from zoo import Adapter, Analyzer, CapabilityError, Directions, Probe
-from zoo.jacobian import Grams, Output, leading_or_gram, no_change, open_output, require_change
+from zoo.jacobian import Grams, Output, leading_or_gram, no_change, note_on_search, open_output, require_change
 from zoo.linalg import generalized_eigh
 from zoo_analyzers.resefa.options import ReSeFaOptions
 
@@ -58,9 +58,8 @@ class ReSeFa(Analyzer[ReSeFaOptions]):
         )
         provenance["output"] = output.name
         if not isinstance(result, Grams):
-            if not result.converged:
-                provenance["unconverged"] = True
-            return self._directions(adapter, probe, result.values, result.rows, provenance)
+            notes = [*self._notes(), *note_on_search(result)]
+            return self._directions(adapter, probe, result.values, result.rows, {**provenance, "notes": notes})
         foreground, background = result.matrices
         require_change(foreground, probe.region)
         if not bool(background.any()):
@@ -69,7 +68,8 @@ class ReSeFa(Analyzer[ReSeFaOptions]):
             )
         # M_F n = λ (M_B + τ tr(M_B) I) n
         quotients, vectors = generalized_eigh(foreground, background, options.tau)
-        return self._directions(adapter, probe, quotients, vectors, {**provenance, **result.provenance})
+        found = {**provenance, **result.provenance}
+        return self._directions(adapter, probe, quotients, vectors, {**found, "notes": self._notes()})
 
     def _notes(self) -> list[str]:
         """Say where the rest of the image does not count."""
@@ -93,16 +93,5 @@ class ReSeFa(Analyzer[ReSeFaOptions]):
             "rank": count,
             "spectrum_of": "Quotients of the region's change and the rest's; coloured: the directions returned",
             "spectrum": quotients.tolist(),
-            "notes": [*self._notes(), *_on_search(provenance)],
         }
         return Directions(adapter.space, vectors[:count], quotients[:count], probe.layers, provenance=provenance)
-
-
-def _on_search(provenance: dict[str, Any]) -> list[str]:
-    """Say that the directions of a search that did not converge are approximate."""
-    if not provenance.pop("unconverged", False):
-        return []
-    return [
-        f"the search ended at a residual of {provenance['residual']:.2g}: the last directions are approximate, and -o "
-        "method=sketched searches longer"
-    ]

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import pkgutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from zoo._utils.files import is_dir, is_file
-from zoo.core.files.hub_address import is_hub_address
-
-# `zoo.hub` stands above the core, so that its function is named here, and imported for an address only.
-FETCH = "zoo.hub.fetching:fetch_directions"
+from zoo.core.files.hub_address import fetch_set, is_hub_address
 
 
 def digests_of(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,7 +34,7 @@ def _names_file(value: Any) -> bool:
 
 def _digest(path: Path) -> dict[str, Any] | str:
     if is_hub_address(path):
-        return _digest(pkgutil.resolve_name(FETCH)(path)[0])
+        return _digest(fetch_set(path)[0])
     if is_dir(path):
         return {one.name: _digest(one) for one in sorted(path.iterdir()) if is_file(one)}
     return hashlib.sha256(path.read_bytes()).hexdigest() if is_file(path) else "none"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pkgutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,8 +23,7 @@ from zoo.core.files.arrays import (
     reading_by_name,
     warn_of_reading,
 )
-from zoo.core.files.digests import FETCH
-from zoo.core.files.hub_address import is_hub_address
+from zoo.core.files.hub_address import fetch_set, is_hub_address
 from zoo.core.files.reading import read_arrays, split_name, to_tensor
 from zoo.core.files.styles import join_styles
 from zoo.core.moves import measure_lengths
@@ -128,7 +126,7 @@ def load_directions(path: Path, space: LatentSpace | None, read_as: str | None) 
 
 def _fetched(path: Path, space: LatentSpace | None) -> Directions:
     """Fetch a set of directions from the Hub, and read it; it records the commit that it is from."""
-    file, address = pkgutil.resolve_name(FETCH)(path)
+    file, address = fetch_set(path)
     try:
         return load_directions(file, space, None).with_provenance(fetched_from=address)
     except DirectionsError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ _ADDRESS = re.compile(r"hf:/{1,2}(?P<rest>.*)", re.DOTALL)
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 _REVISION = re.compile(r"[A-Za-z0-9][\w./-]{0,199}", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+
+# `zoo.hub` stands above the core, so that its function is named here, and imported for an address only.
+_FETCH = "zoo.hub.fetching:fetch_directions"
 
 
 @dataclass(frozen=True)
@@ -108,3 +112,21 @@ def parse_repository(text: str) -> str:
 
 def _match(path: str | Path) -> re.Match[str] | None:
     return _ADDRESS.fullmatch(str(path).replace("\\", "/"))
+
+
+def fetch_set(path: str | Path) -> tuple[Path, str]:
+    """Fetch a set of directions from the Hub; see `zoo.hub.fetching.fetch_directions`.
+
+    Args:
+        path: its address, or the path that was made of it.
+
+    Returns:
+        The file in the cache, and the address with the commit.
+
+    Raises:
+        DirectionsError: the address is none, or the Hub does not give the file.
+        OutputError: the cache cannot be written.
+
+    """
+    found: tuple[Path, str] = pkgutil.resolve_name(_FETCH)(path)
+    return found
