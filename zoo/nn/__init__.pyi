@@ -2,6 +2,9 @@ from .layer_names import (
     name_resolutions as name_resolutions,
 )
 from .layer_names import (
+    name_row_pairs as name_row_pairs,
+)
+from .layer_names import (
     name_scales as name_scales,
 )
 from .local_layers import (
@@ -21,27 +24,6 @@ from .local_layers import (
 )
 from .local_layers import (
     TransposedConvolution as TransposedConvolution,
-)
-from .mapping import (
-    LR_MLP as LR_MLP,
-)
-from .mapping import (
-    MappingNetwork as MappingNetwork,
-)
-from .mapping import (
-    ModulatedNetwork as ModulatedNetwork,
-)
-from .mapping import (
-    StyleNetwork as StyleNetwork,
-)
-from .mapping import (
-    StyleSettings as StyleSettings,
-)
-from .mapping import (
-    mapping_from_state as mapping_from_state,
-)
-from .mapping import (
-    pixel_norm as pixel_norm,
 )
 from .placement import (
     in_parts as in_parts,
@@ -83,6 +65,27 @@ from .style import (
     choose_noise as choose_noise,
 )
 from .style_conversion import StyleConverter as StyleConverter
+from .style_network import (
+    LR_MLP as LR_MLP,
+)
+from .style_network import (
+    MappingNetwork as MappingNetwork,
+)
+from .style_network import (
+    ModulatedNetwork as ModulatedNetwork,
+)
+from .style_network import (
+    StyleNetwork as StyleNetwork,
+)
+from .style_network import (
+    StyleSettings as StyleSettings,
+)
+from .style_network import (
+    mapping_from_state as mapping_from_state,
+)
+from .style_network import (
+    pixel_norm as pixel_norm,
+)
 from .window import (
     Patch as Patch,
 )

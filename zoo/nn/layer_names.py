@@ -37,3 +37,19 @@ def name_scales(rows: int) -> dict[str, tuple[int, ...]]:
     """
     cuts = {"coarse": (0, _COARSE), "middle": (_COARSE, _MIDDLE), "fine": (_MIDDLE, rows)}
     return {name: tuple(range(first, min(end, rows))) for name, (first, end) in cuts.items() if first < rows}
+
+
+def name_row_pairs(space: str, rows: int, resolution: int) -> dict[str, tuple[int, ...]]:
+    """Name the rows of w of a network with two rows for each resolution, from 4x4 pixels on.
+
+    Args:
+        space: the latent space; in any other than w, rows have no names.
+        rows: how many rows there are.
+        resolution: height and width of the images.
+
+    Returns:
+        The rows by name.
+    """
+    if space != "w":
+        return {}
+    return {**name_resolutions([4 << row // 2 for row in range(rows)]), **name_scales(rows)}

@@ -20,8 +20,8 @@ from zoo.core.options import Settings, name_classes
 from zoo.core.region import Region
 from zoo.core.sampling import draw_labels, draw_normal
 from zoo.errors import CodesError, unknown_name
-from zoo.nn.mapping import ModulatedNetwork, StyleNetwork, StyleSettings, rescale_mapping, zero_w_avg
 from zoo.nn.placement import to_device
+from zoo.nn.style_network import ModulatedNetwork, StyleNetwork, StyleSettings, rescale_mapping, zero_w_avg
 from zoo.nn.window import Patch, Window
 
 # A missing mean code is estimated from 64 batches of 64 codes. Batches are small, since the layers of a mapping can be
@@ -38,8 +38,8 @@ class StyleAdapter(Adapter):
 
     A conditional generator needs labels only where z is mapped: codes w contain their class already.
 
-    Families set `family`, and `spaces` if there is s; they
-    define `build_network`, `projections` and `tiny`, and may define `configure`.
+    Families set `family`, and `spaces` if there is s; they define `build_network`, `projections` and `tiny`, and may
+    define `configure`.
 
     Args:
         network: the network; it is put into evaluation mode, and its parameters need no gradient.

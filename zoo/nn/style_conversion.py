@@ -9,8 +9,8 @@ from torch import Tensor
 
 from zoo.checkpoints.conversion import StateDictConverter
 from zoo.core.adapter import State
-from zoo.nn.mapping import LR_MLP
 from zoo.nn.style import ESTIMATED_W_AVG
+from zoo.nn.style_network import LR_MLP
 
 
 class StyleConverter(StateDictConverter):

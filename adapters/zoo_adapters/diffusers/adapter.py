@@ -232,9 +232,8 @@ class OneStepDiffusion(Adapter):
         if self.space.name == "h":
             [found] = recorded([self.network.unet.mid_block], lambda: self._mean(noise, label), inputs=False)
             return found.flatten(1)
-        layers = list(self.network.time_layers.values())
-        rows = recorded([*layers], lambda: self._mean(noise, label), inputs=True)
-        return torch.stack(rows, dim=1).squeeze(1) if len(rows) == 1 else torch.stack(rows, dim=1)
+        rows = recorded([*self.network.time_layers.values()], lambda: self._mean(noise, label), inputs=True)
+        return rows[0] if len(rows) == 1 else torch.stack(rows, dim=1)
 
     def _inner_space(self, space: str) -> LatentSpace:
         """Measure a space inside of the UNet by running it once."""

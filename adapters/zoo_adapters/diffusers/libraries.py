@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from zoo import CapabilityError
+from zoo import CapabilityError, CheckpointError
 
 _INSTALL = "pip install 'latent-zoo[diffusers]'"
 
@@ -45,8 +45,6 @@ def class_of(module: str, allowed: tuple[str, ...], name: object, what: str) -> 
         CheckpointError: for any other name.
         CapabilityError: if the library cannot be imported, or is a version without the class.
     """
-    from zoo import CheckpointError
-
     if name not in allowed:
         raise CheckpointError(f"{what} is a {name!r:.60}; zoo opens {', '.join(allowed)}")
     found = getattr(library(module), str(name), None)

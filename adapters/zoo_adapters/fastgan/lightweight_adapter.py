@@ -9,7 +9,8 @@ from zoo import State
 from zoo.core import Settings
 from zoo_adapters.fastgan.adapter import FastGAN
 from zoo_adapters.fastgan.lightweight_checkpoint import LAYOUTS, network_from_state
-from zoo_adapters.fastgan.lightweight_network import LightweightGenerator, LightweightSpec, untrained
+from zoo_adapters.fastgan.lightweight_layers import LightweightSpec
+from zoo_adapters.fastgan.lightweight_network import LightweightGenerator, untrained
 
 
 class LightweightGAN(FastGAN):

@@ -15,7 +15,8 @@ from torch import Tensor
 from zoo import CheckpointError, Layout, State
 from zoo.checkpoints import StateDictConverter, count_keys, require_modules
 from zoo_adapters.fastgan.checkpoint import CLASSES, fold_normalisation
-from zoo_adapters.fastgan.lightweight_network import EXCITES_AFTER, LightweightGenerator, LightweightSpec
+from zoo_adapters.fastgan.lightweight_layers import LightweightSpec
+from zoo_adapters.fastgan.lightweight_network import EXCITES_AFTER, LightweightGenerator
 
 _OWNER = "the lightweight-gan file"
 

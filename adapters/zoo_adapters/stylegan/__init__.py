@@ -15,6 +15,6 @@ def zoo_adapters() -> list[AdapterPlugin]:
             provides=everywhere | {"projection"},
             spaces={"z": everywhere, "s": everywhere},
             options="zoo_adapters.stylegan.options:StyleGANOptions",
-            layers="zoo_adapters.stylegan.layers:name_layers",
+            layers="zoo.nn:name_row_pairs",
         )
     ]

@@ -8,9 +8,8 @@ from typing import Any, Self
 import torch
 
 from zoo import Projection, State
-from zoo.nn import StyleAdapter, StyleNetwork, choose_noise
+from zoo.nn import StyleAdapter, StyleNetwork, choose_noise, name_row_pairs
 from zoo_adapters.stylegan.checkpoint import LAYOUTS, flip_fused, network_from_state
-from zoo_adapters.stylegan.layers import name_layers
 from zoo_adapters.stylegan.network import StyleGANGenerator, untrained
 
 
@@ -67,7 +66,7 @@ class StyleGAN(StyleAdapter):
         Returns:
             The rows by name; none for z and s.
         """
-        return name_layers(self.space.name, self.space.layers, self.resolution[0])
+        return name_row_pairs(self.space.name, self.space.layers, self.resolution[0])
 
     def projections(self) -> list[Projection]:
         """List every layer's affine map from its row of w to its styles.

@@ -15,6 +15,6 @@ def zoo_adapters() -> list[AdapterPlugin]:
             provides=everywhere | {"projection"},
             spaces={"z": everywhere},
             options="zoo_adapters.styleswin.options:StyleSwinOptions",
-            layers="zoo_adapters.styleswin.layers:name_layers",
+            layers="zoo.nn:name_row_pairs",
         )
     ]

@@ -8,10 +8,10 @@ from typing import Any, Self
 import torch
 
 from zoo import Projection, State
-from zoo.nn import StyleAdapter
+from zoo.nn import StyleAdapter, name_row_pairs
+from zoo_adapters.styleswin.blocks import LevelSpec
 from zoo_adapters.styleswin.checkpoint import LAYOUTS, network_from_state
-from zoo_adapters.styleswin.layers import name_layers
-from zoo_adapters.styleswin.network import LevelSpec, StyleSwinGenerator, untrained
+from zoo_adapters.styleswin.network import StyleSwinGenerator, untrained
 
 
 class StyleSwin(StyleAdapter):
@@ -53,7 +53,7 @@ class StyleSwin(StyleAdapter):
         Returns:
             The rows by name; none for z.
         """
-        return name_layers(self.space.name, self.space.layers, self.resolution[0])
+        return name_row_pairs(self.space.name, self.space.layers, self.resolution[0])
 
     def projections(self) -> list[Projection]:
         """List every block's affine maps from its row of w to the styles of its two normalisations.

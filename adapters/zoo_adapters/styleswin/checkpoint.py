@@ -16,7 +16,8 @@ from torch import Tensor
 from zoo import Layout, State
 from zoo.checkpoints import check_filter, count_keys, require_modules
 from zoo.nn import StyleConverter, mapping_from_state
-from zoo_adapters.styleswin.network import LevelSpec, StyleSwinGenerator
+from zoo_adapters.styleswin.blocks import LevelSpec
+from zoo_adapters.styleswin.network import StyleSwinGenerator
 
 _OWNER = "the StyleSwin file"
 _TAPS = (1.0, 3.0, 3.0, 1.0)
