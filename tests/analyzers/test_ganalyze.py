@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 import torch
@@ -14,21 +14,13 @@ from zoo_analyzers.nullspace.analyzer import NullSpace
 from zoo_analyzers.nullspace.options import NullSpaceOptions
 
 from tests.support.linear import Banded, Linear, model_of
+from tests.support.pixel_scorer import PixelScorer
 from zoo import CapabilityError, Codes, ContractError, Directions, Probe, Scorer, UnknownNameError
 from zoo.testing import leaves_no_trace
 
 
-class Pixels(Scorer):
-    """Scores of three pixels of the upper row; the third has two values."""
-
-    attributes: ClassVar[Sequence[str]] = ("first", "second", "third=dark", "third=light")
-
-    def fits(self, card: object) -> bool:
-        return True
-
-    def score(self, images: Tensor) -> Tensor:
-        first, second, third = images.mean(dim=1)[:, 0, :3].unbind(dim=1)
-        return torch.stack([5 * first, second, -9 * third, 9 * third], dim=1)
+class Pixels(PixelScorer):
+    contrast = 9.0
 
 
 class Opaque(Pixels):

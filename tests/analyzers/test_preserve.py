@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 import torch
@@ -13,24 +13,12 @@ from zoo_analyzers.nullspace.options import NullSpaceOptions
 from zoo_analyzers.nullspace.preserve import attribute_gram
 
 from tests.support.linear import Linear, model_of
+from tests.support.pixel_scorer import PixelScorer
 from zoo import CapabilityError, Directions, Probe, Scorer, UnknownNameError
 from zoo.testing import leaves_no_trace
 
 
-class Pixels(Scorer):
-    """Scores of three pixels of the upper row; the third has two values."""
-
-    attributes: ClassVar[Sequence[str]] = ("first", "second", "third=dark", "third=light")
-
-    def fits(self, card: object) -> bool:
-        return True
-
-    def score(self, images: Tensor) -> Tensor:
-        first, second, third = images.mean(dim=1)[:, 0, :3].unbind(dim=1)
-        return torch.stack([5 * first, second, -third, third], dim=1)
-
-
-class Opaque(Pixels):
+class Opaque(PixelScorer):
     def score(self, images: Tensor) -> Tensor:
         return super().score(images.detach())
 
@@ -44,7 +32,7 @@ def upper() -> Linear:
 
 def probe_of(adapter: Linear, scorers: Mapping[str, Scorer] | None = None) -> Probe:
     model = model_of(adapter)
-    given = {"pixels": Pixels()} if scorers is None else scorers
+    given = {"pixels": PixelScorer()} if scorers is None else scorers
     return Probe(model.sample(3), model.region("top"), None, torch.Generator().manual_seed(0), scorers=given)
 
 
@@ -82,7 +70,7 @@ def test_a_direction_of_a_file_keeps_attributes_too(tmp_path: Any) -> None:
     ("error", "words", "scorers", "options"),
     [
         (CapabilityError, "preserve= needs a scorer, and none that is installed fits", {}, {}),
-        (CapabilityError, "choose one with -o scorer=, of a, b", {"a": Pixels(), "b": Pixels()}, {}),
+        (CapabilityError, "choose one with -o scorer=, of a, b", {"a": PixelScorer(), "b": PixelScorer()}, {}),
         (CapabilityError, "the scores of opaque have no gradients", {"opaque": Opaque()}, {}),
         (
             UnknownNameError,

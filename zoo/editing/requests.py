@@ -246,6 +246,13 @@ def codes_command(
 ) -> str | None:
     """Write a command line that works on codes, as `command_line` does; None is left out of its words.
 
+    Args:
+        command: How the line begins.
+        codes: The codes.
+        words: The values of other options, by their names.
+        usual: The values that are left out.
+        model: The model.
+
     Returns:
         The command; None for codes from Python, which no command can name.
     """
