@@ -4,8 +4,9 @@
     python -m benchmarks.cuda_check --device cpu --quick        tries the script itself, without a GPU
 
 Sections: networks and analyses against the CPU; TF32; running out of memory; Jacobians against the floor of their
-operations; how many tangents at a time; images a second. A section or case that fails does not stop the others, and
-one for which no time is left is skipped. The exit code is 0 if every comparison held, and 1 otherwise.
+operations; how many tangents at a time; images a second; pictures of the studio; codes of pictures. A section or case
+that fails does not stop the others, and one for which no time is left is skipped: name sections to run these alone. The
+exit code is 0 if every comparison held, and 1 otherwise.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 import torch
 
 import zoo
-from benchmarks.gpu_checks import agreement, memory, precision, speed
+from benchmarks.gpu_checks import agreement, memory, precision, speed, usage
 from benchmarks.gpu_checks.results import REMARK, Cell, Deadline, Section, Settings, run_section, table
 
 MINUTES = 8.0
@@ -31,6 +32,8 @@ SECTIONS = {
     "jacobians": Section("Jacobians", speed.ABOUT_JACOBIANS, speed.time_jacobians, seconds=150),
     "chunks": Section("Tangents at a time", speed.ABOUT_CHUNKS, speed.time_chunks, seconds=60),
     "rendering": Section("Images", speed.ABOUT_RENDERING, speed.time_rendering, seconds=45),
+    "studio": Section("The studio", usage.ABOUT_STUDIO, usage.time_studio, seconds=60),
+    "inversion": Section("Codes of pictures", usage.ABOUT_INVERSION, usage.time_inversion, seconds=150),
 }
 
 

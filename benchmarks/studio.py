@@ -68,6 +68,8 @@ class Studio:
         )
         response = asked.getresponse()
         content = response.read()
+        if connection is None:
+            asked.close()
         assert response.status < 300, content
         return content
 
@@ -88,9 +90,9 @@ class Studio:
 
 
 @contextlib.contextmanager
-def running(model: str, folder: Path) -> Iterator[Studio]:
+def running(model: str, folder: Path, device: str = "cpu") -> Iterator[Studio]:
     """Start a studio, and end it."""
-    command = [sys.executable, "-m", "zoo", "studio", model, "--port", "0", "--device", "cpu", "--runs", str(folder)]
+    command = [sys.executable, "-m", "zoo", "studio", model, "--port", "0", "--device", device, "--runs", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         url = process.stdout.readline()
@@ -114,15 +116,16 @@ def drag(studio: Studio, result: str, count: int) -> list[float]:
     return seconds
 
 
-def network_alone(model: str, count: int) -> float:
+def network_alone(model: str, count: int, device: str = "cpu") -> float:
     """Render codes without the studio; return the median of the seconds."""
-    opened = zoo.load(model, device="cpu")
+    opened = zoo.load(model, device=device)
     code, direction = opened.sample_seeds([7]), zoo.analyze(opened, "sefa", unseen=0).vectors[0].float()
+    code, direction = code.to(opened.adapter.device, opened.adapter.dtype), direction.to(opened.adapter.device)
     seconds = []
     for number in range(count):
         began = time.perf_counter()
         with torch.no_grad():
-            opened.adapter.synthesize(opened.adapter.move(code, 3 * (number + 1) / count * direction))
+            opened.adapter.synthesize(opened.adapter.move(code, 3 * (number + 1) / count * direction)).cpu()
         seconds.append(time.perf_counter() - began)
     return median(seconds)
 
