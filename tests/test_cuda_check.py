@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,21 +17,31 @@ from benchmarks.gpu_checks.results import Cell, Deadline, Section, Settings, att
 from zoo.jacobian import RegionJacobian
 
 QUICK = ["--device", "cpu", "--quick"]
+USAGE = ["studio", "inversion"]  # sections that start a server, and search for codes
 
 
 def test_it_holds_on_the_cpu_in_seconds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     start, page = time.process_time(), tmp_path / "gpu" / "cpu.md"
-    assert cuda_check.main([*QUICK, "--out", str(page)]) == 0
+    sections = [name for name in cuda_check.SECTIONS if name not in USAGE]
+    assert cuda_check.main([*QUICK, *sections, "--out", str(page)]) == 0
     assert time.process_time() - start <= 20
     written = page.read_text(encoding="utf-8")
     assert written == capsys.readouterr().out
     assert written.startswith("# CPU, ")
     assert "✗" not in written
-    for section in cuda_check.SECTIONS.values():
-        assert f"## {section.title}" in written
+    for name in sections:
+        assert f"## {cuda_check.SECTIONS[name].title}" in written
     for case in ("dcgan, tiny, float32", "stylegan2, tiny, float64", "skipped: it has no TF32", "StyleGAN2, tiny"):
         assert case in written
     assert f"torch {torch.__version__}" in written
+
+
+@pytest.mark.long
+def test_the_studio_and_searches_are_timed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cuda_check.main([*QUICK, *USAGE]) == 0
+    page = capsys.readouterr().out
+    assert re.search(r"^\| stylegan2\.avatars32 \| [\d.]+ \| [\d.]+ \| \d+ \|$", page, re.MULTILINE)
+    assert "1 of 1 comparisons held; 0 cases were skipped." in page
 
 
 def test_a_wrong_derivative_is_a_failure(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
