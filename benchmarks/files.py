@@ -66,6 +66,7 @@ FILES: dict[str, Write] = {
     "stylegan3-t-1024": partial(_object, partial(pickled.stylegan3, "t", 1024)),
     "stylegan3-r-1024": partial(_object, partial(pickled.stylegan3, "r", 1024)),
     "stylegan-xl-imagenet128": partial(_object, partial(pickled.stylegan_xl, "imagenet128")),
+    "stylegan-xl-imagenet256": partial(_object, partial(pickled.stylegan_xl, "imagenet256")),
     "stylegan-xl-imagenet1024": partial(_object, partial(pickled.stylegan_xl, "imagenet1024")),
     "biggan-128": partial(_torch, partial(official.biggan, 128)),
     "biggan-deep-128": partial(_torch, partial(official.biggan_deep, 128)),

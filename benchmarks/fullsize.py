@@ -2,12 +2,15 @@
 
     python -m benchmarks.fullsize [NAME …] [--folder DIR]        time and peak memory of the commands; SeFa alone
     python -m benchmarks.fullsize [NAME …] --jacobians           lowrank and nullspace; where that is long, 16 tangents
+    python -m benchmarks.fullsize NAME --jacobians --space z --tangents 4 --at-a-time 2        of the space z, from four
+    python -m benchmarks.fullsize NAME --jacobians --search 10   lowrank by a search for ten directions, and no columns
 
 Weights are random, in the containers and under the keys of their authors (`benchmarks.files`). Each command is a
 process of its own, which loads Python, torch and the file again. SeFa alone is the analysis in a process that has
-loaded the network, the fastest of five runs. Jacobians are measured in processor time, summed over threads, which
-hardly depends on what else the machine does. SeFa is compared with the released code, which concatenates the weights,
-scales each projection to unit length, and passes WWᵀ to numpy's solver for general matrices.
+loaded the network, the fastest of five runs. All times are processor time, summed over threads: with
+OMP_NUM_THREADS=1 that is what an idle machine takes, whatever else this one does. SeFa is compared with the released
+code, which concatenates the weights, scales each projection to unit length, and passes WWᵀ to numpy's solver for
+general matrices.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,15 +48,15 @@ MOST_SECONDS = 1200
 
 
 _MEASURE = """
-import resource, subprocess, sys, time
-start = time.perf_counter()
+import resource, subprocess, sys
 done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL)
-print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, done.returncode)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(used.ru_utime + used.ru_stime, used.ru_maxrss, done.returncode)
 """
 
 
 def measured(command: Sequence[str], settings: dict[str, str]) -> tuple[float, float]:
-    """Run a command; return the seconds that it took and the most memory that it had, in GB. Raises if it fails.
+    """Run a command; return its processor time in seconds and its most memory in GB. Raises if it fails.
 
     A small process starts it: a child of this process would count this one's memory as its own.
     """
@@ -64,33 +68,34 @@ def measured(command: Sequence[str], settings: dict[str, str]) -> tuple[float, f
     return float(took), int(peak) * 1024 / 1e9
 
 
-def measure_in_process(mode: str, name: str, file: Path) -> dict[str, Any]:
+def measure_in_process(mode: str, name: str, file: Path, options: Sequence[str] = ()) -> dict[str, Any]:
     """Measure in a process of its own; return the figures that it prints."""
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.fullsize", name, mode, "--folder", str(file)],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
+    command = [sys.executable, "-m", "benchmarks.fullsize", name, mode, "--folder", str(file), *options]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return answer
 
 
 def fastest(work: Callable[[], object]) -> float:
-    """Return the seconds of the fastest of `ROUNDS` runs."""
+    """Return the processor time of the fastest of `ROUNDS` runs, in seconds."""
     times = []
     for _ in range(ROUNDS):
-        start = time.perf_counter()
+        start = time.process_time()
         work()
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     return min(times)
 
 
-def analysis(model: Model, analyzer: str, region: str) -> zoo.Directions:
+def analysis(model: Model, analyzer: str, region: str, **options: Any) -> zoo.Directions:
     """Run an analysis alone, without the measures and the report that a command adds."""
     entry = load_plugins().analyzer(analyzer)
     probe = zoo.Probe(model.sample(1), model.region(region), None, torch.Generator().manual_seed(0))
-    return entry.resolve()(entry.schema()()).analyze(model.adapter, probe)
+    return entry.resolve()(entry.schema()(**options)).analyze(model.adapter, probe)
+
+
+def peak() -> float:
+    """Return the most memory that this process had, in GB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
 def released(model: Model) -> None:
@@ -108,27 +113,35 @@ def sefa_alone(file: Path) -> dict[str, float]:
         return {
             "sefa": fastest(lambda: analysis(model, "sefa", "all")),
             "released": fastest(lambda: released(model)),
-            "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9,
+            "peak": peak(),
         }
 
 
-def jacobians(file: Path) -> dict[str, Any]:
-    """Time some columns of the whole image's Jacobian, and, unless that takes too long, `lowrank` and `nullspace`."""
-    model = zoo.load(file, device="cpu")
-    figures: dict[str, Any] = {"dim": model.adapter.space.dim, "side": model.adapter.resolution[0]}
-    operator = RegionJacobian(model.adapter, model.sample(1), model.region("all"))
-    chunk = default_chunk(model.adapter, model.region("all"))
+def processor_time(work: Callable[[], object]) -> float:
+    """Return the processor time of one run, in seconds."""
     start = time.process_time()
-    for axes in torch.eye(figures["dim"])[:TANGENTS].split(min(chunk, TANGENTS)):
-        operator.jvp(axes)
-    figures["tangents"] = time.process_time() - start
-    figures["whole"] = figures["tangents"] * figures["dim"] / TANGENTS
-    if figures["side"] < LARGE and figures["whole"] <= MOST_SECONDS:
+    work()
+    return time.process_time() - start
+
+
+def jacobians(file: Path, args: argparse.Namespace) -> dict[str, Any]:
+    """Time some columns of the whole image's Jacobian, and, unless that takes too long, `lowrank` and `nullspace`."""
+    model = zoo.load(file, device="cpu", space=args.space)
+    dim = model.adapter.space.dim
+    figures: dict[str, Any] = {"dim": dim, "side": model.adapter.resolution[0], "tangents": 0.0, "whole": 0.0}
+    if args.search:
+        figures["lowrank"] = processor_time(lambda: analysis(model, "lowrank", "center", k=args.search))
+        return {**figures, "peak": peak()}
+    chunk = args.at_a_time or default_chunk(model.adapter, model.region("all"))
+    operator = RegionJacobian(model.adapter, model.sample(1), model.region("all"))
+    axes = torch.eye(dim)[: args.tangents].split(min(chunk, args.tangents))
+    figures["tangents"] = processor_time(lambda: [operator.jvp(some) for some in axes])
+    figures["whole"] = figures["tangents"] * dim / args.tangents
+    if figures["side"] < LARGE and figures["whole"] <= args.most:
+        chosen = {"chunk": chunk} if args.at_a_time else {}
         for name in ("lowrank", "nullspace"):
-            start = time.process_time()
-            analysis(model, name, "center")
-            figures[name] = time.process_time() - start
-    return figures
+            figures[name] = processor_time(partial(analysis, model, name, "center", **chosen))
+    return {**figures, "peak": peak()}
 
 
 def commands(name: str, file: Path, folder: Path) -> list[str]:
@@ -154,12 +167,19 @@ def commands(name: str, file: Path, folder: Path) -> list[str]:
     ]
 
 
-def derivatives(name: str, file: Path) -> list[str]:
+def derivatives(name: str, file: Path, args: argparse.Namespace) -> list[str]:
     """Measure the analyses of one code: a row of the other table."""
-    figures = measure_in_process("--differentiate", name, file)
-    some, whole = f"{figures['tangents']:.1f} s", f"{figures['whole']:.0f} s, extrapolated"
+    options = [f"--tangents={args.tangents}", f"--most={args.most}", f"--search={args.search}"]
+    options += [f"--at-a-time={args.at_a_time}", *([f"--space={args.space}"] if args.space else [])]
+    figures = measure_in_process("--differentiate", name, file, options)
     times = [f"{figures[analyzer]:.0f} s" if analyzer in figures else "" for analyzer in ("lowrank", "nullspace")]
-    return [name, f"{figures['side']}²", str(figures["dim"]), some, whole, *times]
+    if args.search:
+        columns, times[0] = ["", ""], f"{times[0]}, `k={args.search}`"
+    else:
+        few = f", {args.tangents} tangents" if args.tangents != TANGENTS else ""
+        columns = [f"{figures['tangents']:.1f} s{few}", f"{figures['whole']:.0f} s, extrapolated"]
+    code = f"{figures['dim']}{f' ({args.space})' if args.space else ''}"
+    return [name, f"{figures['side']}²", code, *columns, *times, f"{figures['peak']:.1f} GB"]
 
 
 def main() -> None:
@@ -167,13 +187,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(FILES)}")
     parser.add_argument("--folder", type=Path, help="where files are written and kept; or nowhere")
+    parser.add_argument("--space", help="the space of the codes; or that of the family")
+    parser.add_argument("--tangents", type=int, default=TANGENTS, help="how many columns are computed")
+    parser.add_argument("--at-a-time", type=int, default=0, help="how many at a time; or as many as zoo chooses")
+    parser.add_argument("--most", type=float, default=MOST_SECONDS, help="seconds of a Jacobian that is computed whole")
+    parser.add_argument("--search", type=int, default=0, help="how many directions lowrank searches for")
     for mode in ("--jacobians", "--alone", "--differentiate"):
         parser.add_argument(mode, action="store_true", help="" if mode == "--jacobians" else argparse.SUPPRESS)
     args = parser.parse_args()
     if args.alone or args.differentiate:
-        print(json.dumps((sefa_alone if args.alone else jacobians)(args.folder)))
+        print(json.dumps(sefa_alone(args.folder) if args.alone else jacobians(args.folder, args)))
         return
-    header = ["file", "images", "d", f"{TANGENTS} tangents", "whole Jacobian", "`lowrank`", "`nullspace`"]
+    header = ["file", "images", "d", f"{TANGENTS} tangents", "whole Jacobian", "`lowrank`", "`nullspace`", "memory"]
     if not args.jacobians:
         header = ["file", "size", "`zoo add`", "`zoo info`", "`zoo sample`", "SeFa alone", "released ÷ zoo"]
     print(f"| {' | '.join(header)} |\n| {' | '.join('---' for _ in header)} |")
@@ -184,7 +209,7 @@ def main() -> None:
             file = folder / f"{name}.weights"
             if not file.exists():
                 FILES[name](file)
-            row = derivatives(name, file) if args.jacobians else commands(name, file, folder)
+            row = derivatives(name, file, args) if args.jacobians else commands(name, file, folder)
             print(f"| {' | '.join(row)} |", flush=True)
             if args.folder is None:
                 file.unlink()
