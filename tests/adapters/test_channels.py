@@ -38,6 +38,9 @@ LAYOUTS = {
     "r3gan": r"(Model\.)?AggregationLayer\.Layer\.weight",
     "studiogan_sngan": r"conv2d5\.(weight|bias)",
     "studiogan_sngan_uncond": r"conv2d5\.(weight|bias)",
+    "biggan_plain": r"output_layer\.2\.(weight|bias)",
+    "stylegan_xl_stem": r"synthesis\.L5_16_3\.(weight|bias)",
+    "stylegan_xl_superres": r"synthesis\.L7_32_3\.(weight|bias)",
 }
 
 
@@ -98,8 +101,8 @@ def test_every_architecture_draws_grey_and_rgba(family: str, channels: int) -> N
 def test_files_of_grey_and_rgba_networks(name: str, channels: int) -> None:
     golden = Golden.read(name)
     state = with_channels(golden.state, LAYOUTS[name], channels)
-    if name.startswith("stylegan3"):  # the name of the last layer says the number of channels
-        state = {key.replace("L14_32_3.", f"L14_32_{channels}."): tensor for key, tensor in state.items()}
+    # In StyleGAN3 and StyleGAN-XL, the name of the last layer says the number of channels.
+    state = {re.sub(r"(\.L\d+_\d+)_3\.", rf"\g<1>_{channels}.", key): tensor for key, tensor in state.items()}
     adapter = open_state(state)
     latents = golden.outputs.get("w_trunc", golden.inputs["z"])
     images = adapter.synthesize(Codes(latents, golden.inputs.get("label") if adapter.needs_labels else None))

@@ -10,6 +10,7 @@ from torch import Tensor
 import zoo
 from tests.support.linear import Banded, Linear, model_of
 from zoo.core.channels import as_rgb
+from zoo.core.codes import Codes
 from zoo.core.compute import ComputeBudget
 from zoo.core.region import parse_region
 from zoo.core.sampling import derived_generator
@@ -225,6 +226,13 @@ def test_what_nobody_sees_does_not_count() -> None:
     assert torch.allclose(visible_difference(images, pictures), torch.tensor([0.0, 1.0, 0.0, 0.5, -0.1]))
 
 
+@pytest.fixture(params=[8192, 5], ids=["", "large"])
+def _small_and_large_spaces(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take spaces of six numbers for small ones, and then for large ones."""
+    monkeypatch.setattr("zoo.jacobian.gram._MOST_DIM", request.param)
+
+
+@pytest.mark.usefixtures("_small_and_large_spaces")
 def test_coordinates_are_those_of_the_drawn_codes() -> None:
     adapter = Banded.of(3)
     codes = draw_for_prior(adapter, derived_generator(0, "prior"), None)
@@ -235,6 +243,25 @@ def test_coordinates_are_those_of_the_drawn_codes() -> None:
     assert tied.shape == (2, 3, 6) and torch.equal(tied[:, 0], tied[:, 2])
 
 
+def test_a_large_space_needs_few_codes_and_no_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zoo.jacobian.gram._MOST_DIM", 5)
+    adapter = Linear.tiny(0)
+    codes = draw_for_prior(adapter, derived_generator(0, "prior"), None)
+    assert len(codes) == 256
+    assert Prior.of(adapter, codes).basis.shape == (6,)
+    model = model_of(adapter)
+    found = zoo.project(model, model.render(model.sample(1, seed=3)), starts=1)
+    assert found.fits[0].psnr > 40
+
+
+def test_a_space_whose_codes_are_all_equal_is_refused() -> None:
+    codes = Linear.tiny(0).sample(1, derived_generator(0, "prior"))
+    same = Codes(codes.latents.expand(9, -1))
+    with pytest.raises(zoo.CapabilityError, match="every code that the network draws in its space z is the same"):
+        Prior.of(Linear.tiny(0), same)
+
+
+@pytest.mark.usefixtures("_small_and_large_spaces")
 def test_gradient_and_jacobian_are_those_of_the_residual() -> None:
     adapter = Linear.tiny(0)
     prior = Prior.of(adapter, draw_for_prior(adapter, derived_generator(0, "prior"), None))

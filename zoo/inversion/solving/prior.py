@@ -9,10 +9,14 @@ from torch import Tensor
 
 from zoo.core.adapter import Adapter
 from zoo.core.codes import Codes, join
+from zoo.errors import CapabilityError
+from zoo.jacobian.gram import is_large
 
 # Directions in which drawn codes vary less than this share of the largest deviation count as if they varied so much:
 # otherwise rounding would become a coordinate.
 _LEAST_DEVIATION = 1e-3
+# Codes that deviate less than this share of their length from their mean are equal but for rounding.
+_EQUAL = 1e-6
 # By how much images of the same code may differ.
 _ROUNDING = 1e-3
 
@@ -22,11 +26,13 @@ class Prior:
     """Mean and spread of drawn codes, which give each code whitened coordinates u: ``row = mean + basis u``.
 
     Drawn codes have coordinates of mean 0 and covariance 1, so ‖u‖/√d is about 1 for them, whatever the space. All rows
-    of a code share one mean and one basis.
+    of a code share one mean and one basis. In a large space, no matrix of d x d numbers is made: coordinates are then
+    the numbers of the code themselves, each centred and scaled.
 
     Attributes:
         mean: The mean of the rows (dim,), float64.
-        basis: The columns are the principal axes, as long as the deviation along each (dim, dim), float64.
+        basis: The columns are the principal axes, as long as the deviation along each (dim, dim), float64; in a large
+            space, the deviation of each number (dim,).
         example: A drawn code, which tells what else than latents the network's codes have.
         layers: How many rows a code has.
         lengths_count: Whether images depend on the length of codes. Some networks normalise z first: then all codes lie
@@ -49,14 +55,28 @@ class Prior:
 
         Returns:
             The prior, on the network's device.
+
+        Raises:
+            CapabilityError: All codes are equal.
         """
         rows = codes.latents.to(adapter.device, torch.float64)
         rows = rows if rows.ndim == 2 else rows.mean(dim=1)
         mean = rows.mean(dim=0)
-        variances, axes = torch.linalg.eigh((rows - mean).T @ (rows - mean) / max(1, len(rows) - 1))
-        deviations = variances.clamp(min=0).sqrt()
-        deviations = deviations.clamp(min=_LEAST_DEVIATION * float(deviations.max()))
-        return cls(mean, axes * deviations, codes[0], adapter.space.layers, _lengths_count(adapter, codes[0]))
+        axes: Tensor | None = None
+        if is_large(adapter.space.dim):
+            deviations = (rows - mean).square().mean(dim=0).sqrt()
+        else:
+            variances, axes = torch.linalg.eigh((rows - mean).T @ (rows - mean) / max(1, len(rows) - 1))
+            deviations = variances.clamp(min=0).sqrt()
+        largest = float(deviations.max())
+        if largest <= _EQUAL * float(mean.norm()):
+            raise CapabilityError(
+                f"every code that the network draws in its space {adapter.space.name} is the same, so there is nothing "
+                "to search among: pass another --space"
+            )
+        deviations = deviations.clamp(min=_LEAST_DEVIATION * largest)
+        basis = deviations if axes is None else axes * deviations
+        return cls(mean, basis, codes[0], adapter.space.layers, _lengths_count(adapter, codes[0]))
 
     def whiten(self, codes: Codes) -> Tensor:
         """Return the coordinates of codes.
@@ -68,6 +88,8 @@ class Prior:
             u, (n, dim) or (n, layers, dim), float64.
         """
         latents = codes.latents.to(self.mean)
+        if self.basis.ndim == 1:
+            return (latents - self.mean) / self.basis
         solved: Tensor = torch.linalg.solve(self.basis, (latents - self.mean).flatten(0, -2).T).T
         return solved.view_as(latents)
 
@@ -80,10 +102,21 @@ class Prior:
         Returns:
             (n, dim), or (n, layers, dim) where the space has rows, float64.
         """
-        rows = self.mean + coordinates @ self.basis.T
+        rows = self.mean + (coordinates * self.basis if self.basis.ndim == 1 else coordinates @ self.basis.T)
         if self.layers > 1 and rows.ndim == 2:
             rows = rows[:, None].expand(-1, self.layers, -1)
         return rows
+
+    def columns(self, axes: Tensor) -> Tensor:
+        """Return the derivatives along the coordinates.
+
+        Args:
+            axes: Those along the axes of the latents (dim, rows), float64.
+
+        Returns:
+            (dim, rows).
+        """
+        return self.basis[:, None] * axes if self.basis.ndim == 1 else self.basis.T @ axes
 
     def codes(self, coordinates: Tensor, labels: Tensor | None, dtype: torch.dtype) -> Codes:
         """Make codes of coordinates.

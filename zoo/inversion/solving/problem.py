@@ -199,7 +199,7 @@ class Problem:
         code = self.codes(coordinates)
         stream = ColumnStream(self.adapter, code, self.region, layers=None, output=self._output, budget=self.budget)
         columns = torch.cat([columns for _, columns in stream.compute()]).double()
-        return self.residual(coordinates), (self.prior.basis.T @ columns).T
+        return self.residual(coordinates), self.prior.columns(columns).T
 
     @property
     def rows(self) -> int:

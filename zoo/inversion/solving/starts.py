@@ -14,6 +14,7 @@ from zoo.core.adapter import Adapter
 from zoo.core.channels import as_rgb
 from zoo.core.codes import Codes, join
 from zoo.core.region import Region
+from zoo.jacobian.gram import is_large
 from zoo.models.model import Model
 from zoo.models.rendering import render_batches
 
@@ -24,9 +25,11 @@ _MOST_PIXELS = 2**24
 _MOST_CLASSES = 1024
 # Images are compared at so many pixels of a side.
 _SIDE = 64
-# Codes that mean and spread are measured at: some thousand, and several for each dimension.
+# Codes that mean and spread are measured at: some thousand, and several for each dimension. In a large space only the
+# spread of each number is measured, for which few suffice; there a code may cost as much as an image.
 _LEAST_FOR_PRIOR = 4096
 _FOR_PRIOR_EACH = 8
+_FOR_LARGE_PRIOR = 256
 
 
 def draw_for_prior(adapter: Adapter, generator: torch.Generator, label: int | None) -> Codes:
@@ -40,7 +43,8 @@ def draw_for_prior(adapter: Adapter, generator: torch.Generator, label: int | No
     Returns:
         The codes.
     """
-    count = max(_LEAST_FOR_PRIOR, _FOR_PRIOR_EACH * adapter.space.dim)
+    dim = adapter.space.dim
+    count = _FOR_LARGE_PRIOR if is_large(dim) else max(_LEAST_FOR_PRIOR, _FOR_PRIOR_EACH * dim)
     labels = None if label is None else torch.full((count,), label)
     return adapter.sample(count, generator, labels)
 
