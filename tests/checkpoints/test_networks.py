@@ -116,6 +116,10 @@ def test_the_option_chooses_from_python_and_stays_with_the_model(tmp_path: Path)
     run([*("analyze", str(tmp_path / "x.pt"), "-o", "network=b.main", "-o", "k=2", "--out", str(tmp_path / "run"))])
     record = zoo.Directions.load(tmp_path / "run").metadata()
     assert "network=b.main" in str(record["command"])
+    assert run(["convert", str(tmp_path / "x.pt"), "-o", str(tmp_path / "b.safetensors")]) == 2
+    assert run(["convert", str(tmp_path / "x.pt"), "-o", "network=b.main", "-o", str(tmp_path / "b.safetensors")]) == 0
+    converted = zoo.load(tmp_path / "b.safetensors", device="cpu")
+    assert torch.equal(second.adapter.synthesize(codes), converted.adapter.synthesize(codes))
 
 
 @pytest.mark.parametrize("prefix", ["", "netG."])

@@ -12,13 +12,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import zoo
 from tests.support.studio import Page, running
+from tests.support.wrappings import dcgan
 from tests.test_packaging import write_tiny
+from zoo._utils.pixels import to_pixels
 from zoo.cli import run
+from zoo.errors import OptionError
 from zoo.inversion.options import TuneOptions
+from zoo.registry.registry import load_installation
+from zoo.studio.server import Server
 
 MODEL = {"model": "stylegan2.avatars32"}
 
@@ -187,6 +193,28 @@ def test_a_photograph_in_a_file_of_ones_own(folder: Path) -> None:
         onto = page.work("save", body)
         assert "--onto=runs/studio/" in onto["command"]
         same_as_command(onto)
+
+
+def test_a_file_is_opened_with_options(folder: Path) -> None:
+    """Those that the studio was started with hold for its file, and the commands name them."""
+    networks = {"a": dcgan("main."), "b": {key: tensor * 2 for key, tensor in dcgan("main.").items()}}
+    torch.save(networks, "two.pt")
+    with pytest.raises(OptionError, match=r"-o network=…: name the model that this is an option of"):
+        Server(None, load_installation(), host="127.0.0.1", port=0, options={"network": "b.main"})
+    model = {"model": "./two.pt"}
+    with running(Path("runs"), "./two.pt", options={"network": "b.main"}) as page:
+        shown = page.post("render", {**model, "codes": [{"seed": 5}]}).picture
+        second = zoo.load("two.pt", device="cpu", options={"network": "b.main"})
+        assert np.array_equal(np.asarray(shown), to_pixels(second.render(second.sample_seeds([5])))[0])
+        other = page.post("render", {**model, "options": {"network": "a.main"}, "codes": [{"seed": 5}]}).picture
+        assert not np.array_equal(np.asarray(other), np.asarray(shown))
+        result = page.work("analyze", {**model, "analyzer": "sefa", "show": 1, "unseen": 2})
+        saved = page.work("save", {**model, "what": "run", "result": result["id"], "name": "second"})
+        assert "-o network=b.main" in saved["command"]
+        same_as_command(saved)
+        drawn = page.work("save", {**model, "what": "codes", "codes": [{"seed": 5}], "moves": [], "name": "drawn"})
+        assert "-o network=b.main" in drawn["command"]
+        same_as_command(drawn)
 
 
 def test_a_network_is_tuned_to_a_photograph(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

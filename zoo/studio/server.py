@@ -6,10 +6,11 @@ import ipaddress
 import secrets
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 
 from zoo._utils.paths import expand_home
 from zoo.analysis.resources import read_limits
@@ -44,6 +45,7 @@ class Server:
         device: Where networks compute.
         memory: How much derivatives may use, as text such as ``2GB``; None is what the usual chunk needs.
         origins: Origins by which a proxy makes the studio known.
+        options: Options of the architecture, with which `model` is opened unless the page gives others.
 
     Attributes:
         port: The port that it listens at.
@@ -66,6 +68,7 @@ class Server:
         device: str = "auto",
         memory: str | int | None = None,
         origins: Sequence[str] = (),
+        options: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         _require_libraries()
         import uvicorn
@@ -76,9 +79,11 @@ class Server:
 
         read_limits(memory)
         choose_device(device)
+        if model is None and options:
+            raise OptionError(f"-o {next(iter(options))}=…: name the model that this is an option of")
         if model is not None and not is_file_name(model):
             model = installation.registry.resolve(model).name
-        models = OpenModels(installation, device, model)
+        models = OpenModels(installation, device, model, options)
         if model is not None:
             models.card(model)
         renders = NewestOnly()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import webbrowser
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from zoo.registry.registry import Installation, load_installation
 
@@ -24,6 +25,7 @@ def studio(
     device: str = "auto",
     memory: str | int | None = None,
     origins: Sequence[str] = (),
+    options: Mapping[str, Any] | None = None,
     registry: Iterable[str | Path] = (),
 ) -> None:
     """Show models and their directions in a browser, until Ctrl-C.
@@ -40,6 +42,7 @@ def studio(
         device: Where networks compute: ``cpu``, ``cuda``, ``cuda:1`` …; ``auto`` is CUDA where there is one.
         memory: How much derivatives may use, in bytes or as text such as ``2GB``; None is what the usual chunk needs.
         origins: Origins by which a proxy makes the studio known, such as ``https://studio.example.org``.
+        options: Options of the architecture, for `model`; see `zoo.load`.
         registry: Further registry files.
 
     Raises:
@@ -58,6 +61,7 @@ def studio(
         device=device,
         memory=memory,
         origins=origins,
+        options={option: str(value) for option, value in (options or {}).items()},
     )
 
 
@@ -72,6 +76,7 @@ def serve(
     device: str,
     memory: str | int | None,
     origins: Sequence[str],
+    options: Mapping[str, str],
 ) -> bool:
     """Start the server, print where it is, and wait for Ctrl-C; see `studio`.
 
@@ -85,13 +90,24 @@ def serve(
         device: See `studio`.
         memory: See `studio`.
         origins: See `studio`.
+        options: See `studio`.
 
     Returns:
         Whether all work has ended; a step of it that takes long goes on in its thread.
     """
     from zoo.studio.server import Server
 
-    server = Server(model, installation, host=host, port=port, runs=runs, device=device, memory=memory, origins=origins)
+    server = Server(
+        model,
+        installation,
+        host=host,
+        port=port,
+        runs=runs,
+        device=device,
+        memory=memory,
+        origins=origins,
+        options=options,
+    )
     server.start()
     everywhere = host in EVERYWHERE and not origins
     others = " (from other machines: with the address of this one)" if everywhere else ""

@@ -41,8 +41,10 @@ def studio(
     ] = Path("runs"),
     device: arguments.Device = "auto",
     memory: arguments.Memory = None,
+    option: arguments.Option = None,
 ) -> None:
     """Look at models and their directions in a browser: pull sliders, paint regions, name directions, save runs."""
+    from zoo.core.options import parse_pairs
     from zoo.studio.start import serve
 
     settings: Settings = context.obj
@@ -56,6 +58,7 @@ def studio(
         device=device,
         memory=memory,
         origins=origin or (),
+        options=parse_pairs(option or []),
     )
     if not ended:  # a step of an analysis, which no signal interrupts, would keep the process until it is done
         os._exit(0)

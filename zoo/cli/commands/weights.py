@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,7 @@ from zoo.cli import completion, listings
 from zoo.cli.arguments import AsJson
 from zoo.cli.console import Settings, progress_bars
 from zoo.cli.tables import print_facts, print_json, print_table
-from zoo.errors import WeightsError
+from zoo.errors import OptionError, WeightsError
 from zoo.weights.cache import CachedFile, cached_files
 from zoo.weights.cache import clean as clean_cache
 from zoo.weights.cache import damaged as damaged_weights
@@ -149,25 +150,42 @@ def convert(
         ),
     ],
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", metavar="FILE", help="Where to write; or FILE.safetensors, here.")
+        Path | None, typer.Option("--out", metavar="FILE", help="Where to write; or FILE.safetensors, here.")
     ] = None,
     licence: Annotated[str | None, typer.Option(help="The terms of the weights, in a line.")] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-o", metavar="FILE|NAME=VALUE", help="Short for --out FILE; or an option of the architecture, NAME=VALUE."
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file of an earlier 'zoo convert'.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Say what a weights file is, and write it as safetensors that keep its licence."""
+    from zoo.core.options import parse_pairs
     from zoo.models.export import convert as convert_checkpoint
     from zoo.models.export import inspect_file
 
     settings: Settings = context.obj
+    out, pairs = _out_and_pairs(out, option or [])
+    options = parse_pairs(pairs)
     with progress_bars(settings) as progress:
-        inspected = inspect_file(name, settings.installation, licence=licence, progress=progress)
+        inspected = inspect_file(name, settings.installation, licence=licence, options=options, progress=progress)
     if as_json:
         written = convert_checkpoint(inspected, out, force=force)
         print_json({**inspected.as_json(), "written": str(written)})
         return
     print_facts(settings, inspected.facts())
     settings.console.print(escape(str(convert_checkpoint(inspected, out, force=force))), soft_wrap=True)
+
+
+def _out_and_pairs(out: Path | None, given: Sequence[str]) -> tuple[Path | None, list[str]]:
+    """Sort what was given with -o of `zoo convert`: the file to write, and options of the architecture."""
+    files = [*([] if out is None else [out]), *(Path(text) for text in given if "=" not in text)]
+    if len(files) > 1:
+        raise OptionError(f"-o {files[1]}: {files[0]} was to be written already; convert twice for two files")
+    return (files[0] if files else None), [text for text in given if "=" in text]
 
 
 def remove(

@@ -49,7 +49,7 @@ class Analyses:
         Returns:
             The request.
         """
-        options = as_texts(asked.options)
+        options = self.models.options(asked)
         device = self.models.device
         return KeptOpening(space=asked.space, tuned=asked.tuned, device=device, options=options, models=self.models)
 
@@ -103,7 +103,7 @@ class Analyses:
             region=body.region or "all",
             codes=asked.codes,
             layers=layers_text(body.layers),
-            options={**as_texts(body.options), **settings},
+            options={**self.models.options(body), **settings},
             show=body.show,
             unseen=body.unseen,
             scorer=asked.scorer,

@@ -12,7 +12,7 @@ from zoo._utils.progress import Progress
 from zoo.inversion.command import ProjectCommand
 from zoo.inversion.project import tuning_seconds
 from zoo.inversion.request import ProjectionRequest
-from zoo.studio.bodies import Project, as_texts
+from zoo.studio.bodies import Project
 from zoo.studio.jobs import CancelledError
 from zoo.studio.kept.analyses import Analyses
 from zoo.studio.kept.commands import completed
@@ -49,7 +49,7 @@ def project(session: Session, analyses: Analyses, body: Project, progress: Progr
             starts=body.starts,
             tune=body.tune,
             memory=analyses.memory,
-            options=as_texts(body.options),
+            options=models.options(body),
         ),
         opening=analyses.opening(body),
         out=folder,

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from zoo._utils.progress import Progress, silent
@@ -103,13 +104,22 @@ class OpenModels:
     Args:
         installation: The plugins and the registry.
         device: Where networks compute.
-        started_with: The weights file that the studio was started with; None for none. No other file is opened.
+        started_with: The model or the weights file that the studio was started with; None for none. No other file is
+            opened.
+        started_options: Options of the architecture that this one is opened with, unless a page gives others.
     """
 
-    def __init__(self, installation: Installation, device: str = "auto", started_with: str | None = None) -> None:
+    def __init__(
+        self,
+        installation: Installation,
+        device: str = "auto",
+        started_with: str | None = None,
+        started_options: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.installation = installation
         self.device = device
         self.started_with = started_with
+        self._started_options = started_options
         self._open: OrderedDict[Any, OpenModel] = OrderedDict()
         self._lock = threading.Lock()
         self._opening: dict[Any, threading.Lock] = {}
@@ -144,6 +154,21 @@ class OpenModels:
         """
         return name if name == self.started_with else self.installation.registry.resolve(name).name
 
+    def options(self, asked: Opened) -> dict[str, str]:
+        """List the options that a model is opened with.
+
+        Args:
+            asked: The model.
+
+        Returns:
+            The options as texts, by name.
+
+        Raises:
+            UnknownNameError: If there is no such model.
+        """
+        started = self._started_options if self.name(asked.model) == self.started_with else {}
+        return {**started, **as_texts(asked.options)}
+
     def get(self, asked: Opened, progress: Progress | None = None) -> OpenModel:
         """Take a model, and open it if need be.
 
@@ -157,7 +182,7 @@ class OpenModels:
         Raises:
             ZooError: If it cannot be opened.
         """
-        options = as_texts(asked.options)
+        options = self.options(asked)
         key = self.name(asked.model), asked.space, asked.tuned, tuple(sorted(options.items()))
         found = self._take(key)
         if found is not None:
@@ -189,7 +214,9 @@ class OpenModels:
         card = self.card(asked.model)
         if progress is None and status(card) not in {"local", "cached"}:
             raise OptionError(f"the weights of {card.name} are not on this computer yet: choose the model again")
-        refuse_files(options, self.installation.plugins.adapter(card.adapter).schema() if card.adapter else None)
+        asked_by_page = {name: text for name, text in options.items() if self._started_options.get(name) != text}
+        schema = self.installation.plugins.adapter(card.adapter).schema() if card.adapter else None
+        refuse_files(asked_by_page, schema)
         opening = OpeningRequest(space=asked.space, tuned=asked.tuned, device=self.device, options=options)
         return opening.open(self.name(asked.model), self.installation, progress or silent)
 
