@@ -35,8 +35,8 @@ def _read(name: str) -> dict[str, Any]:
 def _text(values: dict[str, Any] | None) -> str:
     if values is None or values["mean"] is None:
         return ""
-    ends = values["interval"]
-    return Figure(values["mean"], None if ends is None else (ends[1] - ends[0]) / 2, values["repetitions"]).text()
+    ends, ratio = values["interval"], values.get("ratio", False)
+    return Figure(values["mean"], None if ends is None else tuple(ends), values["repetitions"], ratio).text()
 
 
 def _names(measured: dict[str, Any]) -> list[str]:

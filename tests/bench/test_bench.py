@@ -272,9 +272,20 @@ def test_words_are_what_tables_are_about(
 def test_figures_have_students_interval() -> None:
     figure = Figure.of([1.0, 2.0, 3.0, math.nan])
     assert (figure.mean, figure.count) == (2, 3)
-    assert figure.half_width == pytest.approx(4.303 / math.sqrt(3), rel=1e-4)
-    assert Figure.of([5.0]).half_width is None and Figure.of([]).text() == "–"
+    width = 4.303 / math.sqrt(3)
+    assert figure.interval == pytest.approx((2 - width, 2 + width), rel=1e-4)
+    assert Figure.of([5.0]).interval is None and Figure.of([]).text() == "–"
     assert Figure.of([1.0, 2.0, 3.0]).text() == "2 ± 2.5"
+
+
+def test_ratios_are_averaged_as_logarithms() -> None:
+    figure = Figure.of([1.0, 10.0, 100.0, 0.0], ratio=True)
+    width = 4.303 / math.sqrt(3)
+    assert figure.interval is not None and (figure.mean, figure.count) == (pytest.approx(10), 3)
+    assert [math.log10(end) for end in figure.interval] == pytest.approx([1 - width, 1 + width], rel=1e-4)
+    assert Figure.of([2.0, 8.0, 4.0], ratio=True).text() == "4 (0.71 to 22)"
+    assert Figure.of([0.0], ratio=True).text() == "–" and Figure.of([3.0], ratio=True).text() == "3"
+    assert figure.as_json()["ratio"] and "ratio" not in Figure.of([1.0]).as_json()
 
 
 def test_curves_are_read_between_strengths_and_below_the_first() -> None:
@@ -305,7 +316,7 @@ def test_other_seeds_give_the_same_figures_within_their_intervals(installation: 
         for name in one.methods:
             for key, _ in one.columns(table):
                 first, second = (bench.figure(name, table.name, key) for bench in (one, other))
-                if first.half_width and second.half_width:
-                    meeting.append(first.ends[0] <= second.ends[1] and second.ends[0] <= first.ends[1])
+                if first.interval and second.interval:
+                    meeting.append(first.interval[0] <= second.interval[1] and second.interval[0] <= first.interval[1])
     assert len(meeting) > 50
     assert sum(meeting) >= 0.9 * len(meeting)

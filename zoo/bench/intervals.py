@@ -19,26 +19,36 @@ _NORMAL = 1.96
 class Figure:
     """A figure of one method.
 
+    The errors of a ratio, such as a locality, grow with its size: a mean of 10 with an interval of ± 27 would say that
+    it may be negative. Ratios are therefore averaged as logarithms, which gives a geometric mean.
+
     Attributes:
-        mean: The mean over repetitions; NaN where there is none.
-        half_width: Half of the width of its 95 % interval; None for a single repetition.
+        mean: The mean over repetitions, of ratios the geometric one; NaN where there is none.
+        interval: The ends of its 95 % interval; None for a single repetition.
         count: The number of repetitions.
+        ratio: Whether the figures are ratios.
     """
 
     mean: float
-    half_width: float | None
+    interval: tuple[float, float] | None
     count: int
+    ratio: bool = False
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> Figure:
+    def of(cls, values: Sequence[float], *, ratio: bool = False) -> Figure:
         """Summarise the values of some repetitions; those that are not finite are left out.
 
         Args:
             values: A value for each repetition.
+            ratio: Whether they are ratios, which are above 0; others are left out.
 
         Returns:
             Their mean and interval.
         """
+        if ratio:
+            logs = cls.of([math.log(value) for value in values if 0 < value < math.inf])
+            ends = None if logs.interval is None else (math.exp(logs.interval[0]), math.exp(logs.interval[1]))
+            return cls(math.exp(logs.mean), ends, logs.count, ratio=True)
         values = [value for value in values if math.isfinite(value)]
         count = len(values)
         if not count:
@@ -48,35 +58,37 @@ class Figure:
             return cls(mean, None, 1)
         spread = math.sqrt(sum((value - mean) ** 2 for value in values) / (count - 1))
         quantile = _STUDENT[count - 2] if count - 2 < len(_STUDENT) else _NORMAL
-        return cls(mean, quantile * spread / math.sqrt(count), count)
-
-    @property
-    def ends(self) -> tuple[float, float]:
-        """The ends of the interval; the mean twice where there is none."""
-        width = self.half_width or 0.0
-        return self.mean - width, self.mean + width
+        width = quantile * spread / math.sqrt(count)
+        return cls(mean, (mean - width, mean + width), count)
 
     def text(self) -> str:
-        """Write mean and half width.
+        """Write mean and interval.
 
         Returns:
-            Text such as ``12 ± 1.5``; a dash where there is no mean.
+            Text such as ``12 ± 1.5``, of a ratio ``12 (9.5 to 15)``; a dash where there is no mean.
         """
         if math.isnan(self.mean):
             return "–"
-        return _digits(self.mean) + ("" if self.half_width is None else f" ± {_digits(self.half_width)}")
+        if self.interval is None:
+            return _digits(self.mean)
+        low, high = self.interval
+        if self.ratio:
+            return f"{_digits(self.mean)} ({_digits(low)} to {_digits(high)})"
+        return f"{_digits(self.mean)} ± {_digits((high - low) / 2)}"
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values.
 
         Returns:
-            ``mean``, ``interval`` and ``repetitions``; None for what does not exist.
+            ``mean``, ``interval`` and ``repetitions``, and ``ratio`` where the mean is geometric; None for what does
+            not exist.
         """
         known = math.isfinite(self.mean)
         return {
             "mean": self.mean if known else None,
-            "interval": list(self.ends) if known and self.half_width is not None else None,
+            "interval": None if self.interval is None else list(self.interval),
             "repetitions": self.count,
+            **({"ratio": True} if self.ratio else {}),
         }
 
 

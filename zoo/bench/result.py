@@ -76,7 +76,7 @@ class Bench:
             Its mean and interval.
         """
         rows = [one.figures.get(table, {}) for one in self.samples if one.method == method]
-        return Figure.of([row[key] for row in rows if key in row])
+        return Figure.of([row[key] for row in rows if key in row], ratio=(table, key) in _RATIOS)
 
     def beats(self, method: str, other: str, table: str, key: str) -> bool:
         """Say whether a figure of one method is larger than that of another, beyond chance.
@@ -97,18 +97,21 @@ class Bench:
         ours, theirs = (self._by_seed(name, table, key) for name in (method, other))
         pairs = [(ours[seed].mean, theirs[seed].mean) for seed in sorted(ours.keys() & theirs.keys())]
         if (table, key) in _RATIOS:
-            pairs = [(math.log(one), math.log(two)) for one, two in pairs if min(one, two) > 0]
+            pairs = [(math.log(one), math.log(two)) for one, two in pairs]
             rounding = _ROUNDING
         else:
             rounding = _ROUNDING * max((abs(one) for one, _ in pairs), default=0.0)
         difference = Figure.of([one - two for one, two in pairs])
-        return difference.half_width is not None and difference.ends[0] > rounding
+        return difference.interval is not None and difference.interval[0] > rounding
 
     def _by_seed(self, method: str, table: str, key: str) -> dict[int, Figure]:
         """Return the mean figure of a method in each repetition that has one."""
         rows = [one for one in self.samples if one.method == method]
+        ratio = (table, key) in _RATIOS
         found = {
-            seed: Figure.of([one.figures.get(table, {}).get(key, math.nan) for one in rows if one.seed == seed])
+            seed: Figure.of(
+                [one.figures.get(table, {}).get(key, math.nan) for one in rows if one.seed == seed], ratio=ratio
+            )
             for seed in {one.seed for one in rows}
         }
         return {seed: figure for seed, figure in found.items() if figure.count}
