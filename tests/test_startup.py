@@ -115,6 +115,19 @@ def test_threads_of_the_command_sleep_while_they_wait(chosen: str | None, told: 
     assert done.stdout.splitlines()[-1] == f"{told} False"
 
 
+def test_torch_is_imported_without_the_garbage_collector() -> None:
+    """What it made is then left out of all collections, and those of what is made later take place."""
+    code = (
+        "import gc, sys\nfrom zoo.cli.app import start\nassert start(['--version']) == 0\nfound = []\n"
+        "gc.callbacks.append(lambda phase, facts: found.append('torch' in sys.modules))\nimport torch\n"
+        "print(len(found) < 3, gc.isenabled(), gc.get_freeze_count() > 100_000, type(sys.meta_path[0]).__name__)\n"
+        "import importlib.util\nassert importlib.util.find_spec('torch').origin == torch.__file__"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1].startswith("True True True"), done.stdout
+    assert "_Finder" not in done.stdout
+
+
 def test_built_in_entries_load_nothing_slow() -> None:
     """Importing all entries and all options does not import torch."""
     loaded = loaded_by(

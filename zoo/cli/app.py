@@ -20,6 +20,7 @@ from zoo._version import __version__
 from zoo.cli import INTERRUPTED, received, refused, say
 from zoo.cli.console import Settings
 from zoo.cli.help import WIDTH, Command, Group, take_global
+from zoo.cli.torch_import import import_torch_quickly
 from zoo.errors import PluginError, ZooError, is_out_of_memory, message_of, one_line
 from zoo.plugins.discovery import load_plugins
 from zoo.plugins.manager import Plugins
@@ -226,6 +227,7 @@ def start(arguments: Sequence[str]) -> int:
     # OpenMP threads that wait for each other spin by default. Where another program uses the same cores, that makes
     # everything about ten times as slow. torch reads the variable when it is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    import_torch_quickly()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=_PLAIN_ERRORS)
