@@ -150,6 +150,17 @@ def test_shown_and_not_sent(hub: LocalHub, folder: Path, capsys: pytest.CaptureF
     assert not hub.asked
 
 
+def test_the_card_names_a_space_that_has_to_be_asked_for(
+    hub: LocalHub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    styles = Directions(LatentSpace("s", 1024), torch.eye(2, 1024).double(), torch.ones(2), provenance={"model": MODEL})
+    styles.save(tmp_path / "s.safetensors")
+    assert run(["push", str(tmp_path / "s.safetensors"), REPO, "--dry-run"]) == 0
+    assert f"zoo edit {MODEL} hf://{REPO}:0 --space s\n" in capsys.readouterr().out
+    assert run(["edit", MODEL, str(tmp_path / "s.safetensors"), "--out", str(tmp_path / "run")]) == 2
+    assert "are in w (8 x 64); if the model has this space, pass --space s" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("variable", "words"), [("HF_TOKEN", "run 'hf auth login'"), ("ZOO_OFFLINE", "forbids to ask the Hub")]
 )

@@ -42,6 +42,7 @@ class CardFacts:
         terms: The terms of weights and data.
         base_model: The repository of the weights on the Hub, if they lie there.
         files: The names of the files beside the card.
+        space: The name of their space, where it is not the one in which the model is usually opened.
     """
 
     repo: str
@@ -51,6 +52,7 @@ class CardFacts:
     terms: Licence
     base_model: str | None
     files: tuple[str, ...]
+    space: str | None = None
 
 
 def write_card(facts: CardFacts) -> str:
@@ -110,8 +112,9 @@ def _summary(facts: CardFacts) -> str:
 
 def _use(facts: CardFacts) -> str:
     address = f"hf://{facts.repo}"
+    space = "" if facts.space is None else f" --space {facts.space}"
     return (
-        f"## Use\n\n```sh\npip install {LIBRARY}\nzoo edit {facts.model} {address}:0\n```\n\n"
+        f"## Use\n\n```sh\npip install {LIBRARY}\nzoo edit {facts.model} {address}:0{space}\n```\n\n"
         f'In Python: `zoo.Directions.load("{address}")`.'
     )
 

@@ -103,6 +103,7 @@ def pack(
         terms=terms,
         base_model=_base_model(card),
         files=tuple(files),
+        space=None if card is None or clean.space.name == card.space else clean.space.name,
     )
     count = f"{len(clean)} direction{'s' if len(clean) != 1 else ''}"
     return Parcel(repo=repo, files={README: write_card(facts).encode(), **files}, title=f"{count} of {name}")

@@ -120,7 +120,11 @@ def load_directions(path: Path, space: LatentSpace | None, read_as: str | None) 
     if directions.layers is not None and directions.space.layers == 1:
         raise DirectionsError(f"{file} names layers, but {directions.space} has a single row")
     if space is not None and directions.space != space:
-        raise DirectionsError(f"{file} holds directions of {directions.space}, but the model's codes are in {space}")
+        other = directions.space.name != space.name
+        hint = f"; if the model has this space, pass --space {directions.space.name}" if other else ""
+        raise DirectionsError(
+            f"{file} holds directions of {directions.space}, but the model's codes are in {space}{hint}"
+        )
     return directions
 
 
