@@ -1,7 +1,10 @@
 """One-step diffusion: pictures of the pipelines themselves, derivatives, spaces, and what is refused."""
 
+import copy
 import json
 import shutil
+from contextlib import nullcontext
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -9,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import Tensor
 
 import zoo
 from tests.support.linear import model_of
@@ -22,6 +26,7 @@ pytest.importorskip("transformers")
 pytestmark = pytest.mark.filterwarnings("ignore")  # those of the two libraries
 
 from zoo_adapters.diffusers.adapter import OneStepDiffusion  # noqa: E402
+from zoo_adapters.diffusers.network import replaced_embeddings  # noqa: E402
 
 from tests.support.diffusion import EULER, pixel_pipeline, text_pipeline  # noqa: E402 after the libraries are found
 
@@ -144,6 +149,34 @@ def test_derivatives_are_exact(space: str) -> None:
     assert float((images - differences).abs().max()) < 1e-6 * float(images.abs().max())
     cotangents = torch.randn_like(images)
     assert torch.allclose(cotangents @ images.T, jacobian.vjp(cotangents) @ tangents.T)
+
+
+def test_reverse_mode_keeps_little_and_a_copy_computes_with_its_own_weights() -> None:
+    tiny = OneStepDiffusion.tiny(0)
+    code = tiny.sample(1, seed())
+
+    def gradient(adapter: OneStepDiffusion, *, keeps_all: bool = False) -> tuple[Tensor, int]:
+        kept = 0
+
+        def pack(tensor: Tensor) -> Tensor:
+            nonlocal kept
+            kept += tensor.numel()
+            return tensor
+
+        latents = code.latents.clone().requires_grad_()
+        inside = replaced_embeddings(adapter.network, latents.new_zeros(1, 9, 32)) if keeps_all else nullcontext()
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor), inside:
+            image = adapter.synthesize(replace(code, latents=latents))
+        return torch.autograd.grad(image.sum(), latents)[0], kept
+
+    found, kept = gradient(tiny)
+    assert kept < 0.6 * gradient(tiny, keeps_all=True)[1]
+    copied, anew = copy.deepcopy(tiny), OneStepDiffusion.tiny(0)
+    for adapter in (copied, anew):
+        adapter.network.unet.conv_in.weight *= 2
+    assert torch.equal(gradient(copied)[0], gradient(anew)[0])
+    assert torch.equal(gradient(tiny)[0], found)
+    assert not torch.allclose(gradient(copied)[0], found)
 
 
 def test_the_first_picture_is_the_same_in_all_spaces() -> None:

@@ -255,10 +255,10 @@ def test_a_large_space_needs_few_codes_and_no_matrix(monkeypatch: pytest.MonkeyP
 
 
 def test_a_space_whose_codes_are_all_equal_is_refused() -> None:
-    codes = Linear.tiny(0).sample(1, derived_generator(0, "prior"))
-    same = Codes(codes.latents.expand(9, -1))
-    with pytest.raises(zoo.CapabilityError, match="every code that the network draws in its space z is the same"):
-        Prior.of(Linear.tiny(0), same)
+    adapter = Linear.tiny(0)
+    adapter.sample = lambda count, *_: Codes(torch.ones(count, 6))  # type: ignore[method-assign]
+    with pytest.raises(zoo.CapabilityError, match="all codes that the network draws in its space z are equal"):
+        zoo.project(model_of(adapter), torch.zeros(1, 3, 8, 8))
 
 
 @pytest.mark.usefixtures("_small_and_large_spaces")

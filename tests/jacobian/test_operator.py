@@ -32,8 +32,10 @@ def test_it_stands_for_the_matrix_of_all_codes(output: Output, text: str) -> Non
     matrix = torch.autograd.functional.jacobian(function, torch.zeros(adapter.space.dim, dtype=torch.float64))
     tangents = torch.randn(4, adapter.space.dim, dtype=torch.float64)
     cotangents = torch.randn(5, len(matrix), dtype=torch.float64)
-    assert torch.allclose(operator.jvp(tangents), tangents @ matrix.T, rtol=1e-10, atol=1e-12)
-    assert torch.allclose(operator.vjp(cotangents), cotangents @ matrix, rtol=1e-10, atol=1e-12)
+    in_passes = RegionJacobian(adapter, codes, region, output=output, at_a_time=3)
+    for one in (operator, in_passes):
+        assert torch.allclose(one.jvp(tangents), tangents @ matrix.T, rtol=1e-10, atol=1e-12)
+        assert torch.allclose(one.vjp(cotangents), cotangents @ matrix, rtol=1e-10, atol=1e-12)
     assert torch.allclose(operator.gram(chunk=5), matrix.T @ matrix, rtol=1e-10, atol=1e-12)
 
 

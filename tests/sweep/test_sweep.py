@@ -9,7 +9,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
+from tests.support.golden import Golden
 from tests.support.toys import write_avatars_card
 from zoo.cli import run
 from zoo.sweep.folder import SweepFolder
@@ -121,6 +123,17 @@ def test_a_dry_run_lists_cells_and_writes_nothing(registry: str, capsys: pytest.
     ]
     assert lines[-1].startswith("2 cells; 2 to compute: about ") and "how long an image takes" in lines[-1]
     assert not Path("runs").exists()
+
+
+def test_a_file_whose_space_lacks_what_an_analysis_needs_is_a_wrong_cell(
+    registry: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.save(Golden.read("stylegan2").state, "mine.pth")
+    Path("s.yaml").write_text("{models: {name: ./mine.pth, space: z}, analyzers: [sefa, lowrank]}")
+    assert sweep(registry, "--dry-run") == 2
+    wrong = capsys.readouterr().err.splitlines()
+    assert wrong[-2].endswith("sefa needs projection, which stylegan2 does not provide in z")
+    assert wrong[-1] == "zoo: s.yaml: 1 of 2 cells are wrong, and nothing was run"
 
 
 def test_every_wrong_cell_is_named_and_nothing_is_run(registry: str, capsys: pytest.CaptureFixture[str]) -> None:

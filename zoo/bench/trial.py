@@ -22,6 +22,7 @@ from zoo.core.sampling import derived_generator
 from zoo.editing.changes import PartMasks
 from zoo.editing.measured import draw_unseen
 from zoo.editing.render import render
+from zoo.errors import CapabilityError
 from zoo.inversion.options import SearchOptions
 from zoo.inversion.project import ProjectionSettings, project_pictures
 from zoo.models.model import Model
@@ -137,7 +138,10 @@ class Trial:
         pictures = _degraded(images, derived_generator(self.seed, "noise of pictures"))
         search = SearchOptions(starts=2)
         settings = ProjectionSettings(seed=self.seed, align="none", label=self._label, search=search)
-        return project_pictures(self.model, list(pictures), settings, self.plugins, self.progress).codes
+        try:
+            return project_pictures(self.model, list(pictures), settings, self.plugins, self.progress).codes
+        except CapabilityError as error:
+            raise CapabilityError(f"--pictures {self.pictures}: {error}, or leave them out by --pictures 0") from error
 
     @property
     def _label(self) -> int | str:

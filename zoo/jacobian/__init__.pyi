@@ -35,6 +35,9 @@ from .leading import (
 from .leading import (
     search_budget as search_budget,
 )
+from .leading import (
+    search_chunk as search_chunk,
+)
 from .operator import RegionJacobian as RegionJacobian
 from .options import OutputOptions as OutputOptions
 from .outputs import (

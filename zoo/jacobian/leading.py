@@ -10,8 +10,10 @@ import torch
 
 from zoo.core.adapter import Adapter
 from zoo.core.analyzer import Probe
+from zoo.core.compute import ComputeBudget
 from zoo.core.region import Region
 from zoo.errors import OptionError
+from zoo.jacobian.columns import max_tangents
 from zoo.jacobian.gram import Grams, gram_matrices, is_large
 from zoo.jacobian.gram_request import union_of
 from zoo.jacobian.operator import RegionJacobian
@@ -22,6 +24,8 @@ from zoo.linalg.krylov import PartialEigen
 
 # Directions that are searched for in a large space where nobody says how many.
 DEFAULT_RANK = 10
+# Products that are computed at a time there: the networks of large spaces have large maps.
+_MOST_OF_LARGE = 4
 
 
 def leading_or_gram(
@@ -116,6 +120,20 @@ def require_searchable(probe: Probe, obstacle: str | None) -> None:
         raise OptionError(f"{said}: {obstacle}{instead and f';{instead[1:]}'}")
 
 
+def search_chunk(adapter: Adapter, budget: ComputeBudget) -> int:
+    """Choose how many products a search computes at a time: few in a large space, whose network is large too.
+
+    Args:
+        adapter: The network.
+        budget: What may be used; its chunk, if it has one, is the answer.
+
+    Returns:
+        The number.
+    """
+    most = max_tangents(adapter)
+    return budget.chunk or (min(most, _MOST_OF_LARGE) if is_large(adapter.space.dim) else most)
+
+
 def search_budget(rank: int) -> float:
     """Choose the cost at which a search in a large space ends: three times what searches of real generators cost.
 
@@ -164,7 +182,8 @@ def _search(
     """Search for the leading directions of the Jacobian of all regions."""
     union = union_of(regions)
     dim = adapter.space.dim
-    operator = RegionJacobian(adapter, probe.codes, union, layers=probe.layers, output=output)
+    at_a_time = search_chunk(adapter, probe.budget)
+    operator = RegionJacobian(adapter, probe.codes, union, layers=probe.layers, output=output, at_a_time=at_a_time)
     problem = operator.jvp, operator.vjp, dim, min(rank, dim)
     if tau is None:
         return krylov.block_krylov_eigsh(*problem, generator=probe.generator, max_cost=max_cost)

@@ -40,6 +40,7 @@ class RegionJacobian:
         region: The pixels that the output maps.
         layers: Indices of the rows of the codes that are moved; None moves all.
         output: The map of the region's pixels that is differentiated.
+        at_a_time: How many vectors are multiplied in one pass; None multiplies all that are given.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class RegionJacobian:
         *,
         layers: Sequence[int] | None = None,
         output: Output = GREY,
+        at_a_time: int | None = None,
     ) -> None:
         rows = None if layers is None else tuple(layers)
 
@@ -59,10 +61,11 @@ class RegionJacobian:
 
         self._function = function
         self._origin = torch.zeros(adapter.space.dim, dtype=adapter.dtype, device=adapter.device)
+        self._at_a_time = at_a_time
         self.dim = adapter.space.dim
 
     def jvp(self, tangents: Tensor) -> Tensor:
-        """Multiply J by some vectors, in one pass over the network.
+        """Multiply J by some vectors.
 
         Args:
             tangents: The vectors as rows, (k, dim).
@@ -74,8 +77,8 @@ class RegionJacobian:
             CapabilityError: The network has no forward-mode derivative.
         """
         with exact_products(self._origin.device), _forward_mode_errors():
-            products: Tensor = torch.func.vmap(self._derivative_along)(self._like_origin(tangents))
-        return products
+            along = torch.func.vmap(self._derivative_along)
+            return torch.cat([along(part) for part in self._passes(tangents)])
 
     def vjp(self, cotangents: Tensor) -> Tensor:
         """Multiply the transpose of J by some vectors; the network itself runs only the first time.
@@ -88,12 +91,14 @@ class RegionJacobian:
         """
         with exact_products(self._origin.device):
             values, origin = self._graph
-            cotangents = self._like_origin(cotangents)
             if not values.requires_grad:  # they do not depend on δ
-                return cotangents.new_zeros(len(cotangents), self.dim)
+                return origin.new_zeros(len(cotangents), self.dim)
             # Not torch.func.vjp, which imports torch's compiler.
-            [products] = torch.autograd.grad(values, origin, cotangents, retain_graph=True, is_grads_batched=True)
-        return products
+            products = [
+                torch.autograd.grad(values, origin, part, retain_graph=True, is_grads_batched=True)[0]
+                for part in self._passes(cotangents)
+            ]
+        return torch.cat(products)
 
     def gram(self, chunk: int = 16) -> Tensor:
         """Compute JᵀJ from products with unit vectors, without storing any part of J.
@@ -154,8 +159,10 @@ class RegionJacobian:
             origin = self._origin.clone().requires_grad_()
             return self._function(origin), origin
 
-    def _like_origin(self, vectors: Tensor) -> Tensor:
-        return vectors.to(self._origin.device, self._origin.dtype)
+    def _passes(self, vectors: Tensor) -> tuple[Tensor, ...]:
+        """Divide vectors among passes over the network."""
+        moved = vectors.to(self._origin.device, self._origin.dtype)
+        return torch.split(moved, self._at_a_time or max(1, len(moved)))
 
 
 @contextmanager

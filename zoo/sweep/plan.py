@@ -14,7 +14,7 @@ import torch
 
 from zoo._utils.progress import Progress, silent
 from zoo._version import __version__
-from zoo.analysis.reading import read_layers, read_region
+from zoo.analysis.reading import check_capabilities, read_layers, read_region
 from zoo.analysis.request import CheckedRequest, check_request
 from zoo.core.codes import Codes
 from zoo.core.files.digests import digests_of
@@ -246,6 +246,7 @@ class _Planner:
 
     def _analysis_facts(self, cell: Cell, model: Model) -> dict[str, Any]:
         checked = self.check(cell)
+        check_capabilities(checked.plugin, self.installation, model.card, model.adapter.space.name)
         region = read_region(cell.region, checked.plugin, model.card, model.adapter.resolution)
         options = checked.options.model_dump(mode="json")
         return {

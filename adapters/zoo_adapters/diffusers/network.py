@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from zoo import CheckpointError
 from zoo_adapters.diffusers.libraries import library
@@ -16,6 +18,9 @@ from zoo_adapters.diffusers.scheduling import OneStep
 
 # Numbers of the attention matrix that are computed at a time: an image of 64 x 64 tokens has 16 million for each head.
 _MOST_WEIGHTS = 2**22
+
+# Whether something within blocks is replaced: computed again later, they would give something else.
+_replacing: ContextVar[bool] = ContextVar("_replacing", default=False)
 
 
 class Attention:
@@ -55,12 +60,43 @@ class Attention:
         )
         size = max(16, _MOST_WEIGHTS // (attn.heads * key.shape[2]))
         keys = key.transpose(2, 3) * attn.scale
-        parts = [torch.softmax(part @ keys, dim=-1) @ value for part in query.split(size, dim=2)]
+        parts = [recomputed(_attended, part, keys, value) for part in query.split(size, dim=2)]
         tokens = attn.to_out[0](torch.cat(parts, dim=2).transpose(1, 2).flatten(2))
         if residual.ndim == 4:
             tokens = tokens.transpose(1, 2).reshape(residual.shape)
         result: Tensor = (tokens + residual if attn.residual_connection else tokens) / attn.rescale_output_factor
         return result
+
+
+def _attended(query: Tensor, keys: Tensor, value: Tensor) -> Tensor:
+    return torch.softmax(query @ keys, dim=-1) @ value
+
+
+def recomputed(function: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
+    """Call a function whose intermediate results reverse mode computes again instead of keeping them.
+
+    Maps of 512 x 512 pixels with 128 channels take 134 MB, and a decoder has dozens of them.
+
+    Args:
+        function: the function.
+        *args: its arguments.
+        **kwargs: its named arguments.
+
+    Returns:
+        Its result.
+    """
+    if _replacing.get() or not torch.is_grad_enabled():
+        return function(*args, **kwargs)
+    result: Tensor = checkpoint(function, *args, use_reentrant=False, preserve_rng_state=False, **kwargs)
+    return result
+
+
+class _Recomputing:
+    """Put before the class of a module: `recomputed` is what its forward pass is then."""
+
+    def forward(self, *args: Any, **kwargs: Any) -> Tensor:
+        parent: Any = super()
+        return recomputed(parent.forward, *args, **kwargs)
 
 
 class DiffusionNetwork(nn.Module):
@@ -85,7 +121,14 @@ class DiffusionNetwork(nn.Module):
         self.prompts = None if prompts is None else nn.Buffer(prompts)
         self.guidance = None if guidance is None else nn.Buffer(guidance)
         layer = library("diffusers.models.attention_processor").Attention
+        blocks = (
+            library("diffusers.models.resnet").ResnetBlock2D,
+            library("diffusers.models.attention").BasicTransformerBlock,
+        )
         for module in self.modules():
+            if isinstance(module, blocks):
+                kind = type(module)
+                module.__class__ = type(kind.__name__, (_Recomputing, kind), {})  # a copy would share an attribute
             if isinstance(module, layer):
                 attention: Any = module
                 if attention.spatial_norm is not None or attention.norm_cross or attention.added_kv_proj_dim:
@@ -177,6 +220,7 @@ def replaced_embeddings(network: DiffusionNetwork, rows: Tensor) -> Iterator[Non
         rows: (n, blocks, channels), in the order of `DiffusionNetwork.time_layers`.
     """
     with ExitStack() as stack:
+        stack.callback(_replacing.reset, _replacing.set(True))
         for index, layer in enumerate(network.time_layers.values()):
             handle = layer.register_forward_pre_hook(lambda *_, row=index: (rows[:, row],))
             stack.callback(handle.remove)

@@ -12,14 +12,13 @@ import torch
 from torch import Tensor
 
 from zoo import Adapter, Directions, Probe
-from zoo.jacobian import DEFAULT_RANK, Output, RegionJacobian, no_change, search_budget
+from zoo.jacobian import DEFAULT_RANK, Output, RegionJacobian, no_change, search_budget, search_chunk
 from zoo.linalg import PartialEigen, block_davidson, block_krylov_eigsh, fix_signs, project_out, unit_rows
 from zoo_analyzers.nullspace.bases import SMALLEST_KEPT, LocalDirections
 from zoo_analyzers.nullspace.options import NullSpaceOptions
 
 DEFAULT_REMOVED = 20  # directions of the rest that are projected out
 _PROBES = 4  # random sign vectors for the trace of the rest
-_AT_A_TIME = 4  # directions whose change is measured in one pass
 
 
 def obstacle_to_search(options: NullSpaceOptions) -> str | None:
@@ -54,7 +53,7 @@ def search_directions(
     Raises:
         CapabilityError: The region does not change with the code.
     """
-    split = _SplitJacobian(adapter, probe, output)
+    split = _SplitJacobian(adapter, replace(probe, budget=replace(probe.budget, chunk=options.chunk)), output)
     rank = options.k or DEFAULT_RANK
     rest = split.leading(inside=False, rank=options.background_rank or DEFAULT_REMOVED)
     count = max(1, int((rest.values > _rounding(adapter, rest)).sum()) - options.relax)
@@ -95,7 +94,10 @@ class _SplitJacobian:
     def __init__(self, adapter: Adapter, probe: Probe, output: Output) -> None:
         region = probe.region
         whole = replace(region, text="all", mask=np.ones_like(region.mask))
-        self._jacobian = RegionJacobian(adapter, probe.codes, whole, layers=probe.layers, output=output)
+        chunk = search_chunk(adapter, probe.budget)
+        self._jacobian = RegionJacobian(
+            adapter, probe.codes, whole, layers=probe.layers, output=output, at_a_time=chunk
+        )
         rows = np.tile(np.repeat(region.mask.ravel(), output.per_pixel), len(probe.codes))
         self._inside = torch.from_numpy(rows).to(adapter.device)
         self._dim, self._generator = adapter.space.dim, probe.generator
@@ -140,12 +142,8 @@ class _SplitJacobian:
 
     def changes(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
         """Return nᵀ M_F n and nᵀ M_B n for each vector n."""
-        inside, outside = [], []
-        for part in vectors.split(_AT_A_TIME):
-            squares = self.jvp(part).double().square()
-            inside.append(squares[:, self._inside].mean(dim=1).cpu())
-            outside.append(squares[:, ~self._inside].mean(dim=1).cpu())
-        return torch.cat(inside), torch.cat(outside)
+        squares = self.jvp(vectors).double().square()
+        return squares[:, self._inside].mean(dim=1).cpu(), squares[:, ~self._inside].mean(dim=1).cpu()
 
     def trace_of_rest(self, rest: PartialEigen) -> tuple[float, float]:
         """Estimate the trace of M_B, with its standard error: what was found, and the rest by random sign vectors.

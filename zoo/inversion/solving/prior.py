@@ -9,14 +9,11 @@ from torch import Tensor
 
 from zoo.core.adapter import Adapter
 from zoo.core.codes import Codes, join
-from zoo.errors import CapabilityError
 from zoo.jacobian.gram import is_large
 
 # Directions in which drawn codes vary less than this share of the largest deviation count as if they varied so much:
 # otherwise rounding would become a coordinate.
 _LEAST_DEVIATION = 1e-3
-# Codes that deviate less than this share of their length from their mean are equal but for rounding.
-_EQUAL = 1e-6
 # By how much images of the same code may differ.
 _ROUNDING = 1e-3
 
@@ -55,9 +52,6 @@ class Prior:
 
         Returns:
             The prior, on the network's device.
-
-        Raises:
-            CapabilityError: All codes are equal.
         """
         rows = codes.latents.to(adapter.device, torch.float64)
         rows = rows if rows.ndim == 2 else rows.mean(dim=1)
@@ -68,13 +62,7 @@ class Prior:
         else:
             variances, axes = torch.linalg.eigh((rows - mean).T @ (rows - mean) / max(1, len(rows) - 1))
             deviations = variances.clamp(min=0).sqrt()
-        largest = float(deviations.max())
-        if largest <= _EQUAL * float(mean.norm()):
-            raise CapabilityError(
-                f"every code that the network draws in its space {adapter.space.name} is the same, so there is nothing "
-                "to search among: pass another --space"
-            )
-        deviations = deviations.clamp(min=_LEAST_DEVIATION * largest)
+        deviations = deviations.clamp(min=_LEAST_DEVIATION * float(deviations.max()))
         basis = deviations if axes is None else axes * deviations
         return cls(mean, basis, codes[0], adapter.space.layers, _lengths_count(adapter, codes[0]))
 

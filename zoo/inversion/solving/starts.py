@@ -14,6 +14,7 @@ from zoo.core.adapter import Adapter
 from zoo.core.channels import as_rgb
 from zoo.core.codes import Codes, join
 from zoo.core.region import Region
+from zoo.errors import CapabilityError
 from zoo.jacobian.gram import is_large
 from zoo.models.model import Model
 from zoo.models.rendering import render_batches
@@ -30,6 +31,7 @@ _SIDE = 64
 _LEAST_FOR_PRIOR = 4096
 _FOR_PRIOR_EACH = 8
 _FOR_LARGE_PRIOR = 256
+_FEW = 4
 
 
 def draw_for_prior(adapter: Adapter, generator: torch.Generator, label: int | None) -> Codes:
@@ -42,11 +44,26 @@ def draw_for_prior(adapter: Adapter, generator: torch.Generator, label: int | No
 
     Returns:
         The codes.
+
+    Raises:
+        CapabilityError: All codes that the network draws are equal.
     """
     dim = adapter.space.dim
     count = _FOR_LARGE_PRIOR if is_large(dim) else max(_LEAST_FOR_PRIOR, _FOR_PRIOR_EACH * dim)
+    _require_spread(adapter, label)
     labels = None if label is None else torch.full((count,), label)
     return adapter.sample(count, generator, labels)
+
+
+def _require_spread(adapter: Adapter, label: int | None) -> None:
+    """Refuse a space in which all drawn codes are equal, before many are drawn."""
+    labels = None if label is None else torch.full((_FEW,), label)
+    first, *others = adapter.sample(_FEW, torch.Generator().manual_seed(0), labels).latents
+    if all(torch.equal(first, other) for other in others):
+        raise CapabilityError(
+            f"all codes that the network draws in its space {adapter.space.name} are equal, so there is nothing to "
+            "search among: pass another --space"
+        )
 
 
 def draw_starts(adapter: Adapter, generator: torch.Generator, label: int | None) -> Codes:
