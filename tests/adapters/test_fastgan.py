@@ -8,10 +8,11 @@ from torch import Tensor
 from zoo_adapters.fastgan.adapter import FastGAN
 
 import zoo
-from tests.support.families import opened
+from tests.support.families import families, opened
 from tests.support.golden import Golden
 from tests.support.linear import model_of
 from zoo import CheckpointError, Codes, UnknownNameError
+from zoo.checkpoints import detect_checkpoint
 from zoo.core.region import parse_region
 from zoo.testing import check_adapter
 
@@ -52,6 +53,20 @@ def test_a_training_checkpoint_is_read(golden: Golden, tmp_path: Path) -> None:
     golden.check("image", part(model.adapter, golden))
     bounded = zoo.load(tmp_path / "all_1000.pth", device="cpu", options={"output_activation": "tanh"}).adapter
     assert torch.allclose(part(bounded, golden), torch.tanh(part(model.adapter, golden)), atol=1e-6)
+
+
+def test_the_average_of_a_training_checkpoint_is_a_list_without_names(golden: Golden, tmp_path: Path) -> None:
+    """Its tensors are those of ``parameters()``; the statistics are those of the trained network."""
+    buffers = ("running_mean", "running_var", "weight_u", "weight_v", "num_batches_tracked")
+    trained = {
+        f"module.{key}": tensor if key.endswith(buffers) else tensor + 0.1 for key, tensor in golden.state.items()
+    }
+    average = [tensor for key, tensor in golden.state.items() if not key.endswith(buffers)]
+    torch.save({"g": trained, "g_ema": average, "d": {"x": torch.ones(2)}}, tmp_path / "all_2.pth")
+    assert detect_checkpoint(tmp_path / "all_2.pth", families()).averaged == "yes: g_ema, not g"
+    golden.check("image", part(zoo.load(tmp_path / "all_2.pth", device="cpu").adapter, golden))
+    torch.save({"g": trained, "g_ema": average[1:], "d": {"x": torch.ones(2)}}, tmp_path / "all_3.pth")
+    assert detect_checkpoint(tmp_path / "all_3.pth", families()).averaged == "no: the file holds g only"
 
 
 @pytest.mark.parametrize("channels", [1, 4])

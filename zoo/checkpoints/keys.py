@@ -7,8 +7,12 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from zoo.checkpoints.networks import says_averaged
 from zoo.core.adapter import State
 from zoo.errors import CheckpointError
+
+# The last parts of keys of tensors that are no parameters: statistics, and the vectors of spectral norms.
+_BUFFERS = {"running_mean", "running_var", "weight_u", "weight_v", "_u", "_v"}
 
 
 def collect_settings(meta: Mapping[str, Any], prefixes: Iterable[str]) -> dict[str, Any]:
@@ -70,6 +74,46 @@ def require_settings(settings: Mapping[str, Any], supported: Mapping[str, Any], 
             raise CheckpointError(
                 f"{owner} was made with {name} {settings[name]!r}, which is not supported: only {value!r} is"
             )
+
+
+def name_listed_averages(state: State) -> State:
+    """Give an average that is stored as a list of parameters, without names, the keys of the network beside it.
+
+    Training scripts such as FastGAN's keep the average as ``[p for p in network.parameters()]``, which has the order of
+    the network's own state dict without its buffers. The buffers are those of the trained network, as in these scripts.
+
+    Args:
+        state: the file's tensors, in the file's order.
+
+    Returns:
+        The tensors. A list that fits no network beside it stays as it is.
+    """
+    for name, keys in _listed_averages(state).items():
+        shapes = [state[key].shape for key in keys]
+        for other in dict.fromkeys(_beside(key, name) for key in state if key not in keys):
+            own = {key: tensor for key, tensor in state.items() if other and key.startswith(other)}
+            parameters = [key for key in own if key.rpartition(".")[2] not in _BUFFERS]
+            if shapes == [own[key].shape for key in parameters]:
+                average = own | {key: state[stored] for key, stored in zip(parameters, keys, strict=True)}
+                kept = {key: tensor for key, tensor in state.items() if key not in keys}
+                return kept | {f"{name}.{key.removeprefix(other)}": tensor for key, tensor in average.items()}
+    return state
+
+
+def _listed_averages(state: State) -> dict[str, list[str]]:
+    """Find lists of tensors whose name says that they are an average, and the keys of their tensors."""
+    lists: dict[str, list[str]] = {}
+    for key in state:
+        name, _, index = key.rpartition(".")
+        if index.isdecimal() and says_averaged(name.rpartition(".")[2]):
+            lists.setdefault(name, []).append(key)
+    return {name: keys for name, keys in lists.items() if keys == [f"{name}.{index}" for index in range(len(keys))]}
+
+
+def _beside(key: str, name: str) -> str:
+    """Return the beginning of a key up to the name of what stands beside something of a name; "" if nothing does."""
+    parent = name.rpartition(".")[0] + "." if "." in name else ""
+    return parent + key.removeprefix(parent).split(".")[0] + "." if key.startswith(parent) else ""
 
 
 def rename_modules(state: State, names: Mapping[str, str]) -> State:

@@ -12,6 +12,7 @@ import torch
 from zoo._utils.untrusted.pipelines import is_pipeline
 from zoo.checkpoints.config_json import read_config_beside
 from zoo.checkpoints.hints import describe_nearest
+from zoo.checkpoints.keys import name_listed_averages
 from zoo.checkpoints.loading import COUNTER
 from zoo.checkpoints.metadata import ConversionMetadata, parse_metadata, require_plain
 from zoo.checkpoints.networks import (
@@ -171,7 +172,7 @@ def _detect(
     unwrapped = without_wrappers(state, keep_first=keep_first)
     if unwrapped.keys() != state.keys():  # else two tensors would become the same
         meta = without_wrappers(meta, keep_first=keep_first, inner_counts=True)
-    state = _weights(unwrapped, meta)
+    state = name_listed_averages(_weights(unwrapped, meta))
     found = find_networks(adapters, state, meta)
     if not found:
         raise _unknown_layout(adapters, state)

@@ -77,7 +77,7 @@ class FoundNetwork:
     @property
     def is_averaged(self) -> bool:
         """Whether the name says that the weights are an average over training."""
-        return any(map(_says_averaged, self.name.split(".")))
+        return any(map(says_averaged, self.name.split(".")))
 
 
 def find_networks(families: Mapping[str, type[Adapter]], state: State, meta: Mapping[str, Any]) -> list[FoundNetwork]:
@@ -178,7 +178,8 @@ def _is_same(one: FoundNetwork, other: FoundNetwork) -> bool:
     )
 
 
-def _says_averaged(part: str) -> bool:
+def says_averaged(part: str) -> bool:
+    """Tell whether a part of a name says that weights are an average over training."""
     words = re.split(r"_|(?<=[a-z])(?=[A-Z])", part)
     return part in _AVERAGED_NAMES or any(word.lower() in _AVERAGED_WORDS for word in words)
 
