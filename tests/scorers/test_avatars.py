@@ -15,6 +15,7 @@ from zoo_scorers.avatars.card import WEIGHTS, columns, read_card
 from zoo_scorers.avatars.network import build_network
 from zoo_scorers.avatars.scorer import Avatars
 
+import zoo
 from recipes.avatars import read
 from tests.support.linear import Linear, model_of
 from zoo.plugins import load_plugins
@@ -196,3 +197,42 @@ def test_it_scores_directions_of_a_model_that_it_fits(scorer: Avatars) -> None:
     found = zoo.score(model, zoo.analyze(model, show=1, unseen=0), samples=4, show=2, step=1.0)
     assert [attribute.name for attribute in found.attributes] == list(read_card()["attributes"])
     assert all(attribute.values for attribute in found.attributes)
+
+
+def test_scores_and_masks_of_the_same_images_take_one_pass(monkeypatch: pytest.MonkeyPatch, images: Tensor) -> None:
+    scorer, passes = Avatars(), 0
+    compute = scorer._compute_scores
+
+    def count(images: Tensor) -> Tensor:
+        nonlocal passes
+        passes += 1
+        return compute(images)
+
+    monkeypatch.setattr(scorer, "_compute_scores", count)
+    own = images[:3].clone()
+    scores, masks = scorer.score(own), scorer.masks(own)
+    assert passes == 1
+    assert masks.equal(Avatars().masks(images[:3]))
+    scores.zero_()
+    assert scorer.score(own).equal(Avatars().score(images[:3])), "what a caller does to scores is their own affair"
+    own.neg_()
+    assert scorer.score(own).equal(Avatars().score(-images[:3])), "changed images are scored anew"
+    assert passes == 2
+    assert scorer.score(own.clone()).equal(scorer.score(own))
+    with torch.inference_mode():
+        assert scorer.score(images[:3].clone()).equal(Avatars().score(images[:3]))
+    scorer.score(own.requires_grad_()).sum().backward()
+    assert own.grad is not None
+
+
+def test_an_analysis_asks_once_about_each_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    compute = Avatars._compute_scores
+
+    def count(self: Avatars, images: Tensor) -> Tensor:
+        seen.append(len(images))
+        return compute(self, images)
+
+    monkeypatch.setattr(Avatars, "_compute_scores", count)
+    zoo.analyze(zoo.load("pggan"), "sefa", region="mouth", show=2)
+    assert sum(seen) == (1 + 32) * (1 + 2 * 2)

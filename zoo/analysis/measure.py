@@ -20,7 +20,7 @@ from zoo.report.table import DirectionSummary
 from zoo.scoring.appearance import Appearance, AppearanceMeter
 from zoo.scoring.chance import FEWEST_CODES, needs_chance
 from zoo.scoring.effects import Effect
-from zoo.scoring.parts import part_masks
+from zoo.scoring.parts import ScorerImages, part_masks
 from zoo.scoring.score import ScoreMeter
 from zoo.scoring.scores import Scores
 
@@ -138,7 +138,8 @@ def measure(resolved: ResolvedRequest, shown: Directions, *, pictures: bool, pro
     counts = count_shown(codes, unseen_codes) if pictures else ()
     frames = [EndFrames(count, len(shown)) for count in counts if count]
 
-    part = part_masks(region.text, model.card, resolved.scorers)
+    images = ScorerImages()
+    part = part_masks(region.text, model.card, resolved.scorers, images)
 
     def changes(codes: Codes, what: str, *observers: Observer) -> Changes:
         meter = ChangeMeter(region, steps, part)
@@ -151,7 +152,7 @@ def measure(resolved: ResolvedRequest, shown: Directions, *, pictures: bool, pro
     own = changes(codes[:count], "analysed", *frames[:1])
     if drawn is None:
         return Measures(steps=steps, own=own, frames=tuple(frames))
-    scores = ScoreMeter(model, resolved.scorers)
+    scores = ScoreMeter(model, resolved.scorers, images)
     appearance = None if resolved.scorers else AppearanceMeter(region, len(shown))
     unseen = changes(drawn, "unseen", scores, *([appearance] if appearance else []), *frames[1:])
     return Measures(

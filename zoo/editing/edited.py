@@ -24,6 +24,7 @@ from zoo.editing.render import MOST_BYTES, check_memory_limit, render, render_pi
 from zoo.editing.run_folder import new_run_folder, picture_name
 from zoo.errors import OptionError
 from zoo.imaging.animation import FRAMES_PER_SECOND, check_animation, draw_loop, frame_side, save_animation, to_frame
+from zoo.imaging.background import InBackground
 from zoo.imaging.contact_sheet import draw_pages, save_pages
 from zoo.imaging.images import OutlinedImage, data_url, picture_side, save_picture
 from zoo.models.model import Model
@@ -130,8 +131,8 @@ class Edit:
         formats = check_animation(video, frames, fps)
         shown = self._rows_shown(each=each)
         self._check_frames(frames, size, formats)
-        with new_run_folder(folder, force=force) as partial:
-            rows = self._draw_rows(partial if each else None, progress)
+        with new_run_folder(folder, force=force) as partial, InBackground() as background:
+            rows = self._draw_rows(progress, partial if each else None, background)
             save_pages(partial, "sheet", self._pages(rows, shown, size))
             for _ in rows:  # beyond those that the sheet shows, for their files
                 pass
@@ -147,7 +148,7 @@ class Edit:
 
     def _repr_html_(self) -> str:
         """Show a notebook the sheet's first page."""
-        page = next(self._pages(self._draw_rows(None, silent), len(self._places()), None))
+        page = next(self._pages(self._draw_rows(silent), len(self._places()), None))
         return facts_html("Edit", {"of": self._title()}) + image_html(data_url(page), self._title())
 
     def _title(self) -> str:
@@ -195,14 +196,16 @@ class Edit:
     def _row_name(self, row: int, code: int) -> str:
         return f"{self.plan.name_row(row)}\n{self.model.code_name(self.codes, code)}"
 
-    def _draw_rows(self, folder: Path | None, progress: Progress) -> Iterator[list[OutlinedImage]]:
+    def _draw_rows(
+        self, progress: Progress, folder: Path | None = None, background: InBackground | None = None
+    ) -> Iterator[list[OutlinedImage]]:
         """Make one row of the sheet after the other, and write its pictures to the folder if there is one."""
         pictures = self._pictures(progress)
         for row, code in self._places():
             tiles = []
             for column, pixels in enumerate(islice(pictures, len(self.strengths))):
-                if folder is not None:
-                    save_picture(folder / self._file_name(row, code, column), pixels)
+                if folder is not None and background is not None:
+                    background.start(save_picture, folder / self._file_name(row, code, column), pixels)
                 tiles.append(OutlinedImage(pixels))
             yield tiles
         progress(self._count, self._count, "images")

@@ -25,6 +25,7 @@ from zoo.editing.run_folder import (
     short_model_name,
     usual_run_folder,
 )
+from zoo.imaging.background import InBackground
 from zoo.imaging.contact_sheet import draw_grid
 from zoo.imaging.images import PNG_LEVEL, data_url, picture_side, save_picture
 from zoo.models.model import Model
@@ -91,8 +92,8 @@ class Samples:
             OutputError: If the folder exists and may not be replaced, or cannot be written.
         """
         shown = self._shown(size, each=each)
-        with new_run_folder(folder, force=force) as partial:
-            pictures = self._pictures(partial if each else None, progress)
+        with new_run_folder(folder, force=force) as partial, InBackground() as background:
+            pictures = self._pictures(progress, partial if each else None, background)
             grid = self._grid(pictures, shown, size)
             for _ in pictures:  # beyond those that are shown, for their files
                 pass
@@ -106,7 +107,7 @@ class Samples:
 
     def _repr_html_(self) -> str:
         """Show a notebook the picture of all."""
-        grid = self._grid(self._pictures(None, silent), self._shown(None, each=False), None)
+        grid = self._grid(self._pictures(silent), self._shown(None, each=False), None)
         return facts_html("Samples", {"of": self.model.name, "codes": len(self.codes)}) + image_html(
             data_url(grid), f"samples of {self.model.name}"
         )
@@ -121,11 +122,13 @@ class Samples:
         check_memory_limit(self.model, len(self.codes), bytes_each, "codes, or pass --each (from Python, each=True)")
         return len(self.codes)
 
-    def _pictures(self, folder: Path | None, progress: Progress) -> Iterator[Tensor]:
+    def _pictures(
+        self, progress: Progress, folder: Path | None = None, background: InBackground | None = None
+    ) -> Iterator[Tensor]:
         """Render one picture after the other, and write it to the folder if there is one."""
         for index, pixels in enumerate(iter_pixels(self.model, self.codes, progress)):
-            if folder is not None:
-                save_picture(folder / picture_name(self.codes, index), pixels)
+            if folder is not None and background is not None:
+                background.start(save_picture, folder / picture_name(self.codes, index), pixels)
             yield pixels
 
     def _grid(self, pictures: Iterator[Tensor], shown: int, size: str | int | None) -> Image.Image:

@@ -22,6 +22,7 @@ from zoo.editing.changes import ENDS
 from zoo.editing.render import render, render_pixels
 from zoo.editing.run_folder import picture_name
 from zoo.editing.steps import visible_steps
+from zoo.imaging.background import InBackground
 from zoo.imaging.images import OutlinedImage, save_picture, to_picture
 
 if TYPE_CHECKING:
@@ -240,16 +241,18 @@ def save_pictures(folder: Path, run: Run, progress: Progress) -> None:
     adapter, own = run.model.adapter, count_shown(run.codes, run.unseen_codes)[0]
     codes, _ = shown_codes(run.codes, run.unseen_codes)
     steps = [] if run.measures.steps is None else run.measures.steps.tolist()
-    for index, step in enumerate(steps):
-        progress(index, len(steps), "pictures in full size")
-        vector = run.directions.vectors[index].to(adapter.device, adapter.dtype)
-        for place, frame in enumerate(STRIP):
-            strength = SHARES[frame] * step
-            moved = adapter.move(codes, strength * vector, run.directions.layers)
-            parts = f"direction-{index}", f"{place:02}", f"{strength:+.3g}" if strength else "0"
-            for code, pixels in enumerate(render_pixels(run.model, moved)):
-                unseen = "_".join((f"unseen-{code - own:04}", *parts)) + ".png"
-                save_picture(folder / (picture_name(run.codes, code, *parts) if code < own else unseen), pixels)
+    with InBackground() as background:
+        for index, step in enumerate(steps):
+            progress(index, len(steps), "pictures in full size")
+            vector = run.directions.vectors[index].to(adapter.device, adapter.dtype)
+            for place, frame in enumerate(STRIP):
+                strength = SHARES[frame] * step
+                moved = adapter.move(codes, strength * vector, run.directions.layers)
+                parts = f"direction-{index}", f"{place:02}", f"{strength:+.3g}" if strength else "0"
+                for code, pixels in enumerate(render_pixels(run.model, moved)):
+                    unseen = "_".join((f"unseen-{code - own:04}", *parts)) + ".png"
+                    name = picture_name(run.codes, code, *parts) if code < own else unseen
+                    background.start(save_picture, folder / name, pixels)
     progress(len(steps), len(steps), "pictures in full size")
 
 

@@ -21,6 +21,7 @@ from zoo.core.region import Region
 from zoo.editing.changes import Changes
 from zoo.editing.steps import CODES_FOR_STEPS, VISIBLE_CHANGE
 from zoo.errors import printable
+from zoo.imaging.background import InBackground
 from zoo.imaging.contact_sheet import draw_pages, save_pages, size_note
 from zoo.imaging.images import OutlinedImage, data_url, sprite, strip, to_picture
 from zoo.report.filmstrips import (
@@ -90,24 +91,25 @@ def write_report(folder: Path, run: Run, progress: Progress = silent) -> None:
     """
     summaries = run.table()
     codes, titles = shown_codes(run.codes, run.unseen_codes)
-    tick = _ImageCounter(progress, run, codes)
     steps = [] if run.measures.steps is None else run.measures.steps.tolist()
-    scales = render_scales(run, tick)
+    scales = render_scales(run, tick := _ImageCounter(progress, run, codes))
     captions = [_caption(run, codes, title, index) for index, title in enumerate(titles)]
     sections, rows, names = [], [], []
-    for index, step in enumerate(steps):
-        film = render_filmstrip(run, index, step, codes, tick)
-        strips = [_strip(run.region, film, code) for code in range(len(codes))]
-        facts = {"index": index, **_texts(run, summaries[index], index), "heat": _heat_maps(run, index)}
-        pictures = _pictures(film, step, strips, captions)
-        sections.append({**facts, **pictures, "parts": _scale_parts(scales[index])})
-        rows.append([tile for tiles in strips for tile in tiles])
-        names.append(_sheet_name(summaries[index]))
-    if rows:
-        note = size_note(run.model.adapter.resolution, to_picture(rows[0][0]).size)
-        save_pages(folder, "sheet", draw_pages(names, rows, captions, group=len(STRIP), note=note))
-    page = _page(run, sections)  # signs that no encoding has, as in a path that is not UTF-8, become question marks
-    (folder / "report.html").write_text(page, encoding="utf-8", errors="replace")
+    with InBackground() as background:  # pictures of one direction are encoded while those of the next are rendered
+        for index, step in enumerate(steps):
+            film = render_filmstrip(run, index, step, codes, tick)
+            strips = [_strip(run.region, film, code) for code in range(len(codes))]
+            pictures = background.start(_pictures, film, step, strips, captions)
+            facts = {"index": index, "heat": _heat_maps(run, index), "parts": _scale_parts(scales[index])}
+            sections.append(({**facts, **_texts(run, summaries[index], index)}, pictures))
+            rows.append([tile for tiles in strips for tile in tiles])
+            names.append(_sheet_name(summaries[index]))
+        if rows:
+            note = size_note(run.model.adapter.resolution, to_picture(rows[0][0]).size)
+            pages = draw_pages(names, rows, captions, group=len(STRIP), note=note)
+            background.start(save_pages, folder, "sheet", pages)
+        page = _page(run, [{**facts, **pictures()} for facts, pictures in sections])
+    (folder / "report.html").write_text(page, encoding="utf-8", errors="replace")  # of paths that are not UTF-8
 
 
 class _ImageCounter:

@@ -15,13 +15,32 @@ from zoo.registry.cards import Card
 from zoo.scoring.choosing import skip_scorer
 
 
-def part_masks(region: str, card: Card, scorers: Mapping[str, Scorer]) -> PartMasks | None:
+class ScorerImages:
+    """Makes images as scorers take them, once for all that look at a batch.
+
+    A scorer that is asked for scores and masks of the same images then gets the same tensor twice.
+    """
+
+    def __init__(self) -> None:
+        self._made: tuple[Tensor, Tensor] | None = None
+
+    def of(self, images: Tensor) -> Tensor:
+        """Return a batch of images (n, c, h, w) as RGB (n, 3, h, w), clamped to [-1, 1]."""
+        if self._made is None or self._made[0] is not images:
+            self._made = images, as_rgb(images.clamp(-1, 1))
+        return self._made[1]
+
+
+def part_masks(
+    region: str, card: Card, scorers: Mapping[str, Scorer], shown: ScorerImages | None = None
+) -> PartMasks | None:
     """Find who knows where the part is that a region is named after.
 
     Args:
         region: The text of the region, such as ``mouth`` or ``micah_mouth``.
         card: The card of the model.
         scorers: Scorers that fit the model, by name.
+        shown: Makes the images that scorers look at; shared with whatever else asks them about the same images.
 
     Returns:
         What finds the masks of that part; None where no scorer has the part.
@@ -34,7 +53,7 @@ def part_masks(region: str, card: Card, scorers: Mapping[str, Scorer]) -> PartMa
             continue
         for index, part in enumerate(parts):
             if region == part or region.endswith(f"_{part}"):
-                return PartMasks(part, _finder(name, scorer, index, card))
+                return PartMasks(part, _finder(name, scorer, index, card, shown or ScorerImages()))
     return None
 
 
@@ -57,7 +76,9 @@ def checked_parts(scorer: Scorer) -> tuple[str, ...]:
     return tuple(parts)
 
 
-def _finder(name: str, scorer: Scorer, index: int, card: Card) -> Callable[[Tensor], Tensor | None]:
+def _finder(
+    name: str, scorer: Scorer, index: int, card: Card, shown: ScorerImages
+) -> Callable[[Tensor], Tensor | None]:
     """Return what finds masks (n, h, w) of a part; None from the first failure on, which is told once."""
     failed = False
 
@@ -66,7 +87,7 @@ def _finder(name: str, scorer: Scorer, index: int, card: Card) -> Callable[[Tens
         if failed:
             return None
         try:
-            return checked_masks(scorer, as_rgb(images.clamp(-1, 1)))[:, index]
+            return checked_masks(scorer, shown.of(images))[:, index]
         except Exception as error:
             failed = True
             skip_scorer(name, card, error)

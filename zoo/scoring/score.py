@@ -11,7 +11,6 @@ from torch import Tensor
 
 from zoo._utils.progress import Progress, silent
 from zoo.core.analyzer import Scorer
-from zoo.core.channels import as_rgb
 from zoo.core.codes import Codes
 from zoo.core.directions import Directions
 from zoo.core.files.directions import GivenDirections, take_directions
@@ -28,7 +27,7 @@ from zoo.models.model import Model
 from zoo.scoring.chance import FEWEST_CODES, Chance, measure_chance, needs_chance
 from zoo.scoring.choosing import skip_scorer
 from zoo.scoring.effects import measure_effect, read_attributes
-from zoo.scoring.parts import part_masks
+from zoo.scoring.parts import ScorerImages, part_masks
 from zoo.scoring.scores import DirectionScores, Scores
 
 
@@ -118,8 +117,9 @@ def measure_scores(
     """
     if not len(directions):
         return None
-    part = part_masks(region.text, model.card, scorers)
-    changes, meter = ChangeMeter(region, steps, part), ScoreMeter(model, scorers)
+    shown = ScorerImages()
+    part = part_masks(region.text, model.card, scorers, shown)
+    changes, meter = ChangeMeter(region, steps, part), ScoreMeter(model, scorers, shown)
     render_ends(model, codes, directions, steps, [changes, meter], progress=progress, what="scoring codes")
     return meter.result(directions, changes.result(), codes, progress)
 
@@ -130,8 +130,9 @@ class ScoreMeter:
     A scorer that fails is skipped with a warning.
     """
 
-    def __init__(self, model: Model, scorers: Mapping[str, Scorer]) -> None:
+    def __init__(self, model: Model, scorers: Mapping[str, Scorer], shown: ScorerImages | None = None) -> None:
         self._model = model
+        self._shown = shown or ScorerImages()
         self._remaining = dict(scorers)
         self._unedited: dict[str, list[Tensor]] = {name: [] for name in scorers}
         self._ends: dict[str, list[list[Tensor]]] = {name: [] for name in scorers}
@@ -152,7 +153,7 @@ class ScoreMeter:
         scores = {}
         for name in list(self._remaining):
             try:
-                scores[name] = checked_scores(self._remaining[name], as_rgb(images.clamp(-1, 1)))
+                scores[name] = checked_scores(self._remaining[name], self._shown.of(images))
             except Exception as error:
                 skip_scorer(name, self._model.card, error)
                 del self._remaining[name]

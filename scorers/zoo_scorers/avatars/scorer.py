@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import weakref
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import ClassVar
@@ -32,6 +33,9 @@ class Avatars(Scorer):
     attributes: ClassVar[Sequence[str]] = columns()
     parts: ClassVar[Sequence[str]] = PARTS
 
+    # The images that were scored last, their version, and their scores: masks are read from the same scores.
+    _last: tuple[Callable[[], Tensor | None], int, Tensor] = (lambda: None, 0, torch.empty(0))
+
     def fits(self, card: Card) -> bool:
         """Decide whether a model draws avatars.
 
@@ -53,7 +57,13 @@ class Avatars(Scorer):
         Returns:
             Log-probabilities (n, attributes), on the CPU.
         """
-        return log_probabilities(_in_batches(self._network, images), self._sizes)
+        if images.requires_grad or images.is_inference():  # a gradient needs its own; no version is counted
+            return self._compute_scores(images)
+        known, version, scores = self._last
+        if known() is not images or version != images._version:
+            scores = self._compute_scores(images)
+            self._last = weakref.ref(images), images._version, scores
+        return scores.clone()
 
     def features(self, images: Tensor) -> Tensor:
         """Compute the features that the attributes are read from, for a Fréchet distance between sets of avatars.
@@ -80,6 +90,9 @@ class Avatars(Scorer):
         values = torch.stack([by_attribute[names.index(name)].argmax(dim=1) for name in INDEXED_BY], dim=1)
         height, width = images.shape[2:]
         return masks_of(values, (height, width))
+
+    def _compute_scores(self, images: Tensor) -> Tensor:
+        return log_probabilities(_in_batches(self._network, images), self._sizes)
 
     @cached_property
     def _sizes(self) -> list[int]:
