@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
-from zoo_adapters.stylegan3 import nonlinearity as module
+from zoo_adapters.stylegan3 import synthesis_layer as module
 from zoo_adapters.stylegan3.adapter import StyleGAN3
 from zoo_adapters.stylegan3.network import StyleGAN3Generator, untrained
 from zoo_adapters.stylegan3.synthesis_input import SynthesisInput
@@ -25,8 +25,6 @@ from zoo import CheckpointError, Codes, LayersError, UnknownNameError
 from zoo.checkpoints.layouts import detect_network
 from zoo.core.adapter import Adapter
 from zoo.core.region import parse_region
-from zoo.jacobian.operator import RegionJacobian
-from zoo.jacobian.outputs import GREY
 from zoo.models.export import convert, inspect_file
 from zoo.nn.window import Window
 from zoo.registry.registry import load_installation
@@ -313,32 +311,6 @@ def test_layers_are_computed_in_pieces(kind: str, monkeypatch: pytest.MonkeyPatc
         monkeypatch.setattr(module, "_CHANNELS", channels)
         assert torch.allclose(render(adapter, codes), whole, rtol=0, atol=EXACT * float(whole.abs().max()))
         assert torch.allclose(adapter.region_output(codes, region), part, rtol=0, atol=EXACT * float(whole.abs().max()))
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_derivatives_are_computed_in_pieces(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At two codes, of which each has its own slopes; the products with the transpose belong to those with J."""
-    adapter = in_float64(StyleGAN3(tiny(kind, 1)))
-    codes, region = draw(adapter, 2, 0), parse_region("box:1,2,5,4", adapter.resolution)
-    tangents, step = torch.randn(5, 6, dtype=torch.float64), 1e-6
-    moved = [adapter.region_output(adapter.move(codes, sign * step * tangents[0]), region) for sign in (1, -1)]
-    measured = GREY((moved[0] - moved[1]) / (2 * step), region).flatten()
-    cotangents = torch.randn(3, len(measured), dtype=torch.float64)
-    for piece, channels in ((2**20, 16), (1, 1), (300, 2), (2000, 3)):
-        monkeypatch.setattr(module, "_MOST_NUMBERS", piece)
-        monkeypatch.setattr(module, "_CHANNELS", channels)
-        jacobian = RegionJacobian(adapter, codes, region)
-        found = jacobian.jvp(tangents)
-        assert torch.allclose(found[0], measured, rtol=0, atol=1e-7 * float(measured.abs().max()))
-        assert torch.allclose(jacobian.vjp(cotangents) @ tangents.T, cotangents @ found.T, rtol=1e-10)
-
-    def along(latents: Tensor) -> Tensor:
-        derivative: Tensor = torch.func.jvp(adapter.network, (latents[None],), (torch.ones_like(latents)[None],))[1]
-        return derivative
-
-    together = torch.func.vmap(along)(codes.latents)
-    alone = torch.stack([along(latents) for latents in codes.latents])
-    assert torch.allclose(together, alone, rtol=0, atol=EXACT * float(alone.abs().max()))
 
 
 def test_a_small_region_costs_little() -> None:

@@ -31,9 +31,6 @@ from .placement import (
 from .placement import (
     to_device as to_device,
 )
-from .placement import (
-    work_in_parts as work_in_parts,
-)
 from .progressive import Growth as Growth
 from .residual_adapter import (
     ResidualAdapter as ResidualAdapter,

@@ -57,20 +57,3 @@ def in_parts(function: Callable[[Part], Tensor], parts: Sequence[Part], axis: in
         first = function(parts[0])
     together = first.new_empty([*first.shape[:axis], size, *first.shape[axis + 1 :]])
     return torch.empty_like(together)  # all parts and their copy exist at once
-
-
-def work_in_parts(work: Callable[[Part], object], parts: Sequence[Part]) -> None:
-    """Work on one part after the other, where what comes of them is stored by the work itself.
-
-    Where zoo only counts what an image costs, it works on the first part alone, as `in_parts` does.
-
-    Args:
-        work: works on one part.
-        parts: the parts, at least one; none is larger than the first.
-    """
-    if repeats():
-        with leaving_out(len(parts)):
-            work(parts[0])
-        return
-    for part in parts:
-        work(part)

@@ -12,9 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from zoo.nn import MappingNetwork, Patch, StyleNetwork, Window, store_as
-from zoo_adapters.stylegan3.nonlinearity import clamp
 from zoo_adapters.stylegan3.synthesis_input import SynthesisInput
-from zoo_adapters.stylegan3.synthesis_layer import Resampling, SynthesisLayer
+from zoo_adapters.stylegan3.synthesis_layer import Resampling, SynthesisLayer, clamp
 
 
 class ToRGB(nn.Module):

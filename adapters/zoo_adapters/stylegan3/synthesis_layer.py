@@ -5,11 +5,18 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import leaky_relu
 
-from zoo.nn import Convolution, Patch, TransposedConvolution, Window, store_as
-from zoo_adapters.stylegan3.nonlinearity import FilteredLeakyReLU
+from zoo.nn import Convolution, Patch, TransposedConvolution, Window, in_parts, store_as
 
+_SLOPE = 0.2
 _EPSILON = 1e-8
+
+# How many numbers are activated at a time. Maps at the higher rate are large, and slow where they leave the cache.
+_MOST_NUMBERS = 2**20
+
+# Channels are split into multiples of this: as many as a processor works on at once.
+_CHANNELS = 16
 
 
 @dataclass(frozen=True)
@@ -129,20 +136,7 @@ class SynthesisLayer(nn.Module):
         squares = self._sum_squares() if self.weight.requires_grad else self.weight_squares
         scale = torch.rsqrt(styles.flatten(1).square() @ squares + _EPSILON)
         values = torch.addcmul(self.bias[:, None, None], y.values, scale[:, :, None, None])
-        return Patch(self._nonlinearity(y.window, window)(values), window)
-
-    def _nonlinearity(self, in_window: Window, window: Window) -> FilteredLeakyReLU:
-        return FilteredLeakyReLU(
-            self._upsample,
-            self._downsample,
-            self.up_filter,
-            self.down_filter,
-            self.conv_clamp,
-            self.resampling.in_size,
-            self.resampling.fine_size,
-            in_window,
-            window,
-        )
+        return Patch(self._activate_in_parts(Patch(values, y.window), window), window)
 
     def _conv_window(self, window: Window) -> Window:
         """Return the window of the convolution's output that a window of the layer's output needs."""
@@ -153,3 +147,42 @@ class SynthesisLayer(nn.Module):
         """Return the window of the finer map that a window of the layer's output needs."""
         size = self.resampling.fine_size
         return self._downsample.input_window(window, (size, size))
+
+    def _activate_in_parts(self, x: Patch, window: Window) -> Tensor:
+        """Activate some images, channels and rows at a time, so that the finer maps stay in the processor's cache."""
+        fine = self._fine_window(window)
+        fine_width = fine.columns[1] - fine.columns[0]
+        fine_area = (fine.rows[1] - fine.rows[0]) * fine_width
+        all_channels = x.values.shape[1]
+        images = max(1, _MOST_NUMBERS // (fine_area * all_channels))
+        channels = max(1, _MOST_NUMBERS // (fine_area * _CHANNELS)) * _CHANNELS
+        rows = max(1, _MOST_NUMBERS // (fine_width * min(channels, all_channels) * self.resampling.down))
+        first, last = window.rows
+        bands = [Window((row, min(row + rows, last)), window.columns) for row in range(first, last, rows)]
+
+        def activate(values: Tensor) -> Tensor:
+            return in_parts(lambda band: self._activate(Patch(values, x.window), band), bands, 2, last - first)
+
+        def activate_images(values: Tensor) -> Tensor:
+            return in_parts(activate, values.split(channels, dim=1), 1, all_channels)
+
+        return in_parts(activate_images, x.values.split(images), 0, len(x.values))
+
+    def _activate(self, x: Patch, window: Window) -> Tensor:
+        """Raise the sampling rate, apply the leaky ReLU, and lower the rate."""
+        fine = self._upsample.filter(x, self._fine_window(window), self.up_filter)
+        activated = clamp(leaky_relu(fine.values, _SLOPE), self.conv_clamp)
+        return self._downsample.filter(Patch(activated, fine.window), window, self.down_filter).values
+
+
+def clamp(x: Tensor, bound: float | None) -> Tensor:
+    """Clamp absolute values.
+
+    Args:
+        x: numbers.
+        bound: the largest absolute value, or None for none.
+
+    Returns:
+        Numbers of the same shape.
+    """
+    return x if bound is None else x.clamp(-bound, bound)
