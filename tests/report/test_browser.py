@@ -231,6 +231,7 @@ def test_it_prints_without_controls(browser: webdriver.Chrome, pages: dict[str, 
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
 
+@pytest.mark.long
 def test_tables_wider_than_the_page_become_lists(browser: webdriver.Chrome, pages: dict[str, Path]) -> None:
     """Every figure stays on the page, with its title; a page that is made wider shows tables again."""
     show(browser, pages["one"], 360)
