@@ -3,13 +3,13 @@
     python -m benchmarks.rendering [MODEL …] [--images 128] [--rounds 3] [--wall]
 
 A model is a name, or one of the files of the published sizes (`benchmarks.files`), which is then written with random
-weights. All columns are seconds of the column's work over those of *the images alone*: the network's images of the
-same codes, in the same batches, without anything of zoo. They take turns in one process; medians of the rounds. Seconds
-are processor time, or with ``--wall`` elapsed time, which shows what overlaps.
+weights. All columns are seconds of the column's work over those of *the images alone*: all images that the network
+draws meanwhile, of the same codes, without anything of zoo. They take turns in one process; medians of the rounds.
+Seconds are processor time, or with ``--wall`` elapsed time, which shows what overlaps.
 
 `sample`: `zoo sample`, codes and sheet. `sample --each`: a file of each image too. `edit`: three directions at seven
 strengths, with sheet and animation. `report`: what `zoo analyze` does with the directions of `sefa`, which are found at
-once: step, measurements, names, sheet and page. Its images are all that the network draws meanwhile.
+once: step, measurements, names, sheet and page.
 """
 
 from __future__ import annotations
@@ -69,15 +69,8 @@ def images_alone(model: Model, codes: Codes, clock: Callable[[], float]) -> floa
     return watch.seconds
 
 
-def seconds_of(work: Callable[[Path], object], clock: Callable[[], float]) -> float:
-    """Run something that writes a folder; return the seconds that it takes."""
-    with tempfile.TemporaryDirectory() as folder, Watch(clock) as watch:
-        work(Path(folder) / "run")
-    return watch.seconds
-
-
-def drawn_by(model: Model, work: Callable[[Path], object], clock: Callable[[], float]) -> tuple[float, list[Codes]]:
-    """Run something that writes a folder; return the seconds that it takes, and the codes of all images it draws."""
+def ratio_of(model: Model, work: Callable[[Path], object], clock: Callable[[], float]) -> tuple[float, int]:
+    """Run something that writes a folder; return its seconds over those of its images alone, and their number."""
     drawn: list[Codes] = []
     draw = type(model.adapter).synthesize
 
@@ -85,9 +78,14 @@ def drawn_by(model: Model, work: Callable[[Path], object], clock: Callable[[], f
         drawn.append(codes)
         return draw(adapter, codes)
 
-    with mock.patch.object(type(model.adapter), "synthesize", counted):
-        seconds = seconds_of(work, clock)
-    return seconds, drawn
+    with (
+        mock.patch.object(type(model.adapter), "synthesize", counted),
+        tempfile.TemporaryDirectory() as folder,
+        Watch(clock) as watch,
+    ):
+        work(Path(folder) / "run")
+    codes = join(drawn)
+    return watch.seconds / images_alone(model, codes, clock), len(codes)
 
 
 def rounds_of(model: Model, images: int, clock: Callable[[], float]) -> dict[str, float]:
@@ -102,17 +100,14 @@ def rounds_of(model: Model, images: int, clock: Callable[[], float]) -> dict[str
     def report(folder: Path) -> None:
         zoo.analyze(model, "sefa").save(folder)
 
-    report_seconds, drawn = drawn_by(model, report, clock)
-    alone = images_alone(model, codes, clock)
     edited = zoo.edit(model, found, codes=few, indices=range(MOVED), strengths=STRENGTHS)
-    every = join([few] * MOVED * len(STRENGTHS))
-    return {
-        "sample": seconds_of(sample, clock) / alone,
-        "sample --each": seconds_of(partial(sample, each=True), clock) / alone,
-        "edit": seconds_of(edited.save, clock) / images_alone(model, every, clock),
-        "report": report_seconds / images_alone(model, join(drawn), clock),
-        "images of the report": sum(map(len, drawn)),
-    }
+    works: dict[str, Callable[[Path], object]]
+    works = {"sample": sample, "sample --each": partial(sample, each=True), "edit": edited.save, "report": report}
+    ratios: dict[str, float] = {}
+    for name, work in works.items():
+        ratios[name], drawn = ratio_of(model, work, clock)
+        ratios[f"images of {name}"] = drawn
+    return ratios
 
 
 def measure(name: str, images: int, rounds: int, clock: Callable[[], float]) -> dict[str, float]:

@@ -27,7 +27,7 @@ from zoo.editing.run_folder import (
 )
 from zoo.imaging.background import InBackground
 from zoo.imaging.contact_sheet import draw_grid
-from zoo.imaging.images import PNG_LEVEL, data_url, picture_side, save_picture
+from zoo.imaging.images import data_url, picture_side, save_picture, write_png
 from zoo.models.model import Model
 from zoo.registry.registry import Installation
 
@@ -98,7 +98,7 @@ class Samples:
             for _ in pictures:  # beyond those that are shown, for their files
                 pass
             progress(0, 1, "writing samples.png")
-            grid.save(partial / "samples.png", "PNG", compress_level=PNG_LEVEL)
+            write_png(grid, partial / "samples.png")
             progress(1, 1, "writing samples.png")
             self.model.save_codes(partial / "codes.safetensors", self.codes, self.command)
 

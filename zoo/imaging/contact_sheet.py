@@ -12,7 +12,7 @@ from torch import Tensor
 
 from zoo._utils.pixels import to_image
 from zoo._utils.progress import Progress, silent
-from zoo.imaging.images import GAP, PNG_LEVEL, OutlinedImage, blank_sheet, scaled, to_picture
+from zoo.imaging.images import GAP, OutlinedImage, blank_sheet, scaled, to_picture, write_png
 from zoo.imaging.lettering import LINE_HEIGHT, fold, text_width, write
 
 # Pixels. No page is wider or higher, unless a single row or block of rows is.
@@ -124,7 +124,7 @@ def save_pages(folder: Path, stem: str, pages: Iterable[Image.Image]) -> None:
         pages: The pages.
     """
     for number, page in enumerate(pages, start=1):
-        page.save(folder / (f"{stem}.png" if number == 1 else f"{stem}-{number}.png"), "PNG", compress_level=PNG_LEVEL)
+        write_png(page, folder / (f"{stem}.png" if number == 1 else f"{stem}-{number}.png"))
 
 
 def draw_grid(

@@ -20,7 +20,7 @@ from zoo.core.directions import Directions
 from zoo.core.files.hub_address import shown_path
 from zoo.editing.run_folder import new_run_folder, short_file_name, usual_run_folder
 from zoo.errors import DirectionsError, OptionError
-from zoo.imaging.images import PNG_LEVEL, blank_sheet
+from zoo.imaging.images import blank_sheet, write_png
 from zoo.imaging.lettering import LINE_HEIGHT, write
 from zoo.scoring.appearance import recorded_name
 from zoo.sweep.page import render_directions
@@ -192,4 +192,4 @@ def _merge_sheets(runs: Sequence[str], path: Path) -> None:
         write(draw, (4, top + _GAP), [plain(name)])
         merged.paste(sheet.convert("RGB"), (0, top + LINE_HEIGHT + _GAP))
         top += heights[index]
-    merged.save(path, "PNG", compress_level=PNG_LEVEL)
+    write_png(merged, path)

@@ -19,7 +19,7 @@ from zoo.editing.move_list import move_codes
 from zoo.editing.onto.carried import Onto, changes
 from zoo.imaging.animation import draw_loop, save_animation, to_frame
 from zoo.imaging.contact_sheet import draw_pages, save_pages
-from zoo.imaging.images import NATIVE, PNG_LEVEL, OutlinedImage, picture_side
+from zoo.imaging.images import NATIVE, OutlinedImage, picture_side, write_png
 
 if TYPE_CHECKING:
     from zoo.editing.edited import Edit
@@ -79,7 +79,7 @@ def _draw_rows(start: Path, edit: Edit, index: int, side: int, progress: Progres
             progress(row * len(steps) + column, total, "photographs")
             picture = onto.frame.carry(onto.photograph, change)
             parts = (start.name, *edit.plan.name_file(row, column))
-            picture.save(start.with_name("_".join(parts) + ".png"), "PNG", compress_level=PNG_LEVEL)
+            write_png(picture, start.with_name("_".join(parts) + ".png"))
             picture.thumbnail((side, side), Image.Resampling.BOX)
             tiles.append(OutlinedImage(torch.from_numpy(np.array(picture))))
         yield tiles

@@ -9,6 +9,7 @@ import torch
 
 from zoo._utils.pixels import to_image
 from zoo._utils.progress import Progress
+from zoo.imaging.images import write_png
 from zoo.inversion.command import ProjectCommand
 from zoo.inversion.project import tuning_seconds
 from zoo.inversion.request import ProjectionRequest
@@ -61,7 +62,7 @@ def project(session: Session, analyses: Analyses, body: Project, progress: Progr
     line = completed(result.record["command"], command.opening, models.installation, memory=analyses.memory)
     uploads.add_codes(upload, folder, photograph=picture, command=line)
     shown = torch.cat([tile.pixels for tile in result.tiles(0)], dim=1)
-    to_image(shown).save(uploads.compared(upload), "PNG", compress_level=1)
+    write_png(to_image(shown), uploads.compared(upload))
     return {
         "upload": upload,
         "shown": result.tile_names,

@@ -10,6 +10,7 @@ import numpy as np
 from zoo.core.channels import as_rgb
 from zoo.core.region import Region
 from zoo.editing.steps import squared_change
+from zoo.imaging.images import write_png
 from zoo.report.plots import heat_map
 from zoo.studio.shown.opened import OpenModel
 from zoo.studio.shown.views import Scene, draw_images
@@ -46,6 +47,6 @@ def draw_heat(opened: OpenModel, scene: Scene, region: Region | None) -> Heat:
     squares = squared_change(moved - unmoved)[0].numpy()
     heat, total = heat_map(squares), float(squares.sum())
     buffer = io.BytesIO()
-    heat.picture.save(buffer, "PNG", compress_level=1)
+    write_png(heat.picture, buffer)
     inside = None if region is None or not total else float(np.where(region.mask, squares, 0).sum()) / total
     return Heat(buffer.getvalue(), heat.top, inside)

@@ -11,11 +11,11 @@ from PIL import Image
 from torch import Tensor
 
 from zoo._utils.pixels import to_image
+from zoo.imaging.images import write_png
 
-# Pixels of the longer side up to which pictures are sent without loss. PNG at its quickest level takes a hundredth of
-# the time of a network of such images; larger ones are sent as JPEG.
+# Pixels of the longer side up to which pictures are sent without loss. PNG takes a hundredth of the time of a network
+# of such images; larger ones are sent as JPEG.
 _MOST_LOSSLESS = 256
-_PNG_LEVEL = 1
 _JPEG_QUALITY = 92
 
 
@@ -56,7 +56,7 @@ def encode(pixels: Tensor, size: int | None, began: float, *, exact: bool = True
     atlas = to_image(torch.cat(list(pixels), dim=1))
     buffer = io.BytesIO()
     if lossless or longer <= _MOST_LOSSLESS or atlas.mode == "RGBA":  # JPEG knows no transparency
-        atlas.save(buffer, "PNG", compress_level=_PNG_LEVEL)
+        write_png(atlas, buffer)
         media_type = "image/png"
     else:
         atlas.save(buffer, "JPEG", quality=_JPEG_QUALITY)
