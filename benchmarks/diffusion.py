@@ -11,7 +11,6 @@ some hundred products, so that its time is extrapolated from one of each kind.
 from __future__ import annotations
 
 import argparse
-import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +23,7 @@ from zoo_adapters.diffusers.libraries import library
 from zoo_adapters.diffusers.network import DiffusionNetwork
 from zoo_adapters.diffusers.scheduling import one_step
 
+from benchmarks.peak_memory import peak
 from zoo.core.region import parse_region
 from zoo.jacobian import RegionJacobian
 from zoo.linalg import fix_signs
@@ -114,8 +114,7 @@ def measure(name: str) -> None:
         start = time.process_time()
         result = work()
         times[what] = time.process_time() - start
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9 - before
-        print(f"| {name} | {what} | {times[what]:.1f} s | {peak:.1f} GB |", flush=True)
+        print(f"| {name} | {what} | {times[what]:.1f} s | {peak() - before:.1f} GB |", flush=True)
         return result
 
     print(f"{name}: {adapter.space.dim:,} numbers, {adapter.resolution[0]}² pixels, weights of {weights:.1f} GB")

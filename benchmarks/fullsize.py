@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -33,6 +32,7 @@ import torch
 
 import zoo
 from benchmarks.files import FILES
+from benchmarks.peak_memory import peak
 from zoo.jacobian.columns import default_chunk
 from zoo.jacobian.operator import RegionJacobian
 from zoo.models.model import Model
@@ -91,11 +91,6 @@ def analysis(model: Model, analyzer: str, region: str, **options: Any) -> zoo.Di
     entry = load_plugins().analyzer(analyzer)
     probe = zoo.Probe(model.sample(1), model.region(region), None, torch.Generator().manual_seed(0))
     return entry.resolve()(entry.schema()(**options)).analyze(model.adapter, probe)
-
-
-def peak() -> float:
-    """Return the most memory that this process had, in GB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
 def released(model: Model) -> None:

@@ -13,7 +13,6 @@ how much more that is than what it had before.
 from __future__ import annotations
 
 import argparse
-import resource
 import subprocess
 import sys
 import tempfile
@@ -28,6 +27,7 @@ from torch import Tensor
 
 import zoo
 from benchmarks.files import FILES
+from benchmarks.peak_memory import peak
 from zoo.core.channels import as_rgb
 from zoo.inversion.solving import solvers, starts
 from zoo.inversion.solving.problem import Problem
@@ -39,11 +39,6 @@ CASES: tuple[tuple[str, int, str | None], ...] = (
     ("stylegan2-1024", 1, None),
     ("stylegan2-1024", 1, "4GB"),
 )
-
-
-def peak() -> float:
-    """Return the most memory that this process has had, in GB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
 def timed(work: Callable[..., Any], seconds: list[float], share: Callable[..., int]) -> Callable[..., Any]:

@@ -75,8 +75,7 @@ class Bench:
         Returns:
             Its mean and interval.
         """
-        rows = [one.figures.get(table, {}) for one in self.samples if one.method == method]
-        return Figure.of([row[key] for row in rows if key in row], ratio=(table, key) in _RATIOS)
+        return _summarised([one for one in self.samples if one.method == method], table, key)
 
     def beats(self, method: str, other: str, table: str, key: str) -> bool:
         """Say whether a figure of one method is larger than that of another, beyond chance.
@@ -107,11 +106,8 @@ class Bench:
     def _by_seed(self, method: str, table: str, key: str) -> dict[int, Figure]:
         """Return the mean figure of a method in each repetition that has one."""
         rows = [one for one in self.samples if one.method == method]
-        ratio = (table, key) in _RATIOS
         found = {
-            seed: Figure.of(
-                [one.figures.get(table, {}).get(key, math.nan) for one in rows if one.seed == seed], ratio=ratio
-            )
+            seed: _summarised([one for one in rows if one.seed == seed], table, key)
             for seed in {one.seed for one in rows}
         }
         return {seed: figure for seed, figure in found.items() if figure.count}
@@ -273,6 +269,12 @@ class Bench:
         """Show a notebook the advice and the tables."""
         html = facts_html("Bench", {one.wish: one.text for one in self.advice})
         return html + "".join(table_html(*self.lay_out(table)) for table in TABLES if self.measured(table))
+
+
+def _summarised(samples: Sequence[Sample], table: str, key: str) -> Figure:
+    """Summarise a figure of some samples; one that has none is left out."""
+    values = [one.figures.get(table, {}).get(key, math.nan) for one in samples]
+    return Figure.of(values, ratio=(table, key) in _RATIOS)
 
 
 _BY_ATTRIBUTE = {

@@ -132,7 +132,9 @@ class Edit:
         shown = self._rows_shown(each=each)
         self._check_frames(frames, size, formats)
         with new_run_folder(folder, force=force) as partial, InBackground() as background:
-            rows = self._draw_rows(progress, partial if each else None, background)
+            rows = self._draw_rows(progress)
+            if each:
+                rows = self._saved(rows, partial, background)
             save_pages(partial, "sheet", self._pages(rows, shown, size))
             for _ in rows:  # beyond those that the sheet shows, for their files
                 pass
@@ -196,19 +198,21 @@ class Edit:
     def _row_name(self, row: int, code: int) -> str:
         return f"{self.plan.name_row(row)}\n{self.model.code_name(self.codes, code)}"
 
-    def _draw_rows(
-        self, progress: Progress, folder: Path | None = None, background: InBackground | None = None
-    ) -> Iterator[list[OutlinedImage]]:
-        """Make one row of the sheet after the other, and write its pictures to the folder if there is one."""
+    def _draw_rows(self, progress: Progress) -> Iterator[list[OutlinedImage]]:
+        """Make one row of the sheet after the other."""
         pictures = self._pictures(progress)
-        for row, code in self._places():
-            tiles = []
-            for column, pixels in enumerate(islice(pictures, len(self.strengths))):
-                if folder is not None and background is not None:
-                    background.start(save_picture, folder / self._file_name(row, code, column), pixels)
-                tiles.append(OutlinedImage(pixels))
-            yield tiles
+        for _ in self._places():
+            yield [OutlinedImage(pixels) for pixels in islice(pictures, len(self.strengths))]
         progress(self._count, self._count, "images")
+
+    def _saved(
+        self, rows: Iterator[list[OutlinedImage]], folder: Path, background: InBackground
+    ) -> Iterator[list[OutlinedImage]]:
+        """Write the pictures of each row to files while the next ones are drawn."""
+        for tiles, (row, code) in zip(rows, self._places(), strict=True):
+            for column, tile in enumerate(tiles):
+                background.start(save_picture, folder / self._file_name(row, code, column), tile.pixels)
+            yield tiles
 
     def _pictures(self, progress: Progress) -> Iterator[Tensor]:
         """Render pixels (h, w, channels) in the order of the sheet, a batch at a time, or take them from `images`."""

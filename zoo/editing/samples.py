@@ -93,7 +93,9 @@ class Samples:
         """
         shown = self._shown(size, each=each)
         with new_run_folder(folder, force=force) as partial, InBackground() as background:
-            pictures = self._pictures(progress, partial if each else None, background)
+            pictures = iter_pixels(self.model, self.codes, progress)
+            if each:
+                pictures = self._saved(pictures, partial, background)
             grid = self._grid(pictures, shown, size)
             for _ in pictures:  # beyond those that are shown, for their files
                 pass
@@ -107,7 +109,7 @@ class Samples:
 
     def _repr_html_(self) -> str:
         """Show a notebook the picture of all."""
-        grid = self._grid(self._pictures(silent), self._shown(None, each=False), None)
+        grid = self._grid(iter_pixels(self.model, self.codes), self._shown(None, each=False), None)
         return facts_html("Samples", {"of": self.model.name, "codes": len(self.codes)}) + image_html(
             data_url(grid), f"samples of {self.model.name}"
         )
@@ -122,13 +124,10 @@ class Samples:
         check_memory_limit(self.model, len(self.codes), bytes_each, "codes, or pass --each (from Python, each=True)")
         return len(self.codes)
 
-    def _pictures(
-        self, progress: Progress, folder: Path | None = None, background: InBackground | None = None
-    ) -> Iterator[Tensor]:
-        """Render one picture after the other, and write it to the folder if there is one."""
-        for index, pixels in enumerate(iter_pixels(self.model, self.codes, progress)):
-            if folder is not None and background is not None:
-                background.start(save_picture, folder / picture_name(self.codes, index), pixels)
+    def _saved(self, pictures: Iterator[Tensor], folder: Path, background: InBackground) -> Iterator[Tensor]:
+        """Write each picture to a file while the next ones are drawn."""
+        for index, pixels in enumerate(pictures):
+            background.start(save_picture, folder / picture_name(self.codes, index), pixels)
             yield pixels
 
     def _grid(self, pictures: Iterator[Tensor], shown: int, size: str | int | None) -> Image.Image:

@@ -78,7 +78,7 @@ class RegionJacobian:
         """
         with exact_products(self._origin.device), _forward_mode_errors():
             along = torch.func.vmap(self._derivative_along)
-            return torch.cat([along(part) for part in self._passes(tangents)])
+            return _joined([along(part) for part in self._passes(tangents)])
 
     def vjp(self, cotangents: Tensor) -> Tensor:
         """Multiply the transpose of J by some vectors; the network itself runs only the first time.
@@ -98,7 +98,7 @@ class RegionJacobian:
                 torch.autograd.grad(values, origin, part, retain_graph=True, is_grads_batched=True)[0]
                 for part in self._passes(cotangents)
             ]
-        return torch.cat(products)
+        return _joined(products)
 
     def gram(self, chunk: int = 16) -> Tensor:
         """Compute JᵀJ from products with unit vectors, without storing any part of J.
@@ -163,6 +163,11 @@ class RegionJacobian:
         """Divide vectors among passes over the network."""
         moved = vectors.to(self._origin.device, self._origin.dtype)
         return torch.split(moved, self._at_a_time or max(1, len(moved)))
+
+
+def _joined(products: Sequence[Tensor]) -> Tensor:
+    """Join the products of all passes; those of a single one, the usual case, are not copied."""
+    return products[0] if len(products) == 1 else torch.cat([*products])
 
 
 @contextmanager

@@ -91,8 +91,9 @@ def write_report(folder: Path, run: Run, progress: Progress = silent) -> None:
     """
     summaries = run.table()
     codes, titles = shown_codes(run.codes, run.unseen_codes)
+    tick = _ImageCounter(progress, run, codes)
     steps = [] if run.measures.steps is None else run.measures.steps.tolist()
-    scales = render_scales(run, tick := _ImageCounter(progress, run, codes))
+    scales = render_scales(run, tick)
     captions = [_caption(run, codes, title, index) for index, title in enumerate(titles)]
     sections, rows, names = [], [], []
     with InBackground() as background:  # pictures of one direction are encoded while those of the next are rendered

@@ -50,6 +50,8 @@ def studio(
         OptionError: If the port is taken, or an argument is out of range.
         UnknownNameError: If there is no such model.
     """
+    from zoo.studio.bodies import as_texts
+
     name = None if model is None else str(model)
     serve(
         name,
@@ -61,7 +63,7 @@ def studio(
         device=device,
         memory=memory,
         origins=origins,
-        options={option: str(value) for option, value in (options or {}).items()},
+        options=as_texts(options or {}),
     )
 
 
