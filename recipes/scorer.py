@@ -24,6 +24,7 @@ from zoo_scorers.avatars.network import RESOLUTION, build_network
 
 from recipes.avatars import Avatars, read
 from recipes.pictures import to_images
+from recipes.precision import autocast
 from zoo._utils.files import atomic_file
 
 BATCH_SIZE = 128
@@ -89,7 +90,7 @@ def run_epoch(
     network.train()
     for images, labels in batches(data, generator):
         perturbed = perturb(images, generator).contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast("cpu"):
             logits = network(perturbed)
         loss = loss_of(logits.float(), labels, sizes)
         optimizer.zero_grad()

@@ -16,6 +16,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 
 from recipes.avatars import read
 from recipes.generators import GENERATORS
@@ -29,6 +30,7 @@ def main() -> None:
     parser.add_argument("model", choices=GENERATORS)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--start", type=Path, help="a released weights file to go on from, with a new discriminator")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--graphs", action=argparse.BooleanOptionalAction, default=True, help="CUDA graphs")
@@ -44,6 +46,8 @@ def main() -> None:
     images = torch.from_numpy(data.images).to(args.device)
     styles = torch.from_numpy(data.labels[:, 0]).to(args.device)
     training = Training(args.model, len(data.attributes["style"]), settings, args.device, graphs=args.graphs)
+    if args.start:
+        training.start_from({key: tensor.float() for key, tensor in load_file(args.start).items()})
     training.resume(args.out / "checkpoint")
     signals: list[int] = []
     for name in (signal.SIGTERM, signal.SIGINT):

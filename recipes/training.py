@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import floor
 from pathlib import Path
@@ -18,6 +18,7 @@ from recipes.discriminator import Discriminator
 from recipes.generators import GENERATORS, LearningRate, Trained, draw_weights
 from recipes.graphs import StepGraphs
 from recipes.pictures import to_images
+from recipes.precision import autocast
 from zoo._utils.files import atomic_file
 
 
@@ -36,6 +37,8 @@ class Settings:
         memory: the half-life of the weights' average, in images; at most a twentieth of the images shown so far.
         grown: for how many images a resolution is faded in, and for how many it then stays, where the network grows.
         seed: of all random numbers.
+        settled: over how many of the first images only the discriminator learns, where a training goes on from a
+            released generator.
     """
 
     images: int = 400_000
@@ -47,6 +50,7 @@ class Settings:
     memory: int = 5_000
     grown: int = 20_000
     seed: int = 0
+    settled: int = 0
 
 
 # Settings that cannot be changed when a training is resumed, since progress is counted by them.
@@ -77,6 +81,11 @@ class Training:
         # A network that grows does not take the same step twice.
         captured = graphs and device == "cuda" and not self.generator.grows
         self._graphs = StepGraphs(self._take_step, self._random) if captured else None
+
+    def start_from(self, state: Mapping[str, Tensor]) -> None:
+        """Begin with the weights of a released generator; the discriminator knows nothing yet."""
+        for trained in (self.generator, self.average):
+            trained.network.load_state_dict(state)
 
     def modules(self) -> dict[str, torch.nn.Module]:
         """Return the networks by name."""
@@ -117,9 +126,9 @@ class Training:
 
     def _train_discriminator(self, real: Tensor, classes: Tensor, penalised: bool) -> tuple[dict[str, Tensor], Tensor]:
         """Train the discriminator; return the losses, and its scores of the real images (n,)."""
-        with torch.no_grad(), self._autocast():
+        with torch.no_grad(), autocast(self.device):
             fake = self._images(classes)
-        with self._autocast():
+        with autocast(self.device):
             real_scores, fake_scores = self.discriminator(real, classes), self.discriminator(fake, classes)
         # softplus(D(fake) − D(real)) + γ/2 (|∇D(real)|² + |∇D(fake)|²)
         loss = softplus(fake_scores.float() - real_scores.float()).mean()
@@ -134,7 +143,7 @@ class Training:
     def _train_generator(self, real_scores: Tensor, classes: Tensor) -> dict[str, Tensor]:
         """Train the generator, so that its images get higher scores than the real ones (n,) of the same classes."""
         self.discriminator.requires_grad_(False)
-        with self._autocast():
+        with autocast(self.device):
             fake_scores = self.discriminator(self._images(classes), classes)
         loss = softplus(real_scores - fake_scores.float()).mean()
         self._update(0, loss)
@@ -160,12 +169,14 @@ class Training:
     def _set_rates(self) -> None:
         """Set the learning rates, which fall over the last images."""
         remaining = (self.settings.images - self.shown) / max(self.settings.cooled, 1)
-        for group in (group for optimiser in self.optimisers for group in optimiser.param_groups):
-            rate = group["full"] * min(remaining, 1.0)
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(rate)
-            else:
-                group["lr"] = rate
+        learning = float(self.shown >= self.settings.settled), 1.0
+        for optimiser, factor in zip(self.optimisers, learning, strict=True):
+            for group in optimiser.param_groups:
+                rate = group["full"] * min(remaining, 1.0) * factor
+                if isinstance(group["lr"], Tensor):
+                    group["lr"].fill_(rate)
+                else:
+                    group["lr"] = rate
 
     def _optimiser(self, rates: Iterable[LearningRate]) -> torch.optim.Adam:
         groups: dict[float, list[Tensor]] = {}
@@ -197,9 +208,6 @@ class Training:
             generator.grow(float(lod))
         self.discriminator.lod = float(lod)
         return at_detail(real, lod)
-
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device, torch.bfloat16)
 
     def save(self, folder: Path) -> None:
         """Write a checkpoint: a file for each network and optimiser, and `state.json` with the step."""

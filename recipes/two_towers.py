@@ -31,6 +31,7 @@ from zoo_scorers.text.towers import RESOLUTION, Towers
 from recipes.avatars import Avatars, licence_of, read
 from recipes.captions import MISSING, caption, plainest, vocabulary
 from recipes.pictures import to_images
+from recipes.precision import autocast
 from recipes.scorer import load_state, perturb, round_to_half, save_state, write
 
 BATCH_SIZE = 192
@@ -109,7 +110,7 @@ def loss_of(
     """
     captions = caption(labels[:: len(labels) // CAPTIONS], rng)
     images = perturb(to_images(pixels), generator).contiguous(memory_format=torch.channels_last)
-    with torch.autocast("cpu", torch.bfloat16):
+    with autocast("cpu"):
         placed = network.image(images)
     told = network.text(tokenize(captions.texts, words))
     logits = network.scale.exp() * (placed.float() @ told.T) + network.offset

@@ -13,9 +13,11 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     gc.disable()
 
 import zoo
-from tests.support import fork_server
+from tests.support import fork_server, remembered
 from zoo._utils import showing
 from zoo.models.model import Model
+
+remembered.remember()
 
 DATA = Path(__file__).parent / "data"
 # Tests with these markers run only where ``-m`` speaks of one of them.
