@@ -6,17 +6,15 @@ import importlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import compress
+from itertools import chain, compress
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_flatten, tree_unflatten
 from torch.utils.flop_counter import FlopCounterMode
 
 import zoo
-from zoo._utils.dispatch import EagerDispatchMode
+from benchmarks.products import Product, compute_all, memory_for, products_of
 from zoo.core.adapter import Adapter
 from zoo.core.codes import Codes
 from zoo.core.compute import ComputeBudget
@@ -31,7 +29,6 @@ from zoo.testing import draw, in_float64
 
 ROWS = {False: 64, True: 8}  # rows of J that are computed where its time is extrapolated, normally and for a quick look
 COLUMNS = 8  # columns that are compared with the reference
-PRODUCTS = ("convolution", "mm", "bmm", "addmm", "matmul", "linear")
 
 
 @dataclass(frozen=True)
@@ -277,24 +274,7 @@ def cached(task: Task) -> Callable[[], Inspected]:
     )
 
 
-class _Products(EagerDispatchMode):
-    """Notes the convolutions and matrix products that run while it is active: the operation, and its arguments.
-
-    Tensors are noted as their shapes.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.calls: list[tuple[Any, list[Any], Any]] = []
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func._schema.name.removeprefix("aten::") in PRODUCTS:
-            leaves, spec = tree_flatten((args, kwargs or {}))
-            self.calls.append((func, [leaf.shape if isinstance(leaf, Tensor) else leaf for leaf in leaves], spec))
-        return func(*args, **(kwargs or {}))
-
-
-def products_of(task: Task, tangents: int) -> list[tuple[Any, list[Any], Any]]:
+def jvp_products(task: Task, tangents: int) -> list[Product]:
     """List the products that a derivative takes.
 
     Args:
@@ -302,13 +282,10 @@ def products_of(task: Task, tangents: int) -> list[tuple[Any, list[Any], Any]]:
         tangents: How many tangents are computed at a time.
 
     Returns:
-        The products in order: the operation, its flattened arguments with tensors as shapes, and their structure.
+        The products in order.
     """
     operator = RegionJacobian(task.adapter, task.code, task.region)
-    watch = _Products()
-    with watch:
-        operator.jvp(task.origin.new_ones(tangents, task.dim))
-    return watch.calls
+    return products_of(lambda: operator.jvp(task.origin.new_ones(tangents, task.dim)))
 
 
 def floor(task: Task) -> Callable[[], Inspected]:
@@ -321,21 +298,15 @@ def floor(task: Task) -> Callable[[], Inspected]:
         The work to measure.
     """
     # Products whose shapes depend on the number of tangents; the others are those of the image itself.
-    depend = [two != three for two, three in zip(products_of(task, 2), products_of(task, 3), strict=True)]
+    both = zip(jvp_products(task, 2), jvp_products(task, 3), strict=True)
+    depend = [[one.shape for one in two.layouts] != [one.shape for one in three.layouts] for two, three in both]
     sizes = [min(task.chunk, task.dim - start) for start in range(0, task.dim, task.chunk)]
-    calls = {size: list(compress(products_of(task, size), depend)) for size in set(sizes)}
-    shapes = [leaf for each in calls.values() for call in each for leaf in call[1] if isinstance(leaf, torch.Size)]
-    memory = task.origin.new_ones(max(shape.numel() for shape in shapes))
-
-    def run(func: Any, leaves: list[Any], spec: Any) -> None:
-        filled = [memory[: leaf.numel()].view(leaf) if isinstance(leaf, torch.Size) else leaf for leaf in leaves]
-        args, kwargs = tree_unflatten(filled, spec)
-        func(*args, **kwargs)
+    products = {size: list(compress(jvp_products(task, size), depend)) for size in set(sizes)}
+    memory = memory_for(chain.from_iterable(products.values()), task.origin)
 
     def work() -> Inspected:
         for size in sizes:
-            for call in calls[size]:
-                run(*call)
+            compute_all(products[size], memory)
         return Inspected()
 
     return work

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-# What torch calls processors without instructions of 512 bits. They would emulate bfloat16, at a hundredth of the speed.
+# What torch calls processors without instructions of 512 bits, which emulate bfloat16 at a hundredth of the speed.
 _EMULATED = ("DEFAULT", "AVX2")
 
 

@@ -16,10 +16,13 @@ from zoo_adapters.dcgan.adapter import DCGAN
 
 import zoo
 from benchmarks import nvidia, process_time
+from benchmarks.floors import measure as measure_floors
 from benchmarks.jacobian import deviation
 from benchmarks.official import STUDIOGAN, biggan_deep, studiogan
+from benchmarks.products import compute_all, memory_for, products_of
 from benchmarks.ways import BASE, CARD_ONLY, CASES, SEARCH, WAYS, Case, Inspected, Task, floor
 from tests.support.families import families
+from tests.support.linear import model_of
 from zoo.checkpoints.layouts import detect_network
 from zoo.core.adapter import Adapter
 from zoo.core.region import Region, parse_region
@@ -74,6 +77,19 @@ def test_the_floor_is_the_convolutions_of_every_column_and_no_more() -> None:
     widths, sides = DCGAN.tiny(0).network.widths, [1, 4, 8]
     macs = sum(16 * wide * narrow * side**2 for (wide, narrow), side in zip(pairwise(widths), sides, strict=True))
     assert counter.get_total_flops() == 2 * macs * task.dim
+
+
+def test_products_are_computed_again_on_tensors_that_lie_alike() -> None:
+    adapter = DCGAN.tiny(0)
+    images, weights = torch.rand(2, 3, 4, 4).to(memory_format=torch.channels_last), torch.rand(5, 3, 3, 3)
+    products = products_of(lambda: (torch.conv2d(images, weights).relu(), images.sum(), weights[0, 0] @ weights[0, 1]))
+    assert [product.operation._schema.name for product in products] == ["aten::convolution", "aten::mm"]
+    memory = memory_for(products, images)
+    assert [layout.fill(memory).stride() for layout in products[0].layouts] == [images.stride(), weights.stride()]
+    with FlopCounterMode(display=False) as counter:
+        compute_all(products, memory)
+    assert counter.get_total_flops() == 2 * (2 * 5 * 4 * 27 + 27)
+    assert [work for work in measure_floors(model_of(adapter), 2, 2, 1) if work <= 0] == []
 
 
 def test_cases_name_regions_that_there_are() -> None:

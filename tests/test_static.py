@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,8 @@ from zoo.plugins import load_plugins
 from zoo.plugins.scaffold import KINDS, new_package
 
 ROOT = Path(__file__).parents[1]
-CHECKED = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["mypy"]["files"]
+CHECKED: list[str] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["mypy"]["files"]
+SHIPPED = ("zoo", "adapters/zoo_adapters", "analyzers/zoo_analyzers", "scorers/zoo_scorers")
 
 
 def check(*command: str | Path, folder: Path = ROOT) -> None:
@@ -32,12 +34,13 @@ def scaffolds(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [new_package(kind, f"my-{kind}", folder / kind, plugins=load_plugins()) for kind in KINDS]
 
 
-def test_types(scaffolds: list[Path]) -> None:
+@pytest.mark.parametrize("files", [SHIPPED, pytest.param(CHECKED, marks=pytest.mark.long)], ids=["shipped", "all"])
+def test_types(scaffolds: list[Path], files: Sequence[str]) -> None:
     """Strictly, in the scaffolds too, and in one run, as a run reads the types of torch first."""
     modules = [module for scaffold in scaffolds for module in scaffold.glob("zoo_*")]
     # To write a cache takes a fifth of the time; only who runs mypy himself gains by one.
     cache = [] if (ROOT / ".mypy_cache").exists() else ["--cache-dir", os.devnull]
-    check("-m", "mypy", *cache, *CHECKED, *modules)
+    check("-m", "mypy", *cache, *files, *modules)
 
 
 def test_imports() -> None:

@@ -9,20 +9,19 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import sys
-from collections.abc import Callable
 from importlib.metadata import EntryPoints
 from pathlib import Path
 
-import typer.main
+from typer import main as typer_main
 
 from zoo.plugins import discovery
 
 
 def remember() -> None:
     """Remember entry points as long as the search path and its folders are the same, and signatures for good."""
-    discovery.entry_points = _entry_points  # type: ignore[attr-defined]
-    read: Callable[..., object] = typer.main.get_params_from_function  # type: ignore[attr-defined]
-    typer.main.get_params_from_function = functools.cache(read)  # type: ignore[attr-defined]
+    discovery.entry_points = _entry_points  # type: ignore[attr-defined, assignment]
+    read = typer_main.get_params_from_function  # type: ignore[attr-defined]
+    typer_main.get_params_from_function = functools.cache(read)  # type: ignore[attr-defined]
 
 
 def _entry_points(*, group: str) -> EntryPoints:
