@@ -23,6 +23,7 @@ from benchmarks.products import compute_all, memory_for, products_of
 from benchmarks.ways import BASE, CARD_ONLY, CASES, SEARCH, WAYS, Case, Inspected, Task, floor
 from tests.support.families import families
 from tests.support.linear import model_of
+from tests.support.marks import mostly_long
 from zoo.checkpoints.layouts import detect_network
 from zoo.core.adapter import Adapter
 from zoo.core.region import Region, parse_region
@@ -138,7 +139,7 @@ def settings_below(prefix: str, kwargs: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("kind", ["deep", *STUDIOGAN])
+@pytest.mark.parametrize("kind", mostly_long(["deep", *STUDIOGAN], ("deep", "sngan")))
 def test_files_that_are_drawn_give_pictures_that_are_not_saturated(kind: str, tmp_path: Path) -> None:
     official = biggan_deep(128, width=8, classes=5) if kind == "deep" else studiogan(kind, 64, width=8, classes=5)
     model = zoo.load(official.save(tmp_path / "file.pth"), device="cpu")

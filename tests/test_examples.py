@@ -119,6 +119,7 @@ def test_the_tests_of_the_analyses_pass(site: Path, tmp_path: Path) -> None:
     pytest_of("zoo-ganspace", cwd=tmp_path, site=(site,))
 
 
+@pytest.mark.long
 @pytest.mark.real
 def test_the_tests_of_the_architecture_pass(site: Path, library: Path, tmp_path: Path) -> None:
     pytest_of("zoo-lightweight-gan", cwd=tmp_path, site=(site, library))
@@ -198,6 +199,7 @@ def test_boundaries_of_an_installed_scorer_have_the_names_of_its_attributes(
         assert f"Direction {index} {name}" in page
 
 
+@pytest.mark.long
 @pytest.mark.real
 def test_the_model_that_lightweight_gan_trained(site: Path, library: Path, tmp_path: Path) -> None:
     """It can be opened by its name and analysed."""

@@ -81,8 +81,8 @@ PURSUIT = "pursuit rounds (it may stop early)"
 @pytest.mark.parametrize(
     ("work", "steps"),
     [
-        pytest.param(load, ["opening the network"], id="load"),
-        pytest.param(analyze("sefa"), LOCALITY, id="sefa"),
+        pytest.param(load, ["opening the network"], id="load", marks=pytest.mark.long),
+        pytest.param(analyze("sefa"), LOCALITY, id="sefa", marks=pytest.mark.long),
         pytest.param(analyze("lowrank", chunk=5), ["derivatives", *LOCALITY], id="lowrank"),
         pytest.param(
             analyze("nullspace", factorization="published"),
@@ -94,7 +94,7 @@ PURSUIT = "pursuit rounds (it may stop early)"
             ["derivatives", "pursuit, to a gap of 1e-06", LOCALITY[-1]],
             id="lowrank-pursuit",  # whose low-rank part is empty for codes of 12 numbers
         ),
-        pytest.param(analyze("resefa"), ["derivatives", *LOCALITY], id="resefa"),
+        pytest.param(analyze("resefa"), ["derivatives", *LOCALITY], id="resefa", marks=pytest.mark.long),
         pytest.param(
             edit,
             ["images", "rendering frames", "writing edit.gif", "writing edit.mp4"],

@@ -15,6 +15,7 @@ import zoo
 from benchmarks.official import biggan_deep
 from tests.support.families import families, opened
 from tests.support.golden import Golden
+from tests.support.marks import mostly_long
 from zoo import CheckpointError, Codes, CodesError
 from zoo.checkpoints.layouts import detect_checkpoint
 from zoo.core.sampling import truncated
@@ -103,7 +104,7 @@ def test_a_file_is_analysed(golden: Golden, tmp_path: Path) -> None:
     assert found.provenance["truncation"] == 0.5
 
 
-@pytest.mark.parametrize("resolution", [128, 256, 512])
+@pytest.mark.parametrize("resolution", mostly_long([128, 256, 512], (128,)))
 def test_official_sizes(resolution: int, tmp_path: Path) -> None:
     """Without a configuration every second block upsamples, and attention stands where 64² pixels are reached."""
     file = biggan_deep(resolution, width=8, classes=5).save(tmp_path / "pytorch_model.bin")

@@ -110,7 +110,7 @@ def test_an_unknown_space() -> None:
         LightweightGAN.load({}, {}, space="w")
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.long)])
 def test_conformance(seed: int) -> None:
     check_adapter(LightweightGAN.tiny(seed), seed)
 

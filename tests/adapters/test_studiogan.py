@@ -115,7 +115,7 @@ def test_classes_of_older_checkpoints_are_embedded(name: str) -> None:
     golden.check("image", load(state, "resnet").synthesize(Codes(golden.inputs["z"], golden.inputs["label"])))
 
 
-@pytest.mark.parametrize("resolution", mostly_long([32, 64, 128, 256, 512], (32, 128)))
+@pytest.mark.parametrize("resolution", mostly_long([32, 64, 128, 256, 512], (64,)))
 @pytest.mark.parametrize("kind", list(STUDIOGAN))
 def test_sizes_of_the_original_are_inferred_from_shapes(kind: str, resolution: int, tmp_path: Path) -> None:
     """Which blocks of a deep network upsample is inferred from where its channels change."""

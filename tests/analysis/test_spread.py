@@ -64,7 +64,7 @@ def bits(name: str, *arguments: str) -> dict[str, bytes]:
     "arguments",
     [
         ("-a", "nullspace", "--samples", "27"),  # groups of codes, two regions
-        ("-a", "lowrank", "--samples", "3", "-o", "chunk=4"),  # columns
+        pytest.param(("-a", "lowrank", "--samples", "3", "-o", "chunk=4"), marks=pytest.mark.long),  # columns
         ("-a", "lowrank", "--samples", "2", "-o", "output=timm:test_resnet", "-o", "features=resnet.safetensors"),
     ],
 )

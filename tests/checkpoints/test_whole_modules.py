@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 import zoo
 from tests.support.golden import Golden
+from tests.support.marks import mostly_long
 from tests.support.whole import as_module
 from zoo import CheckpointError
 from zoo.checkpoints import read_checkpoint
@@ -60,7 +61,7 @@ USUAL: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("pack", USUAL)
+@pytest.mark.parametrize("pack", mostly_long(USUAL, list(USUAL)[::3]))
 def test_a_whole_network_is_drawn_as_its_tensors_are(pack: str, tmp_path: Path) -> None:
     state = Golden.read(pack).state
     torch.save(state, tmp_path / "plain.pt")

@@ -16,6 +16,7 @@ import yaml
 import zoo
 from tests.support import fork_server
 from tests.support.hub import STEPS, TOKEN, LocalHub
+from tests.support.marks import mostly_long
 from zoo import Directions, DirectionsError, LatentSpace, OptionError
 from zoo.cli import run
 from zoo.core.files.hub_address import parse_hub_address, parse_repository
@@ -83,7 +84,7 @@ def test_pushed_found_and_edited(
 
 
 @pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("fault", [500, 403, "drop", "garbage", "lost"])
+@pytest.mark.parametrize("fault", mostly_long([500, 403, "drop", "garbage", "lost"], (500, "lost")))
 def test_nothing_is_half_published_without_a_word(
     hub: LocalHub, folder: Path, step: str, fault: int | str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -60,7 +60,7 @@ class Products:
         return images @ self.whole
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", mostly_long([0, 1, 2], (0,)))
 @pytest.mark.parametrize("decay", DECAYS)
 def test_ten_rows_capture_the_energy_at_a_third_of_the_cost(decay: str, seed: int) -> None:
     whole = made(DECAYS[decay], PIXELS, seed=10)

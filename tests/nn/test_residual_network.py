@@ -55,7 +55,7 @@ def toy(kind: str) -> Toy:
     return Toy(untrained(KINDS[kind], 1))
 
 
-@pytest.mark.parametrize("kind", mostly_long(KINDS, list(KINDS)[::3]))
+@pytest.mark.parametrize("kind", mostly_long(KINDS, list(KINDS)[:1]))
 def test_conformance(kind: str) -> None:
     adapter = toy(kind)
     check_adapter(adapter)

@@ -110,6 +110,9 @@ def test_valid_plugins_pass(kind: str) -> None:
 OF_ARCHITECTURES = [name for name, contract in CONTRACTS["adapter"].items() if contract.takes != "network"]
 
 
+CARDS = [card.name for card in INSTALLATION.registry.cards.values()]
+
+
 @pytest.mark.parametrize("check", OF_ARCHITECTURES)
 def test_the_built_in_architectures(check: str) -> None:
     """Their networks are checked in tests/adapters, and all their imports at once in test_startup.py."""
@@ -117,7 +120,7 @@ def test_the_built_in_architectures(check: str) -> None:
         {str(each): each for each in checks_of("adapter", name, INSTALLATION)}[check]()
 
 
-@pytest.mark.parametrize("analyzer", mostly_long(ANALYZERS, {*ANALYZERS} - {"ganalyze"}))
+@pytest.mark.parametrize("analyzer", mostly_long(ANALYZERS, ("sefa", "nullspace")))
 def test_the_built_in_analyses(analyzer: str) -> None:
     for check in checks_of("analyzer", analyzer, INSTALLATION):
         check()
@@ -128,7 +131,7 @@ def test_the_built_in_scorers(scorer: str) -> None:
     assert failures("scorer", INSTALLATION.plugins.scorer(scorer)) == {}
 
 
-@pytest.mark.parametrize("card", [card.name for card in INSTALLATION.registry.cards.values()])
+@pytest.mark.parametrize("card", mostly_long(CARDS, CARDS[::4]))
 def test_the_built_in_cards(card: str) -> None:
     """Only the checks that need no weights."""
     for check in checks_of("card", card, INSTALLATION):

@@ -39,7 +39,11 @@ WORDS = {
 }
 LONGEST = 120
 # Some faults by every source, and some of each kind by https; the rest is tried by `pytest -m long`.
-OFTEN = {"none": KINDS, "404": KINDS, "truncates": ("https", "hf"), "stalls once": ("https",), "web page": ("https",)}
+OFTEN = {
+    "none": KINDS,
+    "404": ("https", "gdrive"),
+    **dict.fromkeys(("truncates", "stalls once", "web page"), ("https",)),
+}
 TRIED = [(fault, kind) for fault in FAULTS for kind in KINDS if kind in OFTEN.get(fault, ())]
 REST = [(fault, kind) for fault in FAULTS for kind in KINDS if (fault, kind) not in TRIED]
 DOCUMENT = Path(__file__).parents[2] / "docs" / "weights.md"
