@@ -110,7 +110,7 @@ def test_valid_plugins_pass(kind: str) -> None:
 OF_ARCHITECTURES = [name for name, contract in CONTRACTS["adapter"].items() if contract.takes != "network"]
 
 
-CARDS = [card.name for card in INSTALLATION.registry.cards.values()]
+BUILT_IN = [card.name for card in INSTALLATION.registry.cards.values()]
 
 
 @pytest.mark.parametrize("check", OF_ARCHITECTURES)
@@ -131,7 +131,7 @@ def test_the_built_in_scorers(scorer: str) -> None:
     assert failures("scorer", INSTALLATION.plugins.scorer(scorer)) == {}
 
 
-@pytest.mark.parametrize("card", mostly_long(CARDS, CARDS[::4]))
+@pytest.mark.parametrize("card", mostly_long(BUILT_IN, BUILT_IN[::4]))
 def test_the_built_in_cards(card: str) -> None:
     """Only the checks that need no weights."""
     for check in checks_of("card", card, INSTALLATION):
