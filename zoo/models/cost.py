@@ -7,7 +7,7 @@ image of terabytes is counted in milliseconds.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, inf
 from typing import Any
@@ -24,6 +24,7 @@ from zoo.core.adapter import Adapter
 from zoo.core.codes import Codes
 from zoo.core.options import LIMIT_OPTION
 from zoo.errors import CheckpointError, OptionError
+from zoo.models.sketches import result_of
 
 # The limits for one image: bytes and multiplications, for a network of so many bytes of weights. The costliest of the
 # published networks for its weights, StyleGAN3 of 1024 x 1024 pixels, needs 41 bytes of maps for a byte of them, and
@@ -93,7 +94,7 @@ class _CostCounter(EagerDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+        tensors = [*_tensors_in(args), *_tensors_in(kwargs.values())]
         if func is torch.ops.aten._local_scalar_dense.default:
             if isinstance(tensors[0], _Shape):
                 raise NotImplementedError("the network reads a number of the image that it draws")
@@ -103,10 +104,21 @@ class _CostCounter(EagerDispatchMode):
         device = kwargs.get("device") or (tensors[0].device if tensors else self._device)
         if kwargs.get("device") or (not tensors and any(one.name == "device" for one in func._schema.arguments)):
             kwargs = {**kwargs, "device": torch.device("meta")}
-        args, kwargs = tree_map_only(Tensor, self._sketch, (args, kwargs))
-        result = func(*args, **kwargs)
-        self._count(func, args, kwargs, result)
+        args = self._sketched(args)
+        kwargs = {name: self._sketched(value) for name, value in kwargs.items()}
+        result = None if kwargs else result_of(func, args)
+        if result is None:
+            result = func(*args, **kwargs)
+        self._count(func, [*_tensors_in(args), *_tensors_in(kwargs.values())], args, result)
+        if isinstance(result, Tensor):
+            return _Shape(result, device)
         return tree_map_only(Tensor, lambda sketch: _Shape(sketch, device), result)
+
+    def _sketched(self, value: Any) -> Any:
+        """Return an argument with sketches in the place of tensors, which may stand in a list."""
+        if isinstance(value, Tensor):
+            return self._sketch(value)
+        return type(value)(map(self._sketched, value)) if type(value) in {list, tuple} else value
 
     def _sketch(self, tensor: Tensor) -> Tensor:
         """Return the sketch of a tensor, the same one for the same weight."""
@@ -117,11 +129,11 @@ class _CostCounter(EagerDispatchMode):
             self._sketches[id(tensor)] = tensor, sketch
         return self._sketches[id(tensor)][1]
 
-    def _count(self, func: Any, args: Any, kwargs: Any, result: Any) -> None:
+    def _count(self, func: Any, tensors: Sequence[Tensor], args: Any, result: Any) -> None:
         """Add what one operation costs."""
-        inputs = {StorageWeakRef(leaf.untyped_storage()) for leaf in tree_leaves((args, kwargs)) if _is_tensor(leaf)}
+        inputs = {StorageWeakRef(tensor.untyped_storage()) for tensor in tensors}
         made = 0
-        for tensor in filter(_is_tensor, tree_leaves(result)):
+        for tensor in [result] if isinstance(result, Tensor) else _tensors_in(tree_leaves(result)):
             ref = StorageWeakRef(tensor.untyped_storage())
             if ref not in inputs:
                 made += tensor.numel()
@@ -151,8 +163,13 @@ def _multiplications(func: Any, args: Any, result: Any) -> int:
     return 0
 
 
-def _is_tensor(value: Any) -> bool:
-    return isinstance(value, Tensor)
+def _tensors_in(arguments: Iterable[Any]) -> Iterator[Tensor]:
+    """Yield the tensors among arguments of an operation, which are numbers, tensors, and lists of them."""
+    for argument in arguments:
+        if isinstance(argument, Tensor):
+            yield argument
+        elif isinstance(argument, (list, tuple)):
+            yield from _tensors_in(argument)
 
 
 def _is_index(tensor: Tensor) -> bool:
