@@ -33,6 +33,7 @@ LONG = (
 )
 # The commands of these pages talk to a Hub on this machine.
 ON_HUB = ("share", "commands")
+WHOLE = "-whole"
 MODELS = tuple(load_installation().registry.cards)
 
 
@@ -49,7 +50,7 @@ def params() -> Sequence[ParameterSet]:
         elif not whole:
             found.append(pytest.param(page, id=page.stem, marks=[*marks, pytest.mark.long]))
         if whole:
-            found.append(pytest.param(page, id=f"{page.stem}-whole", marks=[*marks, pytest.mark.long]))
+            found.append(pytest.param(page, id=f"{page.stem}{WHOLE}", marks=[*marks, pytest.mark.long]))
     return found
 
 
@@ -92,7 +93,7 @@ def test_the_examples_of_a_page_run(
     monkeypatch.delenv("ZOO_JACOBIANS")
     if request.node.get_closest_marker("real"):
         request.getfixturevalue("cached")
-    if request.node.get_closest_marker("long"):
+    if request.node.callspec.id.endswith(WHOLE):
         monkeypatch.setenv(pages.WHOLE, "1")
     with local_hub() if page.stem in ON_HUB else contextlib.nullcontext() as hub:
         if hub is not None:
