@@ -228,7 +228,10 @@ def _is_printable(value: object) -> bool:
     if isinstance(value, dict):
         return all(_is_printable(part) for pair in value.items() for part in pair)
     if isinstance(value, tuple | list):
-        return all(_is_printable(part) for part in value)
+        try:
+            return "".join(value).isprintable()  # a thousand names of classes at once
+        except TypeError:
+            return all(_is_printable(part) for part in value)
     return _is_printable(value.__dict__) if isinstance(value, Weights | Licence | Source) else True
 
 
