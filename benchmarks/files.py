@@ -9,6 +9,7 @@ The pickles are written by `tests/support/containers.py`, without any of the cod
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -16,8 +17,10 @@ from typing import Any
 
 from torch import Tensor
 
+import zoo
 from benchmarks import nvidia, official, pickled
 from tests.support import containers
+from zoo.models.model import Model
 
 Write = Callable[[Path], object]
 
@@ -88,3 +91,12 @@ FILES: dict[str, Write] = {
     "stylegan-xl-imagenet32": partial(_object, partial(pickled.stylegan_xl, "imagenet32")),
     "stylegan3-r-256": partial(_object, partial(pickled.stylegan3, "r", 256)),
 }
+
+
+def open_model(name: str) -> Model:
+    """Open a model by name, or a file of a published size, which is written with random weights, on the CPU."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{name}.pkl"
+        if name in FILES:
+            FILES[name](path)
+        return zoo.load(path if name in FILES else name, device="cpu")

@@ -12,17 +12,15 @@ seconds of processor time, the least of the rounds.
 from __future__ import annotations
 
 import argparse
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 
 import torch
 
-import zoo
-from benchmarks.files import FILES
+from benchmarks.files import open_model
 from benchmarks.products import compute_all, memory_for, products_of
+from benchmarks.turns import fastest_in_turns
 from zoo.jacobian.operator import RegionJacobian
 from zoo.models.model import Model
 
@@ -31,26 +29,6 @@ MODELS = (
     *("biggan-128", "biggan-deep-128", "studiogan-sngan-128", "studiogan-sagan-128", "studiogan-biggan-128"),
     *("r3gan-256", "fastgan-256", "lightweight-gan-256", "styleswin-256"),
 )
-
-
-def open_model(name: str) -> Model:
-    """Open a model by name, or a file of a published size with random weights."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"{name}.pkl"
-        if name in FILES:
-            FILES[name](path)
-        return zoo.load(path if name in FILES else name, device="cpu")
-
-
-def least_seconds(works: Sequence[Callable[[], object]], rounds: int) -> list[float]:
-    """Measure works that take turns; return the least processor time of each."""
-    seconds = [float("inf")] * len(works)
-    for _ in range(rounds):
-        for index, work in enumerate(works):
-            began = time.process_time()
-            work()
-            seconds[index] = min(seconds[index], time.process_time() - began)
-    return seconds
 
 
 def measure(model: Model, images: int, tangents: int, rounds: int) -> tuple[float, float, float, float]:
@@ -75,7 +53,7 @@ def measure(model: Model, images: int, tangents: int, rounds: int) -> tuple[floa
         products = products_of(work)
         works += [work, partial(compute_all, products, memory_for(products, codes.latents))]
     with torch.no_grad():
-        image, image_products, tangent, tangent_products = least_seconds(works, rounds)
+        image, image_products, tangent, tangent_products = fastest_in_turns(works, rounds, time.process_time)
     return image / images, image_products / images, tangent / tangents, tangent_products / tangents
 
 

@@ -23,6 +23,7 @@ from PIL import Image
 from zoo_adapters.dcgan.adapter import DCGAN
 from zoo_adapters.dcgan.network import DCGANGenerator
 
+from benchmarks.turns import fastest_in_turns
 from zoo.core.region import parse_region
 from zoo.jacobian.columns import default_chunk
 from zoo.jacobian.gram import gram_matrices
@@ -96,24 +97,13 @@ def panels() -> list[Panel]:
     ]
 
 
-def fastest(works: list[Callable[[], object]]) -> list[float]:
-    """Run works in turns, and return the seconds of each one's fastest run."""
-    seconds = [float("inf")] * len(works)
-    for _ in range(ROUNDS):
-        for index, work in enumerate(works):
-            start = time.perf_counter()
-            work()
-            seconds[index] = min(seconds[index], time.perf_counter() - start)
-    return seconds
-
-
 def main() -> None:
     """Measure every panel and draw them side by side."""
     figure, axes = plt.subplots(1, 5, figsize=(15, 3.2), sharey=True, layout="constrained")
     for axis, panel in zip(axes, panels(), strict=True):
         print(f"measuring: {panel.label} …", file=sys.stderr)
         x = [place for place, _, _ in panel.points]
-        seconds = fastest([work for _, *both in panel.points for work in both])
+        seconds = fastest_in_turns([work for _, *both in panel.points for work in both], ROUNDS, time.perf_counter)
         axis.loglog(x, seconds[::2], "o-", color="#c2410c", label="zoo")
         axis.loglog(x, seconds[1::2], "--", color="#475569", label="images alone")
         axis.set_xticks(x, [f"{place:.0%}" if max(x) == 1 else f"{place:g}" for place in x])

@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 
 import zoo
-from benchmarks.files import FILES
+from benchmarks.files import open_model
 from zoo.core.codes import Codes, join
 from zoo.models.model import Model
 from zoo.models.rendering import render_batch_size
@@ -112,11 +112,7 @@ def rounds_of(model: Model, images: int, clock: Callable[[], float]) -> dict[str
 
 def measure(name: str, images: int, rounds: int, clock: Callable[[], float]) -> dict[str, float]:
     """Measure a model; return the medians of its ratios."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"{name}.pkl"
-        if name in FILES:
-            FILES[name](path)
-        model = zoo.load(path if name in FILES else name, device="cpu")
+    model = open_model(name)
     images_alone(model, model.sample(16, seed=0), clock)  # warms up
     ratios = defaultdict(list)
     for _ in range(rounds):

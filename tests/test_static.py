@@ -16,8 +16,9 @@ from zoo.plugins import load_plugins
 from zoo.plugins.scaffold import KINDS, new_package
 
 ROOT = Path(__file__).parents[1]
-CHECKED: list[str] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["mypy"]["files"]
-SHIPPED = ("zoo", "adapters/zoo_adapters", "analyzers/zoo_analyzers", "scorers/zoo_scorers")
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]
+CHECKED: list[str] = SETTINGS["mypy"]["files"]
+SHIPPED: list[str] = SETTINGS["hatch"]["build"]["targets"]["wheel"]["packages"]
 
 
 def check(*command: str | Path, folder: Path = ROOT) -> None:

@@ -7,7 +7,7 @@ image of terabytes is counted in milliseconds.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil, inf
 from typing import Any
@@ -15,7 +15,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
-from torch.utils._pytree import tree_leaves, tree_map_only
 
 from zoo._utils.dispatch import EagerDispatchMode, leaving_out, repeats
 from zoo._utils.no_compiler import without_compiler
@@ -104,21 +103,13 @@ class _CostCounter(EagerDispatchMode):
         device = kwargs.get("device") or (tensors[0].device if tensors else self._device)
         if kwargs.get("device") or (not tensors and any(one.name == "device" for one in func._schema.arguments)):
             kwargs = {**kwargs, "device": torch.device("meta")}
-        args = self._sketched(args)
-        kwargs = {name: self._sketched(value) for name, value in kwargs.items()}
+        args = _map_tensors(self._sketch, args)
+        kwargs = {name: _map_tensors(self._sketch, value) for name, value in kwargs.items()}
         result = None if kwargs else result_of(func, args)
         if result is None:
             result = func(*args, **kwargs)
-        self._count(func, [*_tensors_in(args), *_tensors_in(kwargs.values())], args, result)
-        if isinstance(result, Tensor):
-            return _Shape(result, device)
-        return tree_map_only(Tensor, lambda sketch: _Shape(sketch, device), result)
-
-    def _sketched(self, value: Any) -> Any:
-        """Return an argument with sketches in the place of tensors, which may stand in a list."""
-        if isinstance(value, Tensor):
-            return self._sketch(value)
-        return type(value)(map(self._sketched, value)) if type(value) in {list, tuple} else value
+        self._count(func, map(self._sketch, tensors), args, result)
+        return _map_tensors(lambda sketch: _Shape(sketch, device), result)
 
     def _sketch(self, tensor: Tensor) -> Tensor:
         """Return the sketch of a tensor, the same one for the same weight."""
@@ -129,11 +120,11 @@ class _CostCounter(EagerDispatchMode):
             self._sketches[id(tensor)] = tensor, sketch
         return self._sketches[id(tensor)][1]
 
-    def _count(self, func: Any, tensors: Sequence[Tensor], args: Any, result: Any) -> None:
+    def _count(self, func: Any, tensors: Iterable[Tensor], args: Any, result: Any) -> None:
         """Add what one operation costs."""
         inputs = {StorageWeakRef(tensor.untyped_storage()) for tensor in tensors}
         made = 0
-        for tensor in [result] if isinstance(result, Tensor) else _tensors_in(tree_leaves(result)):
+        for tensor in _tensors_in([result]):
             ref = StorageWeakRef(tensor.untyped_storage())
             if ref not in inputs:
                 made += tensor.numel()
@@ -170,6 +161,16 @@ def _tensors_in(arguments: Iterable[Any]) -> Iterator[Tensor]:
             yield argument
         elif isinstance(argument, (list, tuple)):
             yield from _tensors_in(argument)
+
+
+def _map_tensors(function: Callable[[Tensor], Tensor], value: Any) -> Any:
+    """Apply a function to the tensors in an argument or a result of an operation."""
+    if isinstance(value, Tensor):
+        return function(value)
+    if isinstance(value, (list, tuple)):
+        parts = [_map_tensors(function, part) for part in value]
+        return tuple(parts) if isinstance(value, tuple) else parts
+    return value
 
 
 def _is_index(tensor: Tensor) -> bool:

@@ -6,17 +6,11 @@ A network has hundreds of such operations, and every command that opens it waits
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
-
-# Operations that make each number from those at the same place: of floating-point numbers, one of the same type.
-_BY_NUMBER = {
-    *("add", "sub", "rsub", "mul", "div", "addcmul", "pow", "sqrt", "rsqrt", "exp", "tanh", "sigmoid"),
-    *("relu", "leaky_relu", "silu", "gelu", "clamp"),
-}
 
 
 def result_of(func: Any, args: Sequence[Any]) -> Tensor | None:
@@ -30,22 +24,13 @@ def result_of(func: Any, args: Sequence[Any]) -> Tensor | None:
         A tensor of the shape, the type and, where all numbers lie in one order, the layout of the result. None where
         torch has to be asked: for other operations, numbers of several types, and shapes that do not fit.
     """
-    name = func._overloadpacket.__name__
-    if name not in {*_BY_NUMBER, "addmm", "mean"} or func._overloadname == "out":
+    rule = _RULES.get(func._overloadpacket.__name__)
+    if rule is None:
         return None
-    tensors = [arg for arg in args if isinstance(arg, Tensor)]
-    first = tensors[0]
-    if not first.is_floating_point() or any(tensor.dtype != first.dtype for tensor in tensors):
+    first, *others = (arg for arg in args if isinstance(arg, Tensor))
+    if not first.is_floating_point() or any(tensor.dtype != first.dtype for tensor in others):
         return None
-    if name == "addmm":
-        return _addmm(*tensors)
-    if name == "mean":
-        return _mean(*args)
-    shape = broadcast([tensor.shape for tensor in tensors])
-    whole = next((tensor for tensor in tensors if tensor.shape == shape), None)
-    if shape is None or whole is None or not _is_dense(whole):
-        return None
-    return torch.empty_strided(shape, whole.stride(), dtype=first.dtype, device=first.device)
+    return rule(*args)
 
 
 def broadcast(shapes: Sequence[Sequence[int]]) -> tuple[int, ...] | None:
@@ -65,6 +50,15 @@ def _is_dense(tensor: Tensor) -> bool:
     return tensor.is_contiguous() or (tensor.ndim == 4 and tensor.is_contiguous(memory_format=last))
 
 
+def _by_number(*args: Any) -> Tensor | None:
+    tensors = [arg for arg in args if isinstance(arg, Tensor)]
+    shape = broadcast([tensor.shape for tensor in tensors])
+    whole = next((tensor for tensor in tensors if tensor.shape == shape), None)
+    if shape is None or whole is None or not _is_dense(whole):
+        return None
+    return torch.empty_strided(shape, whole.stride(), dtype=whole.dtype, device=whole.device)
+
+
 def _mean(tensor: Tensor, dims: Sequence[int] | None = None, keepdim: bool = False) -> Tensor | None:
     if not dims or any(not -tensor.ndim <= dim < tensor.ndim for dim in dims):
         return None
@@ -78,3 +72,15 @@ def _addmm(bias: Tensor, left: Tensor, right: Tensor) -> Tensor | None:
     if left.shape[1] != right.shape[0] or broadcast([bias.shape, shape]) != shape:
         return None
     return left.new_empty(shape)
+
+
+# Operations that make each number from those at the same place.
+_BY_NUMBER = (
+    *("add", "sub", "rsub", "mul", "div", "addcmul", "pow", "sqrt", "rsqrt", "exp", "tanh", "sigmoid"),
+    *("relu", "leaky_relu", "silu", "gelu", "clamp"),
+)
+_RULES: dict[str, Callable[..., Tensor | None]] = {
+    **dict.fromkeys(_BY_NUMBER, _by_number),
+    "mean": _mean,
+    "addmm": _addmm,
+}
