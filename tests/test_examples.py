@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 
 import zoo
 from tests.support import fork_server
+from tests.support.once import made_once
 from tests.support.toys import write_tiny
 from zoo.cli import run
 from zoo.plugins import load_plugins
@@ -56,12 +57,14 @@ def python(
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the wheels of all examples from copies, and install them into a folder."""
-    base = tmp_path_factory.mktemp("examples")
-    shutil.copytree(ROOT / "examples", base / "source", ignore=shutil.ignore_patterns("__pycache__", "dist"))
-    sources = [base / "source" / example.name for example in EXAMPLES]
-    done = python(*PIP, base / "site", "--no-index", "--no-build-isolation", *sources, cwd=base)
-    assert done.returncode == 0, done.stderr
-    return base / "site"
+
+    def build(base: Path) -> None:
+        shutil.copytree(ROOT / "examples", base / "source", ignore=shutil.ignore_patterns("__pycache__", "dist"))
+        sources = [base / "source" / example.name for example in EXAMPLES]
+        done = python(*PIP, base / "site", "--no-index", "--no-build-isolation", *sources, cwd=base)
+        assert done.returncode == 0, done.stderr
+
+    return made_once(tmp_path_factory, "examples", build) / "site"
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from tests.support.once import made_once
 from zoo._version import __version__
 from zoo.plugins import load_plugins
 
@@ -46,12 +47,14 @@ def files_of_the_checkout() -> list[PurePosixPath]:
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the wheel from a copy, so that the checkout stays as it is."""
-    source = tmp_path_factory.mktemp("source")
-    for name in files_of_the_checkout():
-        (source / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(ROOT / name, source / name)
-    call([sys.executable, "-m", "hatchling", "build", "-t", "wheel"], source)
-    [built] = (source / "dist").glob("*.whl")
+
+    def build(source: Path) -> None:
+        for name in files_of_the_checkout():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, source / name)
+        call([sys.executable, "-m", "hatchling", "build", "-t", "wheel"], source)
+
+    [built] = (made_once(tmp_path_factory, "checkout", build) / "dist").glob("*.whl")
     return built
 
 
@@ -64,10 +67,12 @@ def members(wheel: Path) -> list[str]:
 @pytest.fixture(scope="module")
 def site(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Install the wheel alone into a folder."""
-    folder = tmp_path_factory.mktemp("site")
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--disable-pip-version-check"]
-    call([*pip, "--target", str(folder), str(wheel)], folder)
-    return folder
+
+    def install(folder: Path) -> None:
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
+        call([*pip, "--disable-pip-version-check", "--target", str(folder), str(wheel)], folder)
+
+    return made_once(tmp_path_factory, "site-of-the-wheel", install)
 
 
 def test_the_packages_and_nothing_else(wheel: Path, members: list[str]) -> None:

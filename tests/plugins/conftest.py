@@ -12,6 +12,7 @@ import pytest
 
 import zoo
 from tests.support import fork_server
+from tests.support.once import made_once
 from tests.support.plugins import Zoo, environment, python
 from zoo import Model
 from zoo.plugins import Plugins, load_plugins
@@ -22,16 +23,18 @@ SAMPLE = Path(__file__).parents[1] / "third_party" / "zoo-sample-adapter"
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the sample plugin's wheel in a copy of its source, and install it into a folder of its own."""
-    base = tmp_path_factory.mktemp("sample")
-    source, site = base / "source", base / "site"
-    shutil.copytree(SAMPLE, source, ignore=shutil.ignore_patterns("__pycache__", "*.safetensors"))
-    weights = source / "zoo_sample_adapter" / "pebbles32.safetensors"
-    python("-m", "zoo_sample_adapter.make", weights, site=source, cwd=base)
-    python("-m", "hatchling", "build", "-t", "wheel", site=source, cwd=source)
-    [wheel] = (source / "dist").glob("*.whl")
-    pip = ("-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--disable-pip-version-check")
-    python(*pip, "--target", site, wheel, site=source, cwd=base)
-    return site
+
+    def build(base: Path) -> None:
+        source, site = base / "source", base / "site"
+        shutil.copytree(SAMPLE, source, ignore=shutil.ignore_patterns("__pycache__", "*.safetensors"))
+        weights = source / "zoo_sample_adapter" / "pebbles32.safetensors"
+        python("-m", "zoo_sample_adapter.make", weights, site=source, cwd=base)
+        python("-m", "hatchling", "build", "-t", "wheel", site=source, cwd=source)
+        [wheel] = (source / "dist").glob("*.whl")
+        pip = ("-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--disable-pip-version-check")
+        python(*pip, "--target", site, wheel, site=source, cwd=base)
+
+    return made_once(tmp_path_factory, "sample-plugin", build) / "site"
 
 
 @pytest.fixture

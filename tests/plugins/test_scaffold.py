@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from tests.support import fork_server
+from tests.support.once import made_once
 from tests.support.plugins import environment
 from zoo._version import CONTRACT
 from zoo.cli import run
@@ -49,14 +50,16 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture(scope="module")
 def site(packages: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the wheels, and install them into a folder."""
-    folder = tmp_path_factory.mktemp("site")
-    wheels: list[Path] = []
-    for package in packages.values():
-        call("hatchling", "build", "-t", "wheel", cwd=package, site=folder)
-        wheels += (package / "dist").glob("*.whl")
-    pip = ("pip", "install", "--quiet", "--no-deps", "--no-index", "--disable-pip-version-check", "--target")
-    call(*pip, folder, *wheels, cwd=folder, site=folder)
-    return folder
+
+    def build(folder: Path) -> None:
+        wheels: list[Path] = []
+        for package in packages.values():
+            call("hatchling", "build", "-t", "wheel", cwd=package, site=folder)
+            wheels += (package / "dist").glob("*.whl")
+        pip = ("pip", "install", "--quiet", "--no-deps", "--no-index", "--disable-pip-version-check", "--target")
+        call(*pip, folder, *wheels, cwd=folder, site=folder)
+
+    return made_once(tmp_path_factory, "scaffolds", build)
 
 
 @pytest.mark.parametrize("families", ["dcgan", pytest.param("all", marks=pytest.mark.long)])
