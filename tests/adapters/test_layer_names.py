@@ -85,6 +85,8 @@ def test_names_of_cards_need_no_torch() -> None:
 def test_layers_by_name_are_those_by_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     model = zoo.load("stylegan2.avatars32", device="cpu")
-    named, numbered = (zoo.analyze(model, "sefa", layers=layers) for layers in ("middle,8x8", "1-2,4-7"))
+    named, numbered = (
+        zoo.analyze(model, "sefa", layers=layers, show=1, unseen=0) for layers in ("middle,8x8", "1-2,4-7")
+    )
     assert named.layers == numbered.layers == (1, 2, 4, 5, 6, 7)
     assert named.vectors.equal(numbered.vectors)

@@ -59,6 +59,8 @@ def test_bit_equal_for_equal_seed_chunk_and_threads() -> None:
 @pytest.mark.real
 def test_float64_on_request(digiface: Model) -> None:
     exact = zoo.load("dcgan.digiface64", dtype="float64", device="cpu")
-    found, wanted = (zoo.analyze(model, "lowrank", region="mouth", k=1, unseen=0) for model in (digiface, exact))
+    found, wanted = (
+        zoo.analyze(model, "lowrank", region="mouth", k=1, show=1, unseen=0) for model in (digiface, exact)
+    )
     assert wanted.provenance["dtype"] == "float64"
     assert float((found.vectors @ wanted.vectors.T).abs()) > 1 - 1e-8

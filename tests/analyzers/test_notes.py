@@ -134,11 +134,13 @@ def test_the_command_line_and_the_page_tell_it(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write_tiny(tmp_path / "tiny.safetensors")
-    asked = ["analyze", "./tiny.safetensors", "-a", "nullspace", "-r", "top", "--out", "run"]
+    little = ["--show", "1", "--unseen", "0"]
+    asked = ["analyze", "./tiny.safetensors", "-a", "nullspace", "-r", "top", *little, "--out", "run"]
     assert run([*asked, "-o", "relax=99"]) == 0
     assert "relax=99, but the rest of the image has rank" in capsys.readouterr().out
     assert "<p>Relax=99, but the rest" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
-    assert run(["analyze", "./tiny.safetensors", "-a", "sefa", "-r", "top", "-o", "k=99", "--samples", "2"]) == 0
+    more = ["-o", "k=99", "--samples", "2", *little]
+    assert run(["analyze", "./tiny.safetensors", "-a", "sefa", "-r", "top", *more]) == 0
     out = capsys.readouterr().out
     assert "sefa reads weights alone" in out
     assert "k=99: there are no more than these 12" in out
@@ -158,7 +160,7 @@ def test_a_region_is_analysed_locally_where_no_analysis_is_named(
 ) -> None:
     file, folder = tmp_path / "tiny.safetensors", tmp_path / "run"
     write_tiny(file)
-    assert run(["analyze", str(file), *words, "--unseen", "2", "--out", str(folder)]) == 0
+    assert run(["analyze", str(file), *words, "--show", "1", "--unseen", "0", "--out", str(folder)]) == 0
     assert zoo.Directions.load(folder).provenance["analyzer"] == analyzer
     assert ("found at one code: --samples 16" in capsys.readouterr().out) is told
 

@@ -13,6 +13,8 @@ from zoo import Directions
 from zoo.cli import run
 from zoo.core.files.codes import load_codes
 
+# What next to nothing is measured and drawn of.
+LITTLE = ["--show", "1", "--unseen", "0"]
 FILES = {"directions.safetensors", "codes.safetensors", "sheet.png", "report.html"}
 
 
@@ -81,7 +83,7 @@ def test_analyze_writes_a_run_folder_and_prints_a_table(registry: str, capsys: p
 
 
 def test_an_existing_folder_is_replaced_only_by_force(registry: str, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["--registry", registry, "analyze", "dcgan.mine", "--out", "x"]
+    arguments = ["--registry", registry, "analyze", "dcgan.mine", *LITTLE, "--out", "x"]
     assert run(arguments) == 0
     before = Path("x/directions.safetensors").read_bytes()
     assert run([*arguments, "--seed", "1"]) == 2
@@ -92,7 +94,7 @@ def test_an_existing_folder_is_replaced_only_by_force(registry: str, capsys: pyt
 
 
 def test_the_codes_of_a_run_can_be_used_again(registry: str) -> None:
-    base = ["--registry", registry, "analyze", "dcgan.mine", "-a", "lowrank", "-r", "spot"]
+    base = ["--registry", registry, "analyze", "dcgan.mine", "-a", "lowrank", "-r", "spot", *LITTLE]
     assert run([*base, "--samples", "3", "--seed", "7", "--out", "a"]) == 0
     assert run([*base, "--codes", "a/codes.safetensors", "--out", "b"]) == 0
     first, second = (Directions.load(f"{name}/directions.safetensors") for name in "ab")
@@ -100,7 +102,7 @@ def test_the_codes_of_a_run_can_be_used_again(registry: str) -> None:
 
 
 def test_edit_makes_a_sheet_and_an_animation(registry: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["--registry", registry, "analyze", "dcgan.mine", "--out", "a"]) == 0
+    assert run(["--registry", registry, "analyze", "dcgan.mine", *LITTLE, "--out", "a"]) == 0
     arguments = ["edit", "dcgan.mine", "a", "--index", "0,2", "--strengths", "-2,0,2", "--samples", "2", "--out", "e"]
     capsys.readouterr()
     assert run(["--registry", registry, *arguments, "--frames", "10"]) == 0
@@ -114,7 +116,7 @@ def test_edit_makes_a_sheet_and_an_animation(registry: str, capsys: pytest.Captu
 
 def test_edit_along_directions_of_several_files(registry: str) -> None:
     """`--together` at strength s is s times the weighted sum; `--grid` is every pair of strengths."""
-    assert run(["--registry", registry, "analyze", "dcgan.mine", "--out", "a"]) == 0
+    assert run(["--registry", registry, "analyze", "dcgan.mine", *LITTLE, "--out", "a"]) == 0
     vectors = Directions.load("a").vectors.numpy()
     np.save("b.npy", vectors[3])
     np.save("sum.npy", vectors[1] - 2 * vectors[3])
@@ -152,8 +154,8 @@ def test_compare_prints_both_tables_and_the_angles(registry: str, capsys: pytest
 
 def test_compare_as_json_and_with_pictures(registry: str, capsys: pytest.CaptureFixture[str]) -> None:
     zoo_run = ["--registry", registry]
-    assert run([*zoo_run, "analyze", "dcgan.mine", "--out", "a.run"]) == 0
-    assert run([*zoo_run, "analyze", "dcgan.mine", "-o", "k=3", "-o", "normalize=no", "--out", "b"]) == 0
+    assert run([*zoo_run, "analyze", "dcgan.mine", *LITTLE, "--out", "a.run"]) == 0
+    assert run([*zoo_run, "analyze", "dcgan.mine", "-o", "k=3", "-o", "normalize=no", *LITTLE, "--out", "b"]) == 0
     capsys.readouterr()
     assert run([*zoo_run, "compare", "a.run", "b", "--model", "dcgan.mine", "--json", "--top", "2"]) == 0
     told = json.loads(capsys.readouterr().out)
@@ -167,9 +169,11 @@ def test_compare_as_json_and_with_pictures(registry: str, capsys: pytest.Capture
 
 
 def test_edit_of_a_run_folder_shows_the_codes_of_that_run(registry: str) -> None:
-    assert run(["--registry", registry, "analyze", "dcgan.mine", "--samples", "6", "--seed", "9", "--out", "a"]) == 0
-    assert run(["--registry", registry, "edit", "dcgan.mine", "a", "--out", "e"]) == 0
-    assert run(["--registry", registry, "edit", "dcgan.mine", "a", "--samples", "2", "--out", "f"]) == 0
+    base = ["--registry", registry]
+    assert run([*base, "analyze", "dcgan.mine", "--samples", "6", "--seed", "9", *LITTLE, "--out", "a"]) == 0
+    edit = [*base, "edit", "dcgan.mine", "a", "--index", "0", "--video", "none"]
+    assert run([*edit, "--out", "e"]) == 0
+    assert run([*edit, "--samples", "2", "--out", "f"]) == 0
     own, shown, drawn = (load_codes(Path(name) / "codes.safetensors")[0].latents for name in "aef")
     assert torch.equal(shown, own[:4])
     assert len(drawn) == 2
@@ -194,7 +198,7 @@ def test_edit_at_strength_zero_is_the_image_itself(registry: str) -> None:
 
 
 def test_quiet_prints_no_table(registry: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["--registry", registry, "--quiet", "analyze", "dcgan.mine"]) == 0
+    assert run(["--registry", registry, "--quiet", "analyze", "dcgan.mine", *LITTLE]) == 0
     assert capsys.readouterr().out == ""
 
 

@@ -59,7 +59,7 @@ def test_seeds_stand_alone(other: dict[str, object]) -> None:
 def test_a_seed_gives_the_same_face_everywhere(family: type[zoo.Adapter], tmp_path: Path) -> None:
     """With its class, where the class is drawn too."""
     model = model_of(family.tiny(0))
-    directions = zoo.analyze(model, "sefa", seeds="7,3", out=tmp_path / "run")
+    directions = zoo.analyze(model, "sefa", seeds="7,3", show=1, unseen=0, out=tmp_path / "run")
     analysed = model.read_codes(tmp_path / "run" / "codes.safetensors")
     edited = zoo.edit(model, directions, seeds=[7, 3]).codes
     for index, seed in enumerate((7, 3)):

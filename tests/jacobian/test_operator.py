@@ -29,7 +29,9 @@ def test_it_stands_for_the_matrix_of_all_codes(output: Output, text: str) -> Non
         moved = Codes(codes.latents + delta)
         return output(adapter.synthesize(moved).flatten(2)[..., torch.from_numpy(region.pixels)], region).flatten()
 
-    matrix = torch.autograd.functional.jacobian(function, torch.zeros(adapter.space.dim, dtype=torch.float64))
+    matrix = torch.autograd.functional.jacobian(
+        function, torch.zeros(adapter.space.dim, dtype=torch.float64), vectorize=True
+    )
     tangents = torch.randn(4, adapter.space.dim, dtype=torch.float64)
     cotangents = torch.randn(5, len(matrix), dtype=torch.float64)
     in_passes = RegionJacobian(adapter, codes, region, output=output, at_a_time=3)

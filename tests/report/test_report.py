@@ -165,7 +165,7 @@ def frames_of(page: Page, frames: int) -> list[NDArray[np.float64]]:
 def test_each_frame_is_the_code_moved_by_its_strength(tmp_path: Path) -> None:
     """Compared with the adapter's own pictures: WebP at quality 80 keeps smooth ones within a few grey levels."""
     model = model_of(Smooth.tiny(0))
-    page, found = make(model, tmp_path, "lowrank", region="top", k=2)
+    page, found = make(model, tmp_path, "lowrank", region="top", k=2, unseen=1)
     [first, *_] = frames_of(page, len(SHARES))
     [section, _] = page.all("section")[:2]
     step = torch.tensor([_number(text) for text in section["data-strengths"].split()])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from zoo_scorers.avatars.scorer import Avatars
 
 import zoo
 from recipes.avatars import read
+from tests.support import fork_server
 from tests.support.linear import Linear, model_of
 from zoo.plugins import load_plugins
 from zoo.registry.cards import Card, Licence, Weights
@@ -131,13 +131,16 @@ def test_the_trained_network_computes_what_timm_computes(scorer: Avatars, images
 
 
 def test_timm_is_not_imported() -> None:
+    """Both what torch imported for itself and the scorer are forgotten first, so that a new import is seen."""
     program = """
 import sys, torch
+for name in [name for name in sys.modules if name.startswith(("torchvision", "zoo_scorers"))]:
+    del sys.modules[name]
 from zoo_scorers.avatars.scorer import Avatars
 Avatars().score(torch.zeros(1, 3, 32, 32))
 print(*(name for name in ("timm", "torchvision") if name in sys.modules))
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run([fork_server.python(), "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
 
 

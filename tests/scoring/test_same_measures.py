@@ -25,7 +25,7 @@ from zoo.scoring.choosing import choose_scorers
 from zoo.scoring.effects import read_attributes
 from zoo.scoring.scores import Scores
 
-QUESTION: dict[str, Any] = {"region": "micah_hair", "label": "micah", "samples": 4, "show": 3, "seed": 3}
+QUESTION: dict[str, Any] = {"region": "micah_hair", "label": "micah", "samples": 2, "show": 3, "seed": 3}
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_the_locality_of_the_record_is_the_ratio_of_sums(model: Model, found: Di
 def test_heat_maps_are_of_the_same_codes_and_step(folder: Path, found: Directions) -> None:
     page = (folder / "report.html").read_text(encoding="utf-8")
     heats = re.findall(r"change at (\d+) (\w+) codes: .*?; ([\d.e-]+) inside the region, ([\d.e-]+) outside", page)
-    assert [heat[:2] for heat in heats] == [("4", "analysed"), ("32", "unseen")] * 3
+    assert [heat[:2] for heat in heats] == [("2", "analysed"), ("32", "unseen")] * 3
     for index, (_, which, inside, outside) in enumerate(heats):
         told = found.provenance["locality"]["own" if which == "analysed" else "unseen"][index // 2]
         assert float(inside) / float(outside) == pytest.approx(told["value"], rel=0.02)  # three digits each
@@ -120,7 +120,7 @@ def test_the_table_tells_step_interval_and_what_repeats(
     model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    sefa = zoo.analyze(model, "sefa", k=2)
+    sefa = zoo.analyze(model, "sefa", k=2, show=1, unseen=0)
     vectors = sefa.vectors[[0, 1, 0]] * torch.tensor([1, 1, -1])[:, None]
     replace(sefa, vectors=vectors, scores=torch.ones(3), provenance={}).save("twice.safetensors")
     options = ["-o", "directions=twice.safetensors", "-o", "background_energy=0.1"]

@@ -25,6 +25,7 @@ from tests.support.toys import write_avatars_card
 from zoo.cli import run
 from zoo.errors import CapabilityError
 from zoo.registry.registry import load_installation
+from zoo.scoring import chance
 from zoo.studio import server
 from zoo.studio.newest import NewestOnly, StaleError
 from zoo.studio.shown.opened import OpenModel, Origin
@@ -111,7 +112,7 @@ def test_pictures_are_the_same_beside_an_analysis(page: Page) -> None:
     """Derivatives of a network in one thread change nothing of what another one draws with it."""
     body = {**MODEL, "codes": [{"seed": 1}], "lane": "gallery"}
     quiet = page.post("render", {**body, "seq": time.time_ns()}).content
-    job = page.post("analyze", {**MODEL, "analyzer": "lowrank", "region": "mouth", "unseen": 0}).value
+    job = page.post("analyze", {**MODEL, "analyzer": "lowrank", "region": "mouth", "show": 1, "unseen": 0}).value
     count = 0
     while page.ask("GET", f"jobs/{job['id']}").value["state"] in {"waiting", "running"}:
         assert page.post("render", {**body, "seq": time.time_ns()}).content == quiet
@@ -251,6 +252,7 @@ def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_words_of_the_page_name_directions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(chance, "RANDOM_DIRECTIONS", 4)
     model = {"model": "dcgan.avatars"}
     question = {**model, "analyzer": "sefa", "show": 1, "unseen": 2, "scorer": "text"}
     with running(tmp_path / "runs", installation=load_installation([write_avatars_card(tmp_path)])) as page:

@@ -1,6 +1,6 @@
 """The processes of a sweep, which may be killed at any moment.
 
-A few kills are made by default, and a hundred by ``pytest -m long``, with a sweep of bundled models.
+One kill is made by default, and a hundred by ``pytest -m long``, with a sweep of bundled models.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def test_interrupted_and_killed_processes_lose_nothing(
     assert "the same command computes the rest" in capsys.readouterr().err
     assert not list(OUT.rglob("*.partial")) and not list(OUT.glob("running/*"))
     assert not multiprocessing.active_children()
-    with killing(3) as killed:
+    with killing(1) as killed:
         assert sweep(registry, "--jobs", "2") == 0
     assert killed and "finished\t6" in capsys.readouterr().out
     assert not list(OUT.rglob("*.partial"))

@@ -14,6 +14,7 @@ import torch
 from tests.support.golden import Golden
 from tests.support.toys import write_avatars_card
 from zoo.cli import run
+from zoo.scoring import chance
 from zoo.sweep.folder import SweepFolder
 from zoo.sweep.places import place_at
 from zoo.sweep.status import progress_line
@@ -90,6 +91,7 @@ def test_words_name_directions_and_are_part_of_what_a_cell_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(chance, "RANDOM_DIRECTIONS", 4)
     registry, words = write_avatars_card(tmp_path), Path("w.txt")
 
     def names(text: str) -> list[str]:
@@ -204,9 +206,10 @@ def test_a_log_tells_how_far_the_work_is(
 ) -> None:
     monkeypatch.setattr("zoo.sweep.watch._EVERY", 0)
     monkeypatch.setattr("zoo.sweep.watch._LOG_EVERY", 0)
+    Path("s.yaml").write_text("{models: dcgan.mine, analyzers: sefa, regions: [spot, all], show: 1, unseen: 0}")
     assert sweep(registry) == 0
-    lines = [line for line in capsys.readouterr().err.splitlines() if " of 6 cells" in line]
-    assert re.fullmatch(r"zoo: 1 of 6 cells, about .* left; \S+ cells a minute by 1 process", lines[1])
+    lines = [line for line in capsys.readouterr().err.splitlines() if " of 2 cells" in line]
+    assert re.fullmatch(r"zoo: 1 of 2 cells, about .* left; \S+ cells a minute by 1 process", lines[1])
     workers = {"1": {"cell": None, "finished": 2}, "2": {"cell": "a", "finished": 1}}
     state = {"seconds": 60, "done": 3, "failed": 1, "again": 0, "total": 9, "left": None, "workers": workers}
     assert progress_line(state) == "4 of 9 cells, 1 failed; 4 cells a minute by 2 processes, 1 to 2 each"
