@@ -46,7 +46,7 @@ def wanted(case: Case) -> Tensor:
     return matrix[:, exact.columns]
 
 
-@pytest.mark.parametrize("region", ["all", "box:1,2,9,8"])
+@pytest.mark.parametrize("region", mostly_long(["all", "box:1,2,9,8"], ("box:1,2,9,8",)))
 @pytest.mark.parametrize("title", [title for title in WAYS if title != CARD_ONLY])
 def test_every_way_finds_the_same(title: str, region: str, tmp_path: Path) -> None:
     case = Tiny("tiny", region)
@@ -102,8 +102,8 @@ def test_cases_name_regions_that_there_are() -> None:
 @pytest.mark.parametrize(
     ("make", "told", "arguments"),
     [
-        (nvidia.pggan_variables, ("pggan", "tensorflow"), "static_kwargs"),
-        (nvidia.stylegan_variables, ("stylegan", "tensorflow"), "static_kwargs"),
+        pytest.param(nvidia.pggan_variables, ("pggan", "tensorflow"), "static_kwargs", marks=pytest.mark.long),
+        pytest.param(nvidia.stylegan_variables, ("stylegan", "tensorflow"), "static_kwargs", marks=pytest.mark.long),
         (nvidia.stylegan2_state, ("stylegan2", "nvidia"), "_init_kwargs"),
     ],
 )
@@ -139,7 +139,7 @@ def settings_below(prefix: str, kwargs: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("kind", mostly_long(["deep", *STUDIOGAN], ("deep", "sngan")))
+@pytest.mark.parametrize("kind", mostly_long(["deep", *STUDIOGAN], ("sngan",)))
 def test_files_that_are_drawn_give_pictures_that_are_not_saturated(kind: str, tmp_path: Path) -> None:
     official = biggan_deep(128, width=8, classes=5) if kind == "deep" else studiogan(kind, 64, width=8, classes=5)
     model = zoo.load(official.save(tmp_path / "file.pth"), device="cpu")

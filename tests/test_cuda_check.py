@@ -20,6 +20,7 @@ QUICK = ["--device", "cpu", "--quick"]
 USAGE = ["studio", "inversion"]  # sections that start a server, and search for codes
 
 
+@pytest.mark.long
 def test_it_holds_on_the_cpu_in_seconds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     start, page = time.process_time(), tmp_path / "gpu" / "cpu.md"
     sections = [name for name in cuda_check.SECTIONS if name not in USAGE]

@@ -29,7 +29,8 @@ ONLY_QUICK = "bench"
 # These take longest, and are run with the long tests only.
 LONG = (
     *("analyses", "bench", "bundled", "commands", "concepts", "errors", "examples", "first-adapter"),
-    *("first-analyzer", "first-steps", "photographs", "scores", "share", "sweeps", "tasks", "which-file"),
+    *("first-analyzer", "first-steps", "formats", "photographs", "python", "scores", "share", "sweeps", "tasks"),
+    "which-file",
 )
 # The commands of these pages talk to a Hub on this machine.
 ON_HUB = ("share", "commands")

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import fork_server
+from tests.support.marks import mostly_long
 from tests.support.stand_in import SERVER_LOST
 from tests.support.toys import write_tiny
 
@@ -66,7 +67,10 @@ def test_commands_write_the_same(tmp_path: Path) -> None:
     assert results[0][0] == 0 and len(results[0][3]) == 5
 
 
-@pytest.mark.parametrize("arguments", [["-m", "zoo", "info", "dcgna"], ["-m", "zoo", "list", "--json"]])
+@pytest.mark.parametrize(
+    "arguments",
+    mostly_long([["-m", "zoo", "info", "dcgna"], ["-m", "zoo", "list", "--json"]], (["-m", "zoo", "info", "dcgna"],)),
+)
 def test_commands_print_the_same(arguments: list[str], tmp_path: Path) -> None:
     true, forked = both(arguments, tmp_path)
     assert forked == true

@@ -11,6 +11,7 @@ from zoo_adapters.dcgan.adapter import DCGAN
 
 import zoo
 from tests.support.linear import model_of
+from tests.support.marks import mostly_long
 from zoo.analysis.request import AnalysisRequest
 from zoo.analysis.run import run_analysis
 from zoo.registry.registry import load_installation
@@ -67,7 +68,7 @@ def results(name: str) -> dict[str, object]:
     }
 
 
-@pytest.mark.parametrize("name", ["a.model", HOSTILE])
+@pytest.mark.parametrize("name", mostly_long(["a.model", HOSTILE], (HOSTILE,)))
 def test_results_show_themselves_and_escape_what_they_hold(name: str) -> None:
     formatter = DisplayFormatter()
     for kind, result in results(name).items():

@@ -143,6 +143,7 @@ def test_python_dash_m(site: Path, tmp_path: Path) -> None:
     assert "dcgan" in call([sys.executable, "-m", "zoo", "list"], tmp_path, PYTHONPATH=str(site))
 
 
+@pytest.mark.long
 def test_analysis(site: Path, tmp_path: Path) -> None:
     """A tiny network is analysed, and everything that zoo loads for it comes from the wheel."""
     write_tiny(tmp_path / "tiny.safetensors")

@@ -57,11 +57,13 @@ def analyze(analyzer: str, **options: object) -> Callable[[Model, Path, Recorder
 
 
 def edit(model: Model, folder: Path, progress: Recorder) -> None:
-    zoo.edit(model, zoo.analyze(model), samples=20, progress=progress).save(folder, frames=6, progress=progress)
+    zoo.edit(model, zoo.analyze(model, show=1, unseen=0), samples=20, progress=progress).save(
+        folder, frames=6, progress=progress
+    )
 
 
 def compare(model: Model, folder: Path, progress: Recorder) -> None:
-    found = zoo.analyze(model)
+    found = zoo.analyze(model, show=1, unseen=0)
     zoo.compare(found, found, model=model, samples=2, progress=progress).save(folder, progress=progress)
 
 
@@ -83,11 +85,12 @@ PURSUIT = "pursuit rounds (it may stop early)"
     [
         pytest.param(load, ["opening the network"], id="load", marks=pytest.mark.long),
         pytest.param(analyze("sefa"), LOCALITY, id="sefa", marks=pytest.mark.long),
-        pytest.param(analyze("lowrank", chunk=5), ["derivatives", *LOCALITY], id="lowrank"),
+        pytest.param(analyze("lowrank", chunk=5), ["derivatives", *LOCALITY], id="lowrank", marks=pytest.mark.long),
         pytest.param(
             analyze("nullspace", factorization="published"),
             ["derivatives", PURSUIT, PURSUIT, *LOCALITY],
             id="nullspace-published",
+            marks=pytest.mark.long,
         ),
         pytest.param(
             analyze("lowrank", factorization="pursuit"),

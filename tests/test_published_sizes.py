@@ -9,6 +9,7 @@ from zoo_adapters.stylegan3.adapter import StyleGAN3
 
 from benchmarks.pickled import Pickled, r3gan, stylegan3
 from tests.support.golden import Golden
+from tests.support.marks import mostly_long
 from zoo.checkpoints import detect_network
 from zoo.testing import draw, render
 
@@ -33,7 +34,7 @@ def test_a_stylegan3_of_full_size_is_the_published_one(config: str) -> None:
         assert tuple(made.state[f"synthesis.{name}.weight"].shape) == shape
 
 
-@pytest.mark.parametrize("config", ["t", "r"])
+@pytest.mark.parametrize("config", mostly_long(["t", "r"], ("r",)))
 def test_filters_are_those_of_the_original(config: str) -> None:
     """As they stand in the recorded networks, but for rounding; and so are the sizes of maps."""
     state, made = Golden.read(f"stylegan3_{config}").state, stylegan3(config, 32).state
@@ -48,7 +49,7 @@ def test_filters_are_those_of_the_original(config: str) -> None:
     assert layers[0] == layers[1]  # the number and the size of each layer's map
 
 
-@pytest.mark.parametrize("config", ["t", "r"])
+@pytest.mark.parametrize("config", mostly_long(["t", "r"], ("r",)))
 def test_what_stands_beside_a_stylegan3_is_what_its_tensors_tell(config: str) -> None:
     made = stylegan3(config, 256, classes=3)
     layout = StyleGAN3.layouts[0]
@@ -73,6 +74,7 @@ def test_small_pictures_are_not_saturated() -> None:
         assert float(images.abs().max()) < 2
 
 
+@pytest.mark.long
 def test_an_r3gan_of_full_size_is_the_published_one() -> None:
     made = r3gan("ffhq-256")
     assert (len(made.state), parameters(made)) == (82, 23_057_952)

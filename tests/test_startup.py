@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import zoo
+from tests.support.marks import mostly_long
 
 COMMAND = Path(sys.executable).with_name("zoo")
 SLOW = ("torch", "numpy", "timm", "huggingface_hub", "safetensors", "PIL", "imageio_ffmpeg", "jinja2", "matplotlib")
@@ -82,20 +83,11 @@ def test_lookups_load_nothing_slow(kind: str, lookups: dict[str, list[str]]) -> 
         assert "pydantic" not in lookups[kind]
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
-        "zoo",
-        "zoo.cli",
-        "zoo.plugins.entries",
-        "zoo.plugins.hookspecs",
-        "zoo.plugins.discovery",
-        "zoo.plugins.manager",
-        "zoo.registry.registry",
-        "zoo.conformance",
-        "zoo.testing",
-    ],
-)
+LIGHT = ["zoo", "zoo.cli", "zoo.plugins.entries", "zoo.plugins.hookspecs", "zoo.plugins.discovery"]
+LIGHT += ["zoo.plugins.manager", "zoo.registry.registry", "zoo.conformance", "zoo.testing"]
+
+
+@pytest.mark.parametrize("module", mostly_long(LIGHT, ("zoo.cli", "zoo.registry.registry", "zoo.testing")))
 def test_light_modules_load_nothing_slow(module: str) -> None:
     assert not {*SLOW, "pydantic"} & set(loaded_by(f"import {module}"))
 
@@ -104,7 +96,9 @@ def test_importing_zoo_loads_no_command_line() -> None:
     assert not {"typer", "click", "rich"} & set(loaded_by("import zoo"))
 
 
-@pytest.mark.parametrize(("chosen", "told"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+@pytest.mark.parametrize(
+    ("chosen", "told"), mostly_long([(None, "PASSIVE"), ("ACTIVE", "ACTIVE")], ((None, "PASSIVE"),))
+)
 def test_threads_of_the_command_sleep_while_they_wait(chosen: str | None, told: str) -> None:
     """The variable is set before torch is imported, as torch reads it then; a value of the user's is kept."""
     code = "from zoo.cli import main\nimport os, sys\nsys.argv = ['zoo', '--version']\ntry: main()\n"
@@ -115,6 +109,7 @@ def test_threads_of_the_command_sleep_while_they_wait(chosen: str | None, told: 
     assert done.stdout.splitlines()[-1] == f"{told} False"
 
 
+@pytest.mark.long
 def test_torch_is_imported_without_the_garbage_collector() -> None:
     """What it made is then left out of all collections, and those of what is made later take place."""
     code = (

@@ -13,6 +13,7 @@ from zoo_adapters.biggan.adapter import BigGAN
 import zoo
 from tests.support import families
 from tests.support.golden import Golden
+from tests.support.marks import mostly_long
 from zoo import CheckpointError, Codes, CodesError, OptionError, UnknownNameError
 from zoo.checkpoints import detect_network
 from zoo.checkpoints.conversion import fold_upsample_into_conv
@@ -68,7 +69,7 @@ def test_upsampling_and_convolution_are_one_transposed_convolution() -> None:
 VARIANTS = {"biggan_unshared": "ajbrock", "biggan_plain": "ajbrock", "biggan_ajbrock_deep": "ajbrock-deep"}
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("name", mostly_long(VARIANTS, ("biggan_unshared", "biggan_plain")))
 def test_networks_of_other_options(name: str) -> None:
     golden = Golden.read(name)
     adapter = families.opened(golden.state, ("biggan", VARIANTS[name]))
@@ -105,6 +106,7 @@ def test_standing_statistics_are_sums() -> None:
 # Files
 
 
+@pytest.mark.long
 def test_a_file_is_analysed(golden: Golden, tmp_path: Path) -> None:
     save_file(golden.state, tmp_path / "mine.safetensors")
     model = zoo.load(tmp_path / "mine.safetensors", device="cpu")

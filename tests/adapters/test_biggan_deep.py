@@ -88,6 +88,7 @@ def test_truncations_without_statistics(adapter: BigGANDeep, truncation: float) 
 # Files
 
 
+@pytest.mark.long
 def test_a_file_is_analysed(golden: Golden, tmp_path: Path) -> None:
     """The layers of a network that is not of a released size stand in the file's metadata, as in its config.json."""
     file = tmp_path / "mine.safetensors"
@@ -121,13 +122,14 @@ def test_official_sizes(resolution: int, tmp_path: Path) -> None:
     assert attended == [64]
 
 
+@pytest.mark.long
 def test_the_released_network_of_128_pixels_has_its_tensors() -> None:
     state = biggan_deep(128).state
     learned = [key for key in state if not key.endswith(("_u", "_v", "_means", "_vars"))]
     assert (len(state), sum(state[key].numel() for key in learned)) == (506, 50_388_609)
 
 
-@pytest.mark.parametrize("written", ["list", "text", "flat"])
+@pytest.mark.parametrize("written", mostly_long(["list", "text", "flat"], ("text",)))
 def test_layers_of_a_configuration(golden: Golden, adapter: BigGANDeep, written: str) -> None:
     layers = golden.card["config"]["layers"]
     flat = {f"layers.{index}.{part}": value for index, row in enumerate(layers) for part, value in enumerate(row)}

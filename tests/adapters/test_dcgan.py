@@ -13,6 +13,7 @@ from zoo_adapters.dcgan.network import DCGANGenerator
 
 import zoo
 from tests.support.contract import check_mapped_tangents
+from tests.support.marks import mostly_long
 from tests.support.toys import sequential
 from zoo import CheckpointError, Codes
 from zoo.checkpoints.layouts import detect_network
@@ -139,7 +140,7 @@ def test_a_bare_file_can_be_opened_without_a_card(tmp_path: Path) -> None:
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("variant", ["digiface64", "celeba64", "omniart-eyes128"])
+@pytest.mark.parametrize("variant", mostly_long(["digiface64", "celeba64", "omniart-eyes128"], ("digiface64",)))
 def test_real_weights_give_the_originals_images(variant: str, data: Path) -> None:
     originals = load_file(data / "dcgan_originals.safetensors")
     model = zoo.load(f"dcgan.{variant}", device="cpu")
@@ -149,7 +150,7 @@ def test_real_weights_give_the_originals_images(variant: str, data: Path) -> Non
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("variant", ["digiface64", "celeba64", "omniart-eyes128"])
+@pytest.mark.parametrize("variant", mostly_long(["digiface64", "celeba64", "omniart-eyes128"], ("digiface64",)))
 def test_cards_agree_with_the_networks(variant: str) -> None:
     model = zoo.load(f"dcgan.{variant}", device="cpu")
     card, adapter = load_installation().registry.resolve(f"dcgan.{variant}"), model.adapter
@@ -160,7 +161,8 @@ def test_cards_agree_with_the_networks(variant: str) -> None:
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("variant", ["digiface64", pytest.param("omniart-eyes128", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("variant", ["digiface64", "omniart-eyes128"])
 def test_real_derivatives_agree_with_central_differences(variant: str) -> None:
     """On whole images of real networks, one code; `check_derivatives` works in float64."""
     model = zoo.load(f"dcgan.{variant}", device="cpu")
@@ -286,7 +288,7 @@ def trained(network: nn.Sequential) -> nn.Sequential:
 
 
 @pytest.mark.parametrize("whole", [False, True], ids=["state dict", "whole"])
-@pytest.mark.parametrize("kind", SEQUENTIAL)
+@pytest.mark.parametrize("kind", mostly_long(SEQUENTIAL, list(SEQUENTIAL)[::3]))
 def test_sequential_networks_are_drawn_as_torch_draws_them(kind: str, whole: bool, tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = trained(nn.Sequential(*SEQUENTIAL[kind]()))

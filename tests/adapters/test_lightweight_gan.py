@@ -11,6 +11,7 @@ import zoo
 from tests.support.families import families, opened
 from tests.support.golden import Golden
 from tests.support.linear import model_of
+from tests.support.marks import mostly_long
 from zoo import CheckpointError, Codes, UnknownNameError
 from zoo.checkpoints import detect_network
 from zoo.core.region import parse_region
@@ -76,7 +77,7 @@ def test_attention_of_old_versions_is_refused() -> None:
         opened(Golden.read("lightweight_gan_0.20").state, LAYOUT, {"version": "0.20.4"})
 
 
-@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("whole", mostly_long([True, False], (True,)))
 def test_of_a_training_checkpoint_the_average_is_read(golden: Golden, whole: bool, tmp_path: Path) -> None:
     """Beside the trained network and the discriminator, in the trainer's file or as a bare state dict."""
     state = {f"GE.{key}": tensor for key, tensor in golden.state.items()}
@@ -115,6 +116,7 @@ def test_conformance(seed: int) -> None:
     check_adapter(LightweightGAN.tiny(seed), seed)
 
 
+@pytest.mark.long
 def test_it_is_analysed() -> None:
     model = model_of(LightweightGAN.tiny(1))
     assert len(zoo.analyze(model, "lowrank", region="box:0.4,0.4,0.1,0.1", k=2, unseen=1, show=1)) == 2

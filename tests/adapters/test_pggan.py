@@ -22,6 +22,7 @@ from tests.support.contract import (
 )
 from tests.support.families import families
 from tests.support.golden import Golden
+from tests.support.marks import mostly_long
 from zoo import CheckpointError, Codes, CodesError, UnknownNameError
 from zoo.checkpoints.layouts import detect_network
 from zoo.core.region import parse_region
@@ -195,7 +196,7 @@ def test_conformance(seed: int) -> None:
     check_adapter(PGGAN.tiny(seed), seed)
 
 
-@pytest.mark.parametrize("lod", [0.4, 1.0, 1.7])
+@pytest.mark.parametrize("lod", mostly_long([0.4, 1.0, 1.7], (1.7,)))
 def test_conformance_of_a_growing_network(lod: float) -> None:
     check_adapter(PGGAN(untrained(6, [4, 4, 3], 0, lod)))
 

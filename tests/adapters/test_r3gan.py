@@ -14,6 +14,7 @@ import zoo
 from tests.support.containers import network, plain_class_pickle
 from tests.support.contract import check_mapped_tangents
 from tests.support.golden import Golden
+from tests.support.marks import mostly_long
 from zoo import CheckpointError, Codes, CodesError, OptionError, UnknownNameError
 from zoo.checkpoints.layouts import detect_network
 from zoo.core.adapter import Adapter
@@ -69,7 +70,9 @@ def test_the_averaged_network_is_taken(golden: Golden, prefix: str) -> None:
     golden.check("image", opened(state).synthesize(Codes(golden.inputs["z"])))
 
 
-@pytest.mark.parametrize("module", ["training.networks", "training.networks_baseline"])
+@pytest.mark.parametrize(
+    "module", mostly_long(["training.networks", "training.networks_baseline"], ("training.networks_baseline",))
+)
 def test_a_training_pickle_is_read(golden: Golden, module: str, tmp_path: Path) -> None:
     """Its networks are ordinary objects, of classes that were renamed."""
     networks = {
@@ -127,7 +130,7 @@ def test_states_that_do_not_fit(golden: Golden, change: str, message: str) -> No
 # The contract
 
 
-@pytest.mark.parametrize("classes", [0, 3])
+@pytest.mark.parametrize("classes", mostly_long([0, 3], (3,)))
 def test_conformance(classes: int) -> None:
     check_adapter(R3GAN(tiny(0, classes=classes)), 0)
 

@@ -95,7 +95,7 @@ def test_a_checkpoint_is_of_one_layout(name: str, prefix: str) -> None:
     assert (found.family, found.layout.name) == ("studiogan", backbone(golden))
 
 
-@pytest.mark.parametrize("name", PACKS)
+@pytest.mark.parametrize("name", mostly_long(PACKS, ("studiogan_sagan",)))
 def test_a_safetensors_file_is_read_whatever_the_order_of_its_keys(name: str, tmp_path: Path) -> None:
     golden = Golden.read(name)
     save_file(golden.state, tmp_path / "mine.safetensors")
@@ -116,7 +116,7 @@ def test_classes_of_older_checkpoints_are_embedded(name: str) -> None:
 
 
 @pytest.mark.parametrize("resolution", mostly_long([32, 64, 128, 256, 512], (64,)))
-@pytest.mark.parametrize("kind", list(STUDIOGAN))
+@pytest.mark.parametrize("kind", mostly_long(STUDIOGAN, {*STUDIOGAN} - {"biggan-deep-legacy"}))
 def test_sizes_of_the_original_are_inferred_from_shapes(kind: str, resolution: int, tmp_path: Path) -> None:
     """Which blocks of a deep network upsample is inferred from where its channels change."""
     file = studiogan(kind, resolution, width=8, classes=5).save(tmp_path / "model=G-best-weights-step=1.pth")

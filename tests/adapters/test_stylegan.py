@@ -16,7 +16,6 @@ from tests.support import containers, variables
 from tests.support.contract import REGIONS, check_cut, check_mapped_tangents, check_released_directions, layout_of
 from tests.support.families import families
 from tests.support.golden import Golden
-from tests.support.marks import mostly_long
 from zoo import CheckpointError, Codes, OptionError, UnknownNameError
 from zoo.checkpoints.layouts import detect_network
 from zoo.cli import run
@@ -178,6 +177,7 @@ def test_an_official_pickle(golden: Golden, fused: dict[str, Any], output: str, 
     golden.check(output, model.adapter.synthesize(Codes(golden.outputs["w_trunc"])))
 
 
+@pytest.mark.long
 def test_a_file_is_analysed(golden: Golden, tmp_path: Path) -> None:
     save_file(golden.state, tmp_path / "mine.safetensors")
     model = zoo.load(tmp_path / "mine.safetensors", device="cpu")
@@ -263,11 +263,13 @@ def test_conformance(seed: int) -> None:
     check_adapter(StyleGAN.tiny(seed), seed)
 
 
-@pytest.mark.parametrize("space", mostly_long(["w", "z"], ("w",)))
+@pytest.mark.long
+@pytest.mark.parametrize("space", ["w", "z"])
 def test_conformance_of_a_conditional_network(space: str) -> None:
     check_adapter(StyleGAN(untrained(6, [6, 4], 2, classes=3), space), 1)
 
 
+@pytest.mark.long
 def test_conformance_of_a_growing_network() -> None:
     check_adapter(StyleGAN(untrained(6, [4, 4, 3], 0, lod=0.4)))
 

@@ -194,8 +194,8 @@ def test_a_published_direction_moves_rows_4_to_7(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "prefix", "other"),
     [
-        ("stylegan2", "generator_smooth.", "generator."),
-        ("stylegan2_tensorflow", "Gs.", "G."),
+        pytest.param("stylegan2", "generator_smooth.", "generator.", marks=pytest.mark.long),
+        pytest.param("stylegan2_tensorflow", "Gs.", "G.", marks=pytest.mark.long),
         ("stylegan2_ada", "G_ema.", "G."),
         ("stylegan2_rosinality", "g_ema.", "g."),
     ],
@@ -216,7 +216,7 @@ def test_the_averaged_network_of_a_training_checkpoint_is_taken(
     golden.check("image", model.adapter.synthesize(Codes(golden.outputs["w_trunc"])))
 
 
-@pytest.mark.parametrize("version", [4, 5])
+@pytest.mark.parametrize("version", mostly_long([4, 5], (5,)))
 def test_an_official_pickle_of_tensorflow(version: int, tmp_path: Path) -> None:
     golden = Golden.read("stylegan2")
     arrays = {key: tensor.numpy() for key, tensor in variables.stylegan2(golden.state).items()}
@@ -231,7 +231,7 @@ def test_an_official_pickle_of_tensorflow(version: int, tmp_path: Path) -> None:
     assert bounds(model.adapter.network) == {256 if version == 5 else None}
 
 
-@pytest.mark.parametrize("bound", [256, None])
+@pytest.mark.parametrize("bound", mostly_long([256, None], (256,)))
 def test_an_official_pickle_of_pytorch(bound: float | None, tmp_path: Path) -> None:
     """The layers' own bound counts, which newer code than the file's may have changed."""
     golden = Golden.read("stylegan2_ada")
@@ -252,6 +252,7 @@ def bounds(network: torch.nn.Module) -> set[float | None]:
     return {module.conv_clamp for module in network.modules() if isinstance(module, SynthesisLayer | ToRGB)}
 
 
+@pytest.mark.parametrize("name", mostly_long(LAYOUTS, ("stylegan2_ada",)), scope="module")
 def test_a_file_is_analysed_and_edited(name: str, state: dict[str, Tensor], tmp_path: Path) -> None:
     save_file({key: tensor.contiguous() for key, tensor in state.items()}, tmp_path / "mine.safetensors")
     model = zoo.load(tmp_path / "mine.safetensors", device="cpu")
@@ -364,7 +365,7 @@ CLAMPED = {
 }
 
 
-@pytest.mark.parametrize("key", list(CLAMPED))
+@pytest.mark.parametrize("key", mostly_long(CLAMPED, list(CLAMPED)[:1]))
 def test_a_file_tells_the_bound_of_its_activations(key: str) -> None:
     golden, state = recorded(CLAMPED[key])
     if key.startswith("G_ema."):
@@ -407,16 +408,19 @@ def test_conformance(seed: int) -> None:
     check_adapter(StyleGAN2.tiny(seed), seed)
 
 
-@pytest.mark.parametrize("space", mostly_long(["w", "z"], ("w",)))
+@pytest.mark.long
+@pytest.mark.parametrize("space", ["w", "z"])
 def test_conformance_of_a_conditional_network(space: str) -> None:
     check_adapter(StyleGAN2(untrained(6, [6, 4], 2, classes=3), space), 1)
 
 
-@pytest.mark.parametrize("space", mostly_long(["w", "z"], ("z",)))
+@pytest.mark.long
+@pytest.mark.parametrize("space", ["w", "z"])
 def test_conformance_where_labels_are_normalised_with_the_code(space: str) -> None:
     check_adapter(StyleGAN2(untrained(6, [6, 4], 2, classes=3, normalize_with_label=True), space), 1)
 
 
+@pytest.mark.long
 def test_conformance_where_activations_are_bounded() -> None:
     check_adapter(StyleGAN2(untrained(6, [6, 4], 2, conv_clamp=0.7)), 1)
 

@@ -123,6 +123,7 @@ def averaged(golden: Golden) -> dict[str, Tensor]:
     return {**parts[1], **parts[0]}
 
 
+@pytest.mark.parametrize("name", mostly_long(TRUNCATION, ("stylegan3_t",)), scope="module")
 def test_what_stands_beside_the_tensors_is_read(golden: Golden) -> None:
     state, meta, codes = averaged(golden), settings(golden), Codes(golden.outputs["w_trunc"])
     golden.check("image", opened(state).synthesize(codes))
@@ -134,6 +135,7 @@ def test_what_stands_beside_the_tensors_is_read(golden: Golden) -> None:
         assert float((adapter.synthesize(Codes(golden.inputs["z"])) - golden.outputs["image_psi1"]).abs().max()) > 0.01
 
 
+@pytest.mark.parametrize("name", mostly_long(TRUNCATION, ("stylegan3_t",)), scope="module")
 def test_a_training_pickle_is_read(golden: Golden, tmp_path: Path) -> None:
     kind, config = "training.networks_stylegan3.Generator", golden.card["config"]
     networks = {
@@ -151,6 +153,7 @@ def test_a_training_pickle_is_read(golden: Golden, tmp_path: Path) -> None:
     golden.check("image", model.adapter.synthesize(Codes(golden.outputs["w_trunc"])))
 
 
+@pytest.mark.parametrize("name", mostly_long(TRUNCATION, ("stylegan3_t",)), scope="module")
 def test_activations_are_cut_off_where_the_network_did(golden: Golden) -> None:
     first = next(key for key in settings(golden) if key.endswith("conv_clamp"))
     codes = Codes(golden.outputs["w_trunc"])
@@ -168,7 +171,7 @@ def test_a_file_is_converted_and_analysed(golden: Golden, tmp_path: Path) -> Non
     model = zoo.load(found, device="cpu")
     assert (model.layout, model.card.adapter, model.card.space) == ("nvidia", "stylegan3", "w")
     golden.check("image", model.adapter.synthesize(Codes(golden.outputs["w_trunc"])))
-    directions = zoo.analyze(model, "lowrank", region="box:0.4,0.4,0.2,0.2", layers="2-3", unseen=0, k=2, show=1)
+    directions = zoo.analyze(model, "sefa", layers="2-3", unseen=0, k=2, show=1)
     assert directions.layers == (2, 3)
 
 
@@ -218,7 +221,8 @@ def test_conformance(kind: str) -> None:
     check_adapter(StyleGAN3(tiny(kind, 0)), 0)
 
 
-@pytest.mark.parametrize("space", mostly_long(["w", "z"], ("z",)))
+@pytest.mark.long
+@pytest.mark.parametrize("space", ["w", "z"])
 def test_conformance_of_a_conditional_network(space: str) -> None:
     check_adapter(StyleGAN3(tiny("t", 2, classes=3), space), 1)
 
@@ -300,7 +304,7 @@ def test_a_region_is_the_cut_of_the_image(kind: str, text: str) -> None:
     assert torch.allclose(found, images[..., region.pixels], rtol=0, atol=EXACT * float(images.abs().max()))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", mostly_long(KINDS, ("r",)))
 def test_layers_are_computed_in_pieces(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of one channel and one row, or of more of each, instead of all at once."""
     adapter = in_float64(StyleGAN3(tiny(kind, 1)))

@@ -6,11 +6,14 @@ import pytest
 import torch
 from torch import Tensor
 from zoo_adapters.styleswin.adapter import StyleSwin
+from zoo_adapters.styleswin.blocks import LevelSpec
+from zoo_adapters.styleswin.network import untrained
 
 import zoo
 from tests.support.families import opened
 from tests.support.golden import Golden
 from tests.support.linear import model_of
+from tests.support.marks import mostly_long
 from zoo import CheckpointError, Codes, UnknownNameError
 from zoo.core.region import parse_region
 from zoo.testing import check_adapter
@@ -35,6 +38,7 @@ def test_images(golden: Golden) -> None:
     golden.check("image", adapter.synthesize(Codes(w[:, None].expand(-1, rows, -1))))
 
 
+@pytest.mark.parametrize("golden", mostly_long(RECORDED, ("styleswin_variant",)), indirect=True, scope="module")
 def test_a_region_is_the_cut_of_the_image(golden: Golden) -> None:
     adapter = opened(golden.state, LAYOUT)
     codes = adapter.sample(2, torch.Generator().manual_seed(0))
@@ -44,6 +48,7 @@ def test_a_region_is_the_cut_of_the_image(golden: Golden) -> None:
         torch.testing.assert_close(adapter.region_output(codes, region), cut, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("golden", mostly_long(RECORDED, ("styleswin_variant",)), indirect=True, scope="module")
 def test_a_training_checkpoint_is_read(golden: Golden, tmp_path: Path) -> None:
     """The average beside the trained network, the discriminator and the optimizers; masks are computed anew."""
     trained = {key: tensor * 0 for key, tensor in golden.state.items()}
@@ -63,6 +68,7 @@ def test_directions_of_sefa_are_those_of_both_normalisations(golden: Golden) -> 
     torch.testing.assert_close(parts[3].weight, torch.cat(stored))
 
 
+@pytest.mark.parametrize("golden", mostly_long(RECORDED, ("styleswin_variant",)), indirect=True, scope="module")
 def test_grey_files_are_read_and_their_statistics_are_in_doubt(golden: Golden, tmp_path: Path) -> None:
     def first(key: str, tensor: Tensor) -> Tensor:
         if not key.startswith("to_rgbs."):
@@ -98,9 +104,17 @@ def test_an_unknown_space() -> None:
 
 
 def test_conformance() -> None:
+    """Of codes of 4 x 4 numbers: the checks move one number after the other."""
+    specs = [LevelSpec(8, window=4, hidden=2), LevelSpec(8, window=4, hidden=2, biased=False)]
+    check_adapter(StyleSwin(untrained(4, specs, 0)), 0)
+
+
+@pytest.mark.long
+def test_conformance_of_the_tiny_network() -> None:
     check_adapter(StyleSwin.tiny(0), 0)
 
 
+@pytest.mark.long
 def test_it_is_analysed() -> None:
     model = model_of(StyleSwin.tiny(1))
     assert len(zoo.analyze(model, "lowrank", region="box:0.4,0.4,0.2,0.2", k=2, unseen=1, show=1)) == 2

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 import zoo
 from tests.support.linear import model_of
+from tests.support.marks import mostly_long
 from tests.support.transparent import SIDE, Transparent
 from zoo.cli import run
 from zoo.core import as_rgb
@@ -158,7 +159,7 @@ def test_scorers_see_rgb_on_white_and_the_table_says_so() -> None:
     assert scores.as_json()["channels"] == 4
 
 
-@pytest.mark.parametrize("analyzer", ["sefa", "lowrank", "nullspace", "resefa"])
+@pytest.mark.parametrize("analyzer", mostly_long(["sefa", "lowrank", "nullspace", "resefa"], ("sefa", "nullspace")))
 def test_commands(file: tuple[int, str], analyzer: str) -> None:
     channels, path = file
     options = [] if analyzer == "sefa" else ["-r", "center"]
@@ -169,12 +170,13 @@ def test_commands(file: tuple[int, str], analyzer: str) -> None:
     assert ("pictures lie on a checked ground" in report) == (channels == 4)
 
 
+@pytest.mark.parametrize("file", mostly_long([1, 4], (4,)), indirect=True)
 def test_pictures_of_commands(file: tuple[int, str]) -> None:
     channels, path = file
     mode = {1: "L", 4: "RGBA"}[channels]
     assert run(["sample", path, "--samples", "3", "--out", "s"]) == 0
     assert mode_of("s/samples.png") == mode
-    assert run(["analyze", path, "-a", "sefa", "--show", "1", "--out", "a"]) == 0
+    assert run(["analyze", path, "-a", "sefa", "--show", "1", "--unseen", "0", "--out", "a"]) == 0
     assert run(["edit", path, "a", "--samples", "1", "--frames", "4", "--out", "e"]) == 0
     assert run(["compare", "a", "a", "--model", path, "--top", "1", "--out", "c"]) == 0
     shown = "L" if channels == 1 else "RGB"

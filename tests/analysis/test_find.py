@@ -11,6 +11,7 @@ from torch import Tensor
 
 import zoo
 from tests.support.linear import Linear, model_of
+from tests.support.marks import mostly_long
 from zoo._utils.progress import silent
 from zoo.analysis.find import Candidates, Finder, FindOptions
 from zoo.analysis.find_request import FindRequest
@@ -53,8 +54,8 @@ def found_in(model: Model, region: str, count: int, steps: int = 200) -> zoo.Dir
     )
 
 
-@pytest.mark.parametrize("count", [DIM, 3])
-@pytest.mark.parametrize("region", ["all", "box:0,0,8,2"])
+@pytest.mark.parametrize("count", mostly_long([DIM, 3], (3,)))
+@pytest.mark.parametrize("region", mostly_long(["all", "box:0,0,8,2"], ("box:0,0,8,2",)))
 def test_the_combination_is_the_best_one_in_the_span(model: Model, region: str, count: int) -> None:
     """For an image A z the gain is w · A n / ‖A n‖ up to a factor: n = (AᵀA)⁻¹ Aᵀ w, both in the span."""
     assert isinstance(model.adapter, Linear)
@@ -79,14 +80,12 @@ def test_candidates_follow_turned_and_in_order(model: Model) -> None:
 
 
 @pytest.fixture
-def directions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def directions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(chance, "RANDOM_DIRECTIONS", 4)
     zoo.analyze("biggan", "sefa", k=4, show=1, unseen=0, device="cpu").take(3).save("d.safetensors")
-    return Path("d.safetensors")
 
 
-@pytest.mark.long
 class Axes(zoo.Analyzer[zoo.Options]):
     def analyze(self, adapter: zoo.Adapter, probe: zoo.Probe) -> zoo.Directions:
         return zoo.Directions(adapter.space, torch.eye(adapter.space.dim), torch.ones(adapter.space.dim))
@@ -103,9 +102,13 @@ def test_analyses_that_look_for_attributes_are_not_combined(model: Model) -> Non
     assert candidates.names == tuple(f"axes {index}" for index in range(DIM))
 
 
-def test_the_command(directions: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    call = ["find", "biggan", "closed eyes", "--directions", str(directions), "--region", "eyes", "--label", "micah"]
-    assert run([*call, "--samples", "2", "--steps", "2", "--show", "1", "--json"]) == 0
+CALL = ["find", "biggan", "closed eyes", "--directions", "d.safetensors", "--region", "eyes", "--label", "micah"]
+CALL += ["--samples", "2", "--steps", "2", "--show", "1"]
+
+
+@pytest.mark.usefixtures("directions")
+def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*CALL, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     folder = Path("runs/biggan-find-closed_eyes-eyes-directions-d.safetensors-samples-2-label-micah")
     assert {path.name for path in folder.glob("[!.]*")} >= {"directions.safetensors", "sheet.png", "report.html"}
@@ -116,11 +119,17 @@ def test_the_command(directions: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert command.startswith("zoo find biggan.avatars32 'closed eyes' --directions d.safetensors --region eyes")
     assert told["scores"]["attributes"][0]["name"] == "closed eyes"
     assert told["directions"][0]["label"] == "0 closed eyes"
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("directions")
+def test_python_finds_what_the_command_finds() -> None:
+    assert run([*CALL, "--out", "found"]) == 0
     again = zoo.find(
         zoo.load("biggan", device="cpu"), "closed eyes", directions=["d.safetensors"], region="eyes", label="micah",
         samples=2, steps=2, show=1,
     )  # fmt: skip
-    torch.testing.assert_close(again.vectors, found.vectors)
+    torch.testing.assert_close(again.vectors, zoo.Directions.load("found").vectors)
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,10 @@ def bits(name: str, *arguments: str) -> dict[str, bytes]:
     [
         ("-a", "nullspace", "--samples", "27"),  # groups of codes, two regions
         pytest.param(("-a", "lowrank", "--samples", "3", "-o", "chunk=4"), marks=pytest.mark.long),  # columns
-        ("-a", "lowrank", "--samples", "2", "-o", "output=timm:test_resnet", "-o", "features=resnet.safetensors"),
+        pytest.param(
+            ("-a", "lowrank", "--samples", "2", "-o", "output=timm:test_resnet", "-o", "features=resnet.safetensors"),
+            marks=pytest.mark.long,
+        ),
     ],
 )
 def test_an_analysis_that_is_spread_has_the_same_bits(arguments: tuple[str, ...]) -> None:

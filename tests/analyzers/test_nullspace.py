@@ -154,8 +154,9 @@ def best(model: Model, analyzer: str, codes: Codes, judged: Codes) -> float:
     return max(one.value for one in measure_locality(model.adapter, judged, found.vectors[:5], region, change=1e-3))
 
 
+@pytest.mark.long
 @pytest.mark.real
-@pytest.mark.parametrize("count", [3, pytest.param(16, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [3, 16])
 def test_real_mouths_move_alone_at_the_code_analysed(count: int, digiface: Model) -> None:
     """Some codes, each alone: measured 16.2 against 1.8 for sixteen."""
     codes = digiface.sample(count, seed=0)

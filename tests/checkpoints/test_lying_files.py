@@ -14,6 +14,7 @@ from torch import Tensor
 import zoo
 from tests.support import fork_server
 from tests.support.golden import Golden
+from tests.support.marks import mostly_long
 from zoo.errors import CheckpointError, ZooError
 from zoo.models.export import convert, inspect_file
 from zoo.registry.registry import load_installation
@@ -209,7 +210,9 @@ SETTINGS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("recording", "change"), SETTINGS, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(
+    ("recording", "change"), mostly_long(SETTINGS, SETTINGS[:7:2]), ids=lambda value: str(value)[:40]
+)
 def test_settings_of_no_sense(recording: str, change: dict[str, Any], tmp_path: Path) -> None:
     """Whether they are in the metadata of a converted file or come from a pickle."""
     torch.save(Golden.read(recording).state, tmp_path / "honest.pt")
@@ -223,7 +226,9 @@ def test_settings_of_no_sense(recording: str, change: dict[str, Any], tmp_path: 
 @pytest.mark.parametrize(
     "name", ["mapping.fc0.weight", "mapping.w_avg", "synthesis.b4.const", "synthesis.b8.conv0.bias"]
 )
-@pytest.mark.parametrize("shape", [(40, 0), (0,), (), (3, 2, 2)])
+@pytest.mark.parametrize(
+    "shape", [(40, 0), *(pytest.param(shape, marks=pytest.mark.long) for shape in ((0,), (), (3, 2, 2)))]
+)
 def test_tensors_of_another_shape(name: str, shape: tuple[int, ...], tmp_path: Path) -> None:
     if name == "mapping.w_avg" and 0 in shape:
         pytest.skip("an empty mean counts as missing, and is computed")

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import zoo
+from tests.support.marks import mostly_long
 from zoo._utils.paths import cache_folder, config_folder, expand_home
 from zoo.core import LatentSpace
 from zoo.registry.card_files import read_cards
@@ -39,7 +40,7 @@ def install(folder: Path, name: str, code: str, *, metadata: bool = True) -> Non
     (folder / f"{name}.py").write_text(code)
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "cp1251", "cp932"])
+@pytest.mark.parametrize("encoding", mostly_long(["ascii", "cp1251", "cp932"], ("ascii",)))
 @pytest.mark.parametrize("arguments", [["list"], ["analyze", "--help"]])
 def test_signs_that_an_encoding_lacks_are_replaced(arguments: list[str], encoding: str) -> None:
     done = command(*arguments, PYTHONUTF8="0", PYTHONIOENCODING=encoding, encoding=encoding)
@@ -47,8 +48,8 @@ def test_signs_that_an_encoding_lacks_are_replaced(arguments: list[str], encodin
     assert len(done.stdout) > 500 and "?" not in done.stdout
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["plugins"]])
-@pytest.mark.parametrize("selection", [None, "", "-thing"])
+@pytest.mark.parametrize("arguments", mostly_long([["--version"], ["plugins"]], (["plugins"],)))
+@pytest.mark.parametrize("selection", mostly_long([None, "", "-thing"], (None, "-thing")))
 def test_a_distribution_without_a_name_stops_no_command(
     arguments: list[str], selection: str | None, tmp_path: Path
 ) -> None:
@@ -59,7 +60,7 @@ def test_a_distribution_without_a_name_stops_no_command(
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("where", ["import", "hook"])
+@pytest.mark.parametrize("where", mostly_long(["import", "hook"], ("hook",)))
 def test_what_a_plugin_prints_is_not_in_the_json(where: str, tmp_path: Path) -> None:
     hook = "import zoo\n\n@zoo.hookimpl\ndef zoo_registries():\n    print('noisy')\n    return []\n"
     install(tmp_path, "noisy", "print('noisy')\n" if where == "import" else hook)
@@ -93,9 +94,9 @@ def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ("redirected", "expected", "words"),
     [
         ("> /dev/full", 2, "zoo: cannot write to standard output: No space left on device"),
-        (">&-", 2, "zoo: cannot write to standard output: Bad file descriptor"),
+        pytest.param(">&-", 2, "zoo: cannot write to standard output: Bad file descriptor", marks=pytest.mark.long),
         ("2>&-", 0, ""),
-        ("nonsense 2> /dev/full", 2, ""),
+        pytest.param("nonsense 2> /dev/full", 2, "", marks=pytest.mark.long),
     ],
 )
 def test_output_that_nobody_takes(redirected: str, expected: int, words: str) -> None:
@@ -109,7 +110,7 @@ def test_output_that_nobody_takes(redirected: str, expected: int, words: str) ->
     assert (done.returncode, done.stderr.strip()) == (expected, words)
 
 
-@pytest.mark.parametrize("arguments", ["list", "sample --help"])
+@pytest.mark.parametrize("arguments", mostly_long(["list", "sample --help"], ("sample --help",)))
 def test_a_reader_that_has_gone_away_is_no_error(arguments: str) -> None:
     reader, writer = os.pipe()
     os.close(reader)

@@ -68,7 +68,7 @@ def in_pipe(*arguments: str, **variables: str) -> str:
 # zoo list
 
 
-@pytest.mark.parametrize("columns", [40, 60, 80, 100, 200])
+@pytest.mark.parametrize("columns", mostly_long([40, 60, 80, 100, 200], (40, 100)))
 def test_list_has_one_line_for_each_model(columns: int) -> None:
     names = [model["name"] for model in json.loads(in_pipe("list", "--json"))]
     heading, *lines, note = [ESCAPES.sub("", line) for line in on_terminal("list", columns=columns)]
@@ -267,28 +267,31 @@ def proposals(typed: str) -> list[str]:
     return in_pipe(**asked).split()
 
 
+COMPLETIONS: list[tuple[str, list[str]]] = [
+    ("zoo an", ["analyze"]),
+    ("zoo analyze stylegan2.av", ["stylegan2.avatars32", "stylegan2.avatars64"]),
+    ("zoo analyze biggan.av", ["biggan.avatars32", "biggan.avatars64"]),
+    ("zoo analyze bigg", ["biggan-deep.imagenet128", "biggan.avatars32", "biggan", "biggan-deep"]),
+    ("zoo analyze biggan -a n", ["nullspace"]),
+    ("zoo analyze biggan --analyzer ", ["lowrank", "nullspace", "resefa", "sefa"]),
+    ("zoo analyze biggan -r mou", ["mouth"]),
+    ("zoo analyze -a sefa biggan --region mouth+ey", ["mouth+eyes"]),
+    ("zoo analyze ./weights.pt -r le", ["left"]),
+    ("zoo analyze -r ey", []),
+    ("zoo score biggan x --scorer ", ["avatars", "text"]),
+    ("zoo sample biggan --dev", ["--device"]),
+    ("zoo sample biggan --device c", ["cpu", "cuda"]),
+    ("zoo check analyzer se", ["sefa"]),
+    ("zoo analyze stylegan2.ffhq1024 --layers coarse,25", ["coarse,256x256"]),
+    ("zoo edit stylegan.ffhq1024 x --layers f", ["fine"]),
+    ("zoo info adapter:stylegan3", ["adapter:stylegan3"]),
+    ("zoo --registry nothing.yaml analyze ", []),
+]
+
+
+# One of each kind of word.
 @pytest.mark.parametrize(
-    ("typed", "proposed"),
-    [
-        ("zoo an", ["analyze"]),
-        ("zoo analyze stylegan2.av", ["stylegan2.avatars32", "stylegan2.avatars64"]),
-        ("zoo analyze biggan.av", ["biggan.avatars32", "biggan.avatars64"]),
-        ("zoo analyze bigg", ["biggan-deep.imagenet128", "biggan.avatars32", "biggan", "biggan-deep"]),
-        ("zoo analyze biggan -a n", ["nullspace"]),
-        ("zoo analyze biggan --analyzer ", ["lowrank", "nullspace", "resefa", "sefa"]),
-        ("zoo analyze biggan -r mou", ["mouth"]),
-        ("zoo analyze -a sefa biggan --region mouth+ey", ["mouth+eyes"]),
-        ("zoo analyze ./weights.pt -r le", ["left"]),
-        ("zoo analyze -r ey", []),
-        ("zoo score biggan x --scorer ", ["avatars", "text"]),
-        ("zoo sample biggan --dev", ["--device"]),
-        ("zoo sample biggan --device c", ["cpu", "cuda"]),
-        ("zoo check analyzer se", ["sefa"]),
-        ("zoo analyze stylegan2.ffhq1024 --layers coarse,25", ["coarse,256x256"]),
-        ("zoo edit stylegan.ffhq1024 x --layers f", ["fine"]),
-        ("zoo info adapter:stylegan3", ["adapter:stylegan3"]),
-        ("zoo --registry nothing.yaml analyze ", []),
-    ],
+    ("typed", "proposed"), mostly_long(COMPLETIONS, [COMPLETIONS[index] for index in (0, 3, 4, 7, 10, 11, 14, 16)])
 )
 def test_completion(typed: str, proposed: list[str]) -> None:
     found = proposals(typed)

@@ -14,6 +14,7 @@ from zoo_adapters.dcgan.adapter import DCGAN
 
 import zoo
 from tests.support.linear import Linear, model_of
+from tests.support.marks import mostly_long
 from zoo import Codes, Directions, LatentSpace, Model, OptionError, OutputError
 from zoo.core.codes import join
 from zoo.editing import edited, samples
@@ -56,7 +57,7 @@ def names(folder: Path, pattern: str) -> list[str]:
     return sorted(path.name for path in folder.glob(pattern))
 
 
-@pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB"), (4, "RGBA")])
+@pytest.mark.parametrize(("channels", "mode"), mostly_long([(1, "L"), (3, "RGB"), (4, "RGBA")], ((3, "RGB"),)))
 def test_every_sample_has_a_file_of_its_own_pixel_for_pixel(channels: int, mode: str, tmp_path: Path) -> None:
     model = large(channels=channels)
     zoo.sample(model, samples=20).save(tmp_path / "s", each=True)
@@ -188,7 +189,9 @@ def test_an_edit_whose_images_were_looked_at_writes_the_same(tmp_path: Path) -> 
         assert np.abs(read(tmp_path / "0" / name).astype(int) - read(tmp_path / "1" / name)).max() <= 1
 
 
-@pytest.mark.parametrize(("size", "side"), [("native", 300), (64, 64), (None, 256)])
+@pytest.mark.parametrize(
+    ("size", "side"), mostly_long([("native", 300), (64, 64), (None, 256)], (("native", 300), (64, 64)))
+)
 def test_animations_have_any_size(size: str | int | None, side: int, tmp_path: Path) -> None:
     zoo.edit(large(), unit(1), samples=2).save(tmp_path / "e", size=size, video="gif", frames=4)
     with Image.open(tmp_path / "e" / "edit.gif") as gif:
@@ -197,10 +200,10 @@ def test_animations_have_any_size(size: str | int | None, side: int, tmp_path: P
         assert sheet.size[1] >= 2 * (side + 2)
 
 
-@pytest.mark.parametrize(
-    ("fps", "durations"),
-    [(25, [40] * 6), (50, [20] * 6), (30, [30, 40, 30, 30, 40, 30]), (1, [1000] * 6), (12.5, [80] * 6)],
-)
+DURATIONS = [(25, [40] * 6), (50, [20] * 6), (30, [30, 40, 30, 30, 40, 30]), (1, [1000] * 6), (12.5, [80] * 6)]
+
+
+@pytest.mark.parametrize(("fps", "durations"), mostly_long(DURATIONS, DURATIONS[2:3]))
 def test_frames_are_shown_as_long_as_asked(fps: float, durations: list[int], tmp_path: Path) -> None:
     """A GIF counts in hundredths of a second: their sum is right, and so is the speed."""
     zoo.edit(large(32), unit(1), samples=1).save(tmp_path / "e", video="gif", frames=6, fps=fps)

@@ -78,7 +78,9 @@ def unit(count: int) -> Directions:
             id="edit-each",
             marks=pytest.mark.long,
         ),
-        pytest.param('zoo.sample(model, samples=200).save(out / "s", each=True)', 0, id="samples-each"),
+        pytest.param(
+            'zoo.sample(model, samples=200).save(out / "s", each=True)', 0, id="samples-each", marks=pytest.mark.long
+        ),
         pytest.param('Samples(model.sample(128), model).save(out / "s")', 0, id="samples", marks=pytest.mark.long),
         pytest.param(
             'zoo.compare(unit(10), unit(10), model=model, samples=2, top=8).save(out / "c")',

@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
+from tests.support.marks import mostly_long
 from zoo.faces.alignment import face_frame
 from zoo.imaging.frames import Frame
 from zoo.registry.alignment import parse_alignment
@@ -50,7 +51,7 @@ def test_several_faces_are_found_the_largest_first(photograph: Image.Image) -> N
     np.testing.assert_allclose(small.points, np.add(np.divide(_UPRIGHT, 2), [0, 100]), atol=_CLOSE / 2)
 
 
-@pytest.mark.parametrize("degrees", [90, 180, 270])
+@pytest.mark.parametrize("degrees", mostly_long([90, 180, 270], (90,)))
 def test_a_face_is_found_any_way_up(photograph: Image.Image, degrees: int) -> None:
     part = photograph.crop((0, 0, 400, 300))
     [upright] = detector().find_faces(part)
@@ -72,7 +73,9 @@ def test_where_there_is_no_face_none_is_found() -> None:
     assert detector().find_faces(Image.new("RGB", (11, 2000), "pink")) == []
 
 
-@pytest.mark.parametrize("text", ["ffhq", "celeba", "points:0.35,0.46,0.66,0.46,0.5,0.65,0.37,0.82,0.64,0.82"])
+@pytest.mark.parametrize(
+    "text", mostly_long(["ffhq", "celeba", "points:0.35,0.46,0.66,0.46,0.5,0.65,0.37,0.82,0.64,0.82"], ("ffhq",))
+)
 def test_a_cut_face_lies_where_the_rule_has_it_however_it_was_turned(photograph: Image.Image, text: str) -> None:
     alignment = parse_alignment(text)
     assert alignment is not None

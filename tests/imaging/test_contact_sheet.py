@@ -6,6 +6,7 @@ import pytest
 import torch
 from PIL import Image, ImageChops
 
+from tests.support.marks import mostly_long
 from zoo.editing.edit import MOST_STRENGTHS
 from zoo.editing.edited import MOST_PICTURES
 from zoo.editing.run_folder import is_picture
@@ -49,12 +50,15 @@ def found(pages: list[Image.Image], texts: list[str], tiles: int, side: int, blo
 
 @pytest.mark.parametrize(("count", "pages"), [(1, 1), (12, 1), (64, 1), (400, 4)])
 def test_every_tile_is_shown_once_and_in_order(count: int, pages: int) -> None:
-    drawn = list(draw_pages(names(count), strips(count), ["a"] * 7))
+    drawn = list(draw_pages(names(count), strips(count, size=16), ["a"] * 7))
     assert len(drawn) == pages
     assert found(drawn, names(count), 7, 128) == [[index, *range(7)] for index in range(count)]
 
 
-@pytest.mark.parametrize(("tiles", "size"), [(7, 64), (1, 64), (3, 512), (13, 32)])
+SIZES = [(7, 64), (1, 64), (3, 512), (13, 32)]
+
+
+@pytest.mark.parametrize(("tiles", "size"), mostly_long(SIZES, (SIZES[0], SIZES[3])))
 def test_pages_are_of_a_size_to_look_at(tiles: int, size: int) -> None:
     for count in (2, 20, 64):
         page = next(draw_pages(names(count), strips(count, tiles, size), ["a"] * tiles))
@@ -110,7 +114,7 @@ def test_headers_are_folded_over_their_pictures() -> None:
 def test_pages_are_drawn_one_at_a_time() -> None:
     """400 strips fill four pages; the first takes no more of them than it holds."""
     told: list[tuple[int, int, str]] = []
-    left = iter(strips(400))
+    left = iter(strips(400, size=16))
     pages = draw_pages(names(400), left, ["a"] * 7, progress=lambda *call: told.append(call))
     next(pages)
     assert length_hint(left) >= 270

@@ -10,6 +10,7 @@ import torch
 from PIL import Image, ImageSequence
 from torch import Tensor
 
+from tests.support.marks import mostly_long
 from zoo.imaging.animation import save_animation, to_frame
 from zoo.imaging.contact_sheet import draw_grid, draw_pages
 from zoo.imaging.images import OutlinedImage, sprite, to_picture, to_pixels
@@ -86,7 +87,7 @@ def test_grey_text_is_as_dark_as_coloured_text() -> None:
     assert (np.array(pages[0].convert("RGB")) == np.array(pages[1])).all()
 
 
-@pytest.mark.parametrize("channels", MODES)
+@pytest.mark.parametrize("channels", mostly_long(MODES, (1, 3)))
 def test_animations(channels: int, tmp_path: Path) -> None:
     frames = [to_frame(pixels[None, None]) for pixels in noise(channels, 4)]
     save_animation(tmp_path, frames, ["gif", "mp4"])

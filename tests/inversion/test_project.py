@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from zoo_adapters.dcgan.adapter import DCGAN
+from zoo_adapters.dcgan.network import DCGANGenerator
 from zoo_adapters.stylegan2.adapter import StyleGAN2
 
 import zoo
@@ -37,7 +38,7 @@ def own_pictures(model: Model, count: int = 1, seed: int = 5, label: int | None 
     return as_rgb(model.render(model.sample(count, seed, label=label))).clamp(-1, 1)
 
 
-@pytest.mark.parametrize("family", mostly_long(FAMILIES, ("dcgan", "stylegan2")))
+@pytest.mark.parametrize("family", mostly_long(FAMILIES, ("dcgan",)))
 def test_every_family_comes_nearer_than_any_drawn_code(family: str) -> None:
     model = model_of(FAMILIES[family].tiny(0))
     with leaves_no_trace(model.adapter):
@@ -71,7 +72,7 @@ def test_rows_are_freed_where_the_picture_needs_it() -> None:
 
 
 def test_the_class_of_a_picture_is_found() -> None:
-    model = model_of(FAMILIES["biggan"].tiny(0))
+    model = model_of(DCGAN.load(DCGANGenerator([12 + 2, 16, 12, 3]).state_dict(), {"classes": ("a", "b")}))
     picture = own_pictures(model, label=1)
     found = zoo.project(model, picture, starts=1)
     assert found.fits[0].label == model.adapter.classes[int(found.codes.labels[0])]  # type: ignore[index]
@@ -81,9 +82,7 @@ def test_the_class_of_a_picture_is_found() -> None:
 
 @pytest.mark.parametrize(
     ("family", "space"),
-    mostly_long(
-        [("pggan", None), ("stylegan2", "z"), ("dcgan", None), ("stylegan2", None)], (("pggan", None), ("dcgan", None))
-    ),
+    mostly_long([("pggan", None), ("stylegan2", "z"), ("dcgan", None), ("stylegan2", None)], (("dcgan", None),)),
 )
 def test_a_distance_is_told_only_where_lengths_count(family: str, space: str | None, tmp_path: Path) -> None:
     adapter = FAMILIES[family].tiny(0)
@@ -149,7 +148,7 @@ def test_a_seed_gives_the_same_bits() -> None:
 
 def test_less_memory_gives_the_same_answer() -> None:
     model = model_of(DCGAN.tiny(0))
-    picture = own_pictures(model, 3)
+    picture = own_pictures(model, 2)
     plenty, little = zoo.project(model, picture, starts=1), zoo.project(model, picture, starts=1, memory="1MB")
     assert [round(fit.psnr) for fit in plenty.fits] == [round(fit.psnr) for fit in little.fits]
     with pytest.raises(OptionError, match="--memory 2kB: one gradient here needs"):

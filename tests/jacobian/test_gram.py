@@ -14,6 +14,7 @@ from torch import Tensor
 from zoo_adapters.dcgan.adapter import DCGAN
 
 from tests.support.linear import Linear
+from tests.support.marks import mostly_long
 from zoo import CheckpointError, Codes, OptionError, Region
 from zoo.core.compute import ComputeBudget
 from zoo.core.region import parse_region
@@ -102,7 +103,7 @@ QUESTIONS = {
 }
 
 
-@pytest.mark.parametrize("columns_limit", [10**9, 0], ids=["columns", "matrices"])
+@pytest.mark.parametrize("columns_limit", mostly_long([10**9, 0], (10**9,)), ids=["columns", "matrices"])
 def test_the_cache_and_earlier_questions_change_no_bit_of_an_answer(
     adapter: DCGAN, tmp_path: Path, columns_limit: int
 ) -> None:
@@ -156,7 +157,7 @@ class Interrupted(Exception):
     pass
 
 
-@pytest.mark.parametrize("stop", [0, 1, 3, 4])
+@pytest.mark.parametrize("stop", mostly_long([0, 1, 3, 4], (1, 4)))
 def test_an_interrupted_run_goes_on_and_ends_the_same(
     adapter: DCGAN, tmp_path: Path, stop: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

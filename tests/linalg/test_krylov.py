@@ -61,7 +61,7 @@ class Products:
 
 
 @pytest.mark.parametrize("seed", mostly_long([0, 1, 2], (0,)))
-@pytest.mark.parametrize("decay", DECAYS)
+@pytest.mark.parametrize("decay", mostly_long(DECAYS, ("power-0.75", "exponential-25")))
 def test_ten_rows_capture_the_energy_at_a_third_of_the_cost(decay: str, seed: int) -> None:
     whole = made(DECAYS[decay], PIXELS, seed=10)
     products = Products(whole)
@@ -77,7 +77,7 @@ def test_ten_rows_capture_the_energy_at_a_third_of_the_cost(decay: str, seed: in
     assert found.cost(2) == products.jvps + 2 * products.vjps <= DIM / 3, "even if a pull were two pushes"
 
 
-@pytest.mark.parametrize("decay", DECAYS)
+@pytest.mark.parametrize("decay", mostly_long(DECAYS, ("power-1", "exponential-12")))
 def test_scipy_finds_the_same_eigenpairs(decay: str) -> None:
     """Against ARPACK, which takes one vector at a time, on products of the same float64 matrix."""
     whole = made(DECAYS[decay], PIXELS, seed=10)
@@ -97,7 +97,7 @@ def test_scipy_finds_the_same_eigenpairs(decay: str) -> None:
     assert float(principal_angles(found.rows, torch.from_numpy(columns.T.copy())).max()) <= 1e-5
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", mostly_long([0, 1, 2], (0,)))
 def test_a_planted_gap_gives_the_subspace(seed: int) -> None:
     """Ten values of about 1 above a slow decay from 0.5: the angle is bounded by the residual over the gap."""
     singular = torch.cat([torch.linspace(1.5, 1, 10, dtype=torch.float64), 0.5 * INDEX[: DIM - 10] ** -0.5])
@@ -124,7 +124,7 @@ def captured_by(rows: Tensor, above: Tensor, below: Tensor) -> float:
 
 
 @pytest.mark.parametrize("seed", mostly_long([0, 1], (0,)))
-@pytest.mark.parametrize("decay", ["power-0.75", "power-1", "power-1.5", "exponential-12"])
+@pytest.mark.parametrize("decay", mostly_long(["power-0.75", "power-1", "power-1.5", "exponential-12"], ("power-1",)))
 def test_quotients_of_two_regions(decay: str, seed: int) -> None:
     whole = torch.cat([made(DECAYS[decay], 700, seed=30), made(DECAYS[decay], 800, seed=40)])
     inside = torch.arange(PIXELS) < 700
@@ -236,7 +236,7 @@ def test_where_a_search_is_worthwhile(rank: int, dim: int, quotient: bool, vjp_c
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", mostly_long([0, 1, 2], (0,)))
 def test_the_jacobian_of_a_real_generator(digiface: Model, seed: int) -> None:
     """Its hundred dimensions are too few to save anything, but its spectrum is a real one."""
     code = digiface.sample(1, seed=seed)

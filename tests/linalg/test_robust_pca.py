@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from tests.linalg.test_published_rpca import CASES
+from tests.support.marks import mostly_long
 from zoo.linalg.low_rank import factorize
 from zoo.linalg.robust_pca import OptimalDecomposition, default_lambda, rpca
 
@@ -42,7 +43,9 @@ def check(found: OptimalDecomposition, matrix: Tensor, weight: float) -> None:
     assert bool((values.abs()[:-1] >= values.abs()[1:]).all())
 
 
-@pytest.mark.parametrize(("dim", "power"), [(60, 1.0), (60, 2.0), (128, 0.5), (128, 1.0)])
+@pytest.mark.parametrize(
+    ("dim", "power"), mostly_long([(60, 1.0), (60, 2.0), (128, 0.5), (128, 1.0)], ((60, 1.0), (60, 2.0)))
+)
 def test_the_optimum_of_gram_matrices(dim: int, power: float) -> None:
     matrix = gram(dim, power)
     found = rpca(matrix)
@@ -61,8 +64,8 @@ def test_no_change_of_the_optimum_is_better() -> None:
             assert moved >= found.primal * (1 - 1e-9)
 
 
-@pytest.mark.parametrize("part", ["fg", "bg"])
-@pytest.mark.parametrize(("size", "name", "weight"), CASES)
+@pytest.mark.parametrize("part", mostly_long(["fg", "bg"], ("bg",)))
+@pytest.mark.parametrize(("size", "name", "weight"), mostly_long(CASES, CASES[:2]))
 def test_the_released_loop_is_never_better(data: Path, size: str, name: str, weight: int, part: str) -> None:
     """With λ = 1/6 and 1/8 its recorded L is all but optimal: there both objectives agree."""
     reference = load_file(data / "rpca_reference.safetensors")

@@ -12,6 +12,7 @@ import zoo
 from benchmarks import shapes
 from tests.attack.settings import ATTACKS, config_of, converted, family_of, honest
 from tests.support.families import families
+from tests.support.marks import mostly_long
 from zoo.errors import CheckpointError, OptionError
 from zoo.jacobian.memory import peak_bytes
 from zoo.models.cost import check_cost, image_cost, limits_of
@@ -20,7 +21,7 @@ from zoo.plugins.discovery import load_plugins
 from zoo.testing import draw
 
 
-@pytest.mark.parametrize("family", sorted(families()))
+@pytest.mark.parametrize("family", mostly_long(sorted(families()), sorted(families())[::2]))
 def test_what_is_counted_is_what_rendering_takes(family: str) -> None:
     adapter = families()[family].tiny(0)
     cost = image_cost(adapter)
@@ -46,7 +47,7 @@ def test_multiplications_are_those_of_the_formula() -> None:
     ("name", "size"),
     [
         ("stylegan2", (1024,)),
-        ("pggan", (1024,)),
+        pytest.param("pggan", (1024,), marks=pytest.mark.long),
         pytest.param("stylegan3", ("t", 1024), marks=pytest.mark.long),
         pytest.param("stylegan3", ("r", 1024), marks=pytest.mark.long),
         pytest.param("stylegan_xl", ("imagenet1024",), marks=pytest.mark.long),

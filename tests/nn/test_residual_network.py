@@ -73,7 +73,7 @@ def test_spaces_and_sizes() -> None:
 
 
 @pytest.mark.parametrize("text", REGIONS)
-@pytest.mark.parametrize("kind", list(KINDS))
+@pytest.mark.parametrize("kind", mostly_long(KINDS, list(KINDS)[::2]))
 def test_a_region_is_the_cut_of_the_image(kind: str, text: str) -> None:
     adapter = in_float64(toy(kind))
     codes, region = draw(adapter, 2, 0), parse_region(text, adapter.resolution)
@@ -101,7 +101,7 @@ def flops(adapter: Toy, text: str) -> int:
     return int(counter.get_total_flops())
 
 
-@pytest.mark.parametrize("inner", [None, 4])
+@pytest.mark.parametrize("inner", mostly_long([None, 4], (4,)))
 def test_a_small_region_costs_little_and_attention_needs_the_map_below(inner: int | None) -> None:
     """Of a network of 64² pixels, whose last maps are the work, a corner needs a twentieth of the sums."""
 
@@ -114,6 +114,6 @@ def test_a_small_region_costs_little_and_attention_needs_the_map_below(inner: in
     assert early < 0.1 < 0.9 < late
 
 
-@pytest.mark.parametrize("kind", list(KINDS))
+@pytest.mark.parametrize("kind", mostly_long(KINDS, list(KINDS)[::2]))
 def test_forward_mode_can_be_mapped_over_tangents(kind: str) -> None:
     check_mapped_tangents(toy(kind))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.marks import mostly_long
 from tests.support.plugins import ADAPTER, MODEL, Zoo, require_warning, write_plugin
 
 RAISES = {
@@ -18,7 +19,7 @@ RAISES = {
 }
 
 
-@pytest.mark.parametrize("code", RAISES.values(), ids=RAISES)
+@pytest.mark.parametrize("code", mostly_long(RAISES.values(), (RAISES["exception"], RAISES["syntax"])), ids=RAISES)
 def test_a_plugin_that_cannot_be_imported(run_zoo: Zoo, installed: Path, tmp_path: Path, code: str) -> None:
     """There is one warning with the distribution and the error, and other plugins work."""
     broken = write_plugin(tmp_path / "site", "a-broken-plugin", code)
@@ -50,7 +51,7 @@ def test_an_analysis_runs_beside_a_broken_plugin(run_zoo: Zoo, installed: Path, 
     assert (tmp_path / "run" / "report.html").exists()
 
 
-@pytest.mark.parametrize("code", RAISES.values(), ids=RAISES)
+@pytest.mark.parametrize("code", mostly_long(RAISES.values(), (RAISES["exception"],)), ids=RAISES)
 def test_strict_mode_makes_a_broken_plugin_an_error(run_zoo: Zoo, tmp_path: Path, code: str) -> None:
     broken = write_plugin(tmp_path / "site", "a-broken-plugin", code)
     done = run_zoo("list", site=(broken,), ZOO_STRICT_PLUGINS="1")
@@ -72,7 +73,7 @@ HOOKS = {
 }
 
 
-@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize("hook", mostly_long(HOOKS, ("zoo_adapters", "zoo_commands")))
 def test_a_hook_that_raises(run_zoo: Zoo, installed: Path, tmp_path: Path, hook: str) -> None:
     """Only that hook is skipped, with one warning; the plugin's other hooks and other plugins work."""
     parameters, command = HOOKS[hook]
@@ -86,7 +87,7 @@ def test_a_hook_that_raises(run_zoo: Zoo, installed: Path, tmp_path: Path, hook:
     assert strict.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("result", ["['mosaic']", "'mosaic'", "[None]", "5", "[entry]"])
+@pytest.mark.parametrize("result", mostly_long(["['mosaic']", "'mosaic'", "[None]", "5", "[entry]"], ("'mosaic'", "5")))
 def test_a_hook_that_returns_something_else(run_zoo: Zoo, installed: Path, tmp_path: Path, result: str) -> None:
     code = f"{ADAPTER}\n@hookimpl\ndef zoo_adapters():\n    return {result}\n"
     broken = write_plugin(tmp_path / "site", "an-odd-plugin", code)

@@ -123,8 +123,8 @@ def metadata_of(file: Path) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("-a", "sefa"),
-        ("-a", "lowrank", "--region", "pebble", "--samples", "2"),
+        pytest.param(("-a", "sefa"), marks=pytest.mark.long),
+        pytest.param(("-a", "lowrank", "--region", "pebble", "--samples", "2"), marks=pytest.mark.long),
         pytest.param(("-a", "nullspace", "--region", "pebble"), marks=pytest.mark.long),
         ("-a", "random-orthonormal", "--region", "pebble+left", "-o", "k=3", "--truncation", "0.7"),
     ],
@@ -152,7 +152,7 @@ def test_analyze_writes_a_run_folder(here: Path, arguments: tuple[str, ...]) -> 
 
 def test_edit_and_the_recorded_command(sample_zoo: Zoo, tmp_path: Path) -> None:
     """Directions of a run folder can be used to edit, and its recorded command gives the same directions again."""
-    question = ["mosaic", "-a", "random-orthonormal", "-o", "k=3", "--layers", "1-2"]
+    question = ["mosaic", "-a", "random-orthonormal", "-o", "k=3", "--layers", "1-2", "--show", "1", "--unseen", "0"]
     done = sample_zoo("analyze", *question, "--device", "cpu", "--out", "run")
     # the licence is shown once, for whichever test comes first
     assert done.stderr in {"", f"{MODEL} · weights: CC0-1.0; data: none\n"}
@@ -170,6 +170,8 @@ def test_edit_and_the_recorded_command(sample_zoo: Zoo, tmp_path: Path) -> None:
         "2",
         "--video",
         "gif",
+        "--frames",
+        "4",
         "--out",
         "edited",
     )

@@ -62,7 +62,8 @@ def site(packages: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
     return made_once(tmp_path_factory, "scaffolds", build)
 
 
-@pytest.mark.parametrize("families", ["dcgan", pytest.param("all", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("families", ["dcgan", "all"])
 def test_their_own_tests_pass(packages: dict[str, Path], site: Path, tmp_path: Path, families: str) -> None:
     """The tests run in another folder, so they import the installed packages. Some try all architectures."""
     others = [name for name in PLUGINS.adapters if name != families] if families != "all" else []

@@ -23,11 +23,13 @@ from zoo_adapters.dcgan.adapter import DCGAN
 import zoo
 from tests.support.chromium import CONTRASTS, chromium, resize
 from tests.support.linear import Banded, model_of
+from tests.support.marks import mostly_long
 from zoo.report.filmstrips import MIDDLE, SHARES
 
 pytestmark = pytest.mark.browser
 
 LAST = len(SHARES) - 1
+THEMES = ("light", "dark")
 CONTROLS = "a[href], button, input, [tabindex='0']"
 
 
@@ -97,7 +99,7 @@ def assert_shows(browser: webdriver.Chrome, part: WebElement, frame: int) -> Non
         assert min(others) > np.abs(found - wanted[frame]).mean()
 
 
-@pytest.mark.parametrize("name", ["one", "four"])
+@pytest.mark.parametrize("name", mostly_long(["one", "four"], ("four",)))
 def test_the_slider_moves_all_codes_by_keyboard(browser: webdriver.Chrome, pages: dict[str, Path], name: str) -> None:
     show(browser, pages[name])
     part = section(browser, 0)
@@ -119,6 +121,7 @@ def test_the_slider_moves_all_codes_by_keyboard(browser: webdriver.Chrome, pages
     assert_shows(browser, section(browser, 1), MIDDLE)
 
 
+@pytest.mark.long
 def test_the_slider_can_be_set_by_a_script(browser: webdriver.Chrome, pages: dict[str, Path]) -> None:
     show(browser, pages["one"])
     part = section(browser, 1)
@@ -128,9 +131,13 @@ def test_the_slider_can_be_set_by_a_script(browser: webdriver.Chrome, pages: dic
         assert_shows(browser, part, frame)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 768, 1000, 1280])
-@pytest.mark.parametrize("name", ["one", "four"])
+@pytest.mark.parametrize(
+    ("name", "width", "theme"),
+    mostly_long(
+        [(name, width, theme) for name in ("one", "four") for width in (360, 768, 1000, 1280) for theme in THEMES],
+        [("one", 360, "dark"), ("four", 1280, "light")],
+    ),
+)
 def test_it_fits_and_can_be_read(
     browser: webdriver.Chrome, pages: dict[str, Path], name: str, width: int, theme: str
 ) -> None:
@@ -178,12 +185,14 @@ def test_tab_reaches_every_control_in_order(browser: webdriver.Chrome, pages: di
         assert browser.execute_script("return arguments[0].getBoundingClientRect().bottom", control) > 0
 
 
+@pytest.mark.long
 def test_the_skip_link_leads_past_the_head(browser: webdriver.Chrome, pages: dict[str, Path]) -> None:
     show(browser, pages["one"])
     webdriver.ActionChains(browser).send_keys(Keys.TAB, Keys.ENTER, Keys.TAB).perform()
     assert browser.switch_to.active_element.get_attribute("class") == "scroll"
 
 
+@pytest.mark.long
 def test_nothing_moves_where_motion_is_not_wanted(browser: webdriver.Chrome, pages: dict[str, Path]) -> None:
     show(browser, pages["one"])
     behaviour = "return getComputedStyle(document.documentElement).scrollBehavior"
@@ -194,6 +203,7 @@ def test_nothing_moves_where_motion_is_not_wanted(browser: webdriver.Chrome, pag
     assert browser.execute_script(behaviour) == "smooth"
 
 
+@pytest.mark.long
 def test_the_command_can_be_copied(browser: webdriver.Chrome, pages: dict[str, Path]) -> None:
     show(browser, pages["one"])
     browser.find_element(By.TAG_NAME, "button").click()

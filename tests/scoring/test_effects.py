@@ -111,7 +111,7 @@ def cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     card = {**CARD, "name": "test.model", "weights": {"sources": [{"url": "netG.safetensors"}]}}
     (tmp_path / "cards.yaml").write_text(yaml.safe_dump({"models": [card]}))
     monkeypatch.chdir(tmp_path)
-    zoo.analyze(zoo.load("test.model", registry=["cards.yaml"]), region="center", out="run")
+    zoo.analyze(zoo.load("test.model", registry=["cards.yaml"]), region="center", show=2, unseen=0, out="run")
 
 
 @pytest.mark.usefixtures("cards")
@@ -167,7 +167,7 @@ def test_the_command_line_tells_the_names(
     card = {**CARD, "name": "test.model", "weights": {"sources": [{"url": "netG.safetensors"}]}}
     (tmp_path / "cards.yaml").write_text(yaml.safe_dump({"models": [card]}))
     monkeypatch.chdir(tmp_path)
-    assert run(["--registry", "cards.yaml", "analyze", "test.model"]) == 0
+    assert run(["--registry", "cards.yaml", "analyze", "test.model", "--unseen", "8"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].rstrip().endswith("suggested name")
     assert all(line.split()[-1] in {"top", "bottom", "–"} for line in lines[1:6])
@@ -183,13 +183,15 @@ def test_a_scorer_that_does_not_fit_names_nothing(install: Install) -> None:
     ("body", "words"),
     [
         ("raise RuntimeError('no weights')", "RuntimeError: no weights"),
-        ("raise MemoryError('too large')", "MemoryError: too large"),
+        pytest.param("raise MemoryError('too large')", "MemoryError: too large", marks=pytest.mark.long),
         (
             "return images.mean(dim=(1, 2, 3))",
             r"ValueError: scores of shape \(16,\), but .* \(16, 2\)",
         ),
-        ("return images[:, :2, 0, 0] * float('nan')", "ValueError: .* finite ones of shape"),
-        ("return None", "AttributeError"),
+        pytest.param(
+            "return images[:, :2, 0, 0] * float('nan')", "ValueError: .* finite ones of shape", marks=pytest.mark.long
+        ),
+        pytest.param("return None", "AttributeError", marks=pytest.mark.long),
     ],
 )
 def test_a_scorer_that_fails_loses_nothing_but_its_names(
@@ -248,7 +250,7 @@ def test_the_command_line_tells_of_a_scorer_that_failed(
     source = (tmp_path / "site" / "halves_scorer.py").read_text()
     (tmp_path / "site" / "halves_scorer.py").write_text(source.replace("test.model", "file.tiny"))
     write_tiny(tmp_path / "tiny.safetensors")
-    assert run(["analyze", "./tiny.safetensors", "--out", "run"]) == 0
+    assert run(["analyze", "./tiny.safetensors", "--show", "1", "--unseen", "2", "--out", "run"]) == 0
     told = capsys.readouterr()
     assert "zoo: warning: the scorer halves failed on file.tiny and was skipped: RuntimeError: no weights" in told.err
     assert "suggested name" not in told.out

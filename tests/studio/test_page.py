@@ -20,6 +20,7 @@ from selenium.webdriver.remote.webelement import WebElement
 
 import zoo
 from tests.support.chromium import CONTRASTS, chromium, resize
+from tests.support.marks import mostly_long
 from tests.support.studio import Page, free_port, killable, running
 from tests.support.studio_page import Studio
 from zoo.cli import run
@@ -70,6 +71,7 @@ def small(browser: webdriver.Chrome, server: Page, session: str) -> Studio:
     return studio
 
 
+@pytest.mark.long
 def test_a_region_is_painted_and_joined_with_named_ones(small: Studio) -> None:
     picture = small.one("#pictures .picture")
     shares = []
@@ -149,6 +151,7 @@ def test_directions_move_pictures_alone_or_added_up(small: Studio) -> None:
     small.one("li.direction:nth-child(2) input[type=checkbox]").click()
 
 
+@pytest.mark.long
 def test_names_and_stars_stay(small: Studio) -> None:
     small.name("open mouth")
     small.browser.execute_script("arguments[0].focus()", small.slider())
@@ -160,6 +163,7 @@ def test_names_and_stars_stay(small: Studio) -> None:
     assert small.one("li.direction .star").get_attribute("aria-pressed") == "true"
 
 
+@pytest.mark.long
 def test_fingers_draw_and_pull(small: Studio) -> None:
     """On a narrow page: a finger draws where a tool is chosen, and pulls a slider."""
     resize(small.browser, 360, 740)
@@ -180,7 +184,7 @@ def test_fingers_draw_and_pull(small: Studio) -> None:
         resize(small.browser, 1280)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", mostly_long(["light", "dark"], ("light",)))
 def test_it_fits_and_can_be_read(small: Studio, theme: str) -> None:
     beyond = (
         "const place = document.querySelector('#pictures').getBoundingClientRect(); return "
@@ -205,6 +209,7 @@ def test_it_fits_and_can_be_read(small: Studio, theme: str) -> None:
     resize(small.browser, 1280)
 
 
+@pytest.mark.long
 def test_every_control_is_reached_by_tab_and_has_a_name(small: Studio) -> None:
     small.browser.execute_script("document.querySelector('.skip').focus()")
     reached: list[WebElement] = []
@@ -241,6 +246,7 @@ def test_it_asks_no_other_host_and_complains_of_nothing(browser: webdriver.Chrom
     assert not outside
 
 
+@pytest.mark.long
 @pytest.mark.real
 def test_files_are_opened_by_what_they_hold(browser: webdriver.Chrome, server: Page, tmp_path: Path) -> None:
     """An array that may be codes or directions is asked about; what is neither is a sentence."""
@@ -262,6 +268,7 @@ def test_files_are_opened_by_what_they_hold(browser: webdriver.Chrome, server: P
     assert studio.one("#gallery button").get_attribute("aria-pressed") == "true"
 
 
+@pytest.mark.long
 def test_what_commands_wrote_is_dropped(browser: webdriver.Chrome, server: Page, tmp_path: Path) -> None:
     """A run folder gives both its directions and its codes, a folder of something else is a sentence."""
     zoo.analyze(SMALL, "sefa", k=2, seeds=[3, 8], unseen=0, out=tmp_path / "run")
@@ -324,7 +331,8 @@ def started(folder: Path, port: int, *, killed: bool) -> Callable[[], None]:
     return opened.close
 
 
-@pytest.mark.parametrize("killed", [False, pytest.param(True, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("killed", [False, True])
 def test_a_server_that_ends_mid_drag_is_found_again(browser: webdriver.Chrome, tmp_path: Path, killed: bool) -> None:
     """Nothing that was named or starred is lost, and the drag goes on."""
     port = free_port()

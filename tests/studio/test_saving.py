@@ -74,6 +74,7 @@ def test_a_run(page: Page, results: list[dict[str, Any]]) -> None:
     assert page.ask("GET", "results").value["results"][0]["folder"] == "runs/mouth"
 
 
+@pytest.mark.long
 def test_a_run_that_is_no_longer_in_memory(page: Page, results: list[dict[str, Any]]) -> None:
     with running(Path("runs")) as restarted:
         saved = restarted.work("save", {**MODEL, "what": "run", "result": results[1]["id"]})
@@ -89,6 +90,7 @@ def edit_of(results: list[dict[str, Any]], **fields: Any) -> dict[str, Any]:
     return {**MODEL, "what": "edit", "codes": codes, "moves": moves, "files": ["sheet", "gif"], **fields}
 
 
+@pytest.mark.long
 def test_an_edit(page: Page, results: list[dict[str, Any]]) -> None:
     body = edit_of(results, name="edited", pixels="64")
     saved = page.work("save", body)
@@ -173,6 +175,7 @@ def test_a_frame_in_full_size(page: Page, results: list[dict[str, Any]]) -> None
     assert answer.headers["content-type"] == "image/png" and answer.picture.size == (64, 32)
 
 
+@pytest.mark.long
 def test_a_photograph_in_a_file_of_ones_own(folder: Path) -> None:
     """It is projected, edited, and the edit is carried over to it."""
     write_tiny(Path("tiny.safetensors"))
@@ -217,6 +220,7 @@ def test_a_file_is_opened_with_options(folder: Path) -> None:
         same_as_command(drawn)
 
 
+@pytest.mark.long
 def test_a_network_is_tuned_to_a_photograph(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The price is measured first; then all is drawn by the tuned network, and commands name it."""
     monkeypatch.setattr("zoo.inversion.request.TuneOptions", partial(TuneOptions, steps=3))

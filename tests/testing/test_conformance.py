@@ -131,7 +131,7 @@ def test_the_built_in_scorers(scorer: str) -> None:
     assert failures("scorer", INSTALLATION.plugins.scorer(scorer)) == {}
 
 
-@pytest.mark.parametrize("card", mostly_long(BUILT_IN, BUILT_IN[::4]))
+@pytest.mark.parametrize("card", mostly_long(BUILT_IN, BUILT_IN[::8]))
 def test_the_built_in_cards(card: str) -> None:
     """Only the checks that need no weights."""
     for check in checks_of("card", card, INSTALLATION):
@@ -148,7 +148,7 @@ def test_a_card_with_weights(capsys: pytest.CaptureFixture[str]) -> None:
 # What does not hold
 
 
-@pytest.mark.parametrize(("kind", "check"), FAULTS)
+@pytest.mark.parametrize(("kind", "check"), mostly_long(FAULTS, FAULTS[::3]))
 def test_a_fault_fails_only_its_check(kind: str, check: str) -> None:
     entry, words = BROKEN[kind][check]
     with torch.random.fork_rng():

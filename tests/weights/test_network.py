@@ -19,6 +19,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from tests.support import fork_server
+from tests.support.marks import mostly_long
 from tests.support.network import CONTENT, FAULTS, Home, Server, serving, source_of
 
 KINDS = ("https", "hf", "gdrive", "pypi")
@@ -175,12 +177,12 @@ def url(server: Server, path: str = "w.pt") -> str:
     return f"https://localhost:{server.tls_port}/{path}"
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", mostly_long(KINDS, ("https", "pypi")))
 def test_every_source_reports_how_far_it_is(kind: str, home: Home, server: Server) -> None:
     """The wheel's size is not known to zoo (0), and a report is of what pip has on the disk at that moment."""
     server.pause = 0.05
     home.write_card(source_of(kind, server))
-    command = [sys.executable, "-c", REPORTS]
+    command = [fork_server.python(), "-c", REPORTS]
     done = subprocess.run(
         command, env=home.environment(server), cwd=home.folder, capture_output=True, text=True, check=False
     )
@@ -195,7 +197,7 @@ def test_every_source_reports_how_far_it_is(kind: str, home: Home, server: Serve
         assert counts[-1] == len(CONTENT)
 
 
-@pytest.mark.parametrize("fault", ["404", "web page", "wrong bytes", "truncates"])
+@pytest.mark.parametrize("fault", mostly_long(["404", "web page", "wrong bytes", "truncates"], ("404", "truncates")))
 def test_the_next_mirror_serves(fault: str, home: Home, server: Server) -> None:
     with serving(fault) as broken:
         home.write_card(url(broken), url(server))
@@ -302,10 +304,10 @@ def test_offline_uses_the_cache_and_says_what_is_missing(home: Home, server: Ser
     ("before", "after", "pinned", "ranges"),
     [
         ('"one"', '"one"', True, True),  # resumed under the ETag
-        (None, None, True, True),  # resumed without one, as the hash is known
+        pytest.param(None, None, True, True, marks=pytest.mark.long),  # resumed without one, as the hash is known
         ('"one"', '"two"', True, True),  # the file changed meanwhile: from the start
-        (None, None, False, True),  # nothing to hold the rest against: from the start
-        ('"one"', '"one"', True, False),  # the server knows no ranges: from the start
+        pytest.param(None, None, False, True, marks=pytest.mark.long),  # nothing to hold the rest against
+        pytest.param('"one"', '"one"', True, False, marks=pytest.mark.long),  # the server knows no ranges
     ],
 )
 def test_a_later_process_goes_on_where_it_stopped(
@@ -343,7 +345,11 @@ def test_https_never_becomes_plain(home: Home, server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    "location", ["https://[", "https://.example.com/", "https://a:99999999/", "file:///etc/hostname", "ftp://a/b"]
+    "location",
+    mostly_long(
+        ["https://[", "https://.example.com/", "https://a:99999999/", "file:///etc/hostname", "ftp://a/b"],
+        ("https://[", "file:///etc/hostname"),
+    ),
 )
 def test_an_address_that_is_none_does_not_keep_the_next_mirror_from_serving(
     location: str, home: Home, server: Server
@@ -360,7 +366,11 @@ def test_an_address_that_is_none_does_not_keep_the_next_mirror_from_serving(
 
 
 @pytest.mark.parametrize(
-    "headers", [{"Content-Length": "9" * 5000}, {"Content-Length": "-1"}, {"Content-Encoding": "gzip"}]
+    "headers",
+    mostly_long(
+        [{"Content-Length": "9" * 5000}, {"Content-Length": "-1"}, {"Content-Encoding": "gzip"}],
+        ({"Content-Encoding": "gzip"},),
+    ),
 )
 def test_senseless_headers_are_one_line(headers: dict[str, str], home: Home, server: Server) -> None:
     server.answer = (200, headers, b"short")
@@ -371,16 +381,16 @@ def test_senseless_headers_are_one_line(headers: dict[str, str], home: Home, ser
     assert not home.weights()
 
 
-@pytest.mark.parametrize(
-    "part",
-    [
-        {"ETag": '"two"', "Content-Range": "bytes {start}-{last}/{size}"},  # another state of the file
-        {"ETag": '"one"', "Content-Range": "bytes {start}-{start}/{size}"},  # a part that is not the rest
-        {"ETag": '"one"', "Content-Range": "bytes {start}-{last}/" + "9" * 400},
-        {"ETag": '"one"', "Content-Range": "bytes 0-{last}/{size}"},
-        {"ETag": '"one"'},
-    ],
-)
+PARTS = [
+    {"ETag": '"two"', "Content-Range": "bytes {start}-{last}/{size}"},  # another state of the file
+    {"ETag": '"one"', "Content-Range": "bytes {start}-{start}/{size}"},  # a part that is not the rest
+    {"ETag": '"one"', "Content-Range": "bytes {start}-{last}/" + "9" * 400},
+    {"ETag": '"one"', "Content-Range": "bytes 0-{last}/{size}"},
+    {"ETag": '"one"'},
+]
+
+
+@pytest.mark.parametrize("part", mostly_long(PARTS, PARTS[:2]))
 def test_parts_of_two_files_are_never_joined(part: dict[str, str], home: Home, server: Server) -> None:
     """An unpinned file is begun; the server then lies about what it sends; what is trusted in the end is one file."""
     server.fault = "truncates"
