@@ -91,6 +91,7 @@ def test_imports_of_the_wheel_are_dependencies() -> None:
     assert undeclared(found, allowed) == {}
 
 
+@pytest.mark.long
 def test_imports_of_the_checkout_are_dependencies_or_extras() -> None:
     extras = [name for extra in EXTRAS.values() for name in extra]
     found = imported_distributions(*(ROOT / name for name in OTHER))

@@ -25,7 +25,7 @@ FILES = {".zoo-run.json", "codes.safetensors", "directions.safetensors", "report
 
 pytestmark = [
     pytest.mark.skipif(os.name == "nt", reason="Windows knows no SIGKILL"),
-    pytest.mark.parametrize("kills", [3, pytest.param(100, marks=pytest.mark.long)]),
+    pytest.mark.parametrize("kills", [2, pytest.param(100, marks=pytest.mark.long)]),
 ]
 
 

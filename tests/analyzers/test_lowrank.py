@@ -56,6 +56,7 @@ def test_bit_equal_for_equal_seed_chunk_and_threads() -> None:
     assert first.provenance["chunk"] == 5
 
 
+@pytest.mark.long
 @pytest.mark.real
 def test_float64_on_request(digiface: Model) -> None:
     exact = zoo.load("dcgan.digiface64", dtype="float64", device="cpu")

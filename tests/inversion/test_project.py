@@ -112,6 +112,7 @@ def test_only_the_region_counts() -> None:
     assert zoo.project(model, spoilt).fits[0].psnr < 30
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script.*")
 def test_features_count_beside_pixels(tmp_path: Path) -> None:
     import timm

@@ -116,6 +116,7 @@ def test_more_directions_than_were_measured_are_scored(model: Model, found: Dire
     assert 0 < scores.directions[1].step <= 8
 
 
+@pytest.mark.long
 def test_the_table_tells_step_interval_and_what_repeats(
     model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
