@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 from tests.support import fork_server, pages
 from tests.support.hub import TOKEN, local_hub
+from tests.support.once import shared_folder
 from zoo._utils.paths import cache_folder
 from zoo.registry.cards import Card
 from zoo.registry.registry import load_installation
@@ -66,8 +67,7 @@ def cached() -> None:
 @pytest.fixture(scope="session")
 def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache in which pages share kept Jacobians, as several ask the same; its weights are those of the machine."""
-    own = tmp_path_factory.getbasetemp()
-    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "cache-of-pages"
+    folder = shared_folder(tmp_path_factory) / "cache-of-pages"
     weights = cache_folder() / "weights"
     folder.mkdir(exist_ok=True)
     weights.mkdir(parents=True, exist_ok=True)

@@ -171,7 +171,7 @@ def test_a_file_is_converted_and_analysed(golden: Golden, tmp_path: Path) -> Non
     model = zoo.load(found, device="cpu")
     assert (model.layout, model.card.adapter, model.card.space) == ("nvidia", "stylegan3", "w")
     golden.check("image", model.adapter.synthesize(Codes(golden.outputs["w_trunc"])))
-    directions = zoo.analyze(model, "sefa", layers="2-3", unseen=0, k=2, show=1)
+    directions = zoo.analyze(model, "lowrank", region="box:0.4,0.4,0.2,0.2", layers="2-3", unseen=0, k=2, show=1)
     assert directions.layers == (2, 3)
 
 

@@ -1,6 +1,5 @@
 """The recipes from nothing, and the bundled models against fresh pictures: `pytest -m long` (half an hour)."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -9,13 +8,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from filelock import FileLock
 from safetensors.torch import load_file
 
 import zoo
 from recipes.avatars import Avatars, read
 from recipes.evaluate import FLOOR, HALVES, measure
 from recipes.generators import GENERATORS
+from tests.support.once import made_once
 
 pytestmark = pytest.mark.long
 
@@ -26,12 +25,11 @@ STEPS, KEEP, BATCH = 48, 8, 8
 def drawn(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Avatars of the size of a model, drawn for these tests: 600 to train on, 1,500 and 1,500 to measure by."""
     side = name[-2:]
-    own = tmp_path_factory.getbasetemp()
-    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / f"avatars{side}"
-    with FileLock(f"{folder}.lock"):  # drawn once for all processes of the tests
-        if not folder.exists():
-            run("recipes.avatars", str(folder), "--size", side, "--train", "100", "--held", "500")
-    return folder
+
+    def draw(base: Path) -> None:
+        run("recipes.avatars", str(base / "data"), "--size", side, "--train", "100", "--held", "500")
+
+    return made_once(tmp_path_factory, f"avatars{side}", draw) / "data"
 
 
 def run(module: str, *arguments: str) -> None:

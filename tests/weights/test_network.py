@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
 from tests.support import fork_server
 from tests.support.marks import mostly_long
 from tests.support.network import CONTENT, FAULTS, Home, Server, serving, source_of
+from tests.support.once import made_once
 
 KINDS = ("https", "hf", "gdrive", "pypi")
 OVERCOME = {"none", "redirect", "slow", "stalls once", "truncates once", "resets once", "500 once"}
@@ -92,16 +92,15 @@ Outcomes = dict[tuple[str, str], Outcome]
 @pytest.fixture(scope="session")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[tuple[str, str]]], Outcomes]:
     """A function that tries cases, `TRIED` or `REST`, once for all processes of the tests."""
-    own = tmp_path_factory.getbasetemp()
-    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
     @functools.cache
     def of(name: str) -> Outcomes:
-        with FileLock(shared / f"faults-{name}.lock"):
-            file = shared / f"faults-{name}"
-            if not file.exists():
-                file.write_bytes(pickle.dumps(_outcomes(TRIED if name == "tried" else REST, shared / f"homes-{name}")))
-        found: Outcomes = pickle.loads(file.read_bytes())
+        def attempt_all(folder: Path) -> None:
+            found = _outcomes(TRIED if name == "tried" else REST, folder / "homes")
+            (folder / "outcomes").write_bytes(pickle.dumps(found))
+
+        folder = made_once(tmp_path_factory, f"faults-{name}", attempt_all)
+        found: Outcomes = pickle.loads((folder / "outcomes").read_bytes())
         return found
 
     return lambda cases: of("tried" if cases is TRIED else "rest")
