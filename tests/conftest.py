@@ -12,6 +12,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # While tests are collected: hardly anything of what is made there is garbage, and to find that out takes seconds.
     gc.disable()
 
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # as commands do
+
 import zoo
 from tests.support import fork_server, remembered
 from zoo._utils import showing

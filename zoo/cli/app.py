@@ -227,6 +227,10 @@ def start(arguments: Sequence[str]) -> int:
     # OpenMP threads that wait for each other spin by default. Where another program uses the same cores, that makes
     # everything about ten times as slow. torch reads the variable when it is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Large maps are given back to the system after each layer, and it clears their pages of 4 kB for the next one. With
+    # pages of 2 MB, a network takes a fifth less time. torch reads the variable when it first needs memory; systems
+    # other than Linux ignore it.
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     import_torch_quickly()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
