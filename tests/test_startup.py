@@ -83,6 +83,58 @@ def test_lookups_load_nothing_slow(kind: str, lookups: dict[str, list[str]]) -> 
         assert "pydantic" not in lookups[kind]
 
 
+# A word that nobody knows, a file that is not there, a number out of range: each in every command that takes it.
+MISTAKES = [
+    *(f"{command} nope" for command in ("analyze", "sample", "bench", "info", "pull", "studio", "convert", "remove")),
+    *(f"{command} ./nope.pt" for command in ("analyze", "sample", "bench", "info", "studio", "convert")),
+    *(f"{command} nope" for command in ("name", "pick", "edit biggan", "score biggan", "compare nope")),
+    *(f"{command} nope.npy:0,2" for command in ("pick", "edit biggan")),
+    "add nope.pt --name biggan.mine",
+    "analyze biggan,nope -a sefa",
+    "analyze biggan -a sefa,nope",
+    "bench biggan -a nope:k=2",
+    "compare sefa nope --model biggan",
+    "compare sefa sefa --model nope",
+    "edit nope nope.npy",
+    "find nope smile",
+    "find biggan smile --scorer nope",
+    "project nope picture.png",
+    "project biggan nope.png nope.jpg",
+    "project biggan nope.png --projector nope",
+    "push nope owner/name",
+    "score nope nope.npy",
+    "sweep nope.yaml",
+    *(
+        f"sample biggan {option}"
+        for option in ("--codes nope", "--tuned nope", "--dtype half", "--samples 0", "--seed -1", "--seeds 3-1")
+    ),
+    *(f"analyze biggan {option}" for option in ("--truncation 7", "--memory x", "--scorer nope")),
+]
+
+
+@pytest.fixture(scope="session")
+def mistakes() -> dict[str, tuple[int, list[str]]]:
+    """The exit code of each mistaken call, and what was loaded after it."""
+    code = (
+        "import sys\nfrom zoo.cli import run\nfound = {}\n"
+        f"for line in {MISTAKES!r}:\n"
+        "    found[line] = run(line.split()), sorted({name.partition('.')[0] for name in sys.modules})\n"
+        "import json\nprint(json.dumps(found))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    found: dict[str, tuple[int, list[str]]] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.mark.parametrize("line", MISTAKES)
+def test_mistakes_are_found_before_anything_slow_is_loaded(
+    line: str, mistakes: dict[str, tuple[int, list[str]]]
+) -> None:
+    status, loaded = mistakes[line]
+    assert status == 2
+    assert not set(SLOW) & set(loaded)
+
+
 LIGHT = ["zoo", "zoo.cli", "zoo.plugins.entries", "zoo.plugins.hookspecs", "zoo.plugins.discovery"]
 LIGHT += ["zoo.plugins.manager", "zoo.registry.registry", "zoo.conformance", "zoo.testing"]
 

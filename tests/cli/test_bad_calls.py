@@ -361,7 +361,7 @@ OPTIONS = [
     Bad("option-tau-infinite", "analyze toy -a resefa -r mouth -o tau=inf", "tau='inf'|finite", early=True),
     Bad("option-no-directions-at-all", "analyze toy -a resefa -r mouth -o k=0", "k='0'|greater than", early=True),
     Bad("option-monstrous", f"analyze toy -o k={'9' * 5000}", "k=", early=True),
-    Bad("option-names-no-file", "analyze toy -a nullspace -r mouth -o directions=none.npy", "none.npy|No such file"),
+    Bad("option-names-no-file", "analyze toy -a nullspace -r mouth -o directions=none.npy", "none.npy|no such file"),
     Bad("output-unknown", "analyze toy -a lowrank -o output=lab", "output='lab'|grey, rgb|timm:NAME", early=True),
     Bad("output-empty", "analyze toy -a nullspace -r mouth -o output=", "output=''|grey, rgb", early=True),
     Bad("output-of-the-weights", "analyze toy -o output=rgb", "option of sefa|'output'", early=True),
@@ -418,7 +418,7 @@ OPTIONS = [
     Bad("directions-after-colon", "edit toy dirs.safetensors:first", "'first'|0 to 2"),
     Bad("directions-after-colon-none", "edit toy dirs.safetensors:", "dirs.safetensors:|0,2", early=True),
     Bad("directions-after-colon-out-of-range", "edit toy dirs.safetensors:0,7", "no direction 7|0 to 2"),
-    Bad("directions-second-missing", "edit toy dirs.safetensors none.npy:0", "none.npy|No such file"),
+    Bad("directions-second-missing", "edit toy dirs.safetensors none.npy:0", "none.npy|no such file"),
     Bad("grid-of-one", "edit toy dirs.safetensors --grid", "--grid|one direction across and one down|not 1"),
     Bad("grid-of-three", "edit toy dirs.safetensors:0,1,2 --grid", "--grid|not 3"),
     Bad("grid-together", "edit toy dirs.safetensors:0,1 --grid --together", "--together and --grid"),
@@ -524,8 +524,8 @@ CODES = [
 SPACE = {"name": "z", "dim": 12, "layers": 1}
 HUGE = 10**400
 DIRECTIONS = [
-    Bad("directions-missing", "edit toy none.safetensors", "none.safetensors|No such file"),
-    Bad("directions-folder-without", "edit toy earlier", "earlier/directions.safetensors|No such file"),
+    Bad("directions-missing", "edit toy none.safetensors", "none.safetensors|no such file"),
+    Bad("directions-folder-without", "edit toy earlier", "earlier/directions.safetensors|no such file"),
     Bad("directions-long-name", f"edit toy {LONG}", "cannot read directions"),
     *(
         Bad(f"directions-{name}", f"edit toy {file}", f"{file}|{words}", {file: build})
@@ -585,8 +585,8 @@ DIRECTIONS = [
 COMPARISONS = [
     Bad("compare-one", "compare dirs.safetensors", "Missing argument|B", early=True),
     Bad("compare-three", "compare dirs.safetensors dirs.safetensors c", "3 sets|--rank", early=True),
-    Bad("compare-missing", "compare dirs.safetensors none.npy", "none.npy|No such file", early=True),
-    Bad("compare-folder-without", "compare earlier dirs.safetensors", "earlier|No such file", early=True),
+    Bad("compare-missing", "compare dirs.safetensors none.npy", "none.npy|no such file", early=True),
+    Bad("compare-folder-without", "compare earlier dirs.safetensors", "earlier|no such file", early=True),
     Bad(
         "compare-another-space",
         "compare dirs.safetensors d.safetensors",
@@ -626,6 +626,7 @@ COMPARISONS = [
         "compare-codes-without-model",
         "compare dirs.safetensors dirs.safetensors --codes c.npy",
         "--codes|--model",
+        {"c.npy": hostile.array(np.ones(12))},
         early=True,
     ),
     Bad(
@@ -657,8 +658,8 @@ SCORES = [
     Bad("score-nothing-fits-a-file", "score ./toy.pt dirs.safetensors", "no scorer fits file.toy|avatars ("),
     Bad("score-unknown-scorer", f"{SCORE} --scorer smiles", "no scorer is called 'smiles'|avatars", early=True),
     Bad("score-near-scorer", f"{SCORE} --scorer avatar", "'avatar'|did you mean avatars", early=True),
-    Bad("score-missing", "score toy.avatars none.npy", "none.npy|No such file"),
-    Bad("score-folder-without", "score toy.avatars earlier", "earlier/directions.safetensors|No such file"),
+    Bad("score-missing", "score toy.avatars none.npy", "none.npy|no such file"),
+    Bad("score-folder-without", "score toy.avatars earlier", "earlier/directions.safetensors|no such file"),
     Bad(
         "score-of-another-space",
         "score toy.avatars d.npy",

@@ -18,7 +18,8 @@ from zoo import Codes, OptionError
 from zoo.cli import run
 from zoo.core.codes import join
 from zoo.core.files.codes import load_codes, save_codes
-from zoo.editing.requests import CodesRequest, parse_seeds
+from zoo.editing.requests import CodesRequest
+from zoo.models.limits import parse_seeds
 
 
 @pytest.mark.parametrize(

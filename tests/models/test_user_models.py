@@ -102,7 +102,7 @@ def test_bad_additions_are_one_line_and_write_nothing(
     assert sorted(home.rglob("*")) == before
 
 
-@pytest.mark.filterwarnings("always::zoo.models.user_models.EditedCardWarning")
+@pytest.mark.filterwarnings("always::zoo.registry.added_cards.EditedCardWarning")
 def test_a_card_that_is_broken_or_in_the_way_can_be_removed(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["add", "netG.safetensors", "--name", "dcgan.mine"]) == 0
     path = added_folder() / "dcgan.mine.yaml"
@@ -116,7 +116,7 @@ def test_a_card_that_is_broken_or_in_the_way_can_be_removed(home: Path, capsys: 
     assert run(["list"]) == 0
 
 
-@pytest.mark.filterwarnings("always::zoo.models.user_models.EditedCardWarning")
+@pytest.mark.filterwarnings("always::zoo.registry.added_cards.EditedCardWarning")
 def test_an_edited_card_is_never_lost(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     add = ["add", "netG.safetensors", "--name", "dcgan.mine"]
     assert run(add) == 0

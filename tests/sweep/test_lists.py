@@ -58,7 +58,7 @@ def test_lists_make_the_same_analyses(registry: str, capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--seed", "0-1", "--codes", "c.npy"], "--codes is of one analysis: leave it out with lists"),
+        (["--seed", "0-1", "--codes", __file__], "--codes is of one analysis: leave it out with lists"),
         (["--seed", "0-1", "--force"], "--force is of one analysis"),
         (["--seed", "0-1", "--samples", "0"], "--samples"),
         (["-a", "sefa,nobody"], "no analyzer is called 'nobody'"),

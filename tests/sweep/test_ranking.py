@@ -105,7 +105,7 @@ def test_records_of_any_kind_are_read() -> None:
     ("arguments", "told"),
     [
         (["a", "b", "c"], "3 sets: two are compared; pass --rank to rank those of more"),
-        (["a", "d.npy", "--rank"], "d.npy is no run folder: --rank takes those that 'zoo analyze' wrote"),
+        (["a", __file__, "--rank"], " is no run folder: --rank takes those that 'zoo analyze' wrote"),
         (["a", "e", "--rank"], "e was not written by 'zoo analyze'"),
         (["a", "b", "--rank", "--model", "biggan"], "--model is about two sets: leave it out with --rank"),
         (["a", "b", "--rank", "--seed", "1"], "--seed is about two sets: leave it out with --rank"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from zoo._utils.writing.claims import Replaceable, claim
 from zoo._utils.writing.workspaces import workspace, write_errors
+from zoo.errors import UnknownNameError
 
 
 @contextmanager
@@ -116,3 +117,19 @@ def exists(path: Path) -> bool:
         path: The path.
     """
     return os.path.exists(path)  # noqa: PTH110
+
+
+def require_file(path: Path, instead: str) -> None:
+    """Refuse what is no file, before it is opened.
+
+    Args:
+        path: The path that a user names.
+        instead: What to do where nothing is there.
+
+    Raises:
+        UnknownNameError: If it is no regular file.
+    """
+    if exists(path) and not is_file(path):
+        raise UnknownNameError(f"{path} is a pipe or a device, not a file: save the weights to a file, and name that")
+    if not is_file(path):
+        raise UnknownNameError(f"there is no file {path}: {instead}")

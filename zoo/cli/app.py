@@ -90,7 +90,9 @@ def _settings(
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
     registry: Annotated[
-        list[Path] | None, typer.Option(metavar="FILE", callback=take_global, help="Read further model cards.")
+        list[Path] | None,
+        # Eager, so that the models of these cards are known to what looks at a model's name.
+        typer.Option(metavar="FILE", callback=take_global, is_eager=True, help="Read further model cards."),
     ] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and stop.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zoo.cli import completion
+from zoo.cli import completion, early
 
 if TYPE_CHECKING:
     from zoo.editing.requests import CodesRequest, OpeningRequest
@@ -20,13 +20,28 @@ OUTPUT = "Output"
 
 ModelName = Annotated[
     str,
-    typer.Argument(metavar="MODEL", help="A model of 'zoo list', or a weights file.", autocompletion=completion.models),
+    typer.Argument(
+        metavar="MODEL",
+        help="A model of 'zoo list', or a weights file.",
+        autocompletion=completion.models,
+        callback=early.known_model,
+    ),
+]
+ModelNames = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="A model of 'zoo list', or a weights file.",
+        autocompletion=completion.models,
+        callback=early.known_models,
+    ),
 ]
 Tuned = Annotated[
     Path | None,
     typer.Option(
         metavar="RUN",
         help="Weights tuned for pictures: the folder or the file of 'zoo project --tune'.",
+        callback=early.given_tuned,
         rich_help_panel=NETWORK,
     ),
 ]
@@ -41,27 +56,52 @@ Device = Annotated[
 Dtype = Annotated[
     str,
     typer.Option(
-        help="float32 or float64.", rich_help_panel=NETWORK, autocompletion=completion.words("float32", "float64")
+        help="float32 or float64.",
+        rich_help_panel=NETWORK,
+        autocompletion=completion.words("float32", "float64"),
+        callback=early.dtype,
     ),
 ]
 Seed = Annotated[
-    int | None, typer.Option(help="Seed of everything that is drawn; by default 0.", rich_help_panel=CODES)
+    int | None,
+    typer.Option(help="Seed of everything that is drawn; by default 0.", rich_help_panel=CODES, callback=early.seed),
 ]
 Seeds = Annotated[
     str | None,
-    typer.Option(metavar="LIST", help="Draw one code with each of these seeds: 1,2,3 or 1-8.", rich_help_panel=CODES),
+    typer.Option(
+        metavar="LIST",
+        help="Draw one code with each of these seeds: 1,2,3 or 1-8.",
+        rich_help_panel=CODES,
+        callback=early.seeds,
+    ),
 ]
-Samples = Annotated[int | None, typer.Option(help="How many codes to draw; by default 1.", rich_help_panel=CODES)]
+Samples = Annotated[
+    int | None,
+    typer.Option(help="How many codes to draw; by default 1.", rich_help_panel=CODES, callback=early.samples),
+]
 DrawnSamples = Annotated[
-    int | None, typer.Option("--samples", help="How many codes to draw; by default 16.", rich_help_panel=CODES)
+    int | None,
+    typer.Option(
+        "--samples",
+        help="How many codes to draw; by default 16.",
+        rich_help_panel=CODES,
+        callback=early.samples,
+    ),
 ]
 ScoredSamples = Annotated[
-    int | None, typer.Option("--samples", help="How many codes to draw; by default 128.", rich_help_panel=CODES)
+    int | None,
+    typer.Option(
+        "--samples", help="How many codes to draw; by default 128.", rich_help_panel=CODES, callback=early.samples
+    ),
 ]
 CodesFile = Annotated[
     Path | None,
     typer.Option(
-        "--codes", metavar="FILE", help="Read codes of a file or a run folder instead.", rich_help_panel=CODES
+        "--codes",
+        metavar="FILE",
+        help="Read codes of a file or a run folder instead.",
+        rich_help_panel=CODES,
+        callback=early.given_codes,
     ),
 ]
 Space = Annotated[
@@ -97,7 +137,10 @@ Label = Annotated[
     str | None, typer.Option(help="Class of a conditional model, by name or index.", rich_help_panel=CODES)
 ]
 Truncation = Annotated[
-    float | None, typer.Option(help="Truncation of what is drawn; 0 is the mean, 1 none.", rich_help_panel=CODES)
+    float | None,
+    typer.Option(
+        help="Truncation of what is drawn; 0 is the mean, 1 none.", rich_help_panel=CODES, callback=early.truncation
+    ),
 ]
 Out = Annotated[
     Path | None,
@@ -130,7 +173,10 @@ AnalysisOption = Annotated[
 Memory = Annotated[
     str | None,
     typer.Option(
-        metavar="SIZE", help="A budget for derivatives, such as 2GB; less is slower.", rich_help_panel=NETWORK
+        metavar="SIZE",
+        help="A budget for derivatives, such as 2GB; less is slower.",
+        rich_help_panel=NETWORK,
+        callback=early.memory,
     ),
 ]
 Keep = Annotated[
@@ -141,7 +187,11 @@ Keep = Annotated[
 ]
 MoveTexts = Annotated[
     list[str],
-    typer.Argument(metavar="DIRECTIONS", help="Directions files or run folders; FILE:0,2 takes some of them."),
+    typer.Argument(
+        metavar="DIRECTIONS",
+        help="Directions files or run folders; FILE:0,2 takes some of them.",
+        callback=early.given_moves,
+    ),
 ]
 Index = Annotated[
     str, typer.Option("--index", help="Which directions, where FILE alone is given: 0,2, or 0=2,3=-1.5 weighted.")
@@ -158,17 +208,26 @@ Video = Annotated[
 EditSamples = Annotated[
     int | None,
     typer.Option(
-        help="How many codes to draw; by default, a run folder's own codes are used, else 4.", rich_help_panel=CODES
+        help="How many codes to draw; by default, a run folder's own codes are used, else 4.",
+        rich_help_panel=CODES,
+        callback=early.samples,
     ),
 ]
 SideA = Annotated[
     Path,
-    typer.Argument(metavar="A", help="A directions file, an array, a run folder; or an analysis of --model."),
+    typer.Argument(
+        metavar="A",
+        help="A directions file, an array, a run folder; or an analysis of --model.",
+        callback=early.given_side,
+    ),
 ]
 ComparedModel = Annotated[
     str | None,
     typer.Option(
-        "--model", help="Show both sets side by side in this model, and analyse it.", autocompletion=completion.models
+        "--model",
+        help="Show both sets side by side in this model, and analyse it.",
+        autocompletion=completion.models,
+        callback=early.known_model,
     ),
 ]
 AnalysesRegion = Annotated[
@@ -186,7 +245,10 @@ ComparisonOut = Annotated[
     ),
 ]
 DirectionsFile = Annotated[
-    Path, typer.Argument(metavar="DIRECTIONS", help="A directions file, an array or a run folder.")
+    Path,
+    typer.Argument(
+        metavar="DIRECTIONS", help="A directions file, an array or a run folder.", callback=early.given_directions
+    ),
 ]
 Step = Annotated[
     float | None, typer.Option(help="How far to move each way; by default, until the region changes visibly.")
@@ -221,6 +283,7 @@ AnalyzerName = Annotated[
         help="An analysis of 'zoo list --analyzers', by default sefa, and nullspace for a --region; "
         "--help -a NAME lists its options.",
         autocompletion=completion.analyzers,
+        callback=early.known_analyzers,
     ),
 ]
 AnalyzedRegion = Annotated[

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zoo.cli import completion
+from zoo.cli import completion, early
 
 if TYPE_CHECKING:
     from zoo.scoring.choosing import ScorerChoice
@@ -18,6 +18,7 @@ ScorerName = Annotated[
         "--scorer",
         help="One of 'zoo list --scorers'; by default, all that fit the model.",
         autocompletion=completion.scorers,
+        callback=early.known_scorer,
     ),
 ]
 Words = Annotated[

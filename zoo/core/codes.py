@@ -15,9 +15,6 @@ from zoo._utils.html_repr import facts_html, plain
 from zoo._utils.indexing import chosen_of
 from zoo.errors import CodesError
 
-# The largest truncation that any family takes; 0 is the mean code, 1 is no truncation. A family may allow less.
-MOST_TRUNCATION = 2.0
-
 
 @dataclass(frozen=True)
 class LatentSpace:

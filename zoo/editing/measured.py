@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from zoo.core.adapter import Adapter
-from zoo.core.codes import MOST_TRUNCATION, Codes
+from zoo.core.codes import Codes
 from zoo.core.directions import Directions
 from zoo.core.sampling import derived_generator
+from zoo.core.truncation import MOST_TRUNCATION
 from zoo.editing.steps import LARGEST_STEP
 from zoo.models.limits import MAX_CODES
 from zoo.models.model import Model

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ from zoo.core.files.arrays import CODES
 from zoo.core.files.codes import GivenCodes, codes_file
 from zoo.core.files.reading import split_name
 from zoo.errors import CodesError, OptionError
-from zoo.models.limits import check_count, check_seed
+from zoo.models.limits import check_count, check_seed, parse_seeds
 from zoo.models.model import Model
 from zoo.models.opening import open_model
 from zoo.registry.cards import Card, is_file_name
@@ -260,35 +259,6 @@ def codes_command(
         return None
     words = {**words, **codes.choices()}
     return command_line(command, words, {**dict.fromkeys(words), **usual}, {}, model)
-
-
-def parse_seeds(seeds: str | Sequence[int]) -> tuple[int, ...]:
-    """Read seeds, such as ``1,2,3`` or ``1-8,20``. Both ends of a range are included.
-
-    Args:
-        seeds: Their text, or numbers.
-
-    Returns:
-        The seeds, in the order that they were given in.
-
-    Raises:
-        OptionError: If the text cannot be read, a seed is out of range or there twice, or there are more than 100,000.
-    """
-    text = seeds if isinstance(seeds, str) else ",".join(map(str, seeds))
-    found: list[int] = []
-    for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d{1,12})(?:\s*-\s*(\d{1,12}))?\s*", part)
-        if not match:
-            raise OptionError(f"--seeds {text}: write seeds as 1,2,3 or 1-8")
-        first, last = int(match[1]), check_seed(int(match[2] or match[1]))
-        if last < first:
-            raise OptionError(f"--seeds {text}: {part.strip()} runs backwards; write the smaller seed first")
-        check_count("--seeds: the number of seeds", len(found) + last - first + 1)
-        found += range(first, last + 1)
-    if len(set(found)) < len(found):
-        twice = next(seed for seed in found if found.count(seed) > 1)
-        raise OptionError(f"--seeds {text}: seed {twice} is there twice")
-    return tuple(found)
 
 
 def as_path(codes: GivenCodes | None) -> Codes | Tensor | NDArray[Any] | Path | None:

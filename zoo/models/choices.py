@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from zoo.errors import OptionError
 
-DTYPES = {"float32": torch.float32, "float64": torch.float64}
+if TYPE_CHECKING:
+    import torch
+
+DTYPES = ("float32", "float64")
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ def choose_device(name: str) -> torch.device:
     Raises:
         OptionError: If it cannot be used.
     """
+    import torch
+
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -53,6 +56,19 @@ def choose_device(name: str) -> torch.device:
         reason = " ".join(str(error).split())[:90]
         raise OptionError(f"--device {name}: not usable here ({reason}); try cpu or auto") from None
     return device
+
+
+def check_dtype(name: str) -> None:
+    """Refuse a dtype that no network computes in.
+
+    Args:
+        name: Its name.
+
+    Raises:
+        OptionError: If it is neither ``float32`` nor ``float64``.
+    """
+    if name not in DTYPES:
+        raise OptionError(f"--dtype {name}: there are {' and '.join(DTYPES)}")
 
 
 def choose_dtype(name: str) -> torch.dtype:
@@ -67,6 +83,7 @@ def choose_dtype(name: str) -> torch.dtype:
     Raises:
         OptionError: For any other name.
     """
-    if name not in DTYPES:
-        raise OptionError(f"--dtype {name}: there are {' and '.join(DTYPES)}")
-    return DTYPES[name]
+    import torch
+
+    check_dtype(name)
+    return {"float32": torch.float32, "float64": torch.float64}[name]

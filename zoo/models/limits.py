@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import SupportsIndex
 
-from zoo.core.codes import MOST_TRUNCATION
+from zoo.core.truncation import MOST_TRUNCATION
 from zoo.errors import OptionError, unknown_name
 
 MAX_CODES = 100_000
@@ -47,6 +47,35 @@ def check_seed(seed: int) -> int:
     if not 0 <= seed < 2**32:
         raise OptionError(f"--seed {seed}: a seed lies within 0 and {2**32 - 1}")
     return seed
+
+
+def parse_seeds(seeds: str | Sequence[int]) -> tuple[int, ...]:
+    """Read seeds, such as ``1,2,3`` or ``1-8,20``. Both ends of a range are included.
+
+    Args:
+        seeds: Their text, or numbers.
+
+    Returns:
+        The seeds, in the order that they were given in.
+
+    Raises:
+        OptionError: If the text cannot be read, a seed is out of range or there twice, or there are more than 100,000.
+    """
+    text = seeds if isinstance(seeds, str) else ",".join(map(str, seeds))
+    found: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,12})(?:\s*-\s*(\d{1,12}))?\s*", part)
+        if not match:
+            raise OptionError(f"--seeds {text}: write seeds as 1,2,3 or 1-8")
+        first, last = int(match[1]), check_seed(int(match[2] or match[1]))
+        if last < first:
+            raise OptionError(f"--seeds {text}: {part.strip()} runs backwards; write the smaller seed first")
+        check_count("--seeds: the number of seeds", len(found) + last - first + 1)
+        found += range(first, last + 1)
+    if len(set(found)) < len(found):
+        twice = next(seed for seed in found if found.count(seed) > 1)
+        raise OptionError(f"--seeds {text}: seed {twice} is there twice")
+    return tuple(found)
 
 
 def check_truncation(truncation: float | None) -> None:

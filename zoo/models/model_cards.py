@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from zoo._utils.files import exists, is_dir, is_file
+from zoo._utils.files import is_dir, require_file
 from zoo._utils.paths import expand_home
 from zoo._utils.untrusted.pipelines import is_pipeline, pipeline_name
 from zoo.checkpoints.archives import weights_file_in
@@ -34,22 +34,6 @@ def find_card(name: str | Path, installation: Installation) -> Card:
         UnknownNameError: If there is no such model or file.
     """
     return card_of_file(expand_home(name)) if is_file_name(str(name)) else installation.registry.resolve(str(name))
-
-
-def require_file(path: Path, instead: str) -> None:
-    """Refuse what is no file, before it is opened.
-
-    Args:
-        path: The path that a user names.
-        instead: What to do where nothing is there.
-
-    Raises:
-        UnknownNameError: If it is no regular file.
-    """
-    if exists(path) and not is_file(path):
-        raise UnknownNameError(f"{path} is a pipe or a device, not a file: save the weights to a file, and name that")
-    if not is_file(path):
-        raise UnknownNameError(f"there is no file {path}: {instead}")
 
 
 def card_of_file(path: Path) -> Card:

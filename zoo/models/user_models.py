@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from zoo._utils.files import atomic_file, is_dir, is_file
-from zoo._utils.locks import locked
+from zoo._utils.files import is_dir, require_file
 from zoo._utils.progress import Progress, silent
-from zoo._utils.writing.system_calls import rename_new
-from zoo._utils.writing.workspaces import output_error
 from zoo.checkpoints.archives import weights_file_in
 from zoo.checkpoints.reader import require_weights
 from zoo.core.class_names import imagenet_names
-from zoo.errors import CardError, OptionError, OutputError, WeightsError, unknown_name
+from zoo.errors import CardError, OptionError, OutputError, WeightsError
 from zoo.models.licences import print_licence
 from zoo.models.model import Model
-from zoo.models.model_cards import card_of_file, require_file, with_fields
+from zoo.models.model_cards import card_of_file, with_fields
 from zoo.models.opening import open_card
-from zoo.registry.card_files import added_folder
+from zoo.registry.added_cards import added_card, write_added
 from zoo.registry.cards import Card, Licence, Weights
 from zoo.registry.plain_yaml import dump_plain_yaml
 from zoo.registry.registry import Installation
@@ -31,15 +26,8 @@ from zoo.registry.sources import Source
 from zoo.weights.cache import sha256_of
 from zoo.weights.fetch import import_file
 
-# The first line of a card that `add` wrote. One without it, or with another text after it, has been edited.
-_SEAL = "# Written by zoo add. The SHA-256 of the other lines: {}\n"
-_MOST_NAMES = 1000
 # Fields of a card that are written only if they differ from the default.
 _OPTIONAL_FIELDS = ("width", "channels", "layers", "classes", "dataset", "origin", "paper", "regions", "config")
-
-
-class EditedCardWarning(UserWarning):
-    """A card that `add` wrote has been edited since, and was kept under another name."""
 
 
 def add(
@@ -85,7 +73,7 @@ def add(
     existing = installation.registry.cards.get(name)
     if existing is not None and (existing.weights.remote or existing.weights.obtain):
         return _add_to_cache(existing, file, installation, summary or licence or options, progress)
-    path = added_folder() / f"{name}.yaml"
+    path = added_card(name)
     if existing is not None and not (force and path.exists()):
         how = "pass --force to replace its card" if path.exists() else f"its card is in {existing.file}: choose another"
         raise OutputError(f"there is a model {name} already: {how}")
@@ -97,65 +85,8 @@ def add(
         config=dict(options or {}),
     )
     card = _named(open_card(draft, installation, device="cpu", progress=progress), file, name)
-    _write_card(card, path, force=force)
+    write_added(path, dump_plain_yaml({"models": [_as_yaml(card)]}), force=force)
     return card, path
-
-
-def remove(name: str) -> Path:
-    """Delete a card that `add` wrote; the weights file stays, and so does an edited card, under another name.
-
-    The card is not read, so that a broken one, or one whose name another model has taken since, can be removed too.
-
-    Args:
-        name: The model's name.
-
-    Returns:
-        The file that was deleted or renamed.
-
-    Raises:
-        UnknownNameError: If `add` wrote no such card.
-        OutputError: If the operating system refuses.
-    """
-    path = added_folder() / f"{name}.yaml"
-    if Path(name).name != name or not is_file(path):
-        raise unknown_name("model of 'zoo add'", name, [card.stem for card in added_folder().glob("*.yaml")])
-    try:
-        with locked(path):
-            _keep_edited(path)
-            path.unlink(missing_ok=True)
-    except OSError as error:
-        raise output_error(path, error) from error
-    return path
-
-
-def _keep_edited(path: Path) -> None:
-    """Rename a card that is not as `add` wrote it, so that nothing is lost; a file that is as written stays."""
-    seal, _, rest = path.read_bytes().partition(b"\n")
-    if seal + b"\n" == _SEAL.format(hashlib.sha256(rest).hexdigest()).encode():
-        return
-    for number in range(1, _MOST_NAMES):
-        aside = path.with_name(f"{path.name}.edited" + (f"-{number}" if number > 1 else ""))
-        try:
-            rename_new(path, aside)
-        except FileExistsError:
-            continue
-        message = f"{path} is not as 'zoo add' wrote it: it is kept as {aside.name} in the same folder"
-        warnings.warn(message, EditedCardWarning, stacklevel=3)
-        return
-    raise OutputError(f"{path} is not as 'zoo add' wrote it, and there are {_MOST_NAMES} others already: delete some")
-
-
-def _write_card(card: Card, path: Path, *, force: bool) -> None:
-    try:
-        with locked(path), atomic_file(path) as partial:
-            if path.exists() and not force:
-                raise OutputError(f"there is a model {card.name} already: another process has added it meanwhile")
-            text = dump_plain_yaml({"models": [_as_yaml(card)]}).encode()
-            partial.write_bytes(_SEAL.format(hashlib.sha256(text).hexdigest()).encode() + text)
-            if path.exists():
-                _keep_edited(path)
-    except OSError as error:
-        raise output_error(path, error) from error
 
 
 def _add_to_cache(

@@ -245,7 +245,7 @@ def _labels(value: Any, where: str) -> Iterator[str | int | None]:
 
 
 def _seeds(value: Any, where: str) -> Iterator[int]:
-    from zoo.editing.requests import parse_seeds
+    from zoo.models.limits import parse_seeds
 
     if not isinstance(value, str) and not _is_whole(value):
         raise _SweepFileError(f"{where} are numbers, or texts such as 0-9: not {_shown(value)}")

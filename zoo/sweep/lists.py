@@ -12,9 +12,10 @@ from typing import Any
 from zoo._utils.files import atomic_file, exists, is_file
 from zoo._utils.writing.workspaces import parents_of
 from zoo.analysis.request import AnalysisRequest, split_options, usual_analyzer
-from zoo.editing.requests import USUAL_OPENING, OpeningRequest, parse_seeds
+from zoo.editing.requests import USUAL_OPENING, OpeningRequest
 from zoo.editing.run_folder import short_model_name, short_part, usual_run_folder
 from zoo.errors import OptionError
+from zoo.models.limits import parse_seeds
 from zoo.registry.plain_yaml import dump_plain_yaml
 from zoo.registry.registry import Installation
 from zoo.sweep.folder import SweepFolder, open_folder

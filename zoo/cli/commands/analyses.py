@@ -25,7 +25,7 @@ SeedOrList = Annotated[
 
 def analyze(
     context: typer.Context,
-    model: arguments.ModelName,
+    model: arguments.ModelNames,
     analyzer: arguments.AnalyzerName = None,
     region: arguments.AnalyzedRegion = "all",
     samples: arguments.Samples = None,

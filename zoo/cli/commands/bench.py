@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from zoo.cli import arguments, completion, scorers
+from zoo.cli import arguments, completion, early, scorers
 from zoo.cli.arguments import opening_request
 from zoo.cli.console import Settings, progress_bars
 from zoo.cli.printing import print_bench
@@ -24,6 +24,7 @@ def bench(
             help="An analysis, perhaps with options, or a region of its own (region=all); repeatable. By default all "
             "that are installed.",
             autocompletion=completion.analyzers,
+            callback=early.known_variants,
         ),
     ] = None,
     region: Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from zoo.cli import arguments, completion, say
+from zoo.cli import arguments, completion, early, say
 from zoo.cli.console import Settings
 from zoo.cli.tables import print_json, print_table
 
@@ -16,7 +16,10 @@ from zoo.cli.tables import print_json, print_table
 def push(
     context: typer.Context,
     directions: Annotated[
-        Path, typer.Argument(metavar="DIRECTIONS", help="A run folder, a directions file or an array.")
+        Path,
+        typer.Argument(
+            metavar="DIRECTIONS", help="A run folder, a directions file or an array.", callback=early.given_directions
+        ),
     ],
     repository: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="The repository on the Hub.")],
     licence: Annotated[

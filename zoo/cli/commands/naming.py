@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zoo.cli import arguments
+from zoo.cli import arguments, early
 from zoo.cli.console import Settings
 from zoo.cli.printing import list_written, print_files
 from zoo.cli.tables import print_json, print_table
@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 def name(
     context: typer.Context,
-    directions: Annotated[Path, typer.Argument(metavar="DIRECTIONS", help="A directions file, or a run folder.")],
+    directions: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIRECTIONS", help="A directions file, or a run folder.", callback=early.given_directions
+        ),
+    ],
     index: Annotated[
         str | None, typer.Argument(help="Which direction: its number or its present name; without it, all are listed.")
     ] = None,
@@ -49,7 +54,11 @@ def pick(
     context: typer.Context,
     directions: Annotated[
         list[str],
-        typer.Argument(metavar="DIRECTIONS", help="Directions files or run folders; FILE:0,smile takes some of them."),
+        typer.Argument(
+            metavar="DIRECTIONS",
+            help="Directions files or run folders; FILE:0,smile takes some of them.",
+            callback=early.given_moves,
+        ),
     ],
     npy: arguments.Npy = False,
     as_json: arguments.AsJson = False,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from zoo.cli import arguments, completion
+from zoo.cli import arguments, completion, early
 from zoo.cli.arguments import opening_request
 from zoo.cli.console import Settings, progress_bars
 from zoo.cli.printing import print_inversion
@@ -19,7 +19,10 @@ def project(
     context: typer.Context,
     model: arguments.ModelName,
     pictures: Annotated[
-        list[str], typer.Argument(metavar="PICTURE…", help="Files, folders, or patterns such as 'faces/*.jpg'.")
+        list[str],
+        typer.Argument(
+            metavar="PICTURE…", help="Files, folders, or patterns such as 'faces/*.jpg'.", callback=early.given_pictures
+        ),
     ],
     rows: Annotated[
         str | None,
@@ -86,6 +89,7 @@ def project(
             help="One of 'zoo list --projectors', from a plugin, instead of zoo's own search.",
             rich_help_panel=SEARCH,
             autocompletion=completion.projectors,
+            callback=early.known_projector,
         ),
     ] = None,
     tune: Annotated[

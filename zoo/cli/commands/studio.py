@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from zoo.cli import arguments, completion
+from zoo.cli import arguments, completion, early
 from zoo.cli.console import Settings
 from zoo.studio.start import USUAL_HOST, USUAL_PORT
 
@@ -21,6 +21,7 @@ def studio(
             metavar="MODEL",
             help="The model to open first: one of 'zoo list', or a weights file.",
             autocompletion=completion.models,
+            callback=early.known_model,
         ),
     ] = None,
     port: Annotated[int, typer.Option(help="The port to listen at; 0 takes any that is free.")] = USUAL_PORT,

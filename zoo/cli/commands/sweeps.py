@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from zoo.cli import arguments, engines, say
+from zoo.cli import arguments, early, engines, say
 from zoo.cli.console import Settings, progress_bars
 from zoo.cli.tables import print_facts, print_json, print_table
 from zoo.errors import one_line
@@ -27,7 +27,12 @@ if TYPE_CHECKING:
 
 def sweep(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A YAML file: models, analyzers, regions, seeds …")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="A YAML file: models, analyzers, regions, seeds …", callback=early.given_sweep
+        ),
+    ],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and list the cells; estimate the time.")] = False,
     status: Annotated[bool, typer.Option("--status", help="Say what is finished, running and failed.")] = False,
     report: Annotated[bool, typer.Option("--report", help="Write the page of what is finished.")] = False,

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from zoo.cli import arguments, scorers
+from zoo.cli import arguments, early, scorers
 from zoo.cli.arguments import codes_request, opening_request
 from zoo.cli.console import Settings, progress_bars
 from zoo.cli.printing import (
@@ -134,7 +134,9 @@ def edit(
 def compare(
     context: typer.Context,
     a: arguments.SideA,
-    b: Annotated[Path, typer.Argument(metavar="B", help="Another one, of the same latent space.")],
+    b: Annotated[
+        Path, typer.Argument(metavar="B", help="Another one, of the same latent space.", callback=early.given_side)
+    ],
     more: Annotated[list[Path] | None, typer.Argument(metavar="C...", help="Further run folders for --rank.")] = None,
     rank: Annotated[
         bool, typer.Option("--rank", help="Rank all directions of run folders, in a table, a page and one sheet.")

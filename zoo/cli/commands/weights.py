@@ -11,7 +11,7 @@ from rich.filesize import decimal
 from rich.markup import escape
 
 from zoo._utils.paths import cache_folder
-from zoo.cli import completion, listings
+from zoo.cli import completion, early, listings
 from zoo.cli.arguments import AsJson
 from zoo.cli.console import Settings, progress_bars
 from zoo.cli.tables import print_facts, print_json, print_table
@@ -108,7 +108,7 @@ def cache(
 
 def add(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A weights file.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A weights file.", callback=early.given_file)],
     name: Annotated[str, typer.Option("--name", metavar="NAME", help="Its name, architecture.variant.")],
     summary: Annotated[str | None, typer.Option(help="What it draws, in a line.")] = None,
     licence: Annotated[str | None, typer.Option(help="The terms of the weights, in a line.")] = None,
@@ -146,7 +146,10 @@ def convert(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="FILE", help="A weights file, or a model of 'zoo list'.", autocompletion=completion.models
+            metavar="FILE",
+            help="A weights file, or a model of 'zoo list'.",
+            autocompletion=completion.models,
+            callback=early.known_model,
         ),
     ],
     out: Annotated[
@@ -196,7 +199,7 @@ def remove(
     as_json: AsJson = False,
 ) -> None:
     """Take a model of 'zoo add' off your registry; its weights file stays."""
-    from zoo.models.user_models import remove as remove_model
+    from zoo.registry.added_cards import remove as remove_model
 
     settings: Settings = context.obj
     removed = remove_model(name)

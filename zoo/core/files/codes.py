@@ -12,7 +12,7 @@ from torch import Tensor
 
 from zoo._utils.files import is_dir
 from zoo._utils.tensorfile import FLOATS, UnreadableError, write_tensors
-from zoo.core.codes import MOST_TRUNCATION, Codes, LatentSpace
+from zoo.core.codes import Codes, LatentSpace
 from zoo.core.files.arrays import (
     CODES,
     MisfitError,
@@ -23,6 +23,7 @@ from zoo.core.files.arrays import (
 )
 from zoo.core.files.reading import read_arrays, split_name
 from zoo.core.files.styles import join_styles
+from zoo.core.truncation import MOST_TRUNCATION
 from zoo.errors import CodesError
 
 # What functions take as codes: also the path of a file, or an array.

@@ -40,6 +40,8 @@ def read_arrays(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
     try:
         head = read_head(path, 9)
+    except FileNotFoundError:
+        raise UnreadableError("there is no such file") from None
     except OSError as error:
         raise UnreadableError(error.strerror or str(error)) from None
     # A safetensors file begins with the length of its JSON, whose lowest byte may be that of a pickle: 0x80.
