@@ -197,7 +197,7 @@ def test_work_draws_a_bar_only_once_it_has_taken_a_moment(
 ) -> None:
     """A bar that came and went at once would only flicker."""
     screen = io.StringIO()
-    monkeypatch.setattr(console, "Console", lambda **_: Console(file=screen, force_terminal=True, width=100))
+    monkeypatch.setattr("rich.console.Console", lambda **_: Console(file=screen, force_terminal=True, width=100))
     monkeypatch.setattr(console, "_DELAY", moment)
     with console.progress_bars(console.Settings(load_plugins())) as progress:
         progress(0, 5, "a [red] herring")
@@ -212,7 +212,7 @@ def test_work_draws_a_bar_only_once_it_has_taken_a_moment(
 def test_there_is_one_bar_at_a_time_also_where_work_stops_half_way(monkeypatch: pytest.MonkeyPatch) -> None:
     """A source that fails after some megabytes, one that does not say how much will come, and then the network."""
     screen = io.StringIO()
-    monkeypatch.setattr(console, "Console", lambda **_: Console(file=screen, force_terminal=True, width=100))
+    monkeypatch.setattr("rich.console.Console", lambda **_: Console(file=screen, force_terminal=True, width=100))
     monkeypatch.setattr(console, "_DELAY", 0.0)
     seen = {}
     with console.progress_bars(console.Settings(load_plugins())) as progress:

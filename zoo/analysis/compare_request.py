@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from zoo._utils.files import exists
+from zoo._utils.lookups import exists
 from zoo._utils.progress import Progress, silent
 from zoo.analysis.compare import compare
 from zoo.analysis.comparison import Comparison

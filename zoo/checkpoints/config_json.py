@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from zoo._utils.files import is_file
+from zoo._utils.lookups import is_file
 from zoo.errors import CheckpointError
 
 _WEIGHTS = "pytorch_model.bin"

@@ -9,7 +9,7 @@ import pkgutil
 import sys
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -101,13 +101,15 @@ def _settings(
     """Find meaning in GANs: directions that turn a head, open a mouth, change a style."""
 
 
-def build_app(plugins: Plugins, only: str | None = None) -> typer.Typer:
+def build_app(plugins: Plugins, only: str | None = None, *, listed: bool = False) -> typer.Typer:
     """Assemble the command line, including the commands of plugins.
+
+    Typer reads the signatures of all commands that it is given, which takes longer than ``zoo list`` itself.
 
     Args:
         plugins: the loaded plugins.
-        only: one of `COMMANDS`: leave zoo's other commands out. Typer reads the signatures of all commands that it
-            is given, which takes longer than ``zoo list`` itself.
+        only: one of `COMMANDS`: leave zoo's other commands out.
+        listed: whether zoo's commands are listed and none of them is called, so that no signature need be read.
 
     Returns:
         The command line.
@@ -126,7 +128,8 @@ def build_app(plugins: Plugins, only: str | None = None) -> typer.Typer:
     app.callback()(_settings)
     for name in COMMANDS if only is None else [only]:
         module = COMMANDS[name].partition(":")[0]
-        app.command(name, rich_help_panel=_GROUPS[module])(pkgutil.resolve_name(COMMANDS[name]))
+        command = pkgutil.resolve_name(COMMANDS[name])
+        app.command(name, rich_help_panel=_GROUPS[module])(_described(command) if listed else command)
     try:
         plugins.add_commands(app, COMMANDS)
     except PluginError as error:
@@ -137,6 +140,16 @@ def build_app(plugins: Plugins, only: str | None = None) -> typer.Typer:
         if command.cls is TyperCommand:
             command.cls = Command
     return app
+
+
+def _described(command: Callable[..., None]) -> Callable[[], None]:
+    """Make a command without parameters that `Group` describes as the given one."""
+
+    def description() -> None:
+        raise AssertionError(f"{command.__name__} was only to be listed")
+
+    description.__doc__ = command.__doc__
+    return description
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -159,7 +172,8 @@ def _run(arguments: Sequence[str]) -> int:
     try:
         plugins = load_plugins()
         arguments = list(arguments) or ["--help"]
-        app = build_app(plugins, _find_command(arguments))
+        named = _find_command(arguments)
+        app = build_app(plugins, named, listed=named is None and _COMPLETING not in os.environ)
         code = app(arguments, standalone_mode=False, prog_name="zoo", obj=Settings(plugins))
         if code == INTERRUPTED:  # typer returns this code after Ctrl-C and prints nothing
             raise KeyboardInterrupt

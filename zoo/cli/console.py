@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -9,14 +10,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console, RenderableType
-from rich.filesize import decimal
-from rich.markup import escape
-
 from zoo._utils.progress import Progress, silent
 from zoo.errors import printable
 
 if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
     from zoo.plugins.manager import Plugins
     from zoo.registry.registry import Installation
 
@@ -25,14 +24,6 @@ _DELAY = 0.3
 
 # Counts from this size are taken to be bytes: there are never so many steps.
 _LEAST_BYTES = 1_000_000
-
-
-class SafeConsole(Console):
-    """A console to which no text of a file brings control signs of its own."""
-
-    def print(self, *objects: Any, **options: Any) -> None:
-        """Print objects; each text on one line, see `zoo.errors.printable`."""
-        super().print(*(printable(one) if isinstance(one, str) else one for one in objects), **options)
 
 
 @dataclass(frozen=True)
@@ -75,12 +66,14 @@ class Settings:
     @cached_property
     def console(self) -> Console:
         """Where results are printed."""
+        from zoo.cli.safe_console import SafeConsole
+
         return SafeConsole(quiet=self.quiet, highlight=False)
 
     @property
     def on_terminal(self) -> bool:
         """Whether standard output is a terminal; colours may be wished for elsewhere too."""
-        return self.console.file.isatty()
+        return sys.stdout.isatty()
 
 
 @contextmanager
@@ -97,6 +90,8 @@ def progress_bars(settings: Settings) -> Iterator[Progress]:
         A callback ``progress(done, total, what)``; a total of 0 means that it is not known.
 
     """
+    from rich.console import Console
+
     errors = Console(stderr=True)
     if settings.quiet or not errors.is_terminal:
         yield silent
@@ -132,7 +127,16 @@ def progress_bars(settings: Settings) -> Iterator[Progress]:
         yield update
 
 
+def escape(text: str) -> str:
+    """Protect the brackets of a text from being read as markup; see `rich.markup.escape`, imported on first use."""
+    from rich.markup import escape as escape_markup
+
+    return escape_markup(text)
+
+
 def _format_amount(done: int, total: int) -> str:
     """Write how much is done of how much; large numbers as bytes."""
+    from rich.filesize import decimal
+
     texts = [decimal(number) if max(done, total) >= _LEAST_BYTES else str(number) for number in (done, total)]
     return "/".join(texts if total else texts[:1])

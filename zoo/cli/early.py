@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import typer
 
-from zoo._utils.files import exists, is_dir, require_file
+from zoo._utils.lookups import exists, is_dir, require_file
 from zoo._utils.paths import expand_home
 from zoo._utils.sizes import parse_size
 from zoo.cli.console import Settings

@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
-
-from zoo.cli.console import Settings
+from zoo.cli.console import Settings, escape
 from zoo.cli.tables import print_json, print_table
 
 # A folder's pictures with a file each are listed one by one if there are no more.

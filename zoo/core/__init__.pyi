@@ -33,9 +33,6 @@ from .channels import (
 )
 from .class_names import imagenet_names as imagenet_names
 from .codes import (
-    MOST_TRUNCATION as MOST_TRUNCATION,
-)
-from .codes import (
     Codes as Codes,
 )
 from .codes import (
@@ -111,5 +108,6 @@ from .sampling import (
 from .sampling import (
     truncated as truncated,
 )
+from .truncation import MOST_TRUNCATION as MOST_TRUNCATION
 
 __all__: list[str]

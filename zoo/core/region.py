@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo._utils.files import is_file
+from zoo._utils.lookups import is_file
 from zoo._utils.paths import expand_home
 from zoo.core.common_regions import COMMON_REGIONS
 from zoo.errors import RegionError, unknown_name

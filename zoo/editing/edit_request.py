@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
-from zoo._utils.files import is_file
+from zoo._utils.lookups import is_file
 from zoo._utils.progress import Progress, silent
 from zoo.core.codes import Codes
 from zoo.core.files.arrays import DIRECTIONS

@@ -20,7 +20,7 @@ from itertools import takewhile
 from operator import add
 from pathlib import Path
 
-from zoo._utils.files import exists
+from zoo._utils.lookups import exists
 from zoo._utils.naming import check_name
 from zoo.core.codes import LatentSpace
 from zoo.core.directions import Directions

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo._utils.files import atomic_folder, is_dir
+from zoo._utils.files import atomic_folder
+from zoo._utils.lookups import is_dir
 from zoo._utils.writing.claims import claim
 from zoo._utils.writing.manifest import RUN_FOLDER, write_manifest
 from zoo.core.codes import Codes

@@ -7,7 +7,8 @@ import tempfile
 from pathlib import Path
 from urllib.parse import quote
 
-from zoo._utils.files import atomic_file, is_file
+from zoo._utils.files import atomic_file
+from zoo._utils.lookups import is_file
 from zoo._utils.paths import cache_folder
 from zoo._utils.progress import Progress, silent
 from zoo._utils.tensorfile import UnreadableError, read_tensor_metadata

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo._utils.files import is_dir, is_file
+from zoo._utils.lookups import is_dir, is_file
 from zoo._utils.untrusted.opening import read_bounded
 from zoo.core.codes import LatentSpace
 from zoo.core.directions import Directions

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from zoo._utils.files import exists, is_dir
+from zoo._utils.lookups import exists, is_dir
 from zoo._utils.paths import expand_home
 from zoo._utils.pictures import PictureError
 from zoo._utils.pixels import to_pixels

@@ -11,7 +11,8 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from zoo._utils.files import exists, new_file
+from zoo._utils.files import new_file
+from zoo._utils.lookups import exists
 from zoo._utils.progress import Progress, silent
 from zoo._utils.untrusted.pipelines import pipeline_name
 from zoo._utils.writing.claims import Replaceable

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from zoo._utils.files import is_dir, require_file
+from zoo._utils.lookups import is_dir, require_file
 from zoo._utils.paths import expand_home
 from zoo._utils.untrusted.pipelines import is_pipeline, pipeline_name
 from zoo.checkpoints.archives import weights_file_in

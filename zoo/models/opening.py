@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from zoo._utils.files import is_file
+from zoo._utils.lookups import is_file
 from zoo._utils.progress import Progress, silent
 from zoo._utils.showing import print_once
 from zoo.checkpoints.layouts import DetectedCheckpoint, detect_checkpoint

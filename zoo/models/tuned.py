@@ -15,8 +15,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from zoo._utils.files import is_dir, is_file
 from zoo._utils.html_repr import plain
+from zoo._utils.lookups import is_dir, is_file
 from zoo._utils.paths import expand_home
 from zoo._utils.tensorfile import FLOATS, UnreadableError, read_tensor_metadata, read_tensors, write_tensors
 from zoo.core.options import NETWORK_OPTION

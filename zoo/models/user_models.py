@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from zoo._utils.files import is_dir, require_file
+from zoo._utils.lookups import is_dir, require_file
 from zoo._utils.progress import Progress, silent
 from zoo.checkpoints.archives import weights_file_in
 from zoo.checkpoints.reader import require_weights

@@ -6,8 +6,9 @@ import hashlib
 import warnings
 from pathlib import Path
 
-from zoo._utils.files import atomic_file, is_file
+from zoo._utils.files import atomic_file
 from zoo._utils.locks import locked
+from zoo._utils.lookups import is_file
 from zoo._utils.writing.system_calls import rename_new
 from zoo._utils.writing.workspaces import output_error
 from zoo.errors import OutputError, unknown_name

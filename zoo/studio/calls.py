@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from zoo._utils.files import is_dir, is_file
+from zoo._utils.lookups import is_dir, is_file
 from zoo._utils.progress import Progress
 from zoo._version import __version__
 from zoo.errors import OptionError, UnknownNameError

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo._utils.files import atomic_file, exists, is_file
+from zoo._utils.files import atomic_file
+from zoo._utils.lookups import exists, is_file
 from zoo._utils.writing.workspaces import parents_of
 from zoo.analysis.request import AnalysisRequest, split_options, usual_analyzer
 from zoo.editing.requests import USUAL_OPENING, OpeningRequest

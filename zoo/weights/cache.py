@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo._utils.files import exists
+from zoo._utils.lookups import exists
 from zoo._utils.paths import cache_folder
 from zoo._utils.progress import Progress, silent
 from zoo._utils.untrusted.opening import open_regular

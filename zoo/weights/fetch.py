@@ -12,8 +12,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from zoo._utils.files import atomic_file, flush, is_file
+from zoo._utils.files import atomic_file, flush
 from zoo._utils.locks import locked
+from zoo._utils.lookups import is_file
 from zoo._utils.paths import cache_folder
 from zoo._utils.progress import Progress, silent
 from zoo._utils.untrusted.opening import read_head

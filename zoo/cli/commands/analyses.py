@@ -8,7 +8,6 @@ import typer
 
 from zoo.cli import arguments, engines, scorers
 from zoo.cli.arguments import CODES, codes_request, opening_request
-from zoo.cli.commands.sweeps import run_lists
 from zoo.cli.console import Settings, progress_bars
 from zoo.cli.printing import print_run
 
@@ -82,6 +81,8 @@ def analyze(
     )
     opening = opening_request(space, tuned, device, dtype)
     if lists.several:
+        from zoo.cli.commands.sweeps import run_lists
+
         alone: dict[str, object] = {"--codes": codes, "--seeds": seeds, "--npy": npy, "--each": each}
         alone |= {"--no-keep": not keep, "--force": force}
         run_lists(settings, lists, request, opening, memory, engine or USUAL_ENGINE, out, alone, as_json=as_json)

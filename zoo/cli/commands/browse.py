@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zoo.cli import completion, early, listings
+from zoo.cli import completion, listings
 from zoo.cli.console import Settings, progress_bars
 from zoo.cli.listings import Values
 from zoo.cli.tables import print_facts, print_json, print_table
@@ -114,6 +114,8 @@ def info(
     """Show everything known about a model, an architecture, an analysis, a scorer, a projector or a weights file."""
     settings: Settings = context.obj
     if is_file_name(name):
+        from zoo.cli import early
+
         early.known_model(context, name)
         inspected = _inspect(settings, name, option or [])
         values, facts = inspected.as_json(), inspected.facts()

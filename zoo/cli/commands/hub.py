@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from zoo.cli import arguments, completion, early, say
-from zoo.cli.console import Settings
+from zoo.cli.console import Settings, escape
 from zoo.cli.tables import print_json, print_table
 
 

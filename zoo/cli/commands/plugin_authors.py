@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from zoo.cli import completion
 from zoo.cli.arguments import AsJson
-from zoo.cli.console import Settings
+from zoo.cli.console import Settings, escape
 from zoo.cli.tables import print_json
 from zoo.errors import ContractError
 

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from zoo.cli import arguments, early, engines, say
-from zoo.cli.console import Settings, progress_bars
+from zoo.cli.console import Settings, escape, progress_bars
 from zoo.cli.tables import print_facts, print_json, print_table
 from zoo.errors import one_line
 from zoo.sweep.folder import open_folder

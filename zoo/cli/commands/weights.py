@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.filesize import decimal
-from rich.markup import escape
 
 from zoo._utils.paths import cache_folder
 from zoo.cli import completion, early, listings
 from zoo.cli.arguments import AsJson
-from zoo.cli.console import Settings, progress_bars
+from zoo.cli.console import Settings, escape, progress_bars
 from zoo.cli.tables import print_facts, print_json, print_table
 from zoo.errors import OptionError, WeightsError
 from zoo.weights.cache import CachedFile, cached_files
@@ -232,6 +230,8 @@ def _print_cache(
         settings.console.print(f"nothing in {escape(str(cache_folder()))}", soft_wrap=True)
     jacobians = _jacobians_json()
     if jacobians["codes"]:
+        from rich.filesize import decimal
+
         settings.console.print(
             f"Jacobians of {jacobians['codes']} codes take {decimal(jacobians['bytes'])} of "
             f"{decimal(jacobians['limit'])} in {escape(jacobians['folder'])}",

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zoo._utils.files import is_dir
+from zoo._utils.lookups import is_dir
 from zoo._utils.tensorfile import FLOATS, UnreadableError, write_tensors
 from zoo.core.codes import Codes, LatentSpace
 from zoo.core.files.arrays import (

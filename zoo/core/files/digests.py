@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from zoo._utils.files import is_dir, is_file
+from zoo._utils.lookups import is_dir, is_file
 from zoo.core.files.hub_address import fetch_set, is_hub_address
 
 

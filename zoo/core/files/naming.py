@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zoo._utils.files import is_dir
+from zoo._utils.lookups import is_dir
 from zoo._utils.tensorfile import UnreadableError, read_tensor_metadata
 from zoo._utils.writing.manifest import refreshed
 from zoo.core.directions import Directions

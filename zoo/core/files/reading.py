@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoo._utils.files import exists
+from zoo._utils.lookups import exists
 from zoo._utils.tensorfile import UnreadableError, read_numpy, read_tensors
 from zoo._utils.untrusted.opening import read_head
 from zoo._utils.untrusted.unpacking import open_zip

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from zoo._utils.files import exists, is_dir
 from zoo._utils.html_repr import plain
+from zoo._utils.lookups import exists, is_dir
 from zoo._utils.paths import expand_home
 from zoo._utils.pictures import PictureError
 from zoo._utils.untrusted.opening import read_bounded, why_no_file

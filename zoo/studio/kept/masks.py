@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from zoo._utils.files import atomic_file, is_file
+from zoo._utils.files import atomic_file
+from zoo._utils.lookups import is_file
 from zoo._utils.pictures import PictureError, open_picture
 from zoo.core.files.arrays import MisfitError
 from zoo.core.files.masks import read_mask

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo._utils.files import atomic_file, is_file
+from zoo._utils.files import atomic_file
+from zoo._utils.lookups import is_file
 from zoo.core.codes import Codes, join
 from zoo.editing.requests import CodesRequest
 from zoo.scoring.choosing import ScorerChoice

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from zoo._utils.files import exists, is_file
+from zoo._utils.lookups import exists, is_file
 from zoo._utils.progress import Progress
 from zoo._utils.writing.manifest import NAME as MANIFEST
 from zoo.analysis.picking import PickRequest

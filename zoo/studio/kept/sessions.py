@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo._utils.files import atomic_file, is_file
+from zoo._utils.files import atomic_file
+from zoo._utils.lookups import is_file
 from zoo._utils.writing.workspaces import output_error
 from zoo.errors import OptionError, UnknownNameError
 

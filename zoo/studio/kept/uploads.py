@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from zoo._utils.files import exists
+from zoo._utils.lookups import exists
 from zoo._utils.pictures import PictureError, open_picture
 from zoo._utils.tensorfile import UnreadableError
 from zoo.core.directions import Directions
