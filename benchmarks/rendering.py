@@ -98,7 +98,7 @@ def rounds_of(model: Model, images: int, clock: Callable[[], float]) -> dict[str
         zoo.sample(model, codes=codes).save(folder, each=each)
 
     def report(folder: Path) -> None:
-        zoo.analyze(model, "sefa").save(folder)
+        zoo.analyze(model, "sefa", out=folder)
 
     edited = zoo.edit(model, found, codes=few, indices=range(MOVED), strengths=STRENGTHS)
     works: dict[str, Callable[[Path], object]]

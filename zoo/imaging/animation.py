@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from importlib.util import find_spec
 from itertools import pairwise
+from math import isqrt
 from pathlib import Path
 
 from PIL import Image
@@ -23,7 +25,9 @@ _FASTEST = 120
 _FASTEST_GIF = 50
 
 _MAX_SIDE = 1024
+# A palette is chosen by so many frames, and about so many pixels of them.
 _PALETTE_FRAMES = 8
+_PALETTE_PIXELS = 200_000
 _FORMATS: dict[str, tuple[str, ...]] = {"none": (), "gif": ("gif",), "mp4": ("mp4",), "both": ("gif", "mp4")}
 
 
@@ -160,8 +164,16 @@ def save_animation(
     Raises:
         OutputError: If the MP4 cannot be written.
     """
-    for image_format in formats:
-        {"gif": _save_gif, "mp4": _save_mp4}[image_format](folder / f"{stem}.{image_format}", frames, fps, progress)
+    gif, mp4 = folder / f"{stem}.gif", folder / f"{stem}.mp4"
+    if "mp4" not in formats:
+        _save_gif(gif, frames, fps, progress)
+    elif "gif" not in formats:
+        _save_mp4(mp4, frames, fps, progress)
+    else:
+        with ThreadPoolExecutor(1) as thread:  # it mostly waits for the program that encodes
+            video = thread.submit(_save_mp4, mp4, frames, fps, silent)
+            _save_gif(gif, frames, fps, progress)
+            video.result()
 
 
 def _save_gif(path: Path, frames: Sequence[Image.Image], fps: float, progress: Progress) -> None:
@@ -188,11 +200,16 @@ def _durations(count: int, fps: float) -> list[int]:
 
 
 def _palette(frames: Sequence[Image.Image]) -> Image.Image:
-    """Choose 256 colours for some frames together."""
+    """Choose 256 colours for some frames together, by so many of their pixels as that takes.
+
+    Pictures of small networks are enlarged in a frame, so that most pixels are nearly as those beside them.
+    """
     width, height = frames[0].size
-    stack = Image.new("RGB", (width, height * len(frames)))
+    step = max(1, isqrt(len(frames) * width * height // _PALETTE_PIXELS))
+    size = (-(-width // step), -(-height // step))
+    stack = Image.new("RGB", (size[0], size[1] * len(frames)))
     for index, frame in enumerate(frames):
-        stack.paste(frame, (0, index * height))
+        stack.paste(frame.resize(size, Image.Resampling.NEAREST), (0, index * size[1]))
     return stack.quantize(256)
 
 
