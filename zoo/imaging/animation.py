@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from importlib.util import find_spec
 from itertools import pairwise
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from zoo._utils.progress import Progress, silent
 from zoo.errors import OptionError, OutputError
+from zoo.imaging.background import InBackground
 from zoo.imaging.images import GAP, OutlinedImage, blank_sheet, picture_side, to_picture
 
 FRAMES_PER_SECOND = 25.0
@@ -165,15 +165,13 @@ def save_animation(
         OutputError: If the MP4 cannot be written.
     """
     gif, mp4 = folder / f"{stem}.gif", folder / f"{stem}.mp4"
-    if "mp4" not in formats:
-        _save_gif(gif, frames, fps, progress)
-    elif "gif" not in formats:
+    if "gif" not in formats:
         _save_mp4(mp4, frames, fps, progress)
-    else:
-        with ThreadPoolExecutor(1) as thread:  # it mostly waits for the program that encodes
-            video = thread.submit(_save_mp4, mp4, frames, fps, silent)
-            _save_gif(gif, frames, fps, progress)
-            video.result()
+        return
+    with InBackground() as threads:
+        if "mp4" in formats:  # that mostly waits for another program
+            threads.start(_save_mp4, mp4, frames, fps, silent)
+        _save_gif(gif, frames, fps, progress)
 
 
 def _save_gif(path: Path, frames: Sequence[Image.Image], fps: float, progress: Progress) -> None:
