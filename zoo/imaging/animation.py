@@ -165,13 +165,11 @@ def save_animation(
         OutputError: If the MP4 cannot be written.
     """
     gif, mp4 = folder / f"{stem}.gif", folder / f"{stem}.mp4"
-    if "gif" not in formats:
-        _save_mp4(mp4, frames, fps, progress)
-        return
     with InBackground() as threads:
         if "mp4" in formats:  # that mostly waits for another program
-            threads.start(_save_mp4, mp4, frames, fps, silent)
-        _save_gif(gif, frames, fps, progress)
+            threads.start(_save_mp4, mp4, frames, fps, silent if "gif" in formats else progress)
+        if "gif" in formats:
+            _save_gif(gif, frames, fps, progress)
 
 
 def _save_gif(path: Path, frames: Sequence[Image.Image], fps: float, progress: Progress) -> None:
