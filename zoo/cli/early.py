@@ -186,10 +186,8 @@ def _check_directions(text: str) -> None:
 def _is_there(text: str) -> bool:
     """Say whether there is anything at a path, without the terms behind a colon or the array's name behind a ``#``."""
     whole = str(expand_home(text))
-    file = whole.rpartition(":")[0] or whole
-    return any(
-        exists(Path(part)) for part in (whole, file, whole.rpartition("#")[0] or whole, file.rpartition("#")[0] or file)
-    )
+    files = (whole, whole.rpartition(":")[0])
+    return any(exists(Path(part)) for file in files for part in (file, file.rpartition("#")[0]) if part)
 
 
 def _parts(names: str) -> Sequence[str]:
