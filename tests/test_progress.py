@@ -100,7 +100,7 @@ PURSUIT = "pursuit rounds (it may stop early)"
         pytest.param(analyze("resefa"), ["derivatives", *LOCALITY], id="resefa", marks=pytest.mark.long),
         pytest.param(
             edit,
-            ["images", "rendering frames", "writing edit.gif"],
+            ["images", "rendering frames", "writing edit.gif", "writing edit.mp4"],
             id="edit",
         ),
         pytest.param(compare, ["choosing strengths", "images", "writing sheets"], id="compare"),

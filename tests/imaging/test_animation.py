@@ -57,7 +57,7 @@ def test_a_video_holds_every_frame_in_order_as_browsers_play_it(tmp_path: Path) 
         assert gif.n_frames == 40  # type: ignore[attr-defined]
         assert gif.info["duration"] == 40
         assert gif.info["loop"] == 0
-    assert reports[-1] == (40, 40, "writing edit.gif")
+    assert reports[-1] == (40, 40, "writing edit.mp4")
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ def test_records_of_any_kind_are_read() -> None:
     ("arguments", "told"),
     [
         (["a", "b", "c"], "3 sets: two are compared; pass --rank to rank those of more"),
-        (["a", __file__, "--rank"], " is no run folder: --rank takes those that 'zoo analyze' wrote"),
+        (["a", "d.npy", "--rank"], "d.npy is no run folder: --rank takes those that 'zoo analyze' wrote"),
         (["a", "e", "--rank"], "e was not written by 'zoo analyze'"),
         (["a", "b", "--rank", "--model", "biggan"], "--model is about two sets: leave it out with --rank"),
         (["a", "b", "--rank", "--seed", "1"], "--seed is about two sets: leave it out with --rank"),
@@ -115,6 +115,7 @@ def test_records_of_any_kind_are_read() -> None:
 def test_bad_calls(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
     for name in "abc":
         written(name)
+    Path("d.npy").touch()
     Path("e").mkdir()
     Directions(SPACE, torch.eye(3), torch.ones(3)).save("e/directions.safetensors")
     assert run(["compare", *arguments]) == 2

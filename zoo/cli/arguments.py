@@ -3,8 +3,9 @@
 torch is imported inside, never before.
 """
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,24 +19,26 @@ CODES = "Codes"
 NETWORK = "Network"
 OUTPUT = "Output"
 
-ModelName = Annotated[
-    str,
-    typer.Argument(
-        metavar="MODEL",
-        help="A model of 'zoo list', or a weights file.",
-        autocompletion=completion.models,
-        callback=early.known_model,
-    ),
-]
-ModelNames = Annotated[
-    str,
-    typer.Argument(
-        metavar="MODEL",
-        help="A model of 'zoo list', or a weights file.",
-        autocompletion=completion.models,
-        callback=early.known_models,
-    ),
-]
+
+def model_argument(
+    text: str = "A model of 'zoo list', or a weights file.",
+    *,
+    metavar: str = "MODEL",
+    callback: Callable[..., str | None] = early.known_model,
+) -> Any:
+    """Declare the argument that names a model."""
+    return typer.Argument(metavar=metavar, help=text, autocompletion=completion.models, callback=callback)
+
+
+def samples_option(usual: int) -> Any:
+    """Declare how many codes to draw, and how many that usually are."""
+    return typer.Option(
+        "--samples", help=f"How many codes to draw; by default {usual}.", rich_help_panel=CODES, callback=early.samples
+    )
+
+
+ModelName = Annotated[str, model_argument()]
+ModelNames = Annotated[str, model_argument(callback=early.known_models)]
 Tuned = Annotated[
     Path | None,
     typer.Option(
@@ -75,25 +78,9 @@ Seeds = Annotated[
         callback=early.seeds,
     ),
 ]
-Samples = Annotated[
-    int | None,
-    typer.Option(help="How many codes to draw; by default 1.", rich_help_panel=CODES, callback=early.samples),
-]
-DrawnSamples = Annotated[
-    int | None,
-    typer.Option(
-        "--samples",
-        help="How many codes to draw; by default 16.",
-        rich_help_panel=CODES,
-        callback=early.samples,
-    ),
-]
-ScoredSamples = Annotated[
-    int | None,
-    typer.Option(
-        "--samples", help="How many codes to draw; by default 128.", rich_help_panel=CODES, callback=early.samples
-    ),
-]
+Samples = Annotated[int | None, samples_option(1)]
+DrawnSamples = Annotated[int | None, samples_option(16)]
+ScoredSamples = Annotated[int | None, samples_option(128)]
 CodesFile = Annotated[
     Path | None,
     typer.Option(

@@ -18,7 +18,7 @@ from zoo._utils.paths import expand_home
 from zoo._utils.sizes import parse_size
 from zoo.cli.console import Settings
 from zoo.core.files.hub_address import is_hub_address
-from zoo.errors import CheckpointError, CodesError, DirectionsError, OptionError, SweepError
+from zoo.errors import CheckpointError, CodesError, DirectionsError, OptionError
 from zoo.models.choices import check_dtype
 from zoo.models.limits import check_count, check_seed, check_truncation, parse_seeds
 from zoo.registry.cards import is_file_name
@@ -92,13 +92,6 @@ def given_tuned(path: Path | None) -> Path | None:
     """Refuse tuned weights that are not there, by `CheckpointError`."""
     if path is not None and not exists(found := expand_home(path)):
         raise CheckpointError(f"--tuned {path}: there is no file {found}; 'zoo project --tune' writes one")
-    return path
-
-
-def given_sweep(path: Path) -> Path:
-    """Refuse the file of a sweep that is not there, by `SweepError`."""
-    if not exists(path):
-        raise SweepError(f"cannot read {path}: {_MISSING}")
     return path
 
 

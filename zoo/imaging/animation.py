@@ -165,11 +165,17 @@ def save_animation(
         OutputError: If the MP4 cannot be written.
     """
     gif, mp4 = folder / f"{stem}.gif", folder / f"{stem}.mp4"
-    with InBackground() as threads:
-        if "mp4" in formats:  # that mostly waits for another program
-            threads.start(_save_mp4, mp4, frames, fps, silent if "gif" in formats else progress)
-        if "gif" in formats:
+    if "gif" in formats and "mp4" in formats:
+        with InBackground() as threads:
+            wait = threads.start(_save_mp4, mp4, frames, fps, silent)  # that mostly waits for another program
             _save_gif(gif, frames, fps, progress)
+            progress(0, len(frames), f"writing {mp4.name}")
+            wait()
+            progress(len(frames), len(frames), f"writing {mp4.name}")
+    elif "gif" in formats:
+        _save_gif(gif, frames, fps, progress)
+    elif "mp4" in formats:
+        _save_mp4(mp4, frames, fps, progress)
 
 
 def _save_gif(path: Path, frames: Sequence[Image.Image], fps: float, progress: Progress) -> None:

@@ -37,9 +37,7 @@ def find(
     scorer: scorers.ScorerName = None,
     steps: Annotated[int, typer.Option(help="Steps of gradient ascent; 0 only compares directions.")] = 60,
     show: Annotated[int, typer.Option(help="How many directions to measure and show.")] = 5,
-    samples: Annotated[
-        int | None, typer.Option(help="How many codes to draw; by default 32.", rich_help_panel=arguments.CODES)
-    ] = None,
+    samples: Annotated[int | None, arguments.samples_option(32)] = None,
     seed: arguments.Seed = None,
     seeds: arguments.Seeds = None,
     codes: arguments.CodesFile = None,

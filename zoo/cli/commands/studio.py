@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from zoo.cli import arguments, completion, early
+from zoo.cli import arguments
 from zoo.cli.console import Settings
 from zoo.studio.start import USUAL_HOST, USUAL_PORT
 
@@ -17,12 +17,7 @@ def studio(
     context: typer.Context,
     model: Annotated[
         str | None,
-        typer.Argument(
-            metavar="MODEL",
-            help="The model to open first: one of 'zoo list', or a weights file.",
-            autocompletion=completion.models,
-            callback=early.known_model,
-        ),
+        arguments.model_argument("The model to open first: one of 'zoo list', or a weights file."),
     ] = None,
     port: Annotated[int, typer.Option(help="The port to listen at; 0 takes any that is free.")] = USUAL_PORT,
     host: Annotated[

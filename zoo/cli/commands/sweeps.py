@@ -14,6 +14,7 @@ from zoo.cli.console import Settings, escape, progress_bars
 from zoo.cli.tables import print_facts, print_json, print_table
 from zoo.errors import one_line
 from zoo.sweep.folder import open_folder
+from zoo.sweep.grid import file_sha256
 from zoo.sweep.status import Preview, Status, read_status
 
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ def sweep(
     file: Annotated[
         Path,
         typer.Argument(
-            metavar="FILE", help="A YAML file: models, analyzers, regions, seeds …", callback=early.given_sweep
+            metavar="FILE",
+            help="A YAML file: models, analyzers, regions, seeds …",
+            callback=early.checked_by(file_sha256),
         ),
     ],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and list the cells; estimate the time.")] = False,

@@ -10,7 +10,7 @@ import typer
 
 from zoo._utils.paths import cache_folder
 from zoo.cli import completion, early, listings
-from zoo.cli.arguments import AsJson
+from zoo.cli.arguments import AsJson, model_argument
 from zoo.cli.console import Settings, escape, progress_bars
 from zoo.cli.tables import print_facts, print_json, print_table
 from zoo.errors import OptionError, WeightsError
@@ -143,12 +143,7 @@ def convert(
     context: typer.Context,
     name: Annotated[
         str,
-        typer.Argument(
-            metavar="FILE",
-            help="A weights file, or a model of 'zoo list'.",
-            autocompletion=completion.models,
-            callback=early.known_model,
-        ),
+        model_argument("A weights file, or a model of 'zoo list'.", metavar="FILE"),
     ],
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Where to write; or FILE.safetensors, here.")
