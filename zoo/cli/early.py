@@ -16,7 +16,6 @@ import typer
 from zoo._utils.lookups import exists, is_dir, require_file
 from zoo._utils.paths import expand_home
 from zoo._utils.sizes import parse_size
-from zoo.cli.console import Settings
 from zoo.core.files.hub_address import is_hub_address
 from zoo.errors import CheckpointError, CodesError, DirectionsError, OptionError
 from zoo.models.choices import check_dtype
@@ -42,14 +41,14 @@ def known_model(context: typer.Context, name: str | None) -> str | None:
         UnknownNameError: there is no such model or file.
     """
     if name is not None:
-        _check_model(context.obj, name)
+        _check_model(context, name)
     return name
 
 
 def known_models(context: typer.Context, names: str) -> str:
     """Refuse a model, or one of several with commas between, as `known_model` does; see there for the rest."""
     for name in [names] if exists(Path(names)) else _parts(names):
-        _check_model(context.obj, name)
+        _check_model(context, name)
     return names
 
 
@@ -164,9 +163,11 @@ memory = checked_by(_memory)
 dtype = checked_by(check_dtype)
 
 
-def _check_model(settings: Settings, name: str) -> None:
+def _check_model(context: typer.Context, name: str) -> None:
+    if context.resilient_parsing:  # a shell asks for proposals: errors would not be shown, and reading cards takes time
+        return
     if not is_file_name(name):
-        settings.installation.registry.resolve(name)
+        context.obj.installation.registry.resolve(name)
     elif not is_dir(path := expand_home(name)):
         require_file(path, "name a weights file, or a model of 'zoo list'")
 
